@@ -1,0 +1,404 @@
+//! The plan of a run: what the config means once defaults, references and cross-checks are settled.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::base::{JsonPath, Secret};
+
+/// One whole run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// The pipeline's name: its state, lease and log in the lake. A path segment: letters, digits, `_`, `-`, `.`.
+    pub(crate) name: String,
+    /// The HTTP client all resources share.
+    pub(crate) client: ClientPlan,
+    /// The resources, in the file's order.
+    pub(crate) resources: Vec<ResourcePlan>,
+    /// Where the tables go.
+    pub(crate) lake: LakePlan,
+}
+
+/// How the API is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientPlan {
+    /// The configured origin; credentials go nowhere else.
+    pub(crate) base_url: Url,
+    /// Headers of every request. Values may hold secrets.
+    pub(crate) headers: Vec<(String, Secret)>,
+    /// Credentials of every request, unless the endpoint has its own.
+    pub(crate) auth: Option<AuthPlan>,
+    /// When and how a request is tried again.
+    pub(crate) retry: RetryPlan,
+    /// Longest time to connect.
+    pub(crate) connect_timeout: Duration,
+    /// Longest silence on the socket.
+    pub(crate) read_timeout: Duration,
+    /// Limits that must all admit a request.
+    pub(crate) rate_limits: Vec<RateLimit>,
+    /// Requests in flight, at least 1.
+    pub(crate) concurrency: usize,
+    /// Other hosts (`host` or `host:port`) that redirects and next links may lead to, without credentials.
+    pub(crate) allow_hosts: Vec<String>,
+}
+
+/// Credentials.
+#[derive(Debug, Clone)]
+pub(crate) enum AuthPlan {
+    /// `type: api_key`.
+    ApiKey {
+        /// Header, query parameter or cookie name; dlt's default is `Authorization`.
+        name: String,
+        /// The key.
+        key: Secret,
+        /// Where it is put.
+        location: KeyLocation,
+        /// Other hosts that are given the credential (`auth.hosts`).
+        hosts: Vec<String>,
+    },
+    /// `type: bearer`.
+    Bearer {
+        /// The token.
+        token: Secret,
+        /// Other hosts that are given the credential (`auth.hosts`).
+        hosts: Vec<String>,
+    },
+    /// `type: http_basic`.
+    HttpBasic {
+        /// User name, may be empty.
+        username: String,
+        /// Password, may be empty.
+        password: Secret,
+        /// Other hosts that are given the credential (`auth.hosts`).
+        hosts: Vec<String>,
+    },
+}
+
+/// Where an API key is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyLocation {
+    /// A request header.
+    Header,
+    /// A query parameter (dlt's `query` and `param`).
+    Query,
+    /// A cookie.
+    Cookie,
+}
+
+/// When and how a request is tried again.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RetryPlan {
+    /// Retries after the first attempt.
+    pub(crate) max_retries: u32,
+    /// Factor between waits, at least 1.
+    pub(crate) backoff_factor: f64,
+    /// Wait before the first retry.
+    pub(crate) initial_delay: Duration,
+    /// Status codes that are tried again.
+    pub(crate) statuses: Vec<u16>,
+    /// The longest wait in all that one request may spend; a `Retry-After` past it ends the run as unavailable.
+    pub(crate) max_wait: Duration,
+}
+
+/// At most `requests` per `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    /// Requests admitted.
+    pub(crate) requests: u32,
+    /// In this time.
+    pub(crate) per: Duration,
+}
+
+/// One API endpoint and the table it becomes.
+#[derive(Debug, Clone)]
+pub(crate) struct ResourcePlan {
+    /// dlt's resource name; also the table's, and so a path segment.
+    pub(crate) name: String,
+    /// What is requested.
+    pub(crate) endpoint: EndpointPlan,
+    /// Columns of the primary key; empty without one.
+    pub(crate) primary_key: Vec<String>,
+    /// How rows enter the table.
+    pub(crate) write_disposition: WriteDisposition,
+    /// The declared schema's file, as written in the config, and its text.
+    pub(crate) schema: Option<SchemaFile>,
+    /// Partition folders, outermost first.
+    pub(crate) partition_by: Vec<PartitionField>,
+    /// Row order within a row group; empty means arrival.
+    pub(crate) sort_by: Vec<SortField>,
+    /// Guards checked before a publish.
+    pub(crate) expect: Expect,
+    /// What happens to records that cannot become rows.
+    pub(crate) on_reject: OnReject,
+}
+
+/// A declared schema's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SchemaFile {
+    /// Path as written in the config.
+    pub(crate) path: String,
+    /// The file's text.
+    pub(crate) text: String,
+}
+
+/// What is requested, page by page.
+#[derive(Debug, Clone)]
+pub(crate) struct EndpointPlan {
+    /// The first page's URL, without `params` and credentials.
+    pub(crate) url: Url,
+    /// GET or POST.
+    pub(crate) method: Method,
+    /// Query parameters in order, nulls dropped, lists repeated; booleans as dlt sends them (`True`, `False`).
+    pub(crate) params: Vec<(String, String)>,
+    /// JSON body.
+    pub(crate) json: Option<serde_json::Value>,
+    /// Headers besides the client's, winning over them.
+    pub(crate) headers: Vec<(String, Secret)>,
+    /// Where the records are; `None` means found on the first page, or refused there when that is a guess.
+    pub(crate) data_selector: Option<JsonPath>,
+    /// How the next page is found.
+    pub(crate) paginator: PaginatorPlan,
+    /// Credentials instead of the client's.
+    pub(crate) auth: Option<AuthPlan>,
+}
+
+/// HTTP method of an endpoint; dlt allows these two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+}
+
+/// Where a page position is written in a request. dlt: `*_param` or `*_body_path`, never both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// A query parameter.
+    Param(String),
+    /// A dotted path into the JSON body; objects on the way are made.
+    Body(Vec<String>),
+}
+
+/// dlt's paginators with their fields and defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PaginatorPlan {
+    /// Nothing was declared: one request, refused when the answer shows signs of more pages.
+    Undeclared,
+    /// One request.
+    SinglePage,
+    /// `offset`.
+    Offset {
+        /// Records asked for a page.
+        limit: u64,
+        /// The first offset.
+        offset: u64,
+        /// Where the offset goes.
+        offset_slot: Slot,
+        /// Where the limit goes.
+        limit_slot: Slot,
+        /// Shared stop rules; `total` counts records.
+        stop: StopRules,
+    },
+    /// `page_number`.
+    PageNumber {
+        /// Number of the API's first page, 0 or 1; totals count from here.
+        base_page: u64,
+        /// Number of the first page requested.
+        page: u64,
+        /// Where the number goes.
+        page_slot: Slot,
+        /// Shared stop rules; `total` counts pages.
+        stop: StopRules,
+    },
+    /// `cursor`.
+    Cursor {
+        /// Where the next cursor stands in a page.
+        cursor_path: JsonPath,
+        /// Where it goes in the next request.
+        cursor_slot: Slot,
+        /// End at the first page without records.
+        stop_after_empty_page: bool,
+        /// A boolean that tells whether there is more.
+        has_more_path: Option<JsonPath>,
+    },
+    /// `json_link` (dlt's deprecated alias: `json_response`).
+    JsonLink {
+        /// Where the next page's URL stands.
+        next_url_path: JsonPath,
+    },
+    /// `header_link` (RFC 8288).
+    HeaderLink {
+        /// The relation of the next page.
+        links_next_key: String,
+    },
+    /// `header_cursor`.
+    HeaderCursor {
+        /// The header with the next cursor.
+        cursor_key: String,
+        /// Its query parameter.
+        cursor_param: String,
+    },
+}
+
+/// Stop rules of `offset` and `page_number`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StopRules {
+    /// Where the API's total stands.
+    pub(crate) total: TotalPath,
+    /// dlt's `maximum_offset` or `maximum_page`, exclusive as there.
+    pub(crate) maximum: Option<u64>,
+    /// End at the first page without records.
+    pub(crate) stop_after_empty_page: bool,
+    /// A boolean that tells whether there is more.
+    pub(crate) has_more_path: Option<JsonPath>,
+}
+
+/// Where an API's total stands, and whether a page may lack it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TotalPath {
+    /// `total_path: null`: not looked for.
+    None,
+    /// Not set: dlt's `total`, used when it is there.
+    Optional(JsonPath),
+    /// Set: a page without it is an error.
+    Required(JsonPath),
+}
+
+/// dlt's write dispositions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteDisposition {
+    /// Add rows.
+    Append,
+    /// The run's rows become the table.
+    Replace,
+    /// Upsert by primary key.
+    Merge,
+    /// Fetch nothing, leave the table.
+    Skip,
+}
+
+/// One partition folder level: `<name>=<value>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartitionField {
+    /// The column.
+    pub(crate) column: String,
+    /// How its value becomes a folder's.
+    pub(crate) transform: Transform,
+    /// Folder key: `as`, or `<column>_<transform>`, or just `<column>` for identity.
+    pub(crate) name: String,
+}
+
+/// Partition transforms, after Iceberg's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transform {
+    /// The value itself.
+    Identity,
+    /// `2026`
+    Year,
+    /// `2026-11`
+    Month,
+    /// `2026-11-22`
+    Day,
+    /// `2026-11-22-13`, UTC
+    Hour,
+    /// A hash bucket, `0..buckets` (Iceberg's murmur3 bucket).
+    Bucket {
+        /// Number of buckets, at least 1.
+        buckets: u32,
+    },
+    /// Integers to a multiple of `width`, text to its first `width` characters.
+    Truncate {
+        /// At least 1.
+        width: u32,
+    },
+}
+
+/// A column of the row order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SortField {
+    /// The column.
+    pub(crate) column: String,
+    /// Greatest first.
+    pub(crate) descending: bool,
+}
+
+/// Guards checked before a publish.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Expect {
+    /// Fewest rows the run must bring.
+    pub(crate) min_rows: Option<u64>,
+    /// Largest allowed loss of rows against the published table, as a fraction; for `replace`, 0.5 unless set.
+    pub(crate) max_shrink: Option<f64>,
+    /// Where the API tells how many records there are in all; compared with what was read.
+    pub(crate) total: Option<JsonPath>,
+}
+
+/// What happens to records that cannot become rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnReject {
+    /// Stop with exit 3.
+    Fail,
+    /// Keep them in the lake's quarantine, at most `max_rejects`.
+    Quarantine {
+        /// Rejects past this number fail the run.
+        max_rejects: Option<u64>,
+    },
+}
+
+/// Where the tables go.
+#[derive(Debug, Clone)]
+pub(crate) struct LakePlan {
+    /// Disk or bucket.
+    pub(crate) location: LakeLocation,
+    /// object_store options (`aws_access_key_id`, `aws_endpoint`, …); values may be secrets.
+    pub(crate) options: Vec<(String, Secret)>,
+    /// Parquet codec.
+    pub(crate) compression: Compression,
+    /// Encoded bytes at which a data file is split.
+    pub(crate) target_file_size: u64,
+    /// Take over tables with files that no manifest knows.
+    pub(crate) adopt: bool,
+    /// Accept a store that ignores conditional writes.
+    pub(crate) allow_unsafe_store: bool,
+    /// `publish: together`: one failed resource keeps all from publishing.
+    pub(crate) publish_together: bool,
+    /// `on_schema_change`.
+    pub(crate) on_schema_change: OnSchemaChange,
+    /// `compat: legacy` switches the delta and byte-stream-split encodings off.
+    pub(crate) legacy_encodings: bool,
+}
+
+/// Where a lake lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LakeLocation {
+    /// A folder, absolute.
+    Disk(std::path::PathBuf),
+    /// `s3://bucket/prefix`.
+    S3 {
+        /// Bucket name.
+        bucket: String,
+        /// Key prefix without slashes at its ends; may be empty.
+        prefix: String,
+    },
+}
+
+/// What a commit that changes a table's schema does to files of the older one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnSchemaChange {
+    /// Bring them up to date.
+    Rewrite,
+    /// Leave them; readers then need `union_by_name` or `mergeSchema`.
+    Leave,
+}
+
+/// Parquet codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// None.
+    Uncompressed,
+    /// Snappy.
+    Snappy,
+    /// Zstandard at a level of 1 to 22.
+    Zstd(i32),
+}

@@ -1,0 +1,79 @@
+//! What leaves the decoder.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use crate::schema::TableSchema;
+use crate::source::PageFacts;
+
+/// A page, decoded.
+#[derive(Debug, Clone)]
+pub(crate) struct DecodedPage {
+    /// For the paginator.
+    pub(crate) facts: PageFacts,
+    /// The rows, in the page's order.
+    pub(crate) rows: TypedBatch,
+    /// Records that could not become rows.
+    pub(crate) rejects: Vec<Reject>,
+}
+
+/// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedBatch {
+    /// The columns' types, at least as wide as the schema that decoding started from.
+    pub(crate) schema: Arc<TableSchema>,
+    /// The arrays, one a column.
+    pub(crate) batch: RecordBatch,
+    /// What widening needs besides the arrays.
+    pub(crate) originals: Vec<Originals>,
+}
+
+/// How the texts of one leaf column were spelled, so that widening it to text gives the very tokens of the API,
+/// whatever page the wider value came on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Originals {
+    /// The leaf: column name, then struct field names; a list's element adds no name.
+    pub(crate) leaf: Vec<String>,
+    /// The spelling of most values.
+    pub(crate) spelling: Spelling,
+    /// The others: slot in the leaf's array, and its text. Ascending slots.
+    pub(crate) exceptions: Vec<(u32, Box<str>)>,
+}
+
+/// A spelling that gives back the API's text from the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Spelling {
+    /// A float's shortest text that reads back as the same `f64`.
+    ShortestFloat,
+    /// A float with this many digits after the point.
+    FixedFloat(u8),
+    /// An RFC 3339 time with this many fraction digits (0 to 6), this separator and zone.
+    Time {
+        /// Digits of the fraction.
+        fraction: u8,
+        /// `T`, `t` or a space.
+        separator: u8,
+        /// Offset from UTC in minutes.
+        offset_minutes: i16,
+        /// Whether the zone is written `Z`.
+        zulu: bool,
+    },
+}
+
+/// A record that could not become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reject {
+    /// The page it came on.
+    pub(crate) page: u64,
+    /// Its place in the page, from 0.
+    pub(crate) record: u64,
+    /// Where in the record, as `$.amount`.
+    pub(crate) path: String,
+    /// What was expected there.
+    pub(crate) expected: String,
+    /// What was found: its kind, never its value.
+    pub(crate) actual: String,
+    /// The record's text.
+    pub(crate) raw: String,
+}

@@ -1,0 +1,11 @@
+//! Lake: rows become partitioned Parquet files, and a commit makes them the table.
+//!
+//! Two halves. `stage` (with `parquet`, `partition`) turns batches into finished files in the spool, and into the list of
+//! changes that a commit publishes; it is blocking CPU work. `store`, `log`, `lease`, `publish` and `recover` move such a list
+//! into the lake by the protocol of `docs/guarantees.md`. Not here: APIs, progress.
+
+mod error;
+mod table;
+
+pub(crate) use error::LakeError;
+pub(crate) use table::*;

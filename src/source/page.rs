@@ -1,0 +1,111 @@
+//! What passes between the source and whoever decodes its pages.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::base::RedactedUrl;
+
+/// One response, whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    /// The resource's name.
+    pub(crate) resource: Arc<str>,
+    /// From 1, in the order of the API's rows.
+    pub(crate) number: u64,
+    /// What was requested.
+    pub(crate) url: RedactedUrl,
+    /// The body, decompressed, without a byte order mark.
+    pub(crate) body: Bytes,
+}
+
+/// What the paginator needs to know of a page; found by the decoder in the same pass that makes the rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct PageFacts {
+    /// Records in the page, rejects included.
+    pub(crate) records: u64,
+    /// A hash of the records' bytes, to know a page that comes again; equal for equal records whatever stands around them.
+    pub(crate) records_hash: u128,
+    /// The values at the paths asked for ([`crate::source::wanted_paths`]), in that order; `None` where the page has none.
+    /// Scalars only: an object or array counts as present and is `Value::Null`-free text of at most 100 characters.
+    pub(crate) values: Vec<Option<serde_json::Value>>,
+    /// For [`crate::config::PaginatorPlan::Undeclared`]: what in the page looks like more pages, in words.
+    pub(crate) more_pages_hint: Option<String>,
+}
+
+/// A page on its way to the decoder, with the way back.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    /// The page.
+    pub(crate) page: Page,
+    /// To be answered once the page is decoded. Answers are judged in page order.
+    pub(crate) judge: Judge,
+}
+
+/// The way back to the paginator: facts in, verdict out.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    /// Takes the facts.
+    pub(crate) facts: oneshot::Sender<PageFacts>,
+    /// Gives the verdict, after all earlier pages have had theirs.
+    pub(crate) verdict: oneshot::Receiver<Verdict>,
+}
+
+/// Whether a page's rows count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// They are the next rows of the resource.
+    Accept,
+    /// The page was fetched ahead of a decision that made it void; its rows are fetched again or lie past the end.
+    Discard,
+}
+
+/// How a resource ended, and what proves that it is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Why there are no more pages.
+    pub(crate) reason: EndReason,
+    /// Pages accepted.
+    pub(crate) pages: u64,
+    /// Records in them.
+    pub(crate) records: u64,
+    /// Body bytes received, decompressed.
+    pub(crate) bytes: u64,
+    /// Requests sent, retries included.
+    pub(crate) requests: u64,
+    /// The API's own total of records, where it told one.
+    pub(crate) total: Option<u64>,
+}
+
+/// Why a resource has no more pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// The endpoint has one page.
+    SinglePage,
+    /// No next link or cursor.
+    NoNext,
+    /// A page without records.
+    EmptyPage,
+    /// The API's total was reached.
+    TotalReached,
+    /// The API said there is no more.
+    HasMoreFalse,
+    /// dlt's `maximum_page` or `maximum_offset` was reached.
+    MaximumReached,
+}
+
+impl EndReason {
+    /// The reason as the run's summary spells it.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SinglePage => "single_page",
+            Self::NoNext => "no_next",
+            Self::EmptyPage => "empty_page",
+            Self::TotalReached => "total_reached",
+            Self::HasMoreFalse => "has_more_false",
+            Self::MaximumReached => "maximum_reached",
+        }
+    }
+}
