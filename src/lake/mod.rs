@@ -5,7 +5,9 @@
 //! into the lake by the protocol of `docs/guarantees.md`. Not here: APIs, progress.
 
 mod error;
+mod live;
 mod table;
 
 pub(crate) use error::LakeError;
+pub(crate) use live::{LiveFile, LiveFiles, LiveRead};
 pub(crate) use table::*;

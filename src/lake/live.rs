@@ -1,0 +1,160 @@
+//! Reading data files: a live file of the lake, or a finished one in the spool, as bytes at offsets.
+//!
+//! In: a [`DataFile`]. Out: a [`LiveFile`] that parquet's readers take. Any number of readers may share one: there is no
+//! cursor to disturb. Not here: finding out which files are live, checking their size or tag.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::lake::{DataFile, LakeError};
+
+/// Bytes that a sequential read asks for at once.
+const READ_AHEAD_BYTES: usize = 256 * 1024;
+
+/// Opens live files for reading.
+pub(crate) trait LiveFiles: Send + Sync + fmt::Debug {
+    /// The content that `file` stands for.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError>;
+}
+
+/// A Parquet file, open for reading at any offset, by any number of readers.
+#[derive(Debug, Clone)]
+pub(crate) enum LiveFile {
+    /// On local disk.
+    Disk {
+        /// The file.
+        file: Arc<File>,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+impl LiveFile {
+    /// Opens a file on local disk.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) fn open_disk(path: &Path) -> Result<Self, LakeError> {
+        let failed = |source| LakeError::Disk { action: "open", path: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        Ok(Self::Disk { file: Arc::new(file), bytes })
+    }
+
+    /// Reads from `offset` on until `buffer` is full or the file ends; tells how much it was.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Disk { file, .. } => {
+                let mut filled = 0;
+                while filled < buffer.len() {
+                    match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                        Ok(0) => break,
+                        Ok(bytes) => filled += bytes,
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(filled)
+            }
+        }
+    }
+}
+
+impl Length for LiveFile {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Disk { bytes, .. } => *bytes,
+        }
+    }
+}
+
+impl ChunkReader for LiveFile {
+    type T = LiveRead;
+
+    fn get_read(&self, start: u64) -> ParquetResult<LiveRead> {
+        Ok(LiveRead { file: self.clone(), next_offset: start, buffer: Vec::new(), consumed: 0 })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.len()) {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} lie past the end of the file")));
+        }
+        let mut buffer = vec![0; length];
+        let filled = self.read_at(start, &mut buffer)?;
+        if filled < length {
+            return Err(ParquetError::EOF(format!("expected {length} bytes at {start}, got {filled}")));
+        }
+        Ok(buffer.into())
+    }
+}
+
+/// A sequential reader of a [`LiveFile`], with a buffer of its own.
+#[derive(Debug)]
+pub(crate) struct LiveRead {
+    file: LiveFile,
+    next_offset: u64,
+    buffer: Vec<u8>,
+    consumed: usize,
+}
+
+impl BufRead for LiveRead {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.consumed == self.buffer.len() {
+            let left = self.file.len().saturating_sub(self.next_offset);
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(READ_AHEAD_BYTES);
+            self.buffer.resize(wanted, 0);
+            let filled = self.file.read_at(self.next_offset, &mut self.buffer)?;
+            self.buffer.truncate(filled);
+            self.next_offset += filled as u64;
+            self.consumed = 0;
+        }
+        Ok(&self.buffer[self.consumed..])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.consumed = (self.consumed + bytes).min(self.buffer.len());
+    }
+}
+
+impl Read for LiveRead {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let bytes = available.len().min(target.len());
+        target[..bytes].copy_from_slice(&available[..bytes]);
+        self.consume(bytes);
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_of_one_file_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let file = LiveFile::open_disk(&path).unwrap();
+        let (mut one, mut two) = (file.get_read(2).unwrap(), file.get_read(7).unwrap());
+        let (mut first, mut second) = (String::new(), String::new());
+        one.by_ref().take(3).read_to_string(&mut first).unwrap();
+        two.read_to_string(&mut second).unwrap();
+        one.read_to_string(&mut first).unwrap();
+        assert_eq!((first.as_str(), second.as_str()), ("23456789", "789"));
+        assert_eq!(file.get_bytes(4, 2).unwrap(), "45");
+        assert!(file.get_bytes(9, 2).is_err());
+        assert_eq!(file.len(), 10);
+    }
+}
