@@ -41,16 +41,23 @@ pub(crate) struct Originals {
     pub(crate) exceptions: Vec<(u32, Box<str>)>,
 }
 
-/// A spelling that gives back the API's text from the value.
+/// A spelling that gives back the API's text from the value. A leaf without [`Originals`] is spelled canonically: floats as
+/// [`Spelling::ShortestFloat`], times in UTC with the fewest fraction digits, texts as [`Spelling::Quoted`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Spelling {
-    /// A float's shortest text that reads back as the same `f64`.
+    /// A float's shortest text that reads back as the same `f64`, as ECMAScript writes it: `3`, `0.1`, `1e+21`, `1e-7`.
     ShortestFloat,
+    /// The same as Python writes it: `3.0`, `0.1`, `1e+16`, `1e-05`.
+    PointedFloat,
     /// A float with this many digits after the point.
     FixedFloat(u8),
-    /// An RFC 3339 time with this many fraction digits (0 to 6), this separator and zone.
+    /// In a text leaf: the texts were JSON strings. Exceptions, the tokens that were not (`12.50`, `true`), are JSON texts.
+    Quoted,
+    /// In a text leaf: the texts were JSON numbers or booleans. Exceptions, the strings among them, are JSON texts.
+    Bare,
+    /// An RFC 3339 time with this many fraction digits, this separator and zone.
     Time {
-        /// Digits of the fraction.
+        /// Digits of the fraction, 0 to 9; those past the sixth are zeros.
         fraction: u8,
         /// `T`, `t` or a space.
         separator: u8,

@@ -7,5 +7,7 @@
 //! Not here: the network, the lake.
 
 mod batch;
+mod temporal;
 
 pub(crate) use batch::*;
+pub(crate) use temporal::{format_time, parse_date, parse_timestamp, write_date, write_time};
