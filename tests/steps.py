@@ -1,0 +1,120 @@
+"""The steps of ./tests/run, once their environment exists.
+
+    steps.py [NAME…]
+
+Without a name every step runs, in this order: `rust` (unit and integration tests, with both S3 servers up), `doc` (the examples in the
+documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left) and `datasette` (a real application's table,
+exported and merged). A name is a step, or a part of Rust test names. Ends non-zero when a test failed or a step ran none.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import services
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
+STEPS = ["rust", "doc", "readers", "datasette"]
+
+# What the runners close with: nextest, cargo test, and the plain line of our own scripts.
+COUNTS = [
+    re.compile(r"tests? run: (?P<passed>\d+) passed(?: \([^)]*\))?(?:, (?P<failed>\d+) failed)?(?:.*?(?P<timed_out>\d+) timed out)?"),
+    re.compile(r"test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed"),
+    re.compile(r"^\w+: (?P<passed>\d+) passed, (?P<failed>\d+) failed"),
+]
+
+
+def run(command: list, env: dict) -> tuple:
+    """Runs a command in the repository with its output passed on; returns exit code, tests passed and tests failed."""
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=services.die_with_parent)
+    passed, failed = 0, 0
+    try:
+        for line in process.stdout:
+            print(line, end="")
+            for pattern in COUNTS:
+                if counts := pattern.search(line):
+                    numbers = {name: int(number or 0) for name, number in counts.groupdict().items()}
+                    passed += numbers.pop("passed")
+                    failed += sum(numbers.values())
+                    break
+        return process.wait(), passed, failed
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def target_folder() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+
+
+def rust(env: dict, names: list) -> tuple:
+    with tempfile.TemporaryDirectory(prefix="lakeward-s3-") as folder, services.s3_servers(pathlib.Path(folder)) as s3:
+        env = {**env, **s3}
+        if shutil.which("cargo-nextest"):
+            return run(["cargo", "nextest", "run", "--locked", "--no-fail-fast", *names], env)
+        if len(names) < 2:
+            return run(["cargo", "test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests", *names], env)
+        return run(["cargo", "test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests", "--", *names], env)
+
+
+def doc(env: dict, _names: list) -> tuple:
+    return run(["cargo", "test", "--locked", "--doc"], env)
+
+
+def readers(env: dict, _names: list) -> tuple:
+    return run([sys.executable, TESTS / "readers/check_tables.py", env["LAKEWARD_TEST_TABLES"]], env)
+
+
+def datasette(env: dict, _names: list) -> tuple:
+    built, _, _ = run(["cargo", "build", "--locked"], env)
+    if built != 0:
+        return built, 0, 0
+    return run([sys.executable, TESTS / "datasette/scenario.py", target_folder() / "debug/lakeward"], env)
+
+
+def stop(signum: int, _frame) -> None:
+    raise SystemExit(128 + signum)
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    asked = [name for name in sys.argv[1:] if name in STEPS]
+    names = [name for name in sys.argv[1:] if name not in STEPS]
+    if names and "rust" not in asked:
+        asked.append("rust")
+    steps = [step for step in STEPS if not asked or step in asked]
+    tables = target_folder() / "test-tables"
+    if "rust" in steps:
+        shutil.rmtree(tables, ignore_errors=True)
+    tables.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "LAKEWARD_TEST_FULL": "1", "LAKEWARD_TEST_PYTHON": sys.executable, "LAKEWARD_TEST_TABLES": str(tables)}
+
+    total_passed, total_failed, summary = 0, 0, []
+    for step in steps:
+        print(f"\n== {step}", flush=True)
+        started = time.monotonic()
+        code, passed, failed = globals()[step](env, names)
+        # Documentation need not have runnable examples; every other step must run something.
+        empty = passed == 0 and step != "doc"
+        ok = code == 0 and failed == 0 and not empty
+        total_passed += passed
+        total_failed += max(failed, 0 if ok else 1)
+        why = "" if ok else f" (exit {code}{', no test ran' if empty else ''})"
+        summary.append(f"{'ok' if ok else 'FAILED'} {step}: {passed} passed, {failed} failed, {time.monotonic() - started:.0f} s{why}")
+    print("\n" + "\n".join(summary))
+    print(f"tests: {total_passed} passed, {total_failed} failed")
+    return 1 if total_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
