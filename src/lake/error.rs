@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::base::ErrorKind;
+use crate::lake::PartitionError;
+use crate::merge::MergeError;
 
 /// A failure of the lake, after the retries of its store.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,12 @@ pub(crate) enum LakeError {
         /// Why not.
         source: parquet::errors::ParquetError,
     },
+    /// Rows could not be given to partitions.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    /// Keys or rows could not be compared.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
 }
 
 impl LakeError {
@@ -38,6 +46,8 @@ impl LakeError {
                 _ => ErrorKind::Unavailable,
             },
             Self::Parquet { .. } => ErrorKind::Data,
+            Self::Partition(error) => error.kind(),
+            Self::Merge(error) => error.kind(),
         }
     }
 }

@@ -6,8 +6,10 @@
 
 mod error;
 mod live;
+mod partition;
 mod table;
 
 pub(crate) use error::LakeError;
 pub(crate) use live::{LiveFile, LiveFiles, LiveRead};
+pub(crate) use partition::{PARTITIONS_MAX, PartitionError, PartitionId, Partitioner, Routed, RoutedRows, escape, unescape};
 pub(crate) use table::*;
