@@ -7,7 +7,9 @@
 //! Not here: the network, the lake.
 
 mod batch;
+mod number;
 mod temporal;
 
 pub(crate) use batch::*;
+pub(crate) use number::{float_is_spelled, format_float, guess_float_spelling, write_float};
 pub(crate) use temporal::{format_time, parse_date, parse_timestamp, write_date, write_time};

@@ -1,11 +1,13 @@
 //! Column types, in the order in which they widen.
 
+use std::fmt;
+
 /// The type of a column, as inferred or declared.
 ///
 /// Inferred types form a lattice with `Unknown` at the bottom and `Json` at the top:
 /// `Int64 {wide: false} < Int64 {wide: true} < Decimal(38,0) < Text`, `Int64 {wide: false} < Float64 < Text`, every other pair of
 /// different scalars joins to `Text`, a scalar with a struct or list, or a struct with a list, to `Json`.
-/// Structs join field by field, lists by their element.
+/// Structs join field by field, lists by their element. Decimals join to one with room for both, `Text` past 38 digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     /// Only nulls so far; written as Utf8 when it must be.
@@ -60,4 +62,24 @@ pub(crate) struct Column {
 pub(crate) struct TableSchema {
     /// The columns.
     pub(crate) columns: Vec<Column>,
+}
+
+impl fmt::Display for ColumnType {
+    /// As messages and manifests spell it; a struct without its fields.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::Boolean => f.write_str("boolean"),
+            Self::Int64 { wide: false } => f.write_str("int64"),
+            Self::Int64 { wide: true } => f.write_str("int64(wide)"),
+            Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            Self::Float64 => f.write_str("float64"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Date => f.write_str("date"),
+            Self::Text => f.write_str("text"),
+            Self::Json => f.write_str("json"),
+            Self::Struct(_) => f.write_str("struct"),
+            Self::List(element) => write!(f, "list of {element}"),
+        }
+    }
 }

@@ -1,0 +1,93 @@
+//! What can be wrong with a schema.
+
+use crate::base::ErrorKind;
+
+/// A schema that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    /// Records with ever new member names, or a very wide table.
+    #[error("the table has more than {max} columns, struct fields counted; `{column}` is the next one")]
+    TooManyColumns {
+        /// The first column or field past the cap.
+        column: String,
+        /// The cap.
+        max: usize,
+    },
+    /// Objects and arrays within each other past what readers take.
+    #[error("column `{column}` is nested more than {max} levels deep")]
+    TooDeep {
+        /// The table's column.
+        column: String,
+        /// The cap.
+        max: usize,
+    },
+    /// A schema kept in the lake that this version cannot read.
+    #[error("`{at}` of the stored schema is {found}, expected {expected}")]
+    Stored {
+        /// JSON path below the schema.
+        at: String,
+        /// What stands there.
+        found: String,
+        /// What could stand there.
+        expected: &'static str,
+    },
+    /// A declared schema's file is not JSON.
+    #[error("`{file}` is not JSON")]
+    NotJson {
+        /// The file as the config names it.
+        file: String,
+        /// Why not, with line and column.
+        source: serde_json::Error,
+    },
+    /// A declared schema's file is JSON, but declares nothing that can be used.
+    #[error("`{file}` line {line}, `{path}`: {problem}")]
+    Declared {
+        /// The file as the config names it.
+        file: String,
+        /// From 1.
+        line: usize,
+        /// Where in the file.
+        path: String,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A column of the primary key came with another type than the table has.
+    #[error(
+        "key column `{column}` is {table_type} in the table and {run_type} in this run: run once with `--full-refresh` to load \
+         the table anew, or declare `{column}` as {table_type}"
+    )]
+    KeyTypeChanged {
+        /// The column.
+        column: String,
+        /// Its type in the table.
+        table_type: String,
+        /// What this run needs.
+        run_type: String,
+    },
+    /// A declaration takes values away from a column that the table has already.
+    #[error(
+        "column `{column}` is {table_type} in the table, which does not become the declared {declared_type}: declare a wider \
+         type, or run once with `--full-refresh` to load the table anew"
+    )]
+    Narrower {
+        /// The column, with struct fields behind points.
+        column: String,
+        /// Its type in the table.
+        table_type: String,
+        /// The declared type.
+        declared_type: String,
+    },
+}
+
+impl SchemaError {
+    /// What the operator has to do about it.
+    #[must_use]
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TooManyColumns { .. } | Self::TooDeep { .. } | Self::Stored { .. } | Self::KeyTypeChanged { .. } => {
+                ErrorKind::Data
+            }
+            Self::NotJson { .. } | Self::Declared { .. } | Self::Narrower { .. } => ErrorKind::Config,
+        }
+    }
+}
