@@ -5,6 +5,75 @@
 //! repeated cursor, link or page is an error, never a loop and never a quiet end.
 //! Not here: what is in a record. Whoever decodes a page answers with its [`PageFacts`], which decide about the next.
 
+mod attempt;
+mod auth;
+mod body;
+mod client;
+mod error;
+mod event;
+mod fetch;
+mod gate;
+mod link;
 mod page;
+mod paginate;
+mod preview;
+mod reach;
+mod request;
+mod retry;
 
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::Clock;
+use crate::config::{ClientPlan, ResourcePlan};
+use crate::source::client::{Bounds, Client};
+
+pub(crate) use error::{Place, Repeated, SourceError};
+pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
+pub(crate) use paginate::wanted_paths;
+
+/// One API, as its resources share it: connections, requests in flight, rate limits and waits.
+#[derive(Clone)]
+pub(crate) struct Source {
+    client: Arc<Client>,
+}
+
+impl Source {
+    /// A source of the API that `plan` names. Cancelling `cancel` ends every fetch; `events` is told of every wait.
+    ///
+    /// # Errors
+    /// [`SourceError::Setup`] when no HTTP client can be made on this machine.
+    pub(crate) fn new(
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+    ) -> Result<Self, SourceError> {
+        Self::bounded(plan, clock, cancel, events, Bounds::default())
+    }
+
+    fn bounded(
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+        bounds: Bounds,
+    ) -> Result<Self, SourceError> {
+        Ok(Self { client: Arc::new(Client::new(plan, clock, cancel, events, bounds)?) })
+    }
+
+    /// Reads `resource` to its end and sends its pages in order, each as soon as `out` has room.
+    /// When it fails, pages not judged yet get no verdict: their rows do not count.
+    ///
+    /// # Errors
+    /// Whatever keeps the resource from being whole, after the retries are spent; [`SourceError::Cancelled`] when cancelled.
+    pub(crate) async fn fetch(&self, resource: &ResourcePlan, out: mpsc::Sender<Delivery>) -> Result<End, SourceError> {
+        fetch::fetch(Arc::clone(&self.client), resource, out).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

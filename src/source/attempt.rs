@@ -1,0 +1,256 @@
+//! One attempt at a page: sent, redirects followed, answer received whole and looked at.
+
+use std::error::Error as _;
+use std::io;
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, LOCATION};
+use url::Url;
+
+use crate::base::RedactedUrl;
+use crate::config::{ClientPlan, Method};
+use crate::source::SourceError;
+use crate::source::body::{BodyFault, not_json, receive, receive_start};
+use crate::source::client::Client;
+use crate::source::error::Place;
+use crate::source::request::{PageRequest, Template};
+use crate::source::retry::Spent;
+
+/// Redirects followed one after the other.
+const REDIRECTS_MAX: usize = 5;
+/// Bytes of a refusal's body that are read to tell its reason.
+const REASON_BYTES_MAX: usize = 8 << 10;
+
+/// A page as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Where it came from, redirects followed, without credentials.
+    pub(super) url: Url,
+    /// Its headers.
+    pub(super) headers: HeaderMap,
+    /// The body, decompressed.
+    pub(super) body: Bytes,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nothing that another attempt could mend.
+    Final(Box<SourceError>),
+    /// Another status than success.
+    Status { status: u16, headers: HeaderMap, withheld: bool, preview: String },
+    /// No status came.
+    NoAnswer { host: String, late: bool, source: reqwest::Error },
+    /// The body broke off.
+    Lost { received_bytes: u64, source: reqwest::Error },
+    /// The body is damaged.
+    Gzip(io::Error),
+    /// A page for people.
+    NotJson { found: &'static str, server: String, preview: String },
+    /// Nothing.
+    Empty { status: u16 },
+}
+
+impl Client {
+    /// Sends `request` once.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub(super) async fn attempt(&self, template: &Template, request: &PageRequest) -> Result<Answer, Failure> {
+        let place =
+            || Place { resource: template.resource.to_string(), page: request.number, url: RedactedUrl::new(&request.url) };
+        let refused = |to: &Url, why| {
+            let to = RedactedUrl::new(to);
+            Failure::Final(Box::new(SourceError::RedirectRefused { place: place(), to, why }))
+        };
+        let mut url = request.url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let (response, trusted) = self.send(template, request, &url).await?;
+            if !is_redirect(response.status()) {
+                let withheld = template.credentials.are_given() && !trusted;
+                return self.look_at(response, template, &place, url, withheld).await;
+            }
+            let to = location(&response, &url).ok_or_else(|| {
+                Failure::Final(Box::new(SourceError::BadLink { place: place(), what: "its redirect".to_owned() }))
+            })?;
+            template.reach.follow(&url, &to).map_err(|why| refused(&to, why))?;
+            let keeps_method = matches!(response.status().as_u16(), 307 | 308);
+            if template.method == Method::Post && !keeps_method {
+                return Err(refused(&to, "a POST is redirected only by 307 and 308"));
+            }
+            url = to;
+        }
+        Err(refused(&url, "there are more than 5 redirects one after the other"))
+    }
+
+    async fn send(&self, template: &Template, request: &PageRequest, url: &Url) -> Result<(reqwest::Response, bool), Failure> {
+        let mut dressed = url.clone();
+        let (headers, trusted) = template.dress(&mut dressed, request.body.is_some());
+        let method = match template.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        let builder = self.http.request(method, dressed).headers(headers).timeout(self.bounds.page_time_max);
+        let builder = match &request.body {
+            Some(body) => builder.body(body.clone()),
+            None => builder,
+        };
+        let started = self.clock.instant();
+        let response = builder.send().await.map_err(|source| Failure::NoAnswer {
+            host: authority(url),
+            late: self.clock.instant().duration_since(started) >= self.bounds.page_time_max,
+            source: source.without_url(),
+        })?;
+        Ok((response, trusted))
+    }
+
+    async fn look_at(
+        &self,
+        mut response: reqwest::Response,
+        template: &Template,
+        place: &(impl Fn() -> Place + Sync),
+        url: Url,
+        withheld: bool,
+    ) -> Result<Answer, Failure> {
+        let status = response.status().as_u16();
+        if !response.status().is_success() {
+            let preview = template.redactor.preview(&receive_start(&mut response, REASON_BYTES_MAX).await);
+            let headers = std::mem::take(response.headers_mut());
+            return Err(Failure::Status { status, headers, withheld, preview });
+        }
+        let body = receive(&mut response, self.bounds.body_bytes_max).await.map_err(|fault| match fault {
+            BodyFault::Lost { received_bytes, source } => Failure::Lost { received_bytes, source },
+            BodyFault::Gzip(source) => Failure::Gzip(source),
+            BodyFault::Encoding(encoding) => Failure::Final(Box::new(SourceError::UnknownEncoding { place: place(), encoding })),
+            BodyFault::TooLarge => {
+                Failure::Final(Box::new(SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max }))
+            }
+        })?;
+        if body.trim_ascii().is_empty() {
+            return Err(Failure::Empty { status });
+        }
+        let headers = std::mem::take(response.headers_mut());
+        if let Some(found) = not_json(&headers, &body) {
+            let start = &body[..body.len().min(REASON_BYTES_MAX)];
+            return Err(Failure::NotJson { found, server: server(&headers), preview: template.redactor.preview(start) });
+        }
+        Ok(Answer { url, headers, body })
+    }
+}
+
+impl Failure {
+    /// The status that came, if one did.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } | Self::Empty { status } => Some(*status),
+            Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Gzip(_) | Self::NotJson { .. } => None,
+        }
+    }
+
+    /// Why another attempt is made, in words.
+    pub(super) fn words(&self, place: &Place, plan: &ClientPlan) -> String {
+        match self {
+            Self::Final(error) => error.to_string(),
+            Self::Status { status, .. } => format!("page {}: answered {status}", place.page),
+            Self::NoAnswer { host, late, source } => format!("page {}: {}", place.page, no_answer(host, *late, source, plan)),
+            Self::Lost { received_bytes, .. } => {
+                format!("page {}: the answer broke off after {received_bytes} bytes", place.page)
+            }
+            Self::Gzip(_) => format!("page {}: the body is damaged gzip", place.page),
+            Self::NotJson { found, .. } => format!("page {}: answered with {found} instead of JSON", place.page),
+            Self::Empty { .. } => format!("page {}: answered with an empty body", place.page),
+        }
+    }
+
+    /// The error of a resource that fails with this.
+    pub(super) fn into_error(self, place: Place, spent: &Spent, plan: &ClientPlan) -> SourceError {
+        let attempts = spent.attempts;
+        match self {
+            Self::Final(error) => *error,
+            Self::Status { status, preview, headers, withheld } => {
+                let is_throttle = status == 429 || status == 403 && headers.contains_key("retry-after");
+                match status {
+                    401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview },
+                    _ if is_throttle || status >= 500 || plan.retry.statuses.contains(&status) => {
+                        SourceError::Unavailable { place, status, attempts, preview }
+                    }
+                    _ => SourceError::Refused { place, status, preview },
+                }
+            }
+            Self::NoAnswer { host, late, source } => {
+                SourceError::NoAnswer { place, why: no_answer(&host, late, &source, plan), attempts, source }
+            }
+            Self::Lost { received_bytes, source } => SourceError::Truncated { place, received_bytes, attempts, source },
+            Self::Gzip(source) => SourceError::BadGzip { place, attempts, source },
+            Self::NotJson { found, server, preview } => SourceError::NotJson { place, found, server, preview },
+            Self::Empty { status } => SourceError::EmptyBody { place, status },
+        }
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads (RFC 9110 §10.2.2), without user information.
+fn location(response: &reqwest::Response, url: &Url) -> Option<Url> {
+    let text = response.headers().get(LOCATION)?.to_str().ok()?;
+    let mut to = url.join(text.trim()).ok()?;
+    if to.has_host() {
+        to.set_username("").ok()?;
+        to.set_password(None).ok()?;
+    }
+    Some(to)
+}
+
+/// Who answered: proxies and portals give themselves away here.
+fn server(headers: &HeaderMap) -> String {
+    let named = ["server", "via"].into_iter().filter_map(|name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some(format!("{name} `{}`", value.chars().take(60).collect::<String>()))
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn authority(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// What a transport error means, in plain words.
+fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) -> String {
+    let io_kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
+    if error.is_dns() {
+        format!("the host name in `{host}` cannot be resolved")
+    } else if error.is_timeout() && error.is_connect() {
+        format!("no connection to `{host}` within {:?}", plan.connect_timeout)
+    } else if error.is_timeout() && late {
+        format!("`{host}` takes too long for one page")
+    } else if error.is_timeout() {
+        format!("`{host}` is silent for {:?}", plan.read_timeout)
+    } else if io_kind == Some(io::ErrorKind::ConnectionRefused) {
+        format!("`{host}` refuses connections")
+    } else if is_certificate(error) {
+        format!("the TLS certificate of `{host}` is not valid here")
+    } else if error.is_connect() {
+        format!("no connection to `{host}`")
+    } else {
+        format!("the connection to `{host}` broke before an answer came")
+    }
+}
+
+/// Whether TLS failed over the certificate, which waiting does not mend.
+pub(super) fn is_certificate(error: &reqwest::Error) -> bool {
+    error.is_connect() && causes(error).any(|cause| cause.to_string().contains("certificate"))
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |cause| {
+        let cause = *cause;
+        cause.source()
+    })
+}

@@ -1,0 +1,218 @@
+//! The client of one API: its connections, its gate, and one request tried until it succeeds or nothing is left to try.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{Clock, RedactedUrl};
+use crate::config::ClientPlan;
+use crate::source::SourceError;
+use crate::source::attempt::{Answer, Failure};
+use crate::source::error::Place;
+use crate::source::event::{Events, SourceEvent, WaitReason};
+use crate::source::gate::Gate;
+use crate::source::request::{PageRequest, Template};
+use crate::source::retry::{Decision, Patience, Spent, told_wait};
+
+/// Bounds of one page that nobody needs to set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Body bytes, decompressed.
+    pub(super) body_bytes_max: u64,
+    /// Time for one whole answer, redirects apart.
+    pub(super) page_time_max: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { body_bytes_max: 1 << 30, page_time_max: Duration::from_secs(600) }
+    }
+}
+
+/// What all resources of a client share.
+pub(super) struct Client {
+    pub(super) http: reqwest::Client,
+    pub(super) plan: ClientPlan,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) cancel: CancellationToken,
+    pub(super) bounds: Bounds,
+    events: Events,
+    permits: Semaphore,
+    gate: Gate,
+}
+
+/// What the requests of one fetch share.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) template: Template,
+    /// Requests sent, retries included.
+    pub(super) requests: AtomicU64,
+    /// Set once the resource has ended: requests behind the end finish or fail, but wait no more.
+    pub(super) ended: CancellationToken,
+}
+
+impl Client {
+    /// # Errors
+    /// [`SourceError::Setup`] when TLS or the proxy settings of the system cannot be used.
+    pub(super) fn new(
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+        bounds: Bounds,
+    ) -> Result<Self, SourceError> {
+        Ok(Self {
+            http: http_client(plan)?,
+            plan: plan.clone(),
+            clock,
+            cancel,
+            bounds,
+            events,
+            permits: Semaphore::new(plan.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            gate: Gate::new(&plan.rate_limits),
+        })
+    }
+
+    /// Tells `event`.
+    pub(super) fn tell(&self, event: SourceEvent) {
+        (self.events)(event);
+    }
+
+    /// Sends `request` until it succeeds.
+    ///
+    /// # Errors
+    /// What the last attempt failed with, or [`SourceError::Cancelled`].
+    pub(super) async fn page(&self, call: &Call, request: &PageRequest) -> Result<Answer, SourceError> {
+        let mut spent = Spent::default();
+        loop {
+            let failure = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(cancelled(call)),
+                tried = self.try_once(call, request, &mut spent) => match tried? {
+                    Ok(answer) => return Ok(answer),
+                    Err(failure) => failure,
+                },
+            };
+            let place = place(call, request);
+            let Some(patience) = self.patience(&failure) else { return Err(failure.into_error(place, &spent, &self.plan)) };
+            match spent.decide(&self.plan.retry, patience, self.clock.random()) {
+                Decision::Wait(wait) => {
+                    let why = match patience {
+                        Patience::Told { .. } => WaitReason::Told { status: failure.status().unwrap_or_default() },
+                        Patience::Plan | Patience::Once => WaitReason::Backoff { after: failure.words(&place, &self.plan) },
+                    };
+                    if matches!(patience, Patience::Told { appointment: true, .. }) || failure.status() == Some(429) {
+                        self.gate.hold(self.clock.instant() + wait);
+                    }
+                    self.pause(call, why, wait).await?;
+                }
+                Decision::TooLong(wait) => {
+                    let (status, max_wait) = (failure.status().unwrap_or_default(), self.plan.retry.max_wait);
+                    return Err(SourceError::WaitTooLong { place, status, wait, max_wait, resets: self.clock.now() + wait });
+                }
+                Decision::GiveUp => return Err(failure.into_error(place, &spent, &self.plan)),
+            }
+        }
+    }
+
+    /// One attempt, after the gate has let it through. The outer result is the end, the inner one this attempt's.
+    async fn try_once(
+        &self,
+        call: &Call,
+        request: &PageRequest,
+        spent: &mut Spent,
+    ) -> Result<Result<Answer, Failure>, SourceError> {
+        let Ok(_permit) = self.permits.acquire().await else { return Err(cancelled(call)) };
+        let now = self.clock.instant();
+        self.pass(call, WaitReason::RateLimit, now, self.gate.book(now)).await?;
+        loop {
+            let now = self.clock.instant();
+            let Some(until) = self.gate.held(now) else { break };
+            self.pass(call, WaitReason::HeldBack, now, until).await?;
+        }
+        spent.attempts += 1;
+        call.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(self.attempt(&call.template, request).await)
+    }
+
+    async fn pass(&self, call: &Call, why: WaitReason, now: Instant, until: Instant) -> Result<(), SourceError> {
+        let wait = until.saturating_duration_since(now);
+        if wait.is_zero() { Ok(()) } else { self.pause(call, why, wait).await }
+    }
+
+    async fn pause(&self, call: &Call, why: WaitReason, wait: Duration) -> Result<(), SourceError> {
+        let resource = Arc::clone(&call.template.resource);
+        self.tell(SourceEvent::Waiting { resource, why, wait, until: self.clock.now() + wait });
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(cancelled(call)),
+            () = call.ended.cancelled() => Err(cancelled(call)),
+            () = self.clock.sleep(wait) => Ok(()),
+        }
+    }
+
+    /// How far a failure may be tried again; `None` when it is final.
+    fn patience(&self, failure: &Failure) -> Option<Patience> {
+        match failure {
+            Failure::Final(_) => None,
+            Failure::Status { status, headers, .. } => {
+                let told = told_wait(headers, self.clock.now());
+                match told {
+                    // A 403 with a wait is a throttle, not a refusal.
+                    Some(wait) if *status == 403 || self.plan.retry.statuses.contains(status) => {
+                        Some(Patience::Told { wait, appointment: matches!(status, 403 | 429) })
+                    }
+                    _ => self.plan.retry.statuses.contains(status).then_some(Patience::Plan),
+                }
+            }
+            Failure::NoAnswer { source, .. } if crate::source::attempt::is_certificate(source) => Some(Patience::Once),
+            Failure::NoAnswer { .. } | Failure::Lost { .. } | Failure::Gzip(_) => Some(Patience::Plan),
+            Failure::NotJson { .. } => Some(Patience::Once),
+            Failure::Empty { status } => (*status != 204).then_some(Patience::Once),
+        }
+    }
+}
+
+/// Where a request goes, for messages.
+pub(super) fn place(call: &Call, request: &PageRequest) -> Place {
+    Place { resource: call.template.resource.to_string(), page: request.number, url: RedactedUrl::new(&request.url) }
+}
+
+/// The error of a cancelled fetch.
+pub(super) fn cancelled(call: &Call) -> SourceError {
+    SourceError::Cancelled { resource: call.template.resource.to_string() }
+}
+
+fn http_client(plan: &ClientPlan) -> Result<reqwest::Client, SourceError> {
+    let builder = || {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(plan.connect_timeout)
+            .read_timeout(plan.read_timeout)
+            .pool_max_idle_per_host(plan.concurrency);
+        // A proxy reaches its own loopback, not ours.
+        if is_loopback(plan) { builder.no_proxy() } else { builder }
+    };
+    match builder().build() {
+        Ok(client) => Ok(client),
+        // A machine without certificates can still read an API that needs none.
+        Err(_) if plan.base_url.scheme() == "http" => {
+            builder().tls_certs_only([]).build().map_err(|source| SourceError::Setup { source })
+        }
+        Err(source) => Err(SourceError::Setup { source }),
+    }
+}
+
+fn is_loopback(plan: &ClientPlan) -> bool {
+    match plan.base_url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -1,0 +1,368 @@
+//! Why a resource could not be read. Retries are already spent when one of these is returned.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::base::{ErrorKind, JsonPath, RedactedUrl};
+
+/// Where a fault happened: the words every message starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The resource's name.
+    pub(crate) resource: String,
+    /// The page asked for, from 1.
+    pub(crate) page: u64,
+    /// What was requested.
+    pub(crate) url: RedactedUrl,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`, page {}, `{}`", self.resource, self.page, self.url)
+    }
+}
+
+/// What came a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// The next cursor.
+    Cursor,
+    /// The next page's link.
+    Link,
+    /// The records themselves.
+    Records,
+}
+
+impl Repeated {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Cursor => "gives the cursor",
+            Self::Link => "gives the next link",
+            Self::Records => "has the same records",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Cursor | Self::Link => "going on would never end; check the paginator",
+            Self::Records => {
+                "the API repeats a page; check the paginator's parameter names, or give it a `total_path` or `has_more_path`"
+            }
+        }
+    }
+}
+
+/// Why a resource could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// A header of the config cannot be sent.
+    #[error("{what} cannot be sent as an HTTP header: names are letters, digits and `-`, values have no line breaks")]
+    BadHeader {
+        /// Which header, or which credential.
+        what: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be made")]
+    Setup {
+        /// The cause.
+        source: reqwest::Error,
+    },
+    /// 401 or 403.
+    #[error("{place}: credentials refused with {status}{}{}", withheld_words(*.withheld), said(.preview))]
+    Credentials {
+        /// Where.
+        place: Place,
+        /// 401 or 403.
+        status: u16,
+        /// Whether the host was given none, because it is not the configured origin.
+        withheld: bool,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// A status that is neither success nor worth another try.
+    #[error("{place}: answered {status}{}", said(.preview))]
+    Refused {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// A status worth another try, and all tries are spent; or a server error that is not tried again.
+    #[error("{place}: answered {status} at attempt {attempts}, and no attempt is left{}", said(.preview))]
+    Unavailable {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// Requests sent.
+        attempts: u32,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// The server asks for a longer wait than `client.retry.max_wait` allows.
+    #[error("{place}: answered {status} and asks to wait {wait:?}, more than the {max_wait:?} of `max_wait`; it resets {}", .resets.format("%Y-%m-%d %H:%M:%S UTC"))]
+    WaitTooLong {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// What the server asks for.
+        wait: Duration,
+        /// What the plan allows.
+        max_wait: Duration,
+        /// When to come again.
+        resets: DateTime<Utc>,
+    },
+    /// No answer came: name lookup, connection, TLS or timeout.
+    #[error("{place}: {why} (attempt {attempts}, the last)")]
+    NoAnswer {
+        /// Where.
+        place: Place,
+        /// In plain words.
+        why: String,
+        /// Requests sent.
+        attempts: u32,
+        /// The cause.
+        source: reqwest::Error,
+    },
+    /// The answer broke off.
+    #[error("{place}: the answer broke off after {received_bytes} bytes (attempt {attempts}, the last)")]
+    Truncated {
+        /// Where.
+        place: Place,
+        /// Body bytes that came.
+        received_bytes: u64,
+        /// Requests sent.
+        attempts: u32,
+        /// The cause.
+        source: reqwest::Error,
+    },
+    /// The body is not the gzip that it claims to be.
+    #[error("{place}: the body is damaged gzip (attempt {attempts}, the last)")]
+    BadGzip {
+        /// Where.
+        place: Place,
+        /// Requests sent.
+        attempts: u32,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// An encoding that was not asked for.
+    #[error("{place}: the body is encoded as `{encoding}`, but only gzip was asked for")]
+    UnknownEncoding {
+        /// Where.
+        place: Place,
+        /// `Content-Encoding`.
+        encoding: String,
+    },
+    /// A page of HTML or XML where JSON was expected.
+    #[error("{place}: answered with {found} instead of JSON{}{}", from(.server), said(.preview))]
+    NotJson {
+        /// Where.
+        place: Place,
+        /// What came.
+        found: &'static str,
+        /// `Server` and `Via`, as far as they came.
+        server: String,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// Success, but nothing in it.
+    #[error("{place}: answered {status} with an empty body instead of JSON")]
+    EmptyBody {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+    },
+    /// A body past the limit.
+    #[error("{place}: the body is larger than {limit_bytes} bytes; ask for fewer records a page")]
+    BodyTooLarge {
+        /// Where.
+        place: Place,
+        /// The limit, decompressed.
+        limit_bytes: u64,
+    },
+    /// A redirect that is not followed.
+    #[error("{place}: redirected to `{to}`, which is refused: {why}")]
+    RedirectRefused {
+        /// Where.
+        place: Place,
+        /// Where to.
+        to: RedactedUrl,
+        /// The rule.
+        why: &'static str,
+    },
+    /// A next link that is not followed.
+    #[error("{place}: the next link leads to `{to}`, which is refused: {why}")]
+    LinkRefused {
+        /// Where.
+        place: Place,
+        /// Where to.
+        to: RedactedUrl,
+        /// The rule.
+        why: &'static str,
+    },
+    /// A redirect or next link that is no URL.
+    #[error("{place}: {what} is not a URL")]
+    BadLink {
+        /// Where.
+        place: Place,
+        /// Which link.
+        what: String,
+    },
+    /// A cursor, a link or a page's records came again; going on would never end.
+    #[error("{place}: {} of page {earlier} again: {}", .what.words(), .what.advice())]
+    Repeats {
+        /// Where.
+        place: Place,
+        /// What.
+        what: Repeated,
+        /// The page that had it first.
+        earlier: u64,
+    },
+    /// Page after page without records.
+    #[error(
+        "{place}: {in_a_row} pages in a row have no records, and each names a next one; set `stop_after_empty_page` if that is the end"
+    )]
+    EmptyPages {
+        /// Where.
+        place: Place,
+        /// How many.
+        in_a_row: u32,
+    },
+    /// A value that the paginator was told to read is missing or of another kind.
+    #[error("{place}: `{path}` should be {expected}, but is {found}")]
+    BadValue {
+        /// Where.
+        place: Place,
+        /// The configured path.
+        path: JsonPath,
+        /// What is needed there.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// What was read is not what the API announced.
+    #[error("{place}: the resource ended after {read} {unit}, but the API's total is {total}{}", total_advice(.path.as_ref(), *.declared))]
+    TotalContradicted {
+        /// Where.
+        place: Place,
+        /// `records` or `pages`.
+        unit: &'static str,
+        /// How many were read.
+        read: u64,
+        /// How many were announced.
+        total: u64,
+        /// Where the total stands.
+        path: Option<JsonPath>,
+        /// Whether the config names that path.
+        declared: bool,
+    },
+    /// The API says that there is more, but not where; or that the end is reached, and that there is more.
+    #[error("{place}: `{path}` says there are more records, but {why}")]
+    MoreWithoutWay {
+        /// Where.
+        place: Place,
+        /// The configured `has_more_path`.
+        path: JsonPath,
+        /// What contradicts it.
+        why: &'static str,
+    },
+    /// A page behind the end has records.
+    #[error("{place}: the resource ends here, yet page {later} has records: rows would be lost")]
+    RecordsPastEnd {
+        /// Where it ended.
+        place: Place,
+        /// The page behind it.
+        later: u64,
+    },
+    /// The answer shows signs of further pages that the paginator does not see.
+    #[error("{place}: the paginator finds no next page, but {hint}; write `{write}`")]
+    MorePages {
+        /// Where.
+        place: Place,
+        /// The sign.
+        hint: String,
+        /// The config to write.
+        write: &'static str,
+    },
+    /// `expect.total` is declared, and no page had it.
+    #[error("{place}: no page has a number at `{path}`, which `expect.total` names")]
+    TotalMissing {
+        /// The last page.
+        place: Place,
+        /// `expect.total`.
+        path: JsonPath,
+    },
+    /// The run was cancelled.
+    #[error("`{resource}`: cancelled")]
+    Cancelled {
+        /// The resource's name.
+        resource: String,
+    },
+    /// Whoever decodes the pages stopped listening; its own error tells why.
+    #[error("`{resource}`, page {page}: nobody decodes the pages any more")]
+    Abandoned {
+        /// The resource's name.
+        resource: String,
+        /// The page that found no reader.
+        page: u64,
+    },
+}
+
+impl SourceError {
+    /// What the operator has to do about it.
+    #[must_use]
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::BadHeader { .. } => ErrorKind::Config,
+            Self::Credentials { .. } => ErrorKind::Credentials,
+            Self::Unavailable { .. } | Self::WaitTooLong { .. } | Self::NoAnswer { .. } | Self::Truncated { .. } => {
+                ErrorKind::Unavailable
+            }
+            Self::Refused { .. }
+            | Self::BadGzip { .. }
+            | Self::UnknownEncoding { .. }
+            | Self::NotJson { .. }
+            | Self::EmptyBody { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::RedirectRefused { .. }
+            | Self::LinkRefused { .. }
+            | Self::BadLink { .. }
+            | Self::Repeats { .. }
+            | Self::EmptyPages { .. }
+            | Self::BadValue { .. }
+            | Self::TotalContradicted { .. }
+            | Self::MoreWithoutWay { .. }
+            | Self::RecordsPastEnd { .. }
+            | Self::MorePages { .. }
+            | Self::TotalMissing { .. } => ErrorKind::Data,
+            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::Setup { .. } | Self::Abandoned { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+fn said(preview: &str) -> String {
+    if preview.is_empty() { String::new() } else { format!(", saying `{preview}`") }
+}
+
+fn from(server: &str) -> String {
+    if server.is_empty() { String::new() } else { format!(" (from {server})") }
+}
+
+fn withheld_words(withheld: bool) -> &'static str {
+    if withheld { " (this host was given none: list it in `auth.hosts` if it may have them)" } else { "" }
+}
+
+fn total_advice(path: Option<&JsonPath>, declared: bool) -> String {
+    match path {
+        Some(path) if declared => format!(" (at `{path}`)"),
+        Some(path) => format!(" (at `{path}`; set `total_path: null` if that is something else)"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,63 @@
+//! What the source tells while it works: every wait, and everything worth a warning.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Something worth telling whoever watches the run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SourceEvent {
+    /// A request waits.
+    Waiting {
+        /// The resource's name.
+        resource: Arc<str>,
+        /// Why it waits.
+        why: WaitReason,
+        /// How long.
+        wait: Duration,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// The API does something odd that is dealt with.
+    Warning {
+        /// The resource's name.
+        resource: Arc<str>,
+        /// In words.
+        text: String,
+    },
+}
+
+/// Receives the source's events; called from many tasks, must not block.
+pub(crate) type Events = Arc<dyn Fn(SourceEvent) + Send + Sync>;
+
+/// Why a request waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WaitReason {
+    /// `client.rate_limit`.
+    RateLimit,
+    /// Another request of this client was told to wait.
+    HeldBack,
+    /// The server told how long (`Retry-After`).
+    Told {
+        /// The status.
+        status: u16,
+    },
+    /// Backoff before another attempt.
+    Backoff {
+        /// What went wrong, in words.
+        after: String,
+    },
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RateLimit => f.write_str("the rate limit of the config"),
+            Self::HeldBack => f.write_str("the API asked all requests to wait"),
+            Self::Told { status } => write!(f, "the API answered {status} and told how long to wait"),
+            Self::Backoff { after } => f.write_str(after),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! One resource from its first page to its end.
+//!
+//! Pages are requested ahead where the paginator can guess their places, delivered in order, and judged in order once their
+//! facts are in. At most `concurrency` pages are requested and not delivered, and as many delivered and not judged.
+//! A page fetched ahead that turns out void is discarded; a failure of a page fetched ahead counts only when its turn comes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::header::HeaderMap;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+use crate::base::{JsonPath, RedactedUrl};
+use crate::config::ResourcePlan;
+use crate::source::attempt::Answer;
+use crate::source::client::{Call, Client, cancelled};
+use crate::source::error::{Place, Repeated};
+use crate::source::event::SourceEvent;
+use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, whole_number};
+use crate::source::request::Template;
+use crate::source::{Delivery, End, EndReason, Judge, Page, PageFacts, SourceError, Verdict};
+
+/// Pages without records, one after the other, before going on is taken for a loop.
+const EMPTY_PAGES_MAX: u32 = 5;
+
+/// Reads `plan` to its end.
+///
+/// # Errors
+/// Whatever keeps the resource from being whole.
+pub(super) async fn fetch(client: Arc<Client>, plan: &ResourcePlan, out: mpsc::Sender<Delivery>) -> Result<End, SourceError> {
+    let template = Template::new(&client.plan, plan)?;
+    let call = Arc::new(Call { template, requests: AtomicU64::new(0), ended: CancellationToken::new() });
+    let paginator = paginator(&plan.endpoint.paginator);
+    let mut fetch = Fetch {
+        window: client.plan.concurrency.max(1),
+        client,
+        call,
+        expected_total: plan.expect.total.clone().map(|path| (path, paginator.wanted().len())),
+        paginator,
+        flights: VecDeque::new(),
+        arrived: None,
+        delivered: VecDeque::new(),
+        last_requested: None,
+        records_seen: Trail::new(Repeated::Records),
+        tally: Tally::default(),
+        ending: None,
+    };
+    let first = fetch.paginator.first();
+    fetch.request(1, first);
+    fetch.run(out).await
+}
+
+struct Fetch {
+    client: Arc<Client>,
+    call: Arc<Call>,
+    paginator: Box<dyn Paginator>,
+    /// `expect.total` and its place among the values.
+    expected_total: Option<(JsonPath, usize)>,
+    window: usize,
+    /// Requested, in order.
+    flights: VecDeque<Flight>,
+    /// Received, next to be delivered.
+    arrived: Option<Arrived>,
+    /// Delivered and not judged, in order.
+    delivered: VecDeque<Delivered>,
+    last_requested: Option<(u64, Position)>,
+    records_seen: Trail,
+    tally: Tally,
+    ending: Option<Ending>,
+}
+
+struct Flight {
+    number: u64,
+    position: Position,
+    answer: AbortOnDropHandle<Result<Answer, SourceError>>,
+}
+
+struct Arrived {
+    number: u64,
+    position: Position,
+    answer: Result<Answer, SourceError>,
+}
+
+struct Delivered {
+    number: u64,
+    position: Position,
+    url: Url,
+    headers: HeaderMap,
+    bytes: u64,
+    /// Not what follows the page before it.
+    is_void: bool,
+    facts: oneshot::Receiver<PageFacts>,
+    verdict: oneshot::Sender<Verdict>,
+}
+
+/// What was accepted so far.
+#[derive(Debug, Default)]
+struct Tally {
+    pages: u64,
+    records: u64,
+    bytes: u64,
+    empty_in_a_row: u32,
+    /// Records of the largest page and of the last one.
+    largest: u64,
+    last: u64,
+    /// The latest value at `expect.total`.
+    total: Option<u64>,
+    /// The void page with records that lies farthest: its place and number.
+    farthest_void: Option<(u64, u64)>,
+}
+
+struct Ending {
+    reason: EndReason,
+    place: Place,
+    ordinal: u64,
+}
+
+enum Happened {
+    Cancelled,
+    Facts(Option<PageFacts>),
+    Room(mpsc::OwnedPermit<Delivery>),
+    Closed,
+    Landed(Result<Answer, SourceError>),
+}
+
+impl Fetch {
+    async fn run(mut self, out: mpsc::Sender<Delivery>) -> Result<End, SourceError> {
+        loop {
+            self.request_ahead();
+            if self.ending.is_some() && self.flights.is_empty() && self.arrived.is_none() && self.delivered.is_empty() {
+                return self.end();
+            }
+            if self.delivered.is_empty() && self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
+                // Every page before it is judged, so its turn has come.
+                if let Some(Arrived { answer: Err(error), .. }) = self.arrived.take() {
+                    return Err(error);
+                }
+            }
+            match self.wait(&out).await {
+                Happened::Cancelled => return Err(cancelled(&self.call)),
+                Happened::Facts(None) | Happened::Closed => return Err(self.abandoned()),
+                Happened::Facts(Some(facts)) => self.judge(&facts)?,
+                Happened::Room(permit) => self.deliver(permit),
+                Happened::Landed(answer) => self.land(answer),
+            }
+        }
+    }
+
+    async fn wait(&mut self, out: &mpsc::Sender<Delivery>) -> Happened {
+        let Self { client, flights, arrived, delivered, window, .. } = self;
+        let has_answer = arrived.as_ref().is_some_and(|arrived| arrived.answer.is_ok());
+        let may_deliver = has_answer && delivered.len() < *window;
+        let may_land = arrived.is_none();
+        tokio::select! {
+            biased;
+            () = client.cancel.cancelled() => Happened::Cancelled,
+            Some(facts) = async { match delivered.front_mut() { Some(front) => Some((&mut front.facts).await.ok()), None => None } } => {
+                Happened::Facts(facts)
+            }
+            room = out.clone().reserve_owned(), if may_deliver => room.map_or(Happened::Closed, Happened::Room),
+            Some(answer) = async { match flights.front_mut() { Some(front) => Some((&mut front.answer).await), None => None } }, if may_land => {
+                // A task ends early only when the runtime shuts down: `Client::page` has no panic of its own.
+                Happened::Landed(answer.unwrap_or_else(|_| Err(cancelled(&self.call))))
+            }
+            else => Happened::Closed,
+        }
+    }
+
+    fn request(&mut self, number: u64, position: Position) {
+        let (client, call) = (Arc::clone(&self.client), Arc::clone(&self.call));
+        let request = call.template.page(number, &position);
+        let answer = AbortOnDropHandle::new(tokio::spawn(async move { client.page(&call, &request).await }));
+        self.last_requested = Some((number, position.clone()));
+        self.flights.push_back(Flight { number, position, answer });
+    }
+
+    fn request_ahead(&mut self) {
+        while self.ending.is_none() && self.flights.len() < self.window {
+            let Some((number, last)) = &self.last_requested else { return };
+            let number = *number;
+            let Some(next) = self.paginator.ahead(last) else { return };
+            self.request(number + 1, next);
+        }
+    }
+
+    fn land(&mut self, answer: Result<Answer, SourceError>) {
+        let Some(flight) = self.flights.pop_front() else { return };
+        if self.ending.is_some() && answer.is_err() {
+            // Behind the end, a refusal is as good as an empty page.
+            return;
+        }
+        self.arrived = Some(Arrived { number: flight.number, position: flight.position, answer });
+    }
+
+    fn deliver(&mut self, permit: mpsc::OwnedPermit<Delivery>) {
+        let Some(Arrived { number, position, answer: Ok(answer) }) = self.arrived.take() else { return };
+        let (facts_in, facts) = oneshot::channel();
+        let (verdict, verdict_out) = oneshot::channel();
+        let bytes = answer.body.len() as u64;
+        let page = Page {
+            resource: Arc::clone(&self.call.template.resource),
+            number,
+            url: RedactedUrl::new(&answer.url),
+            body: answer.body,
+        };
+        let judge = Judge { facts: facts_in, verdict: verdict_out };
+        permit.send(Delivery { page, judge });
+        let is_void = self.ending.is_some();
+        self.delivered.push_back(Delivered {
+            number,
+            position,
+            url: answer.url,
+            headers: answer.headers,
+            bytes,
+            is_void,
+            facts,
+            verdict,
+        });
+    }
+
+    /// Judges the oldest delivered page.
+    fn judge(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
+        let Some(page) = self.delivered.pop_front() else { return Ok(()) };
+        if page.is_void {
+            if facts.records > 0 {
+                self.tally.farthest_void = self.tally.farthest_void.max(Some((page.position.ordinal, page.number)));
+            }
+            // The reader may be gone already; then its own error tells why.
+            let _ = page.verdict.send(Verdict::Discard);
+            return Ok(());
+        }
+        let call = Arc::clone(&self.call);
+        let seen = Seen {
+            resource: &call.template.resource,
+            page: page.number,
+            url: &page.url,
+            headers: &page.headers,
+            ordinal: page.position.ordinal,
+            facts,
+            reach: &call.template.reach,
+        };
+        if facts.records > 0 {
+            self.records_seen.note(&seen, facts.records_hash)?;
+        }
+        let step = self.paginator.step(&seen)?;
+        self.count(&seen, page.bytes);
+        if let Some(text) = self.paginator.warning() {
+            self.client.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
+        }
+        match step {
+            Step::Next(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
+                return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });
+            }
+            Step::Next(next) => self.go_on(page.number + 1, next),
+            Step::End(reason) => self.begin_end(reason, seen.at(), page.position.ordinal),
+        }
+        let _ = page.verdict.send(Verdict::Accept);
+        Ok(())
+    }
+
+    fn count(&mut self, seen: &Seen<'_>, bytes: u64) {
+        let records = seen.facts.records;
+        let tally = &mut self.tally;
+        tally.pages += 1;
+        tally.records += records;
+        tally.bytes += bytes;
+        tally.empty_in_a_row = if records == 0 { tally.empty_in_a_row + 1 } else { 0 };
+        if records > 0 {
+            tally.largest = tally.largest.max(records);
+            tally.last = records;
+        }
+        if let Some((_, index)) = &self.expected_total
+            && let Some(Some(value)) = seen.facts.values.get(*index)
+        {
+            tally.total = whole_number(value).or(tally.total);
+        }
+    }
+
+    /// Goes on to `next`: keeps what was fetched ahead if it begins there, else makes it void.
+    fn go_on(&mut self, number: u64, next: Position) {
+        let ahead = self.delivered.iter().find(|page| !page.is_void).map(|page| &page.position);
+        let ahead = ahead.or_else(|| self.arrived.as_ref().map(|arrived| &arrived.position));
+        let ahead = ahead.or_else(|| self.flights.front().map(|flight| &flight.position));
+        if ahead != Some(&next) {
+            self.void_ahead();
+            self.arrived = None;
+            self.flights.clear();
+            self.request(number, next);
+        }
+    }
+
+    fn void_ahead(&mut self) {
+        for page in &mut self.delivered {
+            page.is_void = true;
+        }
+    }
+
+    /// The resource ends. What was fetched ahead is void; when a page came empty behind a full one, it is looked at, since
+    /// records in it would mean that this is not the end.
+    fn begin_end(&mut self, reason: EndReason, place: Place, ordinal: u64) {
+        self.void_ahead();
+        self.call.ended.cancel();
+        let is_odd = reason == EndReason::EmptyPage && self.tally.records > 0 && self.tally.last == self.tally.largest;
+        if !is_odd {
+            self.flights.clear();
+        }
+        if !is_odd || self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
+            self.arrived = None;
+        }
+        self.ending = Some(Ending { reason, place, ordinal });
+    }
+
+    fn end(mut self) -> Result<End, SourceError> {
+        let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
+        let Tally { pages, records, bytes, total, farthest_void, .. } = self.tally;
+        if let Some((farthest, later)) = farthest_void
+            && farthest > ordinal
+            && reason != EndReason::MaximumReached
+        {
+            return Err(SourceError::RecordsPastEnd { place, later });
+        }
+        if let Some((path, _)) = self.expected_total
+            && reason != EndReason::MaximumReached
+        {
+            let Some(total) = total else { return Err(SourceError::TotalMissing { place, path }) };
+            if total != records {
+                let path = Some(path);
+                return Err(SourceError::TotalContradicted {
+                    place,
+                    unit: "records",
+                    read: records,
+                    total,
+                    path,
+                    declared: true,
+                });
+            }
+        }
+        let requests = self.call.requests.load(Ordering::Relaxed);
+        Ok(End { reason, pages, records, bytes, requests, total: total.or(self.paginator.total_records()) })
+    }
+
+    fn abandoned(&self) -> SourceError {
+        SourceError::Abandoned { resource: self.call.template.resource.to_string(), page: self.tally.pages + 1 }
+    }
+}

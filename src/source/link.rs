@@ -1,0 +1,146 @@
+//! The `Link` header (RFC 8288).
+//!
+//! In: header values. Out: the target of a relation, as written. Quoted strings, commas inside `<…>`, several relations in
+//! one `rel`, upper case and several headers are all understood; a damaged link is skipped, the ones after it are not.
+
+use reqwest::header::{HeaderMap, LINK};
+
+/// The first link of relation `rel` (compared without case), as written between `<` and `>`.
+pub(super) fn target(headers: &HeaderMap, rel: &str) -> Option<String> {
+    headers.get_all(LINK).iter().find_map(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        Links { rest: &text }.find(|link| link.has_rel(rel)).map(|link| link.target.to_owned())
+    })
+}
+
+struct Link<'a> {
+    target: &'a str,
+    rel: Option<String>,
+}
+
+impl Link<'_> {
+    fn has_rel(&self, wanted: &str) -> bool {
+        self.rel.as_ref().is_some_and(|rel| rel.split_ascii_whitespace().any(|one| one.eq_ignore_ascii_case(wanted)))
+    }
+}
+
+/// Links of one header value.
+struct Links<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Links<'a> {
+    type Item = Link<'a>;
+
+    fn next(&mut self) -> Option<Link<'a>> {
+        loop {
+            self.rest = self.rest.trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
+            if self.rest.is_empty() {
+                return None;
+            }
+            if let Some(inside) = self.rest.strip_prefix('<') {
+                let (target, rest) = inside.split_once('>')?;
+                self.rest = rest;
+                return Some(Link { target: target.trim(), rel: self.parameters() });
+            }
+            self.skip_to_comma();
+        }
+    }
+}
+
+impl<'a> Links<'a> {
+    /// Reads `;name=value` up to the next link; the first `rel` counts (RFC 8288 §3.3).
+    fn parameters(&mut self) -> Option<String> {
+        let mut rel = None;
+        loop {
+            self.rest = self.rest.trim_ascii_start();
+            let Some(parameter) = self.rest.strip_prefix(';') else {
+                self.skip_to_comma();
+                return rel;
+            };
+            let parameter = parameter.trim_ascii_start();
+            let name_end = parameter.find(['=', ';', ',']).unwrap_or(parameter.len());
+            let (name, rest) = parameter.split_at(name_end);
+            self.rest = rest;
+            let Some(value) = rest.strip_prefix('=') else { continue };
+            let value = self.value(value.trim_ascii_start());
+            if name.trim().eq_ignore_ascii_case("rel") && rel.is_none() {
+                rel = Some(value);
+            }
+        }
+    }
+
+    fn value(&mut self, text: &'a str) -> String {
+        // The caller hands in a part of `self.rest`, so what is left is measured from its end.
+        let (value, left) = match text.strip_prefix('"') {
+            Some(quoted) => unquote(quoted),
+            None => {
+                let end = text.find([';', ',']).unwrap_or(text.len());
+                (text[..end].trim().to_owned(), text.len() - end)
+            }
+        };
+        self.rest = &self.rest[self.rest.len() - left..];
+        value
+    }
+
+    fn skip_to_comma(&mut self) {
+        self.rest = self.rest.find(',').map_or("", |at| &self.rest[at..]);
+    }
+}
+
+/// The text of a quoted string and how many bytes stand behind its closing quote.
+fn unquote(quoted: &str) -> (String, usize) {
+    let (mut value, mut chars) = (String::new(), quoted.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => value.extend(chars.next()),
+            _ => value.push(c),
+        }
+    }
+    (value, chars.as_str().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(values: &[&str], next: Option<&str>) {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(LINK, value.parse().unwrap());
+        }
+        assert_eq!(target(&headers, "next").as_deref(), next, "{values:?}");
+    }
+
+    #[test]
+    fn e_87_link_headers_are_read_by_rfc_8288() {
+        check(&[r#"<https://a.test/x?page=2>; rel="next""#], Some("https://a.test/x?page=2"));
+        check(&["<https://a.test/x?page=2>; rel=next"], Some("https://a.test/x?page=2"));
+        check(&[r#"<https://a.test/x?page=2>;REL="NEXT""#], Some("https://a.test/x?page=2"));
+        check(&[r#"</1>; rel="prev", </3>; rel="next""#], Some("/3"));
+        check(&[r#"</1>; rel="prev""#, r#"</3>; rel="last next""#], Some("/3"));
+        check(&[r#"</x?ids=1,2,3>; title="a, \"b\"; rel=next"; rel="next", </y>; rel=last"#], Some("/x?ids=1,2,3"));
+        check(&[r#"< /x >; rel = "next""#], Some("/x"));
+        check(&["</first>; rel=first; rel=next, </second>; rel=next"], Some("/second"));
+        check(&["broken, </x>; rel=next"], Some("/x"));
+    }
+
+    #[test]
+    fn no_next_link_is_none() {
+        check(&[], None);
+        check(&[""], None);
+        check(&["<"], None);
+        check(&["</x>"], None);
+        check(&[r#"</x>; rel="nextish""#], None);
+        check(&[r#"</x>; rel="next"#.trim_end_matches("next")], None);
+        check(&["</x>; rel"], None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_text_is_read_without_panic(text in "[<>;,=\" a-zé\\\\]{0,60}") {
+            let _ = Links { rest: &text }.count();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Reading the values that paginators ask for, and the stop rules that two of them share.
+
+use serde_json::Value;
+
+use crate::base::JsonPath;
+use crate::config::{StopRules, TotalPath};
+use crate::source::SourceError;
+use crate::source::paginate::Seen;
+
+/// The value at place `index` of the wanted paths; `null` counts as absent.
+pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
+    page.facts.values.get(index).and_then(Option::as_ref).filter(|value| !value.is_null())
+}
+
+/// The paths of stop rules: the total's, then `has_more_path`.
+pub(super) fn wanted(stop: &StopRules) -> Vec<JsonPath> {
+    let total = match &stop.total {
+        TotalPath::None => None,
+        TotalPath::Optional(path) | TotalPath::Required(path) => Some(path),
+    };
+    total.into_iter().chain(&stop.has_more_path).cloned().collect()
+}
+
+/// The total of a page. One that is only looked for by default counts where it is a number, and is no fault elsewhere.
+///
+/// # Errors
+/// [`SourceError::BadValue`] when a configured path has no whole number.
+pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<u64>, SourceError> {
+    match &stop.total {
+        TotalPath::None => Ok(None),
+        TotalPath::Optional(_) => Ok(value(page, 0).and_then(whole_number)),
+        TotalPath::Required(path) => match value(page, 0) {
+            Some(found) => whole_number(found).map(Some).ok_or_else(|| bad_value(page, path, "a whole number", Some(found))),
+            None => Err(bad_value(page, path, "a whole number", None)),
+        },
+    }
+}
+
+/// What `has_more_path` says, `None` without one.
+///
+/// # Errors
+/// [`SourceError::BadValue`] when it is missing or no boolean (dlt: also the usual words, as strings).
+pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -> Result<Option<bool>, SourceError> {
+    let Some(path) = path else { return Ok(None) };
+    let found = value(page, index);
+    let more = match found {
+        Some(Value::Bool(more)) => Some(*more),
+        Some(Value::String(word)) => match word.trim().to_ascii_lowercase().as_str() {
+            "yes" | "true" | "t" | "y" | "1" => Some(true),
+            "no" | "false" | "f" | "n" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    more.map(Some).ok_or_else(|| bad_value(page, path, "true or false", found))
+}
+
+/// `has_more_path` of stop rules, which stands behind the total.
+///
+/// # Errors
+/// As [`has_more`].
+pub(super) fn rules_have_more(page: &Seen<'_>, stop: &StopRules) -> Result<Option<bool>, SourceError> {
+    has_more(page, stop.has_more_path.as_ref(), usize::from(stop.total != TotalPath::None))
+}
+
+/// The error of a total that is not what was read.
+pub(super) fn contradicted(page: &Seen<'_>, stop: &StopRules, unit: &'static str, read: u64, total: u64) -> SourceError {
+    let (path, declared) = match &stop.total {
+        TotalPath::None => (None, false),
+        TotalPath::Optional(path) => (Some(path.clone()), false),
+        TotalPath::Required(path) => (Some(path.clone()), true),
+    };
+    SourceError::TotalContradicted { place: page.at(), unit, read, total, path, declared }
+}
+
+/// A total that a rule of the config does not name: dlt's default path, where anything may stand.
+pub(super) fn is_guess(stop: &StopRules) -> bool {
+    matches!(stop.total, TotalPath::Optional(_))
+}
+
+/// Whether something besides the total ends the resource.
+pub(super) fn ends_without_total(stop: &StopRules) -> bool {
+    stop.stop_after_empty_page || stop.has_more_path.is_some()
+}
+
+/// A whole number, also as text.
+pub(in crate::source) fn whole_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..9e15).contains(float))?;
+            format!("{float:.0}").parse().ok()
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The error of a value that cannot be used; tells its kind, never itself.
+pub(super) fn bad_value(page: &Seen<'_>, path: &JsonPath, expected: &'static str, found: Option<&Value>) -> SourceError {
+    let found = match found {
+        None => "missing or null",
+        Some(Value::Null) => "null",
+        Some(Value::Bool(_)) => "a boolean",
+        Some(Value::Number(_)) => "another number",
+        Some(Value::String(_)) => "other text",
+        Some(Value::Array(_)) => "an array",
+        Some(Value::Object(_)) => "an object",
+    };
+    SourceError::BadValue { place: page.at(), path: path.clone(), expected, found }
+}

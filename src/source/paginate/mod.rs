@@ -1,0 +1,153 @@
+//! Paginators: from a page's facts to where the next one is.
+//!
+//! In: a [`Seen`] page. Out: a [`Step`]. Pure: a paginator sees facts and headers, never a socket. The semantics are dlt's,
+//! except where dlt would end quietly or never. Contract, checked for every paginator by `tests::honours_contract`:
+//! - `step` is called once a page, in order, and not again after [`Step::End`] or an error.
+//! - `ahead` guesses only what a later `step` may say, and nothing behind a known end.
+//! - It ends: a cursor or link seen before is [`SourceError::Repeats`].
+
+mod cursor;
+mod facts;
+mod link;
+mod offset;
+mod page_number;
+mod single_page;
+mod trail;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use url::Url;
+
+use crate::base::{JsonPath, RedactedUrl};
+use crate::config::{Expect, PaginatorPlan, Slot};
+use crate::source::error::Place as At;
+use crate::source::reach::Reach;
+use crate::source::{EndReason, PageFacts, SourceError};
+
+pub(super) use facts::whole_number;
+pub(super) use trail::Trail;
+
+/// Where a page is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Position {
+    /// Offset or page number, 0 for paginators that do not count: orders pages that were fetched ahead.
+    pub(super) ordinal: u64,
+    /// What the request is made from.
+    pub(super) place: Place,
+}
+
+/// What a request is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Place {
+    /// The endpoint's own request with these values in it.
+    Slots(Vec<(Slot, Value)>),
+    /// A URL that the API gave.
+    Link(Url),
+}
+
+impl Position {
+    /// The endpoint's own request.
+    pub(super) fn start() -> Self {
+        Self { ordinal: 0, place: Place::Slots(Vec::new()) }
+    }
+}
+
+/// A page that was fetched and decoded.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    /// The resource's name.
+    pub(super) resource: &'a str,
+    /// From 1.
+    pub(super) page: u64,
+    /// Where the answer came from, redirects followed.
+    pub(super) url: &'a Url,
+    /// Its headers.
+    pub(super) headers: &'a HeaderMap,
+    /// Its place in the order.
+    pub(super) ordinal: u64,
+    /// What the decoder found.
+    pub(super) facts: &'a PageFacts,
+    /// Where links may lead.
+    pub(super) reach: &'a Reach,
+}
+
+impl Seen<'_> {
+    /// For errors.
+    pub(super) fn at(&self) -> At {
+        At { resource: self.resource.to_owned(), page: self.page, url: RedactedUrl::new(self.url) }
+    }
+}
+
+/// What follows a page.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    /// Another page.
+    Next(Position),
+    /// Nothing.
+    End(EndReason),
+}
+
+/// Decides the next request from the last answer.
+pub(super) trait Paginator: Send {
+    /// The values that the decoder is to report.
+    fn wanted(&self) -> Vec<JsonPath> {
+        Vec::new()
+    }
+
+    /// The first page.
+    fn first(&self) -> Position {
+        Position::start()
+    }
+
+    /// The position behind `last` that may be requested before the pages up to it are judged, if it can be guessed.
+    fn ahead(&self, _last: &Position) -> Option<Position> {
+        None
+    }
+
+    /// What follows `page`.
+    ///
+    /// # Errors
+    /// When the page contradicts itself, its predecessors or the config.
+    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError>;
+
+    /// Something odd that the last step noticed, told once.
+    fn warning(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The API's total of records, as far as known.
+    fn total_records(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// The paginator of a plan.
+pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
+    match plan.clone() {
+        PaginatorPlan::Undeclared => Box::new(single_page::Undeclared),
+        PaginatorPlan::SinglePage => Box::new(single_page::SinglePage),
+        PaginatorPlan::Offset { limit, offset, offset_slot, limit_slot, stop } => {
+            Box::new(offset::Offset::new(limit, offset, offset_slot, limit_slot, stop))
+        }
+        PaginatorPlan::PageNumber { base_page, page, page_slot, stop } => {
+            Box::new(page_number::PageNumber::new(base_page, page, page_slot, stop))
+        }
+        PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page, has_more_path } => {
+            Box::new(cursor::Cursor::new(cursor_path, cursor_slot, stop_after_empty_page, has_more_path))
+        }
+        PaginatorPlan::JsonLink { next_url_path } => Box::new(link::JsonLink::new(next_url_path)),
+        PaginatorPlan::HeaderLink { links_next_key } => Box::new(link::HeaderLink::new(links_next_key)),
+        PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(cursor::HeaderCursor::new(cursor_key, cursor_param)),
+    }
+}
+
+/// The paths whose values [`PageFacts::values`] must give, in that order.
+#[must_use]
+pub(crate) fn wanted_paths(plan: &PaginatorPlan, expect: &Expect) -> Vec<JsonPath> {
+    let mut paths = paginator(plan).wanted();
+    paths.extend(expect.total.clone());
+    paths
+}
+
+#[cfg(test)]
+mod tests;

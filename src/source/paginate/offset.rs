@@ -1,0 +1,162 @@
+//! `offset`: records are counted.
+//!
+//! dlt adds `limit` to the offset, whatever came. That loses rows where the API caps its page size, so the offset moves on by
+//! the records received: rows may then come twice from an API that filters its pages, and none is lost.
+
+use serde_json::Value;
+
+use crate::base::JsonPath;
+use crate::config::{Slot, StopRules};
+use crate::source::paginate::facts::{contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
+use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
+use crate::source::{EndReason, SourceError};
+
+/// After so many pages whose size was not the one before them, nothing more is fetched ahead.
+const MISSES_MAX: u32 = 3;
+
+/// `offset`. Its `total` counts records.
+pub(super) struct Offset {
+    limit: u64,
+    start: u64,
+    offset_slot: Slot,
+    limit_slot: Slot,
+    stop: StopRules,
+    /// Records that the last page had: what the next one is expected to have.
+    stride: u64,
+    /// Whether the last page had what was expected, so that guessing on is worth it.
+    settled: bool,
+    misses: u32,
+    read: u64,
+    total: Option<u64>,
+    total_counts_page: bool,
+    told: bool,
+    warning: Option<String>,
+}
+
+impl Offset {
+    /// Counts from `start`, asking for `limit` records a page.
+    pub(super) fn new(limit: u64, start: u64, offset_slot: Slot, limit_slot: Slot, stop: StopRules) -> Self {
+        Self {
+            limit,
+            start,
+            offset_slot,
+            limit_slot,
+            stop,
+            stride: limit,
+            settled: false,
+            misses: 0,
+            read: 0,
+            total: None,
+            total_counts_page: false,
+            told: false,
+            warning: None,
+        }
+    }
+
+    fn at(&self, offset: u64) -> Position {
+        let slots = vec![(self.offset_slot.clone(), Value::from(offset)), (self.limit_slot.clone(), Value::from(self.limit))];
+        Position { ordinal: offset, place: Place::Slots(slots) }
+    }
+
+    /// Why the page at `offset` is not requested.
+    fn stops_before(&self, offset: u64) -> Option<EndReason> {
+        if self.total.is_some_and(|total| offset >= total) {
+            Some(EndReason::TotalReached)
+        } else if self.stop.maximum.is_some_and(|maximum| offset >= maximum) {
+            Some(EndReason::MaximumReached)
+        } else {
+            None
+        }
+    }
+
+    /// Whether ending here is what the total says.
+    fn check_end(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+        match self.total {
+            Some(total) if self.read + self.start.min(total) != total => {
+                Err(contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A total that nobody declared and that equals a full first page may be the page's own count: one more request tells.
+    fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
+        if let Some(found) = total(page, &self.stop)? {
+            let full = page.facts.records >= self.limit;
+            if is_guess(&self.stop) && ends_without_total(&self.stop) && page.page == 1 && full && found == page.facts.records {
+                self.total_counts_page = true;
+            }
+            self.total = if self.total_counts_page { None } else { Some(found) };
+        }
+        Ok(())
+    }
+
+    /// Notes the size of a page that has records.
+    fn measure(&mut self, page: &Seen<'_>) {
+        let records = page.facts.records;
+        self.settled = records == self.stride;
+        if self.settled && records < self.limit && !self.told {
+            self.told = true;
+            self.warning =
+                Some(format!("asked for {} records a page and gets {records}: offsets move on by what comes", self.limit));
+        }
+        if !self.settled {
+            self.misses += 1;
+            self.stride = records;
+        }
+    }
+}
+
+impl Paginator for Offset {
+    fn wanted(&self) -> Vec<JsonPath> {
+        wanted(&self.stop)
+    }
+
+    fn first(&self) -> Position {
+        self.at(self.start)
+    }
+
+    fn ahead(&self, last: &Position) -> Option<Position> {
+        let next = last.ordinal.checked_add(self.stride)?;
+        (self.settled && self.misses <= MISSES_MAX && self.stops_before(next).is_none()).then(|| self.at(next))
+    }
+
+    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        let records = page.facts.records;
+        if self.stop.stop_after_empty_page && records == 0 {
+            self.check_end(page)?;
+            return Ok(Step::End(EndReason::EmptyPage));
+        }
+        self.read += records;
+        self.read_total(page)?;
+        let more = rules_have_more(page, &self.stop)?;
+        if records > 0 {
+            self.measure(page);
+        }
+        let next = page.ordinal.saturating_add(if records == 0 { self.limit.max(1) } else { records });
+        match (self.stops_before(next), more, &self.stop.has_more_path) {
+            (Some(EndReason::TotalReached), Some(true), Some(path)) => {
+                let why = "its total of records is reached";
+                Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why })
+            }
+            (Some(EndReason::TotalReached), ..) => {
+                self.check_end(page)?;
+                Ok(Step::End(EndReason::TotalReached))
+            }
+            (Some(reason), ..) => Ok(Step::End(reason)),
+            (None, Some(false), _) => {
+                self.check_end(page)?;
+                Ok(Step::End(EndReason::HasMoreFalse))
+            }
+            (None, ..) => Ok(Step::Next(self.at(next))),
+        }
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.warning.take()
+    }
+
+    fn total_records(&self) -> Option<u64> {
+        self.total
+    }
+}

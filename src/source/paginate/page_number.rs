@@ -1,0 +1,107 @@
+//! `page_number`: pages are counted.
+
+use serde_json::Value;
+
+use crate::base::JsonPath;
+use crate::config::{Slot, StopRules};
+use crate::source::paginate::facts::{contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
+use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
+use crate::source::{EndReason, SourceError};
+
+/// `page_number`. Its `total` counts pages.
+pub(super) struct PageNumber {
+    base: u64,
+    first: u64,
+    slot: Slot,
+    stop: StopRules,
+    judged: bool,
+    total: Option<u64>,
+    total_counts_records: bool,
+    records: u64,
+}
+
+impl PageNumber {
+    /// Counts from `first`; totals count from `base`.
+    pub(super) fn new(base: u64, first: u64, slot: Slot, stop: StopRules) -> Self {
+        Self { base, first, slot, stop, judged: false, total: None, total_counts_records: false, records: 0 }
+    }
+
+    fn at(&self, number: u64) -> Position {
+        Position { ordinal: number, place: Place::Slots(vec![(self.slot.clone(), Value::from(number))]) }
+    }
+
+    /// Why the page `number` is not requested.
+    fn stops_before(&self, number: u64) -> Option<EndReason> {
+        if self.total.is_some_and(|total| number >= total.saturating_add(self.base)) {
+            Some(EndReason::TotalReached)
+        } else if self.stop.maximum.is_some_and(|maximum| number >= maximum) {
+            Some(EndReason::MaximumReached)
+        } else {
+            None
+        }
+    }
+
+    /// Whether ending before page `number` is what the total says. A total that is only looked for by default may count
+    /// records, and a first page may be empty though the API counts it.
+    fn check_end(&self, page: &Seen<'_>, number: u64) -> Result<(), SourceError> {
+        match self.total {
+            Some(total) if number + 1 < total.saturating_add(self.base) && self.records > 0 => {
+                if is_guess(&self.stop) && total == self.records {
+                    return Ok(());
+                }
+                Err(contradicted(page, &self.stop, "pages", number.saturating_sub(self.base), total))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
+        if let Some(found) = total(page, &self.stop)? {
+            let looks_like_records = page.page == 1 && found == page.facts.records && found > 1;
+            if is_guess(&self.stop) && looks_like_records && ends_without_total(&self.stop) {
+                self.total_counts_records = true;
+            }
+            self.total = if self.total_counts_records { None } else { Some(found) };
+        }
+        Ok(())
+    }
+}
+
+impl Paginator for PageNumber {
+    fn wanted(&self) -> Vec<JsonPath> {
+        wanted(&self.stop)
+    }
+
+    fn first(&self) -> Position {
+        self.at(self.first)
+    }
+
+    fn ahead(&self, last: &Position) -> Option<Position> {
+        let next = last.ordinal.checked_add(1)?;
+        (self.judged && self.stops_before(next).is_none()).then(|| self.at(next))
+    }
+
+    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        self.judged = true;
+        if self.stop.stop_after_empty_page && page.facts.records == 0 {
+            self.check_end(page, page.ordinal)?;
+            return Ok(Step::End(EndReason::EmptyPage));
+        }
+        self.records += page.facts.records;
+        self.read_total(page)?;
+        let more = rules_have_more(page, &self.stop)?;
+        let next = page.ordinal.saturating_add(1);
+        match (self.stops_before(next), more, &self.stop.has_more_path) {
+            (Some(EndReason::TotalReached), Some(true), Some(path)) => {
+                let why = "its total of pages is reached";
+                Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why })
+            }
+            (Some(reason), ..) => Ok(Step::End(reason)),
+            (None, Some(false), _) => {
+                self.check_end(page, next)?;
+                Ok(Step::End(EndReason::HasMoreFalse))
+            }
+            (None, ..) => Ok(Step::Next(self.at(next))),
+        }
+    }
+}

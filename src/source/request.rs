@@ -1,0 +1,159 @@
+//! The requests of one resource: what stays the same from page to page, and what a position changes.
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use std::sync::Arc;
+use url::Url;
+
+use crate::config::{ClientPlan, Method, ResourcePlan, Slot};
+use crate::source::SourceError;
+use crate::source::auth::{Credentials, header_name, hidden, remove_parameter};
+use crate::source::paginate::{Place as Where, Position};
+use crate::source::preview::Redactor;
+use crate::source::reach::Reach;
+
+/// Client headers that carry no credential and go to every host.
+const HARMLESS_HEADERS: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
+
+/// What all requests of a resource share.
+#[derive(Debug)]
+pub(super) struct Template {
+    /// The resource's name.
+    pub(super) resource: Arc<str>,
+    /// Where its requests may go.
+    pub(super) reach: Reach,
+    /// Hides its secrets.
+    pub(super) redactor: Redactor,
+    /// What trusted hosts are given.
+    pub(super) credentials: Credentials,
+    /// GET or POST.
+    pub(super) method: Method,
+    url: Url,
+    params: Vec<(String, String)>,
+    json: Option<Value>,
+    client_headers: HeaderMap,
+    endpoint_headers: HeaderMap,
+}
+
+/// One page's request, without credentials.
+#[derive(Debug, Clone)]
+pub(super) struct PageRequest {
+    /// From 1.
+    pub(super) number: u64,
+    /// The URL.
+    pub(super) url: Url,
+    /// The JSON body.
+    pub(super) body: Option<Bytes>,
+}
+
+impl Template {
+    /// # Errors
+    /// [`SourceError::BadHeader`] when a header of the config cannot be sent.
+    pub(super) fn new(client: &ClientPlan, resource: &ResourcePlan) -> Result<Self, SourceError> {
+        let endpoint = &resource.endpoint;
+        let auth = endpoint.auth.as_ref().or(client.auth.as_ref());
+        Ok(Self {
+            resource: Arc::from(resource.name.as_str()),
+            reach: Reach::new(client, &endpoint.url, auth),
+            redactor: Redactor::new(client, endpoint),
+            credentials: Credentials::new(auth)?,
+            method: endpoint.method,
+            url: endpoint.url.clone(),
+            params: endpoint.params.clone(),
+            json: endpoint.json.clone(),
+            client_headers: headers(&client.headers)?,
+            endpoint_headers: headers(&endpoint.headers)?,
+        })
+    }
+
+    /// The request of page `number` at `position`. A position wins over parameters of the same name; a link is taken as it is.
+    pub(super) fn page(&self, number: u64, position: &Position) -> PageRequest {
+        let mut json = self.json.clone();
+        let url = match &position.place {
+            Where::Link(url) => url.clone(),
+            Where::Slots(slots) => {
+                let mut url = self.url.clone();
+                let is_static = |name: &str| !slots.iter().any(|(slot, _)| matches!(slot, Slot::Param(param) if param == name));
+                for (slot, _) in slots {
+                    if let Slot::Param(name) = slot {
+                        remove_parameter(&mut url, name, None);
+                    }
+                }
+                let fixed =
+                    self.params.iter().filter(|(name, _)| is_static(name)).map(|(name, value)| (name.as_str(), value.clone()));
+                let placed = slots.iter().filter_map(|(slot, value)| match slot {
+                    Slot::Param(name) => Some((name.as_str(), as_parameter(value))),
+                    Slot::Body(_) => None,
+                });
+                let pairs: Vec<(&str, String)> = fixed.chain(placed).collect();
+                if !pairs.is_empty() {
+                    url.query_pairs_mut().extend_pairs(pairs);
+                }
+                for (slot, value) in slots {
+                    if let Slot::Body(path) = slot {
+                        put(json.get_or_insert_with(|| Value::Object(serde_json::Map::new())), path, value.clone());
+                    }
+                }
+                url
+            }
+        };
+        PageRequest { number, url, body: json.map(|json| Bytes::from(json.to_string())) }
+    }
+
+    /// Adds to `url` and gives as headers what the host of `url` may have; whether that included the credentials.
+    pub(super) fn dress(&self, url: &mut Url, has_body: bool) -> (HeaderMap, bool) {
+        let trusted = self.reach.trusts(url);
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.client_headers {
+            if trusted || HARMLESS_HEADERS.contains(&name.as_str()) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        for (name, value) in &self.endpoint_headers {
+            if trusted || self.reach.is_endpoint(url) || HARMLESS_HEADERS.contains(&name.as_str()) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        if trusted {
+            self.credentials.apply(url, &mut headers);
+        } else {
+            self.credentials.strip(url);
+        }
+        if has_body {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        }
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        (headers, trusted)
+    }
+}
+
+fn headers(plan: &[(String, crate::base::Secret)]) -> Result<HeaderMap, SourceError> {
+    let pair = |(name, value): &(String, crate::base::Secret)| -> Result<(HeaderName, HeaderValue), SourceError> {
+        Ok((header_name(name)?, hidden(value.expose(), &format!("the value of `{name}`"))?))
+    };
+    plan.iter().map(pair).collect()
+}
+
+/// A value as a query parameter, spelled as dlt spells it.
+fn as_parameter(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Sets `path` in `json`; whatever is no object on the way becomes one.
+fn put(json: &mut Value, path: &[String], value: Value) {
+    let mut at = json;
+    for key in path {
+        if !at.is_object() {
+            *at = Value::Object(serde_json::Map::new());
+        }
+        let Value::Object(members) = at else { return };
+        at = members.entry(key.clone()).or_insert(Value::Null);
+    }
+    *at = value;
+}

@@ -1,0 +1,181 @@
+//! Whether and when a request is tried again. Pure: failures and what was spent in, a decision out.
+//!
+//! A wait that the server tells (`Retry-After` with 429) uses up the wait budget, not the retries, since it is no failure but
+//! an appointment; such waits are bounded by their own number too.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+use crate::config::RetryPlan;
+
+/// The longest backoff between two attempts.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// Waits told by 429 that one request keeps.
+const TOLD_WAITS_MAX: u32 = 20;
+/// What the jitter adds to a told wait, at most a tenth of it.
+const TOLD_JITTER_MAX: Duration = Duration::from_secs(1);
+
+/// What one request has spent so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Spent {
+    /// Requests sent.
+    pub(super) attempts: u32,
+    /// Retries used up.
+    pub(super) retries: u32,
+    told_waits: u32,
+    waited: Duration,
+}
+
+/// How far a failure may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As often as the plan says.
+    Plan,
+    /// Once: what it is, is rarely gone the next moment.
+    Once,
+    /// The server told how long to wait; `Appointment` when it did so with 429.
+    Told { wait: Duration, appointment: bool },
+}
+
+/// What to do after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Wait, then try again.
+    Wait(Duration),
+    /// The server's wait is longer than allowed.
+    TooLong(Duration),
+    /// Nothing is left to try.
+    GiveUp,
+}
+
+impl Spent {
+    /// Decides what follows a failure and books it. `random` is uniform over all `u64`.
+    pub(super) fn decide(&mut self, plan: &RetryPlan, patience: Patience, random: u64) -> Decision {
+        let chance = random as f64 / u64::MAX as f64;
+        let wait = match patience {
+            Patience::Plan | Patience::Once => backoff(plan, self.retries).mul_f64(chance),
+            Patience::Told { wait, .. } => wait.saturating_add((wait / 10).min(TOLD_JITTER_MAX).mul_f64(chance)),
+        };
+        if let Patience::Told { wait, .. } = patience
+            && self.waited.saturating_add(wait) > plan.max_wait
+        {
+            return Decision::TooLong(wait);
+        }
+        let is_appointment = matches!(patience, Patience::Told { appointment: true, .. }) && plan.max_retries > 0;
+        let left = match patience {
+            _ if is_appointment => self.told_waits < TOLD_WAITS_MAX,
+            Patience::Once => self.retries < plan.max_retries.min(1),
+            Patience::Plan | Patience::Told { .. } => self.retries < plan.max_retries,
+        };
+        if !left || (self.waited.saturating_add(wait) > plan.max_wait && !matches!(patience, Patience::Told { .. })) {
+            return Decision::GiveUp;
+        }
+        self.waited = self.waited.saturating_add(wait);
+        if is_appointment {
+            self.told_waits += 1;
+        } else {
+            self.retries += 1;
+        }
+        Decision::Wait(wait)
+    }
+}
+
+/// The upper bound of the wait before retry number `retry` (from 0).
+fn backoff(plan: &RetryPlan, retry: u32) -> Duration {
+    let seconds = plan.initial_delay.as_secs_f64() * plan.backoff_factor.powi(i32::try_from(retry).unwrap_or(i32::MAX));
+    if seconds.is_finite() && seconds < BACKOFF_MAX.as_secs_f64() {
+        Duration::from_secs_f64(seconds.max(0.0))
+    } else {
+        BACKOFF_MAX
+    }
+}
+
+/// How long the server asks to wait (RFC 9110 §10.2.3): the longest valid `Retry-After`. A date counts from the answer's own
+/// `Date`, so that a wrong local clock does no harm. Nothing, the past and what cannot be read are no wait.
+pub(super) fn told_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let server_now = headers.get(DATE).and_then(|value| date(value.to_str().ok()?)).unwrap_or_else(|| SystemTime::from(now));
+    let waits = headers.get_all(RETRY_AFTER).iter().filter_map(|value| {
+        let text = value.to_str().ok()?.trim();
+        match text.parse::<u64>() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => date(text)?.duration_since(server_now).ok(),
+        }
+    });
+    waits.max().filter(|wait| !wait.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> RetryPlan {
+        RetryPlan {
+            max_retries: 3,
+            backoff_factor: 2.0,
+            initial_delay: Duration::from_secs(1),
+            statuses: vec![429],
+            max_wait: Duration::from_secs(600),
+        }
+    }
+
+    fn check(headers: &[(&'static str, &str)], seconds: Option<u64>) {
+        let headers: HeaderMap = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        assert_eq!(told_wait(&headers, now), seconds.map(Duration::from_secs), "{headers:?}");
+    }
+
+    #[test]
+    fn e_02_dates_count_from_the_servers_own_clock() {
+        let wait = ("retry-after", "Sun, 22 Nov 2026 09:00:30 GMT");
+        check(&[wait, ("date", "Sun, 22 Nov 2026 09:00:00 GMT")], Some(30));
+        check(&[wait], None);
+        check(&[("retry-after", "Sun, 22 Nov 2026 10:00:10 GMT")], Some(10));
+        check(&[wait, ("date", "Sun, 22 Nov 2026 09:00:30 GMT")], None);
+    }
+
+    #[test]
+    fn e_05_useless_waits_count_as_none() {
+        for text in ["0", "-5", "soon", "", "1.5", "99999999999999999999"] {
+            check(&[("retry-after", text)], None);
+        }
+        let mut headers = HeaderMap::new();
+        for text in ["3", "7", "soon"] {
+            headers.append(RETRY_AFTER, text.parse().unwrap());
+        }
+        assert_eq!(told_wait(&headers, DateTime::UNIX_EPOCH), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn e_03_backoff_doubles_up_to_a_minute_with_full_jitter() {
+        let mut spent = Spent::default();
+        let decide = |spent: &mut Spent, random| spent.decide(&plan(), Patience::Plan, random);
+        assert_eq!(decide(&mut spent, u64::MAX), Decision::Wait(Duration::from_secs(1)));
+        assert_eq!(decide(&mut spent, u64::MAX), Decision::Wait(Duration::from_secs(2)));
+        assert_eq!(decide(&mut spent, 0), Decision::Wait(Duration::ZERO));
+        assert_eq!(decide(&mut spent, 0), Decision::GiveUp);
+        assert_eq!(backoff(&plan(), 30), BACKOFF_MAX);
+        assert_eq!(backoff(&plan(), u32::MAX), BACKOFF_MAX);
+    }
+
+    #[test]
+    fn e_01_told_waits_use_up_the_wait_budget_and_not_the_retries() {
+        let (mut spent, told) = (Spent::default(), Patience::Told { wait: Duration::from_secs(100), appointment: true });
+        for _ in 0..5 {
+            assert_eq!(spent.decide(&plan(), told, 0), Decision::Wait(Duration::from_secs(100)));
+        }
+        assert_eq!(spent.retries, 0);
+        assert_eq!(spent.decide(&plan(), told, u64::MAX), Decision::Wait(Duration::from_secs(101)));
+        assert_eq!(spent.decide(&plan(), told, 0), Decision::TooLong(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn without_retries_nothing_is_tried_again() {
+        let plan = RetryPlan { max_retries: 0, ..plan() };
+        for patience in [Patience::Plan, Patience::Once, Patience::Told { wait: Duration::from_secs(1), appointment: true }] {
+            assert_eq!(Spent::default().decide(&plan, patience, 0), Decision::GiveUp);
+        }
+    }
+}
