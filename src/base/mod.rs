@@ -1,14 +1,18 @@
 //! Base: what every room shares and nobody owns.
 //!
-//! Error kinds, the clock, secrets and JSON paths. It knows nothing of any other room, and only what has three users
+//! Error kinds, the clock, secrets, JSON paths and fault points. It knows nothing of any other room, and only what has three users
 //! moves in here.
 
 mod clock;
 mod error;
+mod fault;
 mod path;
 mod redact;
 
 pub(crate) use clock::{Clock, SystemClock};
 pub(crate) use error::ErrorKind;
+#[cfg(test)]
+pub(crate) use fault::{ArmedFault, arm_fault};
+pub(crate) use fault::{FAULT_POINTS, fault_point};
 pub(crate) use path::{JsonPath, JsonPathError, Step};
 pub(crate) use redact::{RedactedUrl, Secret};

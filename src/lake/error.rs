@@ -1,6 +1,7 @@
 //! What can go wrong between rows and a published table.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::base::ErrorKind;
 use crate::lake::PartitionError;
@@ -35,19 +36,185 @@ pub(crate) enum LakeError {
     /// Keys or rows could not be compared.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// The bucket's server refused, failed or did not answer.
+    #[error("cannot {action} `{place}`: {problem}")]
+    Store {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Where, as `s3://bucket/key`.
+        place: String,
+        /// What it means.
+        problem: StoreProblem,
+        /// What was answered, without secrets.
+        source: StoreAnswer,
+    },
+    /// An entry of `lake.options` is not one of object_store's, or has a bad value.
+    #[error("`lake.options.{name}`: {why}")]
+    Option {
+        /// The option.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The store overwrites where it was asked to create.
+    #[error("the store of `{place}` ignores conditional writes, so two runs at once could lose a commit")]
+    UnsafeStore {
+        /// The lake.
+        place: String,
+    },
+    /// Another run is at work.
+    #[error("run `{run}` on `{host}` (process {pid}) holds the lake, its last sign of life is {} s old", age.as_secs())]
+    Locked {
+        /// The other run.
+        run: String,
+        /// Its machine.
+        host: String,
+        /// Its process there.
+        pid: u32,
+        /// Since its last heartbeat.
+        age: Duration,
+    },
+    /// Another run took over while this one was silent, or committed to the same tables first.
+    #[error("run `{run}` overtook this one, which therefore changed nothing")]
+    Conflict {
+        /// The other run.
+        run: String,
+    },
+    /// A table's folder is not what its manifest says.
+    #[error("folder `{place}` is not as the last commit left it: {}{}", files.join(", "), more(*more_files))]
+    Foreign {
+        /// The table's folder.
+        place: String,
+        /// Up to five files, each with what is wrong.
+        files: Vec<String>,
+        /// How many more there are.
+        more_files: usize,
+    },
+    /// `lake.adopt` met a table that it cannot take over.
+    #[error("`lake.adopt` cannot take over `{place}`: {why} (first: {file})")]
+    Adopt {
+        /// The table's folder.
+        place: String,
+        /// Why not.
+        why: &'static str,
+        /// The first file that is in the way.
+        file: String,
+    },
+    /// A commit record, manifest or lease cannot be read.
+    #[error("`{place}` is not readable: {why}")]
+    Record {
+        /// The object.
+        place: String,
+        /// Why not.
+        why: String,
+    },
+    /// A committed file is neither where it was staged nor where it belongs.
+    #[error("commit {version} promises `{place}`, but it is neither staged nor published, and no later commit replaced it")]
+    Lost {
+        /// The commit.
+        version: u64,
+        /// The file.
+        place: String,
+    },
+    /// The commit is recorded and will be finished, but not by this run.
+    #[error("commit {version} is recorded, but its files are not all in place; the next run finishes it")]
+    Unpublished {
+        /// The commit.
+        version: u64,
+        /// What kept this run from finishing it.
+        source: Box<LakeError>,
+    },
+    /// A spooled file is not what its stage said.
+    #[error("spooled file `{}` cannot be committed: {why}", path.display())]
+    Spool {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A record of one kind of store was found in another.
+    #[error("`{place}` was staged for another kind of store")]
+    WrongHandle {
+        /// The file.
+        place: String,
+    },
+}
+
+/// What a bucket's refusal means for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreProblem {
+    /// The credentials are missing, wrong, expired, or do not allow it.
+    Denied,
+    /// There is no such bucket.
+    NoBucket,
+    /// The bucket is in another region, or the endpoint is wrong.
+    WrongPlace,
+    /// The answer was an error that a later run may not meet.
+    Failed,
+    /// No answer came.
+    NoAnswer,
+    /// The object changed while it was read.
+    Changed,
+}
+
+impl std::fmt::Display for StoreProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Denied => "access denied",
+            Self::NoBucket => "the bucket does not exist",
+            Self::WrongPlace => "the bucket is in another region or behind another endpoint",
+            Self::Failed => "the store failed",
+            Self::NoAnswer => "the store does not answer",
+            Self::Changed => "it changed since the last commit",
+        })
+    }
+}
+
+/// What a bucket's server answered, or why no answer came; free of secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct StoreAnswer(pub(crate) String);
+
+fn more(files: usize) -> String {
+    if files == 0 { String::new() } else { format!(" and {files} more") }
 }
 
 impl LakeError {
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
+        use std::io::ErrorKind as Io;
         match self {
             Self::Disk { source, .. } => match source.kind() {
-                std::io::ErrorKind::InvalidData => ErrorKind::Data,
+                Io::InvalidData => ErrorKind::Data,
+                Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotADirectory | Io::InvalidFilename => ErrorKind::Config,
                 _ => ErrorKind::Unavailable,
             },
-            Self::Parquet { .. } => ErrorKind::Data,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
+            Self::Store { problem, .. } => match problem {
+                StoreProblem::Denied => ErrorKind::Credentials,
+                StoreProblem::NoBucket | StoreProblem::WrongPlace => ErrorKind::Config,
+                StoreProblem::Failed | StoreProblem::NoAnswer => ErrorKind::Unavailable,
+                StoreProblem::Changed => ErrorKind::Data,
+            },
+            Self::Option { .. } | Self::UnsafeStore { .. } => ErrorKind::Config,
+            Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } => ErrorKind::Unavailable,
+            Self::Parquet { .. } | Self::Foreign { .. } | Self::Adopt { .. } | Self::Record { .. } | Self::Lost { .. } => {
+                ErrorKind::Data
+            }
+            Self::Spool { .. } | Self::WrongHandle { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// What the operator can do, where that is not plain from the message.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Foreign { .. } => Some("move the files out of the table's folder, or put back what was there; then run again"),
+            Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
+            Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
+            Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),
+            Self::Lost { .. } => Some("restore the file from a copy of the lake; nothing was changed"),
+            _ => None,
         }
     }
 }

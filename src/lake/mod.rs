@@ -4,12 +4,31 @@
 //! changes that a commit publishes; it is blocking CPU work. `store`, `log`, `lease`, `publish` and `recover` move such a list
 //! into the lake by the protocol of `docs/guarantees.md`. Not here: APIs, progress.
 
+mod bucket;
+mod commit;
+mod disk;
 mod error;
+mod foreign;
+mod layout;
+mod lease;
 mod live;
 mod partition;
+mod log;
+mod manifest;
+mod open;
+mod publish;
+mod recover;
+mod spool;
+mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use error::LakeError;
+pub(crate) use commit::Commit;
+pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
+pub(crate) use layout::{HOME, Layout};
+pub(crate) use lease::{HEARTBEAT, Lease, LeaseFile, Owner};
 pub(crate) use live::{LiveFile, LiveFiles, LiveRead};
+pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use partition::{PARTITIONS_MAX, PartitionError, PartitionId, Partitioner, Routed, RoutedRows, escape, unescape};
 pub(crate) use table::*;

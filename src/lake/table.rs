@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::schema::TableSchema;
 
 /// A table as the newest published commit has it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TableState {
     /// Its schema.
     pub(crate) schema: TableSchema,

@@ -1,0 +1,232 @@
+//! The commit: staged files and state become the lake's next version, once, or not at all.
+//!
+//! In: [`StagedTable`]s whose files are finished in the spool, and what resources want to remember. Out: a published
+//! [`Commit`]. The commit point is the creation of one record; before it nothing counts, after it the run and all later
+//! ones only go forward. Tables and resources that are not named are carried over.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::lake::log::{Action, Change, FORMAT, Record, TableRef, read_record, to_json};
+use crate::lake::open::{Lake, timestamp};
+use crate::lake::publish::pass;
+use crate::lake::store::{Handle, Spooled};
+use crate::lake::{FileChange, LakeError, StagedTable, manifest};
+
+/// Versions tried for one commit while other runs keep committing to other tables.
+const COMMIT_TRIES: u32 = 8;
+
+/// Times that a create of unknown outcome is asked for.
+const CREATE_TRIES: u32 = 3;
+
+/// What a commit did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Commit {
+    /// The lake's version now.
+    pub(crate) version: u64,
+    /// Whether this run made it; `false` when nothing had changed, not even the state.
+    pub(crate) is_new: bool,
+    /// Files put.
+    pub(crate) files_put: u64,
+    /// Files deleted.
+    pub(crate) files_deleted: u64,
+    /// Bytes put.
+    pub(crate) bytes_put: u64,
+}
+
+impl Lake {
+    /// Commits and publishes. `state` holds what each resource wants to remember, by resource; others keep theirs.
+    ///
+    /// When nothing changed, no table and no state, nothing is written.
+    ///
+    /// # Errors
+    /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
+    /// [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
+    pub(crate) async fn commit(&mut self, tables: Vec<StagedTable>, state: Map<String, Value>) -> Result<Commit, LakeError> {
+        pass("lake.commit.before_stage")?;
+        let mut record = self.draft(&tables, &state).await?;
+        if self.is_unchanged(&record) {
+            return Ok(Commit { version: self.version(), ..Commit::default() });
+        }
+        self.stage(&mut record, &tables).await?;
+        pass("lake.commit.after_stage")?;
+        let is_new = |table: &&StagedTable| record.tables.get(&table.table).is_some_and(|entry| entry.version == record.version);
+        for table in tables.iter().filter(is_new) {
+            let (name, content) = manifest::encode(&table.table, &table.state);
+            self.store.create(&self.layout.manifest(&name), content).await?;
+        }
+        pass("lake.commit.after_manifests")?;
+        let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+        self.is_unsettled = true;
+        let record = self.create_record(record, &touched, &state).await?;
+        let unpublished = |source| LakeError::Unpublished { version: record.version, source: Box::new(source) };
+        pass("lake.commit.after_record").map_err(unpublished)?;
+        self.publisher().publish(&record).await.map_err(unpublished)?;
+        self.is_unsettled = false;
+        let puts = || record.files.iter().filter(|change| change.action == Action::Put);
+        let commit = Commit {
+            version: record.version,
+            is_new: true,
+            files_put: puts().count() as u64,
+            files_deleted: record.files.len() as u64 - puts().count() as u64,
+            bytes_put: puts().map(|change| change.bytes).sum(),
+        };
+        self.quarantined.clear();
+        self.head = Some(record);
+        Ok(commit)
+    }
+
+    /// The next record as it would be without other runs, its files in order, not staged.
+    async fn draft(&self, tables: &[StagedTable], state: &Map<String, Value>) -> Result<Record, LakeError> {
+        let version = self.version() + 1;
+        let mut files = Vec::new();
+        let mut record = Record {
+            format: FORMAT,
+            version,
+            run: self.run.clone(),
+            parent: version - 1,
+            written: timestamp(&*self.clock),
+            fences: Vec::new(),
+            tables: self.head.as_ref().map(|head| head.tables.clone()).unwrap_or_default(),
+            state: merged(self.head.as_ref(), state),
+            files: Vec::new(),
+            quarantine: self.quarantined.clone(),
+        };
+        for table in tables {
+            let (name, _) = manifest::encode(&table.table, &table.state);
+            let known = self.head.as_ref().and_then(|head| head.tables.get(&table.table));
+            let is_same = table.changes.is_empty() && self.is_same_table(known, table).await?;
+            if !is_same {
+                record.tables.insert(table.table.clone(), TableRef { manifest: name, version });
+            }
+            files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
+        }
+        record.files = files;
+        Ok(record)
+    }
+
+    /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count.
+    async fn is_same_table(&self, known: Option<&TableRef>, table: &StagedTable) -> Result<bool, LakeError> {
+        let Some(known) = known else { return Ok(table.state == Default::default()) };
+        Ok(manifest::load(&*self.store, &self.layout, known).await? == table.state)
+    }
+
+    fn is_unchanged(&self, record: &Record) -> bool {
+        let is_same = |head: &Record| head.tables == record.tables && head.state == record.state;
+        let is_empty = record.tables.is_empty() && record.state.is_empty();
+        record.files.is_empty() && record.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
+    }
+
+    /// Brings the spooled files of `record` to the store and notes their handles.
+    async fn stage(&self, record: &mut Record, tables: &[StagedTable]) -> Result<(), LakeError> {
+        let changes = tables.iter().flat_map(|table| &table.changes);
+        let spooled: Vec<Spooled> = changes
+            .filter_map(|change| match change {
+                FileChange::Put { file, spooled, .. } => {
+                    Some(Spooled { from: spooled.clone(), to: file.path.clone(), bytes: file.bytes })
+                }
+                FileChange::Delete { .. } => None,
+            })
+            .collect();
+        for file in &spooled {
+            let facts = std::fs::metadata(&file.from);
+            let facts = facts.map_err(|source| LakeError::Disk { action: "read", path: file.from.clone(), source })?;
+            if facts.len() != file.bytes {
+                return Err(LakeError::Spool { path: file.from.clone(), why: "its size is not what was written" });
+            }
+        }
+        let handles = self.store.stage(&self.layout.staging(&self.run), &spooled).await?;
+        let puts = record.files.iter_mut().filter(|change| change.action == Action::Put);
+        for (change, handle) in puts.zip(handles) {
+            change.handle = Some(handle);
+        }
+        Ok(())
+    }
+
+    /// Creates the record under the next free version that it can stand on.
+    async fn create_record(
+        &mut self,
+        mut record: Record,
+        touched: &BTreeSet<&str>,
+        state: &Map<String, Value>,
+    ) -> Result<Record, LakeError> {
+        let mut overtaken_by = String::new();
+        for _ in 0..COMMIT_TRIES {
+            pass("lake.commit.before_record").inspect_err(|_| self.is_unsettled = false)?;
+            let Some(other) = self.try_create(&record).await? else { return Ok(record) };
+            // This run's record is not in the log, and is not going to be there unless it is tried again.
+            self.is_unsettled = false;
+            self.publisher().publish(&other).await?;
+            let is_fenced = other.fences.contains(&self.run);
+            let is_mine = |table: &str| touched.contains(table) || state.contains_key(table);
+            let before = &record.tables;
+            let meets = other.files.iter().any(|change| is_mine(&change.table))
+                || other.tables.iter().any(|(table, entry)| entry.version == other.version && is_mine(table))
+                || other.state.iter().any(|(resource, value)| is_mine(resource) && self.state(resource) != Some(value));
+            tracing::info!(version = other.version, run = other.run, is_fenced, meets, "another run committed first");
+            if is_fenced || meets {
+                return Err(LakeError::Conflict { run: other.run });
+            }
+            let mut tables = other.tables.clone();
+            for (table, entry) in before.iter().filter(|(table, _)| touched.contains(table.as_str())) {
+                let version = if entry.version == record.version { other.version + 1 } else { entry.version };
+                tables.insert(table.clone(), TableRef { version, ..entry.clone() });
+            }
+            record.version = other.version + 1;
+            record.parent = other.version;
+            record.tables = tables;
+            record.state = merged(Some(&other), state);
+            overtaken_by.clone_from(&other.run);
+            self.head = Some(other);
+            self.is_unsettled = true;
+        }
+        self.is_unsettled = false;
+        Err(LakeError::Conflict { run: overtaken_by })
+    }
+
+    /// Creates the record, or returns the one that stands in its place.
+    ///
+    /// A create whose answer was lost may have gone through; asking again is harmless, because the record in the log tells
+    /// by its run whose it is.
+    async fn try_create(&self, record: &Record) -> Result<Option<Record>, LakeError> {
+        let (path, content) = (self.layout.record(record.version), to_json(record));
+        for attempt in 1..=CREATE_TRIES {
+            match self.store.create(&path, content.clone()).await {
+                Ok(true) => return Ok(None),
+                Ok(false) => break,
+                Err(error) if attempt == CREATE_TRIES => return Err(error),
+                Err(error) => tracing::warn!(error = %error, "the outcome of the commit is not known, asking again"),
+            }
+        }
+        match read_record(&*self.store, &self.layout, record.version).await? {
+            Some(there) if there.run == self.run => Ok(None),
+            Some(there) => Ok(Some(there)),
+            None => Err(LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() }),
+        }
+    }
+}
+
+/// The head's state with this run's over it.
+fn merged(head: Option<&Record>, state: &Map<String, Value>) -> Map<String, Value> {
+    let mut merged = head.map(|record| record.state.clone()).unwrap_or_default();
+    merged.extend(state.iter().map(|(resource, value)| (resource.clone(), value.clone())));
+    merged
+}
+
+fn describe(table: &str, change: &FileChange) -> Change {
+    let (action, file, replaces) = match change {
+        FileChange::Put { file, replaces, .. } => (Action::Put, file, replaces.as_ref()),
+        FileChange::Delete { file } => (Action::Delete, file, None),
+    };
+    Change {
+        table: table.to_owned(),
+        action,
+        path: file.path.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        checksum: file.checksum.clone(),
+        previous_etag: replaces.and_then(|file| file.etag.clone()),
+        handle: None::<Handle>,
+    }
+}

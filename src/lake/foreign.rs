@@ -1,0 +1,123 @@
+//! Foreign files: whether a table's folder is what its manifest says.
+//!
+//! In: a listing and the live files. Out: nothing, or the first differences by name. Marks that no reader takes for data
+//! (`_SUCCESS`, `.DS_Store`) are ignored; whatever ends in `.parquet` is not, because some readers look into hidden folders.
+
+use crate::lake::store::Found;
+use crate::lake::{DataFile, LakeError};
+
+/// Differences that a message names.
+const NAMED_FILES: usize = 5;
+
+/// Compares `found`, the listing of a table's folder at `place`, with its live files.
+///
+/// # Errors
+/// [`LakeError::Foreign`] naming up to five files; with `adopt`, [`LakeError::Adopt`].
+pub(crate) fn check_folder(place: &str, found: &[Found], live: &[DataFile], adopt: bool) -> Result<(), LakeError> {
+    let mut live: Vec<&DataFile> = live.iter().collect();
+    live.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut differences = Vec::new();
+    for found in found {
+        match live.binary_search_by(|file| file.path.cmp(&found.path)).map(|at| live[at]) {
+            Err(_) if is_mark(&found.path) => {}
+            Err(_) => differences.push(format!("`{}` is unknown", found.path)),
+            Ok(file) if file.bytes != found.bytes => {
+                differences.push(format!("`{}` has {} bytes instead of {}", found.path, found.bytes, file.bytes));
+            }
+            Ok(DataFile { etag: Some(known), .. }) if found.etag.as_ref().is_some_and(|etag| etag != known) => {
+                differences.push(format!("`{}` was replaced", found.path));
+            }
+            Ok(_) => {}
+        }
+    }
+    for file in &live {
+        if found.binary_search_by(|found| found.path.cmp(&file.path)).is_err() {
+            differences.push(format!("`{}` is missing", file.path));
+        }
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    if adopt {
+        let why = if live.is_empty() {
+            "its files' schema and keys are not known, and reading them from foreign files is not supported"
+        } else {
+            "it is a table of this pipeline with files changed from outside"
+        };
+        return Err(LakeError::Adopt { place: place.to_owned(), why, file: differences.swap_remove(0) });
+    }
+    let more_files = differences.len().saturating_sub(NAMED_FILES);
+    differences.truncate(NAMED_FILES);
+    Err(LakeError::Foreign { place: place.to_owned(), files: differences, more_files })
+}
+
+/// Whether every reader ignores the file.
+fn is_mark(path: &str) -> bool {
+    let below_table = path.split('/').skip(1);
+    !path.ends_with(".parquet")
+        && below_table.into_iter().any(|part| (part.starts_with('_') || part.starts_with('.')) && !part.contains('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(found: &[(&str, u64, Option<&str>)], adopt: bool) -> String {
+        let found: Vec<Found> = found
+            .iter()
+            .map(|(path, bytes, etag)| Found { path: (*path).to_owned(), bytes: *bytes, etag: etag.map(str::to_owned) })
+            .collect();
+        let live = [DataFile {
+            path: "t/part-000000.parquet".to_owned(),
+            partition: vec![],
+            rows: 1,
+            bytes: 10,
+            etag: Some("a".to_owned()),
+            checksum: String::new(),
+        }];
+        match check_folder("/lake/t", &found, &live, adopt) {
+            Ok(()) => "fine".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_folder_as_the_commit_left_it_is_fine() {
+        assert_eq!(check(&[("t/part-000000.parquet", 10, Some("a"))], false), "fine");
+        assert_eq!(check(&[("t/part-000000.parquet", 10, None)], false), "fine");
+        assert_eq!(
+            check(&[("t/.DS_Store", 4, None), ("t/_SUCCESS", 0, None), ("t/part-000000.parquet", 10, None)], false),
+            "fine"
+        );
+    }
+
+    #[test]
+    fn unknown_changed_replaced_and_missing_files_are_named() {
+        let told = |text: &str| format!("folder `/lake/t` is not as the last commit left it: {text}");
+        assert_eq!(check(&[], false), told("`t/part-000000.parquet` is missing"));
+        assert_eq!(
+            check(&[("t/part-000000.parquet", 9, None)], false),
+            told("`t/part-000000.parquet` has 9 bytes instead of 10")
+        );
+        assert_eq!(check(&[("t/part-000000.parquet", 10, Some("b"))], false), told("`t/part-000000.parquet` was replaced"));
+        assert_eq!(
+            check(&[("t/_hidden/x.parquet", 1, None), ("t/part-000000.parquet", 10, None)], false),
+            told("`t/_hidden/x.parquet` is unknown")
+        );
+    }
+
+    #[test]
+    fn of_many_foreign_files_five_are_named() {
+        let names: Vec<String> = (0..7).map(|n| format!("t/x{n}.csv")).collect();
+        let mut found = vec![("t/part-000000.parquet", 10, None)];
+        found.extend(names.iter().map(|name| (name.as_str(), 1, None)));
+        let told = check(&found, false);
+        assert!(told.ends_with("`t/x4.csv` is unknown and 2 more"), "{told}");
+    }
+
+    #[test]
+    fn adopt_says_what_it_cannot_do() {
+        let told = check(&[("t/part-000000.parquet", 9, None)], true);
+        assert!(told.contains("`lake.adopt` cannot take over `/lake/t`"), "{told}");
+    }
+}

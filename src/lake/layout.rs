@@ -1,0 +1,91 @@
+//! Where everything of a pipeline lies, as `/`-separated paths below the lake's root.
+//!
+//! Nothing that is not committed data ever lies under a table's folder, and no name in here ends in `.parquet`: readers that
+//! glob `**/*.parquet` see hidden folders too.
+
+/// The folder that holds everything that is not a table.
+pub(crate) const HOME: &str = "_lakeward";
+
+/// Paths of one pipeline.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    home: String,
+}
+
+impl Layout {
+    /// The paths of `pipeline`, whose name is a path segment.
+    pub(crate) fn new(pipeline: &str) -> Self {
+        Self { home: format!("{HOME}/{pipeline}") }
+    }
+
+    /// The pipeline's folder.
+    pub(crate) fn home(&self) -> &str {
+        &self.home
+    }
+
+    /// Proof that the store refuses to create an object twice.
+    pub(crate) fn marker(&self) -> String {
+        format!("{}/store.json", self.home)
+    }
+
+    /// Who runs.
+    pub(crate) fn lease(&self) -> String {
+        format!("{}/lease.json", self.home)
+    }
+
+    /// Folder of the commit records.
+    pub(crate) fn log(&self) -> String {
+        format!("{}/log", self.home)
+    }
+
+    /// A commit record.
+    pub(crate) fn record(&self, version: u64) -> String {
+        format!("{}/log/{version:020}.json", self.home)
+    }
+
+    /// Tells that a record is published.
+    pub(crate) fn done(&self, version: u64) -> String {
+        format!("{}/log/{version:020}.done", self.home)
+    }
+
+    /// Folder of the manifests.
+    pub(crate) fn manifests(&self) -> String {
+        format!("{}/manifest", self.home)
+    }
+
+    /// A manifest, by its file name.
+    pub(crate) fn manifest(&self, name: &str) -> String {
+        format!("{}/manifest/{name}", self.home)
+    }
+
+    /// Folder of all unfinished work.
+    pub(crate) fn stagings(&self) -> String {
+        format!("{}/staging", self.home)
+    }
+
+    /// Folder of a run's unfinished work.
+    pub(crate) fn staging(&self, run: &str) -> String {
+        format!("{}/staging/{run}", self.home)
+    }
+
+    /// A file of rejects.
+    pub(crate) fn quarantine(&self, table: &str, run: &str, number: usize) -> String {
+        format!("{}/quarantine/{table}/{run}/rejects-{number:06}.ndjson", self.home)
+    }
+
+    /// Folder of the runs' reports.
+    pub(crate) fn reports(&self) -> String {
+        format!("{}/runs", self.home)
+    }
+
+    /// A run's report.
+    pub(crate) fn report(&self, run: &str) -> String {
+        format!("{}/runs/{run}.json", self.home)
+    }
+
+    /// The version and kind (`json`, `done`) of a path in the log's folder; `None` for anything else.
+    pub(crate) fn parse_log(path: &str) -> Option<(u64, &str)> {
+        let (version, kind) = path.rsplit('/').next()?.split_once('.')?;
+        (version.len() == 20 && matches!(kind, "json" | "done")).then_some((version.parse().ok()?, kind))
+    }
+}

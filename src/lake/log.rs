@@ -1,0 +1,162 @@
+//! The log: one record a commit, created once, the only truth about what the lake holds.
+//!
+//! In: objects of the `log` folder. Out: [`Record`]s by version. Invariants: versions follow each other without a gap; a
+//! record is never changed; record N+1 is created only after every file of record N is published. `.done` only saves the
+//! next run a look, and keeps the etags that were not known before the publish. Records and manifests are never removed.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::lake::store::{Handle, Store};
+use crate::lake::{LakeError, Layout};
+
+/// The format of records, manifests and `.done` objects that this program writes; it reads this and older ones.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// [`FORMAT`] of the writer.
+    pub(crate) format: u32,
+    /// Its number, from 1.
+    pub(crate) version: u64,
+    /// The run that wrote it.
+    pub(crate) run: String,
+    /// The commit it builds on; 0 for none.
+    pub(crate) parent: u64,
+    /// When, RFC 3339.
+    pub(crate) written: String,
+    /// Runs that may never commit again: their unfinished work was removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fences: Vec<String>,
+    /// Every table of the lake after this commit.
+    pub(crate) tables: BTreeMap<String, TableRef>,
+    /// What each resource wants to remember: cursors, facts of its last run. Belongs to the data of the same record.
+    pub(crate) state: Map<String, Value>,
+    /// Files that change.
+    pub(crate) files: Vec<Change>,
+    /// Files of rejects that this run wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) quarantine: Vec<String>,
+}
+
+/// A table's manifest, and the commit that introduced it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TableRef {
+    /// File name in the `manifest` folder.
+    pub(crate) manifest: String,
+    /// The commit whose `.done` knows the etags of the files it put.
+    pub(crate) version: u64,
+}
+
+/// A file that a commit puts or deletes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    /// The table.
+    pub(crate) table: String,
+    /// What happens to the path.
+    pub(crate) action: Action,
+    /// Below the lake's root.
+    pub(crate) path: String,
+    /// Rows of the file that is put, or that goes.
+    pub(crate) rows: u64,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its XXH3-64.
+    pub(crate) checksum: String,
+    /// Etag of the content that is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_etag: Option<String>,
+    /// How a put is published, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handle: Option<Handle>,
+}
+
+/// What happens to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// It gets new content.
+    Put,
+    /// It goes, and is never written again.
+    Delete,
+}
+
+/// The content of a `.done` object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// [`FORMAT`] of the writer.
+    pub(crate) format: u32,
+    /// Etag of each file the commit put, where the store has them.
+    pub(crate) etags: BTreeMap<String, String>,
+}
+
+/// The versions in the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Versions {
+    /// The highest; 0 for an empty log.
+    pub(crate) head: u64,
+    /// Those not known to be published, ascending.
+    pub(crate) pending: Vec<u64>,
+}
+
+/// Lists the log.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versions, LakeError> {
+    let (mut records, mut done) = (Vec::new(), Vec::new());
+    for found in store.list(&layout.log()).await? {
+        match Layout::parse_log(&found.path) {
+            Some((version, "json")) => records.push(version),
+            Some((version, _)) => done.push(version),
+            None => {}
+        }
+    }
+    records.sort_unstable();
+    let head = records.last().copied().unwrap_or(0);
+    records.retain(|version| !done.contains(version));
+    Ok(Versions { head, pending: records })
+}
+
+/// Reads a record; `None` when there is none of this version.
+///
+/// # Errors
+/// [`LakeError::Record`] when it is damaged or of a newer lakeward.
+pub(crate) async fn read_record(store: &dyn Store, layout: &Layout, version: u64) -> Result<Option<Record>, LakeError> {
+    read_json(store, &layout.record(version)).await
+}
+
+/// Reads what is known of a published commit; nothing when that was lost.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn read_done(store: &dyn Store, layout: &Layout, version: u64) -> Result<Done, LakeError> {
+    // `.done` is only an accelerator: a damaged one is as good as none.
+    Ok(store.get(&layout.done(version)).await?.and_then(|blob| serde_json::from_slice(&blob.bytes).ok()).unwrap_or_default())
+}
+
+/// Reads a JSON object that carries its format's number.
+///
+/// # Errors
+/// [`LakeError::Record`] when it is damaged or of a newer lakeward.
+pub(crate) async fn read_json<T: DeserializeOwned>(store: &dyn Store, path: &str) -> Result<Option<T>, LakeError> {
+    let Some(blob) = store.get(path).await? else { return Ok(None) };
+    let damaged = |why: String| LakeError::Record { place: store.place(path), why };
+    let value: Value = serde_json::from_slice(&blob.bytes).map_err(|error| damaged(format!("not JSON: {error}")))?;
+    match value.get("format").and_then(Value::as_u64) {
+        Some(format) if format <= u64::from(FORMAT) => {
+            serde_json::from_value(value).map(Some).map_err(|error| damaged(format!("not what lakeward writes: {error}")))
+        }
+        Some(format) => Err(damaged(format!("format {format} is of a newer lakeward"))),
+        None => Err(damaged("it has no `format`".to_owned())),
+    }
+}
+
+/// JSON text of something this room writes.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("the lake's own types are plain JSON with text keys")
+}

@@ -1,0 +1,100 @@
+//! Manifests: what a table is after a commit.
+//!
+//! A manifest is named by a hash of its content and never changes, so writing it twice is harmless and a record can name it
+//! before it counts. Etags of files that the manifest's own commit puts are not in it (no store tells them before the
+//! publish): [`load`] takes them from that commit's `.done`.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::lake::log::{FORMAT, TableRef, read_done, read_json, to_json};
+use crate::lake::store::Store;
+use crate::lake::{DataFile, LakeError, Layout, TableState};
+use crate::schema::TableSchema;
+
+/// The content of a manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    table: String,
+    schema: serde_json::Value,
+    primary_key: Vec<String>,
+    partition_by: Vec<PartitionLevel>,
+    next_number: u64,
+    files: Vec<ManifestFile>,
+}
+
+/// A partition level in its config spelling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct PartitionLevel {
+    name: String,
+    column: String,
+    transform: String,
+}
+
+/// A live file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct ManifestFile {
+    path: String,
+    partition: Vec<Option<String>>,
+    rows: u64,
+    bytes: u64,
+    checksum: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+}
+
+/// The name and content of a table's manifest.
+pub(crate) fn encode(table: &str, state: &TableState) -> (String, Vec<u8>) {
+    let level = |(name, column, transform): &(String, String, String)| PartitionLevel {
+        name: name.clone(),
+        column: column.clone(),
+        transform: transform.clone(),
+    };
+    let file = |file: &DataFile| ManifestFile {
+        path: file.path.clone(),
+        partition: file.partition.clone(),
+        rows: file.rows,
+        bytes: file.bytes,
+        checksum: file.checksum.clone(),
+        etag: file.etag.clone(),
+    };
+    let bytes = to_json(&Manifest {
+        format: FORMAT,
+        table: table.to_owned(),
+        schema: state.schema.to_json(),
+        primary_key: state.primary_key.clone(),
+        partition_by: state.partition_by.iter().map(level).collect(),
+        next_number: state.next_number,
+        files: state.files.iter().map(file).collect(),
+    });
+    (format!("{table}-{:032x}.json", xxh3_128(&bytes)), bytes)
+}
+
+/// Reads the table that a record refers to.
+///
+/// # Errors
+/// [`LakeError::Record`] when the manifest is missing or damaged.
+pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &TableRef) -> Result<TableState, LakeError> {
+    let path = layout.manifest(&table.manifest);
+    let damaged = |why: String| LakeError::Record { place: store.place(&path), why };
+    let manifest: Manifest = read_json(store, &path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let done = read_done(store, layout, table.version).await?;
+    let schema = TableSchema::from_json(&manifest.schema)
+        .map_err(|error| damaged(format!("its schema is not what lakeward writes: {error}")))?;
+    let files = manifest.files.into_iter().map(|file| DataFile {
+        etag: done.etags.get(&file.path).cloned().or(file.etag),
+        path: file.path,
+        partition: file.partition,
+        rows: file.rows,
+        bytes: file.bytes,
+        checksum: file.checksum,
+    });
+    Ok(TableState {
+        schema,
+        primary_key: manifest.primary_key,
+        partition_by: manifest.partition_by.into_iter().map(|level| (level.name, level.column, level.transform)).collect(),
+        files: files.collect(),
+        next_number: manifest.next_number,
+    })
+}

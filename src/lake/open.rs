@@ -1,0 +1,287 @@
+//! The lake as a run sees it: opened, its tables, its spool, closed.
+//!
+//! In: a plan, the pipeline's name, the run. Out: a [`Lake`] on which everything earlier runs began is finished, held by
+//! this run's lease. [`inspect`] gives the same view without the lease and writes nothing. The commit is in
+//! [`crate::lake::commit`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::SecondsFormat;
+use serde_json::{Map, Value};
+
+use crate::base::Clock;
+use crate::config::LakePlan;
+use crate::decode::Reject;
+use crate::lake::foreign::check_folder;
+use crate::lake::lease::{Lease, LeaseFile, Owner};
+use crate::lake::log::{Record, read_record, versions};
+use crate::lake::publish::{Publisher, pass};
+use crate::lake::spool::Spool;
+use crate::lake::store::{Store, open_store, probe};
+use crate::lake::{LakeError, Layout, LiveFiles, TableState, manifest, recover};
+
+/// A lake open for one run.
+#[derive(Debug)]
+pub(crate) struct Lake {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) layout: Layout,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) run: String,
+    /// The highest record; published.
+    pub(super) head: Option<Record>,
+    pub(super) quarantined: Vec<String>,
+    /// Whether a record of this run may stand in the log without being published: then its staging is the next run's.
+    pub(super) is_unsettled: bool,
+    spool: Spool,
+    lease: Lease,
+    adopt: bool,
+}
+
+impl Lake {
+    /// Opens the lake of `plan` for `run`: checks the store, takes the lease, finishes what earlier runs committed and removes
+    /// what they did not.
+    ///
+    /// The lease comes first, so that a live run is not disturbed in its own publish.
+    ///
+    /// # Errors
+    /// [`LakeError::Locked`] while another run is at work; [`LakeError::UnsafeStore`], [`LakeError::Lost`],
+    /// [`LakeError::Record`]; the store's.
+    pub(crate) async fn open(
+        plan: &LakePlan,
+        pipeline: &str,
+        clock: Arc<dyn Clock>,
+        run: &str,
+        owner: Owner,
+    ) -> Result<Self, LakeError> {
+        let store = open_store(plan, true).await?;
+        Self::open_in(store, plan, pipeline, clock, run, owner).await
+    }
+
+    /// [`Lake::open`] in a given store.
+    pub(super) async fn open_in(
+        store: Arc<dyn Store>,
+        plan: &LakePlan,
+        pipeline: &str,
+        clock: Arc<dyn Clock>,
+        run: &str,
+        owner: Owner,
+    ) -> Result<Self, LakeError> {
+        let layout = Layout::new(pipeline);
+        probe(&*store, &layout, plan.allow_unsafe_store).await?;
+        let lease = Lease::take(Arc::clone(&store), &layout, Arc::clone(&clock), run, owner).await?;
+        let opened = Self::recover(&store, &layout, &clock, run).await;
+        let (head, spool) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                // The lease would only keep the operator's next try waiting; the first error is the one to tell.
+                let _ = lease.release().await;
+                return Err(error);
+            }
+        };
+        Ok(Self {
+            store,
+            layout,
+            clock,
+            run: run.to_owned(),
+            head,
+            quarantined: Vec::new(),
+            is_unsettled: false,
+            spool,
+            lease,
+            adopt: plan.adopt,
+        })
+    }
+
+    async fn recover(
+        store: &Arc<dyn Store>,
+        layout: &Layout,
+        clock: &Arc<dyn Clock>,
+        run: &str,
+    ) -> Result<(Option<Record>, Spool), LakeError> {
+        pass("lake.open.leased")?;
+        let publisher = Publisher { store: &**store, layout, clock: &**clock };
+        let head = recover::roll_forward(publisher).await?;
+        let head = recover::clean(publisher, run, &timestamp(&**clock), head).await?;
+        let spool = match store.root() {
+            Some(root) => Spool::in_lake(root.join(layout.staging(run))).await?,
+            None => Spool::temporary(run).await?,
+        };
+        Ok((head, spool))
+    }
+
+    /// A table as the newest commit has it; the default for one that does not exist.
+    ///
+    /// # Errors
+    /// [`LakeError::Foreign`] when its folder is not what the commit left; [`LakeError::Record`]; the store's.
+    pub(crate) async fn table(&self, table: &str) -> Result<TableState, LakeError> {
+        let state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
+        let found = self.store.list(table).await?;
+        check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
+        Ok(state)
+    }
+
+    /// What `resource` wanted to remember in the newest commit.
+    pub(crate) fn state(&self, resource: &str) -> Option<&Value> {
+        self.head.as_ref().and_then(|record| record.state.get(resource))
+    }
+
+    /// The folder for this run's finished and unfinished files, on local disk, and on the lake's own file system if the lake
+    /// is on disk. Names in it must not end in `.parquet`.
+    pub(crate) fn spool(&self) -> &Path {
+        self.spool.path()
+    }
+
+    /// Opens the lake's data files for reading, from blocking threads.
+    pub(crate) fn live_files(&self) -> Arc<dyn LiveFiles> {
+        self.store.live_files()
+    }
+
+    /// The run's lease; `lease().keep()` must be polled for as long as the run works.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
+    /// The lake's root as people write it.
+    pub(crate) fn place(&self) -> String {
+        self.store.place("")
+    }
+
+    /// Keeps rejects of `table` in the quarantine, one JSON object a line, and returns the file's path below the root. Called
+    /// before the commit, which then names the file. Nothing is written for no rejects.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn quarantine(
+        &mut self,
+        table: &str,
+        resource: &str,
+        rejects: &[Reject],
+    ) -> Result<Option<String>, LakeError> {
+        if rejects.is_empty() {
+            return Ok(None);
+        }
+        let path = self.layout.quarantine(table, &self.run, self.quarantined.len());
+        let mut lines = Vec::new();
+        for reject in rejects {
+            let line = serde_json::json!({
+                "resource": resource, "page": reject.page, "record": reject.record, "path": reject.path,
+                "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
+            });
+            lines.extend_from_slice(line.to_string().as_bytes());
+            lines.push(b'\n');
+        }
+        self.store.put(&path, lines).await?;
+        self.quarantined.push(path.clone());
+        Ok(Some(path))
+    }
+
+    /// Keeps the run's report.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn report(&self, report: &Value) -> Result<(), LakeError> {
+        self.store.put(&self.layout.report(&self.run), report.to_string().into_bytes()).await
+    }
+
+    /// Drops this run's unfinished work, unless its commit may stand, and gives the lease back.
+    ///
+    /// # Errors
+    /// The store's; the next run then does what was left.
+    pub(crate) async fn close(self) -> Result<(), LakeError> {
+        if !self.is_unsettled {
+            self.store.clear(&self.layout.staging(&self.run), false).await?;
+        }
+        pass("lake.close.before_release")?;
+        self.lease.release().await?;
+        pass("lake.close.released")
+    }
+
+    pub(super) fn publisher(&self) -> Publisher<'_> {
+        Publisher { store: &*self.store, layout: &self.layout, clock: &*self.clock }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.head.as_ref().map_or(0, |record| record.version)
+    }
+}
+
+/// A lake looked at from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Inspection {
+    /// The newest commit: its number, 0 for none.
+    pub(crate) version: u64,
+    /// The run that wrote it.
+    pub(crate) run: Option<String>,
+    /// When, RFC 3339.
+    pub(crate) written: Option<String>,
+    /// What each resource remembers.
+    pub(crate) state: Map<String, Value>,
+    /// Every table.
+    pub(crate) tables: BTreeMap<String, TableState>,
+    /// Commits whose publish the next run finishes.
+    pub(crate) pending: Vec<u64>,
+    /// Runs that left unfinished work, or are at work.
+    pub(crate) unfinished_runs: Vec<String>,
+    /// Reports of runs, oldest first, as far as they can be read.
+    pub(crate) reports: Vec<Value>,
+    /// Who holds the lake.
+    pub(crate) lease: Option<LeaseFile>,
+    /// Whether that lease may be taken over.
+    pub(crate) is_lease_stale: bool,
+}
+
+/// Reports that [`inspect`] reads.
+const REPORTS: usize = 10;
+
+/// Looks at a lake. Takes no lease and writes nothing; a lake that does not exist is empty.
+///
+/// # Errors
+/// [`LakeError::Record`]; the store's.
+pub(crate) async fn inspect(plan: &LakePlan, pipeline: &str, clock: &Arc<dyn Clock>) -> Result<Inspection, LakeError> {
+    let store = open_store(plan, false).await?;
+    inspect_in(&*store, pipeline, &**clock).await
+}
+
+/// [`inspect`] in a given store.
+pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Clock) -> Result<Inspection, LakeError> {
+    let layout = Layout::new(pipeline);
+    let versions = versions(store, &layout).await?;
+    let lease = store.get(&layout.lease()).await?.as_ref().and_then(LeaseFile::parse);
+    let mut seen = Inspection {
+        version: versions.head,
+        pending: versions.pending,
+        unfinished_runs: store.folders(&layout.stagings()).await?,
+        is_lease_stale: lease.as_ref().is_some_and(|lease| lease.is_stale(clock.now())),
+        lease,
+        ..Inspection::default()
+    };
+    let reports = store.list(&layout.reports()).await?;
+    for report in &reports[reports.len().saturating_sub(REPORTS)..] {
+        let blob = store.get(&report.path).await?;
+        seen.reports.extend(blob.and_then(|blob| serde_json::from_slice(&blob.bytes).ok()));
+    }
+    if let Some(record) = read_record(store, &layout, versions.head).await? {
+        for table in record.tables.keys() {
+            seen.tables.insert(table.clone(), load_table(store, &layout, Some(&record), table).await?);
+        }
+        seen.run = Some(record.run);
+        seen.written = Some(record.written);
+        seen.state = record.state;
+    }
+    Ok(seen)
+}
+
+async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, table: &str) -> Result<TableState, LakeError> {
+    match head.and_then(|record| record.tables.get(table)) {
+        Some(entry) => manifest::load(store, layout, entry).await,
+        None => Ok(TableState::default()),
+    }
+}
+
+/// The clock's time as records spell it.
+pub(super) fn timestamp(clock: &dyn Clock) -> String {
+    clock.now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}

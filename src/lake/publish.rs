@@ -1,0 +1,123 @@
+//! Publishing a record, the first time or again: the only way a file gets into a table's folder or leaves it.
+//!
+//! In: a record. Out: every file of it in its place, `.done`, no staging left. Invariants: puts before deletes; safe to run
+//! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
+//! once and a deleted path is never written again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::base::{Clock, fault_point};
+use crate::lake::log::{Action, Change, Done, FORMAT, Record, read_record, to_json, versions};
+use crate::lake::store::{Published, Store};
+use crate::lake::{LakeError, Layout};
+
+/// Files published at once.
+const PARALLEL_FILES: usize = 16;
+
+/// Looks at a file whose handle is gone, before it counts as lost: another process may be publishing it right now.
+const LOOKS: u32 = 4;
+
+/// Wait between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The stores' and clocks' side of a publish.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Publisher<'a> {
+    /// The store.
+    pub(crate) store: &'a dyn Store,
+    /// Its paths.
+    pub(crate) layout: &'a Layout,
+    /// For waits.
+    pub(crate) clock: &'a dyn Clock,
+}
+
+impl Publisher<'_> {
+    /// Publishes `record` and drops its staging; but a record with fences is written by a run that is still at work.
+    ///
+    /// # Errors
+    /// [`LakeError::Lost`] when a file is neither staged nor published; the store's.
+    pub(crate) async fn publish(&self, record: &Record) -> Result<(), LakeError> {
+        let (puts, deletes): (Vec<&Change>, Vec<&Change>) = record.files.iter().partition(|change| change.action == Action::Put);
+        let etags: BTreeMap<String, String> = stream::iter(&puts)
+            .map(|change| self.put(record, change))
+            .buffer_unordered(PARALLEL_FILES)
+            .try_filter_map(async |etag| Ok(etag))
+            .try_collect()
+            .await?;
+        self.settle(&puts).await?;
+        pass("lake.publish.after_puts")?;
+        stream::iter(&deletes).map(|change| self.delete(change)).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
+        self.settle(&deletes).await?;
+        pass("lake.publish.before_done")?;
+        let done = to_json(&Done { format: FORMAT, etags });
+        self.store.create(&self.layout.done(record.version), done).await?;
+        pass("lake.publish.after_done")?;
+        if record.fences.is_empty() {
+            pass("lake.publish.cleaning")?;
+            self.store.clear(&self.layout.staging(&record.run), true).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes one file; its path and etag where the store has one.
+    async fn put(&self, record: &Record, change: &Change) -> Result<Option<(String, String)>, LakeError> {
+        pass("lake.publish.put")?;
+        let gone = || LakeError::Lost { version: record.version, place: self.store.place(&change.path) };
+        let handle = change.handle.as_ref().ok_or_else(gone)?;
+        let etag = match self.store.publish(handle, &change.path).await? {
+            Published::Done(etag) => etag,
+            Published::Gone => self.find_published(record, change).await?.ok_or_else(gone)?,
+        };
+        Ok(etag.map(|etag| (change.path.clone(), etag)))
+    }
+
+    async fn delete(&self, change: &Change) -> Result<(), LakeError> {
+        pass("lake.publish.delete")?;
+        self.store.remove(&change.path).await
+    }
+
+    /// Whether a file whose handle is gone is in its place, with its etag, or was replaced by a later commit; `None` when not.
+    async fn find_published(&self, record: &Record, change: &Change) -> Result<Option<Option<String>>, LakeError> {
+        for look in 1..=LOOKS {
+            let found = self.store.head(&change.path).await?;
+            if let Some(found) = found {
+                let is_old = found.etag.is_some() && found.etag == change.previous_etag;
+                if !is_old && self.store.holds(&change.path, change.bytes, &change.checksum).await? {
+                    return Ok(Some(found.etag));
+                }
+            }
+            if self.is_owned_later(record.version, &change.path).await? {
+                return Ok(Some(None));
+            }
+            if look < LOOKS {
+                self.clock.sleep(LOOK_AGAIN).await;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a commit after `version` puts or deletes `path`.
+    async fn is_owned_later(&self, version: u64, path: &str) -> Result<bool, LakeError> {
+        let head = versions(self.store, self.layout).await?.head;
+        for later in version + 1..=head {
+            let record = read_record(self.store, self.layout, later).await?;
+            if record.is_some_and(|record| record.files.iter().any(|change| change.path == path)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn settle(&self, changes: &[&Change]) -> Result<(), LakeError> {
+        let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+        self.store.settle(&paths).await
+    }
+}
+
+/// Passes a fault point.
+pub(crate) fn pass(name: &'static str) -> Result<(), LakeError> {
+    fault_point(name).map_err(|source| LakeError::Disk { action: "pass", path: name.into(), source })
+}

@@ -1,0 +1,104 @@
+//! Recovery: what a run does, before its own work, with what earlier runs left.
+//!
+//! In: the log and the staging folder. Out: every record published, no staging but this run's. Invariants: a run whose
+//! staging is removed without a record is fenced first, by a record that names it, so that it cannot commit handles that are
+//! gone when it wakes up; what a record promises is never removed.
+
+use std::collections::BTreeSet;
+
+use crate::lake::log::{FORMAT, Record, Versions, read_record, to_json, versions};
+use crate::lake::publish::{Publisher, pass};
+use crate::lake::{LakeError, Layout};
+
+/// Records created for fences before another run's luck is taken for a conflict.
+const FENCE_TRIES: u32 = 8;
+
+/// Publishes every record that is not known to be published, and returns the highest one.
+///
+/// # Errors
+/// [`LakeError::Record`] when a record is missing or damaged, and those of [`Publisher::publish`].
+pub(crate) async fn roll_forward(publisher: Publisher<'_>) -> Result<Option<Record>, LakeError> {
+    let Versions { head, pending } = versions(publisher.store, publisher.layout).await?;
+    let mut newest = None;
+    for version in pending {
+        let record = must_read(publisher, version).await?;
+        tracing::info!(version, run = record.run, files = record.files.len(), "finishing the commit of an earlier run");
+        publisher.publish(&record).await?;
+        newest = Some(record);
+    }
+    match newest {
+        Some(record) if record.version == head => Ok(Some(record)),
+        _ if head == 0 => Ok(None),
+        _ => must_read(publisher, head).await.map(Some),
+    }
+}
+
+async fn must_read(publisher: Publisher<'_>, version: u64) -> Result<Record, LakeError> {
+    let Publisher { store, layout, .. } = publisher;
+    read_record(store, layout, version)
+        .await?
+        .ok_or_else(|| LakeError::Record { place: store.place(&layout.record(version)), why: "it is missing".to_owned() })
+}
+
+/// Removes the staging of other runs, fencing those that may not have committed. Returns the highest record after that.
+///
+/// # Errors
+/// [`LakeError::Conflict`] when other runs keep committing; the store's.
+pub(crate) async fn clean(
+    publisher: Publisher<'_>,
+    run: &str,
+    written: &str,
+    mut head: Option<Record>,
+) -> Result<Option<Record>, LakeError> {
+    let Publisher { store, layout, .. } = publisher;
+    for _ in 0..FENCE_TRIES {
+        let mut dead: BTreeSet<String> = store.folders(&layout.stagings()).await?.into_iter().collect();
+        dead.remove(run);
+        if let Some(record) = head.as_ref().filter(|record| record.fences.is_empty())
+            && dead.remove(&record.run)
+        {
+            // Published, or its `.done` would be missing: only the cleaning was cut short.
+            store.clear(&layout.staging(&record.run), true).await?;
+        }
+        let unfenced: Vec<String> = dead.iter().filter(|run| !is_fenced(head.as_ref(), run)).cloned().collect();
+        if !unfenced.is_empty() {
+            pass("lake.recover.before_fence")?;
+            let fence = fence(head.as_ref(), run, written, unfenced);
+            if !store.create(&layout.record(fence.version), to_json(&fence)).await? {
+                head = roll_forward(publisher).await?;
+                continue;
+            }
+            publisher.publish(&fence).await?;
+            head = Some(fence);
+        }
+        pass("lake.recover.after_fence")?;
+        for run in &dead {
+            tracing::info!(run, "removing the unfinished work of an earlier run");
+            store.clear(&layout.staging(run), false).await?;
+        }
+        return Ok(head);
+    }
+    Err(LakeError::Conflict { run: head.map(|record| record.run).unwrap_or_default() })
+}
+
+/// Only the newest record needs a look: it was written by the clean-up that was cut short.
+fn is_fenced(head: Option<&Record>, run: &str) -> bool {
+    head.is_some_and(|record| record.fences.iter().any(|fenced| fenced == run))
+}
+
+/// A record that changes nothing but that `fences` can no longer commit.
+fn fence(head: Option<&Record>, run: &str, written: &str, fences: Vec<String>) -> Record {
+    let parent = head.map_or(0, |record| record.version);
+    Record {
+        format: FORMAT,
+        version: parent + 1,
+        run: run.to_owned(),
+        parent,
+        written: written.to_owned(),
+        fences,
+        tables: head.map(|record| record.tables.clone()).unwrap_or_default(),
+        state: head.map(|record| record.state.clone()).unwrap_or_default(),
+        files: Vec::new(),
+        quarantine: Vec::new(),
+    }
+}

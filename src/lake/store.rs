@@ -1,0 +1,154 @@
+//! The store under a lake: a folder on disk or a bucket, with the few operations the commit protocol is made of.
+//!
+//! In: paths below the lake's root, bytes, spooled files. Out: bytes, listings, one-shot handles. Invariants of every store,
+//! checked by one conformance test: [`Store::create`] succeeds once; a name never shows partial content; a [`Handle`]
+//! publishes at most once, whoever holds it, and never over something newer. Not here: what a record or a lease means.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{LakeLocation, LakePlan};
+use crate::lake::disk::Disk;
+use crate::lake::{LakeError, Layout, LiveFiles};
+
+/// A small object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blob {
+    /// Its content.
+    pub(crate) bytes: Vec<u8>,
+    /// The store's tag of this content, without quotes; none on disk.
+    pub(crate) etag: Option<String>,
+}
+
+/// An object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Below the lake's root.
+    pub(crate) path: String,
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+    /// The store's tag of the content, without quotes; none on disk.
+    pub(crate) etag: Option<String>,
+}
+
+/// The right to publish one staged file, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Handle {
+    /// A synced file, below the lake's root, to be renamed.
+    Staged(String),
+    /// A multipart upload on the final key, to be completed.
+    Upload {
+        /// The store's id of the upload.
+        id: String,
+        /// The etags of its parts, in order.
+        parts: Vec<String>,
+    },
+}
+
+/// What came of using a [`Handle`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// The file is in its place; its etag where the store has one.
+    Done(Option<String>),
+    /// The handle was used or dropped before: the file's place tells which.
+    Gone,
+}
+
+/// A finished local file and the path it shall be published under.
+#[derive(Debug, Clone)]
+pub(crate) struct Spooled {
+    /// Where it is, in the run's spool.
+    pub(crate) from: PathBuf,
+    /// Where it goes, below the lake's root.
+    pub(crate) to: String,
+    /// Its size.
+    pub(crate) bytes: u64,
+}
+
+/// A store. Every error names the place and is final: retries are spent.
+#[async_trait]
+pub(crate) trait Store: std::fmt::Debug + Send + Sync {
+    /// `path` as people write it: `/data/lake/x`, `s3://bucket/x`.
+    fn place(&self, path: &str) -> String;
+
+    /// The lake's root where it is a local folder.
+    fn root(&self) -> Option<&Path>;
+
+    /// Opens data files for reading, from blocking threads.
+    fn live_files(&self) -> Arc<dyn LiveFiles>;
+
+    /// Reads a small object; `None` when there is none.
+    async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError>;
+
+    /// Writes a small object unless there is one: `false` then. Of many callers at once, one gets `true`.
+    async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, LakeError>;
+
+    /// Writes a small object, whole, whatever was there.
+    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), LakeError>;
+
+    /// Writes a small object over `known`: `false` when something else is there. Atomic on S3; on disk two callers within
+    /// the same instant may both succeed.
+    async fn swap(&self, path: &str, known: &Blob, bytes: Vec<u8>) -> Result<bool, LakeError>;
+
+    /// All objects below a folder at any depth, ordered by path; none when there is no such folder.
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, LakeError>;
+
+    /// Names of the folders directly below a folder.
+    async fn folders(&self, folder: &str) -> Result<Vec<String>, LakeError>;
+
+    /// One object's facts.
+    async fn head(&self, path: &str) -> Result<Option<Found>, LakeError>;
+
+    /// Whether the object has this size and XXH3-64 (16 hex digits; empty: unknown), as far as that can be told cheaply:
+    /// on disk the content is read, in a bucket only the size counts.
+    async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError>;
+
+    /// Removes an object, and on disk the partition folders above it that become empty; fine when it is gone.
+    async fn remove(&self, path: &str) -> Result<(), LakeError>;
+
+    /// Removes everything below a folder, aborting first the uploads noted there unless they are `published`.
+    async fn clear(&self, folder: &str, published: bool) -> Result<(), LakeError>;
+
+    /// Brings spooled files to where one atomic step publishes each, durably: the handles, in the order of `files`.
+    async fn stage(&self, staging: &str, files: &[Spooled]) -> Result<Vec<Handle>, LakeError>;
+
+    /// Uses a handle. Safe to repeat, also by a process that slept for an hour.
+    async fn publish(&self, handle: &Handle, path: &str) -> Result<Published, LakeError>;
+
+    /// Makes the names of published and removed objects durable.
+    async fn settle(&self, paths: &[String]) -> Result<(), LakeError>;
+}
+
+/// The store that a plan names. `writable` makes a disk lake's root folder.
+///
+/// # Errors
+/// [`LakeError::Option`] for an option no store knows, [`LakeError::Disk`] when the folder cannot be made.
+pub(crate) async fn open_store(plan: &LakePlan, writable: bool) -> Result<Arc<dyn Store>, LakeError> {
+    match &plan.location {
+        LakeLocation::Disk(root) if writable => Ok(Arc::new(Disk::create(root.clone()).await?)),
+        LakeLocation::Disk(root) => Ok(Arc::new(Disk::new(root.clone()))),
+        LakeLocation::S3 { .. } => Err(LakeError::Option { name: "url".to_owned(), why: "S3 is not built yet".to_owned() }),
+    }
+}
+
+/// Checks that the store refuses to create an object twice; a store that does not would let two runs commit the same version.
+/// The object is left as a marker, so that later opens prove it with one request.
+///
+/// # Errors
+/// [`LakeError::UnsafeStore`], unless `allowed`.
+pub(crate) async fn probe(store: &dyn Store, layout: &Layout, allowed: bool) -> Result<(), LakeError> {
+    let (marker, content) = (layout.marker(), br#"{"format":1}"#);
+    if !store.create(&marker, content.to_vec()).await? || !store.create(&marker, content.to_vec()).await? {
+        return Ok(());
+    }
+    if allowed {
+        tracing::warn!(place = store.place(""), "the store ignores conditional writes: two runs at once can lose a commit");
+        return Ok(());
+    }
+    store.remove(&marker).await?;
+    Err(LakeError::UnsafeStore { place: store.place("") })
+}
