@@ -16,6 +16,8 @@ pub(crate) struct DecodedPage {
     pub(crate) rows: TypedBatch,
     /// Records that could not become rows.
     pub(crate) rejects: Vec<Reject>,
+    /// Members superseded by a later one of the same name in the same object; the last wins.
+    pub(crate) duplicate_members: u64,
 }
 
 /// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.

@@ -6,10 +6,33 @@
 //! arrays cannot give back (a timestamp's offset, a float's spelling) travels beside them as [`Originals`].
 //! Not here: the network, the lake.
 
-mod batch;
-mod number;
 mod temporal;
+mod number;
+mod fault;
+mod token;
+mod reader;
+mod spelling;
+mod column;
+mod structs;
+mod convert;
+mod push;
+mod canonical;
+mod records;
+mod build;
+mod locate;
+mod hints;
+mod envelope;
+mod find;
+mod rows;
+mod batch;
+mod error;
+mod decoder;
 
 pub(crate) use batch::*;
+pub(crate) use decoder::{DecodePlan, Decoder, RECORD_BYTES_MAX};
+pub(crate) use error::{DecodeError, PagePlace, Spot};
 pub(crate) use number::{float_is_spelled, format_float, guess_float_spelling, write_float};
 pub(crate) use temporal::{format_time, parse_date, parse_timestamp, write_date, write_time};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The decoder: one a resource, a page at a time, any number of pages at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+
+use crate::base::JsonPath;
+use crate::decode::envelope::{Findings, VALUE_BYTES_MAX, read_page};
+use crate::decode::error::{DecodeError, PagePlace, Spot};
+use crate::decode::fault::{Fault, Outcome, Stop};
+use crate::decode::find::{Found, find_records};
+use crate::decode::locate::{path_at, top_level};
+use crate::decode::reader::DEPTH_MAX;
+use crate::decode::rows::Rows;
+use crate::decode::structs::StructBuilder;
+use crate::decode::{DecodedPage, Reject, TypedBatch};
+use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
+use crate::source::{Page, PageFacts};
+
+/// Most columns and struct fields of a page while it is read, those of the schema so far included. The table's own cap counts
+/// leaves, and is checked on what comes of the page.
+pub(super) const COLUMNS_MAX: usize = 2 * LEAVES_MAX;
+/// Longest record in bytes.
+pub(crate) const RECORD_BYTES_MAX: usize = 64 << 20;
+/// Longest page in bytes: what 32-bit offsets reach.
+const PAGE_BYTES_MAX: usize = i32::MAX as usize;
+/// Most values of a page, nulls for absent members included: what some records of many columns may need, and memory can hold.
+const VALUES_MAX: usize = 1 << 27;
+
+/// How the pages of a resource are decoded.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DecodePlan {
+    /// Where the records are; `None`: found on page 1, which is then to be decoded before any other.
+    pub(crate) records: Option<JsonPath>,
+    /// What the paginator asks for, outside the records or in them.
+    pub(crate) wanted: Vec<JsonPath>,
+    /// Whether to look for signs of more pages.
+    pub(crate) look_for_more_pages: bool,
+    /// The declared schema.
+    pub(crate) declared: Option<DeclaredSchema>,
+    /// Columns whose null or absence makes a record a reject.
+    pub(crate) key_columns: Vec<String>,
+}
+
+/// Decodes the pages of one resource.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    plan: DecodePlan,
+    /// Where page 1 had its records, if the plan does not say.
+    found: OnceLock<JsonPath>,
+}
+
+impl Decoder {
+    /// A decoder for a resource's pages. A trailing `[*]` of the records' path is dropped: it is what records are.
+    #[must_use]
+    pub(crate) fn new(mut plan: DecodePlan) -> Self {
+        plan.records = plan.records.map(|path| {
+            let mut steps = path.steps();
+            while let Some((crate::base::Step::Every, rest)) = steps.split_last() {
+                steps = rest;
+            }
+            JsonPath::from_steps(steps.to_vec())
+        });
+        Self { plan, found: OnceLock::new() }
+    }
+
+    /// Decodes a page into rows of a schema that is `so_far` or wider. Pages may be decoded at the same time and in any order
+    /// under any schema so far; joined in page order, the schemas give that of the table.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the page is not as it has to be. Nothing of it counts then.
+    pub(crate) fn decode(&self, page: &Page, so_far: &Arc<TableSchema>) -> Result<DecodedPage, DecodeError> {
+        let place = PagePlace { resource: Arc::clone(&page.resource), page: page.number, url: page.url.clone() };
+        let text = match text_of(&page.body) {
+            Ok(text) => text,
+            Err(Body::Empty) => return Err(DecodeError::Empty { place }),
+            Err(Body::Markup) => return Err(DecodeError::Markup { place }),
+            Err(Body::TooLarge) => {
+                return Err(DecodeError::PageTooLarge { place, bytes: page.body.len(), limit: PAGE_BYTES_MAX });
+            }
+            Err(Body::NotUtf8(source)) => return Err(DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source }),
+        };
+        let records_path = self.records_path(text, page.number, &place)?;
+        let empty = self.builders(so_far);
+        let known = BTreeMap::new();
+        let mut rows = Rows::new(&empty, &known, page.number);
+        let mut findings = self.read(text, &records_path, &mut rows).map_err(|stop| explain(*stop, text, place.clone()))?;
+        if !findings.records_found {
+            return Err(DecodeError::NoRecords { place, path: records_path, found: top_level(text) });
+        }
+        let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
+        let mut columns = rows.columns.columns();
+        if !known.is_empty() && columns != so_far.columns {
+            // A record may have widened a column before it was found not to fit.
+            rows = Rows::new(&empty, &known, page.number);
+            findings = self.read(text, &records_path, &mut rows).map_err(|stop| explain(*stop, text, place.clone()))?;
+            columns = rows.columns.columns();
+        }
+        finish(rows, columns, findings, so_far, place)
+    }
+
+    fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
+        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages, rows)
+    }
+
+    /// Where the page's records are.
+    fn records_path(&self, text: &str, page: u64, place: &PagePlace) -> Result<JsonPath, DecodeError> {
+        if let Some(path) = self.plan.records.as_ref().or_else(|| self.found.get()) {
+            return Ok(path.clone());
+        }
+        match find_records(text).map_err(|stop| explain(*stop, text, place.clone()))? {
+            Found::At(path) => {
+                if page == 1 {
+                    // Another thread may have decoded the page too, and found the same.
+                    let _ = self.found.set(path.clone());
+                }
+                Ok(path)
+            }
+            Found::Ambiguous(paths) => {
+                let candidates = paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+                Err(DecodeError::AmbiguousRecords { place: place.clone(), candidates })
+            }
+        }
+    }
+
+    /// Builders for the schema so far and whatever of the declared columns it lacks.
+    fn builders(&self, so_far: &TableSchema) -> StructBuilder {
+        let declared = self.plan.declared.as_ref();
+        let joined = declared.map(|declared| so_far.join(&declared.schema));
+        let columns = &joined.as_ref().unwrap_or(so_far).columns;
+        let mut builders = StructBuilder::of(columns, declared, &mut Vec::new());
+        for key in &self.plan.key_columns {
+            builders.require(key);
+        }
+        builders
+    }
+}
+
+/// Why a body is no text to read JSON from.
+enum Body {
+    Empty,
+    Markup,
+    TooLarge,
+    NotUtf8(std::str::Utf8Error),
+}
+
+fn text_of(body: &[u8]) -> Result<&str, Body> {
+    if body.len() > PAGE_BYTES_MAX {
+        return Err(Body::TooLarge);
+    }
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => Err(Body::Empty),
+        Some(b'<') => Err(Body::Markup),
+        Some(_) => std::str::from_utf8(body).map_err(Body::NotUtf8),
+    }
+}
+
+/// The decoded page, from its filled builders.
+fn finish(
+    rows: Rows<'_>,
+    columns: Vec<Column>,
+    findings: Findings,
+    so_far: &Arc<TableSchema>,
+    place: PagePlace,
+) -> Result<DecodedPage, DecodeError> {
+    let (len, count) = (rows.rows, rows.columns.count());
+    if len.saturating_mul(count) > VALUES_MAX {
+        return Err(DecodeError::TooManyValues { place, records: len, columns: count, limit: VALUES_MAX });
+    }
+    let schema = if columns == so_far.columns { Arc::clone(so_far) } else { Arc::new(TableSchema { columns }) };
+    schema.check_limits().map_err(|source| DecodeError::Schema { place: place.clone(), source: source.into() })?;
+    let arrow_schema = schema.to_arrow();
+    let mut originals = Vec::new();
+    let batch = rows
+        .columns
+        .finish(len, arrow_schema.fields(), &mut Vec::new(), &mut originals)
+        .and_then(|arrays| {
+            let options = RecordBatchOptions::new().with_row_count(Some(len));
+            RecordBatch::try_new_with_options(Arc::clone(&arrow_schema), arrays, &options)
+        })
+        .map_err(|source| DecodeError::Batch { place, source })?;
+    let facts = PageFacts {
+        records: rows.records,
+        records_hash: findings.records_hash,
+        values: findings.values,
+        more_pages_hint: findings.hints.reason(rows.records),
+    };
+    let rows_typed = TypedBatch { schema, batch, originals };
+    Ok(DecodedPage { facts, rows: rows_typed, rejects: rows.rejects, duplicate_members: rows.duplicates })
+}
+
+/// Gives a fault its place.
+fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
+    let spot = |at: usize| Spot { offset: at, path: path_at(text, at).map(|path| path.to_string()) };
+    let fault = match stop {
+        Stop::Fault(fault) => fault,
+        // Misfits are rejects before they get here.
+        Stop::Misfit(misfit) => Fault::NotRecords { at: misfit.at, actual: misfit.actual },
+    };
+    match fault {
+        Fault::Syntax { at, .. } if text.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {
+            DecodeError::CutOff { spot: spot(at), place }
+        }
+        Fault::Syntax { at, expected } => DecodeError::Syntax { spot: spot(at), place, expected },
+        Fault::TooDeep { at } => DecodeError::TooDeep { spot: spot(at), place, limit: DEPTH_MAX },
+        Fault::LoneSurrogate { at } => DecodeError::LoneSurrogate { spot: spot(at), place },
+        Fault::TooManyColumns { at } => DecodeError::TooManyColumns { spot: spot(at), place, limit: COLUMNS_MAX },
+        Fault::RecordTooLarge { at } => DecodeError::RecordTooLarge { spot: spot(at), place, limit: RECORD_BYTES_MAX },
+        Fault::ValueTooLong { at } => DecodeError::ValueTooLong { spot: spot(at), place, limit: VALUE_BYTES_MAX },
+        Fault::NotRecords { at, actual } => DecodeError::NotRecords { spot: spot(at), place, actual },
+    }
+}

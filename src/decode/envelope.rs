@@ -1,0 +1,271 @@
+//! Envelope: what stands around a page's records.
+//!
+//! In: the page's text, the records' path and the paths the paginator asks for. Out: the records, handed to whoever turns
+//! them into rows, and in the same pass the values asked for and signs of more pages. Invariants: all of the text is checked,
+//! wanted or not; of equal names the last wins, also when they hold the records.
+
+use serde_json::Value;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::base::{JsonPath, Step};
+use crate::decode::fault::{Fault, Outcome};
+use crate::decode::hints::Hints;
+use crate::decode::reader::{Reader, StringToken};
+
+/// Longest string that the paginator is given, in bytes.
+pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Most characters of an object or array that the paginator is given.
+const SHAPE_CHARS_MAX: usize = 100;
+
+/// Takes the records.
+pub(super) trait Records {
+    /// Reads the records at the reader's position: an array of them, or an object that is one. `again`: the same name came
+    /// before, and what it held does not count.
+    ///
+    /// # Errors
+    /// A fault of the page.
+    fn read(&mut self, reader: &mut Reader<'_>, again: bool) -> Outcome<()>;
+}
+
+/// What was found around the records.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// The values asked for, in order.
+    pub(super) values: Vec<Option<Value>>,
+    /// Whether the records' path led somewhere.
+    pub(super) records_found: bool,
+    /// A hash of the records' bytes.
+    pub(super) records_hash: u128,
+    pub(super) hints: Hints,
+}
+
+/// What is looked for below one value of the page.
+#[derive(Debug, Default)]
+struct Node {
+    /// The records are here.
+    records: bool,
+    /// Places in [`Findings::values`] of the values that are here.
+    wanted: Vec<usize>,
+    children: Vec<(Step, Node)>,
+}
+
+impl Node {
+    fn at(&mut self, steps: &[Step]) -> &mut Self {
+        let Some((step, rest)) = steps.split_first() else {
+            return self;
+        };
+        let place = self.children.iter().position(|(known, _)| known == step).unwrap_or_else(|| {
+            self.children.push((step.clone(), Self::default()));
+            self.children.len() - 1
+        });
+        self.children[place].1.at(rest)
+    }
+
+    fn key(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|(step, _)| matches!(step, Step::Key(key) if key == name)).map(|(_, node)| node)
+    }
+
+    fn element(&self, index: usize) -> Option<&Self> {
+        let found = |wanted: &Step| self.children.iter().find(|(step, _)| step == wanted).map(|(_, node)| node);
+        found(&Step::Index(index)).or_else(|| found(&Step::Every))
+    }
+}
+
+/// Reads a page: hands over its records, looks for `wanted`, and for signs of more pages if asked to.
+///
+/// # Errors
+/// The first fault of the page.
+pub(super) fn read_page<R: Records>(
+    text: &str,
+    records_path: Option<&JsonPath>,
+    wanted: &[JsonPath],
+    look_for_more_pages: bool,
+    records: &mut R,
+) -> Outcome<Findings> {
+    let mut root = Node::default();
+    let steps = records_path.map(JsonPath::steps);
+    if let Some(steps) = steps {
+        root.at(steps).records = true;
+    }
+    let mut inside = Vec::new();
+    for (place, path) in wanted.iter().enumerate() {
+        // The records are read once, as rows; what is asked of them is looked up afterwards.
+        if steps.is_some_and(|steps| path.steps().starts_with(steps)) {
+            inside.push((place, path));
+        } else {
+            root.at(path.steps()).wanted.push(place);
+        }
+    }
+    let mut walk = Walk {
+        reader: Reader::new(text),
+        records,
+        findings: Findings { values: vec![None; wanted.len()], ..Findings::default() },
+        several: steps.is_some_and(|steps| steps.contains(&Step::Every)),
+        hash: Xxh3::new(),
+        hints: look_for_more_pages,
+        scratch: Vec::new(),
+    };
+    walk.reader.skip_space();
+    walk.value(Some(&root), &mut Vec::new())?;
+    walk.reader.skip_space();
+    if !walk.reader.rest().is_empty() {
+        return walk.reader.expected("the end of the page");
+    }
+    let mut findings = walk.findings;
+    findings.records_hash = walk.hash.digest128();
+    for (place, path) in inside {
+        let found = read_page(text, None, std::slice::from_ref(path), false, &mut NoRecords)?;
+        if let (Some(slot), Some(value)) = (findings.values.get_mut(place), found.values.into_iter().next()) {
+            *slot = value;
+        }
+    }
+    Ok(findings)
+}
+
+/// For walks that look for values alone.
+pub(super) struct NoRecords;
+
+impl Records for NoRecords {
+    fn read(&mut self, reader: &mut Reader<'_>, _again: bool) -> Outcome<()> {
+        reader.skip_value()
+    }
+}
+
+struct Walk<'a, 'r, R> {
+    reader: Reader<'a>,
+    records: &'r mut R,
+    findings: Findings,
+    /// Whether the records' path leads to several values, which then all count.
+    several: bool,
+    hash: Xxh3,
+    /// Whether to look for signs of more pages.
+    hints: bool,
+    scratch: Vec<u8>,
+}
+
+impl<R: Records> Walk<'_, '_, R> {
+    /// Reads the value that is next; `path` holds the names that lead to it, as far as hints look.
+    fn value(&mut self, node: Option<&Node>, path: &mut Vec<String>) -> Outcome<()> {
+        if let Some(node) = node {
+            if node.records {
+                return self.read_records();
+            }
+            if !node.wanted.is_empty() {
+                let value = self.peek_value()?;
+                for &place in &node.wanted {
+                    if let Some(slot) = self.findings.values.get_mut(place) {
+                        *slot = Some(value.clone());
+                    }
+                }
+            }
+        }
+        let look = self.hints && path.len() < Hints::LEVELS_MAX;
+        match self.reader.peek() {
+            b'{' if node.is_some_and(|node| !node.children.is_empty()) || look => self.object(node, path, look),
+            b'[' if node.is_some_and(|node| !node.children.is_empty()) => self.array(node),
+            _ => self.reader.skip_value(),
+        }
+    }
+
+    fn object(&mut self, node: Option<&Node>, path: &mut Vec<String>, look: bool) -> Outcome<()> {
+        self.reader.enter()?;
+        if self.reader.peek() == b'}' {
+            self.reader.leave();
+            return Ok(());
+        }
+        loop {
+            let key = self.reader.key()?;
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let name = self.reader.resolve(key, &mut scratch);
+            let child = node.and_then(|node| node.key(name));
+            if look {
+                path.push(name.to_owned());
+                if !child.is_some_and(|child| child.records) {
+                    self.findings.hints.note(path, &self.reader);
+                }
+            }
+            self.scratch = scratch;
+            self.value(child, path)?;
+            if look {
+                path.pop();
+            }
+            if !self.reader.more(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn array(&mut self, node: Option<&Node>) -> Outcome<()> {
+        self.reader.enter()?;
+        if let Some(every) = node.and_then(|node| node.element(usize::MAX)) {
+            // No element, no records, and nothing missing.
+            self.findings.records_found |= self.reader.peek() == b']' && every.leads_to_records();
+        }
+        if self.reader.peek() == b']' {
+            self.reader.leave();
+            return Ok(());
+        }
+        let mut index = 0;
+        loop {
+            // Hints look at what stands around lists, not into them.
+            let hints = std::mem::replace(&mut self.hints, false);
+            self.value(node.and_then(|node| node.element(index)), &mut Vec::new())?;
+            self.hints = hints;
+            index += 1;
+            if !self.reader.more(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_records(&mut self) -> Outcome<()> {
+        let start = self.reader.pos;
+        if !matches!(self.reader.peek(), b'[' | b'{') {
+            let actual = self.reader.kind();
+            self.reader.skip_value()?;
+            return Err(Fault::NotRecords { at: start, actual }.into());
+        }
+        let again = self.findings.records_found && !self.several;
+        if again {
+            self.hash = Xxh3::new();
+        }
+        self.findings.records_found = true;
+        self.records.read(&mut self.reader, again)?;
+        self.hash.update(self.reader.slice(start, self.reader.pos).as_bytes());
+        Ok(())
+    }
+
+    /// The value that is next, without moving on.
+    fn peek_value(&mut self) -> Outcome<Value> {
+        let mut ahead = self.reader.clone();
+        let at = ahead.pos;
+        Ok(match ahead.peek() {
+            b'"' => {
+                let token: StringToken = ahead.string()?;
+                if token.end - token.start > VALUE_BYTES_MAX {
+                    return Err(Fault::ValueTooLong { at }.into());
+                }
+                Value::String(ahead.resolve(token, &mut Vec::new()).to_owned())
+            }
+            b'{' | b'[' => {
+                ahead.skip_value()?;
+                Value::String(ahead.slice(at, ahead.pos).chars().take(SHAPE_CHARS_MAX).collect())
+            }
+            _ => {
+                ahead.skip_value()?;
+                let token = ahead.slice(at, ahead.pos);
+                if token.len() > VALUE_BYTES_MAX {
+                    return Err(Fault::ValueTooLong { at }.into());
+                }
+                // A number past every type of the parser keeps its digits as text.
+                serde_json::from_str(token).unwrap_or_else(|_| Value::String(token.to_owned()))
+            }
+        })
+    }
+}
+
+impl Node {
+    fn leads_to_records(&self) -> bool {
+        self.records || self.children.iter().any(|(_, node)| node.leads_to_records())
+    }
+}

@@ -1,0 +1,226 @@
+//! Why a page could not be decoded, and where to look.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::{ErrorKind, JsonPath, RedactedUrl};
+
+/// Which page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PagePlace {
+    /// The resource's name.
+    pub(crate) resource: Arc<str>,
+    /// The page's number, from 1.
+    pub(crate) page: u64,
+    /// What was requested.
+    pub(crate) url: RedactedUrl,
+}
+
+impl fmt::Display for PagePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "page {} of `{}` (`{}`)", self.page, self.resource, self.url)
+    }
+}
+
+/// Where in a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// Byte offset from the start of the body.
+    pub(crate) offset: usize,
+    /// The innermost value begun there, as `$.data[17].amount`; `None` where there is none yet.
+    pub(crate) path: Option<String>,
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}", self.offset)?;
+        match &self.path {
+            Some(path) => write!(f, ", in `{path}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A page that cannot become rows. Nothing of it counts.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// The body is empty, or only space.
+    #[error("{place} has an empty body instead of JSON")]
+    Empty {
+        /// The page.
+        place: PagePlace,
+    },
+    /// The body begins like markup: a login page, a gateway's error page.
+    #[error("{place} is HTML or XML, not JSON")]
+    Markup {
+        /// The page.
+        place: PagePlace,
+    },
+    /// The body is not UTF-8.
+    #[error("{place} is not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// The page.
+        place: PagePlace,
+        /// The first byte that is no part of a character.
+        offset: usize,
+        /// The check's own words.
+        source: std::str::Utf8Error,
+    },
+    /// The body is not JSON as RFC 8259 has it.
+    #[error("{place} is not JSON at {spot}: expected {expected}")]
+    Syntax {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// What had to stand there.
+        expected: &'static str,
+    },
+    /// The body ends too early.
+    #[error("{place} ends at {spot}, in the middle of a value: it is cut off")]
+    CutOff {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+    },
+    /// Nested too deeply.
+    #[error("{place} has objects and arrays nested more than {limit} deep at {spot}")]
+    TooDeep {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// The deepest nesting that is read.
+        limit: u32,
+    },
+    /// A `\ud800` to `\udfff` without its partner: such a string has no text.
+    #[error("{place} has half of a surrogate pair at {spot}")]
+    LoneSurrogate {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+    },
+    /// The body is too long for 32-bit offsets.
+    #[error("{place} has {bytes} bytes, more than the {limit} that a page may have")]
+    PageTooLarge {
+        /// The page.
+        place: PagePlace,
+        /// Its size in bytes.
+        bytes: usize,
+        /// The largest size in bytes.
+        limit: usize,
+    },
+    /// A record is too long.
+    #[error("{place} has a record of more than {limit} bytes at {spot}")]
+    RecordTooLarge {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// The largest record in bytes.
+        limit: usize,
+    },
+    /// Objects that are used as maps, or an API gone astray.
+    #[error("{place} needs more than {limit} columns at {spot}: an object whose names are data is better declared as json")]
+    TooManyColumns {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// The most columns and struct fields of a page.
+        limit: usize,
+    },
+    /// Mostly absent columns times very many records.
+    #[error("{place} has {records} records of {columns} columns, more values than the {limit} that a page may have")]
+    TooManyValues {
+        /// The page.
+        place: PagePlace,
+        /// Records in the page.
+        records: usize,
+        /// Columns and struct fields.
+        columns: usize,
+        /// The most values of a page.
+        limit: usize,
+    },
+    /// A cursor, link or the like is too long to be one.
+    #[error("{place} has a value of more than {limit} bytes where the paginator looks, at {spot}")]
+    ValueTooLong {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// The longest such value in bytes.
+        limit: usize,
+    },
+    /// Nothing at the records' path.
+    #[error("{place} has nothing at `{path}`, where its records should be; at its top are {found}")]
+    NoRecords {
+        /// The page.
+        place: PagePlace,
+        /// The records' path.
+        path: JsonPath,
+        /// The page's top level, in words.
+        found: String,
+    },
+    /// Something that holds no records.
+    #[error("{place} has {actual} at {spot}, where its records should be: expected an array of objects, or an object")]
+    NotRecords {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// Its kind.
+        actual: &'static str,
+    },
+    /// Several arrays may be the records.
+    #[error("{place} has several arrays that may be its records: {candidates}; set `data_selector` to one of them")]
+    AmbiguousRecords {
+        /// The page.
+        place: PagePlace,
+        /// Their paths.
+        candidates: String,
+    },
+    /// The rows need a schema past what a table may have.
+    #[error("{place} cannot become rows")]
+    Schema {
+        /// The page.
+        place: PagePlace,
+        /// Which cap, and where.
+        source: Box<crate::schema::SchemaError>,
+    },
+    /// The builders broke their own rules.
+    #[error("the columns of {place} do not form a batch")]
+    Batch {
+        /// The page.
+        place: PagePlace,
+        /// What Arrow says.
+        source: arrow::error::ArrowError,
+    },
+}
+
+impl DecodeError {
+    /// What the operator has to do about it.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Empty { .. }
+            | Self::Markup { .. }
+            | Self::NotUtf8 { .. }
+            | Self::Syntax { .. }
+            | Self::CutOff { .. }
+            | Self::TooDeep { .. }
+            | Self::LoneSurrogate { .. }
+            | Self::PageTooLarge { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::TooManyColumns { .. }
+            | Self::TooManyValues { .. }
+            | Self::ValueTooLong { .. }
+            | Self::NoRecords { .. }
+            | Self::NotRecords { .. }
+            | Self::AmbiguousRecords { .. } => ErrorKind::Data,
+            Self::Schema { source, .. } => source.kind(),
+            Self::Batch { .. } => ErrorKind::Internal,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Finding the records of a page whose config does not say where they are.
+
+use crate::base::{JsonPath, Step};
+use crate::decode::fault::Outcome;
+use crate::decode::reader::Reader;
+
+/// How many objects deep records are looked for.
+const LEVELS_MAX: usize = 3;
+/// Names that APIs give to their records; one of them settles the choice among several arrays.
+const WELL_KNOWN: [&str; 11] =
+    ["data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"];
+
+/// Where the records seem to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Here; `$` for a page that is an array, or an object without any array of objects.
+    At(JsonPath),
+    /// In one of these.
+    Ambiguous(Vec<JsonPath>),
+}
+
+struct Candidate {
+    path: Vec<Step>,
+    empty: bool,
+}
+
+/// Looks for the records: an array at the top, or else the arrays within three levels of objects that are empty or begin with
+/// an object. Of several, the only one with a well-known name, unless it is empty and another is not.
+///
+/// # Errors
+/// The first fault of the page.
+pub(super) fn find_records(text: &str) -> Outcome<Found> {
+    let mut reader = Reader::new(text);
+    reader.skip_space();
+    let mut candidates = Vec::new();
+    if reader.peek() == b'{' {
+        collect(&mut reader, &mut Vec::new(), &mut candidates)?;
+    }
+    let path = |candidate: &Candidate| JsonPath::from_steps(candidate.path.clone());
+    let filled = candidates.iter().any(|candidate| !candidate.empty);
+    let named: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_well_known()).collect();
+    Ok(match (candidates.as_slice(), named.as_slice()) {
+        ([], _) => Found::At(JsonPath::root()),
+        ([only], _) => Found::At(path(only)),
+        (_, [only]) if !only.empty || !filled => Found::At(path(only)),
+        _ => Found::Ambiguous(candidates.iter().map(path).collect()),
+    })
+}
+
+impl Candidate {
+    fn is_well_known(&self) -> bool {
+        matches!(self.path.last(), Some(Step::Key(name)) if WELL_KNOWN.contains(&name.as_str()))
+    }
+}
+
+/// Collects the arrays below the object that is next.
+fn collect(reader: &mut Reader<'_>, path: &mut Vec<Step>, candidates: &mut Vec<Candidate>) -> Outcome<()> {
+    reader.enter()?;
+    if reader.peek() == b'}' {
+        reader.leave();
+        return Ok(());
+    }
+    loop {
+        let key = reader.key()?;
+        path.push(Step::Key(reader.resolve(key, &mut Vec::new()).to_owned()));
+        candidates.retain(|candidate| !candidate.path.starts_with(path));
+        match reader.peek() {
+            b'{' if path.len() < LEVELS_MAX => collect(reader, path, candidates)?,
+            b'[' => {
+                let mut ahead = reader.clone();
+                ahead.enter()?;
+                if matches!(ahead.peek(), b'{' | b']') {
+                    candidates.push(Candidate { path: path.clone(), empty: ahead.peek() == b']' });
+                }
+                reader.skip_value()?;
+            }
+            _ => reader.skip_value()?,
+        }
+        path.pop();
+        if !reader.more(b'}')? {
+            return Ok(());
+        }
+    }
+}

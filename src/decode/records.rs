@@ -1,0 +1,269 @@
+//! Records: a page's objects go into column builders as they are read.
+//!
+//! Invariants: after a success every builder that was touched has one slot more; after a [`Misfit`] or a fault the caller
+//! truncates to the row's start. Of equal names in an object the last wins, and the others are counted.
+//! This is the hot path: what happens for every value is here, the rest is in `push`, `convert` and `canonical`.
+
+use crate::decode::canonical::copy_canonical;
+use crate::decode::column::{ColumnBuilder, ListBuilder, Values};
+use crate::decode::decoder::COLUMNS_MAX;
+use crate::decode::fault::{Fault, Misfit, Outcome};
+use crate::decode::push::{push_boolean, push_json, push_number, push_text};
+use crate::decode::reader::{Reader, StringToken};
+use crate::decode::structs::{FieldBuilder, StructBuilder};
+use crate::schema::Undeclared;
+
+/// Reads records of one page.
+#[derive(Debug)]
+pub(super) struct RecordReader<'a> {
+    pub(super) reader: Reader<'a>,
+    /// Members superseded by a later one of the same name.
+    pub(super) duplicates: u64,
+    /// Columns and struct fields of the page so far.
+    pub(super) columns: usize,
+    /// Where the record would be too long.
+    pub(super) record_end_max: usize,
+    /// Unescaped text of the string at hand.
+    scratch: Vec<u8>,
+}
+
+impl<'a> RecordReader<'a> {
+    /// A reader of records under a schema of `columns` columns.
+    pub(super) fn new(reader: Reader<'a>, columns: usize) -> Self {
+        Self { reader, duplicates: 0, columns, record_end_max: usize::MAX, scratch: Vec::new() }
+    }
+
+    /// Reads the object that is next into slot `slot` of `fields`.
+    pub(super) fn object(&mut self, fields: &mut StructBuilder, slot: usize) -> Outcome<()> {
+        let at = self.reader.pos;
+        self.reader.enter()?;
+        if self.reader.peek() == b'}' {
+            self.reader.leave();
+            return if fields.required { check_required(fields, slot, at) } else { Ok(()) };
+        }
+        let (mut foreseen, mut previous) = (fields.first, None);
+        loop {
+            let place = match fields.foreseen(foreseen, self.reader.rest()) {
+                Some(length) => {
+                    self.reader.pos += length;
+                    if self.reader.peek() <= b' ' {
+                        self.reader.skip_space();
+                    }
+                    Some(foreseen)
+                }
+                None => self.unforeseen(fields, previous)?,
+            };
+            match place.and_then(|place| fields.fields.get_mut(place as usize)) {
+                Some(field) => {
+                    if field.column.len != slot {
+                        self.duplicates += u64::from(line_up(&mut field.column, slot));
+                    }
+                    self.value(&mut field.column)?;
+                    foreseen = field.next;
+                    previous = place;
+                }
+                None => self.reader.skip_value()?,
+            }
+            if self.reader.pos > self.record_end_max {
+                return Err(Fault::RecordTooLarge { at: self.reader.pos }.into());
+            }
+            if !self.reader.more(b'}')? {
+                break;
+            }
+        }
+        if fields.required { check_required(fields, slot, at) } else { Ok(()) }
+    }
+
+    /// Reads a name that was not foreseen: its place, added if need be; `None` if the member is to be ignored.
+    #[cold]
+    fn unforeseen(&mut self, fields: &mut StructBuilder, previous: Option<u32>) -> Outcome<Option<u32>> {
+        let at = self.reader.pos;
+        let key = self.reader.key()?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let name = self.reader.resolve(key, &mut scratch);
+        let place = match (fields.find(name), fields.undeclared) {
+            (Some(place), _) => Some(place),
+            (None, Undeclared::Ignore) => None,
+            (None, Undeclared::Reject) => {
+                return Err(Misfit::new(at, "no member that is not declared", "an undeclared one").into());
+            }
+            (None, Undeclared::Infer) => {
+                self.columns += 1;
+                if self.columns > COLUMNS_MAX {
+                    return Err(Fault::TooManyColumns { at }.into());
+                }
+                Some(fields.add(FieldBuilder::new(name, ColumnBuilder::new(Values::Unknown, false))))
+            }
+        };
+        self.scratch = scratch;
+        if let Some(place) = place {
+            fields.learn(previous, place);
+        }
+        Ok(place)
+    }
+
+    /// Reads the value that is next into a new slot of `column`.
+    fn value(&mut self, column: &mut ColumnBuilder) -> Outcome<()> {
+        match self.reader.peek() {
+            b'"' => {
+                let token = self.reader.string()?;
+                match &mut column.values {
+                    Values::Text(texts) if !texts.bare => {
+                        self.reader.unescape_into(token, &mut texts.bytes);
+                        texts.end();
+                    }
+                    Values::Timestamp(times) => {
+                        if !times.push(self.reader.slice(token.start, token.end)) {
+                            return self.any_text(column, token);
+                        }
+                    }
+                    _ => return self.any_text(column, token),
+                }
+                column.count_valid();
+                Ok(())
+            }
+            b'-' | b'0'..=b'9' => {
+                let at = self.reader.pos;
+                let number = self.reader.number()?;
+                match (&mut column.values, number.int()) {
+                    (Values::Int64 { values, wide }, Some(int)) => {
+                        values.push(int);
+                        *wide |= !crate::decode::token::exact(int);
+                    }
+                    _ => return push_number(column, &number).map_err(|_| Misfit::of(column, at, "number").into()),
+                }
+                column.count_valid();
+                Ok(())
+            }
+            b'n' => {
+                self.reader.literal("null")?;
+                column.push_null();
+                Ok(())
+            }
+            b'{' => self.object_value(column),
+            b'[' => self.array(column),
+            byte @ (b't' | b'f') => {
+                let at = self.reader.pos;
+                self.reader.literal(if byte == b't' { "true" } else { "false" })?;
+                if let Values::Boolean(bits) = &mut column.values {
+                    bits.push(byte == b't');
+                    column.count_valid();
+                    return Ok(());
+                }
+                push_boolean(column, byte == b't').map_err(|_| Misfit::of(column, at, "boolean").into())
+            }
+            _ => self.reader.expected("a value"),
+        }
+    }
+
+    #[cold]
+    fn any_text(&mut self, column: &mut ColumnBuilder, token: StringToken) -> Outcome<()> {
+        let text = self.reader.resolve(token, &mut self.scratch);
+        push_text(column, text).map_err(|_| Misfit::of(column, token.start - 1, "string").into())
+    }
+
+    fn object_value(&mut self, column: &mut ColumnBuilder) -> Outcome<()> {
+        let slot = column.len;
+        loop {
+            match &mut column.values {
+                Values::Struct(fields) => break self.object(fields, slot)?,
+                Values::Unknown => column.values = Values::Struct(StructBuilder::default()),
+                Values::Json(texts) => {
+                    break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
+                }
+                _ if column.declared => return Err(Misfit::of(column, self.reader.pos, "object").into()),
+                _ => column.become_json(),
+            }
+        }
+        column.count_valid();
+        Ok(())
+    }
+
+    fn array(&mut self, column: &mut ColumnBuilder) -> Outcome<()> {
+        loop {
+            match &mut column.values {
+                Values::List(list) => break self.items(list)?,
+                Values::Unknown => {
+                    let items = ColumnBuilder::new(Values::Unknown, false);
+                    column.values = Values::List(ListBuilder::empty(column.len, items));
+                }
+                Values::Json(texts) => {
+                    break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
+                }
+                _ if column.declared => return Err(Misfit::of(column, self.reader.pos, "array").into()),
+                _ => column.become_json(),
+            }
+        }
+        column.count_valid();
+        Ok(())
+    }
+
+    fn items(&mut self, list: &mut ListBuilder) -> Outcome<()> {
+        self.reader.enter()?;
+        if self.reader.peek() == b']' {
+            self.reader.leave();
+        } else {
+            loop {
+                self.value(&mut list.items)?;
+                if self.reader.pos > self.record_end_max {
+                    return Err(Fault::RecordTooLarge { at: self.reader.pos }.into());
+                }
+                if !self.reader.more(b']')? {
+                    break;
+                }
+            }
+        }
+        list.end();
+        Ok(())
+    }
+}
+
+/// Brings a column to `slot` slots: nulls for the objects that lacked the member; `true` if this object had it already.
+#[cold]
+fn line_up(column: &mut ColumnBuilder, slot: usize) -> bool {
+    if column.len > slot {
+        column.truncate(slot);
+        return true;
+    }
+    column.fill(slot);
+    false
+}
+
+fn check_required(fields: &StructBuilder, slot: usize, at: usize) -> Outcome<()> {
+    match fields.missing(slot) {
+        None => Ok(()),
+        Some((name, is_null)) => Err(Misfit {
+            at,
+            missing: Some(name.to_owned()),
+            expected: "a value".to_owned(),
+            actual: if is_null { "null" } else { "nothing" },
+        }
+        .into()),
+    }
+}
+
+impl Misfit {
+    pub(super) fn new(at: usize, expected: &str, actual: &'static str) -> Self {
+        Self { at, missing: None, expected: expected.to_owned(), actual }
+    }
+
+    /// A value of kind `actual` that `column` does not take.
+    #[cold]
+    fn of(column: &ColumnBuilder, at: usize, actual: &'static str) -> Self {
+        let expected = match &column.values {
+            Values::Boolean(_) => "a boolean",
+            Values::Int64 { .. } => "an integer of 64 bits",
+            Values::Decimal { precision, scale, .. } => {
+                return Self::new(at, &format!("a decimal of {precision} digits, {scale} of them after the point"), actual);
+            }
+            Values::Float64(_) => "a number that a 64-bit float can hold",
+            Values::Timestamp(_) => "a date-time with a zone (RFC 3339)",
+            Values::Date(_) => "a date (YYYY-MM-DD)",
+            Values::Text(_) => "a text",
+            Values::Struct(_) => "an object",
+            Values::List(_) => "an array",
+            Values::Unknown | Values::Json(_) => "a value",
+        };
+        Self::new(at, expected, actual)
+    }
+}
