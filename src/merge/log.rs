@@ -2,8 +2,8 @@
 //!
 //! In: key hashes with the unit and row they stand at. Out: an [`Outcome`]. Entries are kept in 64 buckets by their top
 //! hash bits; past the budget all buckets go to one spill file. Finishing takes bucket after bucket; a bucket with more
-//! keys than the budget allows is split by the next hash bits, so memory holds at most twice the budget (run and live
-//! entries), a table of one more budget, the matches' budget, and a bit a row.
+//! keys than the budget allows is split by the next hash bits. So memory holds four budgets at most (entries of the run, live
+//! ones, a table of keys, matches), with the slack of growing vectors, and a bit a row.
 //!
 //! Keys are told apart by 128 bits of XXH3: no accident makes two of them collide.
 

@@ -1,8 +1,9 @@
 //! Names in Hive's spelling: what stands in `key=value` folders.
 //!
 //! The escaped characters are those of Hive's `FileUtils.escapePathName` and Spark's `ExternalCatalogUtils`, and NUL.
-//! Everything else, spaces and letters beyond ASCII too, stands as it is. The result is a literal key: stores must take it
-//! without encoding `%` once more.
+//! Everything else, spaces and letters beyond ASCII too, stands as it is, except that the text `null` in any case has its
+//! first letter escaped: DuckDB 1 takes the bare word for null before it unescapes. The result is a literal key: stores must
+//! take it without encoding `%` once more.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -13,6 +14,10 @@ pub(crate) const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 /// A folder's key or value as a path spells it.
 #[must_use]
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+    if text.eq_ignore_ascii_case("null") {
+        let (first, rest) = text.split_at(1);
+        return Cow::Owned(format!("%{:02X}{rest}", first.as_bytes()[0]));
+    }
     if !text.bytes().any(is_escaped) {
         return Cow::Borrowed(text);
     }
@@ -57,6 +62,13 @@ mod tests {
         check("\0\u{1}\n\u{7f}", "%00%01%0A%7F");
         check("São Paulo, }~<>|+&@ß", "São Paulo, }~<>|+&@ß");
         check("%41", "%2541");
+    }
+
+    #[test]
+    fn the_word_null_is_no_null() {
+        check("null", "%6Eull");
+        check("NULL", "%4EULL");
+        check("nullable", "nullable");
     }
 
     #[test]

@@ -143,6 +143,19 @@ fn a_value_keeps_its_folder_when_the_column_widens_to_text() {
 }
 
 #[test]
+fn a_folder_of_an_older_run_is_found_again_after_the_column_widened() {
+    let mut partitioner = Partitioner::new(&identity(), &schema(&[("c", ColumnType::Text), ("id", ColumnType::Text)])).unwrap();
+    let older = partitioner.partition_of(&[Some("5".to_owned())]).unwrap();
+    for array in [Arc::new(texts(&["5"])) as ArrayRef, Arc::new(Int64Array::from(vec![5]))] {
+        assert_eq!(partitioner.route(&batch(&[("c", array)])).unwrap()[0].partition, older);
+    }
+    let bucket = [field("c", Transform::Bucket { buckets: 8 }, "c_bucket")];
+    let mut partitioner = Partitioner::new(&bucket, &schema(&[("c", ColumnType::Int64 { wide: false })])).unwrap();
+    let error = partitioner.route(&one_column(texts(&["5"]))).unwrap_err();
+    assert!(matches!(error, PartitionError::TypeChanged { .. }));
+}
+
+#[test]
 fn a_type_change_that_would_move_rows_is_refused() {
     let change = |transform, first: RecordBatch, second: RecordBatch| {
         let mut partitioner = partitioner(&[field("c", transform, "c_part")]);

@@ -99,6 +99,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn merging_the_winners_again_supersedes_nothing_and_matches_all(run in units(), budget_bytes in 24..4_000_usize) {
+        let run: Units = run.into_iter().map(|keys| keys.into_iter().map(|key| hash_of(key, 0)).collect()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let first = log_of(&run, folder.path(), budget_bytes, 7).finish(None).unwrap();
+        let winners: Units = (0..)
+            .zip(&run)
+            .map(|(unit, keys)| {
+                let rows = (0..).zip(keys).filter(|(row, _)| !first.superseded.contains(unit, *row));
+                rows.map(|(_, key)| *key).collect()
+            })
+            .collect();
+        let log = || log_of(&winners, folder.path(), budget_bytes, 7);
+        let again = log().finish(Some(log())).unwrap();
+        let rows: usize = winners.iter().map(Vec::len).sum();
+        prop_assert_eq!((again.superseded.count(), again.duplicate_live.count()), (0, 0));
+        prop_assert_eq!(again.matches.count(), rows as u64);
+    }
+}
+
 #[test]
 fn the_last_row_of_a_key_wins_and_replaces_its_live_row() {
     check(&vec![vec![1, 2, 1], vec![2, 3]], &vec![vec![9, 2], vec![3, 9, 1]], 1 << 20, 2);
