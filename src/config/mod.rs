@@ -2,8 +2,85 @@
 //!
 //! In: YAML text, where it came from, and the environment as a lookup. Out: a [`Plan`] without anything left open, or
 //! every fault of the file at once, each with line, key path, what was expected and the nearest valid spelling.
-//! Not here: reading files (`cli` hands in their text), sockets, Arrow.
+//! On the way: `tree` (YAML with places), `substitute` (`${…}`), `read` (a tree to types), `raw` (what the file says),
+//! `resolve` (what it means).
+//! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
+mod fault;
 mod plan;
+mod raw;
+mod read;
+mod resolve;
+mod substitute;
+mod tree;
+mod units;
 
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(crate) use fault::{ConfigErrors, Fault, Problem};
 pub(crate) use plan::*;
+
+/// What a config is read from. Nothing else of the outside is looked at.
+pub(crate) struct Inputs<'a> {
+    /// The config's text.
+    pub(crate) text: &'a str,
+    /// The config's path as the user named it, for messages; files named in the config are relative to its folder.
+    pub(crate) file: &'a str,
+    /// The current folder, absolute; a relative `lake.url` is relative to it.
+    pub(crate) current_dir: &'a Path,
+    /// The environment.
+    pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads a file, for `${file:…}` and `schema`.
+    pub(crate) read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+impl Inputs<'_> {
+    /// The text of a file that the config names; otherwise why not, as a sentence about the file.
+    fn read(&self, path: &Path) -> Result<String, String> {
+        let folder = Path::new(self.file).parent().unwrap_or(Path::new(""));
+        let path: PathBuf = folder.join(path);
+        (self.read_file)(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => "does not exist".to_owned(),
+            io::ErrorKind::PermissionDenied => "may not be read: permission denied".to_owned(),
+            io::ErrorKind::InvalidData => "is not UTF-8 text".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        })
+    }
+}
+
+/// Reads, checks and settles a config.
+///
+/// # Errors
+/// Every fault found in it. Only broken YAML ends the search early.
+pub(crate) fn load(inputs: &Inputs<'_>) -> Result<Plan, ConfigErrors> {
+    let mut faults = Vec::new();
+    let mut document = match tree::Document::parse(inputs.text, &mut faults) {
+        Ok(document) => document,
+        Err(fault) => {
+            faults.push(*fault);
+            return Err(ConfigErrors::new(inputs.file, faults));
+        }
+    };
+    substitute::substitute(&mut document, inputs, &mut faults);
+    let reader = read::Reader::new(&document, faults);
+    let config: Option<raw::Config> = reader.read();
+    let plan = config.and_then(|config| resolve::resolve(&reader, inputs, &config));
+    let faults = reader.into_faults();
+    match plan {
+        Some(plan) if faults.is_empty() => Ok(plan),
+        _ => Err(ConfigErrors::new(inputs.file, faults)),
+    }
+}
+
+/// The JSON Schema of a config file, as `schemas/config.schema.json` holds it.
+#[must_use]
+pub(crate) fn json_schema() -> String {
+    let schema = schemars::schema_for!(raw::Config);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests;

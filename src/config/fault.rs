@@ -1,0 +1,264 @@
+//! What is wrong with a config, all of it at once, each fault with its place.
+//!
+//! No fault shows a value that came from the environment or a file (it is shown as written, `${NAME}`), and none shows the
+//! value of a key that holds a credential.
+
+use std::fmt;
+
+use crate::base::ErrorKind;
+use crate::config::tree::join_key;
+
+/// Every fault found in one config, at least one, in the file's order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) struct ConfigErrors {
+    file: String,
+    faults: Vec<Fault>,
+}
+
+/// One fault and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Line, from 1.
+    pub(crate) line: usize,
+    /// Column in characters, from 1.
+    pub(crate) column: usize,
+    /// The key's path, as `resources[0].endpoint.paginator.limit`; empty for the file as a whole.
+    pub(crate) path: String,
+    /// What is wrong.
+    pub(crate) problem: Problem,
+}
+
+/// What can be wrong with a config.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    /// The text is not YAML.
+    #[error("not valid YAML: {what}{advice}")]
+    Syntax {
+        /// The parser's words.
+        what: String,
+        /// What most likely helps, or nothing.
+        advice: &'static str,
+    },
+    /// YAML that a config has no use for.
+    #[error("{what} cannot be used in a config")]
+    Unusable {
+        /// The construct.
+        what: &'static str,
+    },
+    /// A bound of the file was passed.
+    #[error("{what} passes the limit of {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The largest allowed, with its unit.
+        limit: String,
+    },
+    /// A key stands twice in one map.
+    #[error("this key is given twice, first on line {first}")]
+    DuplicateKey {
+        /// Line of the first.
+        first: usize,
+    },
+    /// A key nobody knows.
+    #[error("unknown key; {}", advice(nearest.as_deref(), known))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The known key it is nearest to.
+        nearest: Option<String>,
+        /// The keys known there.
+        known: Vec<String>,
+    },
+    /// A key that belongs elsewhere.
+    #[error("`{key}` does not stand here; write it as `{home}`")]
+    MisplacedKey {
+        /// The key.
+        key: String,
+        /// Where it belongs.
+        home: String,
+    },
+    /// Something dlt has and this version does not.
+    #[error("`{what}` is not supported yet")]
+    NotYet {
+        /// The key or name.
+        what: String,
+    },
+    /// Something dlt has that a config file cannot express.
+    #[error("`{what}` needs Python and has no place in a config file; {instead}")]
+    PythonOnly {
+        /// The key.
+        what: String,
+        /// What to use.
+        instead: &'static str,
+    },
+    /// A name outside a closed list.
+    #[error("unknown {what}{}; {}", shown(found.as_deref()), advice(nearest.as_deref(), known))]
+    UnknownName {
+        /// What the list is of.
+        what: &'static str,
+        /// The name as written; `None` where it could be a credential.
+        found: Option<String>,
+        /// The name it is nearest to.
+        nearest: Option<String>,
+        /// The list.
+        known: Vec<String>,
+    },
+    /// A value of another type, form or range.
+    #[error("expected {expected}, found {found}")]
+    Wrong {
+        /// What was expected.
+        expected: String,
+        /// What was found, as written; its kind only where it could be a credential.
+        found: String,
+    },
+    /// A required key is not there.
+    #[error("`{key}` is missing: {meaning}")]
+    Missing {
+        /// The key.
+        key: String,
+        /// What it stands for.
+        meaning: String,
+    },
+    /// Keys that do not go together, or a value that another one rules out.
+    #[error("{why}")]
+    Conflict {
+        /// Which, and what to do.
+        why: String,
+    },
+    /// A `${…}` that cannot be read as one.
+    #[error(
+        "`{text}` is not a reference: write `${{NAME}}`, `${{NAME:-default}}` or `${{file:PATH}}`, and `$${{` for the characters themselves"
+    )]
+    Reference {
+        /// As written.
+        text: String,
+    },
+    /// An environment variable that is not there.
+    #[error("environment variable `{name}` is {}", if *empty { "empty" } else { "not set" })]
+    Variable {
+        /// Its name.
+        name: String,
+        /// It is set, to nothing.
+        empty: bool,
+    },
+    /// A file named in the config that cannot be used.
+    #[error("file `{file}` {why}")]
+    File {
+        /// As written.
+        file: String,
+        /// Why not, as a sentence about the file.
+        why: String,
+    },
+    /// A `{…}` that nothing can fill.
+    #[error("`{{{name}}}` {why}")]
+    Placeholder {
+        /// What stands between the braces.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
+}
+
+/// Advice for a misspelling: the nearest name, or all of them.
+fn advice(nearest: Option<&str>, known: &[String]) -> String {
+    match nearest {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if known.is_empty() => "nothing can stand here".to_owned(),
+        None => format!("expected {}", listed(known)),
+    }
+}
+
+fn shown(found: Option<&str>) -> String {
+    found.map_or_else(String::new, |name| format!(" `{name}`"))
+}
+
+/// `one of `a`, `b`, `c``, or just `` `a` ``.
+pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    if quoted.len() == 1 { quoted.concat() } else { format!("one of {}", quoted.join(", ")) }
+}
+
+/// The name in `known` that `name` most likely stands for.
+pub(crate) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> Option<String> {
+    let written = name.to_lowercase().replace('-', "_");
+    let distance = |candidate: &str| {
+        let one_within_other =
+            candidate.len() >= 4 && written.len() >= 4 && (written.contains(candidate) || candidate.contains(&*written));
+        if one_within_other { 1 } else { strsim::damerau_levenshtein(&written, candidate) }
+    };
+    let near =
+        known.iter().map(|k| (distance(k.as_ref()), k.as_ref())).filter(|(d, k)| *d <= 1.max(k.len().min(written.len()) / 3));
+    near.min_by_key(|(d, _)| *d).map(|(_, k)| k.to_owned())
+}
+
+impl Fault {
+    /// The path of the key that an unknown one most likely stands for.
+    fn meant(&self) -> Option<String> {
+        match &self.problem {
+            Problem::UnknownKey { key, nearest: Some(nearest), .. } => {
+                let parent = self.path.strip_suffix(key.as_str())?;
+                Some(format!("{parent}{nearest}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The key this fault is about, or the file as a whole.
+    fn place(&self) -> String {
+        if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path) }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.place(), self.problem)
+    }
+}
+
+impl ConfigErrors {
+    /// The faults of `file`, put in the file's order, each once. A key that is missing only because it is misspelt is left
+    /// to the misspelling.
+    #[must_use]
+    pub(crate) fn new(file: &str, mut faults: Vec<Fault>) -> Self {
+        let misspelt: Vec<String> = faults.iter().filter_map(Fault::meant).collect();
+        faults.retain(|fault| match &fault.problem {
+            Problem::Missing { key, .. } => !misspelt.contains(&join_key(&fault.path, key)),
+            _ => true,
+        });
+        faults.sort_by(|a, b| (a.line, a.column, &a.path).cmp(&(b.line, b.column, &b.path)));
+        faults.dedup();
+        Self { file: file.to_owned(), faults }
+    }
+
+    /// The file, as it was named.
+    #[must_use]
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The faults, in the file's order.
+    #[must_use]
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// What the operator has to do about it: fix the file.
+    #[must_use]
+    pub(crate) fn kind(&self) -> ErrorKind {
+        ErrorKind::Config
+    }
+}
+
+/// One line a fault: `file:line:column: `key.path`: what is wrong`, which editors and terminals make clickable.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.faults.len() > 1 {
+            writeln!(f, "{} faults in `{}`", self.faults.len(), self.file)?;
+        }
+        for (i, fault) in self.faults.iter().enumerate() {
+            let newline = if i == 0 { "" } else { "\n" };
+            write!(f, "{newline}{}:{}:{}: {fault}", self.file, fault.line, fault.column)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! Names that need an answer of their own: dlt's keys that lakeward does not read yet, keys at the wrong place, and the
+//! types that are chosen by `type`.
+
+use crate::config::fault::Problem;
+
+/// How an enum is chosen by a map's `type`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TaggedBy {
+    /// The type of a map without one.
+    pub(crate) default: &'static str,
+    /// Whether that also holds for a map with keys; dlt's `auth` does so, its `paginator` does so only in vain.
+    pub(crate) default_with_keys: bool,
+}
+
+/// How the enum of this name is tagged; `None` when it is a bare name.
+pub(crate) fn tagged(name: &str) -> Option<TaggedBy> {
+    match name {
+        "Auth" => Some(TaggedBy { default: "bearer", default_with_keys: true }),
+        "Paginator" => Some(TaggedBy { default: "auto", default_with_keys: false }),
+        _ => None,
+    }
+}
+
+/// What the names of an enum are names of, for messages.
+pub(crate) fn plain_name(name: &str) -> &'static str {
+    match name {
+        "Auth" => "auth type",
+        "Paginator" => "paginator type",
+        "Location" => "location",
+        "Method" => "method",
+        "Disposition" => "write disposition",
+        "Strategy" => "merge strategy",
+        _ => "value",
+    }
+}
+
+/// Whether a wrong name at this enum's place could be a credential.
+pub(crate) fn may_hold_secret(name: &str) -> bool {
+    name == "Auth"
+}
+
+/// Keys that dlt has and this version does not read.
+const LATER: [(&str, &[&str]); 3] = [
+    ("Config", &["sources", "destinations", "pipelines", "datasets", "profiles", "project"]),
+    (
+        "Resource",
+        &[
+            "columns",
+            "file_format",
+            "include_from_parent",
+            "max_table_nesting",
+            "merge_key",
+            "nested_hints",
+            "parent_table_name",
+            "processing_steps",
+            "references",
+            "schema_contract",
+            "table_format",
+            "table_name",
+        ],
+    ),
+    ("Endpoint", &["data", "incremental", "response_actions"]),
+];
+
+/// Endpoint keys that are often written one level too high.
+const ENDPOINT_KEYS: [&str; 8] = ["path", "method", "params", "json", "headers", "data_selector", "paginator", "auth"];
+
+/// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.
+pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
+    let later = LATER.iter().any(|(name, keys)| *name == structure && keys.contains(&key));
+    match (structure, key) {
+        _ if later => Some(Problem::NotYet { what: key.to_owned() }),
+        ("Client", "session") => Some(Problem::PythonOnly {
+            what: key.to_owned(),
+            instead: "see `client.timeout`, `client.retry` and `client.headers`",
+        }),
+        ("Resource", _) if ENDPOINT_KEYS.contains(&key) => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.{key}") })
+        }
+        ("Resource", "incremental" | "response_actions" | "data") => Some(Problem::NotYet { what: key.to_owned() }),
+        ("Endpoint", "primary_key" | "write_disposition" | "schema" | "partition_by" | "sort_by" | "expect" | "name") => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("resources[].{key}") })
+        }
+        ("Config", "base_url" | "auth" | "headers" | "paginator") => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("client.{key}") })
+        }
+        _ => None,
+    }
+}
+
+/// The answer to an unknown `variant` of an enum, where there is a better one than its nearest spelling.
+pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
+    let not_yet = match name {
+        "Auth" => matches!(variant, "oauth2_client_credentials" | "oauth2" | "oauth_jwt"),
+        "Strategy" => matches!(variant, "delete-insert" | "scd2" | "insert-only"),
+        "Nested" => matches!(variant, "json" | "flatten" | "tables"),
+        _ => false,
+    };
+    not_yet.then(|| Problem::NotYet { what: variant.to_owned() })
+}

@@ -1,0 +1,126 @@
+//! `lake`: where the tables go.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use crate::config::raw::{Credential, Entries, Field, FromScalar, Scalar, ScalarError};
+use crate::config::{Compression, OnSchemaChange, units};
+
+/// Where the tables go, and how their files are written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["url"]))]
+pub(crate) struct Lake {
+    /// A folder (relative to the current one, absolute, or `file://…`) or `s3://bucket/prefix`.
+    #[schemars(with = "String")]
+    pub(crate) url: Field<String>,
+    /// Options of the object store, such as `aws_region` and `aws_endpoint`; the `AWS_*` variables work too. Values are treated as secrets.
+    /// Default: none.
+    pub(crate) options: Field<Entries<OptionValue>>,
+    /// Parquet codec: `zstd(1)` to `zstd(22)`, `snappy` or `none`; higher levels are slower and smaller. Default: `zstd(1)`.
+    pub(crate) compression: Field<Scalar<Compression>>,
+    /// Encoded size at which a data file is split, such as "256MB" (kB, MB, GB, KiB, MiB, GiB). 1kB to 16GB. Default: 256MB.
+    pub(crate) target_file_size: Field<Scalar<ByteSize>>,
+    /// Take over table folders with files that no manifest knows. Default: false, they are refused.
+    pub(crate) adopt: Field<bool>,
+    /// Accept a store that ignores conditional writes; then two runs at once can lose rows. Default: false.
+    pub(crate) allow_unsafe_store: Field<bool>,
+    /// `together`: one failed resource keeps all from publishing. Default: `each`.
+    pub(crate) publish: Field<Publish>,
+    /// What a changed schema does to the files written under the older one. Default: `rewrite`.
+    pub(crate) on_schema_change: Field<SchemaChange>,
+    /// `legacy` leaves out the encodings that old readers do not know. Default: none.
+    pub(crate) compat: Field<Compat>,
+}
+
+/// An option's value; numbers and booleans count as their text.
+#[derive(Debug, Clone)]
+pub(crate) struct OptionValue(pub(crate) Credential);
+
+impl<'de> Deserialize<'de> for OptionValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Credential::of_scalar(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for OptionValue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OptionValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": ["string", "number", "boolean"]})
+    }
+}
+
+/// Which resources are published when one fails.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Publish {
+    /// Those that succeeded.
+    Each,
+    /// None.
+    Together,
+}
+
+/// What a changed schema does to the files written under the older one.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SchemaChange {
+    /// They are brought up to date.
+    Rewrite,
+    /// They stay; readers then need `union_by_name` or `mergeSchema`.
+    Leave,
+}
+
+impl From<SchemaChange> for OnSchemaChange {
+    fn from(change: SchemaChange) -> Self {
+        match change {
+            SchemaChange::Rewrite => Self::Rewrite,
+            SchemaChange::Leave => Self::Leave,
+        }
+    }
+}
+
+/// Which readers the files are written for.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compat {
+    /// Also those that know only the plain and dictionary encodings.
+    Legacy,
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ByteSize(pub(crate) u64);
+
+impl FromScalar for ByteSize {
+    const EXPECTED: &'static str = "a size such as \"256MB\" (kB, MB, GB, KiB, MiB or GiB)";
+    const NUMBERS: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, ScalarError> {
+        units::bytes(text).map(Self).ok_or(ScalarError::Form)
+    }
+
+    fn from_number(number: f64) -> Option<Self> {
+        units::whole(number).map(Self)
+    }
+}
+
+impl FromScalar for Compression {
+    const EXPECTED: &'static str = "`zstd(1)` to `zstd(22)`, `snappy` or `none`";
+
+    fn from_text(text: &str) -> Result<Self, ScalarError> {
+        let level = || text.strip_prefix("zstd(")?.strip_suffix(')')?.parse::<i32>().ok();
+        match text {
+            "none" | "uncompressed" => Ok(Self::Uncompressed),
+            "snappy" => Ok(Self::Snappy),
+            "zstd" => Ok(Self::Zstd(1)),
+            _ => level().filter(|level| (1..=22).contains(level)).map(Self::Zstd).ok_or(ScalarError::Form),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a config file says: its sections, key by key, as types.
+//!
+//! In: a file, by way of `read`. Out: the same facts, every key as a [`Field`] that knows its place, nothing defaulted. The
+//! documentation of each key stands here, once: it goes into `schemas/config.schema.json` and so into editors.
+//! Not here: what the facts mean together (`resolve`).
+
+mod auth;
+mod client;
+mod endpoint;
+mod field;
+pub(crate) mod keys;
+mod lake;
+mod paginator;
+mod resource;
+mod scalar;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use auth::{ApiKeyAuth, Auth, BasicAuth, BearerAuth, Location};
+pub(crate) use client::{Client, RateLimit, Retry, Timeout};
+pub(crate) use endpoint::{Endpoint, Method};
+pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
+pub(crate) use lake::{ByteSize, Compat, Lake, OptionValue, Publish};
+pub(crate) use paginator::{
+    CursorPaginator, HeaderCursorPaginator, HeaderLinkPaginator, JsonLinkPaginator, OffsetPaginator, PageNumberPaginator,
+    Paginator,
+};
+pub(crate) use resource::{
+    Disposition, DispositionMap, Expect, Fraction, Nested, OnReject, Partition, Resource, Sort, SortForm, SortOrder, Strategy,
+    TransformName,
+};
+pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
+
+/// A lakeward config: one API, its resources, and the lake they go to. The keys are those of dlt's `rest_api` source;
+/// lakeward's own stand beside them. Any text may hold `${NAME}`, `${NAME:-default}` or `${file:PATH}`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name", "client", "resources", "lake"]))]
+pub(crate) struct Config {
+    /// Names the pipeline: its state, lease and log in the lake. Letters, digits, `_`, `-` and `.`; does not begin with `_` or `.`.
+    #[schemars(with = "String")]
+    pub(crate) name: Field<String>,
+    /// How the API is reached.
+    #[schemars(with = "Client")]
+    pub(crate) client: Field<Client>,
+    /// Keys that every resource has unless it gives its own. `endpoint` is merged key by key, and `params` and `json` in it; every other key is
+    /// replaced whole, also by null.
+    pub(crate) resource_defaults: Field<Resource>,
+    /// The endpoints to read and the tables they become, each once. A name alone stands for an endpoint of that path.
+    #[schemars(with = "Vec<Either<String, Resource>>", length(min = 1))]
+    pub(crate) resources: Field<Vec<Field<Either<String, Resource>>>>,
+    /// Where the tables go.
+    #[schemars(with = "Lake")]
+    pub(crate) lake: Field<Lake>,
+}

@@ -1,0 +1,212 @@
+//! `resources[]` and `resource_defaults`: one endpoint and the table it becomes.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::base::JsonPath;
+use crate::config::raw::{Either, Endpoint, Field, FromScalar, OneOrMany, Scalar, ScalarError};
+use crate::config::{SortField, Transform};
+
+/// One API endpoint and the table it becomes.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Resource {
+    /// The resource's name, and its table's folder in the lake. Letters, digits, `_`, `-` and `.`; does not begin with `_` or `.`. Required in `resources`.
+    pub(crate) name: Field<String>,
+    /// What is requested; a text is its path. Default: the resource's name as path.
+    pub(crate) endpoint: Field<Either<String, Endpoint>>,
+    /// Column or columns that identify a row. Needed for `merge`. Default: none.
+    pub(crate) primary_key: Field<OneOrMany<Field<String>>>,
+    /// How rows enter the table. `{disposition: merge, strategy: upsert}` is `merge`. Default: `append`.
+    pub(crate) write_disposition: Field<Either<Disposition, DispositionMap>>,
+    /// File with the declared schema, relative to the config's folder. Default: the schema is inferred.
+    pub(crate) schema: Field<String>,
+    /// Partition folders, outermost first. A text is a column whose values become folders. Default: none.
+    pub(crate) partition_by: Field<OneOrMany<Field<Either<String, Partition>>>>,
+    /// Row order within a row group: columns, `-column` for the greatest first. Default: the order of arrival.
+    pub(crate) sort_by: Field<OneOrMany<Field<SortForm>>>,
+    /// What becomes of objects and arrays within records. Default: `native`.
+    pub(crate) nested: Field<Nested>,
+    /// Guards checked before the table is published.
+    pub(crate) expect: Field<Expect>,
+    /// What happens to records that cannot become rows. Default: `fail`.
+    pub(crate) on_reject: Field<OnReject>,
+    /// With `on_reject: quarantine`: rejects past this number fail the run. Default: no limit.
+    pub(crate) max_rejects: Field<u64>,
+    /// `false`: not loaded. Default: true.
+    pub(crate) selected: Field<bool>,
+    /// dlt's key, accepted without effect: resources and pages are fetched side by side, up to `client.concurrency`.
+    pub(crate) parallelized: Field<bool>,
+}
+
+/// How rows enter a table.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Disposition {
+    /// Add rows.
+    Append,
+    /// The run's rows become the table.
+    Replace,
+    /// One row per primary key: the last one that came.
+    Merge,
+    /// Fetch nothing, leave the table.
+    Skip,
+}
+
+/// dlt's map form of a write disposition.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["disposition"]))]
+pub(crate) struct DispositionMap {
+    /// How rows enter the table.
+    #[schemars(with = "Disposition")]
+    pub(crate) disposition: Field<Disposition>,
+    /// How `merge` is done. Default: `upsert`.
+    pub(crate) strategy: Field<Strategy>,
+}
+
+/// How `merge` is done.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Strategy {
+    /// New rows are added, known ones replaced whole.
+    Upsert,
+}
+
+/// One level of partition folders.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["column"]))]
+pub(crate) struct Partition {
+    /// The column.
+    #[schemars(with = "String")]
+    pub(crate) column: Field<String>,
+    /// How its value becomes a folder's: `identity`, `year`, `month`, `day`, `hour`, `bucket[N]` or `truncate[N]`. Default: `identity`.
+    pub(crate) transform: Field<Scalar<TransformName>>,
+    /// With `transform: bucket`: number of buckets, 1 to 65536.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub(crate) buckets: Field<u64>,
+    /// With `transform: truncate`: the width, at least 1.
+    #[schemars(range(min = 1))]
+    pub(crate) width: Field<u64>,
+    /// Name of the folders: `<as>=<value>`. Default: `<column>_<transform>`, for `identity` just `<column>`.
+    #[serde(rename = "as")]
+    pub(crate) folder: Field<String>,
+}
+
+/// A partition transform as written; `bucket` and `truncate` may have their number elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum TransformName {
+    /// Complete.
+    Whole(Transform),
+    /// `bucket`, its number of buckets in `buckets`.
+    Bucket,
+    /// `truncate`, its width in `width`.
+    Truncate,
+}
+
+impl FromScalar for TransformName {
+    const EXPECTED: &'static str = "`identity`, `year`, `month`, `day`, `hour`, `bucket[16]` or `truncate[4]`";
+
+    fn from_text(text: &str) -> Result<Self, ScalarError> {
+        let argument =
+            |name: &str| text.strip_prefix(name)?.trim().strip_prefix('[')?.strip_suffix(']')?.trim().parse::<u32>().ok();
+        Ok(match text {
+            "identity" => Self::Whole(Transform::Identity),
+            "year" => Self::Whole(Transform::Year),
+            "month" => Self::Whole(Transform::Month),
+            "day" => Self::Whole(Transform::Day),
+            "hour" => Self::Whole(Transform::Hour),
+            "bucket" => Self::Bucket,
+            "truncate" => Self::Truncate,
+            _ => match (argument("bucket"), argument("truncate")) {
+                (Some(buckets @ 1..=65_536), _) => Self::Whole(Transform::Bucket { buckets }),
+                (_, Some(width @ 1..)) => Self::Whole(Transform::Truncate { width }),
+                _ => return Err(ScalarError::Form),
+            },
+        })
+    }
+}
+
+/// A column of the row order: its short form, or the full one.
+pub(crate) type SortForm = Either<Scalar<SortField>, Sort>;
+
+/// One column of the row order.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["column"]))]
+pub(crate) struct Sort {
+    /// The column.
+    #[schemars(with = "String")]
+    pub(crate) column: Field<String>,
+    /// Default: `asc`.
+    pub(crate) order: Field<SortOrder>,
+}
+
+/// Direction of a row order.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SortOrder {
+    /// Smallest first.
+    Asc,
+    /// Greatest first.
+    Desc,
+}
+
+impl FromScalar for SortField {
+    const EXPECTED: &'static str = "a column, or `-column` for the greatest first";
+
+    fn from_text(text: &str) -> Result<Self, ScalarError> {
+        let (column, descending) = text.strip_prefix('-').map_or((text, false), |column| (column, true));
+        if column.trim().is_empty() { Err(ScalarError::Form) } else { Ok(Self { column: column.to_owned(), descending }) }
+    }
+}
+
+/// What becomes of objects and arrays within records.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Nested {
+    /// Structs and lists.
+    Native,
+}
+
+/// Guards checked before the table is published.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Expect {
+    /// Fewest rows the run must bring. Default: none.
+    pub(crate) min_rows: Field<u64>,
+    /// Largest loss of rows against the published table, "50%" or 0.5; null for no guard. Default: 50% for `replace`, none otherwise.
+    pub(crate) max_shrink: Field<Scalar<Fraction>>,
+    /// JSON path at which a page tells the number of records in all; what was read must equal it. Default: none.
+    pub(crate) total: Field<Scalar<JsonPath>>,
+}
+
+/// A part of the whole, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fraction(pub(crate) f64);
+
+impl FromScalar for Fraction {
+    const EXPECTED: &'static str = "a part such as \"50%\" or 0.5, at most \"100%\" or 1";
+    const NUMBERS: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, ScalarError> {
+        let (number, scale) = text.trim().strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
+        let number: f64 = number.trim().parse().map_err(|_| ScalarError::Form)?;
+        Self::from_number(number / scale).ok_or(ScalarError::Form)
+    }
+
+    fn from_number(number: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&number).then_some(Self(number))
+    }
+}
+
+/// What happens to records that cannot become rows.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnReject {
+    /// Stop with exit 3.
+    Fail,
+    /// Keep them in the lake's quarantine, with their reason.
+    Quarantine,
+}

@@ -1,0 +1,94 @@
+//! `lake`: where the tables go, and how their files are written.
+
+use std::path::{Component, Path, PathBuf};
+
+use url::Url;
+
+use crate::base::Secret;
+use crate::config::raw::{self, Credential, Entries, Field, OptionValue, Publish, Scalar};
+use crate::config::resolve::Context;
+use crate::config::tree::NodeId;
+use crate::config::{Compression, LakeLocation, LakePlan, OnSchemaChange, Problem};
+
+/// Size at which a data file is split, unless the config says otherwise: 256 MB.
+const TARGET_FILE_BYTES: u64 = 256_000_000;
+/// The sizes that can be asked for: 1 kB to 16 GB.
+const TARGET_FILE_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1_000..=16_000_000_000;
+
+/// The lake's settings; `None` when a fault leaves its location open.
+pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<LakePlan> {
+    let url = cx.required(&raw.url, id, "url", "a folder, or `s3://bucket/prefix`");
+    let location = url.and_then(|(id, url)| location(cx, id, url));
+    let flag = |field: &Field<bool>| field.get().copied().unwrap_or(false);
+    let options = options(cx, &raw.options);
+    let target_file_size = target_file_size(cx, &raw.target_file_size);
+    Some(LakePlan {
+        location: location?,
+        options,
+        compression: raw.compression.get().map_or(Compression::Zstd(1), |&Scalar(compression)| compression),
+        target_file_size,
+        adopt: flag(&raw.adopt),
+        allow_unsafe_store: flag(&raw.allow_unsafe_store),
+        publish_together: matches!(raw.publish.get(), Some(Publish::Together)),
+        on_schema_change: raw.on_schema_change.get().map_or(OnSchemaChange::Rewrite, |&change| change.into()),
+        legacy_encodings: matches!(raw.compat.get(), Some(raw::Compat::Legacy)),
+    })
+}
+
+fn target_file_size(cx: Context<'_>, field: &Field<Scalar<raw::ByteSize>>) -> u64 {
+    let Some((id, &Scalar(raw::ByteSize(bytes)))) = field.set() else { return TARGET_FILE_BYTES };
+    if !TARGET_FILE_BYTES_RANGE.contains(&bytes) {
+        cx.reader.wrong(id, "a size from 1kB to 16GB");
+    }
+    bytes
+}
+
+fn options(cx: Context<'_>, field: &Field<Entries<OptionValue>>) -> Vec<(String, Secret)> {
+    let Some(Entries(entries)) = field.get() else { return Vec::new() };
+    let mut options: Vec<(String, Secret)> = Vec::new();
+    for (name, value) in entries {
+        match value {
+            Field::Set(id, OptionValue(Credential(secret))) => {
+                let name = name.to_ascii_lowercase();
+                if options.iter().any(|(other, _)| *other == name) {
+                    cx.reader.conflict(*id, format!("option `{name}` is given twice; case does not count"));
+                }
+                options.push((name, secret.clone()));
+            }
+            Field::Null(id) => cx.fault(*id, Problem::Wrong { expected: "text".to_owned(), found: "nothing".to_owned() }),
+            Field::Absent | Field::Invalid => {}
+        }
+    }
+    options
+}
+
+fn location(cx: Context<'_>, id: NodeId, text: &str) -> Option<LakeLocation> {
+    let supported = "a folder, `file:///folder` or `s3://bucket/prefix`";
+    let location = match text.split_once("://") {
+        None if text.trim().is_empty() => None,
+        None => Some(LakeLocation::Disk(absolute(cx.inputs.current_dir, Path::new(text)))),
+        Some(("file", _)) => Url::parse(text).ok().and_then(|url| url.to_file_path().ok()).map(LakeLocation::Disk),
+        Some(("s3", rest)) => s3(rest),
+        Some(_) => None,
+    };
+    if location.is_none() {
+        cx.reader.wrong(id, supported);
+    }
+    location
+}
+
+/// The path from the root, without `.` segments.
+fn absolute(current_dir: &Path, path: &Path) -> PathBuf {
+    current_dir.join(path).components().filter(|component| !matches!(component, Component::CurDir)).collect()
+}
+
+/// `bucket/prefix`, by S3's bucket naming rules as far as a slip would lead elsewhere.
+fn s3(rest: &str) -> Option<LakeLocation> {
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let prefix = prefix.trim_matches('/');
+    let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_');
+    let segments_safe = prefix.is_empty() || prefix.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    let fine =
+        (3..=63).contains(&bucket.len()) && bucket.chars().all(named) && segments_safe && !prefix.contains(['?', '#', '\\']);
+    fine.then(|| LakeLocation::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+}

@@ -1,0 +1,167 @@
+//! What a config means: defaults filled in, sections merged, keys checked against each other.
+//!
+//! In: [`raw::Config`] and the inputs it was read from. Out: the [`Plan`]. Every fault is recorded with its place, and the
+//! search goes on; a plan made in spite of faults is thrown away by the caller.
+
+mod auth;
+mod client;
+mod endpoint;
+mod lake;
+mod paginator;
+mod resource;
+mod table;
+mod template;
+
+use std::ops::RangeInclusive;
+
+use crate::config::fault::Problem;
+use crate::config::raw::{self, Either, Field};
+use crate::config::read::Reader;
+use crate::config::tree::{Document, NodeId};
+use crate::config::{Inputs, Plan, ResourcePlan};
+
+/// Longest name of a pipeline, table or partition folder, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// What every part of the resolving needs.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    reader: &'a Reader<'a>,
+    inputs: &'a Inputs<'a>,
+}
+
+/// The plan of `config`, or `None` when too much of it is missing; in both cases faults may have been recorded.
+pub(crate) fn resolve(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Config) -> Option<Plan> {
+    let cx = Context { reader, inputs };
+    let root = Document::ROOT;
+    let name = cx.required(&config.name, root, "name", "the pipeline's name, for its state and log in the lake");
+    let name = name.and_then(|(id, name)| cx.checked_name(id, name));
+    let client = cx.required(&config.client, root, "client", "how the API is reached");
+    let client = client.map(|(id, client)| client::resolve(cx, id, client));
+    let lake = cx.required(&config.lake, root, "lake", "where the tables go");
+    let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake));
+    let resources = cx.required(&config.resources, root, "resources", "the endpoints to read");
+    let settled = client.unwrap_or_else(client::Client::unknown);
+    let resources = resources.map(|(id, resources)| all_resources(cx, id, resources, config.resource_defaults.get(), &settled));
+    Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake? })
+}
+
+/// The resources to load, in the file's order, names unique.
+fn all_resources(
+    cx: Context<'_>,
+    id: NodeId,
+    entries: &[Field<Either<String, raw::Resource>>],
+    defaults: Option<&raw::Resource>,
+    client: &client::Client,
+) -> Vec<ResourcePlan> {
+    if entries.is_empty() {
+        cx.reader.wrong(id, "at least one resource");
+    }
+    let (mut names, mut plans): (Vec<String>, Vec<ResourcePlan>) = (Vec::new(), Vec::new());
+    let none = raw::Resource::default();
+    let defaults = defaults.unwrap_or(&none);
+    if let Some(id) = defaults.name.place() {
+        cx.reader.conflict(id, "a name belongs to one resource, not to `resource_defaults`");
+    }
+    let mut skipped = false;
+    for entry in entries {
+        let (id, resource) = match entry {
+            Field::Set(id, Either::Map(resource)) => (*id, resource.clone()),
+            Field::Set(id, Either::Text(name)) => {
+                (*id, raw::Resource { name: Field::Set(*id, name.clone()), ..raw::Resource::default() })
+            }
+            Field::Null(id) => {
+                cx.reader.wrong(*id, "a resource");
+                continue;
+            }
+            Field::Invalid | Field::Absent => {
+                skipped = true;
+                continue;
+            }
+        };
+        let Some((name_id, name)) = cx.required(&resource.name, id, "name", "the resource's name, and its table's") else {
+            continue;
+        };
+        if names.contains(name) {
+            cx.reader.conflict(name_id, format!("resource `{name}` is given twice"));
+        }
+        names.push(name.clone());
+        let selected = resource.selected.clone().or(&defaults.selected).get().copied().unwrap_or(true);
+        match resource::resolve(cx, id, resource, defaults, client) {
+            Some(plan) if selected => plans.push(plan),
+            _ => skipped |= selected,
+        }
+    }
+    if plans.is_empty() && !skipped && !entries.is_empty() && names.len() == entries.len() {
+        cx.reader.conflict(id, "nothing to load: every resource is `selected: false`");
+    }
+    plans
+}
+
+impl<'a> Context<'a> {
+    /// The value of a key that must be there.
+    fn required<'f, T>(self, field: &'f Field<T>, parent: NodeId, key: &str, meaning: &str) -> Option<(NodeId, &'f T)> {
+        if field.is_unset() {
+            self.reader.missing(parent, key, meaning);
+        }
+        field.set()
+    }
+
+    /// A whole number within bounds, or `default`.
+    fn within(self, field: &Field<u64>, bounds: RangeInclusive<u64>, default: u64) -> u64 {
+        let Some((id, &number)) = field.set() else { return default };
+        if !bounds.contains(&number) {
+            let (least, most) = (bounds.start(), bounds.end());
+            let expected = if *most >= u64::from(u32::MAX) {
+                format!("a whole number, {least} or more")
+            } else {
+                format!("a whole number from {least} to {most}")
+            };
+            self.reader.wrong(id, expected);
+        }
+        number
+    }
+
+    /// A text that is not empty, or `default`.
+    fn filled(self, field: &Field<String>, default: &str) -> String {
+        match field.set() {
+            Some((id, text)) if text.trim().is_empty() => {
+                self.reader.wrong(id, "text that is not empty");
+                default.to_owned()
+            }
+            Some((_, text)) => text.clone(),
+            None => default.to_owned(),
+        }
+    }
+
+    /// The texts of a list, each not empty.
+    fn texts(self, items: &[Field<String>]) -> Vec<(NodeId, String)> {
+        let mut texts = Vec::new();
+        for item in items {
+            match item {
+                Field::Set(id, text) if !text.trim().is_empty() => texts.push((*id, text.clone())),
+                Field::Set(id, _) | Field::Null(id) => self.reader.wrong(*id, "text that is not empty"),
+                Field::Absent | Field::Invalid => {}
+            }
+        }
+        texts
+    }
+
+    /// A pipeline's or table's name: one safe path segment.
+    fn checked_name(self, id: NodeId, name: &str) -> Option<String> {
+        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with(['_', '.']) || !name.chars().all(safe) {
+            let expected = format!(
+                "a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most {NAME_BYTES_MAX} characters"
+            );
+            self.reader.wrong(id, expected);
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// Records a fault.
+    fn fault(self, id: NodeId, problem: Problem) {
+        self.reader.fault(id, problem);
+    }
+}

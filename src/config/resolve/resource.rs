@@ -1,0 +1,163 @@
+//! `resources[]`: merged with `resource_defaults` by dlt's rules, then settled.
+
+use std::path::Path;
+
+use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, OneOrMany, Resource, Scalar};
+use crate::config::resolve::client::Client;
+use crate::config::resolve::{Context, endpoint, table};
+use crate::config::tree::NodeId;
+use crate::config::{Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
+
+/// Loss of rows that a `replace` accepts unless the config says otherwise.
+const MAX_SHRINK_OF_REPLACE: f64 = 0.5;
+
+/// The plan of one resource; `None` when a fault leaves it open.
+pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: Resource, defaults: &Resource, client: &Client) -> Option<ResourcePlan> {
+    let raw = merged(raw, defaults);
+    let (name_id, name) = raw.name.set()?;
+    let name = cx.checked_name(name_id, name);
+    let endpoint_raw = match &raw.endpoint {
+        Field::Set(_, Either::Map(endpoint)) => endpoint.clone(),
+        _ => Endpoint::default(),
+    };
+    let endpoint = endpoint::resolve(cx, id, raw.name.get()?, &endpoint_raw, client);
+    let primary_key = table::columns(cx, &raw.primary_key);
+    let write_disposition = disposition(cx, &raw.write_disposition);
+    if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() {
+        let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
+        cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
+    }
+    let schema = schema(cx, &raw.schema);
+    let partition_by = table::partition_by(cx, &raw.partition_by);
+    let sort_by = table::sort_by(cx, &raw.sort_by);
+    let expect = expect(&raw.expect, write_disposition);
+    let on_reject = on_reject(cx, &raw);
+    Some(ResourcePlan {
+        name: name?,
+        endpoint: endpoint?,
+        primary_key,
+        write_disposition: write_disposition?,
+        schema,
+        partition_by,
+        sort_by,
+        expect,
+        on_reject,
+    })
+}
+
+/// dlt's merge: a resource's keys replace the defaults'; `endpoint` is merged one level deep, `params` and `json` in it one
+/// more. Null counts as a value. The default path never applies: a resource without one has its name as path.
+fn merged(raw: Resource, defaults: &Resource) -> Resource {
+    Resource {
+        name: raw.name,
+        endpoint: merged_endpoint(raw.endpoint, &defaults.endpoint),
+        primary_key: raw.primary_key.or(&defaults.primary_key),
+        write_disposition: raw.write_disposition.or(&defaults.write_disposition),
+        schema: raw.schema.or(&defaults.schema),
+        partition_by: raw.partition_by.or(&defaults.partition_by),
+        sort_by: raw.sort_by.or(&defaults.sort_by),
+        nested: raw.nested.or(&defaults.nested),
+        expect: raw.expect.or(&defaults.expect),
+        on_reject: raw.on_reject.or(&defaults.on_reject),
+        max_rejects: raw.max_rejects.or(&defaults.max_rejects),
+        selected: raw.selected.or(&defaults.selected),
+        parallelized: raw.parallelized.or(&defaults.parallelized),
+    }
+}
+
+type EndpointField = Field<Either<String, Endpoint>>;
+
+fn merged_endpoint(raw: EndpointField, defaults: &EndpointField) -> EndpointField {
+    let Some((default_id, Either::Map(defaults))) = defaults.set() else { return full(raw) };
+    let (id, raw) = match full(raw) {
+        Field::Set(id, Either::Map(raw)) => (id, raw),
+        Field::Invalid => return Field::Invalid,
+        _ => (default_id, Endpoint::default()),
+    };
+    let endpoint = Endpoint {
+        path: raw.path,
+        method: raw.method.or(&defaults.method),
+        params: merged_entries(raw.params, &defaults.params),
+        json: merged_entries(raw.json, &defaults.json),
+        headers: raw.headers.or(&defaults.headers),
+        data_selector: raw.data_selector.or(&defaults.data_selector),
+        paginator: raw.paginator.or(&defaults.paginator),
+        auth: raw.auth.or(&defaults.auth),
+    };
+    Field::Set(id, Either::Map(endpoint))
+}
+
+/// The short form, a path, as the full one.
+fn full(raw: EndpointField) -> EndpointField {
+    match raw {
+        Field::Set(id, Either::Text(path)) => {
+            Field::Set(id, Either::Map(Endpoint { path: Field::Set(id, path), ..Endpoint::default() }))
+        }
+        other => other,
+    }
+}
+
+fn merged_entries<T: Clone>(raw: Field<Entries<T>>, defaults: &Field<Entries<T>>) -> Field<Entries<T>> {
+    match (raw, defaults) {
+        (Field::Set(id, Entries(own)), Field::Set(_, Entries(defaults))) => {
+            let kept = defaults.iter().filter(|(key, _)| !own.iter().any(|(own, _)| own == key)).cloned();
+            Field::Set(id, Entries(kept.chain(own.iter().cloned()).collect()))
+        }
+        (raw, defaults) => raw.or(defaults),
+    }
+}
+
+fn disposition(cx: Context<'_>, field: &Field<Either<Disposition, DispositionMap>>) -> Option<WriteDisposition> {
+    let disposition = match field {
+        Field::Absent | Field::Null(_) => Disposition::Append,
+        Field::Invalid => return None,
+        Field::Set(_, Either::Text(disposition)) => *disposition,
+        Field::Set(id, Either::Map(map)) => {
+            let disposition = *cx.required(&map.disposition, *id, "disposition", "how rows enter the table")?.1;
+            if let (Some(strategy), false) = (map.strategy.place(), matches!(disposition, Disposition::Merge)) {
+                cx.reader.conflict(strategy, "`strategy` goes with `disposition: merge` only");
+            }
+            disposition
+        }
+    };
+    Some(match disposition {
+        Disposition::Append => WriteDisposition::Append,
+        Disposition::Replace => WriteDisposition::Replace,
+        Disposition::Merge => WriteDisposition::Merge,
+        Disposition::Skip => WriteDisposition::Skip,
+    })
+}
+
+fn schema(cx: Context<'_>, field: &Field<String>) -> Option<SchemaFile> {
+    let (id, path) = field.set()?;
+    match cx.inputs.read(Path::new(path)) {
+        Ok(text) => Some(SchemaFile { path: path.clone(), text }),
+        Err(why) => {
+            cx.fault(id, Problem::File { file: path.clone(), why });
+            None
+        }
+    }
+}
+
+fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> Expect {
+    let none = raw::Expect::default();
+    let raw = field.get().unwrap_or(&none);
+    let max_shrink = match &raw.max_shrink {
+        Field::Set(_, Scalar(fraction)) => Some(fraction.0),
+        Field::Absent if disposition == Some(WriteDisposition::Replace) => Some(MAX_SHRINK_OF_REPLACE),
+        _ => None,
+    };
+    Expect { min_rows: raw.min_rows.get().copied(), max_shrink, total: raw.total.get().map(|Scalar(path)| path.clone()) }
+}
+
+fn on_reject(cx: Context<'_>, raw: &Resource) -> OnReject {
+    let max_rejects = raw.max_rejects.get().copied();
+    match (raw.on_reject.get(), raw.max_rejects.set()) {
+        (Some(raw::OnReject::Quarantine), _) => OnReject::Quarantine { max_rejects },
+        (_, Some((id, _))) => {
+            cx.reader.conflict(id, "`max_rejects` goes with `on_reject: quarantine` only; `fail` stops at the first reject");
+            OnReject::Fail
+        }
+        (_, None) => OnReject::Fail,
+    }
+}

@@ -1,0 +1,83 @@
+use std::io;
+use std::path::Path;
+
+use super::*;
+
+mod faults;
+mod meaning;
+mod schema;
+mod secrets;
+
+/// Loads `text` as `/etc/lakeward/test.yaml`, run in `/data`, with a small environment.
+fn load_text(text: &str) -> Result<Plan, ConfigErrors> {
+    load(&Inputs {
+        text,
+        file: "/etc/lakeward/test.yaml",
+        current_dir: Path::new("/data"),
+        env: &|name| {
+            let value = match name {
+                "BILLING_URL" => "https://api.example.com",
+                "BILLING_API_KEY" | "KEY" => "s3cr3t-K3Y",
+                "BRACED" => "a{b}c",
+                "LIMIT" => "250",
+                "YES" => "true",
+                "YAML" => "x, admin: true}",
+                "EMPTY" => "",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        },
+        read_file: &|path| match path.to_str() {
+            Some("/run/secrets/key") => Ok("from-file-s3cr3t\n".to_owned()),
+            Some("/etc/lakeward/schemas/wallets.json") => Ok("{}".to_owned()),
+            Some("/etc/lakeward/locked") => Err(io::ErrorKind::PermissionDenied.into()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        },
+    })
+}
+
+/// A config in which all is well, with room for keys of every section.
+fn config(client: &str, endpoint: &str, resource: &str, lake: &str, root: &str) -> String {
+    let key = |keys: &str| if keys.is_empty() { String::new() } else { format!(", {keys}") };
+    let resource: String = resource.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "name: n\nclient: {{base_url: \"http://a.test/v1/\"{}}}\nlake: {{url: ./lake{}}}\nresources:\n  - name: r\n    endpoint: {{path: p{}}}\n{resource}{root}\n",
+        key(client),
+        key(lake),
+        key(endpoint)
+    )
+}
+
+fn client(keys: &str) -> String {
+    config(keys, "", "", "", "")
+}
+
+fn endpoint(keys: &str) -> String {
+    config("", keys, "", "", "")
+}
+
+fn resource(keys: &str) -> String {
+    config("", "", keys, "", "")
+}
+
+fn lake(keys: &str) -> String {
+    config("", "", "", keys, "")
+}
+
+fn root(keys: &str) -> String {
+    config("", "", "", "", keys)
+}
+
+/// Checks the faults of a config, one a line, as `line:column: …`.
+fn check(text: &str, expected: &[&str]) {
+    let faults = match load_text(text) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.faults().iter().map(|fault| format!("{}:{}: {fault}", fault.line, fault.column)).collect(),
+    };
+    assert_eq!(faults, expected, "\n{text}");
+}
+
+/// The plan of a config without faults.
+fn plan(text: &str) -> Plan {
+    load_text(text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+}
