@@ -149,6 +149,12 @@ pub(crate) enum Problem {
         /// Why not, as a sentence about the file.
         why: String,
     },
+    /// A brace without its other half.
+    #[error("a `{brace}` without its `{other}`; write `{brace}{brace}` for the character", other = if *brace == '{' { '}' } else { '{' })]
+    Brace {
+        /// `{` or `}`.
+        brace: char,
+    },
     /// A `{…}` that nothing can fill.
     #[error("`{{{name}}}` {why}")]
     Placeholder {

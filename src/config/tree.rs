@@ -75,6 +75,22 @@ pub(crate) enum Value {
     Faulty,
 }
 
+impl Value {
+    /// What it is, without what it says.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) | Self::Faulty => "text",
+            Self::List(items) if items.is_empty() => "an empty list",
+            Self::List(_) => "a list",
+            Self::Map(entries) if entries.is_empty() => "an empty map",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
 /// One key of a map.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -374,8 +390,9 @@ impl Builder {
             _ => vec![merge.node],
         };
         for source in sources {
-            let Value::Map(entries) = self.nodes[source.0 as usize].value.clone() else {
-                let problem = Problem::Wrong { expected: "a map to merge".to_owned(), found: "something else".to_owned() };
+            let value = self.nodes[source.0 as usize].value.clone();
+            let Value::Map(entries) = value else {
+                let problem = Problem::Wrong { expected: "a map to merge".to_owned(), found: value.kind().to_owned() };
                 let path = path_of(&self.nodes, merge.node);
                 self.faults.push(Fault { line: merge.mark.line, column: merge.mark.column, path, problem });
                 continue;

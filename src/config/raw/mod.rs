@@ -17,7 +17,7 @@ mod scalar;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use auth::{ApiKeyAuth, Auth, BasicAuth, BearerAuth, Location};
+pub(crate) use auth::{ApiKeyAuth, Auth, Location};
 pub(crate) use client::{Client, RateLimit, Retry, Timeout};
 pub(crate) use endpoint::{Endpoint, Method};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
@@ -27,8 +27,7 @@ pub(crate) use paginator::{
     Paginator,
 };
 pub(crate) use resource::{
-    Disposition, DispositionMap, Expect, Fraction, Nested, OnReject, Partition, Resource, Sort, SortForm, SortOrder, Strategy,
-    TransformName,
+    Disposition, DispositionMap, Expect, OnReject, Partition, Resource, Sort, SortForm, SortOrder, TransformName,
 };
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
 

@@ -12,7 +12,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::config::fault::{Problem, listed, nearest};
 use crate::config::raw::keys;
-use crate::config::read::{EITHER, FIELD, NODE, ONE_OR_MANY, OPTION, Reader, SECRET, clipped, kind};
+use crate::config::read::{EITHER, FIELD, NODE, ONE_OR_MANY, OPTION, Reader, SECRET, clipped};
 use crate::config::tree::{Entry, NodeId, Value};
 
 /// A fault on its way up to the field it belongs to.
@@ -145,8 +145,10 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
     }
 
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        let quoted = matches!(self.value(), Value::Text(text) if text.text.parse::<u64>().is_ok());
+        let expected = if quoted { "a whole number, without quotes" } else { "a whole number, 0 or more" };
         let number = self.bare().and_then(|number| number.parse().ok());
-        visitor.visit_u64(number.ok_or_else(|| self.wrong("a whole number, 0 or more"))?)
+        visitor.visit_u64(number.ok_or_else(|| self.wrong(expected))?)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -178,8 +180,8 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
             (OPTION, Value::Number(number)) => visitor.visit_str(number),
             (OPTION, Value::Bool(value)) => visitor.visit_str(if *value { "true" } else { "false" }),
             (SECRET | OPTION, Value::Text(text)) => visitor.visit_str(&text.text).map_err(|error| self.placed(error)),
-            (SECRET, Value::Number(_) | Value::Bool(_)) => Err(self.found("text (in quotes)", kind(self.value()).to_owned())),
-            (SECRET | OPTION, other) => Err(self.found("text", kind(other).to_owned())),
+            (SECRET, Value::Number(_) | Value::Bool(_)) => Err(self.found("text (in quotes)", self.value().kind().to_owned())),
+            (SECRET | OPTION, other) => Err(self.found("text", other.kind().to_owned())),
             (ONE_OR_MANY, Value::List(items)) => visitor.visit_seq(Elements { reading: self, items, next: 0 }),
             (ONE_OR_MANY, _) => visitor.visit_seq(Elements { reading: self, items: &[self.id], next: 0 }),
             (EITHER, Value::Text(_) | Value::Map(_)) => visitor.visit_seq(EitherAccess { reading: self, step: 0 }),
@@ -191,14 +193,14 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.value() {
             Value::List(items) => visitor.visit_seq(Elements { reading: self, items, next: 0 }),
-            _ => Err(self.found("a list", kind(self.value()).to_owned())),
+            _ => Err(self.found("a list", self.value().kind().to_owned())),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.value() {
             Value::Map(entries) => visitor.visit_map(Entries { reading: self, entries: entries.iter().collect(), next: 0 }),
-            _ => Err(self.found("a map", kind(self.value()).to_owned())),
+            _ => Err(self.found("a map", self.value().kind().to_owned())),
         }
     }
 
@@ -211,7 +213,7 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
         let entries = match (self.part, self.value()) {
             (Part::Empty, _) => Vec::new(),
             (part, Value::Map(_)) => self.reader.known_entries(self.id, name, fields, part == Part::Body),
-            _ => return Err(self.found("a map", kind(self.value()).to_owned())),
+            _ => return Err(self.found("a map", self.value().kind().to_owned())),
         };
         visitor.visit_map(Entries { reading: self, entries, next: 0 })
     }
@@ -239,8 +241,8 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
                     });
                 }
             },
-            (_, Some(_)) => return Err(self.found("a map or the name of a type", kind(self.value()).to_owned())),
-            (_, None) => return Err(self.found(listed(variants), kind(self.value()).to_owned())),
+            (_, Some(_)) => return Err(self.found("a map or the name of a type", self.value().kind().to_owned())),
+            (_, None) => return Err(self.found(listed(variants), self.value().kind().to_owned())),
         };
         if !variants.contains(&variant) {
             return Err(self.child(at).unknown_name(name, variant, variants));

@@ -90,7 +90,7 @@ impl<'d> Reader<'d> {
             Value::Text(text) => format!("the text `{}`", clipped(text.as_written())),
             Value::Number(number) => format!("the number `{}`", clipped(number)),
             Value::Bool(value) => format!("`{value}`"),
-            other => kind(other).to_owned(),
+            other => other.kind().to_owned(),
         }
     }
 
@@ -143,17 +143,6 @@ fn unknown_key(key: &str, known: &[&str], tagged: bool) -> Problem {
         known.insert(0, "type".to_owned());
     }
     Problem::UnknownKey { key: key.to_owned(), nearest: nearest(key, &known), known }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::Text(_) | Value::Faulty => "text",
-        Value::List(_) => "a list",
-        Value::Map(_) => "a map",
-    }
 }
 
 /// At most 60 characters on one line.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, OneOrMany, Resource, Scalar};
+use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::{Context, endpoint, table};
 use crate::config::tree::NodeId;

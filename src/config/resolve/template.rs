@@ -26,12 +26,10 @@ pub(crate) fn fill(
                 rest.next();
                 filled.push(c);
             }
-            '}' => return refuse("", "has no beginning; write `}}` for a brace"),
+            '}' => return Err(Problem::Brace { brace: c }),
+            '{' if !text.text[at..].contains('}') => return Err(Problem::Brace { brace: c }),
             '{' => {
                 let name: String = rest.by_ref().map(|(_, c)| c).take_while(|&c| c != '}').collect();
-                if !text.text[at..].contains('}') {
-                    return refuse(&name, "has no end; write `{{` for a brace");
-                }
                 if name.starts_with("resources.") || name.starts_with("incremental.") {
                     return Err(Problem::NotYet { what: format!("{{{name}}}") });
                 }

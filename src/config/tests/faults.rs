@@ -1,1 +1,585 @@
 use super::*;
+
+#[test]
+fn misspelt_keys_name_the_nearest_one() {
+    check(
+        &client("concurency: 4, timeout: {conect: 3s}"),
+        &[
+            "2:41: `client.concurency`: unknown key; did you mean `concurrency`?",
+            "2:66: `client.timeout.conect`: unknown key; did you mean `connect`?",
+        ],
+    );
+    check(
+        &endpoint("paginator: {type: offset, limt: 5}"),
+        &["6:51: `resources[0].endpoint.paginator.limt`: unknown key; did you mean `limit`?"],
+    );
+    check(
+        &resource("primary_keys: id\npartitionby: [a]"),
+        &[
+            "7:5: `resources[0].primary_keys`: unknown key; did you mean `primary_key`?",
+            "8:5: `resources[0].partitionby`: unknown key; did you mean `partition_by`?",
+        ],
+    );
+    check(&lake("compresion: snappy"), &["3:21: `lake.compresion`: unknown key; did you mean `compression`?"]);
+    check(
+        &root("resource_default: {}\nfoo: 1"),
+        &[
+            "7:1: `resource_default`: unknown key; did you mean `resource_defaults`?",
+            "8:1: `foo`: unknown key; expected one of `name`, `client`, `resource_defaults`, `resources`, `lake`",
+        ],
+    );
+}
+
+#[test]
+fn misspelt_names_name_the_nearest_one() {
+    check(
+        &client("auth: {type: apikey, api_key: k}"),
+        &["2:54: `client.auth.type`: unknown auth type `apikey`; did you mean `api_key`?"],
+    );
+    check(
+        &client("auth: {type: api_key, api_key: k, location: body}"),
+        &["2:85: `client.auth.location`: unknown location `body`; expected one of `header`, `query`, `param`, `cookie`"],
+    );
+    check(
+        &endpoint("paginator: ofset"),
+        &["6:36: `resources[0].endpoint.paginator`: unknown paginator type `ofset`; did you mean `offset`?"],
+    );
+    check(
+        &endpoint("method: DELETE"),
+        &["6:33: `resources[0].endpoint.method`: unknown method `DELETE`; expected one of `GET`, `POST`"],
+    );
+    check(
+        &resource("write_disposition: upsert\nnested: natve\non_reject: ignore"),
+        &[
+            "7:24: `resources[0].write_disposition`: unknown write disposition `upsert`; expected one of `append`, `replace`, `merge`, `skip`",
+            "8:13: `resources[0].nested`: unknown value `natve`; did you mean `native`?",
+            "9:16: `resources[0].on_reject`: unknown value `ignore`; expected one of `fail`, `quarantine`",
+        ],
+    );
+    check(
+        &resource("partition_by: [{column: a, transform: mnth}]\nsort_by: [{column: b, order: down}]"),
+        &[
+            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` or `truncate[4]`, found the text `mnth`",
+            "8:34: `resources[0].sort_by[0].order`: unknown value `down`; expected one of `asc`, `desc`",
+        ],
+    );
+    check(
+        &lake("publish: all, on_schema_change: keep, compat: new"),
+        &[
+            "3:30: `lake.publish`: unknown value `all`; expected one of `each`, `together`",
+            "3:53: `lake.on_schema_change`: unknown value `keep`; expected one of `rewrite`, `leave`",
+            "3:67: `lake.compat`: unknown value `new`; expected `legacy`",
+        ],
+    );
+}
+
+#[test]
+fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
+    check(
+        &client("auth: {type: oauth2_client_credentials, client_id: x}, session: {}"),
+        &[
+            "2:54: `client.auth.type`: `oauth2_client_credentials` is not supported yet",
+            "2:96: `client.session`: `session` needs Python and has no place in a config file; see `client.timeout`, `client.retry` and `client.headers`",
+        ],
+    );
+    check(
+        &endpoint("data: {a: 1}, incremental: {}, response_actions: []"),
+        &[
+            "6:25: `resources[0].endpoint.data`: `data` is not supported yet",
+            "6:39: `resources[0].endpoint.incremental`: `incremental` is not supported yet",
+            "6:56: `resources[0].endpoint.response_actions`: `response_actions` is not supported yet",
+        ],
+    );
+    check(
+        &endpoint(
+            "params: {b: {type: resolve, resource: x, field: y}, c: '{incremental.start_value}'}, headers: {A: '{resources.x.y}'}",
+        ),
+        &[
+            "6:37: `resources[0].endpoint.params.b`: `type: resolve` is not supported yet",
+            "6:80: `resources[0].endpoint.params.c`: `{incremental.start_value}` is not supported yet",
+            "6:123: `resources[0].endpoint.headers.A`: `{resources.x.y}` is not supported yet",
+        ],
+    );
+    check(
+        &resource(
+            "columns: []\ntable_format: delta\ninclude_from_parent: [a]\nprocessing_steps: []\nmerge_key: a\nnested: flatten",
+        ),
+        &[
+            "7:5: `resources[0].columns`: `columns` is not supported yet",
+            "8:5: `resources[0].table_format`: `table_format` is not supported yet",
+            "9:5: `resources[0].include_from_parent`: `include_from_parent` is not supported yet",
+            "10:5: `resources[0].processing_steps`: `processing_steps` is not supported yet",
+            "11:5: `resources[0].merge_key`: `merge_key` is not supported yet",
+            "12:13: `resources[0].nested`: `flatten` is not supported yet",
+        ],
+    );
+    check(
+        &resource("write_disposition: {disposition: merge, strategy: scd2}\nprimary_key: id"),
+        &["7:55: `resources[0].write_disposition.strategy`: `scd2` is not supported yet"],
+    );
+    check(&root("sources: {}"), &["7:1: `sources`: `sources` is not supported yet"]);
+}
+
+#[test]
+fn keys_at_the_wrong_level_are_sent_home() {
+    check(
+        &resource("path: x\npaginator: auto"),
+        &[
+            "7:5: `resources[0].path`: `path` does not stand here; write it as `endpoint.path`",
+            "8:5: `resources[0].paginator`: `paginator` does not stand here; write it as `endpoint.paginator`",
+        ],
+    );
+    check(
+        &endpoint("primary_key: id"),
+        &["6:25: `resources[0].endpoint.primary_key`: `primary_key` does not stand here; write it as `resources[].primary_key`"],
+    );
+    check(&root("base_url: x"), &["7:1: `base_url`: `base_url` does not stand here; write it as `client.base_url`"]);
+}
+
+#[test]
+fn wrong_types_tell_what_was_expected_and_found() {
+    check("- a", &["1:1: expected a map, found a list"]);
+    check(
+        "name: [n]\nclient: x\nlake: y\nresources: z",
+        &[
+            "1:7: `name`: expected text, found a list",
+            "2:9: `client`: expected a map, found text",
+            "3:7: `lake`: expected a map, found text",
+            "4:12: `resources`: expected a list, found text",
+        ],
+    );
+    check(
+        &client("concurrency: four, retry: 3, allow_hosts: a.b"),
+        &[
+            "2:54: `client.concurrency`: expected a whole number, 0 or more, found the text `four`",
+            "2:67: `client.retry`: expected a map, found a number",
+            "2:83: `client.allow_hosts`: expected a list, found text",
+        ],
+    );
+    check(
+        &client("auth: {token: 5}, headers: {X-A: 5, X-B: null}"),
+        &[
+            "2:55: `client.auth.token`: expected text (in quotes), found a number",
+            "2:74: `client.headers.X-A`: expected text (in quotes), found a number",
+            "2:82: `client.headers.X-B`: expected text, found nothing",
+        ],
+    );
+    check(
+        &client("auth: [x], paginator: 5, timeout: {connect: soon, read: true}"),
+        &[
+            "2:47: `client.auth`: expected a map or the name of a type, found a list",
+            "2:63: `client.paginator`: expected a map or the name of a type, found a number",
+            r#"2:85: `client.timeout.connect`: expected a duration such as "30s", "500ms", "10m" or "1h", or a number of seconds, found the text `soon`"#,
+            r#"2:97: `client.timeout.read`: expected a duration such as "30s", "500ms", "10m" or "1h", or a number of seconds, found `true`"#,
+        ],
+    );
+}
+
+#[test]
+fn wrong_types_in_resources_and_lake_tell_what_was_expected_and_found() {
+    check(
+        &endpoint("paginator: {type: offset, limit: '5', offset: -1, stop_after_empty_page: yes}"),
+        &[
+            "6:58: `resources[0].endpoint.paginator.limit`: expected a whole number, without quotes, found the text `5`",
+            "6:71: `resources[0].endpoint.paginator.offset`: expected a whole number, 0 or more, found the number `-1`",
+            "6:98: `resources[0].endpoint.paginator.stop_after_empty_page`: expected `true` or `false`, found the text `yes`",
+        ],
+    );
+    check(
+        &endpoint("paginator: {type: [a]}, json: [1], params: 5"),
+        &[
+            "6:43: `resources[0].endpoint.paginator.type`: expected the name of a type, found a list",
+            "6:55: `resources[0].endpoint.json`: expected a map, found a list",
+            "6:68: `resources[0].endpoint.params`: expected a map, found a number",
+        ],
+    );
+    check(
+        &resource("primary_key: 5\npartition_by: [5]\nsort_by: ['-', [a]]\nexpect: 4\nschema: [a]"),
+        &[
+            "7:18: `resources[0].primary_key`: expected text (in quotes), found the number `5`",
+            "8:20: `resources[0].partition_by[0]`: expected text or a map, found the number `5`",
+            "9:15: `resources[0].sort_by[0]`: expected a column, or `-column` for the greatest first, found the text `-`",
+            "9:20: `resources[0].sort_by[1]`: expected text or a map, found a list",
+            "10:13: `resources[0].expect`: expected a map, found a number",
+            "11:13: `resources[0].schema`: expected text, found a list",
+        ],
+    );
+    check(
+        &lake("adopt: 1, compression: zstd(40), target_file_size: 5TB, options: {a: [1]}"),
+        &[
+            "3:28: `lake.adopt`: expected `true` or `false`, found the number `1`",
+            "3:44: `lake.compression`: expected `zstd(1)` to `zstd(22)`, `snappy` or `none`, found the text `zstd(40)`",
+            r#"3:72: `lake.target_file_size`: expected a size such as "256MB" (kB, MB, GB, KiB, MiB or GiB), found the text `5TB`"#,
+            "3:90: `lake.options.a`: expected text, found a list",
+        ],
+    );
+}
+
+#[test]
+fn missing_keys_are_named_where_they_are_missing() {
+    check(
+        "name: n",
+        &[
+            "1:1: `client` is missing: how the API is reached",
+            "1:1: `lake` is missing: where the tables go",
+            "1:1: `resources` is missing: the endpoints to read",
+        ],
+    );
+    check(
+        &client("auth: bearer, rate_limit: [{per: 1s}]"),
+        &[
+            "2:47: `client.auth`: `token` is missing: the bearer token",
+            "2:68: `client.rate_limit[0]`: `requests` is missing: requests admitted",
+        ],
+    );
+    check(
+        &client("auth: {type: http_basic}"),
+        &[
+            "2:47: `client.auth`: `username` is missing: the user name, which may be empty",
+            "2:47: `client.auth`: `password` is missing: the password, which may be empty",
+        ],
+    );
+    check(
+        &endpoint("paginator: offset"),
+        &["6:36: `resources[0].endpoint.paginator`: `limit` is missing: the number of records to ask for a page"],
+    );
+    check(
+        &endpoint("paginator: {limit: 5}"),
+        &[
+            "6:36: `resources[0].endpoint.paginator`: `type` is missing: one of `auto`, `single_page`, `offset`, `page_number`, `cursor`, `json_link`, `json_response`, `header_link`, `header_cursor`",
+        ],
+    );
+    check(
+        &resource(
+            "partition_by: [{transform: day}, {column: b, transform: bucket}]\nsort_by: [{order: asc}]\nwrite_disposition: {strategy: upsert}",
+        ),
+        &[
+            "7:20: `resources[0].partition_by[0]`: `column` is missing: the column to partition by",
+            "7:38: `resources[0].partition_by[1]`: `buckets` is missing: the number of buckets; or write `bucket[16]`",
+            "8:15: `resources[0].sort_by[0]`: `column` is missing: the column to sort by",
+            "9:24: `resources[0].write_disposition`: `disposition` is missing: how rows enter the table",
+        ],
+    );
+    check(
+        &root("  - endpoint: x\n  - null\nresource_defaults: {endpoint: {paginator: {type: offset}}}"),
+        &[
+            "7:5: `resources[1]`: `name` is missing: the resource's name, and its table's",
+            "8:5: `resources[2]`: expected a resource, found nothing",
+            "9:43: `resource_defaults.endpoint.paginator`: `limit` is missing: the number of records to ask for a page",
+        ],
+    );
+}
+
+#[test]
+fn client_values_out_of_range_are_refused() {
+    check(
+        &client("concurrency: 65, retry: {max_retries: 99, backoff_factor: 0.5, statuses: [200, 999999]}, timeout: {read: 0}"),
+        &[
+            "2:54: `client.concurrency`: expected a whole number from 1 to 64, found the number `65`",
+            "2:79: `client.retry.max_retries`: expected a whole number from 0 to 20, found the number `99`",
+            "2:99: `client.retry.backoff_factor`: expected a number from 1 to 10, found the number `0.5`",
+            "2:115: `client.retry.statuses[0]`: expected a status code from 400 to 599, found the number `200`",
+            "2:120: `client.retry.statuses[1]`: expected a status code from 400 to 599, found the number `999999`",
+            "2:146: `client.timeout.read`: expected a duration of more than 0, found the number `0`",
+        ],
+    );
+    check(
+        &client("rate_limit: [{requests: 0, per: 0s}, {requests: 1, per: fortnight}, {requests: 1, per: 30d}]"),
+        &[
+            "2:65: `client.rate_limit[0].requests`: expected a whole number, 1 or more, found the number `0`",
+            "2:73: `client.rate_limit[0].per`: expected a duration of more than 0, found the text `0s`",
+            r#"2:97: `client.rate_limit[1].per`: expected `second`, `minute`, `hour`, or a duration such as "10s", found the text `fortnight`"#,
+            r#"2:128: `client.rate_limit[2].per`: expected `second`, `minute`, `hour`, or a duration such as "10s", found the text `30d`"#,
+        ],
+    );
+    check(
+        &client(r#"headers: {'bad name': x, A: "a\nb"}, allow_hosts: [a.b, 'https://c', 'x:y', '']"#),
+        &[
+            r#"2:63: `client.headers["bad name"]`: expected a header name (letters, digits and `-`), found `bad name`"#,
+            "2:69: `client.headers.A`: expected one line of text, found text with a line break or another control character",
+            "2:97: `client.allow_hosts[1]`: expected a host such as `files.example.com` or `localhost:8080`, found the text `https://c`",
+            "2:110: `client.allow_hosts[2]`: expected a host such as `files.example.com` or `localhost:8080`, found the text `x:y`",
+            "2:117: `client.allow_hosts[3]`: expected text that is not empty, found empty text",
+        ],
+    );
+    check(&client("auth: {token: ''}"), &["2:55: `client.auth.token`: expected a credential, found empty text"]);
+    check(
+        &client("auth: {type: http_basic, username: 'a:b', password: ''}"),
+        &["2:76: `client.auth.username`: a user name of HTTP basic authentication cannot hold `:` (RFC 7617)"],
+    );
+    check(
+        &client("auth: {type: api_key, api_key: k, name: 'a b', hosts: ['http://x']}"),
+        &[
+            "2:81: `client.auth.name`: expected a header or cookie name (letters, digits and `-`), found the text `a b`",
+            "2:96: `client.auth.hosts[0]`: expected a host such as `files.example.com` or `localhost:8080`, found the text `http://x`",
+        ],
+    );
+}
+
+#[test]
+fn resource_and_lake_values_out_of_range_are_refused() {
+    check(
+        &endpoint("paginator: {type: offset, limit: 0, total_path: a..b}"),
+        &[
+            "6:58: `resources[0].endpoint.paginator.limit`: expected a whole number, 1 or more, found the number `0`",
+            "6:73: `resources[0].endpoint.paginator.total_path`: `a..b` uses `..`, which is not supported: write names, `[0]` and `[*]`",
+        ],
+    );
+    check(
+        &endpoint("paginator: {type: page_number, page: 0, base_page: 1, page_body_path: a..b}"),
+        &[
+            "6:62: `resources[0].endpoint.paginator.page`: expected a page number from `base_page`, 1, found the number `0`",
+            "6:95: `resources[0].endpoint.paginator.page_body_path`: expected a dotted path into the JSON body, such as `paging.offset`, found the text `a..b`",
+        ],
+    );
+    check(
+        &endpoint("data_selector: 'a[', json: {a: 123456789012345678901234567890}"),
+        &[
+            "6:40: `resources[0].endpoint.data_selector`: `a[` is not a JSON path: an index, `*` or a quoted name is missing at character 3",
+            "6:56: `resources[0].endpoint.json.a`: expected an integer of at most 64 bits, or the number as text, found the number `123456789012345678901234567890`",
+        ],
+    );
+    check(
+        &resource("expect: {min_rows: -1, max_shrink: 150%, total: 'a[?(x)]'}"),
+        &[
+            "7:24: `resources[0].expect.min_rows`: expected a whole number, 0 or more, found the number `-1`",
+            r#"7:40: `resources[0].expect.max_shrink`: expected a part such as "50%" or 0.5, at most "100%" or 1, found the text `150%`"#,
+            "7:53: `resources[0].expect.total`: `a[?(x)]` uses a filter, which is not supported: write names, `[0]` and `[*]`",
+        ],
+    );
+    check(
+        &resource(
+            "partition_by: [{column: c, transform: 'bucket[0]'}, {column: d, transform: bucket, buckets: 0}]\nprimary_key: []",
+        ),
+        &[
+            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` or `truncate[4]`, found the text `bucket[0]`",
+            "7:97: `resources[0].partition_by[1].buckets`: expected a whole number from 1 to 65536, found the number `0`",
+            "8:18: `resources[0].primary_key`: expected at least one column, found an empty list",
+        ],
+    );
+    check(
+        &lake("target_file_size: 1B"),
+        &["3:39: `lake.target_file_size`: expected a size from 1kB to 16GB, found the text `1B`"],
+    );
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_refused() {
+    check(
+        &endpoint("paginator: {type: offset, limit: 5, total_path: null, stop_after_empty_page: false}"),
+        &[
+            "6:36: `resources[0].endpoint.paginator`: nothing ends this paginator; set one of `total_path`, `maximum_offset` and `has_more_path`, or `stop_after_empty_page: true`",
+        ],
+    );
+    check(
+        &endpoint("paginator: {type: cursor, cursor_param: a, cursor_body_path: b}"),
+        &[
+            "6:65: `resources[0].endpoint.paginator.cursor_param`: `cursor_param` and `cursor_body_path` exclude each other; keep one",
+        ],
+    );
+    check(
+        &endpoint("paginator: {type: offset, limit: 5, limit_param: offset}"),
+        &["6:36: `resources[0].endpoint.paginator`: the offset and the limit cannot go to the same place"],
+    );
+    check(
+        &endpoint("paginator: {type: cursor, cursor_param: ''}"),
+        &["6:65: `resources[0].endpoint.paginator.cursor_param`: expected text that is not empty, found empty text"],
+    );
+    check(
+        &client("headers: {x-b: a, X-B: b}"),
+        &["2:64: `client.headers.X-B`: header `X-B` is given twice; case does not count"],
+    );
+    check(
+        &resource("write_disposition: merge"),
+        &["7:24: `resources[0].write_disposition`: `merge` needs a `primary_key`, and resource `r` has none"],
+    );
+    check(
+        &resource("write_disposition: {disposition: append, strategy: upsert}\nmax_rejects: 4"),
+        &[
+            "7:56: `resources[0].write_disposition.strategy`: `strategy` goes with `disposition: merge` only",
+            "8:18: `resources[0].max_rejects`: `max_rejects` goes with `on_reject: quarantine` only; `fail` stops at the first reject",
+        ],
+    );
+    check(
+        &resource("primary_key: [id, id]\nsort_by: [a, -a]"),
+        &[
+            "7:23: `resources[0].primary_key[1]`: column `id` is given twice",
+            "8:18: `resources[0].sort_by[1]`: column `a` is given twice",
+        ],
+    );
+    check(
+        &resource("partition_by: [{column: c, buckets: 4}, {column: d, transform: day, width: 2}]"),
+        &[
+            "7:41: `resources[0].partition_by[0].buckets`: `buckets` goes with `transform: bucket` only",
+            "7:80: `resources[0].partition_by[1].width`: `width` goes with `transform: truncate` only",
+        ],
+    );
+    check(
+        &resource(
+            "partition_by: [a, A, {column: _id}, {column: 'x/y', transform: 'bucket[2]'}, {column: z, transform: day, as: a}]",
+        ),
+        &[
+            "7:23: `resources[0].partition_by[1]`: two levels of partition folders are named `A`; rename one with `as`",
+            "7:35: `resources[0].partition_by[2].column`: `_id` cannot name folders: readers pass over a leading `_` or `.`, and `/`, `=` and quotes break paths; name them with `as`",
+            "7:50: `resources[0].partition_by[3].column`: `x/y_bucket` cannot name folders: readers pass over a leading `_` or `.`, and `/`, `=` and quotes break paths; name them with `as`",
+            "7:82: `resources[0].partition_by[4]`: two levels of partition folders are named `a`; rename one with `as`",
+        ],
+    );
+    check(&resource("selected: false"), &["5:3: `resources`: nothing to load: every resource is `selected: false`"]);
+    check(
+        &root("  - r\n  - r\nresource_defaults: {name: x}"),
+        &[
+            "7:5: `resources[1]`: resource `r` is given twice",
+            "8:5: `resources[2]`: resource `r` is given twice",
+            "9:27: `resource_defaults.name`: a name belongs to one resource, not to `resource_defaults`",
+        ],
+    );
+}
+
+#[test]
+fn a_merge_without_a_key_in_the_defaults_names_the_resource() {
+    check(
+        &root("resource_defaults: {write_disposition: merge}"),
+        &["7:40: `resource_defaults.write_disposition`: `merge` needs a `primary_key`, and resource `r` has none"],
+    );
+}
+
+#[test]
+fn objects_and_braces_in_params_are_explained() {
+    check(
+        &endpoint("params: {a: {b: 1}, c: '{x}', d: [[1]], e: 'a}', f: '{open'}"),
+        &[
+            r#"6:37: `resources[0].endpoint.params.a`: expected text, a number, a boolean or a list; an object is sent as text, `'{{"key": 1}}'`, found a map"#,
+            "6:48: `resources[0].endpoint.params.c`: `{x}` cannot be filled in; write `{{` and `}}` for braces",
+            "6:59: `resources[0].endpoint.params.d[0]`: expected text, a number or a boolean within the list, found a list",
+            "6:68: `resources[0].endpoint.params.e`: a `}` without its `{`; write `}}` for the character",
+            "6:77: `resources[0].endpoint.params.f`: a `{` without its `}`; write `{{` for the character",
+        ],
+    );
+    check(
+        &endpoint("headers: {B: 'x{y}', C: 'a}b'}, json: {c: [{d: '{x}'}]}"),
+        &[
+            "6:38: `resources[0].endpoint.headers.B`: `{…}` cannot be filled in; write `{{` and `}}` for braces",
+            "6:49: `resources[0].endpoint.headers.C`: a `}` without its `{`; write `}}` for the character",
+            "6:72: `resources[0].endpoint.json.c[0].d`: `{x}` cannot be filled in; write `{{` and `}}` for braces",
+        ],
+    );
+    check(
+        &endpoint("").replace("path: p", "path: 'a/{id}/x'"),
+        &["6:22: `resources[0].endpoint.path`: `{id}` is not in `params`; write `{{` and `}}` for braces"],
+    );
+    check(
+        &endpoint("").replace("path: p", "path: 'a/{resources.p.id}'"),
+        &["6:22: `resources[0].endpoint.path`: `{resources.p.id}` is not supported yet"],
+    );
+    check(
+        &endpoint("").replace("path: p", "path: 'https://u:pw@x'"),
+        &["6:22: `resources[0].endpoint.path`: credentials do not belong into a URL; write `endpoint.auth`"],
+    );
+    check(
+        &endpoint("").replace("path: p", "path: 'https://'"),
+        &[
+            "6:22: `resources[0].endpoint.path`: expected a path below `client.base_url`, or an `http(s)://` URL, found the text `https://`",
+        ],
+    );
+}
+
+#[test]
+fn lake_and_api_addresses() {
+    check(
+        &lake("").replace("./lake", "gs://b/x"),
+        &["3:13: `lake.url`: expected a folder, `file:///folder` or `s3://bucket/prefix`, found the text `gs://b/x`"],
+    );
+    check(
+        &lake("").replace("./lake", "s3://Bad_Bucket/x"),
+        &["3:13: `lake.url`: expected a folder, `file:///folder` or `s3://bucket/prefix`, found the text `s3://Bad_Bucket/x`"],
+    );
+    check(
+        &lake("").replace("./lake", "s3://bucket/a/../b"),
+        &["3:13: `lake.url`: expected a folder, `file:///folder` or `s3://bucket/prefix`, found the text `s3://bucket/a/../b`"],
+    );
+    check(
+        &client("").replace("http://a.test/v1/", "ftp://x"),
+        &["2:20: `client.base_url`: expected an `http://` or `https://` URL, found the text `ftp://x`"],
+    );
+    check(
+        &client("").replace("http://a.test/v1/", "a.test"),
+        &["2:20: `client.base_url`: expected an `http://` or `https://` URL, found the text `a.test`"],
+    );
+    check(
+        &client("").replace("http://a.test/v1/", "http://u:pw@x"),
+        &[
+            "2:20: `client.base_url`: credentials do not belong into a URL; write `auth: {type: http_basic, username: …, password: …}`",
+        ],
+    );
+    check(
+        &client("").replace("http://a.test/v1/", "http://x?a=1"),
+        &["2:20: `client.base_url`: paths are joined to this URL, so it cannot hold `?` or `#`; write `endpoint.params`"],
+    );
+}
+
+#[test]
+fn names_are_safe_path_segments() {
+    check(
+        "name: _n/x\nclient: {base_url: 'http://a.test'}\nlake: {url: x}\nresources: [a=b, '.c', 'd e', _lakeward, '']",
+        &[
+            "1:7: `name`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found the text `_n/x`",
+            "4:13: `resources[0]`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found the text `a=b`",
+            "4:18: `resources[1]`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found the text `.c`",
+            "4:24: `resources[2]`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found the text `d e`",
+            "4:31: `resources[3]`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found the text `_lakeward`",
+            "4:42: `resources[4]`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found empty text",
+        ],
+    );
+}
+
+#[test]
+fn yaml_that_a_config_has_no_use_for_is_refused() {
+    check("", &["1:1: expected a config, found nothing"]);
+    check("# only a comment", &["1:1: expected a config, found nothing"]);
+    check("name: [", &["2:1: `name`: not valid YAML: while parsing a node, did not find expected node content"]);
+    check("a: b: c", &["1:5: not valid YAML: mapping values are not allowed in this context"]);
+    check("name: n\n---\nb: 1", &["2:1: a second YAML document cannot be used in a config"]);
+    check("? [a]\n: b", &["1:3: a key that is not plain text cannot be used in a config"]);
+    check("name: *a", &["1:7: `name`: not valid YAML: while parsing node, found unknown anchor"]);
+    check("name: &a [*a]", &["1:11: `name`: an alias of the value it stands in cannot be used in a config"]);
+    check(&root("name: again"), &["7:1: `name`: this key is given twice, first on line 1"]);
+    check(
+        &client("headers: {A: !env X}, retry: {<<: 5}"),
+        &[
+            "2:54: `client.headers.A`: a YAML tag cannot be used in a config",
+            "2:71: `client.retry.<<`: expected a map to merge, found a number",
+        ],
+    );
+}
+
+#[test]
+fn nesting_size_and_aliases_are_bounded() {
+    let deep = "[".repeat(100);
+    check(&deep, &[&format!("1:65: `{}`: nesting passes the limit of 64 levels", "[0]".repeat(63))]);
+    let wide = format!("name: [{}]", "1,".repeat(100_001));
+    let laughs: String = (1..9).fold("a0: &a0 [x]\n".to_owned(), |text, level| {
+        let inner = format!("*a{}, ", level - 1).repeat(9);
+        format!("{text}a{level}: &a{level} [{inner}]\n")
+    });
+    let long = format!("name: {}", "x".repeat(4 << 20));
+    for (text, expected) in [
+        (wide, "the number of values passes the limit of 100000"),
+        (laughs, "the number of values passes the limit of 100000"),
+        (long, "the file passes the limit of 4 MiB"),
+    ] {
+        let errors = load_text(&text).unwrap_err().to_string();
+        assert!(errors.ends_with(expected), "{errors}");
+    }
+}
+
+#[test]
+fn faults_are_told_together_one_a_line_with_the_file() {
+    let errors = load_text(&config("concurrency: 0", "methd: GET", "", "", "")).unwrap_err();
+    let expected = "2 faults in `/etc/lakeward/test.yaml`
+/etc/lakeward/test.yaml:2:54: `client.concurrency`: expected a whole number from 1 to 64, found the number `0`
+/etc/lakeward/test.yaml:6:25: `resources[0].endpoint.methd`: unknown key; did you mean `method`?";
+    assert_eq!(errors.to_string(), expected);
+    assert_eq!((errors.file(), errors.faults().len()), ("/etc/lakeward/test.yaml", 2));
+    assert_eq!(errors.kind(), crate::base::ErrorKind::Config);
+}
