@@ -13,13 +13,19 @@ pub(super) struct Credentials {
     header: Option<(HeaderName, HeaderValue)>,
     cookie: Option<HeaderValue>,
     query: Option<(String, Secret)>,
+    secret: Option<Secret>,
 }
 
 impl Credentials {
     /// # Errors
     /// [`SourceError::BadHeader`] when they cannot be written in a header.
     pub(super) fn new(auth: Option<&AuthPlan>) -> Result<Self, SourceError> {
-        let mut credentials = Self::default();
+        let secret = auth.map(|auth| match auth {
+            AuthPlan::ApiKey { key: secret, .. }
+            | AuthPlan::Bearer { token: secret, .. }
+            | AuthPlan::HttpBasic { password: secret, .. } => secret.clone(),
+        });
+        let mut credentials = Self { secret: secret.filter(|secret| !secret.expose().is_empty()), ..Self::default() };
         match auth {
             None => {}
             Some(AuthPlan::Bearer { token, .. }) => {
@@ -56,15 +62,15 @@ impl Credentials {
             headers.insert(COOKIE, joined.unwrap_or_else(|| value.clone()));
         }
         if let Some((name, key)) = &self.query {
-            remove_parameter(url, name, None);
+            remove_parameters(url, |key, _| key == name);
             url.query_pairs_mut().append_pair(name, key.expose());
         }
     }
 
-    /// Removes the query credential from a URL in which a server echoes it, so that it goes to no other host.
+    /// Removes the credential from a URL in which a server echoes it, so that it goes to no other host.
     pub(super) fn strip(&self, url: &mut Url) {
-        if let Some((name, key)) = &self.query {
-            remove_parameter(url, name, Some(key.expose()));
+        if let Some(secret) = &self.secret {
+            remove_parameters(url, |_, value| value == secret.expose());
         }
     }
 
@@ -74,14 +80,11 @@ impl Credentials {
     }
 }
 
-/// Removes every query parameter `name`, or only those of this value, leaving the others exactly as they are spelled.
-pub(super) fn remove_parameter(url: &mut Url, name: &str, value: Option<&str>) {
+/// Removes the query parameters whose name and value are `unwanted`, leaving the others exactly as they are spelled.
+pub(super) fn remove_parameters(url: &mut Url, unwanted: impl Fn(&str, &str) -> bool) {
     let Some(query) = url.query() else { return };
-    let is_meant = |(key, text): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-        key == name && value.is_none_or(|value| value == text)
-    };
-    let is_other = |pair: &&str| !url::form_urlencoded::parse(pair.as_bytes()).next().is_some_and(is_meant);
-    let kept: Vec<&str> = query.split('&').filter(is_other).collect();
+    let is_wanted = |pair: &&str| !url::form_urlencoded::parse(pair.as_bytes()).any(|(name, value)| unwanted(&name, &value));
+    let kept: Vec<&str> = query.split('&').filter(is_wanted).collect();
     if kept.len() < query.split('&').count() {
         let kept = kept.join("&");
         url.set_query(if kept.is_empty() { None } else { Some(&kept) });

@@ -39,7 +39,7 @@ impl Repeated {
         match self {
             Self::Cursor => "gives the cursor",
             Self::Link => "gives the next link",
-            Self::Records => "has the same records",
+            Self::Records => "has the records",
         }
     }
 

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::config::{ClientPlan, Method, ResourcePlan, Slot};
 use crate::source::SourceError;
-use crate::source::auth::{Credentials, header_name, hidden, remove_parameter};
+use crate::source::auth::{Credentials, header_name, hidden, remove_parameters};
 use crate::source::paginate::{Place as Where, Position};
 use crate::source::preview::Redactor;
 use crate::source::reach::Reach;
@@ -77,7 +77,7 @@ impl Template {
                 let is_static = |name: &str| !slots.iter().any(|(slot, _)| matches!(slot, Slot::Param(param) if param == name));
                 for (slot, _) in slots {
                     if let Slot::Param(name) = slot {
-                        remove_parameter(&mut url, name, None);
+                        remove_parameters(&mut url, |key, _| key == name);
                     }
                 }
                 let fixed =

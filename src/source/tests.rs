@@ -1,1 +1,12 @@
+//! Scenarios from `Source::new` to the end of a resource, against an API made for misbehaving. Names begin with the id of the
+//! misbehaviour, where it has one.
 
+#[path = "../../tests/it/support/fake_api.rs"]
+mod fake_api;
+
+mod bodies;
+mod harness;
+mod messages;
+mod origins;
+mod paging;
+mod retries;

@@ -1,0 +1,117 @@
+//! Bodies that are cut, damaged, packed, empty or no JSON.
+
+use super::fake_api::{FakeApi, Reply, gzip, ids};
+use super::harness::*;
+use crate::base::ErrorKind;
+use crate::config::PaginatorPlan;
+
+/// Serves `bad` `times` times, then the right page.
+async fn check(bad: Reply, times: usize, requests: u64) {
+    let api = (0..times).fold(FakeApi::start().page("/orders", ids(0..300)), |api, _| api.then("/orders", bad.clone()));
+    let outcome = Case::new(&api, PaginatorPlan::SinglePage).read().await;
+    assert_eq!(outcome.ids.len(), 300, "{bad:?}: {outcome:?}");
+    assert_eq!(outcome.end().requests, requests, "{bad:?}");
+}
+
+async fn check_error(bad: Reply, kind: ErrorKind, requests: usize, message: &str) {
+    let api = FakeApi::start().on("/orders", move |_| bad.clone());
+    let case = Case::new(&api, PaginatorPlan::SinglePage).with(|case| case.bounds.body_bytes_max = 1 << 20);
+    let outcome = case.read().await;
+    let text = outcome.error().replace(&api.url(), "http://api");
+    assert!(text.starts_with(&format!("`orders`, page 1, `http://api/orders`: {message}")), "{text}\n{message}");
+    assert_eq!(outcome.result.unwrap_err().kind(), kind);
+    assert_eq!(api.requests().len(), requests, "{text}");
+    assert_eq!(outcome.ids, [0u64; 0]);
+}
+
+fn page() -> Reply {
+    Reply::json(ids(0..300))
+}
+
+#[tokio::test]
+async fn e_23_a_reset_in_the_middle_is_tried_again() {
+    check(page().reset_at(1000), 3, 4).await;
+    check(Reply::reset(), 3, 4).await;
+    check_error(page().reset_at(1000), ErrorKind::Unavailable, 4, "the answer broke off after").await;
+}
+
+#[tokio::test]
+async fn e_24_a_short_body_is_never_taken_for_whole() {
+    check(page().cut_at(1000), 1, 2).await;
+    check(page().told_length(100_000), 1, 2).await;
+    check(page().chunked().cut_at(1000), 1, 2).await;
+    check(page().chunked().drip(700, std::time::Duration::ZERO), 1, 1).await;
+    check_error(page().told_length(100_000), ErrorKind::Unavailable, 4, "the answer broke off after").await;
+}
+
+#[tokio::test]
+async fn e_25_a_body_without_length_is_for_the_decoder_to_judge() {
+    check(page().without_length(), 1, 1).await;
+    let api = FakeApi::start().then("/orders", page().without_length().cut_at(1000));
+    let outcome = Case::new(&api, PaginatorPlan::SinglePage).read().await;
+    assert_eq!(outcome.error(), "`orders`, page 1: nobody decodes the pages any more");
+}
+
+#[tokio::test]
+async fn e_26_gzip_is_known_by_its_bytes() {
+    let packed = gzip(ids(0..300).as_bytes());
+    check(page().gzip(), 1, 1).await;
+    check(page().header("content-encoding", "gzip"), 1, 1).await;
+    check(page().body(packed.clone()), 1, 1).await;
+    check(page().body(gzip(&packed)).header("content-encoding", "gzip"), 1, 1).await;
+    let text = ids(0..300);
+    let (left, right) = text.split_at(500);
+    let members = [gzip(left.as_bytes()), gzip(right.as_bytes())].concat();
+    check(page().body(members).header("content-encoding", "gzip"), 1, 1).await;
+}
+
+#[tokio::test]
+async fn e_26_damaged_gzip_is_tried_again_then_refused() {
+    let packed = gzip(ids(0..300).as_bytes());
+    let mut wrong_sum = packed.clone();
+    let at = wrong_sum.len() - 8;
+    wrong_sum[at] ^= 1;
+    for damaged in [packed[..packed.len() / 2].to_vec(), packed[..packed.len() - 3].to_vec(), wrong_sum] {
+        let bad = page().body(damaged).header("content-encoding", "gzip");
+        check(bad.clone(), 3, 4).await;
+        check_error(bad, ErrorKind::Data, 4, "the body is damaged gzip (attempt 4, the last): ").await;
+    }
+}
+
+#[tokio::test]
+async fn e_26_a_bomb_does_not_go_off() {
+    let bomb = page().body(gzip(&vec![b' '; 3 << 20])).header("content-encoding", "gzip");
+    check_error(bomb, ErrorKind::Data, 1, "the body is larger than 1048576 bytes").await;
+    check_error(page().body(vec![b' '; 2 << 20]), ErrorKind::Data, 1, "the body is larger than 1048576 bytes").await;
+    let unannounced = page().body(vec![b' '; 2 << 20]).without_length();
+    check_error(unannounced, ErrorKind::Data, 1, "the body is larger than 1048576 bytes").await;
+}
+
+#[tokio::test]
+async fn e_26_an_encoding_nobody_asked_for_is_named() {
+    let odd = Reply::json("\u{1}\u{2}").header("content-encoding", "br");
+    check_error(odd, ErrorKind::Data, 1, "the body is encoded as `br`, but only gzip was asked for").await;
+    check(page().header("content-encoding", "utf-8"), 1, 1).await;
+}
+
+#[tokio::test]
+async fn e_41_a_page_for_people_is_tried_again_once_then_shown() {
+    check(Reply::html(), 1, 2).await;
+    let portal = Reply::html().header("server", "HotelGate/2").header("via", "1.1 proxy");
+    let message = "answered with HTML instead of JSON (from server `HotelGate/2`, via `1.1 proxy`), saying `<!doctype html>";
+    check_error(portal, ErrorKind::Data, 2, message).await;
+    check_error(Reply::json("<?xml version='1.0'?><a/>"), ErrorKind::Data, 2, "answered with XML instead of JSON, saying").await;
+    check(page().header("content-type", "text/html"), 1, 1).await;
+}
+
+#[tokio::test]
+async fn e_41_an_empty_body_is_no_page() {
+    check(Reply::json(""), 1, 2).await;
+    check_error(Reply::json(" \n"), ErrorKind::Data, 2, "answered 200 with an empty body instead of JSON").await;
+    check_error(Reply::status(204), ErrorKind::Data, 1, "answered 204 with an empty body instead of JSON").await;
+}
+
+#[tokio::test]
+async fn e_47_a_byte_order_mark_is_dropped() {
+    check(page().body([b"\xEF\xBB\xBF", ids(0..300).as_bytes()].concat()), 1, 1).await;
+}

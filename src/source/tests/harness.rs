@@ -1,0 +1,268 @@
+//! A plan for one resource, a clock that the test holds, and a reader that finds facts with serde_json.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::fake_api::FakeApi;
+use crate::base::{Clock, JsonPath, Secret, Step};
+use crate::config::*;
+use crate::source::client::Bounds;
+use crate::source::{Delivery, End, PageFacts, Source, SourceError, SourceEvent, Verdict, wanted_paths};
+
+/// Time passes only in `sleep`, at once. Chance is always its greatest, so that backoff waits 1, 2, 4 seconds.
+#[derive(Debug)]
+pub(super) struct TestClock {
+    start: Instant,
+    passed_ms: AtomicU64,
+    /// When set, sleeping never ends.
+    pub(super) stands_still: bool,
+}
+
+impl TestClock {
+    pub(super) fn new() -> Self {
+        Self { start: Instant::now(), passed_ms: AtomicU64::new(0), stands_still: false }
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_millis(self.passed_ms.load(Ordering::SeqCst))
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        "2026-11-22T10:00:00Z".parse::<DateTime<Utc>>().unwrap() + self.passed()
+    }
+
+    fn instant(&self) -> Instant {
+        self.start + self.passed()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        if self.stands_still {
+            return Box::pin(std::future::pending());
+        }
+        self.passed_ms.fetch_add(u64::try_from(wait.as_millis()).unwrap(), Ordering::SeqCst);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn random(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+/// One resource of one API, and what to do differently from the plainest plan.
+pub(super) struct Case {
+    pub(super) client: ClientPlan,
+    pub(super) resource: ResourcePlan,
+    pub(super) bounds: Bounds,
+    pub(super) clock: TestClock,
+    pub(super) cancel: CancellationToken,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) result: Result<End, SourceError>,
+    /// `id` of every accepted record, in order.
+    pub(super) ids: Vec<u64>,
+    pub(super) discarded: usize,
+    pub(super) events: Vec<SourceEvent>,
+}
+
+impl Outcome {
+    /// The error and its causes, as the command line would print them.
+    pub(super) fn error(&self) -> String {
+        let mut error: &dyn std::error::Error = self.result.as_ref().expect_err("it should fail");
+        let mut text = error.to_string();
+        while let Some(cause) = error.source() {
+            text.push_str(&format!(": {cause}"));
+            error = cause;
+        }
+        text
+    }
+
+    pub(super) fn end(&self) -> &End {
+        self.result.as_ref().expect("it should end well")
+    }
+
+    /// Waits in whole seconds.
+    pub(super) fn waits(&self) -> Vec<u64> {
+        let waits = self.events.iter().filter_map(|event| match event {
+            SourceEvent::Waiting { wait, .. } => Some(wait.as_secs()),
+            SourceEvent::Warning { .. } => None,
+        });
+        waits.collect()
+    }
+
+    pub(super) fn warnings(&self) -> Vec<&str> {
+        let texts = self.events.iter().filter_map(|event| match event {
+            SourceEvent::Warning { text, .. } => Some(text.as_str()),
+            SourceEvent::Waiting { .. } => None,
+        });
+        texts.collect()
+    }
+}
+
+pub(super) fn param(name: &str) -> Slot {
+    Slot::Param(name.to_owned())
+}
+
+pub(super) fn path(text: &str) -> JsonPath {
+    JsonPath::parse(text).unwrap()
+}
+
+/// dlt's defaults.
+pub(super) fn stop_rules() -> StopRules {
+    StopRules { total: TotalPath::Optional(path("total")), maximum: None, stop_after_empty_page: true, has_more_path: None }
+}
+
+pub(super) fn without_total() -> StopRules {
+    StopRules { total: TotalPath::None, ..stop_rules() }
+}
+
+pub(super) fn offset(limit: u64, stop: StopRules) -> PaginatorPlan {
+    PaginatorPlan::Offset { limit, offset: 0, offset_slot: param("offset"), limit_slot: param("limit"), stop }
+}
+
+pub(super) fn page_number(base_page: u64, stop: StopRules) -> PaginatorPlan {
+    PaginatorPlan::PageNumber { base_page, page: base_page, page_slot: param("page"), stop }
+}
+
+pub(super) fn cursor() -> PaginatorPlan {
+    PaginatorPlan::Cursor {
+        cursor_path: path("next"),
+        cursor_slot: param("cursor"),
+        stop_after_empty_page: false,
+        has_more_path: None,
+    }
+}
+
+pub(super) fn json_link() -> PaginatorPlan {
+    PaginatorPlan::JsonLink { next_url_path: path("next") }
+}
+
+pub(super) fn api_key(location: KeyLocation, hosts: &[String]) -> AuthPlan {
+    AuthPlan::ApiKey { name: "x-key".to_owned(), key: Secret::new("sesame/1"), location, hosts: hosts.to_vec() }
+}
+
+impl Case {
+    /// `/orders` of `api`, with dlt's defaults and an API key in the query.
+    pub(super) fn new(api: &FakeApi, paginator: PaginatorPlan) -> Self {
+        Self::at(&api.url(), paginator)
+    }
+
+    pub(super) fn at(base_url: &str, paginator: PaginatorPlan) -> Self {
+        let base_url: url::Url = base_url.parse().unwrap();
+        Self {
+            client: client(base_url.clone()),
+            resource: resource(base_url.join("/orders").unwrap(), paginator),
+            bounds: Bounds::default(),
+            clock: TestClock::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub(super) async fn read(self) -> Outcome {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&events);
+        let listener: crate::source::Events = Arc::new(move |event| told.lock().unwrap().push(event));
+        let source = Source::bounded(&self.client, Arc::new(self.clock), self.cancel, listener, self.bounds).unwrap();
+        let (sender, receiver) = mpsc::channel(2);
+        let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
+        let (result, (ids, discarded)) = tokio::join!(source.fetch(&self.resource, sender), reader(receiver, &wanted));
+        let events = events.lock().unwrap().clone();
+        Outcome { result, ids, discarded, events }
+    }
+}
+
+async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> (Vec<u64>, usize) {
+    let mut open = Vec::new();
+    while let Some(Delivery { page, judge }) = pages.recv().await {
+        // A page that is no JSON: a decoder fails, and answers nothing.
+        let Ok(json) = serde_json::from_slice::<Value>(&page.body) else { break };
+        let records = if json.is_array() { json.clone() } else { json["data"].clone() };
+        let records = records.as_array().cloned().unwrap_or_default();
+        let facts = PageFacts {
+            records: records.len() as u64,
+            records_hash: xxhash_rust::xxh3::xxh3_128(Value::from(records.clone()).to_string().as_bytes()),
+            values: wanted.iter().map(|path| find(&json, path)).collect(),
+            more_pages_hint: json.get("hint").and_then(Value::as_str).map(str::to_owned),
+        };
+        judge.facts.send(facts).expect("the source waits for the facts of every page");
+        open.push((records, judge.verdict));
+    }
+    drop(pages);
+    let (mut ids, mut discarded) = (Vec::new(), 0);
+    for (records, verdict) in open {
+        match verdict.await {
+            Ok(Verdict::Accept) => ids.extend(records.iter().filter_map(|record| record["id"].as_u64())),
+            Ok(Verdict::Discard) => discarded += 1,
+            Err(_) => {}
+        }
+    }
+    (ids, discarded)
+}
+
+fn find(json: &Value, path: &JsonPath) -> Option<Value> {
+    let found = path.steps().iter().try_fold(json, |at, step| match step {
+        Step::Key(key) => at.get(key),
+        Step::Index(index) => at.get(index),
+        Step::Every => None,
+    });
+    found.cloned()
+}
+
+fn client(base_url: url::Url) -> ClientPlan {
+    ClientPlan {
+        base_url,
+        headers: Vec::new(),
+        auth: Some(api_key(KeyLocation::Query, &[])),
+        retry: RetryPlan {
+            max_retries: 3,
+            backoff_factor: 2.0,
+            initial_delay: Duration::from_secs(1),
+            statuses: vec![429, 500, 502, 503, 504],
+            max_wait: Duration::from_secs(600),
+        },
+        connect_timeout: Duration::from_secs(10),
+        read_timeout: Duration::from_secs(10),
+        rate_limits: Vec::new(),
+        concurrency: 4,
+        allow_hosts: Vec::new(),
+    }
+}
+
+fn resource(url: url::Url, paginator: PaginatorPlan) -> ResourcePlan {
+    ResourcePlan {
+        name: "orders".to_owned(),
+        endpoint: EndpointPlan {
+            url,
+            method: Method::Get,
+            params: Vec::new(),
+            json: None,
+            headers: Vec::new(),
+            data_selector: None,
+            paginator,
+            auth: None,
+        },
+        primary_key: Vec::new(),
+        write_disposition: WriteDisposition::Append,
+        schema: None,
+        partition_by: Vec::new(),
+        sort_by: Vec::new(),
+        expect: Expect { min_rows: None, max_shrink: None, total: None },
+        on_reject: OnReject::Fail,
+    }
+}

@@ -1,0 +1,143 @@
+//! Every error as it is printed, and what the operator has to do about it.
+
+use std::time::Duration;
+
+use super::harness::path;
+use crate::base::{ErrorKind, RedactedUrl};
+use crate::source::{Place, Repeated, SourceError};
+
+fn place() -> Place {
+    let url = RedactedUrl::new(&"http://api.test/orders?page=2&key=sesame".parse().unwrap());
+    Place { resource: "orders".to_owned(), page: 2, url }
+}
+
+fn check(error: &SourceError, kind: ErrorKind, message: &str) {
+    let message = message.replace('@', "`orders`, page 2, `http://api.test/orders?page=2&key=***`");
+    assert_eq!((error.to_string(), error.kind()), (message, kind));
+}
+
+fn transport() -> reqwest::Error {
+    reqwest::Client::new().get("not a url").build().unwrap_err()
+}
+
+#[test]
+fn unavailable_errors_tell_what_was_tried() {
+    use ErrorKind::Unavailable;
+    let place = place();
+    let error = SourceError::Unavailable { place: place.clone(), status: 503, attempts: 4, preview: "down".to_owned() };
+    check(&error, Unavailable, "@: answered 503 at attempt 4, and no attempt is left, saying `down`");
+    let seconds = Duration::from_secs;
+    let resets = "2026-11-23T00:00:00Z".parse().unwrap();
+    let error =
+        SourceError::WaitTooLong { place: place.clone(), status: 429, wait: seconds(9000), max_wait: seconds(600), resets };
+    check(
+        &error,
+        Unavailable,
+        "@: answered 429 and asks to wait 9000s, more than the 600s of `max_wait`; it resets 2026-11-23 00:00:00 UTC",
+    );
+    let why = "`api.test` refuses connections".to_owned();
+    let error = SourceError::NoAnswer { place: place.clone(), why, attempts: 4, source: transport() };
+    check(&error, Unavailable, "@: `api.test` refuses connections (attempt 4, the last)");
+    let error = SourceError::Truncated { place, received_bytes: 17, attempts: 4, source: transport() };
+    check(&error, Unavailable, "@: the answer broke off after 17 bytes (attempt 4, the last)");
+}
+
+#[test]
+fn refusals_tell_the_reason_the_server_gave() {
+    let (place, preview) = (place(), String::new());
+    let error = SourceError::Credentials { place: place.clone(), status: 401, withheld: false, preview: "expired".to_owned() };
+    check(&error, ErrorKind::Credentials, "@: credentials refused with 401, saying `expired`");
+    let error = SourceError::Credentials { place: place.clone(), status: 403, withheld: true, preview: preview.clone() };
+    let message = "@: credentials refused with 403 (this host was given none: list it in `auth.hosts` if it may have them)";
+    check(&error, ErrorKind::Credentials, message);
+    check(&SourceError::Refused { place, status: 404, preview }, ErrorKind::Data, "@: answered 404");
+}
+
+#[test]
+fn errors_of_bodies_tell_what_came() {
+    use ErrorKind::Data;
+    let (place, source) = (place(), std::io::Error::other("bad checksum"));
+    let error = SourceError::BadGzip { place: place.clone(), attempts: 4, source };
+    check(&error, Data, "@: the body is damaged gzip (attempt 4, the last)");
+    let error = SourceError::UnknownEncoding { place: place.clone(), encoding: "br".to_owned() };
+    check(&error, Data, "@: the body is encoded as `br`, but only gzip was asked for");
+    let server = "server `x`".to_owned();
+    let error = SourceError::NotJson { place: place.clone(), found: "HTML", server, preview: "<html>".to_owned() };
+    check(&error, Data, "@: answered with HTML instead of JSON (from server `x`), saying `<html>`");
+    let error = SourceError::EmptyBody { place: place.clone(), status: 204 };
+    check(&error, Data, "@: answered 204 with an empty body instead of JSON");
+    let error = SourceError::BodyTooLarge { place, limit_bytes: 10 };
+    check(&error, Data, "@: the body is larger than 10 bytes; ask for fewer records a page");
+}
+
+#[test]
+fn errors_of_links_tell_where_they_lead() {
+    use ErrorKind::Data;
+    let (place, to) = (place(), RedactedUrl::new(&"http://evil.test/?token=abc".parse().unwrap()));
+    let error = SourceError::RedirectRefused { place: place.clone(), to: to.clone(), why: "it is another host" };
+    check(&error, Data, "@: redirected to `http://evil.test/?token=***`, which is refused: it is another host");
+    let error = SourceError::LinkRefused { place: place.clone(), to, why: "it is another host" };
+    check(&error, Data, "@: the next link leads to `http://evil.test/?token=***`, which is refused: it is another host");
+    let error = SourceError::BadLink { place, what: "the next link".to_owned() };
+    check(&error, Data, "@: the next link is not a URL");
+}
+
+#[test]
+fn errors_of_paging_tell_both_pages_and_what_to_write() {
+    use ErrorKind::Data;
+    let place = place();
+    let repeats = |what| SourceError::Repeats { place: place.clone(), what, earlier: 1 };
+    let advice = "going on would never end; check the paginator";
+    check(&repeats(Repeated::Cursor), Data, &format!("@: gives the cursor of page 1 again: {advice}"));
+    check(&repeats(Repeated::Link), Data, &format!("@: gives the next link of page 1 again: {advice}"));
+    let advice = "the API repeats a page; check the paginator's parameter names, or give it a `total_path` or `has_more_path`";
+    check(&repeats(Repeated::Records), Data, &format!("@: has the records of page 1 again: {advice}"));
+    let error = SourceError::EmptyPages { place: place.clone(), in_a_row: 6 };
+    let message =
+        "@: 6 pages in a row have no records, and each names a next one; set `stop_after_empty_page` if that is the end";
+    check(&error, Data, message);
+    let error = SourceError::RecordsPastEnd { place: place.clone(), later: 3 };
+    check(&error, Data, "@: the resource ends here, yet page 3 has records: rows would be lost");
+    let (hint, write) = ("`$.next` is a URL".to_owned(), "paginator: {type: json_link}");
+    let error = SourceError::MorePages { place, hint, write };
+    check(&error, Data, "@: the paginator finds no next page, but `$.next` is a URL; write `paginator: {type: json_link}`");
+}
+
+#[test]
+fn errors_of_totals_and_flags_tell_the_path() {
+    use ErrorKind::Data;
+    let (place, total) = (place(), path("total"));
+    let (expected, found) = ("a whole number", "other text");
+    let error = SourceError::BadValue { place: place.clone(), path: total.clone(), expected, found };
+    check(&error, Data, "@: `$.total` should be a whole number, but is other text");
+    let contradicted = |path, declared| SourceError::TotalContradicted {
+        place: place.clone(),
+        unit: "records",
+        read: 95,
+        total: 120,
+        path,
+        declared,
+    };
+    let message = "@: the resource ended after 95 records, but the API's total is 120";
+    check(&contradicted(None, false), Data, message);
+    check(&contradicted(Some(total.clone()), true), Data, &format!("{message} (at `$.total`)"));
+    let advice = "(at `$.total`; set `total_path: null` if that is something else)";
+    check(&contradicted(Some(total.clone()), false), Data, &format!("{message} {advice}"));
+    let error = SourceError::MoreWithoutWay { place: place.clone(), path: path("more"), why: "there is no next cursor" };
+    check(&error, Data, "@: `$.more` says there are more records, but there is no next cursor");
+    let error = SourceError::TotalMissing { place, path: total };
+    check(&error, Data, "@: no page has a number at `$.total`, which `expect.total` names");
+}
+
+#[test]
+fn errors_of_the_program_and_its_config_are_told_apart() {
+    let what = "the bearer token".to_owned();
+    let message =
+        "the bearer token cannot be sent as an HTTP header: names are letters, digits and `-`, values have no line breaks";
+    check(&SourceError::BadHeader { what }, ErrorKind::Config, message);
+    check(&SourceError::Setup { source: transport() }, ErrorKind::Internal, "the HTTP client cannot be made");
+    let resource = || "orders".to_owned();
+    check(&SourceError::Cancelled { resource: resource() }, ErrorKind::Cancelled, "`orders`: cancelled");
+    let error = SourceError::Abandoned { resource: resource(), page: 2 };
+    check(&error, ErrorKind::Internal, "`orders`, page 2: nobody decodes the pages any more");
+}
