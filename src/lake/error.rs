@@ -30,6 +30,28 @@ pub(crate) enum LakeError {
         /// Why not.
         source: parquet::errors::ParquetError,
     },
+    /// Rows could not be brought into the form that files have, or back.
+    #[error("cannot {action} rows of table `{table}`")]
+    Arrow {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The table.
+        table: String,
+        /// Why not.
+        source: arrow::error::ArrowError,
+    },
+    /// A table is not what the config says, in a way that a run cannot change by itself.
+    #[error("table `{table}` has {what} {found}, the config {wanted}: change it back, or run once with `--full-refresh`")]
+    TableDiffers {
+        /// The table.
+        table: String,
+        /// What differs: its primary key or its partitioning.
+        what: &'static str,
+        /// What the table has.
+        found: String,
+        /// What the config says.
+        wanted: String,
+    },
     /// Rows could not be given to partitions.
     #[error(transparent)]
     Partition(#[from] PartitionError),
@@ -189,6 +211,8 @@ impl LakeError {
                 Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotADirectory | Io::InvalidFilename => ErrorKind::Config,
                 _ => ErrorKind::Unavailable,
             },
+            Self::Arrow { .. } => ErrorKind::Data,
+            Self::TableDiffers { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
             Self::Store { problem, .. } => match problem {

@@ -1,0 +1,65 @@
+//! A file in the spool while it is written: counted and hashed on the way, its handle given up when many files are open.
+//!
+//! Invariant: size and checksum are those of what was written, in order. No name ends in `.parquet`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::lake::LakeError;
+
+/// A new file, written from its start to its end.
+pub(crate) struct SpoolFile {
+    path: PathBuf,
+    file: Option<File>,
+    hasher: Xxh3Default,
+    bytes: u64,
+}
+
+impl SpoolFile {
+    /// Creates the file.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], also when a file of that name exists.
+    pub(crate) fn create(path: &Path) -> Result<Self, LakeError> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|source| LakeError::Disk {
+            action: "create",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { path: path.to_owned(), file: Some(file), hasher: Xxh3Default::new(), bytes: 0 })
+    }
+
+    /// Gives the handle back to the system; the next write opens the file again.
+    pub(crate) fn release(&mut self) {
+        self.file = None;
+    }
+
+    /// The file's path, size and XXH3-64 as 16 hex digits.
+    pub(crate) fn finish(self) -> (PathBuf, u64, String) {
+        (self.path, self.bytes, format!("{:016x}", self.hasher.digest()))
+    }
+
+    fn open(&mut self) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => OpenOptions::new().append(true).open(&self.path)?,
+        };
+        Ok(self.file.insert(file))
+    }
+}
+
+impl Write for SpoolFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.open()?.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,374 @@
+//! Writing a Parquet file: rows as they arrive, column by column in parallel, and column chunks carried over from other files.
+//!
+//! In: batches of the file's schema, or row groups of a [`ParquetSource`]. Out: a [`FinishedFile`]. Memory: the encoded pages of
+//! the open row group, at most [`FileLimits::row_group_bytes`] and one batch more.
+//! Free to change: how the work is spread over threads; the bytes may not depend on it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::SchemaDescriptor;
+use rayon::prelude::*;
+
+use crate::lake::parquet::source::leaves;
+use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
+use crate::lake::{LakeError, LiveFile};
+
+/// Bounds of a row group; whichever is met first closes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileLimits {
+    /// Rows.
+    pub(crate) row_group_rows: usize,
+    /// Encoded bytes.
+    pub(crate) row_group_bytes: usize,
+}
+
+/// Where a top-level column of a row group comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnPlan {
+    /// The bytes of the source's column with this number.
+    Copy(usize),
+    /// The rows that are handed in.
+    Encode,
+}
+
+/// A finished file in the spool.
+#[derive(Debug, Clone)]
+pub(crate) struct FinishedFile {
+    /// Where.
+    pub(crate) path: PathBuf,
+    /// Rows of each row group.
+    pub(crate) row_groups: Vec<u64>,
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+    /// XXH3-64 of the content, as 16 hex digits.
+    pub(crate) checksum: String,
+}
+
+impl FinishedFile {
+    /// Rows of the file.
+    pub(crate) fn rows(&self) -> u64 {
+        self.row_groups.iter().sum()
+    }
+
+    /// Opens the file for reading.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn open(&self) -> Result<ParquetSource, LakeError> {
+        ParquetSource::open(LiveFile::open_disk(&self.path)?, file_name(&self.path))
+    }
+
+    /// Makes the file durable.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) fn sync(&self) -> Result<(), LakeError> {
+        let synced = File::open(&self.path).and_then(|file| file.sync_all());
+        synced.map_err(|source| LakeError::Disk { action: "sync", path: self.path.clone(), source })
+    }
+
+    /// Removes the file, which nothing needs any more.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) fn remove(&self) -> Result<(), LakeError> {
+        let removed = std::fs::remove_file(&self.path);
+        removed.map_err(|source| LakeError::Disk { action: "remove", path: self.path.clone(), source })
+    }
+}
+
+/// A file that is being written.
+pub(crate) struct ParquetFile {
+    path: PathBuf,
+    writer: SerializedFileWriter<SpoolFile>,
+    factory: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    limits: FileLimits,
+    open: Option<OpenRowGroup>,
+    row_groups: Vec<u64>,
+}
+
+/// Column encoders of the row group that rows go to.
+struct OpenRowGroup {
+    columns: Vec<ArrowColumnWriter>,
+    rows: usize,
+}
+
+impl ParquetFile {
+    /// Creates the file; `bloom_rows` sizes the bloom filters of its row groups.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn create(
+        path: &Path,
+        schema: SchemaRef,
+        style: &FileStyle,
+        encodings: &ColumnEncodings,
+        bloom_rows: usize,
+    ) -> Result<Self, LakeError> {
+        let failed = |source| failed("write", path, source);
+        let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(failed)?;
+        let properties = encodings.properties(style, &schema, &parquet, bloom_rows).map_err(failed)?;
+        let spool = SpoolFile::create(path)?;
+        let writer = SerializedFileWriter::new(spool, parquet.root_schema_ptr(), Arc::new(properties)).map_err(failed)?;
+        let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
+        let path = path.to_owned();
+        Ok(Self { path, writer, factory, schema, limits: style.limits, open: None, row_groups: Vec::new() })
+    }
+
+    /// The columns of the file.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Encodes rows of the file's schema; closes row groups as they fill up.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn write(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
+        let mut fitting = Vec::new();
+        for batch in batches {
+            let mut rest = batch.clone();
+            while rest.num_rows() > 0 {
+                let waiting: usize = fitting.iter().map(RecordBatch::num_rows).sum();
+                let room = self.limits.row_group_rows.max(1) - self.open_rows() - waiting;
+                let rows = rest.num_rows().min(room);
+                fitting.push(rest.slice(0, rows));
+                rest = rest.slice(rows, rest.num_rows() - rows);
+                if rows == room {
+                    self.encode(&std::mem::take(&mut fitting))?;
+                    self.close_row_group()?;
+                }
+            }
+        }
+        self.encode(&fitting)?;
+        if self.open_bytes() >= self.limits.row_group_bytes {
+            self.close_row_group()?;
+        }
+        Ok(())
+    }
+
+    /// Rows of the open row group.
+    pub(crate) fn open_rows(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.rows)
+    }
+
+    /// Encoded bytes of the open row group, as estimated.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.columns.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum())
+    }
+
+    /// Memory of the open row group, as estimated.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.columns.iter().map(ArrowColumnWriter::memory_size).sum())
+    }
+
+    /// Bytes of the file if it were closed, as estimated.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64 + self.open_bytes() as u64
+    }
+
+    /// Rows of each closed row group.
+    pub(crate) fn row_groups(&self) -> &[u64] {
+        &self.row_groups
+    }
+
+    /// Gives the file's handle back to the system until it is written to again.
+    pub(crate) fn release(&mut self) {
+        self.writer.inner_mut().release();
+    }
+
+    /// Ends the open row group, if it has rows.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn close_row_group(&mut self) -> Result<(), LakeError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let closed: ParquetResult<Vec<_>> = open.columns.into_par_iter().map(ArrowColumnWriter::close).collect();
+        let written = closed.and_then(|chunks| {
+            let mut row_group = self.writer.next_row_group()?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut row_group)?;
+            }
+            row_group.close()
+        });
+        written.map_err(|source| failed("write", &self.path, source))?;
+        self.row_groups.push(open.rows as u64);
+        Ok(())
+    }
+
+    /// Adds a row group of `source`: planned columns as bytes, the others encoded from `rows`, whose batches hold exactly those, in
+    /// the file's order. The open row group is closed before.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`], and those of `rows`.
+    pub(crate) fn append_row_group(
+        &mut self,
+        source: &ParquetSource,
+        row_group: usize,
+        plan: &[ColumnPlan],
+        rows: impl Iterator<Item = Result<RecordBatch, LakeError>>,
+    ) -> Result<(), LakeError> {
+        self.close_row_group()?;
+        let mut encoded = self.encode_planned(plan, rows)?.into_iter();
+        let path = self.path.clone();
+        let failed = |source| failed("write", &path, source);
+        let descriptor = SchemaDescriptor::new(self.writer.schema_descr().root_schema_ptr());
+        let mut target = self.writer.next_row_group().map_err(failed)?;
+        for (column, planned) in plan.iter().enumerate() {
+            match *planned {
+                ColumnPlan::Copy(from) => copy_column(&mut target, source, row_group, from, failed)?,
+                ColumnPlan::Encode => {
+                    for chunk in encoded.by_ref().take(leaves(&descriptor, column).len()) {
+                        chunk.append_to_row_group(&mut target).map_err(failed)?;
+                    }
+                }
+            }
+        }
+        target.close().map_err(failed)?;
+        self.row_groups.push(source.row_group_rows(row_group) as u64);
+        Ok(())
+    }
+
+    /// Writes the footer. The file is not durable yet: [`FinishedFile::sync`].
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn finish(mut self) -> Result<FinishedFile, LakeError> {
+        self.close_row_group()?;
+        let spool = self.writer.into_inner().map_err(|source| failed("write", &self.path, source))?;
+        let (path, bytes, checksum) = spool.finish();
+        Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum })
+    }
+
+    /// Whether `column` of this file can be carried over from `source`'s column `from`.
+    pub(crate) fn can_copy(&self, column: usize, source: &ParquetSource, from: usize) -> bool {
+        let (target, found) = (self.writer.schema_descr(), source.metadata().file_metadata().schema_descr());
+        let (here, there) = (leaves(target, column), source.leaves(from));
+        here.len() == there.len() && here.zip(there).all(|(here, there)| target.column(here) == found.column(there))
+    }
+
+    /// Encodes batches that fit the open row group.
+    fn encode(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if rows == 0 {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let failed = |source| failed("write", &path, source);
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let columns = self.factory.create_column_writers(self.row_groups.len()).map_err(failed)?;
+                OpenRowGroup { columns, rows: 0 }
+            }
+        };
+        let columns: Vec<usize> = (0..self.schema.fields().len()).collect();
+        encode_columns(&self.schema, &columns, batches, &mut open.columns).map_err(failed)?;
+        open.rows += rows;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// The encoded chunks of all leaves of planned columns.
+    fn encode_planned(
+        &self,
+        plan: &[ColumnPlan],
+        rows: impl Iterator<Item = Result<RecordBatch, LakeError>>,
+    ) -> Result<Vec<ArrowColumnChunk>, LakeError> {
+        let wanted: Vec<usize> =
+            plan.iter().enumerate().filter(|(_, planned)| **planned == ColumnPlan::Encode).map(|(column, _)| column).collect();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |source| failed("write", &self.path, source);
+        let descriptor = self.writer.schema_descr();
+        let all = self.factory.create_column_writers(self.row_groups.len()).map_err(failed)?;
+        let mut writers: Vec<_> = all
+            .into_iter()
+            .enumerate()
+            .filter(|(leaf, _)| wanted.contains(&descriptor.get_column_root_idx(*leaf)))
+            .map(|(_, writer)| writer)
+            .collect();
+        let projected = Schema::new(wanted.iter().map(|&column| Arc::clone(&self.schema.fields()[column])).collect::<Vec<_>>());
+        let columns: Vec<usize> = (0..wanted.len()).collect();
+        for batch in rows {
+            encode_columns(&projected, &columns, &[batch?], &mut writers).map_err(failed)?;
+        }
+        writers.into_par_iter().map(ArrowColumnWriter::close).collect::<ParquetResult<Vec<_>>>().map_err(failed)
+    }
+}
+
+/// Carries one top-level column over, leaf by leaf.
+fn copy_column(
+    target: &mut SerializedRowGroupWriter<'_, SpoolFile>,
+    source: &ParquetSource,
+    row_group: usize,
+    from: usize,
+    failed: impl Fn(ParquetError) -> LakeError,
+) -> Result<(), LakeError> {
+    for leaf in source.leaves(from) {
+        let chunk = source.chunk(row_group, leaf)?;
+        target.append_column(source.file(), chunk).map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// Writes `columns` of all batches to their leaf encoders, leaves in parallel.
+fn encode_columns(
+    schema: &Schema,
+    columns: &[usize],
+    batches: &[RecordBatch],
+    writers: &mut [ArrowColumnWriter],
+) -> ParquetResult<()> {
+    let levels: ParquetResult<Vec<Vec<Vec<ArrowLeafColumn>>>> = columns
+        .par_iter()
+        .map(|&column| {
+            let field = schema.field(column);
+            let arrays = batches.iter().map(|batch| batch.column(column));
+            arrays.map(|array: &ArrayRef| compute_leaves(field, array)).collect()
+        })
+        .collect();
+    // By column, batch and leaf so far; an encoder takes its leaf of every batch.
+    let mut by_leaf: Vec<Vec<ArrowLeafColumn>> = Vec::with_capacity(writers.len());
+    for batches_of_column in levels? {
+        let first = by_leaf.len();
+        for batch in batches_of_column {
+            for (leaf, values) in batch.into_iter().enumerate() {
+                if by_leaf.len() <= first + leaf {
+                    by_leaf.push(Vec::with_capacity(batches.len()));
+                }
+                by_leaf[first + leaf].push(values);
+            }
+        }
+    }
+    if by_leaf.len() != writers.len() {
+        return Err(ParquetError::General(format!("{} leaves for {} encoders", by_leaf.len(), writers.len())));
+    }
+    writers.par_iter_mut().zip(by_leaf).try_for_each(|(writer, leaf)| leaf.iter().try_for_each(|values| writer.write(values)))
+}
+
+fn failed(action: &'static str, path: &Path, source: ParquetError) -> LakeError {
+    let name = file_name(path);
+    match source {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(source) => LakeError::Disk { action, path: path.to_owned(), source: *source },
+            Err(cause) => LakeError::Parquet { action, path: name, source: ParquetError::External(cause) },
+        },
+        source => LakeError::Parquet { action, path: name, source },
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

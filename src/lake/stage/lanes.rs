@@ -1,0 +1,220 @@
+//! Lanes: one a partition, each with an open segment that rows are appended to as they arrive.
+//!
+//! In: batches of one schema, with the partition they belong to. Out: [`Segment`]s, numbered in the order in which they were opened.
+//! Invariants: the open row groups of all lanes stay within [`StageBudgets::open_bytes`]; past it row groups are closed early,
+//! those first that no row went to lately. A batch that does not fit its segment's types closes it and opens the next.
+//! Not here: what the final files are.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetFile};
+use crate::lake::stage::arrivals::ArrivalLog;
+use crate::lake::stage::arrow_failed;
+use crate::lake::stage::form::{same_columns, to_file};
+use crate::lake::stage::segment::{OrderFile, Segment};
+use crate::lake::stage::settings::{StageBudgets, StageSettings};
+use crate::lake::stage::sink::RowSink;
+use crate::lake::stage::spellings::Spellings;
+use crate::lake::{LakeError, PartitionId};
+use crate::schema::TableSchema;
+
+/// Chunks after which a lane without new rows counts as idle.
+const IDLE_CHUNKS: u64 = 4;
+
+/// All lanes of a run.
+pub(crate) struct Lanes {
+    settings: Arc<StageSettings>,
+    style: FileStyle,
+    prefix: &'static str,
+    encodings: ColumnEncodings,
+    lanes: Vec<Lane>,
+    segments: Vec<Option<Segment>>,
+    chunk: u64,
+    /// Where rows went.
+    pub(crate) arrivals: ArrivalLog,
+}
+
+#[derive(Default)]
+struct Lane {
+    open: Option<OpenSegment>,
+    memory_bytes: usize,
+    last_chunk: u64,
+}
+
+struct OpenSegment {
+    number: usize,
+    partition: PartitionId,
+    schema: Arc<TableSchema>,
+    sink: RowSink,
+    rows: u32,
+    spellings: Spellings,
+}
+
+impl Lanes {
+    /// No lanes yet; `prefix` begins the names of their files, `style` says whether they are sorted.
+    pub(crate) fn new(settings: &Arc<StageSettings>, style: FileStyle, prefix: &'static str) -> Self {
+        let arrivals = ArrivalLog::new(settings.spool.join(format!("{prefix}-arrivals.tmp")), settings.budgets.note_bytes);
+        Self {
+            settings: Arc::clone(settings),
+            style,
+            prefix,
+            encodings: ColumnEncodings::default(),
+            lanes: Vec::new(),
+            segments: Vec::new(),
+            chunk: 0,
+            arrivals,
+        }
+    }
+
+    /// Chooses the encodings of segments that are opened from here on.
+    pub(crate) fn set_encodings(&mut self, encodings: ColumnEncodings) {
+        self.encodings = encodings;
+    }
+
+    /// The encodings chosen.
+    pub(crate) fn encodings(&self) -> &ColumnEncodings {
+        &self.encodings
+    }
+
+    /// Begins a chunk: what follows until the next is one step of the budget's clock.
+    ///
+    /// # Errors
+    /// Those of closing row groups.
+    pub(crate) fn begin_chunk(&mut self) -> Result<(), LakeError> {
+        self.chunk += 1;
+        self.keep_budget()
+    }
+
+    /// Appends rows of `schema`, the files' schema, to a partition's segment, and tells its number. `row_bytes` is their estimated
+    /// size in memory, each. The caller notes the arrivals.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn write(
+        &mut self,
+        partition: PartitionId,
+        schema: &Arc<TableSchema>,
+        batches: &[RecordBatch],
+        row_bytes: usize,
+    ) -> Result<u32, LakeError> {
+        let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u32;
+        let place = partition.index();
+        if self.lanes.len() <= place {
+            self.lanes.resize_with(place + 1, Lane::default);
+        }
+        self.fit(partition, schema, rows)?;
+        let many = self.lanes.len() > self.settings.budgets.open_handles;
+        let lane = &mut self.lanes[place];
+        let open = lane.open.as_mut().expect("`fit` has opened it");
+        open.rows += rows;
+        let file_batches: Vec<RecordBatch> = batches
+            .iter()
+            .map(|batch| to_file(batch, schema, open.sink.file().schema()))
+            .collect::<Result<_, _>>()
+            .map_err(|source| arrow_failed("write", &self.settings.table, source))?;
+        let number = open.number as u32;
+        open.sink.write(file_batches, row_bytes)?;
+        lane.memory_bytes = open.sink.memory_bytes();
+        lane.last_chunk = self.chunk;
+        let full = open.sink.bytes() >= self.settings.target_file_size;
+        if many {
+            open.sink.release();
+        }
+        if full {
+            self.close(place)?;
+        }
+        Ok(number)
+    }
+
+    /// Closes all lanes; the segments in the order in which they were opened.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn finish(mut self) -> Result<(Vec<Segment>, ArrivalLog, ColumnEncodings), LakeError> {
+        for place in 0..self.lanes.len() {
+            self.close(place)?;
+        }
+        Ok((self.segments.into_iter().flatten().collect(), self.arrivals, self.encodings))
+    }
+
+    /// Makes sure that the lane's segment takes `rows` rows of `schema`.
+    fn fit(&mut self, partition: PartitionId, schema: &Arc<TableSchema>, rows: u32) -> Result<(), LakeError> {
+        if let Some(open) = self.lanes[partition.index()].open.as_mut() {
+            if open.takes(schema) && open.rows.checked_add(rows).is_some_and(|rows| rows < u32::MAX) {
+                open.schema = Arc::clone(schema);
+                return Ok(());
+            }
+            self.close(partition.index())?;
+        }
+        let number = self.segments.len();
+        let path = self.settings.spool.join(format!("{}-{number:06}.tmp", self.prefix));
+        let arrow = schema.to_file_arrow();
+        let bloom_rows = bloom_rows(&self.settings.budgets, self.lanes.len());
+        let file = ParquetFile::create(&path, arrow, &self.style, &self.encodings, bloom_rows)?;
+        let sorts = !self.style.sort_by.is_empty();
+        let order = if sorts && self.settings.is_keyed() {
+            Some(OrderFile::create(self.settings.spool.join(format!("{}-{number:06}-order.tmp", self.prefix)))?)
+        } else {
+            None
+        };
+        self.segments.push(None);
+        self.lanes[partition.index()].open = Some(OpenSegment {
+            number,
+            partition,
+            schema: Arc::clone(schema),
+            sink: RowSink::new(&self.settings, file, sorts, order),
+            rows: 0,
+            spellings: Spellings::default(),
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, place: usize) -> Result<(), LakeError> {
+        let lane = &mut self.lanes[place];
+        let Some(open) = lane.open.take() else { return Ok(()) };
+        lane.memory_bytes = 0;
+        let (file, order) = open.sink.finish()?;
+        self.segments[open.number] =
+            Some(Segment { partition: open.partition, schema: open.schema, file, spellings: open.spellings, order });
+        Ok(())
+    }
+
+    /// Closes row groups until the open ones fit the budget again.
+    fn keep_budget(&mut self) -> Result<(), LakeError> {
+        let many = self.lanes.len() > self.settings.budgets.open_handles;
+        let mut total: usize = self.lanes.iter().map(|lane| lane.memory_bytes).sum();
+        while total > self.settings.budgets.open_bytes {
+            let chunk = self.chunk;
+            let idle = |lane: &Lane| lane.last_chunk + IDLE_CHUNKS <= chunk;
+            let candidates = self.lanes.iter_mut().filter(|lane| lane.memory_bytes > 0);
+            let Some(lane) = candidates.max_by_key(|lane| (idle(lane), lane.memory_bytes)) else { return Ok(()) };
+            total -= lane.memory_bytes;
+            lane.memory_bytes = 0;
+            if let Some(open) = lane.open.as_mut() {
+                open.sink.close_row_group()?;
+                if many {
+                    open.sink.release();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OpenSegment {
+    /// Whether rows of `schema` can be appended: as files they have the very types of those before.
+    fn takes(&self, schema: &Arc<TableSchema>) -> bool {
+        Arc::ptr_eq(&self.schema, schema) || same_columns(&self.schema.columns, &schema.columns)
+    }
+}
+
+/// Distinct keys that bloom filters are made for: they are allocated whole for each open row group.
+fn bloom_rows(budgets: &StageBudgets, lanes: usize) -> usize {
+    match lanes {
+        0..=4 => budgets.row_group_rows,
+        5..=16 => budgets.row_group_rows.div_ceil(4),
+        _ => budgets.row_group_rows.div_ceil(16),
+    }
+}

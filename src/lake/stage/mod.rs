@@ -1,0 +1,270 @@
+//! Stage: a run's rows of one table become finished files in the spool, and the changes that a commit publishes.
+//!
+//! In: batches in page order, under schemas that only widen; the table as last night's manifest has it; its live files.
+//! Out: a [`StagedTable`]. Rows are encoded as they arrive, under the schema known so far; what turns out to be narrower than
+//! the final schema, or superseded by a later row of its key, is repaired at the end, and only that.
+//!
+//! Invariants: `rows_in == inserted + updated + unchanged + deduplicated`; a key is in the table once; all files have one
+//! schema; the same input over the same table gives the same names and bytes; memory is bounded by [`StageBudgets`] (plus
+//! bits and footers); nothing outside the spool is written. Not here: publishing, the store.
+
+mod adapt;
+mod arrivals;
+mod files;
+mod finish;
+mod form;
+mod lanes;
+mod segment;
+mod settings;
+mod sink;
+mod spellings;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+pub(crate) use settings::{StageBudgets, StageSettings};
+
+use crate::config::{PartitionField, WriteDisposition};
+use crate::decode::TypedBatch;
+use crate::lake::parquet::ColumnEncodings;
+use crate::lake::stage::arrivals::{unit_and_row, unit_room};
+use crate::lake::stage::form::to_file;
+use crate::lake::stage::lanes::Lanes;
+use crate::lake::{LakeError, LiveFiles, Partitioner, RoutedRows, StageStats, StagedTable, TableState};
+use crate::merge::{KeyLog, hash_keys};
+use crate::schema::{ColumnType, TableSchema};
+
+/// One table while its rows arrive.
+pub(crate) struct TableStage {
+    settings: Arc<StageSettings>,
+    existing: TableState,
+    files: Arc<dyn LiveFiles>,
+    partitioner: Partitioner,
+    /// The widest schema so far, the table's own included.
+    schema: Arc<TableSchema>,
+    /// `schema` as files have it.
+    file_schema: Arc<TableSchema>,
+    waiting: Vec<TypedBatch>,
+    waiting_rows: usize,
+    waiting_bytes: usize,
+    sampled: bool,
+    lanes: Lanes,
+    keys: Option<KeyLog>,
+    stats: StageStats,
+}
+
+impl TableStage {
+    /// Begins a table's run.
+    ///
+    /// # Errors
+    /// [`LakeError::TableDiffers`] when the table has another primary key or other partitions than the settings, unless the run
+    /// replaces it; [`LakeError::Disk`] when the spool cannot be made.
+    pub(crate) fn new(settings: StageSettings, existing: TableState, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
+        check_same_table(&settings, &existing)?;
+        let spool = settings.spool.clone();
+        std::fs::create_dir_all(&spool).map_err(|source| LakeError::Disk { action: "create", path: spool.clone(), source })?;
+        let settings = Arc::new(settings);
+        let schema = Arc::new(existing.schema.clone());
+        let partitioner = Partitioner::new(&settings.partition_by, &schema)?;
+        let keys = settings.is_keyed().then(|| KeyLog::new(spool, settings.budgets.key_bytes));
+        let mut style = settings.style();
+        if merges_onto(&settings, &existing) {
+            style.sort_by.clear();
+        }
+        let lanes = Lanes::new(&settings, style, "rows");
+        let mut stage = Self {
+            settings,
+            existing,
+            files,
+            partitioner,
+            file_schema: Arc::clone(&schema),
+            schema,
+            waiting: Vec::new(),
+            waiting_rows: 0,
+            waiting_bytes: 0,
+            sampled: false,
+            lanes,
+            keys,
+            stats: StageStats::default(),
+        };
+        stage.widen_to(TableSchema::clone(&stage.schema))?;
+        Ok(stage)
+    }
+
+    /// Takes the rows of the next page. Blocking: encodes when enough have come together.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    pub(crate) fn push(&mut self, rows: TypedBatch) -> Result<(), LakeError> {
+        if rows.batch.num_rows() == 0 && Arc::ptr_eq(&rows.schema, &self.schema) {
+            return Ok(());
+        }
+        self.stats.rows_in += rows.batch.num_rows() as u64;
+        self.waiting_rows += rows.batch.num_rows();
+        self.waiting_bytes += rows.batch.columns().iter().map(|column| column.get_buffer_memory_size()).sum::<usize>();
+        self.waiting.push(rows);
+        let budgets = &self.settings.budgets;
+        let rows = if self.sampled { budgets.chunk_rows } else { budgets.sample_rows };
+        if self.waiting_rows >= rows || self.waiting_bytes >= budgets.chunk_bytes {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run: repairs what has to be, and tells the changes. `run_schema` is what the run knows of the table's columns,
+    /// rows or none.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    pub(crate) fn finish(mut self, run_schema: &TableSchema) -> Result<StagedTable, LakeError> {
+        self.flush()?;
+        let schema = self.schema.join(run_schema);
+        self.widen_to(schema)?;
+        finish::finish(self)
+    }
+
+    /// Brings the schema so far to one at least as wide.
+    fn widen_to(&mut self, schema: TableSchema) -> Result<(), LakeError> {
+        let file_schema = self.partitioner.file_schema(&schema)?;
+        self.file_schema = Arc::new(if self.is_merging() { schema.clone() } else { file_schema });
+        self.schema = Arc::new(schema);
+        Ok(())
+    }
+
+    /// Whether rows are compared with live ones before they find their place.
+    fn is_merging(&self) -> bool {
+        merges_onto(&self.settings, &self.existing)
+    }
+
+    /// Encodes the rows that wait.
+    fn flush(&mut self) -> Result<(), LakeError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        let row_bytes = self.waiting_bytes / self.waiting_rows.max(1);
+        (self.waiting_rows, self.waiting_bytes) = (0, 0);
+        let mut joined: Option<TableSchema> = None;
+        let mut seen = Arc::clone(&self.schema);
+        for rows in &waiting {
+            if !Arc::ptr_eq(&rows.schema, &seen) && *rows.schema != *joined.as_ref().unwrap_or(&self.schema) {
+                joined = Some(joined.as_ref().unwrap_or(&self.schema).join(&rows.schema));
+            }
+            seen = Arc::clone(&rows.schema);
+        }
+        if let Some(joined) = joined.filter(|joined| *joined != *self.schema) {
+            self.widen_to(joined)?;
+        }
+        let rows: Vec<TypedBatch> = waiting
+            .into_iter()
+            .map(|rows| adapt::widen_rows(rows, &self.schema, &self.settings.table))
+            .collect::<Result<_, _>>()?;
+        let batches: Vec<RecordBatch> = rows.iter().map(|rows| rows.batch.clone()).collect();
+        if !self.sampled {
+            self.sampled = true;
+            let arrow = self.file_schema.to_file_arrow();
+            let failed = |source| arrow_failed("write", &self.settings.table, source);
+            let sample: Vec<RecordBatch> =
+                batches.iter().map(|batch| to_file(batch, &self.schema, &arrow)).collect::<Result<_, _>>().map_err(failed)?;
+            self.lanes.set_encodings(ColumnEncodings::sample(&sample));
+        }
+        self.log_keys(&batches)?;
+        self.route(&batches, row_bytes)
+    }
+
+    /// Notes the keys of rows that are about to be appended.
+    fn log_keys(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
+        let Some(keys) = self.keys.as_mut() else { return Ok(()) };
+        let mut hashes = Vec::new();
+        let mut arrival = self.lanes.arrivals.rows();
+        for batch in batches {
+            hash_keys(&key_columns(&self.settings.primary_key, batch), &mut hashes)?;
+            let mut rest = hashes.as_slice();
+            while !rest.is_empty() {
+                let (unit, row) = unit_and_row(arrival);
+                let (now, later) = rest.split_at(rest.len().min(unit_room(arrival)));
+                keys.push(now, unit, row)?;
+                arrival += now.len() as u64;
+                rest = later;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends rows of the schema so far to the lanes of their partitions.
+    fn route(&mut self, batches: &[RecordBatch], row_bytes: usize) -> Result<(), LakeError> {
+        self.lanes.begin_chunk()?;
+        let file = Arc::clone(&self.file_schema);
+        if self.is_merging() || self.settings.partition_by.is_empty() {
+            let nowhere = self.partitioner.partition_of(&vec![None; self.settings.partition_by.len()])?;
+            let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u32;
+            let segment = self.lanes.write(nowhere, &file, batches, row_bytes)?;
+            return self.lanes.arrivals.push(segment, rows);
+        }
+        let concat = concat_batches(&self.schema.to_arrow(), batches);
+        let chunk = concat.map_err(|source| arrow_failed("route", &self.settings.table, source))?;
+        let mut segments = vec![0; chunk.num_rows()];
+        for routed in self.partitioner.route(&chunk)? {
+            let rows = self.partitioner.file_batch(&chunk, &routed.rows)?;
+            let segment = self.lanes.write(routed.partition, &file, &[rows], row_bytes)?;
+            match &routed.rows {
+                RoutedRows::Range(range) => segments[range.clone()].fill(segment),
+                RoutedRows::Indices(rows) => rows.values().iter().for_each(|row| segments[*row as usize] = segment),
+            }
+        }
+        segments.into_iter().try_for_each(|segment| self.lanes.arrivals.push(segment, 1))
+    }
+}
+
+/// Whether the run's rows meet live ones.
+fn merges_onto(settings: &StageSettings, existing: &TableState) -> bool {
+    settings.disposition == WriteDisposition::Merge && !settings.primary_key.is_empty() && !existing.files.is_empty()
+}
+
+/// The key's columns; one that the batch lacks is null.
+fn key_columns(key: &[String], batch: &RecordBatch) -> Vec<ArrayRef> {
+    let missing = || new_null_array(&DataType::Null, batch.num_rows());
+    key.iter().map(|name| batch.column_by_name(name).cloned().unwrap_or_else(missing)).collect()
+}
+
+/// Refuses a table whose key or partitions are others than the settings'; a replaced table has neither yet.
+fn check_same_table(settings: &StageSettings, existing: &TableState) -> Result<(), LakeError> {
+    if existing.files.is_empty() || settings.disposition == WriteDisposition::Replace {
+        return Ok(());
+    }
+    let differs = |what, table: String, config: String| {
+        Err(LakeError::TableDiffers { table: settings.table.clone(), what, found: table, wanted: config })
+    };
+    if existing.primary_key != settings.primary_key {
+        return differs("primary key", listed(&existing.primary_key), listed(&settings.primary_key));
+    }
+    let wanted = partition_levels(&settings.partition_by);
+    if existing.partition_by != wanted {
+        let levels = |levels: &[(String, String, String)]| {
+            listed(&levels.iter().map(|(name, column, transform)| format!("{name} = {transform}({column})")).collect::<Vec<_>>())
+        };
+        return differs("partitioning", levels(&existing.partition_by), levels(&wanted));
+    }
+    Ok(())
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Partition levels as a [`TableState`] keeps them.
+pub(crate) fn partition_levels(fields: &[PartitionField]) -> Vec<(String, String, String)> {
+    fields.iter().map(|field| (field.name.clone(), field.column.clone(), settings::transform_name(field.transform))).collect()
+}
+
+/// The lake's error for one of arrow.
+fn arrow_failed(action: &'static str, table: &str, source: ArrowError) -> LakeError {
+    LakeError::Arrow { action, table: table.to_owned(), source }
+}

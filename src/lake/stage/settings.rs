@@ -1,0 +1,116 @@
+//! What a stage is told about its table, and the bounds it keeps.
+
+use std::path::PathBuf;
+
+use crate::config::{Compression, OnSchemaChange, PartitionField, SortField, Transform, WriteDisposition};
+use crate::lake::parquet::{FileLimits, FileStyle};
+
+/// How a table is staged.
+#[derive(Debug, Clone)]
+pub(crate) struct StageSettings {
+    /// The table's name, its folder below the lake's root.
+    pub(crate) table: String,
+    /// Columns of the primary key; empty without one.
+    pub(crate) primary_key: Vec<String>,
+    /// How rows enter the table.
+    pub(crate) disposition: WriteDisposition,
+    /// Partition folders, outermost first.
+    pub(crate) partition_by: Vec<PartitionField>,
+    /// Row order within a row group; empty means arrival.
+    pub(crate) sort_by: Vec<SortField>,
+    /// Parquet codec.
+    pub(crate) compression: Compression,
+    /// Encoded bytes at which a data file is split.
+    pub(crate) target_file_size: u64,
+    /// Plain and dictionary encodings only.
+    pub(crate) legacy_encodings: bool,
+    /// What happens to files of an older schema.
+    pub(crate) on_schema_change: OnSchemaChange,
+    /// A folder of this table and run alone, on local disk, on the file system of a lake on disk. Made if it is not there.
+    pub(crate) spool: PathBuf,
+    /// Bounds.
+    pub(crate) budgets: StageBudgets,
+}
+
+impl StageSettings {
+    /// Whether the run keeps one row a key.
+    pub(crate) fn is_keyed(&self) -> bool {
+        !self.primary_key.is_empty() && matches!(self.disposition, WriteDisposition::Merge | WriteDisposition::Replace)
+    }
+
+    /// What the table's files have in common.
+    pub(crate) fn style(&self) -> FileStyle {
+        FileStyle {
+            compression: self.compression,
+            legacy_encodings: self.legacy_encodings,
+            key: self.primary_key.clone(),
+            sort_by: self.sort_by.clone(),
+            limits: FileLimits { row_group_rows: self.budgets.row_group_rows, row_group_bytes: self.budgets.row_group_bytes },
+        }
+    }
+}
+
+/// Bounds of a stage. Peak memory of a table is about `chunk_bytes` twice, `open_bytes`, one row group's metadata a file and
+/// `key_bytes`; while merging onto live files `gather_bytes` and one batch more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StageBudgets {
+    /// Rows of a row group. A multiple of DuckDB's 122,880, and half of what the encoders can hold in memory at ease.
+    pub(crate) row_group_rows: usize,
+    /// Encoded bytes of a row group.
+    pub(crate) row_group_bytes: usize,
+    /// Rows of a row group that is sorted, for which it is held in memory unencoded.
+    pub(crate) sorted_rows: usize,
+    /// Rows that are looked at before encodings are chosen.
+    pub(crate) sample_rows: usize,
+    /// Rows that are encoded at once.
+    pub(crate) chunk_rows: usize,
+    /// Arrow bytes that are encoded at once, if that is less.
+    pub(crate) chunk_bytes: usize,
+    /// Memory of all open row groups.
+    pub(crate) open_bytes: usize,
+    /// Memory of the logs of keys, each.
+    pub(crate) key_bytes: usize,
+    /// Memory of the log of arrivals and of exceptional spellings, each.
+    pub(crate) note_bytes: usize,
+    /// Arrow bytes of incoming rows that are held while live files are rewritten.
+    pub(crate) gather_bytes: usize,
+    /// Rows below which a row group is small.
+    pub(crate) small_row_group_rows: u64,
+    /// Small row groups that a file may have.
+    pub(crate) small_row_groups: usize,
+    /// Open files that keep their handle.
+    pub(crate) open_handles: usize,
+}
+
+impl Default for StageBudgets {
+    fn default() -> Self {
+        Self {
+            row_group_rows: 4 * 122_880,
+            row_group_bytes: 128 << 20,
+            sorted_rows: 122_880,
+            sample_rows: 32_768,
+            chunk_rows: 16_384,
+            chunk_bytes: 16 << 20,
+            open_bytes: 96 << 20,
+            key_bytes: 64 << 20,
+            note_bytes: 4 << 20,
+            gather_bytes: 64 << 20,
+            small_row_group_rows: 65_536,
+            small_row_groups: 8,
+            open_handles: 64,
+        }
+    }
+}
+
+/// A transform as the config spells it.
+pub(crate) fn transform_name(transform: Transform) -> String {
+    match transform {
+        Transform::Identity => "identity".to_owned(),
+        Transform::Year => "year".to_owned(),
+        Transform::Month => "month".to_owned(),
+        Transform::Day => "day".to_owned(),
+        Transform::Hour => "hour".to_owned(),
+        Transform::Bucket { buckets } => format!("bucket[{buckets}]"),
+        Transform::Truncate { width } => format!("truncate[{width}]"),
+    }
+}

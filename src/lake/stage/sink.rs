@@ -1,0 +1,136 @@
+//! Rows on their way into a Parquet file: as they come, or sorted a row group at a time.
+//!
+//! Invariant: a sorted sink holds at most [`StageBudgets::sorted_rows`] rows, or a row group's bytes of them, and a chunk.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Schema};
+
+use crate::lake::LakeError;
+use crate::lake::parquet::{FinishedFile, ParquetFile};
+use crate::lake::stage::arrow_failed;
+use crate::lake::stage::segment::OrderFile;
+use crate::lake::stage::settings::StageSettings;
+use crate::merge::sort_batch;
+
+/// The column that carries row numbers through a sort; a member of that name would have to hold a control character.
+const NUMBER: &str = "\u{1}number";
+
+/// A file that takes rows.
+pub(crate) struct RowSink {
+    settings: Arc<StageSettings>,
+    file: ParquetFile,
+    sorts: bool,
+    order: Option<OrderFile>,
+    written: u32,
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
+    waiting_bytes: usize,
+}
+
+impl RowSink {
+    /// A sink into `file`, sorted when `sorts`; then the order is noted in `order`, if anyone will ask for it.
+    pub(crate) fn new(settings: &Arc<StageSettings>, file: ParquetFile, sorts: bool, order: Option<OrderFile>) -> Self {
+        let settings = Arc::clone(settings);
+        Self { settings, file, sorts, order, written: 0, waiting: Vec::new(), waiting_rows: 0, waiting_bytes: 0 }
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &ParquetFile {
+        &self.file
+    }
+
+    /// Gives the file's handle back to the system until it is written to again.
+    pub(crate) fn release(&mut self) {
+        self.file.release();
+    }
+
+    /// The file, to add row groups that need no sorting; rows that wait are written before.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn direct(&mut self) -> Result<&mut ParquetFile, LakeError> {
+        self.close_row_group()?;
+        Ok(&mut self.file)
+    }
+
+    /// Takes rows of the file's schema, of about `row_bytes` each in memory.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn write(&mut self, batches: Vec<RecordBatch>, row_bytes: usize) -> Result<(), LakeError> {
+        if !self.sorts {
+            return self.file.write(&batches);
+        }
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        self.waiting_rows += rows;
+        self.waiting_bytes += rows * row_bytes;
+        self.waiting.extend(batches);
+        let budgets = &self.settings.budgets;
+        if self.waiting_rows >= budgets.sorted_rows || self.waiting_bytes >= budgets.row_group_bytes {
+            self.close_row_group()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the row group that rows go to.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn close_row_group(&mut self) -> Result<(), LakeError> {
+        self.sort()?;
+        self.file.close_row_group()
+    }
+
+    /// Memory of what is not in the file yet, as estimated.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.file.memory_bytes() + self.waiting_bytes
+    }
+
+    /// Bytes of the file if it were closed, rows that wait left out.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.bytes()
+    }
+
+    /// Closes the file.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`], [`LakeError::Parquet`].
+    pub(crate) fn finish(mut self) -> Result<(FinishedFile, Option<OrderFile>), LakeError> {
+        self.close_row_group()?;
+        Ok((self.file.finish()?, self.order))
+    }
+
+    fn sort(&mut self) -> Result<(), LakeError> {
+        if self.waiting_rows == 0 {
+            return Ok(());
+        }
+        let failed = |source| arrow_failed("sort", &self.settings.table, source);
+        let waiting = concat_batches(self.file.schema(), &std::mem::take(&mut self.waiting)).map_err(failed)?;
+        (self.waiting_rows, self.waiting_bytes) = (0, 0);
+        let (sorted, order) = sort_with_order(&waiting, self.written, &self.settings)?;
+        self.written += waiting.num_rows() as u32;
+        if let Some(file) = self.order.as_mut() {
+            file.append(order.values().iter().copied())?;
+        }
+        self.file.write(&[sorted])
+    }
+}
+
+/// The batch in the table's order, and for each of its rows its number before, `first` being that of the first.
+fn sort_with_order(batch: &RecordBatch, first: u32, settings: &StageSettings) -> Result<(RecordBatch, UInt32Array), LakeError> {
+    let failed = |source| arrow_failed("sort", &settings.table, source);
+    let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values(first..first + batch.num_rows() as u32));
+    let mut fields = batch.schema_ref().fields().to_vec();
+    fields.push(Arc::new(Field::new(NUMBER, DataType::UInt32, false)));
+    let mut columns = batch.columns().to_vec();
+    columns.push(Arc::clone(&numbers));
+    let numbered = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(failed)?;
+    let sorted = sort_batch(&numbered, &settings.sort_by)?;
+    let (_, mut columns, _) = sorted.into_parts();
+    let order = columns.pop().unwrap_or(numbers);
+    let sorted = RecordBatch::try_new(batch.schema(), columns).map_err(failed)?;
+    Ok((sorted, order.as_primitive().clone()))
+}

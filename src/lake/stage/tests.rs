@@ -1,0 +1,274 @@
+//! The stage against a model: what a publisher would make of its changes, read back with the Parquet reader.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray, Float64Array, Int64Array, StringArray};
+use arrow::datatypes::{Float64Type, Int64Type};
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{Compression, OnSchemaChange, SortField, Transform};
+use crate::lake::{DataFile, FileChange, LiveFile};
+use crate::schema::Column;
+
+const INT: ColumnType = ColumnType::Int64 { wide: false };
+
+/// A lake folder with one table, and the publisher.
+#[derive(Debug)]
+struct Lake {
+    folder: TempDir,
+    state: TableState,
+    nights: u32,
+}
+
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl LiveFiles for Folder {
+    fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError> {
+        LiveFile::open_disk(&self.0.join(&file.path))
+    }
+}
+
+impl Lake {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), state: TableState::default(), nights: 0 }
+    }
+
+    fn settings(&mut self, disposition: WriteDisposition) -> StageSettings {
+        self.nights += 1;
+        StageSettings {
+            table: "t".into(),
+            primary_key: vec!["id".into()],
+            disposition,
+            partition_by: vec![],
+            sort_by: vec![],
+            compression: Compression::Zstd(1),
+            target_file_size: 1 << 20,
+            legacy_encodings: false,
+            on_schema_change: OnSchemaChange::Rewrite,
+            spool: self.folder.path().join(format!("spool-{}", self.nights)),
+            budgets: StageBudgets::default(),
+        }
+    }
+
+    fn run(&mut self, settings: StageSettings, rows: Vec<TypedBatch>) -> StageStats {
+        let files = Arc::new(Folder(self.folder.path().to_owned()));
+        let schema = rows.iter().fold(TableSchema::default(), |schema, rows| schema.join(&rows.schema));
+        let mut stage = TableStage::new(settings, self.state.clone(), files).unwrap();
+        rows.into_iter().for_each(|rows| stage.push(rows).unwrap());
+        let staged = stage.finish(&schema).unwrap();
+        self.publish(staged)
+    }
+
+    fn publish(&mut self, staged: StagedTable) -> StageStats {
+        let stats = staged.stats;
+        assert_eq!(
+            stats.rows_in,
+            stats.rows_inserted + stats.rows_updated + stats.rows_unchanged + stats.rows_deduplicated,
+            "{stats:?}"
+        );
+        for change in &staged.changes {
+            match change {
+                FileChange::Put { file, spooled, replaces } => {
+                    let target = self.folder.path().join(&file.path);
+                    assert_eq!(target.exists(), replaces.is_some(), "{}", file.path);
+                    if let Some(replaced) = replaces {
+                        assert!(self.state.files.contains(replaced));
+                    }
+                    std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+                    assert!(!spooled.to_string_lossy().ends_with(".parquet"));
+                    let bytes = std::fs::read(spooled).unwrap();
+                    assert_eq!(bytes.len() as u64, file.bytes);
+                    assert_eq!(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)), file.checksum);
+                    std::fs::rename(spooled, target).unwrap();
+                }
+                FileChange::Delete { file } => {
+                    assert!(self.state.files.contains(file));
+                    std::fs::remove_file(self.folder.path().join(&file.path)).unwrap();
+                }
+            }
+        }
+        self.state = staged.state;
+        let listed: Vec<String> = self.state.files.iter().map(|file| file.path.clone()).collect();
+        assert_eq!(listed, parquet_files(self.folder.path()));
+        stats
+    }
+
+    /// All rows as texts by column name, with partition values from the path for columns that files lack; files by path.
+    fn rows(&self) -> Vec<BTreeMap<String, String>> {
+        let mut rows = Vec::new();
+        for file in &self.state.files {
+            let read = read_file(&self.folder.path().join(&file.path));
+            assert_eq!(read.len() as u64, file.rows);
+            for mut row in read {
+                for level in file.path.split('/').filter(|part| part.contains('=')) {
+                    let (name, value) = level.split_once('=').unwrap();
+                    row.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+                }
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    fn schemas(&self) -> Vec<arrow::datatypes::SchemaRef> {
+        let open = |file: &DataFile| LiveFile::open_disk(&self.folder.path().join(&file.path)).unwrap();
+        self.state
+            .files
+            .iter()
+            .map(|file| crate::lake::parquet::ParquetSource::open(open(file), file.path.clone()).unwrap().schema().clone())
+            .collect()
+    }
+}
+
+fn parquet_files(folder: &Path) -> Vec<String> {
+    fn walk(folder: &Path, below: &str, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                walk(&entry.path(), &format!("{name}/"), found);
+            } else if name.ends_with(".parquet") {
+                found.push(name);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, "", &mut found);
+    found.sort();
+    found
+}
+
+fn read_file(path: &Path) -> Vec<BTreeMap<String, String>> {
+    use arrow::util::display::{ArrayFormatter, FormatOptions};
+    let source = crate::lake::parquet::ParquetSource::open(LiveFile::open_disk(path).unwrap(), "test".into()).unwrap();
+    let all = (0..source.row_groups().len()).collect();
+    let options = FormatOptions::new().with_null("null");
+    let mut rows = Vec::new();
+    for batch in source.read(all, None, None, 1000).unwrap() {
+        let batch = batch.unwrap();
+        let schema = batch.schema();
+        let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        for row in 0..batch.num_rows() {
+            let cells = schema.fields().iter().zip(&columns);
+            rows.push(cells.map(|(field, column)| (field.name().clone(), column.value(row).to_string())).collect());
+        }
+    }
+    rows
+}
+
+fn batch(columns: Vec<(&str, ColumnType, ArrayRef)>) -> TypedBatch {
+    let schema = TableSchema {
+        columns: columns.iter().map(|(name, column_type, _)| Column::inferred(*name, column_type.clone())).collect(),
+    };
+    let arrays = columns.into_iter().map(|(_, _, array)| array).collect();
+    let batch = RecordBatch::try_new(schema.to_arrow(), arrays).unwrap();
+    TypedBatch { schema: Arc::new(schema), batch, originals: vec![] }
+}
+
+fn ints(values: impl IntoIterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values))
+}
+
+fn texts(values: impl IntoIterator<Item = String>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+/// Rows with the ids, a text of the version, and a city.
+fn people(ids: impl Iterator<Item = i64> + Clone, version: &str) -> TypedBatch {
+    batch(vec![
+        ("id", INT, ints(ids.clone())),
+        ("name", ColumnType::Text, texts(ids.clone().map(|id| format!("{version} {id}")))),
+        ("city", ColumnType::Text, texts(ids.map(|id| format!("city {}", id % 3)))),
+    ])
+}
+
+fn names(lake: &Lake) -> BTreeMap<i64, String> {
+    let rows = lake.rows();
+    let names: BTreeMap<i64, String> = rows.iter().map(|row| (row["id"].parse().unwrap(), row["name"].clone())).collect();
+    assert_eq!(names.len(), rows.len(), "a key is there twice");
+    names
+}
+
+#[test]
+fn appended_rows_stay_in_order_and_old_files_stay_untouched() {
+    let mut lake = Lake::new();
+    let settings = StageSettings { primary_key: vec![], ..lake.settings(WriteDisposition::Append) };
+    let stats = lake.run(settings, (0..40).map(|page| people(page * 100..page * 100 + 100, "a")).collect());
+    assert_eq!((stats.rows_in, stats.rows_inserted), (4000, 4000));
+    let ids: Vec<i64> = lake.rows().iter().map(|row| row["id"].parse().unwrap()).collect();
+    assert_eq!(ids, (0..4000).collect::<Vec<_>>());
+    let before = lake.state.files.clone();
+    let settings = StageSettings { primary_key: vec![], ..lake.settings(WriteDisposition::Append) };
+    lake.run(settings, vec![people(0..10, "b")]);
+    assert_eq!(lake.state.files.len(), 2);
+    assert_eq!(lake.state.files[0], before[0]);
+    assert_eq!(lake.state.files[1].path, "t/part-000001.parquet");
+    assert_eq!(lake.state.next_number, 2);
+}
+
+#[test]
+fn a_replaced_table_has_the_runs_rows_under_new_numbers() {
+    let mut lake = Lake::new();
+    let settings = lake.settings(WriteDisposition::Replace);
+    lake.run(settings, vec![people(0..100, "a")]);
+    let settings = lake.settings(WriteDisposition::Replace);
+    lake.run(settings, vec![people(50..60, "b"), people(55..65, "c")]);
+    assert_eq!(lake.state.files.len(), 1);
+    assert_eq!(lake.state.files[0].path, "t/part-000001.parquet");
+    let expected = (50..55).map(|id| (id, format!("b {id}"))).chain((55..65).map(|id| (id, format!("c {id}"))));
+    assert_eq!(names(&lake), expected.collect());
+}
+
+#[test]
+fn the_last_row_of_a_key_wins_whatever_partition_and_row_group_it_is_in() {
+    for (partitioned, sorted) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut lake = Lake::new();
+        let mut settings = lake.settings(WriteDisposition::Merge);
+        small(&mut settings);
+        if partitioned {
+            settings.partition_by =
+                vec![PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() }];
+        }
+        if sorted {
+            settings.sort_by = vec![SortField { column: "name".into(), descending: true }];
+        }
+        let moved = batch(vec![
+            ("id", INT, ints(0..40)),
+            ("name", ColumnType::Text, texts((0..40).map(|id| format!("moved {id}")))),
+            ("city", ColumnType::Text, texts((0..40).map(|_| "city 1".to_owned()))),
+        ]);
+        let stats =
+            lake.run(settings, vec![people(0..300, "a"), people(100..150, "b"), moved, people(120..130, "c"), people(7..8, "d")]);
+        assert_eq!(stats.rows_deduplicated, 101);
+        let version = |id: i64| match id {
+            7 => "d",
+            0..40 => "moved",
+            120..130 => "c",
+            100..150 => "b",
+            _ => "a",
+        };
+        assert_eq!(names(&lake), (0..300).map(|id| (id, format!("{} {id}", version(id)))).collect());
+        let city = |row: &BTreeMap<String, String>| row["city"].replace("%20", " ");
+        assert!(lake.rows().iter().filter(|row| row["name"].starts_with("moved")).all(|row| city(row) == "city 1"));
+    }
+}
+
+fn small(settings: &mut StageSettings) {
+    settings.target_file_size = 20_000;
+    settings.budgets = StageBudgets {
+        row_group_rows: 50,
+        sorted_rows: 50,
+        sample_rows: 60,
+        chunk_rows: 40,
+        open_bytes: 20_000,
+        key_bytes: 2_000,
+        note_bytes: 64,
+        gather_bytes: 4_000,
+        small_row_group_rows: 10,
+        small_row_groups: 3,
+        open_handles: 2,
+        ..StageBudgets::default()
+    };
+}
