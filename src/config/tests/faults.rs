@@ -583,3 +583,17 @@ fn faults_are_told_together_one_a_line_with_the_file() {
     assert_eq!((errors.file(), errors.faults().len()), ("/etc/lakeward/test.yaml", 2));
     assert_eq!(errors.kind(), crate::base::ErrorKind::Config);
 }
+
+proptest::proptest! {
+    /// Whatever is cut out of a config, doubled or put into it: an answer, not a panic.
+    #[test]
+    fn no_text_panics(from in 0..900_usize, length in 0..40_usize, what in "[\\[\\]{}:,#&*!|>'\"%@`$ \\n\\t\\-?a0.é]{0,6}") {
+        let config: Vec<char> = include_str!("../../../examples/billing.yaml").chars().collect();
+        let from = from.min(config.len());
+        let to = (from + length).min(config.len());
+        let cut: String = config[..from].iter().copied().chain(what.chars()).chain(config[to..].iter().copied()).collect();
+        let _ = load_text(&cut);
+        let doubled: String = config[..to].iter().chain(&config[from..]).collect();
+        let _ = load_text(&doubled);
+    }
+}

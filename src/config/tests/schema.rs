@@ -30,3 +30,29 @@ fn every_key_has_a_description() {
     }
     assert!(keys > 40, "{keys}");
 }
+
+#[test]
+fn every_key_is_in_the_documentation() {
+    let schema: serde_json::Value = serde_json::from_str(&json_schema()).unwrap();
+    let documentation = include_str!("../../../docs/config.md");
+    let mut waiting = vec![&schema];
+    while let Some(value) = waiting.pop() {
+        for key in value["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
+            let shown = [format!("`{key}`"), format!("{{{key}"), format!(", {key}"), format!("`{key}: ")];
+            assert!(shown.iter().any(|shown| documentation.contains(shown)), "`{key}` is not in docs/config.md");
+        }
+        match value {
+            serde_json::Value::Array(items) => waiting.extend(items),
+            serde_json::Value::Object(members) => waiting.extend(members.values()),
+            _ => {}
+        }
+    }
+}
+
+/// The config that the documentation shows first is the guide's.
+#[test]
+fn the_documentations_config_is_accepted() {
+    let documentation = include_str!("../../../docs/config.md");
+    let yaml = documentation.split("```").nth(1).and_then(|block| block.strip_prefix("yaml")).unwrap();
+    assert_eq!(plan(yaml).resources.len(), 2);
+}
