@@ -1,7 +1,10 @@
 //! Canonical JSON: a value's text as a JSON column keeps it.
 //!
-//! Compact, null members left out, numbers as they came, strings with the fewest escapes, the last of equal names. Elements
-//! keep their nulls, members their order.
+//! Compact, members in the order of their names, null members left out, numbers as they came, strings with the fewest escapes,
+//! the last of equal names. Elements keep their nulls. The order is not the record's, because a value that was a struct before
+//! its column became JSON has lost it, and equal values are to have equal texts.
+
+use std::cmp::Ordering;
 
 use hashbrown::HashMap;
 
@@ -81,7 +84,7 @@ fn copy_object(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64)
             }
         }
     }
-    members.drop_losers(out, start);
+    members.settle(out, start);
     out.push(b'}');
     Ok(())
 }
@@ -91,7 +94,8 @@ fn copy_object(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64)
 struct Members {
     spans: Vec<Span>,
     by_name: HashMap<Box<[u8]>, usize>,
-    losers: bool,
+    /// Whether members have to go or to move.
+    unsettled: bool,
 }
 
 /// A member's ranges in the output.
@@ -120,22 +124,33 @@ impl Members {
         if let Some(span) = earlier.and_then(|at| self.spans.get_mut(at)) {
             span.stays = false;
         }
-        self.losers |= is_null || earlier.is_some();
+        let sorted = self.spans.last().is_none_or(|last| in_order(name(last.key), name(key)).is_lt());
+        self.unsettled |= is_null || !sorted;
         self.spans.push(Span { key, to: out.len(), stays: !is_null });
         earlier.is_some()
     }
 
-    /// Takes nulls and superseded members out of the object that starts at `start`.
-    fn drop_losers(&self, out: &mut Vec<u8>, start: usize) {
-        if !self.losers {
+    /// Takes nulls and superseded members out of the object that starts at `start`, and puts the others in order.
+    fn settle(&mut self, out: &mut Vec<u8>, start: usize) {
+        if !self.unsettled {
             return;
         }
         let members = out.split_off(start);
-        for span in self.spans.iter().filter(|span| span.stays) {
+        let text = |from: usize, to: usize| members.get(from - start..to - start).unwrap_or_default();
+        self.spans.retain(|span| span.stays);
+        self.spans.sort_by(|one, other| in_order(text(one.key.0, one.key.1), text(other.key.0, other.key.1)));
+        for span in &self.spans {
             if out.len() > start {
                 out.push(b',');
             }
-            out.extend_from_slice(members.get(span.key.0 - start..span.to - start).unwrap_or_default());
+            out.extend_from_slice(text(span.key.0, span.to));
         }
     }
+}
+
+/// The order of members: that of their names' bytes, both given as JSON strings.
+pub(super) fn in_order(one: &[u8], other: &[u8]) -> Ordering {
+    // Without the closing quote, so that a name comes before those it begins.
+    let name = |quoted: &[u8]| quoted.len().saturating_sub(1);
+    one.get(..name(one)).cmp(&other.get(..name(other)))
 }

@@ -1,8 +1,9 @@
 //! Widening in place: what a column's values are under a wider type, and any value of a builder as JSON text.
 //!
-//! Invariants: the texts are those the API sent, whatever types the column had in between; JSON text is compact, leaves null
-//! members out, has numbers as they came and strings with the fewest escapes.
+//! Invariants: the texts are those the API sent, whatever types the column had in between; JSON text is that of
+//! [`crate::decode::canonical`], so that a record's text does not depend on the page at which its column became JSON.
 
+use crate::decode::canonical::in_order;
 use crate::decode::column::{ColumnBuilder, Floats, Texts, Values, exception};
 use crate::decode::spelling::FloatSpelling;
 use crate::decode::{write_date, write_float, write_time};
@@ -98,7 +99,7 @@ fn write_scalar(values: &Values, slot: usize, out: &mut String) {
 }
 
 /// Appends an unscaled decimal with `scale` digits after the point.
-fn write_decimal(out: &mut String, unscaled: i128, scale: i8) {
+pub(super) fn write_decimal(out: &mut String, unscaled: i128, scale: i8) {
     let scale = usize::try_from(scale).unwrap_or(0);
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
@@ -126,15 +127,17 @@ pub(super) fn write_json(column: &ColumnBuilder, slot: usize, out: &mut Vec<u8>)
         },
         Values::Json(texts) => out.extend_from_slice(texts.get(slot).as_bytes()),
         Values::Struct(fields) => {
+            let present = fields.fields.iter().filter(|field| field.column.is_valid(slot));
+            let mut members: Vec<_> = present.map(|field| (quoted(&field.name), &field.column)).collect();
+            members.sort_by(|(one, _), (other, _)| in_order(one, other));
             out.push(b'{');
-            let mut first = true;
-            for field in fields.fields.iter().filter(|field| field.column.is_valid(slot)) {
-                if !std::mem::take(&mut first) {
+            for (at, (name, column)) in members.into_iter().enumerate() {
+                if at > 0 {
                     out.push(b',');
                 }
-                write_quoted(&field.name, out);
+                out.extend_from_slice(&name);
                 out.push(b':');
-                write_json(&field.column, slot, out);
+                write_json(column, slot, out);
             }
             out.push(b'}');
         }
@@ -158,6 +161,13 @@ pub(super) fn write_json(column: &ColumnBuilder, slot: usize, out: &mut Vec<u8>)
             }
         }
     }
+}
+
+/// `text` as a JSON string.
+pub(super) fn quoted(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_quoted(text, &mut out);
+    out
 }
 
 /// Appends `text` as a JSON string: `"`, `\` and control characters escaped, the short way where there is one.

@@ -303,7 +303,7 @@ mod tests {
         let expected = schema([declared("x", INT), declared("o", ColumnType::Struct(fields))]);
         assert_eq!(a.join(&b), expected);
         assert!(same_columns(&b.join(&a).columns, &expected.columns));
-        assert_eq!(b.join(&a).columns[0].declared, true);
+        assert!(b.join(&a).columns[0].declared);
     }
 
     #[test]
