@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 
 use arrow::array::{Array, ArrayRef, AsArray};
 
-use crate::decode::{Spelling, TypedBatch};
+use crate::decode::{Originals, Spelling, TypedBatch};
 use crate::schema::ColumnType;
 
 /// Consecutive slots of a leaf.
@@ -36,14 +36,14 @@ impl SpellingLog {
             let mut path = vec![column.name.clone()];
             each_leaf(&column.column_type, array, &mut path, &mut |path, array| {
                 let originals = rows.originals.iter().find(|originals| originals.leaf == path);
-                self.append(path, array.len(), originals.map(|o| (o.spelling, o.exceptions.as_slice())));
+                self.append(path, array.len(), originals);
             });
         }
     }
 
-    fn append(&mut self, path: &[String], slots: usize, originals: Option<(Spelling, &[(u32, Box<str>)])>) {
+    fn append(&mut self, path: &[String], slots: usize, originals: Option<&Originals>) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
-        let (spelling, exceptions) = originals.map_or((None, &[][..]), |(spelling, exceptions)| (Some(spelling), exceptions));
+        let (spelling, exceptions) = originals.map_or((None, &[][..]), |of| (Some(of.spelling), of.exceptions.as_slice()));
         let Some(runs) = self.leaves.get_mut(path) else {
             let run = SpellingRun { slots, spelling, exceptions: exceptions.to_vec() };
             self.leaves.insert(path.to_vec(), vec![run]);
@@ -61,7 +61,8 @@ impl SpellingLog {
     /// Reads from the first row on.
     #[must_use]
     pub(crate) fn cursor(&self) -> SpellingCursor<'_> {
-        let leaves = self.leaves.iter().map(|(leaf, runs)| (leaf.as_slice(), LeafCursor::new(runs.iter().map(Run::from).collect())));
+        let leaves =
+            self.leaves.iter().map(|(leaf, runs)| (leaf.as_slice(), LeafCursor::new(runs.iter().map(Run::from).collect())));
         SpellingCursor { leaves: leaves.collect() }
     }
 

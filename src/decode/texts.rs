@@ -56,7 +56,7 @@ pub(super) fn leaf_texts(
 pub(super) fn json_texts(at: &mut Widening<'_, '_>, array: &ArrayRef, from: &ColumnType) -> Result<ArrayRef, WidenError> {
     match from {
         ColumnType::Unknown => Ok(new_null_array(&DataType::Utf8, array.len())),
-        ColumnType::Json => Ok(Arc::clone(array)),
+        ColumnType::Json if array.as_string_opt::<i32>().is_some() => Ok(Arc::clone(array)),
         ColumnType::Struct(fields) => struct_texts(at, array, fields),
         ColumnType::List(element) => list_texts(at, array, element),
         scalar => leaf_texts(at, array, scalar, true),

@@ -12,6 +12,7 @@ use crate::schema::{DeclaredSchema, TableSchema};
 use crate::source::Page;
 
 mod columns;
+mod widening;
 
 /// Page `number` with `body`.
 pub(super) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Page {
