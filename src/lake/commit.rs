@@ -44,6 +44,9 @@ impl Lake {
     /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
     /// [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
     pub(crate) async fn commit(&mut self, tables: Vec<StagedTable>, state: Map<String, Value>) -> Result<Commit, LakeError> {
+        if let Err(error @ LakeError::Conflict { .. }) = self.lease().beat().await {
+            return Err(error);
+        }
         pass("lake.commit.before_stage")?;
         let mut record = self.draft(&tables, &state).await?;
         if self.is_unchanged(&record) {
@@ -78,7 +81,7 @@ impl Lake {
     }
 
     /// The next record as it would be without other runs, its files in order, not staged.
-    async fn draft(&self, tables: &[StagedTable], state: &Map<String, Value>) -> Result<Record, LakeError> {
+    pub(super) async fn draft(&self, tables: &[StagedTable], state: &Map<String, Value>) -> Result<Record, LakeError> {
         let version = self.version() + 1;
         let mut files = Vec::new();
         let mut record = Record {
@@ -119,7 +122,7 @@ impl Lake {
     }
 
     /// Brings the spooled files of `record` to the store and notes their handles.
-    async fn stage(&self, record: &mut Record, tables: &[StagedTable]) -> Result<(), LakeError> {
+    pub(super) async fn stage(&self, record: &mut Record, tables: &[StagedTable]) -> Result<(), LakeError> {
         let changes = tables.iter().flat_map(|table| &table.changes);
         let spooled: Vec<Spooled> = changes
             .filter_map(|change| match change {
@@ -145,7 +148,7 @@ impl Lake {
     }
 
     /// Creates the record under the next free version that it can stand on.
-    async fn create_record(
+    pub(super) async fn create_record(
         &mut self,
         mut record: Record,
         touched: &BTreeSet<&str>,
@@ -191,19 +194,23 @@ impl Lake {
     /// by its run whose it is.
     async fn try_create(&self, record: &Record) -> Result<Option<Record>, LakeError> {
         let (path, content) = (self.layout.record(record.version), to_json(record));
-        for attempt in 1..=CREATE_TRIES {
+        let mut failure = LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() };
+        for _ in 0..CREATE_TRIES {
             match self.store.create(&path, content.clone()).await {
                 Ok(true) => return Ok(None),
-                Ok(false) => break,
-                Err(error) if attempt == CREATE_TRIES => return Err(error),
-                Err(error) => tracing::warn!(error = %error, "the outcome of the commit is not known, asking again"),
+                Ok(false) => match read_record(&*self.store, &self.layout, record.version).await? {
+                    Some(there) if there.run == self.run => return Ok(None),
+                    Some(there) => return Ok(Some(there)),
+                    // Refused for another write at the same instant, which then failed.
+                    None => {}
+                },
+                Err(error) => {
+                    tracing::warn!(error = %error, "the outcome of the commit is not known, asking again");
+                    failure = error;
+                }
             }
         }
-        match read_record(&*self.store, &self.layout, record.version).await? {
-            Some(there) if there.run == self.run => Ok(None),
-            Some(there) => Ok(Some(there)),
-            None => Err(LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() }),
-        }
+        Err(failure)
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::lake::publish::pass;
 use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store};
 use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
 
@@ -187,6 +188,7 @@ impl Store for Disk {
             let Some(name) = name else {
                 return Err(LakeError::Spool { path: file.from.clone(), why: "it is not in the run's spool" });
             };
+            pass("lake.stage.file")?;
             let from = file.from.clone();
             blocking(move || File::open(&from)?.sync_all()).await.map_err(|source| LakeError::Disk {
                 action: "sync",

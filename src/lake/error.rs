@@ -1,7 +1,10 @@
 //! What can go wrong between rows and a published table.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use parquet::errors::ParquetError;
 
 use crate::base::ErrorKind;
 use crate::lake::PartitionError;
@@ -18,7 +21,7 @@ pub(crate) enum LakeError {
         /// Where.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A Parquet file could not be written or read.
     #[error("cannot {action} Parquet file `{path}`")]
@@ -28,7 +31,7 @@ pub(crate) enum LakeError {
         /// Which file, below the lake's root or in the spool.
         path: String,
         /// Why not.
-        source: parquet::errors::ParquetError,
+        source: ParquetError,
     },
     /// Rows could not be brought into the form that files have, or back.
     #[error("cannot {action} rows of table `{table}`")]
@@ -204,13 +207,8 @@ fn more(files: usize) -> String {
 impl LakeError {
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
-        use std::io::ErrorKind as Io;
         match self {
-            Self::Disk { source, .. } => match source.kind() {
-                Io::InvalidData => ErrorKind::Data,
-                Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotADirectory | Io::InvalidFilename => ErrorKind::Config,
-                _ => ErrorKind::Unavailable,
-            },
+            Self::Disk { source, .. } => io_kind(source),
             Self::Arrow { .. } => ErrorKind::Data,
             Self::TableDiffers { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
@@ -223,9 +221,8 @@ impl LakeError {
             },
             Self::Option { .. } | Self::UnsafeStore { .. } => ErrorKind::Config,
             Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } => ErrorKind::Unavailable,
-            Self::Parquet { .. } | Self::Foreign { .. } | Self::Adopt { .. } | Self::Record { .. } | Self::Lost { .. } => {
-                ErrorKind::Data
-            }
+            Self::Parquet { source, .. } => parquet_kind(source),
+            Self::Foreign { .. } | Self::Adopt { .. } | Self::Record { .. } | Self::Lost { .. } => ErrorKind::Data,
             Self::Spool { .. } | Self::WrongHandle { .. } => ErrorKind::Internal,
         }
     }
@@ -240,5 +237,26 @@ impl LakeError {
             Self::Lost { .. } => Some("restore the file from a copy of the lake; nothing was changed"),
             _ => None,
         }
+    }
+}
+
+/// What a failed system call means. An error of ours may travel inside of one, through readers that only know those.
+fn io_kind(error: &io::Error) -> ErrorKind {
+    use io::ErrorKind as Io;
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<LakeError>()) {
+        return inner.kind();
+    }
+    match error.kind() {
+        Io::InvalidData => ErrorKind::Data,
+        Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotADirectory | Io::InvalidFilename => ErrorKind::Config,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// A Parquet file that cannot be read is a matter of the data, unless its bytes could not be had.
+fn parquet_kind(error: &ParquetError) -> ErrorKind {
+    match error {
+        ParquetError::External(inner) => inner.downcast_ref::<io::Error>().map_or(ErrorKind::Data, io_kind),
+        _ => ErrorKind::Data,
     }
 }

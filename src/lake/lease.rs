@@ -55,11 +55,6 @@ impl Owner {
         let Some(identity) = &self.identity else { return false };
         realm().is_some_and(|realm| realm == identity.realm) && started_ticks(self.pid) != Some(identity.started_ticks)
     }
-
-    /// Whether this machine surely has no process `pid`.
-    pub(crate) fn process_is_gone(pid: u32) -> bool {
-        started_ticks(std::process::id()).is_some() && started_ticks(pid).is_none()
-    }
 }
 
 fn host() -> String {

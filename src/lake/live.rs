@@ -6,6 +6,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use crate::lake::{DataFile, LakeError};
 
 /// Bytes that a sequential read asks for at once.
 const READ_AHEAD_BYTES: usize = 256 * 1024;
+
+/// The same for a remote file, where a request costs a round trip.
+const REMOTE_READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Opens live files for reading.
 pub(crate) trait LiveFiles: Send + Sync + fmt::Debug {
@@ -38,6 +42,22 @@ pub(crate) enum LiveFile {
         /// Its size.
         bytes: u64,
     },
+    /// In a bucket. Read from blocking threads only.
+    Remote {
+        /// The object.
+        object: Arc<dyn RemoteRead>,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+/// Range reads of one remote object.
+pub(crate) trait RemoteRead: Send + Sync + fmt::Debug {
+    /// The bytes of a range that is not empty and lies within the object.
+    ///
+    /// # Errors
+    /// The store's [`LakeError`], wrapped.
+    fn read_range(&self, range: Range<u64>) -> io::Result<Bytes>;
 }
 
 impl LiveFile {
@@ -67,6 +87,16 @@ impl LiveFile {
                 }
                 Ok(filled)
             }
+            Self::Remote { object, bytes } => {
+                let end = offset.saturating_add(buffer.len() as u64).min(*bytes);
+                if offset >= end {
+                    return Ok(0);
+                }
+                let read = object.read_range(offset..end)?;
+                let filled = read.len().min(buffer.len());
+                buffer[..filled].copy_from_slice(&read[..filled]);
+                Ok(filled)
+            }
         }
     }
 }
@@ -74,7 +104,7 @@ impl LiveFile {
 impl Length for LiveFile {
     fn len(&self) -> u64 {
         match self {
-            Self::Disk { bytes, .. } => *bytes,
+            Self::Disk { bytes, .. } | Self::Remote { bytes, .. } => *bytes,
         }
     }
 }
@@ -112,7 +142,11 @@ impl BufRead for LiveRead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.consumed == self.buffer.len() {
             let left = self.file.len().saturating_sub(self.next_offset);
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(READ_AHEAD_BYTES);
+            let ahead = match &self.file {
+                LiveFile::Disk { .. } => READ_AHEAD_BYTES,
+                LiveFile::Remote { .. } => REMOTE_READ_AHEAD_BYTES,
+            };
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(ahead);
             self.buffer.resize(wanted, 0);
             let filled = self.file.read_at(self.next_offset, &mut self.buffer)?;
             self.buffer.truncate(filled);

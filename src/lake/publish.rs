@@ -4,7 +4,6 @@
 //! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
 //! once and a deleted path is never written again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -41,18 +40,15 @@ impl Publisher<'_> {
     /// [`LakeError::Lost`] when a file is neither staged nor published; the store's.
     pub(crate) async fn publish(&self, record: &Record) -> Result<(), LakeError> {
         let (puts, deletes): (Vec<&Change>, Vec<&Change>) = record.files.iter().partition(|change| change.action == Action::Put);
-        let etags: BTreeMap<String, String> = stream::iter(&puts)
-            .map(|change| self.put(record, change))
-            .buffer_unordered(PARALLEL_FILES)
-            .try_filter_map(async |etag| Ok(etag))
-            .try_collect()
-            .await?;
+        let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
+        let etags: Vec<Option<(String, String)>> = stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
-        stream::iter(&deletes).map(|change| self.delete(change)).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
+        let deleted: Vec<_> = deletes.iter().map(|change| self.delete(change)).collect();
+        stream::iter(deleted).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         self.settle(&deletes).await?;
         pass("lake.publish.before_done")?;
-        let done = to_json(&Done { format: FORMAT, etags });
+        let done = to_json(&Done { format: FORMAT, etags: etags.into_iter().flatten().collect() });
         self.store.create(&self.layout.done(record.version), done).await?;
         pass("lake.publish.after_done")?;
         if record.fences.is_empty() {
@@ -69,7 +65,8 @@ impl Publisher<'_> {
         let handle = change.handle.as_ref().ok_or_else(gone)?;
         let etag = match self.store.publish(handle, &change.path).await? {
             Published::Done(etag) => etag,
-            Published::Gone => self.find_published(record, change).await?.ok_or_else(gone)?,
+            Published::Gone => self.find_published(record, change, LOOKS).await?.ok_or_else(gone)?,
+            Published::Unknown(error) => self.find_published(record, change, 1).await?.ok_or(error)?,
         };
         Ok(etag.map(|etag| (change.path.clone(), etag)))
     }
@@ -80,8 +77,8 @@ impl Publisher<'_> {
     }
 
     /// Whether a file whose handle is gone is in its place, with its etag, or was replaced by a later commit; `None` when not.
-    async fn find_published(&self, record: &Record, change: &Change) -> Result<Option<Option<String>>, LakeError> {
-        for look in 1..=LOOKS {
+    async fn find_published(&self, record: &Record, change: &Change, looks: u32) -> Result<Option<Option<String>>, LakeError> {
+        for look in 1..=looks {
             let found = self.store.head(&change.path).await?;
             if let Some(found) = found {
                 let is_old = found.etag.is_some() && found.etag == change.previous_etag;
@@ -92,7 +89,7 @@ impl Publisher<'_> {
             if self.is_owned_later(record.version, &change.path).await? {
                 return Ok(Some(None));
             }
-            if look < LOOKS {
+            if look < looks {
                 self.clock.sleep(LOOK_AGAIN).await;
             }
         }

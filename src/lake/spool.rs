@@ -7,13 +7,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lake::LakeError;
 use crate::lake::disk::{blocking, make_folder};
 use crate::lake::lease::Owner;
+use crate::lake::log::to_json;
 
-/// How the name of a temporary spool starts; `-<process id>-<run id>` follows.
+/// How the name of a temporary spool starts; `-<process id>-<number>-<run id>` follows.
 const PREFIX: &str = "lakeward-spool";
+
+/// The file in a temporary spool that tells whose it is.
+const OWNER: &str = "owner.json";
 
 /// A run's spool.
 #[derive(Debug)]
@@ -38,12 +43,15 @@ impl Spool {
     /// # Errors
     /// [`LakeError::Disk`] when it cannot be made.
     pub(crate) async fn temporary(run: &str) -> Result<Self, LakeError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
         let within = std::env::temp_dir();
-        let path = within.join(format!("{PREFIX}-{}-{run}", std::process::id()));
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = within.join(format!("{PREFIX}-{}-{number}-{run}", std::process::id()));
         let folder = path.clone();
         blocking(move || {
             remove_stale(&within);
-            make_private(&folder)
+            make_private(&folder)?;
+            std::fs::write(folder.join(OWNER), to_json(&Owner::this_process()))
         })
         .await
         .map_err(|source| failed(&path, source))?;
@@ -74,14 +82,36 @@ fn make_private(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Removes spools of dead processes. What cannot be removed, as another user's, is left.
+/// Removes spools of dead processes. What cannot be read or removed, as another user's, is left.
 fn remove_stale(within: &Path) {
     let Ok(entries) = std::fs::read_dir(within) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_prefix('-')?.split('-').next()?.parse().ok());
-        if pid.is_some_and(Owner::process_is_gone) {
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let owner = std::fs::read(entry.path().join(OWNER)).ok();
+        let owner = owner.and_then(|text| serde_json::from_slice::<Owner>(&text).ok());
+        if owner.is_some_and(|owner| owner.is_dead()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_temporary_spool_goes_with_its_run_and_a_dead_one_with_the_next() {
+        let spool = Spool::temporary("run").await.unwrap();
+        let mut dead = Owner::this_process();
+        let Some(identity) = &mut dead.identity else { return };
+        identity.started_ticks += 1;
+        let left = std::env::temp_dir().join(format!("{PREFIX}-left-{}", std::process::id()));
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join(OWNER), to_json(&dead)).unwrap();
+        let path = spool.path().to_owned();
+        assert!(path.is_dir());
+        drop(Spool::temporary("other").await.unwrap());
+        assert!((path.is_dir(), left.exists()) == (true, false));
+        drop(spool);
+        assert!(!path.exists());
     }
 }

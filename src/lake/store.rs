@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{LakeLocation, LakePlan};
+use crate::lake::bucket::Bucket;
 use crate::lake::disk::Disk;
 use crate::lake::{LakeError, Layout, LiveFiles};
 
@@ -50,12 +51,14 @@ pub(crate) enum Handle {
 }
 
 /// What came of using a [`Handle`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Published {
     /// The file is in its place; its etag where the store has one.
     Done(Option<String>),
     /// The handle was used or dropped before: the file's place tells which.
     Gone,
+    /// The store failed, perhaps after doing it: the file's place tells.
+    Unknown(LakeError),
 }
 
 /// A finished local file and the path it shall be published under.
@@ -131,7 +134,7 @@ pub(crate) async fn open_store(plan: &LakePlan, writable: bool) -> Result<Arc<dy
     match &plan.location {
         LakeLocation::Disk(root) if writable => Ok(Arc::new(Disk::create(root.clone()).await?)),
         LakeLocation::Disk(root) => Ok(Arc::new(Disk::new(root.clone()))),
-        LakeLocation::S3 { .. } => Err(LakeError::Option { name: "url".to_owned(), why: "S3 is not built yet".to_owned() }),
+        LakeLocation::S3 { bucket, prefix } => Ok(Arc::new(Bucket::s3(bucket, prefix, &plan.options)?)),
     }
 }
 

@@ -1,1 +1,0 @@
-//! A lake in a bucket.

@@ -1,0 +1,222 @@
+//! A lake in a bucket, under a key prefix.
+//!
+//! Small objects are written by conditional puts; data files by multipart uploads on their final keys, which are completed
+//! only to publish. An upload can be completed once, and not after another one replaced the object. Upload ids are noted in
+//! the run's staging before any part is sent, so that a later run can drop them; the instant between the two is covered by a
+//! bucket rule (AbortIncompleteMultipartUpload). Requests are retried by object_store only, a bounded number of times.
+
+mod answer;
+mod read;
+mod settings;
+mod upload;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path as Key;
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
+
+use crate::base::Secret;
+use crate::lake::bucket::answer::Answers;
+use crate::lake::bucket::read::RemoteFiles;
+use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store};
+use crate::lake::{LakeError, LiveFiles};
+
+/// Small requests in flight at once.
+const PARALLEL_REQUESTS: usize = 16;
+
+/// A lake in a bucket.
+#[derive(Clone)]
+pub(crate) struct Bucket {
+    objects: Arc<dyn ObjectStore>,
+    uploads: Arc<dyn MultipartStore>,
+    prefix: String,
+    answers: Answers,
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("place", &self.answers.place(&self.prefix)).finish_non_exhaustive()
+    }
+}
+
+impl Bucket {
+    /// The lake under `prefix` (no slashes at its ends, may be empty) of an S3 bucket, by `AWS_*` variables and `options`.
+    ///
+    /// # Errors
+    /// [`LakeError::Option`].
+    pub(crate) fn s3(bucket: &str, prefix: &str, options: &[(String, Secret)]) -> Result<Self, LakeError> {
+        let (store, secrets) = settings::build(bucket, options)?;
+        let store = Arc::new(store);
+        let answers = Answers::new(format!("s3://{bucket}"), secrets);
+        let objects: Arc<dyn ObjectStore> = Arc::<object_store::aws::AmazonS3>::clone(&store);
+        Ok(Self { objects, uploads: store, prefix: prefix.to_owned(), answers })
+    }
+
+    /// The same in this process's memory.
+    #[cfg(test)]
+    pub(crate) fn in_memory(prefix: &str) -> Self {
+        let store = Arc::new(object_store::memory::InMemory::new());
+        let objects: Arc<dyn ObjectStore> = Arc::<object_store::memory::InMemory>::clone(&store);
+        Self { objects, uploads: store, prefix: prefix.to_owned(), answers: Answers::new("memory://".to_owned(), vec![]) }
+    }
+
+    fn full(&self, path: &str) -> String {
+        match (self.prefix.as_str(), path) {
+            ("", path) => path.to_owned(),
+            (prefix, "") => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}/{path}"),
+        }
+    }
+
+    /// The key of a path, taken literally: partition folders are escaped already.
+    fn key(&self, path: &str) -> Result<Key, LakeError> {
+        Key::parse(self.full(path)).map_err(|source| self.answers.explain("use", &self.full(path), &source.into()))
+    }
+
+    fn failed(&self, action: &'static str, path: &str) -> impl FnOnce(Error) -> LakeError {
+        let (answers, path) = (self.answers.clone(), self.full(path));
+        move |error| answers.explain(action, &path, &error)
+    }
+
+    fn found(&self, meta: ObjectMeta) -> Found {
+        let full = meta.location.to_string();
+        let path = match full.strip_prefix(&self.prefix) {
+            Some(rest) if !self.prefix.is_empty() => rest.trim_start_matches('/').to_owned(),
+            _ => full,
+        };
+        Found { path, bytes: meta.size, etag: meta.e_tag.as_deref().map(bare) }
+    }
+}
+
+/// An etag without its quotes: listings, answers and headers differ in them.
+fn bare(etag: &str) -> String {
+    etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag).to_owned()
+}
+
+/// An etag as `If-Match` takes it (RFC 9110, section 8.8.3).
+fn quoted(etag: &str) -> String {
+    if etag.starts_with("W/") { etag.to_owned() } else { format!("\"{etag}\"") }
+}
+
+#[async_trait]
+impl Store for Bucket {
+    fn place(&self, path: &str) -> String {
+        self.answers.place(&self.full(path))
+    }
+
+    fn root(&self) -> Option<&Path> {
+        None
+    }
+
+    fn live_files(&self) -> Arc<dyn LiveFiles> {
+        Arc::new(RemoteFiles::new(self.clone()))
+    }
+
+    async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError> {
+        let got = match self.objects.get(&self.key(path)?).await {
+            Err(error) if self.answers.is_missing_object(&error) => return Ok(None),
+            got => got.map_err(self.failed("read", path))?,
+        };
+        let etag = got.meta.e_tag.as_deref().map(bare);
+        let bytes = got.bytes().await.map_err(self.failed("read", path))?.to_vec();
+        Ok(Some(Blob { bytes, etag }))
+    }
+
+    async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, LakeError> {
+        match self.objects.put_opts(&self.key(path)?, PutPayload::from(bytes), PutMode::Create.into()).await {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(self.failed("create", path)(error)),
+        }
+    }
+
+    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), LakeError> {
+        let put = self.objects.put(&self.key(path)?, PutPayload::from(bytes)).await;
+        put.map(drop).map_err(self.failed("write", path))
+    }
+
+    async fn swap(&self, path: &str, known: &Blob, bytes: Vec<u8>) -> Result<bool, LakeError> {
+        let version = UpdateVersion { e_tag: known.etag.as_deref().map(quoted), version: None };
+        match self.objects.put_opts(&self.key(path)?, PutPayload::from(bytes), PutMode::Update(version).into()).await {
+            Ok(_) => Ok(true),
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(self.failed("write", path)(error)),
+        }
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Found>, LakeError> {
+        let key = self.key(folder)?;
+        let within = (!key.as_ref().is_empty()).then_some(&key);
+        let metas: Vec<ObjectMeta> = self.objects.list(within).try_collect().await.map_err(self.failed("list", folder))?;
+        let mut found: Vec<Found> = metas.into_iter().map(|meta| self.found(meta)).collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    async fn folders(&self, folder: &str) -> Result<Vec<String>, LakeError> {
+        // Not by a delimiter: some servers go on listing folders that have become empty.
+        let found = self.list(folder).await?;
+        let name =
+            |found: &Found| found.path.strip_prefix(folder)?.strip_prefix('/')?.split_once('/').map(|(name, _)| name.to_owned());
+        let mut names: Vec<String> = found.iter().filter_map(name).collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    async fn head(&self, path: &str) -> Result<Option<Found>, LakeError> {
+        match self.objects.head(&self.key(path)?).await {
+            Err(error) if self.answers.is_missing_object(&error) => Ok(None),
+            meta => meta.map(|meta| Some(self.found(meta))).map_err(self.failed("look at", path)),
+        }
+    }
+
+    async fn holds(&self, path: &str, bytes: u64, _checksum: &str) -> Result<bool, LakeError> {
+        Ok(self.head(path).await?.is_some_and(|found| found.bytes == bytes))
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), LakeError> {
+        match self.objects.delete(&self.key(path)?).await {
+            Err(error) if !self.answers.is_missing_object(&error) => Err(self.failed("remove", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn clear(&self, folder: &str, published: bool) -> Result<(), LakeError> {
+        let found = self.list(folder).await?;
+        if !published {
+            for note in found.iter().filter(|found| upload::is_note(&found.path)) {
+                self.abort_noted(&note.path).await?;
+            }
+        }
+        let removals: Vec<_> = found.iter().map(|found| self.remove(&found.path)).collect();
+        stream::iter(removals).buffer_unordered(PARALLEL_REQUESTS).try_collect().await
+    }
+
+    async fn stage(&self, staging: &str, files: &[Spooled]) -> Result<Vec<Handle>, LakeError> {
+        self.upload(staging, files).await
+    }
+
+    async fn publish(&self, handle: &Handle, path: &str) -> Result<Published, LakeError> {
+        let Handle::Upload { id, parts } = handle else {
+            return Err(LakeError::WrongHandle { place: self.place(path) });
+        };
+        let parts = parts.iter().map(|etag| PartId { content_id: etag.clone() }).collect();
+        match self.uploads.complete_multipart(&self.key(path)?, id, parts).await {
+            Ok(put) => Ok(Published::Done(put.e_tag.as_deref().map(bare))),
+            // A conflict is another process completing the same upload at this moment.
+            Err(error) if self.answers.is_missing_upload(&error) || matches!(error, Error::AlreadyExists { .. }) => {
+                Ok(Published::Gone)
+            }
+            Err(error) => Ok(Published::Unknown(self.failed("publish", path)(error))),
+        }
+    }
+
+    async fn settle(&self, _paths: &[String]) -> Result<(), LakeError> {
+        Ok(())
+    }
+}
