@@ -1,16 +1,16 @@
 //! Originals along a file: how the slots of each leaf were spelled, from its first row to its last.
 //!
-//! In: batches in the order in which they are written ([`SpellingLog::record`]). Out: a cursor that [`crate::decode::widen_array`] reads while the file's
+//! In: batches in the order in which they are written ([`SpellingLog::record`]), or some rows of them ([`SpellingLog::take`]). Out: a cursor that [`crate::decode::widen_array`] reads while the file's
 //! columns come back, in slices of any size. Invariants: one slot for each slot of a leaf's array, null or not; a list has a
 //! slot for each element, and a null list has none. Leaves move on independently.
 //! Memory: runs of equal spelling are one; exceptions cost their text ([`SpellingLog::bytes`]).
 
 use std::collections::{HashMap, VecDeque};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 
 use crate::decode::{Originals, Spelling, TypedBatch};
-use crate::schema::ColumnType;
+use crate::schema::{ColumnType, TableSchema};
 
 /// Consecutive slots of a leaf.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,19 +42,75 @@ impl SpellingLog {
     }
 
     fn append(&mut self, path: &[String], slots: usize, originals: Option<&Originals>) {
-        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let (spelling, exceptions) = originals.map_or((None, &[][..]), |of| (Some(of.spelling), of.exceptions.as_slice()));
+        self.push(path, slots, spelling, exceptions.iter().cloned());
+    }
+
+    /// Adds slots of one spelling, with their exceptions, behind those of a leaf.
+    fn push(
+        &mut self,
+        path: &[String],
+        slots: usize,
+        spelling: Option<Spelling>,
+        exceptions: impl Iterator<Item = (u32, Box<str>)>,
+    ) {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let Some(runs) = self.leaves.get_mut(path) else {
-            let run = SpellingRun { slots, spelling, exceptions: exceptions.to_vec() };
-            self.leaves.insert(path.to_vec(), vec![run]);
+            self.leaves.insert(path.to_vec(), vec![SpellingRun { slots, spelling, exceptions: exceptions.collect() }]);
             return;
         };
         match runs.last_mut().map(|last| (last.slots.checked_add(slots), last)) {
             Some((Some(sum), last)) if last.spelling == spelling => {
-                last.exceptions.extend(exceptions.iter().map(|(slot, text)| (last.slots.saturating_add(*slot), text.clone())));
+                last.exceptions.extend(exceptions.map(|(slot, text)| (last.slots.saturating_add(slot), text)));
                 last.slots = sum;
             }
-            _ => runs.push(SpellingRun { slots, spelling, exceptions: exceptions.to_vec() }),
+            _ => runs.push(SpellingRun { slots, spelling, exceptions: exceptions.collect() }),
+        }
+    }
+
+    /// Adds what another log has behind what is here. Both are of the same schema.
+    pub(crate) fn append_log(&mut self, other: Self) {
+        for (leaf, runs) in other.leaves {
+            for run in runs {
+                self.push(&leaf, run.slots as usize, run.spelling, run.exceptions.into_iter());
+            }
+        }
+    }
+
+    /// The originals of some rows, in the order of `rows`. `batch` has all rows recorded here, under `schema`.
+    #[must_use]
+    pub(crate) fn take(&self, schema: &TableSchema, batch: &RecordBatch, rows: &[u32]) -> Self {
+        let mut taken = Self::default();
+        for (column, array) in schema.columns.iter().zip(batch.columns()) {
+            let mut path = vec![column.name.clone()];
+            each_leaf_of_rows(&column.column_type, array, rows, &mut path, &mut |path, slots| {
+                self.take_leaf(path, slots, &mut taken);
+            });
+        }
+        taken
+    }
+
+    fn take_leaf(&self, path: &[String], slots: &[u32], taken: &mut Self) {
+        let runs = self.leaves.get(path).map_or(&[][..], Vec::as_slice);
+        if let [SpellingRun { spelling, exceptions, .. }] = runs
+            && exceptions.is_empty()
+        {
+            return taken.push(path, slots.len(), *spelling, std::iter::empty());
+        }
+        let starts: Vec<u64> =
+            runs.iter().scan(0, |end, run| Some(std::mem::replace(end, *end + u64::from(run.slots)))).collect();
+        let run_of = |slot: u32| {
+            let at = starts.partition_point(|start| *start <= u64::from(slot)).checked_sub(1)?;
+            let slot = u32::try_from(u64::from(slot) - starts.get(at)?).ok()?;
+            Some((runs.get(at)?, slot))
+        };
+        for slot in slots {
+            let Some((run, slot)) = run_of(*slot) else {
+                taken.push(path, 1, None, std::iter::empty());
+                continue;
+            };
+            let exception = run.exceptions.binary_search_by_key(&slot, |(at, _)| *at).ok().and_then(|at| run.exceptions.get(at));
+            taken.push(path, 1, run.spelling, exception.into_iter().map(|(_, text)| (0, text.clone())));
         }
     }
 
@@ -186,6 +242,34 @@ pub(super) fn each_leaf(
             each_leaf(element, &elements(list).0, path, visit);
         }
         (_, array) => visit(path, array),
+    }
+}
+
+/// Calls `visit` with the path of every leaf below a column, and the slots that `rows` have there.
+fn each_leaf_of_rows(
+    column_type: &ColumnType,
+    array: &ArrayRef,
+    rows: &[u32],
+    path: &mut Vec<String>,
+    visit: &mut dyn FnMut(&[String], &[u32]),
+) {
+    match column_type {
+        ColumnType::Struct(fields) => {
+            let Some(structs) = array.as_struct_opt() else { return };
+            for (field, child) in fields.iter().zip(structs.columns()) {
+                path.push(field.name.clone());
+                each_leaf_of_rows(&field.column_type, child, rows, path, visit);
+                path.pop();
+            }
+        }
+        ColumnType::List(element) => {
+            let Some(list) = array.as_list_opt::<i32>() else { return };
+            let (values, offsets) = elements(list);
+            let offset = |row: usize| offsets.get(row).and_then(|offset| u32::try_from(*offset).ok()).unwrap_or(0);
+            let slots: Vec<u32> = rows.iter().flat_map(|row| offset(*row as usize)..offset(*row as usize + 1)).collect();
+            each_leaf_of_rows(element, &values, &slots, path, visit);
+        }
+        _ => visit(path, rows),
     }
 }
 

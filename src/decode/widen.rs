@@ -141,7 +141,7 @@ impl Widening<'_, '_> {
             (Int64 { .. }, Int64 { wide: true }) => Ok(Arc::clone(array)),
             (Int64 { wide: false }, Float64) => {
                 let integers = array.as_primitive_opt::<Int64Type>().ok_or_else(|| self.not_wider(from, to))?;
-                #[expect(clippy::cast_precision_loss, reason = "narrow integers are exact in an f64")]
+                // Narrow integers are exact in an `f64`.
                 let floats = integers.unary::<_, Float64Type>(|value| value as f64);
                 Ok(Arc::new(floats))
             }
