@@ -91,7 +91,8 @@ impl Client {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let builder = self.http.request(method, dressed).headers(headers).timeout(self.bounds.page_time_max);
+        let http = self.http(url).map_err(|error| Failure::Final(Box::new(error)))?;
+        let builder = http.request(method, dressed).headers(headers).timeout(self.bounds.page_time_max);
         let builder = match &request.body {
             Some(body) => builder.body(body.clone()),
             None => builder,

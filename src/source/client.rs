@@ -1,11 +1,12 @@
 //! The client of one API: its connections, its gate, and one request tried until it succeeds or nothing is left to try.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::base::{Clock, RedactedUrl};
 use crate::config::ClientPlan;
@@ -34,7 +35,9 @@ impl Default for Bounds {
 
 /// What all resources of a client share.
 pub(super) struct Client {
-    pub(super) http: reqwest::Client,
+    /// Without certificates: reading those of the machine takes longer than many a page, and http needs none.
+    plain: reqwest::Client,
+    secure: OnceLock<reqwest::Client>,
     pub(super) plan: ClientPlan,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) cancel: CancellationToken,
@@ -56,7 +59,7 @@ pub(super) struct Call {
 
 impl Client {
     /// # Errors
-    /// [`SourceError::Setup`] when TLS or the proxy settings of the system cannot be used.
+    /// [`SourceError::Setup`] when the proxy settings of the system cannot be used.
     pub(super) fn new(
         plan: &ClientPlan,
         clock: Arc<dyn Clock>,
@@ -64,8 +67,10 @@ impl Client {
         events: Events,
         bounds: Bounds,
     ) -> Result<Self, SourceError> {
+        let plain = builder(plan).tls_certs_only([]).build().map_err(|source| SourceError::Setup { source })?;
         Ok(Self {
-            http: http_client(plan)?,
+            plain,
+            secure: OnceLock::new(),
             plan: plan.clone(),
             clock,
             cancel,
@@ -74,6 +79,21 @@ impl Client {
             permits: Semaphore::new(plan.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             gate: Gate::new(&plan.rate_limits),
         })
+    }
+
+    /// The HTTP client for `url`'s scheme.
+    ///
+    /// # Errors
+    /// [`SourceError::Setup`] when this machine's certificates cannot be used.
+    pub(super) fn http(&self, url: &Url) -> Result<&reqwest::Client, SourceError> {
+        if url.scheme() != "https" {
+            return Ok(&self.plain);
+        }
+        if let Some(secure) = self.secure.get() {
+            return Ok(secure);
+        }
+        let secure = builder(&self.plan).build().map_err(|source| SourceError::Setup { source })?;
+        Ok(self.secure.get_or_init(|| secure))
     }
 
     /// Tells `event`.
@@ -186,26 +206,16 @@ pub(super) fn cancelled(call: &Call) -> SourceError {
     SourceError::Cancelled { resource: call.template.resource.to_string() }
 }
 
-fn http_client(plan: &ClientPlan) -> Result<reqwest::Client, SourceError> {
-    let builder = || {
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(plan.connect_timeout)
-            .read_timeout(plan.read_timeout)
-            .pool_max_idle_per_host(plan.concurrency);
-        // A proxy reaches its own loopback, not ours.
-        if is_loopback(plan) { builder.no_proxy() } else { builder }
-    };
-    match builder().build() {
-        Ok(client) => Ok(client),
-        // A machine without certificates can still read an API that needs none.
-        Err(_) if plan.base_url.scheme() == "http" => {
-            builder().tls_certs_only([]).build().map_err(|source| SourceError::Setup { source })
-        }
-        Err(source) => Err(SourceError::Setup { source }),
-    }
+fn builder(plan: &ClientPlan) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(plan.connect_timeout)
+        .read_timeout(plan.read_timeout)
+        .pool_max_idle_per_host(plan.concurrency);
+    // A proxy reaches its own loopback, not ours.
+    if is_loopback(plan) { builder.no_proxy() } else { builder }
 }
 
 fn is_loopback(plan: &ClientPlan) -> bool {

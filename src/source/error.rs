@@ -63,7 +63,7 @@ pub(crate) enum SourceError {
         what: String,
     },
     /// The HTTP client could not be made.
-    #[error("the HTTP client cannot be made")]
+    #[error("the HTTP client cannot be made with this machine's certificates and proxy settings")]
     Setup {
         /// The cause.
         source: reqwest::Error,

@@ -135,7 +135,11 @@ fn errors_of_the_program_and_its_config_are_told_apart() {
     let message =
         "the bearer token cannot be sent as an HTTP header: names are letters, digits and `-`, values have no line breaks";
     check(&SourceError::BadHeader { what }, ErrorKind::Config, message);
-    check(&SourceError::Setup { source: transport() }, ErrorKind::Internal, "the HTTP client cannot be made");
+    check(
+        &SourceError::Setup { source: transport() },
+        ErrorKind::Internal,
+        "the HTTP client cannot be made with this machine's certificates and proxy settings",
+    );
     let resource = || "orders".to_owned();
     check(&SourceError::Cancelled { resource: resource() }, ErrorKind::Cancelled, "`orders`: cancelled");
     let error = SourceError::Abandoned { resource: resource(), page: 2 };
