@@ -12,6 +12,8 @@ use crate::schema::{DeclaredSchema, TableSchema};
 use crate::source::Page;
 
 mod columns;
+mod corpora;
+mod oracle;
 mod widening;
 
 /// Page `number` with `body`.
