@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::oracle::assert_same_values;
-use super::{at, decode, declared, page};
+use super::{at, declared, decode, page};
 use crate::base::JsonPath;
 use crate::decode::{DecodeError, DecodePlan, Decoder};
 

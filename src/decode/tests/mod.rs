@@ -13,7 +13,9 @@ use crate::source::Page;
 
 mod columns;
 mod corpora;
+mod envelope;
 mod oracle;
+mod rejects;
 mod widening;
 
 /// Page `number` with `body`.

@@ -1,0 +1,192 @@
+//! What stands around the records: where they are, what the paginator learns, and what is wrong.
+
+use std::sync::Arc;
+
+use super::{at, decode, lines, page};
+use crate::base::{ErrorKind, JsonPath};
+use crate::decode::{DecodeError, DecodePlan, Decoder};
+
+/// The page's rows under `plan`, or the error's words.
+#[track_caller]
+fn check(plan: DecodePlan, body: &str, expected: &str) {
+    let found = decode(plan, body).map_or_else(|error| error.to_string(), |decoded| lines(&decoded.rows.batch));
+    assert_eq!(
+        found.strip_prefix("page 1 of `wallets` (`https://api.example.com/v1/wallets?api_key=***&limit=100`) ").unwrap_or(&found),
+        expected
+    );
+}
+
+#[test]
+fn records_are_where_the_selector_says() {
+    let (rows, one) = ("{\"a\":1}\n{\"a\":2}", "{\"a\":1}");
+    check(at("data"), r#"{"meta":{"data":[]},"data":[{"a":1},{"a":2}]}"#, rows);
+    check(at("$.data[*]"), r#"{"data":[{"a":1},{"a":2}]}"#, rows);
+    check(at("result.items"), r#"{"result":{"x":[0],"items":[{"a":1},{"a":2}]}}"#, rows);
+    check(at("pages[1].rows"), r#"{"pages":[{"rows":[{"a":0}]},{"rows":[{"a":1},{"a":2}]}]}"#, rows);
+    check(at("groups[*].rows"), r#"{"groups":[{"rows":[{"a":1}]},{"none":0},{"rows":[{"a":2}]}]}"#, rows);
+    check(at("groups[*].rows"), r#"{"groups":[]}"#, "");
+    check(at("$"), r#" {"a":1} "#, one);
+    check(at("data"), r#"{"data":{"a":1}}"#, one);
+    check(at("data"), r#"{"data":[]}"#, "");
+    check(at("data"), r#"{"data":[{"a":7}],"data":[{"a":1},{"a":2}]}"#, rows);
+    check(at("['d\"x']"), r#"{"d\u0022x":[{"a":1}]}"#, one);
+}
+
+#[test]
+fn records_that_are_not_there_are_an_error() {
+    check(
+        at("data"),
+        r#"{"error":"x","items":[{"a":1}]}"#,
+        "has nothing at `$.data`, where its records should be; at its top are `error`, `items`",
+    );
+    check(at("data"), "{}", "has nothing at `$.data`, where its records should be; at its top are no members");
+    check(
+        at("data"),
+        "[{}]",
+        "has nothing at `$.data`, where its records should be; at its top are no members: it is of kind array",
+    );
+    check(at("data.x"), r#"{"data":null}"#, "has nothing at `$.data.x`, where its records should be; at its top are `data`");
+    check(
+        at("groups[*].rows"),
+        r#"{"groups":[{}]}"#,
+        "has nothing at `$.groups[*].rows`, where its records should be; at its top are `groups`",
+    );
+    let other = |kind: &str, byte: usize, place: &str| {
+        format!(
+            "has {kind} at byte {byte}, in `{place}`, where its records should be: expected an array of objects, or an object"
+        )
+    };
+    check(at("data"), r#"{"data":null}"#, &other("null", 8, "$.data"));
+    check(at("data"), r#"{"data":"x"}"#, &other("string", 8, "$.data"));
+    check(at("$"), "7", &other("number", 0, "$"));
+}
+
+#[test]
+fn records_are_found_when_that_is_no_guess() {
+    let find = DecodePlan::default;
+    check(find(), r#"[{"a":1}]"#, "{\"a\":1}");
+    check(find(), r#"{"total":1,"list":[{"a":1}],"tags":["x"]}"#, "{\"a\":1}");
+    check(find(), r#"{"x":{"y":{"z":[{"a":1}]}}}"#, "{\"a\":1}");
+    check(find(), r#"{"included":[{"b":1}],"data":[{"a":1}]}"#, "{\"a\":1}");
+    check(find(), r#"{"a":1,"tags":["x"]}"#, "{\"a\":1,\"tags\":[\"x\"]}");
+    check(find(), r#"{"data":[],"warnings":[]}"#, "");
+    let ambiguous =
+        |paths: &str| format!("has several arrays that may be its records: {paths}; set `data_selector` to one of them");
+    check(find(), r#"{"users":[{}],"groups":[{}]}"#, &ambiguous("`$.users`, `$.groups`"));
+    check(find(), r#"{"data":[],"users":[{}]}"#, &ambiguous("`$.data`, `$.users`"));
+    check(find(), r#"{"data":[{}],"items":[{}]}"#, &ambiguous("`$.data`, `$.items`"));
+}
+
+#[test]
+fn what_page_1_showed_holds_for_the_others() {
+    let decoder = Decoder::new(DecodePlan::default());
+    decoder.decode(&page(1, r#"{"users":[{"a":1}]}"#), &Arc::default()).unwrap();
+    let second = decoder.decode(&page(2, r#"{"users":[],"data":[{"b":1}]}"#), &Arc::default()).unwrap();
+    assert_eq!(second.facts.records, 0);
+    let third = decoder.decode(&page(3, r#"{"data":[{"b":1}]}"#), &Arc::default());
+    assert!(matches!(third, Err(DecodeError::NoRecords { .. })));
+}
+
+#[test]
+fn the_paginator_gets_the_values_it_asks_for() {
+    let wanted = ["meta.next", "total", "none", "null", "links", "data[1].id", "big", "cursors[0]", "data"];
+    let plan = DecodePlan { wanted: wanted.map(|path| JsonPath::parse(path).unwrap()).to_vec(), ..at("data") };
+    let body = r#"{"total":7,"null":null,"meta":{"next":"a\u00e9"},"data":[{"id":1},{"id":2}],"links":{"x": [1]},
+        "big":123456789012345678901234567890,"cursors":["c"],"total":8}"#;
+    let facts = decode(plan, body).unwrap().facts;
+    let shown: Vec<String> =
+        facts.values.iter().map(|value| value.as_ref().map_or("-".to_owned(), ToString::to_string)).collect();
+    assert_eq!(
+        shown,
+        [
+            "\"aé\"",
+            "8",
+            "-",
+            "null",
+            "\"{\\\"x\\\": [1]}\"",
+            "2",
+            "1.2345678901234568e+29",
+            "\"c\"",
+            "\"[{\\\"id\\\":1},{\\\"id\\\":2}]\""
+        ]
+    );
+    assert_eq!(facts.records, 2);
+}
+
+#[test]
+fn a_page_is_known_again_by_its_records_alone() {
+    let hash = |body: &str| decode(at("data"), body).unwrap().facts.records_hash;
+    assert_eq!(hash(r#"{"data":[{"a":1}],"at":1}"#), hash(r#"{"at":2,"data":[{"a":1}]}"#));
+    assert_ne!(hash(r#"{"data":[{"a":1}]}"#), hash(r#"{"data":[{"a":2}]}"#));
+}
+
+#[test]
+fn signs_of_more_pages_are_told() {
+    let hint = |body: &str| {
+        let plan = DecodePlan { look_for_more_pages: true, ..at("data") };
+        decode(plan, body).unwrap().facts.more_pages_hint.unwrap_or_default()
+    };
+    for (around, expected) in [
+        (r#""next":null"#, ""),
+        (r#""next":"""#, ""),
+        (r#""next":"https://x/2""#, "`next` is set"),
+        (r#""meta":{"next_cursor":"abc"}"#, "`meta.next_cursor` is set"),
+        (r#""@odata.nextLink":"https://x""#, "`@odata.nextLink` is set"),
+        (r#""_links":{"next":{"href":"https://x"}}"#, "`_links.next.href` is set"),
+        (r#""_links":{"self":{"href":"https://x"}}"#, ""),
+        (r#""has_more":true"#, "`has_more` is true"),
+        (r#""pageInfo":{"hasNextPage":false}"#, ""),
+        (r#""total":1"#, ""),
+        (r#""total":240"#, "`total` is 240 and the page has 1 records"),
+        (r#""page":{"totalPages":3}"#, "`page.totalPages` is 3"),
+        (r#""last_page":1"#, ""),
+        (r#""cursor":null,"count":1"#, ""),
+    ] {
+        assert_eq!(hint(&format!(r#"{{{around},"data":[{{"next":"in a record","total":9}}]}}"#)), expected, "{around}");
+    }
+}
+
+#[test]
+fn bodies_that_are_no_json_say_so() {
+    check(at("data"), "", "has an empty body instead of JSON");
+    check(at("data"), " \n", "has an empty body instead of JSON");
+    check(at("data"), "\n<!doctype html><p>502", "is HTML or XML, not JSON");
+    check(at("data"), r#"{"data":[{"a":1},{"a":"#, "ends at byte 22, in `$.data[1].a`, in the middle of a value: it is cut off");
+    check(at("data"), r#"{"data":[{"a":1}]} {}"#, "is not JSON at byte 19, in `$`: expected the end of the page");
+    check(at("data"), r#"{"data":[{"a":{"b":NaN}}]}"#, "is not JSON at byte 19, in `$.data[0].a.b`: expected a value");
+    check(at("data"), r#"{"data":[{"a":1 "b":2}]}"#, "is not JSON at byte 16, in `$.data[0]`: expected `,` or `}`");
+    check(at("data"), r#")]}',{"data":[]}"#, "is not JSON at byte 0, in `$`: expected a value");
+    check(at("data"), r#"{"data":[{"a":"x\ud800y"}]}"#, "has half of a surrogate pair at byte 16, in `$.data[0].a`");
+    let body = [b"{\"data\":[{\"a\":\"".as_slice(), &[0xff], b"\"}]}"].concat();
+    let error = Decoder::new(at("data")).decode(&page(4, body), &Arc::default()).unwrap_err();
+    assert!(error.to_string().ends_with("is not UTF-8 at byte 15"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Data);
+}
+
+#[test]
+fn what_has_no_end_has_a_limit() {
+    let deep = |levels: usize| format!(r#"{{"data":[{{"a":{}1{}}}]}}"#, "[".repeat(levels), "]".repeat(levels));
+    check(
+        at("data"),
+        &deep(10_000),
+        &format!("has objects and arrays nested more than 128 deep at byte 139, in `$.data[0].a{}`", "[0]".repeat(125)),
+    );
+    assert!(matches!(decode(at("data"), &deep(100)), Err(DecodeError::Schema { .. })));
+    assert_eq!(decode(at("data"), &deep(60)).unwrap().facts.records, 1);
+    let wide: Vec<String> = (0..20_000).map(|n| format!("\"{n}\":1")).collect();
+    let error = decode(at("data"), &format!("{{\"data\":[{{\"a\":{{{}}}}}]}}", wide.join(","))).unwrap_err().to_string();
+    assert!(error.contains("needs more than 10000 columns at byte "), "{error}");
+    let error = decode(at("data"), &format!("{{\"data\":[{{{}}}]}}", wide[..6000].join(","))).unwrap_err();
+    assert!(matches!(error, DecodeError::Schema { .. }));
+    let error = decode(
+        DecodePlan { wanted: vec![JsonPath::parse("next").unwrap()], ..at("data") },
+        &format!(r#"{{"data":[],"next":"{}"}}"#, "x".repeat(70_000)),
+    );
+    assert!(matches!(error, Err(DecodeError::ValueTooLong { .. })));
+}
+
+#[test]
+fn a_record_as_large_as_a_file_is_an_error() {
+    let body = format!(r#"{{"data":[{{"a":1}},{{"a":"{}","b":2}}]}}"#, "x".repeat(65 << 20));
+    check(at("data"), &body, &format!("has a record of more than {} bytes at byte 68157464, in `$.data[1]`", 64 << 20));
+}
