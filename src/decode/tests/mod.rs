@@ -14,6 +14,7 @@ use crate::source::Page;
 mod columns;
 mod corpora;
 mod envelope;
+mod example;
 mod oracle;
 mod rejects;
 mod widening;
