@@ -1,1 +1,41 @@
-//! To be written: `pipeline`.
+//! Pipeline: one run, from a plan to a commit.
+//!
+//! In: a [`crate::config::Plan`], the clock, a cancellation token and a place for progress events. Out: [`RunFacts`], in which
+//! every page, record and row is accounted for. Invariants: no task outlives the run; a resource publishes only when its
+//! pages ended for a named reason and its counts agree; a cancelled or failed resource leaves its table as it was.
+//!
+//! ```text
+//! source.fetch ──(deliveries, in page order)──▶ decode on rayon's threads ──(in page order again)──▶ judge ──▶ table thread: stage ──▶ commit
+//! ```
+//!
+//! Peak memory of one resource, each term bounded in one place:
+//! requests in flight × page size (`client.concurrency`), [`PAGES_BYTES_MAX`] of pages being decoded (or one larger page) with
+//! their arrays, [`BATCHES_MAX`] decoded pages waiting for the table, and the stage's own budgets (`lake::stage`). At most
+//! [`RESOURCES_MAX`] resources run at once; none of the terms grows with the number of pages.
+//! Not here: how anything is printed.
+
+mod error;
+mod event;
+mod facts;
+mod resource;
+mod run;
+mod sample;
+mod table_thread;
+
+pub(crate) use error::RunError;
+pub(crate) use event::{Event, Events};
+pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus};
+pub(crate) use run::{Components, RunOptions, run};
+pub(crate) use sample::{Sample, sample};
+
+/// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.
+const PAGES_BYTES_MAX: usize = 32 << 20;
+
+/// Pages of one resource that are decoded at once.
+const PAGES_MAX: usize = 32;
+
+/// Decoded pages of one resource that wait for its table's thread.
+const BATCHES_MAX: usize = 8;
+
+/// Resources that run at once.
+const RESOURCES_MAX: usize = 4;

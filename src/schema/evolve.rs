@@ -36,7 +36,7 @@ pub(crate) struct Widened {
 /// [`SchemaError::KeyTypeChanged`] for a column of `primary_key` whose files would change; [`SchemaError::Narrower`] where a
 /// declared type has no place for values of the table; and the caps of [`TableSchema::check_limits`].
 pub(crate) fn reconcile(table: &TableSchema, run: &TableSchema, primary_key: &[String]) -> Result<Change, SchemaError> {
-    let facts = TableSchema { columns: table.columns.iter().map(as_fact).collect() };
+    let facts = table.as_facts();
     let schema = facts.join(run);
     schema.check_limits()?;
     for key in primary_key {
@@ -55,6 +55,14 @@ pub(crate) fn reconcile(table: &TableSchema, run: &TableSchema, primary_key: &[S
     compare(&facts.columns, &schema.columns, "", &mut new, &mut widened)?;
     let changes_files = table.to_file_arrow() != schema.to_file_arrow();
     Ok(Change { schema, new, widened, changes_files })
+}
+
+impl TableSchema {
+    /// The schema without what was once declared of it: what a run starts from when only tonight's declarations bind.
+    #[must_use]
+    pub(crate) fn as_facts(&self) -> Self {
+        Self { columns: self.columns.iter().map(as_fact).collect() }
+    }
 }
 
 /// The column without what was once declared of it.

@@ -1,0 +1,151 @@
+//! Everything that can end a run or one of its resources.
+
+use crate::base::ErrorKind;
+use crate::decode::{DecodeError, Reject};
+use crate::lake::LakeError;
+use crate::schema::SchemaError;
+use crate::source::SourceError;
+
+/// Why a run, or one resource of it, did not publish.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The API side.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A page could not be decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A declared schema, or the table's own, does not allow it.
+    #[error("schema of `{resource}`")]
+    Schema {
+        /// The resource.
+        resource: String,
+        /// Why.
+        source: SchemaError,
+    },
+    /// The lake side.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// `on_reject: fail` met a record that cannot become a row.
+    #[error(
+        "`{resource}` page {}, record {}: `{}` should be {}, found {} ({rejects} such records on this page)",
+        first.page, first.record, first.path, first.expected, first.actual
+    )]
+    Rejected {
+        /// The resource.
+        resource: String,
+        /// The first of them.
+        first: Box<Reject>,
+        /// How many on its page.
+        rejects: usize,
+    },
+    /// More rejects than `max_rejects`.
+    #[error("`{resource}` has {rejects} rejects, `max_rejects` is {max}")]
+    TooManyRejects {
+        /// The resource.
+        resource: String,
+        /// Rejects so far.
+        rejects: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// Fewer rows than `expect.min_rows`.
+    #[error("`{resource}` brought {rows} rows, `expect.min_rows` is {min}; the table keeps what it has")]
+    TooFewRows {
+        /// The resource.
+        resource: String,
+        /// Rows of this run.
+        rows: u64,
+        /// The guard.
+        min: u64,
+    },
+    /// The table would lose more rows than `expect.max_shrink`.
+    #[error(
+        "`{resource}` would shrink from {before} to {after} rows, `expect.max_shrink` is {allowed_percent}%; the table keeps what it has"
+    )]
+    Shrinks {
+        /// The resource.
+        resource: String,
+        /// Rows published.
+        before: u64,
+        /// Rows after this run.
+        after: u64,
+        /// The guard, in percent.
+        allowed_percent: f64,
+    },
+    /// `lake.publish: together`, and another resource failed.
+    #[error("not published, because `{failed}` failed and `lake.publish` is `together`")]
+    NotAlone {
+        /// The one that failed first in the config's order.
+        failed: String,
+    },
+    /// `--resource` named something the config lacks.
+    #[error("no resource is named `{name}`; the config has {known}")]
+    NoSuchResource {
+        /// As given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Ctrl-C or SIGTERM.
+    #[error("cancelled; nothing was lost, the lake is as it was")]
+    Cancelled,
+    /// A defect of this program.
+    #[error("internal error in {place}: {what}")]
+    Internal {
+        /// Which part.
+        place: &'static str,
+        /// What happened.
+        what: String,
+    },
+}
+
+impl RunError {
+    /// What the operator has to do about it.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Source(error) => error.kind(),
+            Self::Decode(error) => error.kind(),
+            Self::Schema { source, .. } => source.kind(),
+            Self::Lake(error) => error.kind(),
+            Self::Rejected { .. }
+            | Self::TooManyRejects { .. }
+            | Self::TooFewRows { .. }
+            | Self::Shrinks { .. }
+            | Self::NotAlone { .. } => ErrorKind::Data,
+            Self::NoSuchResource { .. } => ErrorKind::Config,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Internal { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Advice for the operator, a line each.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Rejected { .. } => {
+                "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"
+            }
+            Self::TooFewRows { .. } | Self::Shrinks { .. } => {
+                "look at what the API answers; when the loss is real, relax `expect` for one run or use --full-refresh"
+            }
+            Self::Lake(error) => return error.hint().map(str::to_owned).into_iter().collect(),
+            _ => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+
+    /// The error and its causes in one line, each cause once.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let next = error.to_string();
+            if !text.contains(&next) {
+                text.push_str(": ");
+                text.push_str(&next);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}

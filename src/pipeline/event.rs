@@ -1,0 +1,55 @@
+//! What a run tells while it goes on.
+
+use std::sync::Arc;
+
+use crate::source::SourceEvent;
+
+/// Takes events; called from any task, so it must not block for long.
+pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// A resource began.
+    Started {
+        /// Its name.
+        resource: Arc<str>,
+    },
+    /// A page was decoded and counts.
+    Page {
+        /// The resource.
+        resource: Arc<str>,
+        /// Records in the page.
+        records: u64,
+        /// Body bytes, decompressed.
+        bytes: u64,
+    },
+    /// Something the source has to say: a wait, a retry, a warning.
+    Source(SourceEvent),
+    /// All pages are in; files are being finished.
+    Finishing {
+        /// The resource.
+        resource: Arc<str>,
+    },
+    /// A resource is ready to publish, or failed.
+    Ended {
+        /// The resource.
+        resource: Arc<str>,
+        /// Why it failed, in one line.
+        failure: Option<String>,
+    },
+    /// The commit began: from here on the run goes forward only.
+    Committing {
+        /// Tables in it.
+        tables: usize,
+        /// Files put or deleted.
+        files: usize,
+    },
+    /// Something that a person should know and that stops nothing.
+    Warning {
+        /// The resource, if it is about one.
+        resource: Option<Arc<str>>,
+        /// What.
+        text: String,
+    },
+}

@@ -1,0 +1,130 @@
+//! The facts of a run: plain data for `report` to put into words.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::base::ErrorKind;
+use crate::lake::StageStats;
+use crate::source::EndReason;
+
+/// A run, over.
+#[derive(Debug, Clone)]
+pub(crate) struct RunFacts {
+    /// The run's id, as in the lake.
+    pub(crate) run_id: String,
+    /// The pipeline.
+    pub(crate) pipeline: String,
+    /// When it began.
+    pub(crate) started: DateTime<Utc>,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// What each resource came to, in the config's order.
+    pub(crate) resources: Vec<(String, ResourceResult)>,
+    /// The version committed, if anything was.
+    pub(crate) version: Option<u64>,
+}
+
+/// What one resource came to.
+#[derive(Debug, Clone)]
+pub(crate) enum ResourceResult {
+    /// Published, or nothing to change.
+    Published(ResourceFacts),
+    /// Failed; the table is as it was.
+    Failed {
+        /// What the operator has to do.
+        kind: ErrorKind,
+        /// The error and its causes, joined by `: `.
+        message: String,
+        /// Advice, a line each.
+        hints: Vec<String>,
+    },
+    /// `write_disposition: skip`, or `selected: false`.
+    Skipped,
+}
+
+/// How a whole run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunStatus {
+    /// Everything is published.
+    Success,
+    /// Some resources are published, others failed.
+    Partial,
+    /// Nothing is published, for this kind of reason.
+    Failed(ErrorKind),
+}
+
+/// The counts of one published resource.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ResourceFacts {
+    /// Pages read.
+    pub(crate) pages: u64,
+    /// Records read, rejects included.
+    pub(crate) records: u64,
+    /// Requests sent, retries included.
+    pub(crate) requests: u64,
+    /// Body bytes received, decompressed.
+    pub(crate) bytes_received: u64,
+    /// What became of the rows.
+    pub(crate) rows: StageStats,
+    /// Records in quarantine.
+    pub(crate) rejects: u64,
+    /// Why there were no more pages.
+    pub(crate) end_reason: EndReason,
+    /// What the API's own total says.
+    pub(crate) completeness: Completeness,
+    /// Live files of the table.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Rows of the table.
+    pub(crate) table_rows: u64,
+    /// Files put by this run.
+    pub(crate) files_put: u64,
+    /// Files deleted by this run.
+    pub(crate) files_deleted: u64,
+}
+
+/// What the API's own total says about the records read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// It told a total, and it was met.
+    Proven,
+    /// It told none.
+    Unknown,
+}
+
+impl Completeness {
+    /// As the summary spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl RunFacts {
+    /// How the run ended. Failures of several kinds are told by the one that most needs a person: internal, config,
+    /// credentials, data, then cancelled and unavailable, which only need another run.
+    pub(crate) fn status(&self) -> RunStatus {
+        let failed = self.resources.iter().filter_map(|(_, result)| match result {
+            ResourceResult::Failed { kind, .. } => Some(*kind),
+            ResourceResult::Published(_) | ResourceResult::Skipped => None,
+        });
+        let published = self.resources.iter().any(|(_, result)| matches!(result, ResourceResult::Published(_)));
+        let rank = |kind: &ErrorKind| match kind {
+            ErrorKind::Cancelled => 6,
+            ErrorKind::Internal => 5,
+            ErrorKind::Config => 4,
+            ErrorKind::Credentials => 3,
+            ErrorKind::Data => 2,
+            ErrorKind::Unavailable => 1,
+        };
+        match failed.max_by_key(rank) {
+            None => RunStatus::Success,
+            Some(_) if published => RunStatus::Partial,
+            Some(kind) => RunStatus::Failed(kind),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One run: open the lake, load every resource, commit once.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::Clock;
+use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::lake::{Lake, Owner, StageBudgets, StageSettings, StagedTable, TableStage, TableState};
+use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
+use crate::pipeline::resource::{Loaded, load, on_rayon};
+use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError};
+use crate::source::{End, Source};
+
+/// What the command line adds to the plan.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunOptions {
+    /// Only these resources; all when empty.
+    pub(crate) only: Vec<String>,
+    /// Rebuild the tables from this run's rows alone, under the config's key and partitioning.
+    pub(crate) full_refresh: bool,
+}
+
+/// A resource that is ready to publish.
+struct Ready {
+    staged: StagedTable,
+    end: End,
+    rejects: Vec<crate::decode::Reject>,
+}
+
+/// What a run is given from outside: time, a way to stop it, someone who listens, and how its report is spelled.
+pub(crate) struct Components<'a> {
+    /// Time and chance.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Ends the run before its commit.
+    pub(crate) cancel: CancellationToken,
+    /// Listens.
+    pub(crate) events: Events,
+    /// Spells the run report that is kept in the lake.
+    pub(crate) spell: &'a dyn Fn(&RunFacts) -> serde_json::Value,
+}
+
+/// Runs a plan to its end.
+///
+/// # Errors
+/// Only what concerns the run as a whole (the lake, an unknown resource); a resource's failure is in the facts.
+pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, RunError> {
+    let Components { clock, cancel, events, spell } = components;
+    let (started, since) = (clock.now(), clock.instant());
+    let chosen = choose(plan, &options.only)?;
+    let run_id = format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff);
+    let source_events = Arc::clone(&events);
+    let source = Source::new(
+        &plan.client,
+        Arc::clone(&clock),
+        cancel.clone(),
+        Arc::new(move |event| source_events(Event::Source(event))),
+    )?;
+    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
+    let outcome = run_in(&mut lake, plan, options, &chosen, &source, &cancel, &events).await;
+    let took = clock.instant().duration_since(since);
+    let facts =
+        outcome.map(|(resources, version)| RunFacts { run_id, pipeline: plan.name.clone(), started, took, resources, version });
+    let reported = match &facts {
+        Ok(facts) => lake.report(&spell(facts)).await,
+        Err(_) => Ok(()),
+    };
+    let closed = lake.close().await;
+    let facts = facts?;
+    reported?;
+    closed?;
+    Ok(facts)
+}
+
+fn choose<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a ResourcePlan>, RunError> {
+    if let Some(name) = only.iter().find(|name| plan.resources.iter().all(|resource| resource.name != **name)) {
+        let known: Vec<String> = plan.resources.iter().map(|resource| format!("`{}`", resource.name)).collect();
+        return Err(RunError::NoSuchResource { name: name.clone(), known: known.join(", ") });
+    }
+    Ok(plan.resources.iter().filter(|resource| only.is_empty() || only.contains(&resource.name)).collect())
+}
+
+async fn run_in(
+    lake: &mut Lake,
+    plan: &Plan,
+    options: &RunOptions,
+    chosen: &[&ResourcePlan],
+    source: &Source,
+    cancel: &CancellationToken,
+    events: &Events,
+) -> Result<(Vec<(String, ResourceResult)>, Option<u64>), RunError> {
+    let shared: &Lake = lake;
+    let load_all = futures::stream::iter(chosen)
+        .map(|resource| async move {
+            let outcome = match resource.write_disposition {
+                WriteDisposition::Skip => None,
+                _ => Some(one(shared, plan, options, resource, source, events).await),
+            };
+            (resource.name.clone(), outcome)
+        })
+        .buffered(RESOURCES_MAX)
+        .collect();
+    let outcomes: Vec<(String, Option<Result<Ready, RunError>>)> = tokio::select! {
+        outcomes = load_all => outcomes,
+        lost = shared.lease().keep() => return Err(lost.into()),
+    };
+    if cancel.is_cancelled() {
+        return Err(RunError::Cancelled);
+    }
+    let failed = outcomes.iter().find(|(_, outcome)| matches!(outcome, Some(Err(_)))).map(|(name, _)| name.clone());
+    let (mut results, mut tables) = (Vec::new(), Vec::new());
+    for (name, outcome) in outcomes {
+        let result = match outcome {
+            None => ResourceResult::Skipped,
+            Some(Err(error)) => failure(&error),
+            Some(Ok(_)) if plan.lake.publish_together && failed.is_some() => {
+                failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() })
+            }
+            Some(Ok(ready)) => {
+                lake.quarantine(&ready.staged.table, &name, &ready.rejects).await?;
+                let facts = facts_of(&ready);
+                tables.push(ready.staged);
+                ResourceResult::Published(facts)
+            }
+        };
+        results.push((name, result));
+    }
+    if tables.is_empty() {
+        return Ok((results, None));
+    }
+    events(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
+    let heartbeat = lake.lease().keep();
+    let commit = lake.commit(tables, state_of(&results));
+    // The commit runs to its end whatever becomes of the lease: the log decides who won.
+    let commit = match futures::future::select(std::pin::pin!(commit), std::pin::pin!(heartbeat)).await {
+        futures::future::Either::Left((commit, _)) => commit,
+        futures::future::Either::Right((_, commit)) => commit.await,
+    }?;
+    Ok((results, Some(commit.version)))
+}
+
+/// What the next run may want to know; published with the files.
+fn state_of(results: &[(String, ResourceResult)]) -> serde_json::Map<String, serde_json::Value> {
+    let published = results.iter().filter_map(|(name, result)| match result {
+        ResourceResult::Published(facts) => {
+            Some((name.clone(), serde_json::json!({"records": facts.records, "end_reason": facts.end_reason.name()})))
+        }
+        ResourceResult::Failed { .. } | ResourceResult::Skipped => None,
+    });
+    published.collect()
+}
+
+fn failure(error: &RunError) -> ResourceResult {
+    ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints() }
+}
+
+async fn one(
+    lake: &Lake,
+    plan: &Plan,
+    options: &RunOptions,
+    resource: &ResourcePlan,
+    source: &Source,
+    events: &Events,
+) -> Result<Ready, RunError> {
+    let name: Arc<str> = Arc::from(resource.name.as_str());
+    events(Event::Started { resource: Arc::clone(&name) });
+    let outcome = stage(lake, plan, options, resource, source, events).await;
+    let failure = outcome.as_ref().err().map(RunError::chain);
+    events(Event::Ended { resource: name, failure });
+    outcome
+}
+
+async fn stage(
+    lake: &Lake,
+    plan: &Plan,
+    options: &RunOptions,
+    resource: &ResourcePlan,
+    source: &Source,
+    events: &Events,
+) -> Result<Ready, RunError> {
+    let existing = lake.table(&resource.name).await?;
+    let before = existing.rows();
+    let start = if options.full_refresh { TableState::default().schema } else { existing.schema.clone() };
+    let disposition = if options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
+    let settings = StageSettings {
+        table: resource.name.clone(),
+        primary_key: resource.primary_key.clone(),
+        disposition,
+        partition_by: resource.partition_by.clone(),
+        sort_by: resource.sort_by.clone(),
+        compression: plan.lake.compression,
+        target_file_size: plan.lake.target_file_size,
+        legacy_encodings: plan.lake.legacy_encodings,
+        on_schema_change: plan.lake.on_schema_change,
+        spool: lake.spool().join(&resource.name),
+        budgets: StageBudgets::default(),
+    };
+    let stage = TableStage::new(settings, existing, lake.live_files())?;
+    let Loaded { stage, schema, end, rejects } = load(source, resource, stage, &start, events).await?;
+    events(Event::Finishing { resource: Arc::from(resource.name.as_str()) });
+    // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
+    let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
+        .await
+        .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
+    check_rows(resource, disposition, before, &staged)?;
+    Ok(Ready { staged, end, rejects })
+}
+
+/// The share of rows a `replace` may lose unless `expect.max_shrink` says otherwise.
+const REPLACE_SHRINK_MAX: f64 = 0.5;
+
+fn check_rows(resource: &ResourcePlan, disposition: WriteDisposition, before: u64, staged: &StagedTable) -> Result<(), RunError> {
+    let rows = staged.stats.rows_in;
+    if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
+        return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
+    }
+    let default = (disposition == WriteDisposition::Replace).then_some(REPLACE_SHRINK_MAX);
+    let (Some(allowed), after) = (resource.expect.max_shrink.or(default), staged.state.rows()) else { return Ok(()) };
+    // Row counts are far below 2^53, so the product is exact enough to compare.
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    let least = before as f64 * (1.0 - allowed);
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    let shrinks = (after as f64) < least;
+    if shrinks {
+        return Err(RunError::Shrinks { resource: resource.name.clone(), before, after, allowed_percent: allowed * 100.0 });
+    }
+    Ok(())
+}
+
+fn facts_of(ready: &Ready) -> ResourceFacts {
+    let Ready { staged, end, rejects } = ready;
+    let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
+    ResourceFacts {
+        pages: end.pages,
+        records: end.records,
+        requests: end.requests,
+        bytes_received: end.bytes,
+        rows: staged.stats,
+        rejects: rejects.len() as u64,
+        end_reason: end.reason,
+        completeness: if end.total == Some(end.records) { Completeness::Proven } else { Completeness::Unknown },
+        files: staged.state.files.len() as u64,
+        bytes: staged.state.files.iter().map(|file| file.bytes).sum(),
+        table_rows: staged.state.rows(),
+        files_put: staged.changes.len() as u64 - deleted,
+        files_deleted: deleted,
+    }
+}
