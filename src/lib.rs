@@ -13,3 +13,9 @@ mod lake;
 mod pipeline;
 mod report;
 mod cli;
+
+/// Runs the `lakeward` command that the process was started with.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    cli::main()
+}

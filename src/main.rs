@@ -1,2 +1,10 @@
-//! lakeward.
-fn main() {}
+//! The `lakeward` command.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    lakeward::main()
+}

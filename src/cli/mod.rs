@@ -1,1 +1,59 @@
-//! To be written: `cli`.
+//! The command line: arguments become calls, errors become exit codes.
+//!
+//! In: `argv`, the environment, files and signals. Out: results on stdout, logs and progress on stderr, an exit code. It alone
+//! prints, and it knows nothing of what the other rooms do inside.
+
+mod args;
+mod check;
+mod demo;
+mod exit;
+mod load;
+mod preview;
+mod progress;
+mod run;
+mod status;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::args::{Args, Command};
+use crate::cli::exit::Failure;
+
+/// Runs the command that the process was started with.
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing is left to tell when even the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    terminal::start_logging(args.log_format, args.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::internal("starting the runtime", &error).report(),
+    };
+    let log_format = args.log_format;
+    let outcome = runtime.block_on(async move {
+        match args.command {
+            Command::Run(args) => run::run(args, log_format).await,
+            Command::Check(args) => check::check(args).await,
+            Command::Preview(args) => preview::preview(args).await,
+            Command::Status(args) => status::status(args).await,
+            Command::Demo(args) => demo::demo(args, log_format).await,
+            Command::ConfigSchema => {
+                terminal::print(crate::config::json_schema().trim_end());
+                Ok(0)
+            }
+        }
+    });
+    // Whatever still runs in the background has nothing to say any more.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,1 +1,10 @@
-//! To be written: `report`.
+//! Report: the facts of a run in words and JSON.
+//!
+//! In: [`crate::pipeline::RunFacts`]. Out: the summary line that orchestrators read, the report kept in the lake, and the lines a
+//! person reads. Pure: it does nothing and prints nothing. The JSON here is a promise; `tests/it` holds it.
+
+mod summary;
+mod words;
+
+pub(crate) use summary::{exit_code, summary};
+pub(crate) use words::{bytes, count, duration, run_lines};

@@ -1,0 +1,117 @@
+//! The arguments, as clap reads them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  success
+    2  config: fix the file or the command; no request was sent
+    3  data: look at what the API answered
+    4  credentials: renew them
+   20  partial: some resources published, others failed
+   70  internal: report a bug
+   75  unavailable: run again later
+  130, 143  cancelled: nothing was lost; run again
+
+Start with `lakeward demo`.";
+
+/// REST APIs to partitioned Parquet: all rows, exactly once, in files every reader can open.
+#[derive(Debug, Parser)]
+#[command(name = "lakeward", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Args {
+    /// How logs and progress are written to stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// Say more; twice for requests.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Refresh the tables: fetch every resource, then publish all of it in one commit.
+    Run(RunArgs),
+    /// Read and check the config; with --online also send one request a resource.
+    Check(CheckArgs),
+    /// Show the first rows of a resource and its inferred schema; write nothing.
+    Preview(PreviewArgs),
+    /// Tell what the lake holds: tables, rows, files, the last run, and what a rerun would redo.
+    Status(StatusArgs),
+    /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
+    Demo(DemoArgs),
+    /// Print the JSON Schema of the config, for editors.
+    ConfigSchema,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The config, YAML or JSON.
+    pub(crate) config: PathBuf,
+    /// Only this resource; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource: Vec<String>,
+    /// Rebuild the tables from this run alone, under the config's key and partitioning.
+    #[arg(long)]
+    pub(crate) full_refresh: bool,
+    /// Write the run report to this file too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The config, YAML or JSON.
+    pub(crate) config: PathBuf,
+    /// Send one request a resource and decode its answer; write nothing.
+    #[arg(long)]
+    pub(crate) online: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PreviewArgs {
+    /// The config, YAML or JSON.
+    pub(crate) config: PathBuf,
+    /// The resource to look at.
+    pub(crate) resource: String,
+    /// Rows to show, at most those of the first page.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rows: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// The config, YAML or JSON.
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Where the demo puts its config and lake.
+    #[arg(long, value_name = "FOLDER", default_value = "lakeward-demo")]
+    pub(crate) folder: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+}

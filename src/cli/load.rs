@@ -1,0 +1,43 @@
+//! Reading a config and what it points at: the only place where config files are opened.
+
+use std::path::Path;
+
+use crate::cli::exit::Failure;
+use crate::config::{self, Plan};
+
+/// The largest config file that is read, in bytes.
+const CONFIG_BYTES_MAX: u64 = 4 << 20;
+
+/// Reads the config at `path`, and the files it names, under the process's environment.
+///
+/// # Errors
+/// Every fault of the file, each in a line with its place.
+pub(crate) fn load_plan(path: &Path) -> Result<Plan, Failure> {
+    let cannot = |why: String| Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())]);
+    let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+    if size > CONFIG_BYTES_MAX {
+        return Err(cannot(format!("it has {size} bytes, more than {CONFIG_BYTES_MAX}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    let current_dir = std::env::current_dir().map_err(|error| cannot(error.to_string()))?;
+    plan_from(&text, path, &current_dir, &|name| std::env::var(name).ok())
+}
+
+/// The plan of a config's text, with variables from `variable` and a relative lake below `current_dir`.
+///
+/// # Errors
+/// Every fault of the text.
+pub(crate) fn plan_from(
+    text: &str,
+    path: &Path,
+    current_dir: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Plan, Failure> {
+    let file = path.display().to_string();
+    let read_file = |path: &Path| std::fs::read_to_string(path);
+    let inputs = config::Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
+    config::load(&inputs).map_err(|errors| {
+        let lines = errors.faults().iter().map(|fault| format!("{file}:{}:{}: {fault}", fault.line, fault.column));
+        Failure::config(lines.collect())
+    })
+}

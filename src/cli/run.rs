@@ -1,0 +1,80 @@
+//! `lakeward run`: the nightly refresh.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{Clock, ErrorKind, SystemClock};
+use crate::cli::args::{LogFormat, RunArgs};
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::progress::Progress;
+use crate::cli::terminal;
+use crate::config::Plan;
+use crate::pipeline::{self, Components, RunFacts, RunOptions};
+use crate::report;
+
+/// Runs a config and prints the summary as the last line of stdout.
+pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
+    let plan = load_plan(&args.config)?;
+    let options = RunOptions { only: args.resource, full_refresh: args.full_refresh };
+    let (facts, signal) = run_plan(&plan, &options, log_format).await;
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(failure) if signal == SIGTERM => return Err(failure.with_code(143)),
+        Err(failure) => return Err(failure),
+    };
+    let summary = report::summary(&facts);
+    if let Some(path) = &args.report {
+        write_report(path, &summary)?;
+    }
+    for line in report::run_lines(&facts) {
+        terminal::say(&line);
+    }
+    terminal::print(&summary.to_string());
+    Ok(report::exit_code(&facts))
+}
+
+/// SIGTERM's number (POSIX), and so `128 + 15` its exit code.
+const SIGTERM: u8 = 15;
+
+/// Runs a plan with live progress, ended by Ctrl-C or SIGTERM; also tells which signal came, 0 for none.
+pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogFormat) -> (Result<RunFacts, Failure>, u8) {
+    let cancel = CancellationToken::new();
+    let signal = Arc::new(AtomicU8::new(0));
+    let watch = tokio::spawn(watch_signals(cancel.clone(), Arc::clone(&signal)));
+    let progress = Progress::start(log_format);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let components = Components { clock, cancel, events: progress.events(), spell: &report::summary };
+    let outcome = pipeline::run(plan, options, components).await;
+    progress.finish();
+    watch.abort();
+    (outcome.map_err(Failure::from), signal.load(Ordering::SeqCst))
+}
+
+/// The first signal asks the run to end; the second ends the process at once.
+async fn watch_signals(cancel: CancellationToken, signal: Arc<AtomicU8>) {
+    use tokio::signal::unix::{SignalKind, signal as listen};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate())) else {
+        tracing::warn!("signals cannot be watched; Ctrl-C ends the process at once");
+        return;
+    };
+    loop {
+        let number = tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => SIGTERM,
+        };
+        if signal.swap(number, Ordering::SeqCst) != 0 {
+            std::process::exit(i32::from(ErrorKind::Cancelled.exit_code()));
+        }
+        terminal::say("cancelling: requests end, nothing is published; once more ends at once");
+        cancel.cancel();
+    }
+}
+
+fn write_report(path: &Path, summary: &serde_json::Value) -> Result<(), Failure> {
+    std::fs::write(path, format!("{summary:#}\n"))
+        .map_err(|error| Failure::config(vec![format!("cannot write the report to `{}`: {error}", path.display())]))
+}

@@ -1,0 +1,92 @@
+//! `lakeward status`: what the lake holds, and what a rerun would do.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::base::{Clock, SystemClock};
+use crate::cli::args::StatusArgs;
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::terminal::print;
+use crate::config::Plan;
+use crate::lake::{Inspection, TableState, inspect};
+use crate::pipeline::RunError;
+use crate::report;
+
+/// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API.
+pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
+    let plan = load_plan(&args.config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let seen = inspect(&plan.lake, &plan.name, &clock).await.map_err(RunError::from)?;
+    match (&seen.written, &seen.run) {
+        (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
+        _ => print(&format!("{}: nothing is committed yet", plan.name)),
+    }
+    tables(&plan, &seen);
+    runs(&seen);
+    rerun(&seen);
+    Ok(0)
+}
+
+fn tables(plan: &Plan, seen: &Inspection) {
+    for (name, table) in &seen.tables {
+        let configured = plan.resources.iter().any(|resource| resource.name == *name);
+        print(&format!("\n{name}{}", if configured { "" } else { "  (no longer in the config)" }));
+        let bytes = table.files.iter().map(|file| file.bytes).sum();
+        print(&format!(
+            "  {} rows in {} files, {}",
+            report::count(table.rows()),
+            report::count(table.files.len() as u64),
+            report::bytes(bytes)
+        ));
+        print(&format!("  {}", layout(table)));
+        for column in &table.schema.columns {
+            print(&format!("    {}: {}", column.name, column.column_type));
+        }
+        if let Some(state) = seen.state.get(name) {
+            print(&format!("  state: {state}"));
+        }
+    }
+}
+
+fn layout(table: &TableState) -> String {
+    let key = if table.primary_key.is_empty() {
+        "no primary key".to_owned()
+    } else {
+        format!("primary key {}", table.primary_key.join(", "))
+    };
+    let levels: Vec<&str> = table.partition_by.iter().map(|(name, ..)| name.as_str()).collect();
+    if levels.is_empty() { key } else { format!("{key}; partitioned by {}", levels.join("/")) }
+}
+
+fn runs(seen: &Inspection) {
+    if seen.reports.is_empty() {
+        return;
+    }
+    print("\nlast runs");
+    for run in seen.reports.iter().rev() {
+        let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
+        print(&format!("  {}  {:8} {seconds:9.1} s  {}", text("started"), text("status"), text("run_id")));
+    }
+}
+
+/// What the next run finds lying about.
+fn rerun(seen: &Inspection) {
+    print("");
+    if let Some(lease) = &seen.lease {
+        let stale = if seen.is_lease_stale { "it gave no sign of life and will be taken over" } else { "it is at work" };
+        print(&format!("run {} on {} holds the lake: {stale}", lease.run, lease.owner.host));
+    }
+    for version in &seen.pending {
+        print(&format!("commit {version} is not published whole; the next run finishes it without asking the API"));
+    }
+    if !seen.unfinished_runs.is_empty() && seen.lease.is_none() {
+        print(&format!(
+            "{} unfinished runs left files in staging; the next run removes them and starts over",
+            seen.unfinished_runs.len()
+        ));
+    }
+    print("a run fetches every page of every resource again and writes only the files that change");
+}

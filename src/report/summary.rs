@@ -1,0 +1,66 @@
+//! The JSON summary: the last line of stdout of `run`, and the run report in the lake.
+
+use serde_json::{Map, Value, json};
+
+use crate::pipeline::{ResourceFacts, ResourceResult, RunFacts, RunStatus};
+
+/// The exit code of a run: 0, 20 for a partial one, or that of the failure.
+pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
+    match facts.status() {
+        RunStatus::Success => 0,
+        RunStatus::Partial => 20,
+        RunStatus::Failed(kind) => kind.exit_code(),
+    }
+}
+
+/// The summary of a run, one JSON object.
+pub(crate) fn summary(facts: &RunFacts) -> Value {
+    let status = match facts.status() {
+        RunStatus::Success => "success",
+        RunStatus::Partial => "partial",
+        RunStatus::Failed(_) => "failed",
+    };
+    let tables: Map<String, Value> = facts.resources.iter().map(|(name, result)| (name.clone(), table(result))).collect();
+    json!({
+        "status": status,
+        "run_id": facts.run_id,
+        "pipeline": facts.pipeline,
+        "started": facts.started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        "seconds": (facts.took.as_secs_f64() * 1000.0).round() / 1000.0,
+        "version": facts.version,
+        "tables": tables,
+    })
+}
+
+fn table(result: &ResourceResult) -> Value {
+    match result {
+        ResourceResult::Published(facts) => published(facts),
+        ResourceResult::Failed { kind, message, hints } => {
+            json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints})
+        }
+        ResourceResult::Skipped => json!({"status": "skipped"}),
+    }
+}
+
+fn published(facts: &ResourceFacts) -> Value {
+    json!({
+        "status": "published",
+        "pages": facts.pages,
+        "records": facts.records,
+        "requests": facts.requests,
+        "bytes_received": facts.bytes_received,
+        "rows_written": facts.rows.rows_inserted + facts.rows.rows_updated,
+        "rows_inserted": facts.rows.rows_inserted,
+        "rows_updated": facts.rows.rows_updated,
+        "rows_unchanged": facts.rows.rows_unchanged,
+        "rows_deduplicated": facts.rows.rows_deduplicated,
+        "rejects": facts.rejects,
+        "end_reason": facts.end_reason.name(),
+        "completeness": facts.completeness.name(),
+        "table_rows": facts.table_rows,
+        "files": facts.files,
+        "bytes": facts.bytes,
+        "files_put": facts.files_put,
+        "files_deleted": facts.files_deleted,
+    })
+}

@@ -1,0 +1,117 @@
+//! Counts, sizes and times as people read them, and a run in a few lines.
+
+use std::time::Duration;
+
+use crate::pipeline::{Completeness, ResourceResult, RunFacts};
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in decimal units: `80.8 MB`.
+#[expect(clippy::cast_precision_loss, reason = "for reading, three digits are shown")]
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let (mut value, mut unit) = (number as f64, 0);
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{number} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// A time as `850 ms`, `12.3 s`, `4 m 05 s`, `3 h 20 m`.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A finished run, a few lines a resource.
+pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, result) in &facts.resources {
+        match result {
+            ResourceResult::Published(table) => {
+                let rows = table.rows;
+                let mut parts = vec![format!("{} new", count(rows.rows_inserted))];
+                for (number, what) in [
+                    (rows.rows_updated, "changed"),
+                    (rows.rows_unchanged, "unchanged"),
+                    (rows.rows_deduplicated, "repeated in this run"),
+                ] {
+                    if number > 0 {
+                        parts.push(format!("{} {what}", count(number)));
+                    }
+                }
+                if table.rejects > 0 {
+                    parts.push(format!("{} in quarantine", count(table.rejects)));
+                }
+                let whole = match table.completeness {
+                    Completeness::Proven => ", as many as the API counts",
+                    Completeness::Unknown => "",
+                };
+                lines.push(format!(
+                    "{name}: {} records on {} pages ({}{whole}): {}",
+                    count(table.records),
+                    count(table.pages),
+                    table.end_reason.name(),
+                    parts.join(", ")
+                ));
+                lines.push(format!(
+                    "{:width$}  {} rows in {} files, {}; {} written, {} removed",
+                    "",
+                    count(table.table_rows),
+                    count(table.files),
+                    bytes(table.bytes),
+                    count(table.files_put),
+                    count(table.files_deleted),
+                    width = name.len()
+                ));
+            }
+            ResourceResult::Failed { message, hints, .. } => {
+                lines.push(format!("{name}: failed: {message}"));
+                lines.extend(hints.iter().map(|hint| format!("{:width$}  hint: {hint}", "", width = name.len())));
+            }
+            ResourceResult::Skipped => lines.push(format!("{name}: skipped, as its write_disposition says")),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_sizes_have_units() {
+        assert_eq!(
+            (count(0), count(999), count(1000), count(1_234_567)),
+            ("0".into(), "999".into(), "1,000".into(), "1,234,567".into())
+        );
+        assert_eq!((bytes(999), bytes(80_800_000), bytes(999_950)), ("999 B".into(), "80.8 MB".into(), "1.0 MB".into()));
+    }
+
+    #[test]
+    fn times_have_the_unit_that_tells_most() {
+        let seconds = Duration::from_secs;
+        assert_eq!(duration(Duration::from_millis(850)), "850 ms");
+        assert_eq!(
+            (duration(seconds(12)), duration(seconds(245)), duration(seconds(12_000))),
+            ("12.0 s".into(), "4 m 05 s".into(), "3 h 20 m".into())
+        );
+    }
+}
