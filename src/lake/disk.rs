@@ -16,6 +16,9 @@ use crate::lake::publish::pass;
 use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store};
 use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
 
+/// Extension of small files that are being written; what a killed process left of them is swept.
+const BESIDE: &str = "tmp";
+
 /// A lake in a local folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
@@ -181,6 +184,20 @@ impl Store for Disk {
         self.run("remove", folder, |folder| unless_missing(fs::remove_dir_all(folder)).map(drop)).await
     }
 
+    async fn sweep(&self, folder: &str) -> Result<(), LakeError> {
+        self.run("clean", folder, |folder| {
+            let Some(entries) = unless_missing(fs::read_dir(folder))? else { return Ok(()) };
+            for entry in entries {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == BESIDE) {
+                    unless_missing(fs::remove_file(path))?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn stage(&self, staging: &str, files: &[Spooled]) -> Result<Vec<Handle>, LakeError> {
         let mut handles = Vec::with_capacity(files.len());
         for file in files {
@@ -253,6 +270,7 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     }
     match fs::create_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ErrorKind::NotADirectory.into()),
         Err(error) => Err(error),
         Ok(()) => sync_parent(path),
     }
@@ -263,7 +281,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     make_folder(path.parent().unwrap_or(path))?;
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    name.push(format!(".{}-{}.{BESIDE}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     let beside = PathBuf::from(name);
     let written = File::create(&beside).and_then(|mut file| {
         file.write_all(bytes)?;

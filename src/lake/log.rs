@@ -4,7 +4,7 @@
 //! record is never changed; record N+1 is created only after every file of record N is published. `.done` only saves the
 //! next run a look, and keeps the etags that were not known before the publish. Records and manifests are never removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -108,11 +108,13 @@ pub(crate) struct Versions {
 /// # Errors
 /// The store's.
 pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versions, LakeError> {
-    let (mut records, mut done) = (Vec::new(), Vec::new());
+    let (mut records, mut done) = (Vec::new(), BTreeSet::new());
     for found in store.list(&layout.log()).await? {
         match Layout::parse_log(&found.path) {
             Some((version, "json")) => records.push(version),
-            Some((version, _)) => done.push(version),
+            Some((version, _)) => {
+                done.insert(version);
+            }
             None => {}
         }
     }

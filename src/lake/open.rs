@@ -5,7 +5,6 @@
 //! [`crate::lake::commit`].
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::lake::LakeError;
 use crate::lake::log::{FORMAT, Record, Versions, read_record, to_json, versions};
 use crate::lake::publish::{Publisher, pass};
-use crate::lake::{LakeError, Layout};
 
 /// Records created for fences before another run's luck is taken for a conflict.
 const FENCE_TRIES: u32 = 8;
@@ -51,6 +51,9 @@ pub(crate) async fn clean(
     mut head: Option<Record>,
 ) -> Result<Option<Record>, LakeError> {
     let Publisher { store, layout, .. } = publisher;
+    for folder in [layout.home(), &layout.log(), &layout.manifests()] {
+        store.sweep(folder).await?;
+    }
     for _ in 0..FENCE_TRIES {
         let mut dead: BTreeSet<String> = store.folders(&layout.stagings()).await?.into_iter().collect();
         dead.remove(run);

@@ -116,6 +116,9 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// Removes everything below a folder, aborting first the uploads noted there unless they are `published`.
     async fn clear(&self, folder: &str, published: bool) -> Result<(), LakeError>;
 
+    /// Removes what killed processes left of small objects directly in a folder, where a store leaves any.
+    async fn sweep(&self, folder: &str) -> Result<(), LakeError>;
+
     /// Brings spooled files to where one atomic step publishes each, durably: the handles, in the order of `files`.
     async fn stage(&self, staging: &str, files: &[Spooled]) -> Result<Vec<Handle>, LakeError>;
 

@@ -57,12 +57,11 @@ impl Bucket {
         Ok(Self { objects, uploads: store, prefix: prefix.to_owned(), answers })
     }
 
-    /// The same in this process's memory.
+    /// The lake under `prefix` of some other store.
     #[cfg(test)]
-    pub(crate) fn in_memory(prefix: &str) -> Self {
-        let store = Arc::new(object_store::memory::InMemory::new());
-        let objects: Arc<dyn ObjectStore> = Arc::<object_store::memory::InMemory>::clone(&store);
-        Self { objects, uploads: store, prefix: prefix.to_owned(), answers: Answers::new("memory://".to_owned(), vec![]) }
+    pub(crate) fn of<S: ObjectStore + MultipartStore>(store: Arc<S>, prefix: &str) -> Self {
+        let objects: Arc<dyn ObjectStore> = Arc::<S>::clone(&store);
+        Self { objects, uploads: store, prefix: prefix.to_owned(), answers: Answers::new("memory:/".to_owned(), vec![]) }
     }
 
     fn full(&self, path: &str) -> String {
@@ -195,6 +194,10 @@ impl Store for Bucket {
         }
         let removals: Vec<_> = found.iter().map(|found| self.remove(&found.path)).collect();
         stream::iter(removals).buffer_unordered(PARALLEL_REQUESTS).try_collect().await
+    }
+
+    async fn sweep(&self, _folder: &str) -> Result<(), LakeError> {
+        Ok(())
     }
 
     async fn stage(&self, staging: &str, files: &[Spooled]) -> Result<Vec<Handle>, LakeError> {

@@ -1,0 +1,226 @@
+//! An empty lake on every kind of store, and the two nights that the tests play on it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
+use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::base::{Clock, Secret};
+use crate::config::{Compression, LakeLocation, LakePlan, OnSchemaChange};
+use crate::lake::bucket::Bucket;
+use crate::lake::store::{Store, open_store};
+use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, StageStats, StagedTable};
+
+/// A clock that stands still until it is told to go on.
+#[derive(Debug)]
+pub(super) struct TestClock(Mutex<DateTime<Utc>>);
+
+impl TestClock {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap())))
+    }
+
+    pub(super) fn advance(&self, seconds: i64) {
+        *self.0.lock().unwrap() += chrono::TimeDelta::seconds(seconds);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
+
+    fn random(&self) -> u64 {
+        4
+    }
+}
+
+/// An empty lake on one kind of store.
+#[derive(Debug)]
+pub(super) struct Rig {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) plan: LakePlan,
+    pub(super) clock: Arc<TestClock>,
+    pub(super) temporary: tempfile::TempDir,
+}
+
+pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> LakePlan {
+    LakePlan {
+        location,
+        options,
+        compression: Compression::Uncompressed,
+        target_file_size: 1 << 20,
+        adopt: false,
+        allow_unsafe_store: false,
+        publish_together: false,
+        on_schema_change: OnSchemaChange::Rewrite,
+        legacy_encodings: false,
+    }
+}
+
+impl Rig {
+    pub(super) async fn disk() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan(LakeLocation::Disk(folder.path().join("lake")), vec![]);
+        let clock = TestClock::new();
+        let store = open_store(&plan, true).await.unwrap();
+        Self { store, plan, clock, temporary: folder }
+    }
+
+    pub(super) fn in_memory() -> Self {
+        Self::of(Arc::new(InMemory::new()))
+    }
+
+    pub(super) fn of<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Self {
+        let location = LakeLocation::S3 { bucket: "memory".to_owned(), prefix: "deep/prefix".to_owned() };
+        let store = Arc::new(Bucket::of(store, "deep/prefix"));
+        Self { store, plan: plan(location, vec![]), clock: TestClock::new(), temporary: tempfile::tempdir().unwrap() }
+    }
+
+    /// A prefix of its own on the server that the variables of `name` tell of.
+    pub(super) async fn s3(name: &str) -> Option<Self> {
+        let var = |part: &str| std::env::var(format!("LAKEWARD_TEST_{part}")).ok();
+        let Some(endpoint) = var(&format!("{name}_ENDPOINT")) else {
+            assert!(var("FULL").is_none(), "LAKEWARD_TEST_FULL is set, and LAKEWARD_TEST_{name}_ENDPOINT is not");
+            return None;
+        };
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let prefix = format!("unit/{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let location = LakeLocation::S3 { bucket: var("S3_BUCKET").unwrap(), prefix };
+        let options = [
+            ("aws_endpoint", endpoint),
+            ("aws_access_key_id", var("S3_KEY").unwrap()),
+            ("aws_secret_access_key", var("S3_SECRET").unwrap()),
+            ("aws_region", "us-east-1".to_owned()),
+        ];
+        let plan = plan(location, options.map(|(name, value)| (name.to_owned(), Secret::new(value))).to_vec());
+        let store = open_store(&plan, true).await.unwrap();
+        Some(Self { store, plan, clock: TestClock::new(), temporary: tempfile::tempdir().unwrap() })
+    }
+
+    /// One on each kind of store that can be had; all of them under `LAKEWARD_TEST_FULL`.
+    pub(super) async fn every() -> Vec<Self> {
+        let mut rigs = vec![Self::disk().await, Self::in_memory()];
+        rigs.extend(Self::s3("S3").await);
+        rigs.extend(Self::s3("MOTO").await);
+        rigs
+    }
+
+    /// Opens for `run`, whose process nobody can tell dead.
+    pub(super) async fn open(&self, run: &str) -> Result<Lake, LakeError> {
+        let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
+        let clock: Arc<TestClock> = Arc::clone(&self.clock);
+        Lake::open_in(Arc::clone(&self.store), &self.plan, "p", clock, run, owner).await
+    }
+
+    /// Opens for `run` when earlier runs have been silent for long.
+    pub(super) async fn open_later(&self, run: &str) -> Lake {
+        self.clock.advance(31);
+        self.open(run).await.unwrap()
+    }
+
+    /// What a glob reader sees: content by path.
+    pub(super) async fn visible(&self) -> BTreeMap<String, String> {
+        let mut seen = BTreeMap::new();
+        for found in self.store.list("").await.unwrap() {
+            if found.path.starts_with("_lakeward/") {
+                assert!(!found.path.ends_with(".parquet"), "{}", found.path);
+                continue;
+            }
+            let blob = self.store.get(&found.path).await.unwrap().unwrap();
+            seen.insert(found.path, String::from_utf8(blob.bytes).unwrap());
+        }
+        seen
+    }
+}
+
+/// One table's next content, by file; `None` deletes.
+pub(super) async fn staged(lake: &Lake, table: &str, files: &[(&str, Option<&str>)]) -> StagedTable {
+    let mut state = lake.table(table).await.unwrap();
+    let mut changes = Vec::new();
+    for (number, (name, content)) in files.iter().enumerate() {
+        let path = format!("{table}/{name}");
+        let old = state.files.iter().position(|file| file.path == path).map(|at| state.files.remove(at));
+        let Some(content) = content else {
+            changes.push(FileChange::Delete { file: old.unwrap() });
+            continue;
+        };
+        let spooled = spool(lake, &format!("{table}-{number}.tmp"), content);
+        let file = DataFile {
+            path,
+            partition: vec![],
+            rows: 1,
+            bytes: content.len() as u64,
+            etag: None,
+            checksum: format!("{:016x}", xxh3_64(content.as_bytes())),
+        };
+        state.files.push(file.clone());
+        changes.push(FileChange::Put { file, spooled, replaces: old });
+    }
+    state.files.sort_by(|a, b| a.path.cmp(&b.path));
+    state.next_number += 1;
+    StagedTable { table: table.to_owned(), changes, state, stats: StageStats::default() }
+}
+
+pub(super) fn spool(lake: &Lake, name: &str, content: &str) -> PathBuf {
+    let path = lake.spool().join(name);
+    std::fs::create_dir_all(lake.spool()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+pub(super) fn state(resource: &str, cursor: i64) -> Map<String, Value> {
+    Map::from_iter([(resource.to_owned(), json!({ "cursor": cursor }))])
+}
+
+pub(super) fn seen(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+    files.iter().map(|(path, content)| ((*path).to_owned(), (*content).to_owned())).collect()
+}
+
+/// Last night: two files of `t`, cursor 1.
+pub(super) async fn last_night(rig: &Rig) {
+    let mut lake = rig.open("night-1").await.unwrap();
+    let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some("one")), ("k=2/part-000001.parquet", Some("two"))]).await;
+    lake.commit(vec![table], state("t", 1)).await.unwrap();
+    lake.close().await.unwrap();
+}
+
+/// Tonight: one file replaced, one deleted, two new, cursor 2.
+pub(super) async fn tonight(lake: &Lake) -> StagedTable {
+    let files = [
+        ("k=1/part-000000.parquet", Some("one, changed")),
+        ("k=2/part-000001.parquet", None),
+        ("k=3/part-000002.parquet", Some("three")),
+        ("k=4/part-000003.parquet", Some("four")),
+    ];
+    staged(lake, "t", &files).await
+}
+
+pub(super) fn after_tonight() -> BTreeMap<String, String> {
+    seen(&[
+        ("t/k=1/part-000000.parquet", "one, changed"),
+        ("t/k=3/part-000002.parquet", "three"),
+        ("t/k=4/part-000003.parquet", "four"),
+    ])
+}
+
+pub(super) fn after_last_night() -> BTreeMap<String, String> {
+    seen(&[("t/k=1/part-000000.parquet", "one"), ("t/k=2/part-000001.parquet", "two")])
+}
