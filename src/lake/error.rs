@@ -7,6 +7,7 @@ use std::time::Duration;
 use parquet::errors::ParquetError;
 
 use crate::base::ErrorKind;
+use crate::decode::WidenError;
 use crate::lake::PartitionError;
 use crate::merge::MergeError;
 
@@ -43,6 +44,9 @@ pub(crate) enum LakeError {
         /// Why not.
         source: arrow::error::ArrowError,
     },
+    /// Rows could not be brought to the table's schema.
+    #[error(transparent)]
+    Widen(#[from] WidenError),
     /// A table is not what the config says, in a way that a run cannot change by itself.
     #[error("table `{table}` has {what} {found}, the config {wanted}: change it back, or run once with `--full-refresh`")]
     TableDiffers {
@@ -210,6 +214,7 @@ impl LakeError {
         match self {
             Self::Disk { source, .. } => io_kind(source),
             Self::Arrow { .. } => ErrorKind::Data,
+            Self::Widen(error) => error.kind(),
             Self::TableDiffers { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),

@@ -62,6 +62,15 @@ pub(crate) enum RoutedRows {
 }
 
 impl RoutedRows {
+    /// Their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let (range, indices) = match self {
+            Self::Range(range) => (range.start as u32..range.end as u32, &[][..]),
+            Self::Indices(indices) => (0..0, indices.values().as_ref()),
+        };
+        range.chain(indices.iter().copied())
+    }
+
     /// How many.
     #[must_use]
     pub(crate) fn len(&self) -> usize {

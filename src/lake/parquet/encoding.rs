@@ -18,7 +18,7 @@ use parquet::schema::types::SchemaDescriptor;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Compression, SortField};
-use crate::lake::parquet::FileLimits;
+use crate::lake::parquet::{FileLimits, ParquetSource};
 
 /// Values of a leaf that are looked at before its encoding is chosen.
 const SAMPLE_VALUES_MAX: usize = 16_384;
@@ -50,7 +50,7 @@ pub(crate) struct ColumnEncodings {
 
 impl ColumnEncodings {
     /// Looks at batches of one schema.
-    pub(crate) fn sample(batches: &[RecordBatch]) -> Self {
+    pub(crate) fn sample<'a>(batches: impl Iterator<Item = &'a RecordBatch>) -> Self {
         let mut seen: HashMap<Vec<String>, Sample> = HashMap::new();
         for batch in batches {
             let schema = batch.schema();
@@ -59,6 +59,24 @@ impl ColumnEncodings {
             }
         }
         Self { dictionary: seen.into_iter().map(|(leaf, sample)| (leaf, sample.repeats())).collect() }
+    }
+
+    /// What the columns of a file were written with.
+    pub(crate) fn of(source: &ParquetSource) -> Self {
+        let leaves = leaves(source.schema());
+        let has_dictionary = |leaf: usize| {
+            let chunks = source.row_groups().iter().filter_map(|row_group| row_group.columns().get(leaf));
+            chunks.max_by_key(|chunk| chunk.num_values()).is_some_and(|chunk| chunk.dictionary_page_offset().is_some())
+        };
+        Self { dictionary: leaves.into_iter().enumerate().map(|(leaf, found)| (found.names, has_dictionary(leaf))).collect() }
+    }
+
+    /// These, and of `other` those of leaves that are not in these.
+    pub(crate) fn or(mut self, other: &Self) -> Self {
+        for (leaf, dictionary) in &other.dictionary {
+            self.dictionary.entry(leaf.clone()).or_insert(*dictionary);
+        }
+        self
     }
 
     /// Writer properties for files of `schema`, with bloom filters for `bloom_rows` distinct keys a row group.

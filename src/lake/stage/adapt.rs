@@ -4,6 +4,7 @@
 //! by name, missing ones null. What needs no change is not touched: a file's column that already is what it should be can be
 //! carried over as bytes.
 
+use std::borrow::BorrowMut;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -11,7 +12,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::RowSelection;
 
-use crate::decode::TypedBatch;
+use crate::decode::{SpellingCursor, widen_array};
 use crate::lake::LakeError;
 use crate::lake::parquet::{ColumnPlan, ParquetFile, ParquetSource};
 use crate::lake::stage::arrow_failed;
@@ -20,41 +21,6 @@ use crate::schema::{ColumnType, TableSchema};
 
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 8_192;
-
-/// The rows under `to`, which is at least as wide.
-///
-/// # Errors
-/// [`LakeError::Arrow`].
-pub(crate) fn widen_rows(rows: TypedBatch, to: &Arc<TableSchema>, table: &str) -> Result<TypedBatch, LakeError> {
-    if *rows.schema == **to {
-        return Ok(TypedBatch { schema: Arc::clone(to), ..rows });
-    }
-    let columns: Result<Vec<_>, ArrowError> = to
-        .columns
-        .iter()
-        .map(|column| match rows.schema.columns.iter().position(|found| found.name == column.name) {
-            Some(place) => widen_array(rows.batch.column(place), &rows.schema.columns[place].column_type, &column.column_type),
-            None => Ok(new_null_array(&column.column_type.to_arrow(), rows.batch.num_rows())),
-        })
-        .collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.batch.num_rows()));
-    let batch = columns.and_then(|columns| RecordBatch::try_new_with_options(to.to_arrow(), columns, &options));
-    Ok(TypedBatch {
-        schema: Arc::clone(to),
-        batch: batch.map_err(|source| arrow_failed("widen", table, source))?,
-        originals: rows.originals,
-    })
-}
-
-fn widen_array(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<ArrayRef, ArrowError> {
-    if from == to {
-        return Ok(Arc::clone(array));
-    }
-    if *from == ColumnType::Unknown {
-        return Ok(new_null_array(&to.to_arrow(), array.len()));
-    }
-    arrow::compute::cast(array, &to.to_arrow())
-}
 
 /// Where a column of the table comes from, in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,10 +71,49 @@ impl Adapted {
         &self.source
     }
 
+    /// The schema that rows are adapted to.
+    pub(crate) fn target(&self) -> &Arc<TableSchema> {
+        &self.target
+    }
+
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The numbers of the file's row groups.
+    pub(crate) fn row_groups(&self) -> Vec<usize> {
+        (0..self.source.row_groups().len()).collect()
+    }
+
+    /// The numbers of the target's columns.
+    pub(crate) fn all_columns(&self) -> Vec<usize> {
+        (0..self.origins.len()).collect()
+    }
+
     /// Whether the file is as the table wants it: every column there, in its type, and no other.
     pub(crate) fn is_current(&self) -> bool {
         self.origins.len() == self.source.schema().fields().len()
-            && self.origins.iter().enumerate().all(|(column, origin)| *origin == Origin::Same(column))
+            && self.origins.iter().all(|origin| matches!(origin, Origin::Same(_)))
+    }
+
+    /// The file's column that stands for the target's as it is.
+    pub(crate) fn same_column(&self, column: usize) -> Option<usize> {
+        match self.origins.get(column) {
+            Some(Origin::Same(place)) => Some(*place),
+            _ => None,
+        }
+    }
+
+    /// The file's leaf that stands for the target's column as it is, if it has just one.
+    pub(crate) fn same_leaf(&self, column: usize) -> Option<usize> {
+        let leaves = self.source.leaves(self.same_column(column)?);
+        (leaves.len() == 1).then_some(leaves.start)
+    }
+
+    /// Whether a column is in the file in a narrower type.
+    pub(crate) fn is_narrower(&self) -> bool {
+        self.origins.iter().any(|origin| matches!(origin, Origin::Narrower(..)))
     }
 
     /// Which columns can be carried over to `file`, a file of the table's schema, as bytes.
@@ -120,15 +125,31 @@ impl Adapted {
         self.origins.iter().enumerate().map(planned).collect()
     }
 
-    /// Rows of row groups in the form of the table's files, only the given columns of the table and the selected rows.
+    /// Rows of row groups in the form of the table's files, only the given columns of the table and the selected rows. Spelled
+    /// canonically where a value becomes text.
     ///
     /// # Errors
-    /// [`LakeError::Parquet`], and while reading [`LakeError::Arrow`].
+    /// [`LakeError::Parquet`], and while reading [`LakeError::Arrow`] and [`LakeError::Widen`].
     pub(crate) fn rows<'a>(
         &'a self,
         row_groups: Vec<usize>,
         columns: &'a [usize],
         selection: Option<RowSelection>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, LakeError>> + 'a, LakeError> {
+        self.spelled_rows(row_groups, columns, selection, SpellingCursor::default())
+    }
+
+    /// The same with the spelling that `originals` tells. All rows of the file have to be read, in their order, in one call or
+    /// several, for the cursor to be right.
+    ///
+    /// # Errors
+    /// As [`Adapted::rows`].
+    pub(crate) fn spelled_rows<'a, 'o: 'a>(
+        &'a self,
+        row_groups: Vec<usize>,
+        columns: &'a [usize],
+        selection: Option<RowSelection>,
+        mut originals: impl BorrowMut<SpellingCursor<'o>> + 'a,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, LakeError>> + 'a, LakeError> {
         let mut wanted: Vec<usize> = columns
             .iter()
@@ -143,31 +164,40 @@ impl Adapted {
         let batches = self.source.read(row_groups, Some(&wanted), selection, BATCH_ROWS)?;
         Ok(batches.map(move |batch| {
             let batch = batch?;
-            let adapted: Result<Vec<ArrayRef>, ArrowError> =
-                columns.iter().map(|column| self.column(*column, &batch, &wanted)).collect();
+            let originals = originals.borrow_mut();
+            let adapted: Result<Vec<ArrayRef>, LakeError> =
+                columns.iter().map(|column| self.column(*column, &batch, &wanted, originals)).collect();
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            adapted
-                .and_then(|columns| RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options))
-                .map_err(|source| arrow_failed("adapt", &self.table, source))
+            RecordBatch::try_new_with_options(Arc::clone(&schema), adapted?, &options).map_err(|source| self.failed(source))
         }))
     }
 
     /// A column of the table, given the file's columns `read`.
-    fn column(&self, column: usize, batch: &RecordBatch, read: &[usize]) -> Result<ArrayRef, ArrowError> {
+    fn column(
+        &self,
+        column: usize,
+        batch: &RecordBatch,
+        read: &[usize],
+        originals: &mut SpellingCursor<'_>,
+    ) -> Result<ArrayRef, LakeError> {
         let found = |from: usize| {
             let place = read.iter().position(|column| *column == from);
-            place
-                .and_then(|place| batch.columns().get(place))
-                .ok_or_else(|| ArrowError::SchemaError("a column is missing".into()))
+            let missing = || self.failed(ArrowError::SchemaError("a column is missing".to_owned()));
+            place.and_then(|place| batch.columns().get(place)).ok_or_else(missing)
         };
-        let wanted = &self.target.columns[column].column_type;
+        let wanted = &self.target.columns[column];
         match &self.origins[column] {
-            Origin::Missing => Ok(new_null_array(&wanted.to_file_arrow(), batch.num_rows())),
+            Origin::Missing => Ok(new_null_array(&wanted.column_type.to_file_arrow(), batch.num_rows())),
             Origin::Same(from) => found(*from).cloned(),
             Origin::Narrower(from, narrower) => {
-                let values = array_to_memory(found(*from)?, narrower)?;
-                array_to_file(&widen_array(&values, narrower, wanted)?, wanted)
+                let values = array_to_memory(found(*from)?, narrower).map_err(|source| self.failed(source))?;
+                let widened = widen_array(&values, &wanted.name, narrower, &wanted.column_type, originals)?;
+                array_to_file(&widened, &wanted.column_type).map_err(|source| self.failed(source))
             }
         }
+    }
+
+    fn failed(&self, source: ArrowError) -> LakeError {
+        arrow_failed("adapt", &self.table, source)
     }
 }

@@ -21,6 +21,11 @@ pub(crate) fn unit_and_row(arrival: u64) -> (u32, u32) {
     ((arrival / UNIT_ROWS) as u32, (arrival % UNIT_ROWS) as u32)
 }
 
+/// The arrival number of a place in the key log.
+pub(crate) fn arrival(unit: u32, row: u32) -> u64 {
+    u64::from(unit) * UNIT_ROWS + u64::from(row)
+}
+
 /// Rows until the arrival unit that `arrival` lies in is full.
 pub(crate) fn unit_room(arrival: u64) -> usize {
     (UNIT_ROWS - arrival % UNIT_ROWS) as usize

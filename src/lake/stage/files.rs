@@ -3,14 +3,19 @@
 //! In: row groups of segments and live files, some rows of which may have to go. Out: files of the table's final schema. What
 //! does not change is carried over as bytes; row groups that are too small in too great number are written together.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::RowSelection;
 
+use crate::decode::{SpellingCursor, SpellingLog, TypedBatch};
 use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FinishedFile, ParquetFile};
 use crate::lake::stage::adapt::Adapted;
+use crate::lake::stage::arrow_failed;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::sink::RowSink;
 use crate::lake::{LakeError, PartitionId};
@@ -23,14 +28,27 @@ pub(crate) struct FileMaker {
     schema: Arc<TableSchema>,
     arrow: SchemaRef,
     encodings: ColumnEncodings,
+    prefix: &'static str,
+    sorts: bool,
     made: u64,
 }
 
 impl FileMaker {
-    /// Files of `schema`, the files' schema.
-    pub(crate) fn new(settings: &Arc<StageSettings>, schema: &Arc<TableSchema>, encodings: ColumnEncodings) -> Self {
-        let arrow = schema.to_file_arrow();
-        Self { settings: Arc::clone(settings), schema: Arc::clone(schema), arrow, encodings, made: 0 }
+    /// Files of `schema`, the files' schema; their names in the spool begin with `prefix`.
+    pub(crate) fn new(
+        settings: &Arc<StageSettings>,
+        schema: &Arc<TableSchema>,
+        encodings: ColumnEncodings,
+        prefix: &'static str,
+    ) -> Self {
+        let (arrow, sorts) = (schema.to_file_arrow(), !settings.sort_by.is_empty());
+        let (settings, schema) = (Arc::clone(settings), Arc::clone(schema));
+        Self { settings, schema, arrow, encodings, prefix, sorts, made: 0 }
+    }
+
+    /// The same, keeping the order of rows.
+    pub(crate) fn unsorted(self) -> Self {
+        Self { sorts: false, ..self }
     }
 
     /// The files' schema.
@@ -43,11 +61,15 @@ impl FileMaker {
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn create(&mut self) -> Result<RowSink, LakeError> {
-        let path: PathBuf = self.settings.spool.join(format!("file-{:06}.tmp", self.made));
+        let path: PathBuf = self.settings.spool.join(format!("{}-{:06}.tmp", self.prefix, self.made));
         self.made += 1;
         let bloom_rows = self.settings.budgets.row_group_rows;
-        let file = ParquetFile::create(&path, Arc::clone(&self.arrow), &self.settings.style(), &self.encodings, bloom_rows)?;
-        Ok(RowSink::new(&self.settings, file, !self.settings.sort_by.is_empty(), None))
+        let mut style = self.settings.style();
+        if !self.sorts {
+            style.sort_by.clear();
+        }
+        let file = ParquetFile::create(&path, Arc::clone(&self.arrow), &style, &self.encodings, bloom_rows)?;
+        Ok(RowSink::new(&self.settings, file, self.sorts))
     }
 
     /// Whether files with these row groups are to be written anew, since too many are too small.
@@ -63,66 +85,113 @@ impl FileMaker {
     /// Adds the row groups of a file to `sink`, without the rows in `dropped`. With `together`, small row groups are written as one.
     ///
     /// # Errors
-    /// [`LakeError::Disk`], [`LakeError::Parquet`], [`LakeError::Arrow`].
-    pub(crate) fn carry(&self, sink: &mut RowSink, from: &Adapted, dropped: &RowSet, together: bool) -> Result<(), LakeError> {
-        let mut first = 0;
-        for row_group in 0..from.source().row_groups().len() {
-            let rows = from.source().row_group_rows(row_group);
-            let kept = kept_rows(dropped, first, rows);
-            first += rows;
-            let all = kept.iter().map(ExactSizeIterator::len).sum::<usize>() == rows;
-            if all && !(together && self.is_small(rows as u64)) {
-                carry_row_group(sink, from, row_group)?;
-            } else if !kept.is_empty() {
-                self.carry_rows(sink, from, row_group, &kept, rows)?;
-                if !(together && self.is_small(rows as u64)) {
-                    sink.close_row_group()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds some rows of a row group.
-    fn carry_rows(
+    /// [`LakeError`].
+    pub(crate) fn carry(
         &self,
         sink: &mut RowSink,
         from: &Adapted,
-        row_group: usize,
-        kept: &[std::ops::Range<usize>],
-        rows: usize,
+        spellings: &SpellingLog,
+        dropped: &RowSet,
+        together: bool,
     ) -> Result<(), LakeError> {
-        let columns: Vec<usize> = (0..self.schema.columns.len()).collect();
-        let selection = RowSelection::from_consecutive_ranges(kept.iter().cloned(), rows);
-        for batch in from.rows(vec![row_group], &columns, Some(selection))? {
-            let batch = batch?;
-            let row_bytes = row_bytes(&batch);
-            sink.write(vec![batch], row_bytes)?;
+        let mut originals = spellings.cursor();
+        let mut first = 0;
+        for row_group in from.row_groups() {
+            let rows = from.source().row_group_rows(row_group);
+            let kept = kept_rows(dropped, first, rows);
+            first += rows;
+            let merges = together && self.is_small(rows as u64);
+            if !merges && kept.iter().map(ExactSizeIterator::len).sum::<usize>() == rows {
+                carry_row_group(sink, from, row_group, &mut originals)?;
+                continue;
+            }
+            carry_rows(sink, from, row_group, &kept, &mut originals)?;
+            if !merges {
+                sink.close_row_group()?;
+            }
         }
         Ok(())
     }
 }
 
 /// Adds a whole row group: as bytes, as far as its columns are what they should be.
-pub(crate) fn carry_row_group(sink: &mut RowSink, from: &Adapted, row_group: usize) -> Result<(), LakeError> {
+///
+/// # Errors
+/// [`LakeError`].
+pub(crate) fn carry_row_group(
+    sink: &mut RowSink,
+    from: &Adapted,
+    row_group: usize,
+    originals: &mut SpellingCursor<'_>,
+) -> Result<(), LakeError> {
     let file = sink.direct()?;
     let plan = from.plan(file);
     let columns: Vec<usize> = (0..plan.len()).filter(|column| plan[*column] == ColumnPlan::Encode).collect();
-    let rows = from.rows(vec![row_group], &columns, None)?;
+    let rows = from.spelled_rows(vec![row_group], &columns, None, originals)?;
     file.append_row_group(from.source(), row_group, &plan, rows)
 }
 
+/// Adds the first rows of a row group, spelled canonically.
+///
+/// # Errors
+/// [`LakeError`].
+pub(crate) fn carry_first(sink: &mut RowSink, from: &Adapted, row_group: usize, rows: usize) -> Result<(), LakeError> {
+    carry_rows(sink, from, row_group, &[Range { start: 0, end: rows }], &mut SpellingCursor::default())
+}
+
+/// Adds some rows of a row group, ascending ranges counted from its first.
+///
+/// # Errors
+/// [`LakeError`].
+pub(crate) fn carry_rows(
+    sink: &mut RowSink,
+    from: &Adapted,
+    row_group: usize,
+    kept: &[Range<usize>],
+    originals: &mut SpellingCursor<'_>,
+) -> Result<(), LakeError> {
+    let rows = from.source().row_group_rows(row_group);
+    let columns = from.all_columns();
+    // A cursor moves on by every row, so none may be left out where values are respelled.
+    let selection = (!from.is_narrower()).then(|| RowSelection::from_consecutive_ranges(kept.iter().cloned(), rows));
+    let mut mask = selection.is_none().then(|| vec![false; rows]);
+    for range in kept {
+        mask.iter_mut().for_each(|mask| mask[range.clone()].fill(true));
+    }
+    let mut first = 0;
+    for batch in from.spelled_rows(vec![row_group], &columns, selection, originals)? {
+        let mut batch = batch?;
+        if let Some(mask) = &mask {
+            let rows = first..first + batch.num_rows();
+            first = rows.end;
+            let mask = BooleanArray::from(mask[rows].to_vec());
+            batch = filter_record_batch(&batch, &mask).map_err(|source| arrow_failed("filter", from.table(), source))?;
+        }
+        write_rows(sink, from.target(), batch)?;
+    }
+    Ok(())
+}
+
+/// Writes rows in the file's form, spelled canonically from here on.
+///
+/// # Errors
+/// [`LakeError::Disk`], [`LakeError::Parquet`].
+pub(crate) fn write_rows(sink: &mut RowSink, schema: &Arc<TableSchema>, batch: RecordBatch) -> Result<(), LakeError> {
+    let row_bytes = row_bytes(&batch);
+    sink.write(vec![TypedBatch { schema: Arc::clone(schema), batch, originals: Vec::new() }], row_bytes)
+}
+
 /// Estimated memory of a row.
-pub(crate) fn row_bytes(batch: &arrow::array::RecordBatch) -> usize {
+pub(crate) fn row_bytes(batch: &RecordBatch) -> usize {
     batch.get_array_memory_size() / batch.num_rows().max(1)
 }
 
 /// The rows of `first..first + rows` that are not in `dropped`, counted from `first`.
-fn kept_rows(dropped: &RowSet, first: usize, rows: usize) -> Vec<std::ops::Range<usize>> {
+fn kept_rows(dropped: &RowSet, first: usize, rows: usize) -> Vec<Range<usize>> {
     if dropped.is_empty() {
         return std::iter::once(0..rows).collect();
     }
-    let mut kept: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut kept: Vec<Range<usize>> = Vec::new();
     for row in 0..rows {
         if !dropped.contains((first + row) as u32) {
             match kept.last_mut() {

@@ -3,58 +3,149 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::config::{OnSchemaChange, WriteDisposition};
-use crate::lake::parquet::FinishedFile;
+use crate::lake::parquet::{FinishedFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
+use crate::lake::stage::arrivals::{ArrivalLog, unit_and_row};
+use crate::lake::stage::changes::Changes;
 use crate::lake::stage::files::{FileMaker, NewFile, in_parts};
 use crate::lake::stage::form::same_columns;
+use crate::lake::stage::incoming::{Gather, Incoming};
+use crate::lake::stage::merge::Merge;
+use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::segment::Segment;
-use crate::lake::stage::{TableStage, partition_levels};
-use crate::lake::{DataFile, FileChange, LakeError, PartitionId, Partitioner, StagedTable, TableState};
-use crate::merge::RowSet;
+use crate::lake::stage::settings::StageSettings;
+use crate::lake::stage::{TableStage, keys, partition_levels};
+use crate::lake::{LakeError, LiveFiles, PartitionId, Partitioner, StagedTable};
+use crate::merge::{KeyLog, RowSet};
+use crate::schema::TableSchema;
 
 /// What a stage has come to once all rows are in segments.
 pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
-    let TableStage { settings, existing, files, partitioner, schema, file_schema, lanes, keys, mut stats, .. } = stage;
-    if super::merges_onto(&settings, &existing) {
-        let source = arrow::error::ArrowError::NotYetImplemented("merge onto live files".to_owned());
-        return Err(LakeError::Arrow { action: "merge", table: settings.table.clone(), source });
-    }
+    let merging = stage.is_merging();
+    let TableStage { settings, existing, files, mut partitioner, schema, lanes, keys, mut stats, bytes_in, .. } = stage;
+    let file_schema = Arc::new(partitioner.file_schema(&schema)?);
     let (segments, arrivals, encodings) = lanes.finish()?;
-    let mut dropped = vec![RowSet::default(); segments.len()];
-    if let Some(keys) = keys {
-        let outcome = keys.finish(None)?;
-        stats.rows_deduplicated = outcome.superseded.count();
-        if stats.rows_deduplicated > 0 {
-            dropped = arrivals.locate(&outcome.superseded, segments.len())?;
-        }
-    }
-    stats.rows_inserted = stats.rows_in - stats.rows_deduplicated;
-    let mut maker = FileMaker::new(&settings, &file_schema, encodings);
-    let new_files = settle(&mut maker, &settings, segments, &dropped)?;
     let mut changes = Changes::new(existing);
-    if settings.disposition == WriteDisposition::Replace {
-        changes.delete_all();
-    } else if settings.on_schema_change == OnSchemaChange::Rewrite {
-        let _ = &files;
-    }
-    for new in new_files {
-        changes.add(&settings.table, &partitioner, new);
+    if merging && stats.rows_in > 0 {
+        let merge = Merge {
+            settings: &settings,
+            files: files.as_ref(),
+            partitioner: &mut partitioner,
+            schema: &schema,
+            file_schema: &file_schema,
+            encodings,
+            row_bytes: usize::try_from(bytes_in / stats.rows_in).unwrap_or(usize::MAX),
+        };
+        merge.run(segments, keys, &mut changes, &mut stats)?;
+    } else {
+        let mut dropped = vec![RowSet::default(); segments.len()];
+        if settings.is_keyed() && stats.rows_in > 0 {
+            let log = match keys {
+                Some(keys) => keys,
+                None => log_again(&settings, &segments, &schema, &partitioner, &arrivals)?,
+            };
+            let outcome = log.finish(None)?;
+            stats.rows_deduplicated = outcome.superseded.count();
+            if stats.rows_deduplicated > 0 {
+                dropped = arrivals.locate(&outcome.superseded, segments.len())?;
+            }
+        }
+        stats.rows_inserted = stats.rows_in - stats.rows_deduplicated;
+        let mut maker = FileMaker::new(&settings, &file_schema, encodings, "file");
+        if settings.disposition == WriteDisposition::Replace {
+            changes.delete_all();
+        } else {
+            refresh(&mut maker, &settings, files.as_ref(), &mut partitioner, &mut changes, &schema)?;
+        }
+        for new in settle(&mut maker, &settings, segments, &dropped)? {
+            changes.add(&settings.table, &partitioner, new);
+        }
     }
     changes.sync()?;
     let mut state = changes.state;
     state.schema = schema.as_ref().clone();
-    state.primary_key = settings.primary_key.clone();
+    state.primary_key.clone_from(&settings.primary_key);
     state.partition_by = partition_levels(&settings.partition_by);
     Ok(StagedTable { table: settings.table.clone(), changes: changes.changes, state, stats })
+}
+
+/// Brings live files of an older schema up to date, unless the settings leave them.
+fn refresh(
+    maker: &mut FileMaker,
+    settings: &Arc<StageSettings>,
+    files: &dyn LiveFiles,
+    partitioner: &mut Partitioner,
+    changes: &mut Changes,
+    schema: &Arc<TableSchema>,
+) -> Result<(), LakeError> {
+    let written = changes.state.schema.clone();
+    if settings.on_schema_change == OnSchemaChange::Leave || same_columns(&written.columns, &schema.columns) {
+        return Ok(());
+    }
+    let file_schema = Arc::new(partitioner.file_schema(schema)?);
+    let nothing = Incoming::new(Vec::new(), &settings.table);
+    let mut gather = Gather::new(&nothing, &file_schema, 1, 1);
+    for file in changes.state.files.clone() {
+        let source = ParquetSource::open(files.open(&file)?, file.path.clone())?;
+        let live = Adapted::new(source, &written, &file_schema, &settings.table);
+        let always = !live.is_current();
+        let job = Rewrite { live: &live, matched: &[], removed: &RowSet::default(), added: &[], always };
+        if let Rewritten::Replaced(new) = rewrite(maker, &job, &mut gather, &mut MatchCounts::default())? {
+            changes.replace(&file, new);
+        }
+    }
+    Ok(())
+}
+
+/// The key log of rows whose key changed its type on the way, from the final values.
+fn log_again(
+    settings: &Arc<StageSettings>,
+    segments: &[Segment],
+    schema: &Arc<TableSchema>,
+    partitioner: &Partitioner,
+    arrivals: &ArrivalLog,
+) -> Result<KeyLog, LakeError> {
+    let mut log = KeyLog::new(settings.spool.clone(), settings.budgets.key_bytes);
+    let file_schema = Arc::new(partitioner.file_schema(schema)?);
+    for (number, segment) in segments.iter().enumerate() {
+        let from = Adapted::new(segment.file.open()?, &segment.schema, &file_schema, &settings.table);
+        let mut hashes = keys::hashes_of(&from, segment, partitioner, &settings.primary_key)?;
+        if let Some(order) = &segment.order {
+            let mut arrived = vec![0; hashes.len()];
+            let mut physical = hashes.iter();
+            order.each(|row| {
+                if let (Some(place), Some(hash)) = (arrived.get_mut(row as usize), physical.next()) {
+                    *place = *hash;
+                }
+            })?;
+            hashes = arrived;
+        }
+        let mut rest = hashes.as_slice();
+        let mut arrival = 0;
+        let mut logged = Ok(());
+        arrivals.each(|of, rows| {
+            if of as usize == number {
+                let (here, later) = rest.split_at(rest.len().min(rows as usize));
+                for (hash, arrival) in here.iter().zip(arrival..) {
+                    let (unit, row) = unit_and_row(arrival);
+                    if logged.is_ok() {
+                        logged = log.push(&[*hash], unit, row);
+                    }
+                }
+                rest = later;
+            }
+            arrival += u64::from(rows);
+        })?;
+        logged?;
+    }
+    Ok(log)
 }
 
 /// Segments as final files, by partition in order of first appearance: as they are where nothing has to be repaired.
 pub(crate) fn settle(
     maker: &mut FileMaker,
-    settings: &crate::lake::stage::StageSettings,
+    settings: &StageSettings,
     segments: Vec<Segment>,
     dropped: &[RowSet],
 ) -> Result<Vec<NewFile>, LakeError> {
@@ -91,62 +182,8 @@ fn settle_part(maker: &mut FileMaker, mut part: Vec<(Segment, RowSet)>, table: &
     let mut sink = maker.create()?;
     for (segment, dropped) in part {
         let from = Adapted::new(segment.file.open()?, &segment.schema, maker.schema(), table);
-        maker.carry(&mut sink, &from, &dropped, together)?;
+        maker.carry(&mut sink, &from, &segment.spellings, &dropped, together)?;
         segment.file.remove()?;
     }
-    Ok(Some(sink.finish()?.0))
-}
-
-/// The changes of a run as they come together.
-pub(crate) struct Changes {
-    /// The table afterwards.
-    pub(crate) state: TableState,
-    /// The changes.
-    pub(crate) changes: Vec<FileChange>,
-}
-
-impl Changes {
-    /// None yet.
-    pub(crate) fn new(existing: TableState) -> Self {
-        Self { state: existing, changes: Vec::new() }
-    }
-
-    /// Deletes all live files.
-    pub(crate) fn delete_all(&mut self) {
-        let files = std::mem::take(&mut self.state.files);
-        self.changes.extend(files.into_iter().map(|file| FileChange::Delete { file }));
-    }
-
-    /// Adds a new file under the next number.
-    pub(crate) fn add(&mut self, table: &str, partitioner: &Partitioner, new: NewFile) {
-        let (folder, partition) = (partitioner.folder(new.partition), partitioner.values(new.partition));
-        let name = format!("part-{:06}.parquet", self.state.next_number);
-        self.state.next_number += 1;
-        let path = if folder.is_empty() { format!("{table}/{name}") } else { format!("{table}/{folder}/{name}") };
-        let file = DataFile {
-            path,
-            partition,
-            rows: new.file.rows(),
-            bytes: new.file.bytes,
-            etag: None,
-            checksum: new.file.checksum.clone(),
-        };
-        let at = self.state.files.partition_point(|other| other.path < file.path);
-        self.state.files.insert(at, file.clone());
-        self.changes.push(FileChange::Put { file, spooled: new.file.path, replaces: None });
-    }
-
-    /// Makes all spooled files durable.
-    ///
-    /// # Errors
-    /// [`LakeError::Disk`].
-    pub(crate) fn sync(&self) -> Result<(), LakeError> {
-        self.changes.par_iter().try_for_each(|change| match change {
-            FileChange::Put { spooled, .. } => {
-                let synced = std::fs::File::open(spooled).and_then(|file| file.sync_all());
-                synced.map_err(|source| LakeError::Disk { action: "sync", path: spooled.clone(), source })
-            }
-            FileChange::Delete { .. } => Ok(()),
-        })
-    }
+    Ok(Some(sink.finish()?.file))
 }

@@ -7,16 +7,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-
+use crate::decode::TypedBatch;
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetFile};
 use crate::lake::stage::arrivals::ArrivalLog;
-use crate::lake::stage::arrow_failed;
-use crate::lake::stage::form::{same_columns, to_file};
+use crate::lake::stage::form::same_columns;
 use crate::lake::stage::segment::{OrderFile, Segment};
 use crate::lake::stage::settings::{StageBudgets, StageSettings};
-use crate::lake::stage::sink::RowSink;
-use crate::lake::stage::spellings::Spellings;
+use crate::lake::stage::sink::{Finished, RowSink};
 use crate::lake::{LakeError, PartitionId};
 use crate::schema::TableSchema;
 
@@ -32,6 +29,7 @@ pub(crate) struct Lanes {
     lanes: Vec<Lane>,
     segments: Vec<Option<Segment>>,
     chunk: u64,
+    notes_order: bool,
     /// Where rows went.
     pub(crate) arrivals: ArrivalLog,
 }
@@ -49,7 +47,6 @@ struct OpenSegment {
     schema: Arc<TableSchema>,
     sink: RowSink,
     rows: u32,
-    spellings: Spellings,
 }
 
 impl Lanes {
@@ -64,8 +61,14 @@ impl Lanes {
             lanes: Vec::new(),
             segments: Vec::new(),
             chunk: 0,
+            notes_order: settings.is_keyed(),
             arrivals,
         }
+    }
+
+    /// The same, for rows that nobody will ask for by their number of arrival.
+    pub(crate) fn without_order(self) -> Self {
+        Self { notes_order: false, ..self }
     }
 
     /// Chooses the encodings of segments that are opened from here on.
@@ -73,9 +76,9 @@ impl Lanes {
         self.encodings = encodings;
     }
 
-    /// The encodings chosen.
-    pub(crate) fn encodings(&self) -> &ColumnEncodings {
-        &self.encodings
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.settings.table
     }
 
     /// Begins a chunk: what follows until the next is one step of the budget's clock.
@@ -87,7 +90,7 @@ impl Lanes {
         self.keep_budget()
     }
 
-    /// Appends rows of `schema`, the files' schema, to a partition's segment, and tells its number. `row_bytes` is their estimated
+    /// Appends rows of `schema`, the files' schema, in the files' form, to a partition's segment, and tells its number. `row_bytes` is their estimated
     /// size in memory, each. The caller notes the arrivals.
     ///
     /// # Errors
@@ -96,10 +99,10 @@ impl Lanes {
         &mut self,
         partition: PartitionId,
         schema: &Arc<TableSchema>,
-        batches: &[RecordBatch],
+        batches: Vec<TypedBatch>,
         row_bytes: usize,
     ) -> Result<u32, LakeError> {
-        let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u32;
+        let rows = batches.iter().map(|rows| rows.batch.num_rows()).sum::<usize>() as u32;
         let place = partition.index();
         if self.lanes.len() <= place {
             self.lanes.resize_with(place + 1, Lane::default);
@@ -109,13 +112,8 @@ impl Lanes {
         let lane = &mut self.lanes[place];
         let open = lane.open.as_mut().expect("`fit` has opened it");
         open.rows += rows;
-        let file_batches: Vec<RecordBatch> = batches
-            .iter()
-            .map(|batch| to_file(batch, schema, open.sink.file().schema()))
-            .collect::<Result<_, _>>()
-            .map_err(|source| arrow_failed("write", &self.settings.table, source))?;
         let number = open.number as u32;
-        open.sink.write(file_batches, row_bytes)?;
+        open.sink.write(batches, row_bytes)?;
         lane.memory_bytes = open.sink.memory_bytes();
         lane.last_chunk = self.chunk;
         let full = open.sink.bytes() >= self.settings.target_file_size;
@@ -154,7 +152,7 @@ impl Lanes {
         let bloom_rows = bloom_rows(&self.settings.budgets, self.lanes.len());
         let file = ParquetFile::create(&path, arrow, &self.style, &self.encodings, bloom_rows)?;
         let sorts = !self.style.sort_by.is_empty();
-        let order = if sorts && self.settings.is_keyed() {
+        let order = if sorts && self.notes_order {
             Some(OrderFile::create(self.settings.spool.join(format!("{}-{number:06}-order.tmp", self.prefix)))?)
         } else {
             None
@@ -164,9 +162,8 @@ impl Lanes {
             number,
             partition,
             schema: Arc::clone(schema),
-            sink: RowSink::new(&self.settings, file, sorts, order),
+            sink: RowSink::new(&self.settings, file, sorts).noting(order),
             rows: 0,
-            spellings: Spellings::default(),
         });
         Ok(())
     }
@@ -175,9 +172,8 @@ impl Lanes {
         let lane = &mut self.lanes[place];
         let Some(open) = lane.open.take() else { return Ok(()) };
         lane.memory_bytes = 0;
-        let (file, order) = open.sink.finish()?;
-        self.segments[open.number] =
-            Some(Segment { partition: open.partition, schema: open.schema, file, spellings: open.spellings, order });
+        let Finished { file, order, spellings } = open.sink.finish()?;
+        self.segments[open.number] = Some(Segment { partition: open.partition, schema: open.schema, file, spellings, order });
         Ok(())
     }
 

@@ -10,10 +10,16 @@
 
 mod adapt;
 mod arrivals;
+mod changes;
 mod files;
 mod finish;
 mod form;
+mod incoming;
+mod keys;
 mod lanes;
+mod merge;
+mod rewrite;
+mod route;
 mod segment;
 mod settings;
 mod sink;
@@ -25,20 +31,18 @@ mod tests;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 pub(crate) use settings::{StageBudgets, StageSettings};
 
 use crate::config::{PartitionField, WriteDisposition};
-use crate::decode::TypedBatch;
+use crate::decode::{TypedBatch, widen};
 use crate::lake::parquet::ColumnEncodings;
 use crate::lake::stage::arrivals::{unit_and_row, unit_room};
-use crate::lake::stage::form::to_file;
 use crate::lake::stage::lanes::Lanes;
-use crate::lake::{LakeError, LiveFiles, Partitioner, RoutedRows, StageStats, StagedTable, TableState};
-use crate::merge::{KeyLog, hash_keys};
+use crate::lake::{LakeError, LiveFiles, Partitioner, StageStats, StagedTable, TableState};
+use crate::merge::{KeyLog, hash_keys, hashes_survive};
 use crate::schema::{ColumnType, TableSchema};
 
 /// One table while its rows arrive.
@@ -58,6 +62,7 @@ pub(crate) struct TableStage {
     lanes: Lanes,
     keys: Option<KeyLog>,
     stats: StageStats,
+    bytes_in: u64,
 }
 
 impl TableStage {
@@ -93,6 +98,7 @@ impl TableStage {
             lanes,
             keys,
             stats: StageStats::default(),
+            bytes_in: 0,
         };
         stage.widen_to(TableSchema::clone(&stage.schema))?;
         Ok(stage)
@@ -133,6 +139,10 @@ impl TableStage {
     /// Brings the schema so far to one at least as wide.
     fn widen_to(&mut self, schema: TableSchema) -> Result<(), LakeError> {
         let file_schema = self.partitioner.file_schema(&schema)?;
+        if !self.settings.primary_key.iter().all(|name| key_survives(name, &self.schema, &schema)) {
+            // Logged anew at the end, from the final values.
+            self.keys = None;
+        }
         self.file_schema = Arc::new(if self.is_merging() { schema.clone() } else { file_schema });
         self.schema = Arc::new(schema);
         Ok(())
@@ -150,6 +160,7 @@ impl TableStage {
         }
         let waiting = std::mem::take(&mut self.waiting);
         let row_bytes = self.waiting_bytes / self.waiting_rows.max(1);
+        self.bytes_in += self.waiting_bytes as u64;
         (self.waiting_rows, self.waiting_bytes) = (0, 0);
         let mut joined: Option<TableSchema> = None;
         let mut seen = Arc::clone(&self.schema);
@@ -162,30 +173,29 @@ impl TableStage {
         if let Some(joined) = joined.filter(|joined| *joined != *self.schema) {
             self.widen_to(joined)?;
         }
-        let rows: Vec<TypedBatch> = waiting
-            .into_iter()
-            .map(|rows| adapt::widen_rows(rows, &self.schema, &self.settings.table))
-            .collect::<Result<_, _>>()?;
-        let batches: Vec<RecordBatch> = rows.iter().map(|rows| rows.batch.clone()).collect();
+        let rows: Vec<TypedBatch> = waiting.iter().map(|rows| widen(rows, &self.schema)).collect::<Result<_, _>>()?;
+        drop(waiting);
         if !self.sampled {
             self.sampled = true;
-            let arrow = self.file_schema.to_file_arrow();
-            let failed = |source| arrow_failed("write", &self.settings.table, source);
-            let sample: Vec<RecordBatch> =
-                batches.iter().map(|batch| to_file(batch, &self.schema, &arrow)).collect::<Result<_, _>>().map_err(failed)?;
-            self.lanes.set_encodings(ColumnEncodings::sample(&sample));
+            let sample = ColumnEncodings::sample(rows.iter().map(|rows| &rows.batch));
+            self.lanes.set_encodings(sample);
         }
-        self.log_keys(&batches)?;
-        self.route(&batches, row_bytes)
+        self.log_keys(&rows)?;
+        self.lanes.begin_chunk()?;
+        if self.is_merging() || self.settings.partition_by.is_empty() {
+            let nowhere = self.partitioner.partition_of(&vec![None; self.settings.partition_by.len()])?;
+            return route::append(&mut self.lanes, nowhere, &self.file_schema, &rows, row_bytes);
+        }
+        route::route(&mut self.lanes, &mut self.partitioner, &self.file_schema, &rows, row_bytes)
     }
 
     /// Notes the keys of rows that are about to be appended.
-    fn log_keys(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
+    fn log_keys(&mut self, rows: &[TypedBatch]) -> Result<(), LakeError> {
         let Some(keys) = self.keys.as_mut() else { return Ok(()) };
         let mut hashes = Vec::new();
         let mut arrival = self.lanes.arrivals.rows();
-        for batch in batches {
-            hash_keys(&key_columns(&self.settings.primary_key, batch), &mut hashes)?;
+        for rows in rows {
+            hash_keys(&key_columns(&self.settings.primary_key, &rows.batch), &mut hashes)?;
             let mut rest = hashes.as_slice();
             while !rest.is_empty() {
                 let (unit, row) = unit_and_row(arrival);
@@ -197,35 +207,19 @@ impl TableStage {
         }
         Ok(())
     }
-
-    /// Appends rows of the schema so far to the lanes of their partitions.
-    fn route(&mut self, batches: &[RecordBatch], row_bytes: usize) -> Result<(), LakeError> {
-        self.lanes.begin_chunk()?;
-        let file = Arc::clone(&self.file_schema);
-        if self.is_merging() || self.settings.partition_by.is_empty() {
-            let nowhere = self.partitioner.partition_of(&vec![None; self.settings.partition_by.len()])?;
-            let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u32;
-            let segment = self.lanes.write(nowhere, &file, batches, row_bytes)?;
-            return self.lanes.arrivals.push(segment, rows);
-        }
-        let concat = concat_batches(&self.schema.to_arrow(), batches);
-        let chunk = concat.map_err(|source| arrow_failed("route", &self.settings.table, source))?;
-        let mut segments = vec![0; chunk.num_rows()];
-        for routed in self.partitioner.route(&chunk)? {
-            let rows = self.partitioner.file_batch(&chunk, &routed.rows)?;
-            let segment = self.lanes.write(routed.partition, &file, &[rows], row_bytes)?;
-            match &routed.rows {
-                RoutedRows::Range(range) => segments[range.clone()].fill(segment),
-                RoutedRows::Indices(rows) => rows.values().iter().for_each(|row| segments[*row as usize] = segment),
-            }
-        }
-        segments.into_iter().try_for_each(|segment| self.lanes.arrivals.push(segment, 1))
-    }
 }
 
 /// Whether the run's rows meet live ones.
 fn merges_onto(settings: &StageSettings, existing: &TableState) -> bool {
     settings.disposition == WriteDisposition::Merge && !settings.primary_key.is_empty() && !existing.files.is_empty()
+}
+
+/// Whether hashes of a key column stay right under a wider schema.
+fn key_survives(name: &str, from: &TableSchema, to: &TableSchema) -> bool {
+    match (from.column(name), to.column(name)) {
+        (Some(from), Some(to)) => hashes_survive(&from.column_type, &to.column_type),
+        _ => true,
+    }
 }
 
 /// The key's columns; one that the batch lacks is null.

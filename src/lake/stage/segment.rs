@@ -9,8 +9,8 @@ use std::io::{BufReader, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::decode::SpellingLog;
 use crate::lake::parquet::FinishedFile;
-use crate::lake::stage::spellings::Spellings;
 use crate::lake::{LakeError, PartitionId};
 use crate::merge::RowSet;
 use crate::schema::TableSchema;
@@ -25,7 +25,7 @@ pub(crate) struct Segment {
     /// The file.
     pub(crate) file: FinishedFile,
     /// How values were spelled.
-    pub(crate) spellings: Spellings,
+    pub(crate) spellings: SpellingLog,
     /// Where sorting moved rows, if anything was sorted.
     pub(crate) order: Option<OrderFile>,
 }

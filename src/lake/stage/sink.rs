@@ -8,11 +8,13 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema};
 
+use crate::decode::{SpellingLog, TypedBatch};
 use crate::lake::LakeError;
 use crate::lake::parquet::{FinishedFile, ParquetFile};
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::segment::OrderFile;
 use crate::lake::stage::settings::StageSettings;
+use crate::lake::stage::spellings::{pick, starts, with_originals};
 use crate::merge::sort_batch;
 
 /// The column that carries row numbers through a sort; a member of that name would have to hold a control character.
@@ -24,17 +26,32 @@ pub(crate) struct RowSink {
     file: ParquetFile,
     sorts: bool,
     order: Option<OrderFile>,
+    spellings: Option<SpellingLog>,
     written: u32,
-    waiting: Vec<RecordBatch>,
+    waiting: Vec<TypedBatch>,
     waiting_rows: usize,
     waiting_bytes: usize,
 }
 
 impl RowSink {
-    /// A sink into `file`, sorted when `sorts`; then the order is noted in `order`, if anyone will ask for it.
-    pub(crate) fn new(settings: &Arc<StageSettings>, file: ParquetFile, sorts: bool, order: Option<OrderFile>) -> Self {
-        let settings = Arc::clone(settings);
-        Self { settings, file, sorts, order, written: 0, waiting: Vec::new(), waiting_rows: 0, waiting_bytes: 0 }
+    /// A sink into `file`, sorted when `sorts`.
+    pub(crate) fn new(settings: &Arc<StageSettings>, file: ParquetFile, sorts: bool) -> Self {
+        Self {
+            settings: Arc::clone(settings),
+            file,
+            sorts,
+            order: None,
+            spellings: None,
+            written: 0,
+            waiting: Vec::new(),
+            waiting_rows: 0,
+            waiting_bytes: 0,
+        }
+    }
+
+    /// Notes how values are spelled, and in `order`, if anyone will ask for it, where sorting moved rows.
+    pub(crate) fn noting(self, order: Option<OrderFile>) -> Self {
+        Self { order, spellings: Some(SpellingLog::default()), ..self }
     }
 
     /// The file.
@@ -56,15 +73,19 @@ impl RowSink {
         Ok(&mut self.file)
     }
 
-    /// Takes rows of the file's schema, of about `row_bytes` each in memory.
+    /// Takes rows in the file's form, of about `row_bytes` each in memory.
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
-    pub(crate) fn write(&mut self, batches: Vec<RecordBatch>, row_bytes: usize) -> Result<(), LakeError> {
+    pub(crate) fn write(&mut self, batches: Vec<TypedBatch>, row_bytes: usize) -> Result<(), LakeError> {
         if !self.sorts {
+            if let Some(spellings) = self.spellings.as_mut() {
+                batches.iter().for_each(|rows| spellings.record(rows));
+            }
+            let batches: Vec<RecordBatch> = batches.into_iter().map(|rows| rows.batch).collect();
             return self.file.write(&batches);
         }
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let rows: usize = batches.iter().map(|rows| rows.batch.num_rows()).sum();
         self.waiting_rows += rows;
         self.waiting_bytes += rows * row_bytes;
         self.waiting.extend(batches);
@@ -98,9 +119,9 @@ impl RowSink {
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
-    pub(crate) fn finish(mut self) -> Result<(FinishedFile, Option<OrderFile>), LakeError> {
+    pub(crate) fn finish(mut self) -> Result<Finished, LakeError> {
         self.close_row_group()?;
-        Ok((self.file.finish()?, self.order))
+        Ok(Finished { file: self.file.finish()?, order: self.order, spellings: self.spellings.unwrap_or_default() })
     }
 
     fn sort(&mut self) -> Result<(), LakeError> {
@@ -108,15 +129,33 @@ impl RowSink {
             return Ok(());
         }
         let failed = |source| arrow_failed("sort", &self.settings.table, source);
-        let waiting = concat_batches(self.file.schema(), &std::mem::take(&mut self.waiting)).map_err(failed)?;
+        let came = std::mem::take(&mut self.waiting);
+        let waiting = concat_batches(self.file.schema(), came.iter().map(|rows| &rows.batch)).map_err(failed)?;
         (self.waiting_rows, self.waiting_bytes) = (0, 0);
         let (sorted, order) = sort_with_order(&waiting, self.written, &self.settings)?;
+        if let (Some(spellings), Some(rows)) = (self.spellings.as_mut(), came.first()) {
+            let starts = starts(came.iter().map(|rows| rows.batch.num_rows()));
+            let picks = order.values().iter().map(|number| pick(&starts, (number - self.written) as usize));
+            for rows in with_originals(&rows.schema, &sorted, &came, picks) {
+                spellings.record(&rows);
+            }
+        }
         self.written += waiting.num_rows() as u32;
         if let Some(file) = self.order.as_mut() {
             file.append(order.values().iter().copied())?;
         }
         self.file.write(&[sorted])
     }
+}
+
+/// A closed file with its notes.
+pub(crate) struct Finished {
+    /// The file.
+    pub(crate) file: FinishedFile,
+    /// Where sorting moved rows.
+    pub(crate) order: Option<OrderFile>,
+    /// How values were spelled.
+    pub(crate) spellings: SpellingLog,
 }
 
 /// The batch in the table's order, and for each of its rows its number before, `first` being that of the first.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, Float64Array, Int64Array, StringArray};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::array::{Float64Array, Int64Array, StringArray};
 use tempfile::TempDir;
 
 use super::*;
@@ -113,12 +112,14 @@ impl Lake {
         rows
     }
 
-    fn schemas(&self) -> Vec<arrow::datatypes::SchemaRef> {
+    fn schemas(&self) -> Vec<arrow::datatypes::Schema> {
         let open = |file: &DataFile| LiveFile::open_disk(&self.folder.path().join(&file.path)).unwrap();
         self.state
             .files
             .iter()
-            .map(|file| crate::lake::parquet::ParquetSource::open(open(file), file.path.clone()).unwrap().schema().clone())
+            .map(|file| {
+                crate::lake::parquet::ParquetSource::open(open(file), file.path.clone()).unwrap().schema().as_ref().clone()
+            })
             .collect()
     }
 }
@@ -271,4 +272,166 @@ fn small(settings: &mut StageSettings) {
         open_handles: 2,
         ..StageBudgets::default()
     };
+}
+
+/// A value of the model, with the text that any wider column has for it.
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Null,
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl Value {
+    /// As a column of this type shows it.
+    fn shown(&self, column_type: &ColumnType) -> String {
+        match (self, column_type) {
+            (Self::Null, _) => "null".into(),
+            (Self::Int(value), ColumnType::Float64) => format!("{:?}", *value as f64),
+            (Self::Int(value), _) => value.to_string(),
+            (Self::Float(value), ColumnType::Float64) => format!("{value:?}"),
+            (Self::Float(value), _) => value.to_string(),
+            (Self::Text(value), _) => value.clone(),
+        }
+    }
+
+    fn column_type(&self) -> ColumnType {
+        match self {
+            Self::Null => ColumnType::Unknown,
+            Self::Int(_) => INT,
+            Self::Float(_) => ColumnType::Float64,
+            Self::Text(_) => ColumnType::Text,
+        }
+    }
+}
+
+type Row = BTreeMap<&'static str, Value>;
+
+/// A batch of rows, in the least types that hold them.
+fn typed(rows: &[Row], columns: &[&'static str]) -> TypedBatch {
+    let value = |row: &Row, name: &str| row.get(name).cloned().unwrap_or(Value::Null);
+    let column = |name: &&'static str| {
+        let values: Vec<Value> = rows.iter().map(|row| value(row, name)).collect();
+        let column_type = values.iter().fold(ColumnType::Unknown, |joined, value| joined.join(&value.column_type()));
+        let array: ArrayRef = match &column_type {
+            ColumnType::Unknown => new_null_array(&DataType::Null, rows.len()),
+            ColumnType::Float64 => Arc::new(Float64Array::from_iter(values.iter().map(|value| match value {
+                Value::Int(value) => Some(*value as f64),
+                Value::Float(value) => Some(*value),
+                _ => None,
+            }))),
+            ColumnType::Int64 { .. } => Arc::new(Int64Array::from_iter(values.iter().map(|value| match value {
+                Value::Int(value) => Some(*value),
+                _ => None,
+            }))),
+            _ => Arc::new(StringArray::from_iter(
+                values.iter().map(|value| (*value != Value::Null).then(|| value.shown(&ColumnType::Text))),
+            )),
+        };
+        (*name, column_type, array)
+    };
+    batch(columns.iter().map(column).collect())
+}
+
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+fn model_night(chance: &mut Chance, night: u64) -> Vec<(Vec<Row>, Vec<&'static str>)> {
+    let mut columns: Vec<&'static str> = vec!["id", "city", "amount", "note"];
+    if night >= 2 {
+        columns.push("late");
+    }
+    let pages = chance.below(6);
+    (0..pages)
+        .map(|page| {
+            if night == 3 && page == 2 {
+                columns.push("later");
+            }
+            let rows = (0..chance.below(90))
+                .map(|_| {
+                    let mut row = Row::new();
+                    row.insert("id", Value::Int(chance.below(400) as i64));
+                    row.insert("city", Value::Text(format!("c{}", chance.below(4))));
+                    let amount = match (night, chance.below(20)) {
+                        (1.., 0) => Value::Float(chance.below(100) as f64 + 0.25),
+                        (3.., 1) => Value::Text("many".into()),
+                        (_, 2) => Value::Null,
+                        (_, number) => Value::Int(number as i64),
+                    };
+                    row.insert("amount", amount);
+                    row.insert(
+                        "note",
+                        if night.is_multiple_of(2) { Value::Text(format!("n{}", chance.below(3))) } else { Value::Null },
+                    );
+                    row.insert("late", Value::Int(chance.below(5) as i64));
+                    row.insert("later", Value::Text("x".into()));
+                    row.retain(|name, _| columns.contains(name));
+                    row
+                })
+                .collect();
+            (rows, columns.clone())
+        })
+        .collect()
+}
+
+fn check_against_model(seed: u64, partitioned: bool, sorted: bool) {
+    let mut chance = Chance(seed);
+    let mut lake = Lake::new();
+    let mut model: BTreeMap<i64, Row> = BTreeMap::new();
+    for night in 0..6 {
+        let mut settings = lake.settings(WriteDisposition::Merge);
+        small(&mut settings);
+        if partitioned {
+            settings.partition_by =
+                vec![PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() }];
+        }
+        if sorted {
+            settings.sort_by = vec![SortField { column: "note".into(), descending: false }];
+        }
+        let pages = model_night(&mut chance, night);
+        let before = model.clone();
+        for row in pages.iter().flat_map(|(rows, _)| rows) {
+            let Value::Int(id) = row["id"] else { unreachable!() };
+            model.insert(id, row.clone());
+        }
+        let files = lake.state.files.clone();
+        let schema = lake.state.schema.clone();
+        let stats = lake.run(settings, pages.iter().map(|(rows, columns)| typed(rows, columns)).collect());
+        let shown = |row: &Row| -> BTreeMap<String, String> {
+            let value = |name: &str| row.get(name).cloned().unwrap_or(Value::Null);
+            lake.state.schema.columns.iter().map(|c| (c.name.clone(), value(&c.name).shown(&c.column_type))).collect()
+        };
+        let mut rows = lake.rows();
+        rows.sort_by_key(|row| row["id"].parse::<i64>().unwrap());
+        let expected: Vec<_> = model.values().map(shown).collect();
+        assert_eq!(rows, expected, "seed {seed} night {night}");
+        assert_eq!(stats.rows_inserted, (model.len() - before.len()) as u64);
+        let same = |row: &Row, other: &Row| {
+            lake.state.schema.columns.iter().all(|c| {
+                let value = |row: &Row| row.get(c.name.as_str()).cloned().unwrap_or(Value::Null).shown(&c.column_type);
+                value(row) == value(other)
+            })
+        };
+        let changed = before.iter().filter(|(id, row)| !same(row, &model[*id])).count();
+        assert_eq!(stats.rows_updated, changed as u64, "seed {seed} night {night}");
+        let schemas = lake.schemas();
+        assert!(schemas.windows(2).all(|pair| pair[0] == pair[1]), "{schemas:#?}");
+        if changed == 0 && stats.rows_inserted == 0 && schema == lake.state.schema {
+            assert_eq!(files, lake.state.files);
+        }
+    }
+}
+
+#[test]
+fn nights_of_changes_moves_new_columns_and_wider_types_leave_the_table_that_a_model_has() {
+    for seed in 0..12 {
+        check_against_model(seed, seed % 2 == 1, seed % 3 == 2);
+    }
 }

@@ -1,0 +1,254 @@
+//! Keys in files: those of the run for a second look, those of live files as far as the run may have them.
+//!
+//! Live row groups are ruled out by the key's least and greatest value, and for small runs by bloom filters; of the rest the key
+//! columns alone are read, and of their keys only those logged that the run probably has.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+
+use crate::lake::stage::adapt::Adapted;
+use crate::lake::stage::arrivals::unit_and_row;
+use crate::lake::stage::arrow_failed;
+use crate::lake::stage::incoming::Incoming;
+use crate::lake::stage::segment::Segment;
+use crate::lake::{LakeError, Partitioner};
+use crate::merge::{KeyLog, hash_keys};
+use crate::schema::TableSchema;
+
+/// Keys of a run up to which bloom filters are asked: with more, one of them is falsely found in any.
+const BLOOM_KEYS_MAX: usize = 256;
+/// Bits of the filter per key of the run.
+const FILTER_BITS: usize = 16;
+
+/// What is known of the run's keys before live ones are read.
+pub(crate) struct RunKeys {
+    filter: KeyFilter,
+    /// Least and greatest value of each key column, where comparable.
+    ranges: Vec<Option<(DataType, OwnedRow, OwnedRow)>>,
+    /// The values of a key of one column, if there are few.
+    values: Option<ArrayRef>,
+}
+
+/// Tells of most hashes that they were not put in.
+struct KeyFilter {
+    bits: Vec<u64>,
+}
+
+impl KeyFilter {
+    fn new(keys: u64) -> Self {
+        let words = (usize::try_from(keys).unwrap_or(usize::MAX).saturating_mul(FILTER_BITS) / 64).max(1);
+        Self { bits: vec![0; words.next_power_of_two()] }
+    }
+
+    fn places(&self, hash: u128) -> [(usize, u64); 3] {
+        let mask = self.bits.len() - 1;
+        let place = |bits: u64| ((bits >> 6) as usize & mask, 1 << (bits & 63));
+        [place(hash as u64), place((hash >> 40) as u64), place((hash >> 80) as u64)]
+    }
+
+    fn insert(&mut self, hash: u128) {
+        for (word, bit) in self.places(hash) {
+            self.bits[word] |= bit;
+        }
+    }
+
+    fn contains(&self, hash: u128) -> bool {
+        self.places(hash).into_iter().all(|(word, bit)| self.bits[word] & bit != 0)
+    }
+}
+
+impl RunKeys {
+    /// Reads the run's keys, and logs them in `log` when given.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    pub(crate) fn read(
+        incoming: &Incoming,
+        schema: &Arc<TableSchema>,
+        key: &[String],
+        mut log: Option<&mut KeyLog>,
+    ) -> Result<Self, LakeError> {
+        let mut filter = KeyFilter::new(incoming.rows());
+        let mut hashes = Vec::new();
+        let mut ranges: Option<Vec<Option<(DataType, OwnedRow, OwnedRow)>>> = None;
+        let mut few: Vec<ArrayRef> = Vec::new();
+        let mut arrival = 0;
+        for segment in 0..incoming.segments.len() {
+            let adapted = incoming.open(segment, schema)?;
+            let columns = places(schema, key);
+            let found: Vec<_> =
+                columns.iter().map(|column| adapted.range(*column, &adapted.row_groups())).collect::<Result<_, _>>()?;
+            ranges = Some(match ranges {
+                None => found,
+                Some(ranges) => ranges.into_iter().zip(found).map(|(one, other)| wider(one, other)).collect(),
+            });
+            for batch in adapted.rows(adapted.row_groups(), &columns, None)? {
+                let batch = batch?;
+                hash_keys(batch.columns(), &mut hashes)?;
+                hashes.iter().for_each(|hash| filter.insert(*hash));
+                if let Some(log) = log.as_deref_mut() {
+                    for hash in &hashes {
+                        let (unit, row) = unit_and_row(arrival);
+                        log.push(&[*hash], unit, row)?;
+                        arrival += 1;
+                    }
+                }
+                if incoming.rows() <= BLOOM_KEYS_MAX as u64 && columns.len() == 1 {
+                    few.push(Arc::clone(batch.column(0)));
+                }
+            }
+        }
+        let few: Vec<&dyn Array> = few.iter().map(AsRef::as_ref).collect();
+        let values = if few.is_empty() { None } else { arrow::compute::concat(&few).ok() };
+        Ok(Self { filter, ranges: ranges.unwrap_or_default(), values })
+    }
+
+    /// Logs the keys of a live file that the run may have.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    pub(crate) fn log_live(
+        &self,
+        live: &Adapted,
+        partition: &[Option<String>],
+        unit: u32,
+        key: &[String],
+        partitioner: &Partitioner,
+        log: &mut KeyLog,
+    ) -> Result<(), LakeError> {
+        let mut hashes = Vec::new();
+        let mut first = 0;
+        for row_group in live.row_groups() {
+            let rows = live.source().row_group_rows(row_group);
+            if self.may_be_in(live, row_group, key)? {
+                let columns = places(live.target(), key);
+                let mut row = first;
+                for batch in live.rows(vec![row_group], &columns, None)? {
+                    let batch = batch?;
+                    hash_keys(&key_arrays(&batch, partition, key, partitioner)?, &mut hashes)?;
+                    for hash in &hashes {
+                        if self.filter.contains(*hash) {
+                            log.push(&[*hash], unit, row)?;
+                        }
+                        row += 1;
+                    }
+                }
+            }
+            first += rows as u32;
+        }
+        Ok(())
+    }
+
+    /// Whether a key of the run may be in the row group.
+    fn may_be_in(&self, live: &Adapted, row_group: usize, key: &[String]) -> Result<bool, LakeError> {
+        for (column, range) in key.iter().zip(&self.ranges) {
+            let Some((data_type, least, greatest)) = range else { continue };
+            let Some(place) = live.target().columns.iter().position(|found| found.name == *column) else { continue };
+            if let Some((found_type, found_least, found_greatest)) = live.range(place, &[row_group])?
+                && *data_type == found_type
+                && (found_greatest.row() < least.row() || found_least.row() > greatest.row())
+            {
+                return Ok(false);
+            }
+        }
+        let (Some(values), [column]) = (&self.values, key) else { return Ok(true) };
+        let Some(place) = live.target().columns.iter().position(|found| found.name == *column) else { return Ok(true) };
+        let Some(leaf) = live.same_leaf(place) else { return Ok(true) };
+        let Some(bloom) = live.source().bloom_filter(row_group, leaf)? else { return Ok(true) };
+        Ok(match values.data_type() {
+            DataType::Utf8 => values.as_string::<i32>().iter().flatten().any(|value| bloom.check(value)),
+            DataType::Int64 => values.as_primitive::<Int64Type>().iter().flatten().any(|value| bloom.check(&value)),
+            _ => true,
+        })
+    }
+}
+
+/// The hashes of a segment's keys in their final types, in the file's order.
+///
+/// # Errors
+/// [`LakeError`].
+pub(crate) fn hashes_of(
+    from: &Adapted,
+    segment: &Segment,
+    partitioner: &Partitioner,
+    key: &[String],
+) -> Result<Vec<u128>, LakeError> {
+    let partition = partitioner.values(segment.partition);
+    let columns = places(from.target(), key);
+    let (mut all, mut hashes) = (Vec::new(), Vec::new());
+    for batch in from.spelled_rows(from.row_groups(), &columns, None, segment.spellings.cursor())? {
+        hash_keys(&key_arrays(&batch?, &partition, key, partitioner)?, &mut hashes)?;
+        all.extend_from_slice(&hashes);
+    }
+    Ok(all)
+}
+
+/// Where the key's columns are in a schema; those that only folder names hold are left out.
+fn places(schema: &TableSchema, key: &[String]) -> Vec<usize> {
+    key.iter().filter_map(|name| schema.columns.iter().position(|column| column.name == *name)).collect()
+}
+
+/// The key's columns, from the file and from its folder.
+fn key_arrays(
+    batch: &RecordBatch,
+    partition: &[Option<String>],
+    key: &[String],
+    partitioner: &Partitioner,
+) -> Result<Vec<ArrayRef>, LakeError> {
+    if batch.num_columns() == key.len() {
+        return Ok(batch.columns().to_vec());
+    }
+    let restored = partitioner.restore(partition, batch.num_rows(), batch.schema_ref())?;
+    let found = |name: &String| {
+        let in_path = || restored.iter().find(|(column, _)| column == name).map(|(_, array)| array);
+        batch.column_by_name(name).or_else(in_path).cloned()
+    };
+    Ok(key.iter().filter_map(found).collect())
+}
+
+fn wider(
+    one: Option<(DataType, OwnedRow, OwnedRow)>,
+    other: Option<(DataType, OwnedRow, OwnedRow)>,
+) -> Option<(DataType, OwnedRow, OwnedRow)> {
+    let ((data_type, least, greatest), (other_type, other_least, other_greatest)) = (one?, other?);
+    (data_type == other_type).then(|| (data_type, least.min(other_least), greatest.max(other_greatest)))
+}
+
+impl Adapted {
+    /// The least and greatest value of a column in some row groups as their statistics tell, as comparable rows; `None` where
+    /// that is not known.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    fn range(&self, column: usize, row_groups: &[usize]) -> Result<Option<(DataType, OwnedRow, OwnedRow)>, LakeError> {
+        let source = self.source();
+        let Some(place) = self.same_column(column) else { return Ok(None) };
+        let field = source.schema().field(place);
+        let comparable =
+            matches!(field.data_type(), DataType::Utf8 | DataType::Int64 | DataType::Date32 | DataType::Timestamp(..));
+        if !comparable || row_groups.is_empty() {
+            return Ok(None);
+        }
+        let failed = |error| source.failed("read", error);
+        let parquet = source.metadata().file_metadata().schema_descr();
+        let statistics = StatisticsConverter::try_new(field.name(), source.schema(), parquet).map_err(failed)?;
+        let groups = || row_groups.iter().filter_map(|row_group| source.row_groups().get(*row_group));
+        let least = statistics.row_group_mins(groups()).map_err(failed)?;
+        let greatest = statistics.row_group_maxes(groups()).map_err(failed)?;
+        if least.null_count() + greatest.null_count() > 0 {
+            return Ok(None);
+        }
+        let compared = |array: &ArrayRef| {
+            let converter = RowConverter::new(vec![SortField::new(array.data_type().clone())]);
+            let rows = converter.and_then(|converter| converter.convert_columns(&[Arc::clone(array)]));
+            rows.map_err(|source| arrow_failed("compare", self.table(), source))
+        };
+        let (lows, highs) = (compared(&least)?, compared(&greatest)?);
+        let range = lows.iter().min().zip(highs.iter().max());
+        Ok(range.map(|(low, high)| (field.data_type().clone(), low.owned(), high.owned())))
+    }
+}

@@ -1,0 +1,320 @@
+//! The run's rows meet the table's: what is new, what changed, what moved.
+//!
+//! In: the run in segments, its key log, the live files. Out: new contents for live files, new files, files that go. A row stays
+//! where it lives; one whose partition changed leaves its file and enters the other partition in the same commit.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::config::OnSchemaChange;
+use crate::decode::{SpellingLog, TypedBatch};
+use crate::lake::parquet::{ColumnEncodings, ParquetSource};
+use crate::lake::stage::adapt::Adapted;
+use crate::lake::stage::changes::Changes;
+use crate::lake::stage::files::{FileMaker, row_bytes};
+use crate::lake::stage::finish::settle;
+use crate::lake::stage::form::same_columns;
+use crate::lake::stage::incoming::{Gather, Incoming, Place, selection};
+use crate::lake::stage::keys::RunKeys;
+use crate::lake::stage::lanes::Lanes;
+use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
+use crate::lake::stage::route::{append, route};
+use crate::lake::stage::segment::Segment;
+use crate::lake::stage::settings::StageSettings;
+use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, StageStats};
+use crate::merge::{KeyLog, Outcome, RowSet};
+use crate::schema::TableSchema;
+
+/// Incoming rows below which a live file tells more about a column's values than they do.
+const SAMPLE_ROWS_MIN: u64 = 16_384;
+
+/// Where inserted rows go.
+#[derive(Default)]
+struct Inserts {
+    /// Behind the rows of a live file, by its number.
+    added: BTreeMap<usize, Vec<Segment>>,
+    /// To new files.
+    new: Vec<Segment>,
+}
+
+/// A merge while it is done.
+pub(crate) struct Merge<'a> {
+    pub(crate) settings: &'a Arc<StageSettings>,
+    pub(crate) files: &'a dyn LiveFiles,
+    pub(crate) partitioner: &'a mut Partitioner,
+    /// The table's schema afterwards, and as files have it.
+    pub(crate) schema: &'a Arc<TableSchema>,
+    pub(crate) file_schema: &'a Arc<TableSchema>,
+    pub(crate) encodings: ColumnEncodings,
+    /// Estimated memory of an incoming row.
+    pub(crate) row_bytes: usize,
+}
+
+impl Merge<'_> {
+    /// Merges `segments`, whose keys `keys` has unless they changed their type, into the table.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    pub(crate) fn run(
+        mut self,
+        segments: Vec<Segment>,
+        keys: Option<KeyLog>,
+        changes: &mut Changes,
+        stats: &mut StageStats,
+    ) -> Result<(), LakeError> {
+        let live: Vec<DataFile> = changes.state.files.clone();
+        let written = changes.state.schema.clone();
+        let incoming = Incoming::new(self.repair(segments)?, &self.settings.table);
+        if incoming.rows() < SAMPLE_ROWS_MIN
+            && let Some(largest) = live.iter().max_by_key(|file| file.rows)
+        {
+            let source = ParquetSource::open(self.files.open(largest)?, largest.path.clone())?;
+            self.encodings = ColumnEncodings::of(&source).or(&self.encodings);
+        }
+        let outcome = self.match_keys(&incoming, &live, &written, keys)?;
+        let superseded = incoming.by_segment(&outcome.superseded);
+        let matched = incoming.by_segment(&outcome.matched);
+        stats.rows_deduplicated = outcome.superseded.count();
+        stats.rows_inserted = stats.rows_in - stats.rows_deduplicated - outcome.matched.count();
+        let moved = self.moved_rows(&incoming, &outcome, &matched, &live)?;
+        stats.rows_updated = moved.iter().map(RowSet::count).sum();
+        let inserts = self.insert(&incoming, &superseded, &matched, &moved)?;
+        let mut maker = FileMaker::new(self.settings, self.file_schema, self.encodings.clone(), "file");
+        let Inserts { added, new } = self.place_inserts(inserts, &live)?;
+        let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &moved, &live, &written, added, changes)?;
+        stats.rows_updated += counts.updated;
+        stats.rows_unchanged = counts.unchanged;
+        let none = vec![RowSet::default(); new.len()];
+        for file in settle(&mut maker, self.settings, new, &none)? {
+            changes.add(&self.settings.table, self.partitioner, file);
+        }
+        incoming.segments.iter().try_for_each(|segment| segment.file.remove())
+    }
+
+    /// Brings segments to the final types, so that their rows can be read in any order.
+    fn repair(&self, segments: Vec<Segment>) -> Result<Vec<Segment>, LakeError> {
+        let mut maker = FileMaker::new(self.settings, self.schema, self.encodings.clone(), "repaired").unsorted();
+        let repaired = segments.into_iter().map(|segment| {
+            let from = Adapted::new(segment.file.open()?, &segment.schema, self.schema, &self.settings.table);
+            if !from.is_narrower() {
+                return Ok(segment);
+            }
+            let mut sink = maker.create()?;
+            maker.carry(&mut sink, &from, &segment.spellings, &RowSet::default(), false)?;
+            segment.file.remove()?;
+            let file = sink.finish()?.file;
+            Ok(Segment { schema: Arc::clone(self.schema), file, spellings: SpellingLog::default(), ..segment })
+        });
+        repaired.collect()
+    }
+
+    /// Compares the run's keys with each other and with the live ones. Live units are numbered as `live`.
+    fn match_keys(
+        &self,
+        incoming: &Incoming,
+        live: &[DataFile],
+        written: &TableSchema,
+        keys: Option<KeyLog>,
+    ) -> Result<Outcome, LakeError> {
+        let new_log = || KeyLog::new(self.settings.spool.clone(), self.settings.budgets.key_bytes);
+        let key = &self.settings.primary_key;
+        let mut anew = if keys.is_none() { Some(new_log()) } else { None };
+        let run = RunKeys::read(incoming, self.schema, key, anew.as_mut())?;
+        let mut live_log = new_log();
+        for (unit, file) in (0..).zip(live) {
+            let adapted = self.open(file, written)?;
+            run.log_live(&adapted, &file.partition, unit, key, self.partitioner, &mut live_log)?;
+        }
+        let log = keys.or(anew).unwrap_or_else(new_log);
+        Ok(log.finish(Some(live_log))?)
+    }
+
+    fn open(&self, file: &DataFile, written: &TableSchema) -> Result<Adapted, LakeError> {
+        let source = ParquetSource::open(self.files.open(file)?, file.path.clone())?;
+        Ok(Adapted::new(source, written, self.file_schema, &self.settings.table))
+    }
+
+    /// Matched rows whose partition is another than that of the live row.
+    fn moved_rows(
+        &mut self,
+        incoming: &Incoming,
+        outcome: &Outcome,
+        matched: &[RowSet],
+        live: &[DataFile],
+    ) -> Result<Vec<RowSet>, LakeError> {
+        let mut moved = vec![RowSet::default(); incoming.segments.len()];
+        if self.settings.partition_by.is_empty() {
+            return Ok(moved);
+        }
+        let homes: Vec<PartitionId> =
+            live.iter().map(|file| self.partitioner.partition_of(&file.partition)).collect::<Result<_, _>>()?;
+        let names: Vec<&String> = self.settings.partition_by.iter().map(|field| &field.column).collect();
+        let columns: Vec<usize> =
+            (0..self.schema.columns.len()).filter(|place| names.contains(&&self.schema.columns[*place].name)).collect();
+        for (segment, matched) in matched.iter().enumerate().filter(|(_, matched)| !matched.is_empty()) {
+            let mut home_of = vec![None; incoming.segments[segment].file.rows() as usize];
+            for (unit, home) in (0..).zip(&homes) {
+                for found in outcome.matches.of_live_unit(unit)? {
+                    let place = incoming.place(found.run_unit, found.run_row);
+                    if place.segment as usize == segment {
+                        home_of[place.row as usize] = Some(*home);
+                    }
+                }
+            }
+            let adapted = incoming.open(segment, self.schema)?;
+            let mut first = 0;
+            for batch in adapted.rows(adapted.row_groups(), &columns, None)? {
+                let batch = batch?;
+                for routed in self.partitioner.route(&batch)? {
+                    for row in routed.rows.iter() {
+                        let row = first + row;
+                        if matched.contains(row) && home_of[row as usize].is_some_and(|home| home != routed.partition) {
+                            moved[segment].insert(row);
+                        }
+                    }
+                }
+                first += batch.num_rows() as u32;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Writes rows that are new, and those that move, to segments of their partitions.
+    fn insert(
+        &mut self,
+        incoming: &Incoming,
+        superseded: &[RowSet],
+        matched: &[RowSet],
+        moved: &[RowSet],
+    ) -> Result<Vec<Segment>, LakeError> {
+        let mut lanes = Lanes::new(self.settings, self.settings.style(), "new").without_order();
+        lanes.set_encodings(self.encodings.clone());
+        for segment in 0..incoming.segments.len() {
+            let total = incoming.segments[segment].file.rows() as u32;
+            let inserted = |row: &u32| {
+                !superseded[segment].contains(*row) && (!matched[segment].contains(*row) || moved[segment].contains(*row))
+            };
+            let mut rows = (0..total).filter(inserted).map(|row| row as usize).peekable();
+            if rows.peek().is_none() {
+                continue;
+            }
+            let adapted = incoming.open(segment, self.schema)?;
+            let chosen = selection(rows, total as usize);
+            let mut waiting: Vec<TypedBatch> = Vec::new();
+            let mut waiting_rows = 0;
+            for batch in adapted.rows(adapted.row_groups(), &adapted.all_columns(), Some(chosen))? {
+                let batch = batch?;
+                waiting_rows += batch.num_rows();
+                waiting.push(TypedBatch { schema: Arc::clone(self.schema), batch, originals: Vec::new() });
+                if waiting_rows >= self.settings.budgets.chunk_rows {
+                    self.append(&mut lanes, &std::mem::take(&mut waiting))?;
+                    waiting_rows = 0;
+                }
+            }
+            self.append(&mut lanes, &waiting)?;
+        }
+        Ok(lanes.finish()?.0)
+    }
+
+    fn append(&mut self, lanes: &mut Lanes, rows: &[TypedBatch]) -> Result<(), LakeError> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let row_bytes = row_bytes(&first.batch);
+        lanes.begin_chunk()?;
+        if self.settings.partition_by.is_empty() {
+            let whole = self.partitioner.partition_of(&[])?;
+            return append(lanes, whole, self.file_schema, rows, row_bytes);
+        }
+        route(lanes, self.partitioner, self.file_schema, rows, row_bytes)
+    }
+
+    /// Which inserts go behind the rows of a live file, by its number, and which make new files: a partition's smallest file
+    /// takes them as long as it stays within the target size.
+    fn place_inserts(&mut self, inserts: Vec<Segment>, live: &[DataFile]) -> Result<Inserts, LakeError> {
+        let mut smallest: BTreeMap<PartitionId, usize> = BTreeMap::new();
+        for (number, file) in live.iter().enumerate() {
+            let partition = self.partitioner.partition_of(&file.partition)?;
+            let chosen = smallest.entry(partition).or_insert(number);
+            if file.bytes < live[*chosen].bytes {
+                *chosen = number;
+            }
+        }
+        let mut bytes: BTreeMap<PartitionId, u64> = BTreeMap::new();
+        for segment in &inserts {
+            *bytes.entry(segment.partition).or_default() += segment.file.bytes;
+        }
+        let mut placed = Inserts::default();
+        for segment in inserts {
+            let fits = |number: &&usize| live[**number].bytes + bytes[&segment.partition] <= self.settings.target_file_size;
+            match smallest.get(&segment.partition).filter(fits) {
+                Some(number) => placed.added.entry(*number).or_default().push(segment),
+                None => placed.new.push(segment),
+            }
+        }
+        Ok(placed)
+    }
+
+    /// Goes through the live files that something happens to.
+    #[expect(clippy::too_many_arguments, reason = "all that is known by now meets here")]
+    fn rewrite_live(
+        &self,
+        maker: &mut FileMaker,
+        incoming: &Incoming,
+        outcome: &Outcome,
+        moved: &[RowSet],
+        live: &[DataFile],
+        written: &TableSchema,
+        mut added: BTreeMap<usize, Vec<Segment>>,
+        changes: &mut Changes,
+    ) -> Result<MatchCounts, LakeError> {
+        let mut counts = MatchCounts::default();
+        let budget = self.settings.budgets.gather_bytes;
+        let mut gather = Gather::new(incoming, self.file_schema, self.row_bytes, budget);
+        let mut announced: VecDeque<(Vec<u32>, RowSet)> = VecDeque::new();
+        let mut next = 0;
+        for (number, file) in live.iter().enumerate() {
+            // Rows for files to come are announced as far as the budget goes, so that one reading of the run serves them all.
+            while next < live.len() && (next <= number || gather.has_room()) {
+                announced.push_back(announce(&mut gather, incoming, outcome, moved, next as u32)?);
+                next += 1;
+            }
+            let (matched, removed) = announced.pop_front().unwrap_or_default();
+            let added = added.remove(&number).unwrap_or_default();
+            let refresh = self.settings.on_schema_change == OnSchemaChange::Rewrite
+                && !same_columns(&written.columns, &self.schema.columns);
+            if matched.is_empty() && removed.is_empty() && added.is_empty() && !refresh {
+                continue;
+            }
+            let adapted = self.open(file, written)?;
+            let always = refresh && !adapted.is_current();
+            let job = Rewrite { live: &adapted, matched: &matched, removed: &removed, added: &added, always };
+            match rewrite(maker, &job, &mut gather, &mut counts)? {
+                Rewritten::Untouched => {}
+                Rewritten::Replaced(new) => changes.replace(file, new),
+                Rewritten::Emptied => changes.delete(file),
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// Tells the gather of a live file's matched rows; which they are, and which rows leave the file.
+fn announce(
+    gather: &mut Gather<'_>,
+    incoming: &Incoming,
+    outcome: &Outcome,
+    moved: &[RowSet],
+    unit: u32,
+) -> Result<(Vec<u32>, RowSet), LakeError> {
+    let mut removed = outcome.duplicate_live.of_unit(unit).clone();
+    let mut matched = Vec::new();
+    for found in outcome.matches.of_live_unit(unit)? {
+        let place: Place = incoming.place(found.run_unit, found.run_row);
+        if moved[place.segment as usize].contains(place.row) {
+            removed.insert(found.live_row);
+        } else {
+            matched.push(found.live_row);
+            gather.announce(place);
+        }
+    }
+    Ok((matched, removed))
+}

@@ -1,0 +1,73 @@
+//! Rows on their way to the lanes of their partitions.
+
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+
+use crate::decode::TypedBatch;
+use crate::lake::stage::arrow_failed;
+use crate::lake::stage::form::to_file;
+use crate::lake::stage::lanes::Lanes;
+use crate::lake::stage::spellings::{pick, starts, with_originals};
+use crate::lake::{LakeError, PartitionId, Partitioner, RoutedRows};
+use crate::schema::TableSchema;
+
+/// Appends rows to one lane, whatever partition they are of.
+///
+/// # Errors
+/// [`LakeError`].
+pub(crate) fn append(
+    lanes: &mut Lanes,
+    partition: PartitionId,
+    file_schema: &Arc<TableSchema>,
+    rows: &[TypedBatch],
+    row_bytes: usize,
+) -> Result<(), LakeError> {
+    let arrow = file_schema.to_file_arrow();
+    let in_form = |rows: &TypedBatch| {
+        let batch = to_file(&rows.batch, &rows.schema, &arrow).map_err(|source| arrow_failed("write", lanes.table(), source))?;
+        Ok(TypedBatch { schema: Arc::clone(file_schema), batch, originals: rows.originals.clone() })
+    };
+    let in_form: Vec<TypedBatch> = rows.iter().map(in_form).collect::<Result<_, LakeError>>()?;
+    let count = rows.iter().map(|rows| rows.batch.num_rows()).sum::<usize>() as u32;
+    let segment = lanes.write(partition, file_schema, in_form, row_bytes)?;
+    lanes.arrivals.push(segment, count)
+}
+
+/// Appends rows, all of one schema, to the lanes of their partitions.
+///
+/// # Errors
+/// [`LakeError`].
+pub(crate) fn route(
+    lanes: &mut Lanes,
+    partitioner: &mut Partitioner,
+    file_schema: &Arc<TableSchema>,
+    rows: &[TypedBatch],
+    row_bytes: usize,
+) -> Result<(), LakeError> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let failed = |table: &str, source| arrow_failed("route", table, source);
+    let batch_schema = first.batch.schema();
+    let chunk =
+        concat_batches(&batch_schema, rows.iter().map(|rows| &rows.batch)).map_err(|source| failed(lanes.table(), source))?;
+    let arrow = file_schema.to_file_arrow();
+    let starts = starts(rows.iter().map(|rows| rows.batch.num_rows()));
+    let mut segments = vec![0; chunk.num_rows()];
+    for routed in partitioner.route(&chunk)? {
+        let batch = partitioner.file_batch(&chunk, &routed.rows)?;
+        let in_form = to_file(&batch, file_schema, &arrow).map_err(|source| failed(lanes.table(), source))?;
+        let routed_rows = match &routed.rows {
+            RoutedRows::Range(range) => with_originals(file_schema, &in_form, rows, range.clone().map(|row| pick(&starts, row))),
+            RoutedRows::Indices(indices) => {
+                let picks = indices.values().iter().map(|row| pick(&starts, *row as usize));
+                with_originals(file_schema, &in_form, rows, picks)
+            }
+        };
+        let segment = lanes.write(routed.partition, file_schema, routed_rows, row_bytes)?;
+        match &routed.rows {
+            RoutedRows::Range(range) => segments[range.clone()].fill(segment),
+            RoutedRows::Indices(indices) => indices.values().iter().for_each(|row| segments[*row as usize] = segment),
+        }
+    }
+    segments.into_iter().try_for_each(|segment| lanes.arrivals.push(segment, 1))
+}
