@@ -79,6 +79,28 @@ impl ColumnBuilder {
         self.len += missing;
     }
 
+    /// Makes room for `more` slots like those there are.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let len = self.len.max(1);
+        match &mut self.values {
+            Values::Unknown | Values::Boolean(_) => {}
+            Values::Int64 { values, .. } => values.reserve(more),
+            Values::Decimal { values, .. } => values.reserve(more),
+            Values::Float64(floats) => floats.values.reserve(more),
+            Values::Timestamp(times) => times.values.reserve(more),
+            Values::Date(values) => values.reserve(more),
+            Values::Text(texts) | Values::Json(texts) => {
+                texts.offsets.reserve(more);
+                texts.bytes.reserve(texts.bytes.len() * more / len);
+            }
+            Values::Struct(fields) => fields.reserve(self.len, more),
+            Values::List(list) => {
+                list.offsets.reserve(more);
+                list.items.reserve(list.items.len * more / len);
+            }
+        }
+    }
+
     /// Forgets the slots from `len` on, and what an unfinished value left behind them.
     pub(super) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

@@ -82,9 +82,9 @@ impl Decoder {
             Err(Body::NotUtf8(source)) => return Err(DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source }),
         };
         let records_path = self.records_path(text, page.number, &place)?;
-        let empty = self.builders(so_far);
+        let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
-        let mut rows = Rows::new(&empty, &known, page.number);
+        let mut rows = Rows::new(&fresh, &known, page.number);
         let mut findings = self.read(text, &records_path, &mut rows).map_err(|stop| explain(*stop, text, place.clone()))?;
         if !findings.records_found {
             return Err(DecodeError::NoRecords { place, path: records_path, found: top_level(text) });
@@ -93,7 +93,7 @@ impl Decoder {
         let mut columns = rows.columns.columns();
         if !known.is_empty() && columns != so_far.columns {
             // A record may have widened a column before it was found not to fit.
-            rows = Rows::new(&empty, &known, page.number);
+            rows = Rows::new(&fresh, &known, page.number);
             findings = self.read(text, &records_path, &mut rows).map_err(|stop| explain(*stop, text, place.clone()))?;
             columns = rows.columns.columns();
         }

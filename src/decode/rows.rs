@@ -13,11 +13,13 @@ use crate::decode::records::RecordReader;
 use crate::decode::structs::StructBuilder;
 use crate::decode::{RECORD_BYTES_MAX, Reject};
 
+/// Rows after which the others are taken to be alike.
+const SAMPLE_ROWS: usize = 8;
+
 /// The rows of a page in the making.
-#[derive(Debug)]
 pub(super) struct Rows<'p> {
-    /// What they start from, to start again.
-    empty: &'p StructBuilder,
+    /// Makes the builders that they start from, and start again from.
+    fresh: &'p dyn Fn() -> StructBuilder,
     /// Records known not to fit: passed over, so that their partial values widen no column.
     known: &'p BTreeMap<u64, Reject>,
     page: u64,
@@ -31,9 +33,9 @@ pub(super) struct Rows<'p> {
 
 impl<'p> Rows<'p> {
     /// No rows yet, of page number `page`. Records in `known` are rejected unread.
-    pub(super) fn new(empty: &'p StructBuilder, known: &'p BTreeMap<u64, Reject>, page: u64) -> Self {
-        let columns = empty.clone();
-        Self { empty, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0 }
+    pub(super) fn new(fresh: &'p dyn Fn() -> StructBuilder, known: &'p BTreeMap<u64, Reject>, page: u64) -> Self {
+        let columns = fresh();
+        Self { fresh, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0 }
     }
 
     /// Reads the record that is next into a row, or sets it aside.
@@ -64,6 +66,13 @@ impl<'p> Rows<'p> {
         Ok(())
     }
 
+    /// Makes room for the rows to come: as many, and as large, as the bytes behind say of those ahead. All room together is
+    /// not much more than the page's own bytes.
+    fn reserve(&mut self, read: usize, ahead: usize) {
+        let more = ahead / (read / SAMPLE_ROWS).max(1) + 1;
+        self.columns.reserve(self.rows, more + more / 16);
+    }
+
     /// Takes back what the record that is next left in the columns, and keeps its text.
     #[cold]
     fn set_aside(&mut self, records: &mut RecordReader<'_>, misfit: Misfit) -> Outcome<()> {
@@ -91,7 +100,7 @@ impl<'p> Rows<'p> {
 impl Records for Rows<'_> {
     fn read(&mut self, reader: &mut Reader<'_>, again: bool) -> Outcome<()> {
         if again {
-            *self = Self { duplicates: self.duplicates + 1, ..Self::new(self.empty, self.known, self.page) };
+            *self = Self { duplicates: self.duplicates + 1, ..Self::new(self.fresh, self.known, self.page) };
         }
         let mut records = RecordReader::new(reader.clone(), self.columns.count());
         if reader.peek() == b'{' {
@@ -101,8 +110,12 @@ impl Records for Rows<'_> {
             if records.reader.peek() == b']' {
                 records.reader.leave();
             } else {
+                let start = records.reader.pos;
                 loop {
                     self.record(&mut records)?;
+                    if self.rows == SAMPLE_ROWS {
+                        self.reserve(records.reader.pos - start, records.reader.rest().len());
+                    }
                     if !records.reader.more(b']')? {
                         break;
                     }

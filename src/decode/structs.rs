@@ -102,6 +102,13 @@ impl StructBuilder {
         }
     }
 
+    /// Makes room for `more` slots after the `len` there are, in the fields that have kept up.
+    pub(super) fn reserve(&mut self, len: usize, more: usize) {
+        for field in self.fields.iter_mut().filter(|field| field.column.len == len) {
+            field.column.reserve(more);
+        }
+    }
+
     /// Forgets the slots from `len` on in every field.
     pub(super) fn truncate(&mut self, len: usize) {
         for field in &mut self.fields {
