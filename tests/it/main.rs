@@ -1,3 +1,15 @@
-//! Integration tests.
+//! Behaviour, seen from outside: the binary, the lake it leaves, and the order of the house.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
+mod cancel;
+mod crash;
+mod dispositions;
+mod guide;
+mod pagination;
+mod partitions;
+mod s3;
+mod schema_evolution;
+mod secrets;
 mod support;
+mod tidy;

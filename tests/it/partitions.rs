@@ -1,0 +1,138 @@
+//! Hive partition folders: what they are called, and that every reader finds its rows through them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{Billing, things_config};
+use crate::support::fake_api::FakeApi;
+use crate::support::readers::leave_for_readers;
+use crate::support::sandbox::Sandbox;
+
+fn loaded(records: Vec<Value>, partition_by: &str) -> (Billing, FakeApi, Sandbox) {
+    let billing = Billing::new(&[("/things", records)]);
+    let api = billing.serve();
+    let resource = format!(
+        "endpoint: {{path: /things, data_selector: data, paginator: {{type: offset, limit: 100}}}}\n\
+         primary_key: id\nwrite_disposition: merge\npartition_by: {partition_by}"
+    );
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+    sandbox.run_ok();
+    (billing, api, sandbox)
+}
+
+/// The partition folders of the table, by the paths of its files.
+fn folders(sandbox: &Sandbox) -> BTreeSet<String> {
+    sandbox
+        .files("things")
+        .into_keys()
+        .map(|path| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()))
+        .collect()
+}
+
+/// Loads one record a value of the column `v` and asserts the folders; all readers read the table afterwards.
+#[track_caller]
+fn check(test: &str, partition_by: &str, values: &[Value], expected: &[&str]) {
+    let records = values.iter().enumerate().map(|(id, v)| json!({"id": id, "v": v, "w": "x"})).collect();
+    let (_, _api, sandbox) = loaded(records, partition_by);
+    assert_eq!(folders(&sandbox).iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    assert_eq!(sandbox.by_key("things", "id").len(), values.len());
+    let sum = (0..values.len() as i64).sum();
+    leave_for_readers(test, &sandbox.lake().join("things"), values.len() as u64, &[("id", sum)]);
+}
+
+#[test]
+fn identity_folders_carry_the_value() {
+    check("partition_text", "[v]", &[json!("b"), json!("a"), json!("b")], &["v=a", "v=b"]);
+    check("partition_integers", "[v]", &[json!(7), json!(-1)], &["v=-1", "v=7"]);
+    check("partition_dates", "[v]", &[json!("2026-11-22"), json!("2025-01-01")], &["v=2025-01-01", "v=2026-11-22"]);
+}
+
+#[test]
+fn a_missing_value_has_hives_own_folder() {
+    check("partition_null", "[v]", &[json!("a"), Value::Null], &["v=__HIVE_DEFAULT_PARTITION__", "v=a"]);
+}
+
+#[test]
+fn values_that_are_no_file_names_are_escaped() {
+    let values = [json!("a/b"), json!("x=y"), json!("50%"), json!("c:d"), json!("täg 1")];
+    let records: Vec<Value> = values.iter().enumerate().map(|(id, v)| json!({"id": id, "v": v})).collect();
+    let (_, _api, sandbox) = loaded(records, "[v]");
+    let found: BTreeSet<String> = sandbox.rows("things").iter().map(|row| row["v"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(found, values.iter().map(|v| v.as_str().unwrap().to_owned()).collect());
+    assert!(folders(&sandbox).iter().all(|folder| !folder.contains('/')), "{:?}", folders(&sandbox));
+    assert!(folders(&sandbox).contains("v=a%2Fb"), "{:?}", folders(&sandbox));
+    leave_for_readers("partition_escapes", &sandbox.lake().join("things"), 5, &[("id", 10)]);
+}
+
+#[test]
+fn times_become_years_months_days_and_hours_in_utc() {
+    let values = [json!("2026-11-30T23:30:00-02:00"), json!("2026-11-30T23:30:00Z")];
+    check("partition_year", "[{column: v, transform: year}]", &values, &["v_year=2026"]);
+    check("partition_month", "[{column: v, transform: month}]", &values, &["v_month=2026-11", "v_month=2026-12"]);
+    check("partition_day", "[{column: v, transform: day}]", &values, &["v_day=2026-11-30", "v_day=2026-12-01"]);
+    check("partition_hour", "[{column: v, transform: hour}]", &values, &["v_hour=2026-11-30-23", "v_hour=2026-12-01-01"]);
+    check("partition_as", "[{column: v, transform: month, as: m}]", &values, &["m=2026-11", "m=2026-12"]);
+}
+
+#[test]
+fn dates_become_years_and_months() {
+    let values = [json!("2026-11-30"), json!("2025-12-01")];
+    check("partition_date_month", "[{column: v, transform: month}]", &values, &["v_month=2025-12", "v_month=2026-11"]);
+}
+
+#[test]
+fn truncation_keeps_a_multiple_or_a_prefix() {
+    check(
+        "partition_truncate",
+        "[{column: v, transform: truncate, width: 10}]",
+        &[json!(7), json!(12), json!(-3)],
+        &["v_truncate=-10", "v_truncate=0", "v_truncate=10"],
+    );
+    check(
+        "partition_prefix",
+        "[{column: v, transform: truncate, width: 2}]",
+        &[json!("äbc"), json!("z")],
+        &["v_truncate=z", "v_truncate=äb"],
+    );
+}
+
+#[test]
+fn buckets_spread_keys_and_stay_the_same() {
+    let records: Vec<Value> = (0..200_i64).map(|id| json!({"id": id, "v": format!("customer {id}")})).collect();
+    let (_, _api, sandbox) = loaded(records, "[{column: v, transform: bucket, buckets: 4}]");
+    let expected: BTreeSet<String> = (0..4).map(|bucket| format!("v_bucket={bucket}")).collect();
+    assert_eq!(folders(&sandbox), expected);
+    let before = sandbox.data_files();
+    sandbox.run_ok();
+    assert!(before == sandbox.data_files());
+    leave_for_readers("partition_bucket", &sandbox.lake().join("things"), 200, &[("id", 199 * 100)]);
+}
+
+#[test]
+fn folders_nest_in_the_order_of_the_config() {
+    let records: Vec<Value> = (0..40_i64)
+        .map(|id| json!({"id": id, "v": if id % 2 == 0 { "EWR" } else { "JFK" }, "at": format!("2026-{:02}-01T00:00:00Z", id % 4 + 1)}))
+        .collect();
+    let (_, _api, sandbox) = loaded(records, "[v, {column: at, transform: month}]");
+    assert_eq!(folders(&sandbox).len(), 4);
+    assert!(folders(&sandbox).contains("v=EWR/at_month=2026-01"), "{:?}", folders(&sandbox));
+    leave_for_readers("partition_nested", &sandbox.lake().join("things"), 40, &[("id", 39 * 20)]);
+}
+
+#[test]
+fn a_row_that_changes_its_partition_is_in_one_place() {
+    let records: Vec<Value> = (0..100_i64).map(|id| json!({"id": id, "v": if id == 0 { "lonely" } else { "a" }})).collect();
+    let (billing, _api, sandbox) = loaded(records, "[v]");
+    billing.change("/things", |records| {
+        records[0]["v"] = json!("b");
+        records[1]["v"] = Value::Null;
+    });
+    let ended = sandbox.run_ok();
+    assert_eq!(ended.table("things")["rows_updated"], 2, "{ended}");
+    let rows = sandbox.by_key("things", "id");
+    assert_eq!((rows.len(), &rows[&0]["v"], &rows[&1]["v"]), (100, &json!("b"), &Value::Null));
+    let left: Vec<String> = folders(&sandbox).into_iter().collect();
+    assert_eq!(left, ["v=__HIVE_DEFAULT_PARTITION__", "v=a", "v=b"], "a folder without rows keeps no file");
+    leave_for_readers("partition_moves", &sandbox.lake().join("things"), 100, &[("id", 99 * 50)]);
+}

@@ -1,0 +1,146 @@
+//! The lake in a bucket: SeaweedFS checks signatures and conditional writes, DuckDB and pyarrow read through S3.
+
+use std::os::unix::process::ExitStatusExt;
+
+use serde_json::Value;
+
+use crate::support::billing::{Billing, KEY, guide_config};
+use crate::support::fake_api::FakeApi;
+use crate::support::readers::{environment, read_table};
+use crate::support::sandbox::{Running, Sandbox};
+
+/// A bucket and an identity for it.
+struct Access {
+    endpoint: String,
+    bucket: String,
+    key: String,
+    secret: String,
+}
+
+/// SeaweedFS by the identity that may write (`""`) or only read (`"RO_"`); `None` outside `./tests/run`.
+fn seaweedfs(identity: &str) -> Option<Access> {
+    Some(Access {
+        endpoint: environment("LAKEWARD_TEST_S3_ENDPOINT")?,
+        bucket: environment("LAKEWARD_TEST_S3_BUCKET")?,
+        key: environment(&format!("LAKEWARD_TEST_S3_{identity}KEY"))?,
+        secret: environment(&format!("LAKEWARD_TEST_S3_{identity}SECRET"))?,
+    })
+}
+
+/// moto, which lets anyone in and forgets everything.
+fn moto() -> Option<Access> {
+    let endpoint = environment("LAKEWARD_TEST_MOTO_ENDPOINT")?;
+    Some(Access { endpoint, bucket: environment("LAKEWARD_TEST_S3_BUCKET")?, key: "any".to_owned(), secret: "any".to_owned() })
+}
+
+/// The guide with its lake under `prefix`.
+fn guide(access: &Access, api: &FakeApi, prefix: &str) -> Sandbox {
+    let config = guide_config(&api.url()).replace("url: ./lake", &format!("url: s3://{}/{prefix}", access.bucket));
+    Sandbox::with_config(&config)
+        .env("BILLING_API_KEY", KEY)
+        .env("AWS_ENDPOINT", &access.endpoint)
+        .env("AWS_ALLOW_HTTP", "true")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", &access.key)
+        .env("AWS_SECRET_ACCESS_KEY", &access.secret)
+}
+
+/// What DuckDB and pyarrow read of the usage table under `prefix`.
+fn read(access: &Access, prefix: &str) -> Value {
+    read_table(&format!("s3://{}/{prefix}/customer_usage", access.bucket)).unwrap()
+}
+
+/// Both nights without a kill; what the readers see after each.
+fn uninterrupted(access: &Access, prefix: &str) -> [Value; 2] {
+    let billing = Billing::guide();
+    let api = billing.serve();
+    let sandbox = guide(access, &api, prefix);
+    sandbox.run_ok();
+    let first = read(access, prefix);
+    billing.second_night();
+    sandbox.run_ok();
+    [first, read(access, prefix)]
+}
+
+#[test]
+fn two_nights_in_a_bucket_are_read_by_duckdb_and_pyarrow() {
+    let Some(access) = seaweedfs("") else { return };
+    let [first, second] = uninterrupted(&access, "two-nights/lake");
+    assert_eq!((first["rows"].as_u64(), second["rows"].as_u64()), (Some(1234), Some(1237)));
+    let billing = Billing::guide();
+    billing.second_night();
+    let units: i64 = billing.records("/v1/customer_usage").iter().map(|record| record["units"].as_i64().unwrap()).sum();
+    assert_eq!(second["sums"]["units"], units.to_string());
+}
+
+#[test]
+fn a_night_without_changes_writes_no_object() {
+    let Some(access) = seaweedfs("") else { return };
+    let api = Billing::guide().serve();
+    let sandbox = guide(&access, &api, "no-changes");
+    sandbox.run_ok();
+    let ended = sandbox.run_ok();
+    assert_eq!(
+        (&ended.table("customer_usage")["files_put"], &ended.table("customer_usage")["rows_written"]),
+        (&0.into(), &0.into())
+    );
+}
+
+#[test]
+fn a_night_killed_while_it_publishes_is_finished_by_the_next() {
+    let Some(access) = seaweedfs("") else { return };
+    let expected = uninterrupted(&access, "killed/reference");
+    for (number, point) in
+        ["lake.commit.before_record", "lake.commit.after_record", "lake.publish.put#2", "lake.publish.before_done"]
+            .iter()
+            .enumerate()
+    {
+        let billing = Billing::guide();
+        let api = billing.serve();
+        let prefix = format!("killed/lake-{number}");
+        let sandbox = guide(&access, &api, &prefix);
+        sandbox.run_ok();
+        billing.second_night();
+        let fault = format!("{point}=kill");
+        let ended = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", fault)).end();
+        assert_eq!(ended.status.signal(), Some(9), "{point}: {ended}");
+        sandbox.run_ok();
+        assert_eq!(read(&access, &prefix)["digest"], expected[1]["digest"], "{point}");
+    }
+}
+
+#[test]
+fn an_identity_that_may_only_read_is_a_matter_of_credentials() {
+    let Some(access) = seaweedfs("RO_") else { return };
+    let api = Billing::guide().serve();
+    let ended = guide(&access, &api, "read-only").run();
+    assert_eq!(ended.code(), Some(4), "{ended}");
+    assert!(!ended.stderr.contains(&access.secret), "{ended}");
+}
+
+#[test]
+fn a_wrong_secret_is_a_matter_of_credentials() {
+    let Some(access) = seaweedfs("") else { return };
+    let api = Billing::guide().serve();
+    let ended = guide(&Access { secret: "wrong".to_owned(), ..access }, &api, "wrong-secret").run();
+    assert_eq!(ended.code(), Some(4), "{ended}");
+    assert!(api.requests().is_empty(), "the lake is opened before the API is asked");
+}
+
+#[test]
+fn a_bucket_that_does_not_exist_is_named() {
+    let Some(access) = moto() else { return };
+    let api = Billing::guide().serve();
+    let ended = guide(&Access { bucket: "no-such-bucket".to_owned(), ..access }, &api, "lake").run();
+    assert!([2, 3, 4].contains(&ended.code().unwrap()), "{ended}");
+    assert!(ended.stderr.contains("no-such-bucket"), "{ended}");
+    assert!(api.requests().is_empty(), "the lake is opened before the API is asked");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_unavailable() {
+    let Some(access) = seaweedfs("") else { return };
+    let api = Billing::guide().serve();
+    let gone = Access { endpoint: FakeApi::start().url(), ..access };
+    guide(&gone, &api, "gone").run().failed_with(75, &[]);
+}

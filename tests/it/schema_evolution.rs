@@ -1,0 +1,168 @@
+//! One schema for a whole table, whatever page a new field or a wider type shows up on.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{Billing, things, things_config};
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::readers::leave_for_readers;
+use crate::support::sandbox::Sandbox;
+use crate::support::table::{data_files, file_schema};
+
+const MERGE: &str = "primary_key: id\nwrite_disposition: merge";
+
+fn serving(records: Vec<Value>, limit: usize, resource: &str) -> (Billing, FakeApi, Sandbox) {
+    let billing = Billing::new(&[("/things", records)]);
+    let api = billing.serve();
+    let endpoint = format!("endpoint: {{path: /things, data_selector: data, paginator: {{type: offset, limit: {limit}}}}}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("{endpoint}\n{resource}")));
+    (billing, api, sandbox)
+}
+
+/// The Arrow type of a column in every file of the table; it must be one.
+fn column_type(sandbox: &Sandbox, column: &str) -> String {
+    let types: BTreeSet<String> = data_files(&sandbox.lake().join("things"))
+        .iter()
+        .map(|file| file_schema(file).field_with_name(column).map_or("missing".to_owned(), |field| field.data_type().to_string()))
+        .collect();
+    assert_eq!(types.len(), 1, "`{column}` has several types: {types:?}");
+    types.into_iter().next().unwrap()
+}
+
+/// Loads records with these values of a column `v` and returns the column's type and its values in key order.
+fn load(values: &[Value]) -> (String, Vec<Value>) {
+    let records = values.iter().enumerate().map(|(id, v)| json!({"id": id, "v": v})).collect();
+    let (_, _api, sandbox) = serving(records, 2, MERGE);
+    sandbox.run_ok();
+    let found = sandbox.by_key("things", "id").into_values().map(|mut row| row["v"].take()).collect();
+    (column_type(&sandbox, "v"), found)
+}
+
+#[track_caller]
+fn check(values: &[Value], data_type: &str, expected: &[Value]) {
+    assert_eq!(load(values), (data_type.to_owned(), expected.to_vec()));
+}
+
+#[test]
+fn a_field_and_a_wider_type_first_seen_on_page_900_are_right_in_every_file() {
+    let records: Vec<Value> = (0..9000_i64)
+        .map(|id| {
+            let mut record = json!({"id": id, "amount": id, "group": id % 3});
+            if id >= 8990 {
+                record["late"] = json!(format!("late {id}"));
+                record["amount"] = json!(id as f64 + 0.5);
+            }
+            record
+        })
+        .collect();
+    let (_, api, sandbox) = serving(records, 10, &format!("{MERGE}\npartition_by: [group]"));
+    sandbox.run_ok();
+
+    let mut offsets: Vec<u64> = api.requests().iter().map(|request| request.number("offset", 0)).collect();
+    offsets.sort_unstable();
+    let count = offsets.len();
+    offsets.dedup();
+    assert_eq!(offsets.len(), count, "a page was fetched twice");
+
+    assert_eq!((column_type(&sandbox, "amount"), column_type(&sandbox, "late")), ("Float64".to_owned(), "Utf8".to_owned()));
+    let rows = sandbox.by_key("things", "id");
+    assert_eq!(rows.len(), 9000);
+    assert_eq!((&rows[&0]["amount"], &rows[&0]["late"]), (&json!(0.0), &Value::Null));
+    assert_eq!((&rows[&8990]["amount"], &rows[&8990]["late"]), (&json!(8990.5), &json!("late 8990")));
+    leave_for_readers("late_field", &sandbox.lake().join("things"), 9000, &[("id", 9000 * 8999 / 2)]);
+}
+
+#[test]
+fn integers_and_floats_become_the_type_that_keeps_every_digit() {
+    check(&[json!(1), json!(2), json!(3)], "Int64", &[json!(1), json!(2), json!(3)]);
+    check(&[json!(1), json!(2), json!(2.5)], "Float64", &[json!(1.0), json!(2.0), json!(2.5)]);
+    let (data_type, values) = load(&[json!(9_007_199_254_740_993_i64), json!(1), json!(0.5)]);
+    assert_ne!(data_type, "Float64", "a float cannot hold 2^53 + 1");
+    assert!(values[0].as_str().unwrap().starts_with("9007199254740993"), "{values:?}");
+}
+
+#[test]
+fn integers_past_64_bits_keep_every_digit() {
+    let body = br#"{"data":[{"id":1,"v":12345678901234567890123456789},{"id":2,"v":-1},{"id":3,"v":null}]}"#;
+    let api = things(|_| Reply::json(body.to_vec()));
+    let endpoint = format!("endpoint: {{path: /things, data_selector: data, paginator: single_page}}\n{MERGE}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
+    sandbox.run_ok();
+    assert_eq!(column_type(&sandbox, "v"), "Decimal128(38, 0)");
+    let rows = sandbox.by_key("things", "id");
+    assert_eq!((&rows[&1]["v"], &rows[&2]["v"]), (&json!("12345678901234567890123456789"), &json!("-1")));
+    leave_for_readers("big_integers", &sandbox.lake().join("things"), 3, &[("id", 6)]);
+}
+
+#[test]
+fn times_dates_and_text_are_told_apart() {
+    check(
+        &[json!("2026-11-22T10:00:00+02:00"), json!("2026-11-22T08:00:00.5Z"), Value::Null],
+        r#"Timestamp(µs, "UTC")"#,
+        &[json!("2026-11-22T08:00:00Z"), json!("2026-11-22T08:00:00.500Z"), Value::Null],
+    );
+    check(
+        &[json!("2026-11-22"), json!("1969-02-28"), Value::Null],
+        "Date32",
+        &[json!("2026-11-22"), json!("1969-02-28"), Value::Null],
+    );
+    check(&[json!("2026-11-22"), json!("soon"), json!("")], "Utf8", &[json!("2026-11-22"), json!("soon"), json!("")]);
+}
+
+#[test]
+fn a_time_column_that_meets_other_text_keeps_the_text_as_it_came() {
+    let values = [json!("2026-11-22T10:00:00+02:00"), json!("2026-11-22T08:00:00Z"), json!("n/a")];
+    check(&values, "Utf8", &values);
+}
+
+#[test]
+fn a_column_of_nulls_is_kept() {
+    check(&[Value::Null, Value::Null, Value::Null], "Utf8", &[Value::Null, Value::Null, Value::Null]);
+}
+
+#[test]
+fn nested_values_stay_nested_and_grow_fields() {
+    let values = [json!({"a": 1}), json!({"b": ["x"]}), json!({"a": 2.5, "b": []})];
+    let (_, found) = load(&values);
+    assert_eq!(found, [json!({"a": 1.0, "b": null}), json!({"a": null, "b": ["x"]}), json!({"a": 2.5, "b": []})]);
+}
+
+#[test]
+fn shapes_that_conflict_become_json_text() {
+    let (data_type, found) = load(&[json!({"a": 1}), json!([1, 2]), json!("x")]);
+    assert_eq!(data_type, "Utf8");
+    let parsed: Vec<Value> =
+        found.iter().map(|text| serde_json::from_str(text.as_str().unwrap()).unwrap_or_else(|_| text.clone())).collect();
+    assert_eq!(parsed, [json!({"a": 1}), json!([1, 2]), json!("x")]);
+}
+
+#[test]
+fn a_second_night_brings_older_files_to_the_new_schema() {
+    let records: Vec<Value> = (0..400_i64).map(|id| json!({"id": id, "v": id, "group": id % 4})).collect();
+    let (billing, _api, sandbox) = serving(records, 100, &format!("{MERGE}\npartition_by: [group]"));
+    sandbox.run_ok();
+    billing.change("/things", |records| {
+        records.push(json!({"id": 400, "v": 0.25, "group": 0, "new": true}));
+    });
+    sandbox.run_ok();
+    assert_eq!((column_type(&sandbox, "v"), column_type(&sandbox, "new")), ("Float64".to_owned(), "Boolean".to_owned()));
+    let rows = sandbox.by_key("things", "id");
+    assert_eq!(rows.len(), 401);
+    assert_eq!((&rows[&399]["v"], &rows[&399]["new"], &rows[&400]["v"]), (&json!(399.0), &Value::Null, &json!(0.25)));
+    leave_for_readers("second_schema", &sandbox.lake().join("things"), 401, &[("id", 400 * 401 / 2)]);
+}
+
+#[test]
+fn a_column_the_api_drops_stays_with_its_old_values() {
+    let records: Vec<Value> = (0..50_i64).map(|id| json!({"id": id, "v": id, "old": "kept"})).collect();
+    let (billing, _api, sandbox) = serving(records, 100, MERGE);
+    sandbox.run_ok();
+    billing.change("/things", |records| {
+        *records = (40..60_i64).map(|id| json!({"id": id, "v": id + 1})).collect();
+    });
+    sandbox.run_ok();
+    let rows = sandbox.by_key("things", "id");
+    assert_eq!(rows.len(), 60);
+    assert_eq!((&rows[&0]["old"], &rows[&45]["old"], &rows[&59]["old"]), (&json!("kept"), &Value::Null, &Value::Null));
+}
