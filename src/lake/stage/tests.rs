@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{Compression, OnSchemaChange, SortField, Transform};
+use crate::decode::{Originals, Spelling};
 use crate::lake::{DataFile, FileChange, LiveFile};
 use crate::schema::Column;
 
@@ -434,4 +435,202 @@ fn nights_of_changes_moves_new_columns_and_wider_types_leave_the_table_that_a_mo
     for seed in 0..12 {
         check_against_model(seed, seed % 2 == 1, seed % 3 == 2);
     }
+}
+
+#[test]
+fn the_same_input_gives_the_same_names_and_bytes() {
+    let mut nights = Vec::new();
+    for _ in 0..2 {
+        let mut lake = Lake::new();
+        for night in 0..3 {
+            let mut settings = lake.settings(WriteDisposition::Merge);
+            small(&mut settings);
+            settings.partition_by =
+                vec![PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() }];
+            let pages = (0..5).map(|page| people((page * 70 + night * 11..page * 70 + 100).step_by(1), &format!("{night}")));
+            lake.run(settings, pages.collect());
+        }
+        nights.push(lake.state.files);
+    }
+    assert_eq!(nights[0], nights[1]);
+}
+
+#[test]
+fn a_refresh_without_changes_writes_nothing() {
+    let mut lake = Lake::new();
+    let pages = || (0..4).map(|page| people(page * 90..page * 90 + 90, "a")).collect::<Vec<_>>();
+    for night in 0..2 {
+        let mut settings = lake.settings(WriteDisposition::Merge);
+        small(&mut settings);
+        let before = lake.state.files.clone();
+        let stats = lake.run(settings, pages());
+        if night == 1 {
+            assert_eq!(lake.state.files, before);
+            assert_eq!(stats.rows_unchanged, 360);
+        }
+    }
+}
+
+#[test]
+fn only_files_with_a_changed_row_are_written_again() {
+    let mut lake = Lake::new();
+    let mut settings = lake.settings(WriteDisposition::Merge);
+    small(&mut settings);
+    settings.target_file_size = 1500;
+    lake.run(settings, (0..8).map(|page| people(page * 100..page * 100 + 100, "a")).collect());
+    let before = lake.state.files.clone();
+    assert!(before.len() > 3, "{}", before.len());
+    let mut settings = lake.settings(WriteDisposition::Merge);
+    small(&mut settings);
+    settings.target_file_size = 1500;
+    let stats = lake.run(settings, vec![people(3..4, "b"), people(100..105, "a")]);
+    assert_eq!((stats.rows_updated, stats.rows_unchanged), (1, 5));
+    let changed = before.iter().filter(|file| !lake.state.files.contains(file)).count();
+    assert_eq!((changed, lake.state.files.len()), (1, before.len()));
+    assert_eq!(names(&lake)[&3], "b 3");
+}
+
+/// Amounts as floats that the API wrote with two digits, the third in another way.
+fn prices(ids: std::ops::Range<i64>) -> TypedBatch {
+    let mut rows = batch(vec![
+        ("id", INT, ints(ids.clone())),
+        ("city", ColumnType::Text, texts(ids.clone().map(|id| format!("c{}", id % 3)))),
+        ("amount", ColumnType::Float64, Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64 + 0.5)))),
+    ]);
+    let exceptions = vec![(2, Box::from(format!("{}5e-1", ids.start + 2)))];
+    rows.originals = vec![Originals { leaf: vec!["amount".into()], spelling: Spelling::FixedFloat(2), exceptions }];
+    rows
+}
+
+#[test]
+fn text_that_a_late_page_asks_for_is_the_apis_own_whatever_became_of_the_rows() {
+    for (partitioned, sorted, merged) in
+        [(false, false, false), (true, false, false), (false, true, false), (true, true, false), (true, false, true)]
+    {
+        let mut lake = Lake::new();
+        let settings = |lake: &mut Lake| {
+            let mut settings = lake.settings(WriteDisposition::Merge);
+            small(&mut settings);
+            if partitioned {
+                settings.partition_by =
+                    vec![PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() }];
+            }
+            if sorted {
+                settings.sort_by = vec![SortField { column: "id".into(), descending: true }];
+            }
+            settings
+        };
+        if merged {
+            let first = settings(&mut lake);
+            lake.run(first, vec![people(1000..1001, "old")]);
+        }
+        let late = batch(vec![
+            ("id", INT, ints([900])),
+            ("city", ColumnType::Text, texts(["c0".to_owned()])),
+            ("amount", ColumnType::Text, texts(["a lot".to_owned()])),
+        ]);
+        let settings = settings(&mut lake);
+        lake.run(settings, (0..6).map(|page| prices(page * 50..page * 50 + 50)).chain([late, prices(0..30)]).collect());
+        let mut rows = lake.rows();
+        rows.retain(|row| row["id"] != "1000");
+        assert_eq!(rows.len(), 301);
+        for row in rows {
+            let id: i64 = row["id"].parse().unwrap();
+            let expected = match id {
+                900 => "a lot".to_owned(),
+                id if id % 50 == 2 => format!("{id}5e-1"),
+                id => format!("{id}.50"),
+            };
+            assert_eq!(row["amount"], expected, "{partitioned} {sorted} {merged}");
+        }
+    }
+}
+
+#[test]
+fn many_partitions_fit_a_tiny_budget() {
+    let mut lake = Lake::new();
+    let mut settings = lake.settings(WriteDisposition::Merge);
+    small(&mut settings);
+    settings.partition_by =
+        vec![PartitionField { column: "id".into(), transform: Transform::Bucket { buckets: 60 }, name: "bucket".into() }];
+    lake.run(settings, (0..20).map(|page| people(page * 100..page * 100 + 100, "a")).collect());
+    assert_eq!(names(&lake).len(), 2000);
+    assert_eq!(lake.state.files.len(), 60);
+}
+
+#[test]
+fn an_appended_column_is_null_in_old_files_or_they_are_left() {
+    for (on_schema_change, schemas) in [(OnSchemaChange::Rewrite, 1), (OnSchemaChange::Leave, 2)] {
+        let mut lake = Lake::new();
+        let append =
+            |lake: &mut Lake| StageSettings { primary_key: vec![], on_schema_change, ..lake.settings(WriteDisposition::Append) };
+        let settings = append(&mut lake);
+        lake.run(settings, vec![people(0..300, "a")]);
+        let mut wide = people(300..310, "b");
+        wide = widen(
+            &wide,
+            &Arc::new(TableSchema {
+                columns: [wide.schema.columns.clone(), vec![Column::inferred("extra", ColumnType::Float64)]].concat(),
+            }),
+        )
+        .unwrap();
+        let settings = append(&mut lake);
+        lake.run(settings, vec![wide]);
+        let mut found = lake.schemas();
+        found.dedup();
+        assert_eq!(found.len(), schemas);
+        assert_eq!(names(&lake).len(), 310);
+        assert_eq!(lake.state.schema.columns.len(), 4);
+    }
+}
+
+#[test]
+fn inserts_of_many_nights_do_not_leave_a_file_in_splinters() {
+    let mut lake = Lake::new();
+    for night in 0..12 {
+        let mut settings = lake.settings(WriteDisposition::Merge);
+        small(&mut settings);
+        lake.run(settings, vec![people(night * 2..night * 2 + 2, "a")]);
+    }
+    assert_eq!(names(&lake).len(), 24);
+    assert_eq!(lake.state.files.len(), 1);
+    let path = lake.folder.path().join(&lake.state.files[0].path);
+    let source = crate::lake::parquet::ParquetSource::open(LiveFile::open_disk(&path).unwrap(), "test".into()).unwrap();
+    assert!(source.row_groups().len() <= 4, "{}", source.row_groups().len());
+}
+
+#[test]
+fn a_key_that_becomes_text_on_the_way_is_still_one_key() {
+    let mut lake = Lake::new();
+    let mut settings = lake.settings(WriteDisposition::Merge);
+    small(&mut settings);
+    let float = |values: &[f64]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
+    let many: Vec<f64> = (0..200).map(|value| f64::from(value) + 0.25).collect();
+    let numbers = batch(vec![("id", ColumnType::Float64, float(&many))]);
+    let texts = batch(vec![("id", ColumnType::Text, texts(["x", "1.25", "7.25"].map(str::to_owned)))]);
+    let stats = lake.run(settings, vec![numbers, texts]);
+    assert_eq!(stats.rows_deduplicated, 2);
+    assert_eq!(lake.rows().len(), 201);
+}
+
+#[test]
+fn another_key_or_other_partitions_than_the_tables_are_refused() {
+    let mut lake = Lake::new();
+    let settings = lake.settings(WriteDisposition::Merge);
+    lake.run(settings, vec![people(0..3, "a")]);
+    let check = |settings: StageSettings, state: &TableState, expected: &str| {
+        let error = TableStage::new(settings, state.clone(), Arc::new(Folder(PathBuf::new()))).err().unwrap();
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.kind(), crate::base::ErrorKind::Config);
+    };
+    let state = lake.state.clone();
+    let settings = StageSettings { primary_key: vec!["name".into()], ..lake.settings(WriteDisposition::Merge) };
+    check(settings, &state, "table `t` has primary key id, the config name: change it back, or run once with `--full-refresh`");
+    let city = PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() };
+    let settings = StageSettings { partition_by: vec![city], ..lake.settings(WriteDisposition::Merge) };
+    check(
+        settings,
+        &state,
+        "table `t` has partitioning none, the config city = identity(city): change it back, or run once with `--full-refresh`",
+    );
 }
