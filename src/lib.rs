@@ -1,7 +1,6 @@
 //! lakeward moves REST APIs lakeward: JSON pages in, partitioned Parquet out.
 //!
 //! Modules in reading order; each knows only those before it.
-#![allow(clippy::allow_attributes, dead_code, unused_imports, reason = "rooms are being filled")]
 
 mod base;
 mod config;

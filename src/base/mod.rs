@@ -11,8 +11,8 @@ mod redact;
 
 pub(crate) use clock::{Clock, SystemClock};
 pub(crate) use error::ErrorKind;
+pub(crate) use fault::fault_point;
 #[cfg(test)]
-pub(crate) use fault::{ArmedFault, arm_fault};
-pub(crate) use fault::{FAULT_POINTS, fault_point};
-pub(crate) use path::{JsonPath, JsonPathError, Step};
+pub(crate) use fault::{FAULT_POINTS, arm_fault};
+pub(crate) use path::{JsonPath, Step};
 pub(crate) use redact::{RedactedUrl, Secret};

@@ -72,12 +72,6 @@ impl RedactedUrl {
         clean.set_query(None);
         Self(if query.is_empty() { clean.to_string() } else { format!("{clean}?{}", query.join("&")) })
     }
-
-    /// The redacted text.
-    #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Debug for RedactedUrl {

@@ -36,8 +36,5 @@ pub(crate) fn plan_from(
     let file = path.display().to_string();
     let read_file = |path: &Path| std::fs::read_to_string(path);
     let inputs = config::Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
-    config::load(&inputs).map_err(|errors| {
-        let lines = errors.faults().iter().map(|fault| format!("{file}:{}:{}: {fault}", fault.line, fault.column));
-        Failure::config(lines.collect())
-    })
+    config::load(&inputs).map_err(|errors| Failure::config(vec![errors.to_string()]))
 }

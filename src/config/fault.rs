@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use crate::base::ErrorKind;
 use crate::config::tree::join_key;
 
 /// Every fault found in one config, at least one, in the file's order.
@@ -236,22 +235,11 @@ impl ConfigErrors {
         Self { file: file.to_owned(), faults }
     }
 
-    /// The file, as it was named.
-    #[must_use]
-    pub(crate) fn file(&self) -> &str {
-        &self.file
-    }
-
     /// The faults, in the file's order.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
-    }
-
-    /// What the operator has to do about it: fix the file.
-    #[must_use]
-    pub(crate) fn kind(&self) -> ErrorKind {
-        ErrorKind::Config
     }
 }
 

@@ -18,7 +18,7 @@ mod units;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use fault::{ConfigErrors, Fault, Problem};
+pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use plan::*;
 
 /// What a config is read from. Nothing else of the outside is looked at.

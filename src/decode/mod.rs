@@ -33,10 +33,10 @@ mod widen;
 
 pub(crate) use batch::*;
 pub(crate) use decoder::{DecodePlan, Decoder, RECORD_BYTES_MAX};
-pub(crate) use error::{DecodeError, PagePlace, Spot};
-pub(crate) use number::{float_is_spelled, format_float, guess_float_spelling, write_float};
-pub(crate) use originals::{SpellingCursor, SpellingLog, SpellingRun};
-pub(crate) use temporal::{format_time, parse_date, parse_timestamp, write_date, write_time};
+pub(crate) use error::DecodeError;
+pub(crate) use number::{float_is_spelled, write_float};
+pub(crate) use originals::{SpellingCursor, SpellingLog};
+pub(crate) use temporal::{write_date, write_time};
 pub(crate) use widen::{WidenError, widen, widen_array};
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ pub(crate) fn float_is_spelled(token: &str, value: f64, spelling: Spelling) -> b
 
 /// The spelling to assume after a first `token`: `None` when no spelling gives it back.
 #[must_use]
+#[cfg(test)]
 pub(crate) fn guess_float_spelling(token: &str, value: f64) -> Option<Spelling> {
     let fraction = u8::try_from(token.split_once('.').map_or(0, |(_, fraction)| fraction.len())).ok()?;
     [Spelling::PointedFloat, Spelling::ShortestFloat, Spelling::FixedFloat(fraction)]

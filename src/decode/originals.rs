@@ -7,10 +7,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray};
 
 use crate::decode::{Originals, Spelling, TypedBatch};
-use crate::schema::{ColumnType, TableSchema};
+use crate::schema::ColumnType;
 
 /// Consecutive slots of a leaf.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,65 +68,12 @@ impl SpellingLog {
         }
     }
 
-    /// Adds what another log has behind what is here. Both are of the same schema.
-    pub(crate) fn append_log(&mut self, other: Self) {
-        for (leaf, runs) in other.leaves {
-            for run in runs {
-                self.push(&leaf, run.slots as usize, run.spelling, run.exceptions.into_iter());
-            }
-        }
-    }
-
-    /// The originals of some rows, in the order of `rows`. `batch` has all rows recorded here, under `schema`.
-    #[must_use]
-    pub(crate) fn take(&self, schema: &TableSchema, batch: &RecordBatch, rows: &[u32]) -> Self {
-        let mut taken = Self::default();
-        for (column, array) in schema.columns.iter().zip(batch.columns()) {
-            let mut path = vec![column.name.clone()];
-            each_leaf_of_rows(&column.column_type, array, rows, &mut path, &mut |path, slots| {
-                self.take_leaf(path, slots, &mut taken);
-            });
-        }
-        taken
-    }
-
-    fn take_leaf(&self, path: &[String], slots: &[u32], taken: &mut Self) {
-        let runs = self.leaves.get(path).map_or(&[][..], Vec::as_slice);
-        if let [SpellingRun { spelling, exceptions, .. }] = runs
-            && exceptions.is_empty()
-        {
-            return taken.push(path, slots.len(), *spelling, std::iter::empty());
-        }
-        let starts: Vec<u64> =
-            runs.iter().scan(0, |end, run| Some(std::mem::replace(end, *end + u64::from(run.slots)))).collect();
-        let run_of = |slot: u32| {
-            let at = starts.partition_point(|start| *start <= u64::from(slot)).checked_sub(1)?;
-            let slot = u32::try_from(u64::from(slot) - starts.get(at)?).ok()?;
-            Some((runs.get(at)?, slot))
-        };
-        for slot in slots {
-            let Some((run, slot)) = run_of(*slot) else {
-                taken.push(path, 1, None, std::iter::empty());
-                continue;
-            };
-            let exception = run.exceptions.binary_search_by_key(&slot, |(at, _)| *at).ok().and_then(|at| run.exceptions.get(at));
-            taken.push(path, 1, run.spelling, exception.into_iter().map(|(_, text)| (0, text.clone())));
-        }
-    }
-
     /// Reads from the first row on.
     #[must_use]
     pub(crate) fn cursor(&self) -> SpellingCursor<'_> {
         let leaves =
             self.leaves.iter().map(|(leaf, runs)| (leaf.as_slice(), LeafCursor::new(runs.iter().map(Run::from).collect())));
         SpellingCursor { leaves: leaves.collect() }
-    }
-
-    /// About how much memory this takes, in bytes.
-    #[must_use]
-    pub(crate) fn bytes(&self) -> usize {
-        let runs = self.leaves.values().flatten();
-        runs.map(|run| size_of::<SpellingRun>() + run.exceptions.iter().map(|(_, text)| 40 + text.len()).sum::<usize>()).sum()
     }
 }
 
@@ -242,34 +189,6 @@ pub(super) fn each_leaf(
             each_leaf(element, &elements(list).0, path, visit);
         }
         (_, array) => visit(path, array),
-    }
-}
-
-/// Calls `visit` with the path of every leaf below a column, and the slots that `rows` have there.
-fn each_leaf_of_rows(
-    column_type: &ColumnType,
-    array: &ArrayRef,
-    rows: &[u32],
-    path: &mut Vec<String>,
-    visit: &mut dyn FnMut(&[String], &[u32]),
-) {
-    match column_type {
-        ColumnType::Struct(fields) => {
-            let Some(structs) = array.as_struct_opt() else { return };
-            for (field, child) in fields.iter().zip(structs.columns()) {
-                path.push(field.name.clone());
-                each_leaf_of_rows(&field.column_type, child, rows, path, visit);
-                path.pop();
-            }
-        }
-        ColumnType::List(element) => {
-            let Some(list) = array.as_list_opt::<i32>() else { return };
-            let (values, offsets) = elements(list);
-            let offset = |row: usize| offsets.get(row).and_then(|offset| u32::try_from(*offset).ok()).unwrap_or(0);
-            let slots: Vec<u32> = rows.iter().flat_map(|row| offset(*row as usize)..offset(*row as usize + 1)).collect();
-            each_leaf_of_rows(element, &values, &slots, path, visit);
-        }
-        _ => visit(path, rows),
     }
 }
 

@@ -116,13 +116,6 @@ impl StructBuilder {
         }
     }
 
-    /// Appends nulls to every field up to `len` slots.
-    pub(super) fn fill(&mut self, len: usize) {
-        for field in &mut self.fields {
-            field.column.fill(len);
-        }
-    }
-
     /// Makes `name` a member that must have a value.
     pub(super) fn require(&mut self, name: &str) {
         self.required = true;

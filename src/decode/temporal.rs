@@ -90,6 +90,7 @@ pub(crate) fn write_time(out: &mut String, micros: i64, spelling: Option<Spellin
 
 /// A time as [`write_time`] writes it.
 #[must_use]
+#[cfg(test)]
 pub(crate) fn format_time(micros: i64, spelling: Option<Spelling>) -> String {
     let mut out = String::with_capacity(32);
     write_time(&mut out, micros, spelling);

@@ -26,12 +26,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use commit::Commit;
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
-pub(crate) use layout::{HOME, Layout};
-pub(crate) use lease::{HEARTBEAT, Lease, LeaseFile, Owner};
-pub(crate) use live::{LiveFile, LiveFiles, LiveRead};
+pub(crate) use layout::Layout;
+pub(crate) use lease::Owner;
+pub(crate) use live::{LiveFile, LiveFiles};
 pub(crate) use open::{Inspection, Lake, inspect};
-pub(crate) use partition::{PARTITIONS_MAX, PartitionError, PartitionId, Partitioner, Routed, RoutedRows, escape, unescape};
+pub(crate) use partition::{PartitionError, PartitionId, Partitioner, RoutedRows};
 pub(crate) use stage::{StageBudgets, StageSettings, TableStage};
 pub(crate) use table::*;

@@ -143,11 +143,6 @@ impl Lake {
         self.lease.clone()
     }
 
-    /// The lake's root as people write it.
-    pub(crate) fn place(&self) -> String {
-        self.store.place("")
-    }
-
     /// Keeps rejects of `table` in the quarantine, one JSON object a line, and returns the file's path below the root. Called
     /// before the commit, which then names the file. Nothing is written for no rejects.
     ///

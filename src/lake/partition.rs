@@ -22,9 +22,9 @@ use arrow::error::ArrowError;
 use hashbrown::HashMap;
 
 pub(crate) use error::PartitionError;
-pub(crate) use escape::{NULL_VALUE, escape, unescape};
+pub(crate) use escape::{NULL_VALUE, escape};
 
-use crate::config::{PartitionField, Transform};
+use crate::config::PartitionField;
 use crate::lake::partition::level::Level;
 use crate::schema::TableSchema;
 
@@ -72,6 +72,7 @@ impl RoutedRows {
     }
 
     /// How many.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -170,6 +171,7 @@ impl Partitioner {
     }
 
     /// Partitions known, by [`Partitioner::route`] or [`Partitioner::partition_of`].
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.partitions.len()

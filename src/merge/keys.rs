@@ -4,8 +4,6 @@
 //! wherever a type widens without touching the text of its values: integers, whole decimals, booleans and dates hash as
 //! their JSON text does; whole floats as the integer. [`hashes_survive`] tells which widenings keep hashes valid.
 
-use std::io::Write;
-
 use arrow::array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, StringArray};
 use arrow::compute::cast;

@@ -91,12 +91,6 @@ impl KeyLog {
         Ok(())
     }
 
-    /// Entries pushed.
-    #[must_use]
-    pub(crate) fn len(&self) -> u64 {
-        self.entries
-    }
-
     /// Compares the run's keys (`self`) with each other and with the live ones.
     ///
     /// # Errors

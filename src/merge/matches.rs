@@ -60,6 +60,7 @@ impl Matches {
 
     /// Pairs in all.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

@@ -18,6 +18,6 @@ mod spill;
 pub(crate) use error::MergeError;
 pub(crate) use keys::{hash_keys, hashes_survive};
 pub(crate) use log::{KeyLog, Outcome};
-pub(crate) use matches::{Match, Matches};
+pub(crate) use matches::Matches;
 pub(crate) use rows::{changed_rows, replace_rows, sort_batch};
 pub(crate) use rowset::{RowSet, RowSets};

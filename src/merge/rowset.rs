@@ -2,8 +2,10 @@
 //!
 //! A unit is whatever the caller numbers densely from 0: a staged file, a live file. Not for sparse unit numbers.
 
+#[cfg(test)]
 use std::ops::Range;
 
+#[cfg(test)]
 use arrow::buffer::{BooleanBuffer, Buffer};
 
 /// Rows of one unit.
@@ -57,6 +59,7 @@ impl RowSet {
 
     /// Row `i` of `0..rows` as bit `i`: set where the row is in the set. Rows past `rows` are left out.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn to_mask(&self, rows: usize) -> BooleanBuffer {
         let mut words: Vec<u64> = self.words.iter().map(|word| word.to_le()).collect();
         words.resize(rows.div_ceil(64), 0);
@@ -66,12 +69,14 @@ impl RowSet {
     /// The rows of `0..rows` in the set as ascending ranges that do not touch, as `RowSelection::from_consecutive_ranges` takes
     /// them.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn ranges(&self, rows: usize) -> Vec<Range<usize>> {
         self.to_mask(rows).set_slices().map(|(start, end)| start..end).collect()
     }
 
     /// The rows of `0..rows` that are not in the set, as [`RowSet::ranges`] has them.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn gaps(&self, rows: usize) -> Vec<Range<usize>> {
         (!&self.to_mask(rows)).set_slices().map(|(start, end)| start..end).collect()
     }

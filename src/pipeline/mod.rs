@@ -26,7 +26,7 @@ pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus};
 pub(crate) use run::{Components, RunOptions, run};
-pub(crate) use sample::{Sample, sample};
+pub(crate) use sample::sample;
 
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.
 const PAGES_BYTES_MAX: usize = 32 << 20;

@@ -122,7 +122,7 @@ impl Decoding<'_> {
         let pages = futures::stream::unfold(deliveries, async |mut queue| queue.recv().await.map(|next| (next, queue)));
         let decoded = pages.map(|delivery| decode_one(&decoder, &so_far, &budget, delivery)).buffered(PAGES_MAX);
         let mut decoded = std::pin::pin!(decoded);
-        let (mut pages, mut records) = (0, 0);
+        let (mut pages, mut records, mut duplicate_members) = (0, 0, 0);
         while let Some(next) = decoded.next().await {
             let (page, judge, bytes) = next?;
             let (facts, page_records) = (page.facts, page.rows.batch.num_rows() as u64 + page.rejects.len() as u64);
@@ -134,6 +134,7 @@ impl Decoding<'_> {
                 Ok(Verdict::Discard) => continue,
                 Ok(Verdict::Accept) => {}
             }
+            duplicate_members += page.duplicate_members;
             self.take_rejects(page.rejects)?;
             self.widen_so_far(&page.rows.schema)?;
             if page.rows.batch.num_rows() > 0 {
@@ -142,6 +143,10 @@ impl Decoding<'_> {
             pages += 1;
             records += page_records;
             (self.events)(Event::Page { resource: Arc::clone(&self.name), records: page_records, bytes });
+        }
+        if duplicate_members > 0 {
+            let text = format!("{duplicate_members} members came twice in one object; the last of each counts");
+            (self.events)(Event::Warning { resource: Some(Arc::clone(&self.name)), text });
         }
         let schema = self.current().as_ref().clone();
         let stage = self.thread.end().await?;

@@ -9,8 +9,9 @@ use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Lake, Owner, StageBudgets, StageSettings, StagedTable, TableStage, TableState};
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
-use crate::pipeline::resource::{Loaded, load, on_rayon};
+use crate::pipeline::resource::{Loaded, load};
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError};
+use crate::schema::{Change, Widened, reconcile};
 use crate::source::{End, Source};
 
 /// What the command line adds to the plan.
@@ -198,13 +199,30 @@ async fn stage(
     };
     let stage = TableStage::new(settings, existing, lake.live_files())?;
     let Loaded { stage, schema, end, rejects } = load(source, resource, stage, &start, events).await?;
-    events(Event::Finishing { resource: Arc::from(resource.name.as_str()) });
+    let name: Arc<str> = Arc::from(resource.name.as_str());
+    let change = reconcile(&start, &schema, &resource.primary_key)
+        .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
+    for text in changes(&change, before) {
+        events(Event::Warning { resource: Some(Arc::clone(&name)), text });
+    }
+    let schema = change.schema;
+    events(Event::Finishing { resource: name });
     // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
     let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
         .await
         .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
     check_rows(resource, disposition, before, &staged)?;
     Ok(Ready { staged, end, rejects })
+}
+
+/// What a run does to the schema of a table that has rows, in words.
+fn changes(change: &Change, rows: u64) -> Vec<String> {
+    if rows == 0 {
+        return Vec::new();
+    }
+    let new = (!change.new.is_empty()).then(|| format!("new columns, null in older rows: {}", change.new.join(", ")));
+    let widened = change.widened.iter().map(|Widened { column, from, to }| format!("column {column} widens from {from} to {to}"));
+    new.into_iter().chain(widened).collect()
 }
 
 /// The share of rows a `replace` may lose unless `expect.max_shrink` says otherwise.

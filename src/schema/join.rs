@@ -28,12 +28,14 @@ impl ColumnType {
     /// Whether every value of this type has its place in `wider`: `self.join(wider)` is `wider`, whatever the order of struct
     /// fields and whatever is declared.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn le(&self, wider: &Self) -> bool {
         self.fits(wider, &|from, to| from.join(to) == *to)
     }
 
     /// The other way round: whether every value of `narrower` has its place here.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn is_wider_or_equal(&self, narrower: &Self) -> bool {
         narrower.le(self)
     }
@@ -155,6 +157,7 @@ impl TableSchema {
 
     /// Whether every column of this schema is in `wider`, with a type that holds its values.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn le(&self, wider: &Self) -> bool {
         self.columns.iter().enumerate().all(|(at, column)| {
             wider.column_near(at, &column.name).is_some_and(|other| column.column_type.le(&other.column_type))
@@ -168,6 +171,7 @@ impl TableSchema {
     }
 
     /// The column of this name, which is probably at this place.
+    #[cfg(test)]
     fn column_near(&self, at: usize, name: &str) -> Option<&Column> {
         self.columns.get(at).filter(|column| column.name == name).or_else(|| self.column(name))
     }

@@ -30,8 +30,8 @@ use crate::base::Clock;
 use crate::config::{ClientPlan, ResourcePlan};
 use crate::source::client::{Bounds, Client};
 
-pub(crate) use error::{Place, Repeated, SourceError};
-pub(crate) use event::{Events, SourceEvent, WaitReason};
+pub(crate) use error::SourceError;
+pub(crate) use event::{Events, SourceEvent};
 pub(crate) use page::*;
 pub(crate) use paginate::wanted_paths;
 

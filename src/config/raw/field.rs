@@ -98,7 +98,7 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
 
 /// A value that is kept as it stands, by its node.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Node(pub(crate) NodeId);
+pub(crate) struct Node;
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -113,8 +113,8 @@ impl Visitor<'_> for Take<Node> {
         f.write_str("a value")
     }
 
-    fn visit_u32<E: de::Error>(self, id: u32) -> Result<Node, E> {
-        Ok(Node(NodeId(id)))
+    fn visit_u32<E: de::Error>(self, _id: u32) -> Result<Node, E> {
+        Ok(Node)
     }
 }
 

@@ -54,7 +54,6 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, name: &str, raw: &raw::Endpoi
 
 /// One key of `params`.
 struct Param {
-    id: NodeId,
     name: String,
     values: Vec<String>,
     /// Not a list and not null, so that it can stand in a path.
@@ -79,7 +78,7 @@ fn params(cx: Context<'_>, field: &Field<Entries<Node>>) -> Vec<Param> {
             Value::List(items) => (items.iter().filter_map(|&item| param_value(cx, item)).collect(), false),
             _ => (param_value(cx, id).into_iter().collect(), true),
         };
-        params.push(Param { id, name, values, scalar });
+        params.push(Param { name, values, scalar });
     }
     params
 }

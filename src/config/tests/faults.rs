@@ -580,8 +580,7 @@ fn faults_are_told_together_one_a_line_with_the_file() {
 /etc/lakeward/test.yaml:2:54: `client.concurrency`: expected a whole number from 1 to 64, found the number `0`
 /etc/lakeward/test.yaml:6:25: `resources[0].endpoint.methd`: unknown key; did you mean `method`?";
     assert_eq!(errors.to_string(), expected);
-    assert_eq!((errors.file(), errors.faults().len()), ("/etc/lakeward/test.yaml", 2));
-    assert_eq!(errors.kind(), crate::base::ErrorKind::Config);
+    assert_eq!(errors.faults().len(), 2);
 }
 
 proptest::proptest! {

@@ -7,7 +7,8 @@ use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64T
 use serde_json::Value;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder, format_time};
+use crate::decode::temporal::format_time;
+use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder};
 use crate::schema::{DeclaredSchema, TableSchema};
 use crate::source::Page;
 

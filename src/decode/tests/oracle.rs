@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{at, decode, page, value};
-use crate::decode::{Decoder, parse_timestamp};
+use crate::decode::Decoder;
+use crate::decode::temporal::{format_time, parse_timestamp};
 use crate::schema::{Column, ColumnType, TableSchema};
 
 /// The page `body` has these records in its rows. They are not read from it: `serde_json` may be off by a bit in floats.
@@ -33,7 +34,7 @@ fn expected(json: &Value, column_type: &ColumnType) -> Value {
         (ColumnType::Text, scalar) => scalar.to_string().into(),
         (ColumnType::Decimal { .. }, number) => number.to_string().into(),
         (ColumnType::Float64, number) => number.as_f64().unwrap().into(),
-        (ColumnType::Timestamp, Value::String(text)) => crate::decode::format_time(parse_timestamp(text).unwrap().0, None).into(),
+        (ColumnType::Timestamp, Value::String(text)) => format_time(parse_timestamp(text).unwrap().0, None).into(),
         (ColumnType::List(element), Value::Array(items)) => items.iter().map(|item| expected(item, element)).collect(),
         (ColumnType::Struct(columns), Value::Object(members)) => object(members, columns),
         (ColumnType::Boolean | ColumnType::Int64 { .. } | ColumnType::Date, json) => json.clone(),

@@ -223,36 +223,6 @@ proptest! {
     }
 
     #[test]
-    fn rows_that_are_routed_take_their_originals_along(
-        pages in prop::collection::vec(any_body(), 1..4), routes in prop::collection::vec(0..3_u32, 20), shift in 0..20_usize,
-    ) {
-        let pages: Vec<TypedBatch> = pages.iter().map(|body| decode(body)).collect();
-        let file = Arc::new(pages.iter().fold(TableSchema::default(), |schema, page| schema.join(&page.schema)));
-        let mut log = SpellingLog::default();
-        let batches: Vec<TypedBatch> = pages.iter().map(|page| widen(page, &file).unwrap()).collect();
-        batches.iter().for_each(|batch| log.record(batch));
-        let whole = arrow::compute::concat_batches(&file.to_arrow(), batches.iter().map(|batch| &batch.batch)).unwrap();
-        let top = raised(&file, &ColumnType::Json);
-        let expected: Vec<RecordBatch> = batches.iter().map(|batch| widen(batch, &top).unwrap().batch).collect();
-        let expected = arrow::compute::concat_batches(&top.to_arrow(), &expected).unwrap();
-        for route in 0..3 {
-            let mut rows: Vec<u32> = (0..whole.num_rows() as u32).filter(|row| routes[*row as usize] == route).collect();
-            let middle = shift.min(rows.len());
-            rows.rotate_left(middle);
-            let mut taken = log.take(&file, &whole, &rows[..rows.len() / 2]);
-            taken.append_log(log.take(&file, &whole, &rows[rows.len() / 2..]));
-            let indices = arrow::array::UInt32Array::from(rows);
-            let lane = arrow::compute::take_record_batch(&whole, &indices).unwrap();
-            let mut cursor = taken.cursor();
-            for (at, column) in file.columns.iter().enumerate() {
-                let wide = &top.columns[at].column_type;
-                let widened = widen_array(lane.column(at), &column.name, &column.column_type, wide, &mut cursor).unwrap();
-                prop_assert_eq!(&widened, &arrow::compute::take(expected.column(at), &indices, None).unwrap());
-            }
-        }
-    }
-
-    #[test]
     fn a_file_widens_in_slices_as_its_batches_do(pages in prop::collection::vec(any_body(), 1..4), wider in any_body(), step in 1..4_usize) {
         let pages: Vec<TypedBatch> = pages.iter().map(|body| decode(body)).collect();
         let file = Arc::new(pages.iter().fold(TableSchema::default(), |schema, page| schema.join(&page.schema)));

@@ -3,8 +3,6 @@
 //! In: object_store's errors, whose text holds whole URLs and XML bodies. Out: [`LakeError::Store`] with the place, what it
 //! means, and the answer's status, code and message, from which every configured secret is struck.
 
-use std::error::Error as _;
-
 use object_store::Error;
 
 use crate::base::Secret;
@@ -140,6 +138,8 @@ fn without_urls(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
     use crate::base::ErrorKind;
 

@@ -42,11 +42,6 @@ impl ParquetSource {
         Ok(Self { file, metadata, name })
     }
 
-    /// The file's name in messages.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The columns, as Parquet tells them.
     pub(crate) fn schema(&self) -> &SchemaRef {
         self.metadata.schema()

@@ -4,7 +4,6 @@
 //! the open row group, at most [`FileLimits::row_group_bytes`] and one batch more.
 //! Free to change: how the work is spread over threads; the bytes may not depend on it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,15 +65,6 @@ impl FinishedFile {
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn open(&self) -> Result<ParquetSource, LakeError> {
         ParquetSource::open(LiveFile::open_disk(&self.path)?, file_name(&self.path))
-    }
-
-    /// Makes the file durable.
-    ///
-    /// # Errors
-    /// [`LakeError::Disk`].
-    pub(crate) fn sync(&self) -> Result<(), LakeError> {
-        let synced = File::open(&self.path).and_then(|file| file.sync_all());
-        synced.map_err(|source| LakeError::Disk { action: "sync", path: self.path.clone(), source })
     }
 
     /// Removes the file, which nothing needs any more.
@@ -176,11 +166,6 @@ impl ParquetFile {
     /// Bytes of the file if it were closed, as estimated.
     pub(crate) fn bytes(&self) -> u64 {
         self.writer.bytes_written() as u64 + self.open_bytes() as u64
-    }
-
-    /// Rows of each closed row group.
-    pub(crate) fn row_groups(&self) -> &[u64] {
-        &self.row_groups
     }
 
     /// Gives the file's handle back to the system until it is written to again.

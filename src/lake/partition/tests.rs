@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::ErrorKind;
+use crate::config::Transform;
 use crate::schema::{Column, ColumnType};
 
 const DAY_MICROS: i64 = 86_400_000_000;

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::lake::LakeError;
 use crate::merge::{RowSet, RowSets};

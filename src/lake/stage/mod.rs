@@ -43,7 +43,9 @@ use crate::lake::stage::arrivals::{unit_and_row, unit_room};
 use crate::lake::stage::lanes::Lanes;
 use crate::lake::{LakeError, LiveFiles, Partitioner, StageStats, StagedTable, TableState};
 use crate::merge::{KeyLog, hash_keys, hashes_survive};
-use crate::schema::{ColumnType, TableSchema};
+#[cfg(test)]
+use crate::schema::ColumnType;
+use crate::schema::TableSchema;
 
 /// One table while its rows arrive.
 pub(crate) struct TableStage {

@@ -4,8 +4,6 @@
 //! for it, or nothing left. Rows keep their place; row groups without a change are carried over as bytes; nothing is written
 //! before the first change is met.
 
-use std::sync::Arc;
-
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 

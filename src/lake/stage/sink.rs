@@ -54,11 +54,6 @@ impl RowSink {
         Self { order, spellings: Some(SpellingLog::default()), ..self }
     }
 
-    /// The file.
-    pub(crate) fn file(&self) -> &ParquetFile {
-        &self.file
-    }
-
     /// Gives the file's handle back to the system until it is written to again.
     pub(crate) fn release(&mut self) {
         self.file.release();

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::merge::Match;
+use crate::merge::matches::Match;
 
 /// Keys of units, one hash a row.
 type Units = Vec<Vec<u128>>;

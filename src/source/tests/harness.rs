@@ -72,7 +72,6 @@ pub(super) struct Outcome {
     pub(super) result: Result<End, SourceError>,
     /// `id` of every accepted record, in order.
     pub(super) ids: Vec<u64>,
-    pub(super) discarded: usize,
     pub(super) events: Vec<SourceEvent>,
 }
 
@@ -181,13 +180,13 @@ impl Case {
         let source = Source::bounded(&self.client, Arc::new(self.clock), self.cancel, listener, self.bounds).unwrap();
         let (sender, receiver) = mpsc::channel(2);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
-        let (result, (ids, discarded)) = tokio::join!(source.fetch(&self.resource, sender), reader(receiver, &wanted));
+        let (result, ids) = tokio::join!(source.fetch(&self.resource, sender), reader(receiver, &wanted));
         let events = events.lock().unwrap().clone();
-        Outcome { result, ids, discarded, events }
+        Outcome { result, ids, events }
     }
 }
 
-async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> (Vec<u64>, usize) {
+async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> Vec<u64> {
     let mut open = Vec::new();
     while let Some(Delivery { page, judge }) = pages.recv().await {
         // A page that is no JSON: a decoder fails, and answers nothing.
@@ -204,15 +203,14 @@ async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> (Ve
         open.push((records, judge.verdict));
     }
     drop(pages);
-    let (mut ids, mut discarded) = (Vec::new(), 0);
+    let mut ids = Vec::new();
     for (records, verdict) in open {
         match verdict.await {
             Ok(Verdict::Accept) => ids.extend(records.iter().filter_map(|record| record["id"].as_u64())),
-            Ok(Verdict::Discard) => discarded += 1,
-            Err(_) => {}
+            Ok(Verdict::Discard) | Err(_) => {}
         }
     }
-    (ids, discarded)
+    ids
 }
 
 fn find(json: &Value, path: &JsonPath) -> Option<Value> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::harness::path;
 use crate::base::{ErrorKind, RedactedUrl};
-use crate::source::{Place, Repeated, SourceError};
+use crate::source::SourceError;
+use crate::source::error::{Place, Repeated};
 
 fn place() -> Place {
     let url = RedactedUrl::new(&"http://api.test/orders?page=2&key=sesame".parse().unwrap());

@@ -6,7 +6,8 @@ use super::fake_api::{FakeApi, Reply, ids};
 use super::harness::*;
 use crate::base::{ErrorKind, Secret};
 use crate::config::{AuthPlan, PaginatorPlan, RateLimit};
-use crate::source::{SourceEvent, WaitReason};
+use crate::source::SourceEvent;
+use crate::source::event::WaitReason;
 
 fn api() -> FakeApi {
     FakeApi::start().page("/orders", ids(0..3))
