@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{Lake, Owner, StageBudgets, StageSettings, StagedTable, TableStage, TableState};
+use crate::lake::{Lake, Owner, StageBudgets, StageSettings, StagedTable, TableStage};
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
 use crate::pipeline::resource::{Loaded, load};
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError};
-use crate::schema::{Change, Widened, reconcile};
+use crate::schema::{Change, TableSchema, Widened, reconcile};
 use crate::source::{End, Source};
 
 /// What the command line adds to the plan.
@@ -180,9 +180,12 @@ async fn stage(
     source: &Source,
     events: &Events,
 ) -> Result<Ready, RunError> {
-    let existing = lake.table(&resource.name).await?;
+    let mut existing = lake.table(&resource.name).await?;
     let before = existing.rows();
-    let start = if options.full_refresh { TableState::default().schema } else { existing.schema.clone() };
+    if options.full_refresh {
+        existing.schema = TableSchema::default();
+    }
+    let start = existing.schema.clone();
     let disposition = if options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
     let settings = StageSettings {
         table: resource.name.clone(),

@@ -14,10 +14,12 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::SortingColumn;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
+use crate::base::fault_point;
 use crate::lake::parquet::source::leaves;
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
@@ -233,6 +235,7 @@ impl ParquetFile {
         self.close_row_group()?;
         let spool = self.writer.into_inner().map_err(|source| failed("write", &self.path, source))?;
         let (path, bytes, checksum) = spool.finish();
+        fault_point("lake.spool.file").map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;
         Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum })
     }
 
@@ -241,6 +244,21 @@ impl ParquetFile {
         let (target, found) = (self.writer.schema_descr(), source.metadata().file_metadata().schema_descr());
         let (here, there) = (leaves(target, column), source.leaves(from));
         here.len() == there.len() && here.zip(there).all(|(here, there)| target.column(here) == found.column(there))
+    }
+
+    /// Whether a row group of `source` has the order, by the same columns, that this file tells of all of its row groups.
+    pub(crate) fn has_order_of(&self, source: &ParquetSource, row_group: usize) -> bool {
+        let Some(told) = self.writer.properties().sorting_columns() else { return true };
+        let found = source.row_groups().get(row_group).and_then(|found| found.sorting_columns().map(Vec::as_slice));
+        let (target, there) = (self.writer.schema_descr(), source.metadata().file_metadata().schema_descr());
+        let column = |schema: &SchemaDescriptor, order: &SortingColumn| {
+            usize::try_from(order.column_idx).ok().and_then(|leaf| schema.columns().get(leaf).cloned())
+        };
+        let same = |(told, found): (&SortingColumn, &SortingColumn)| {
+            (told.descending, told.nulls_first) == (found.descending, found.nulls_first)
+                && column(target, told) == column(there, found)
+        };
+        found.is_some_and(|found| found.len() == told.len() && told.iter().zip(found).all(same))
     }
 
     /// Encodes batches that fit the open row group.

@@ -58,7 +58,10 @@ impl Adapted {
                     Some(ColumnType::Unknown) => Origin::Missing,
                     Some(known) if same_storage(known, &column.column_type) => Origin::Same(place),
                     Some(known) => Origin::Narrower(place, known.clone()),
-                    None => Origin::Narrower(place, type_of(found)),
+                    None => match type_of(found, &column.column_type) {
+                        guessed if same_storage(&guessed, &column.column_type) => Origin::Same(place),
+                        guessed => Origin::Narrower(place, guessed),
+                    },
                 }
             })
             .collect();

@@ -114,7 +114,7 @@ impl FileMaker {
     }
 }
 
-/// Adds a whole row group: as bytes, as far as its columns are what they should be.
+/// Adds a whole row group: as bytes, as far as its columns are what they should be, unless it has to be sorted first.
 ///
 /// # Errors
 /// [`LakeError`].
@@ -125,6 +125,11 @@ pub(crate) fn carry_row_group(
     originals: &mut SpellingCursor<'_>,
 ) -> Result<(), LakeError> {
     let file = sink.direct()?;
+    if !file.has_order_of(from.source(), row_group) {
+        let whole = Range { start: 0, end: from.source().row_group_rows(row_group) };
+        carry_rows(sink, from, row_group, &[whole], originals)?;
+        return sink.close_row_group();
+    }
     let plan = from.plan(file);
     let columns: Vec<usize> = (0..plan.len()).filter(|column| plan[*column] == ColumnPlan::Encode).collect();
     let rows = from.spelled_rows(vec![row_group], &columns, None, originals)?;

@@ -92,6 +92,10 @@ pub(crate) fn array_to_file(array: &ArrayRef, column_type: &ColumnType) -> Resul
 /// When the array does not hold such values.
 pub(crate) fn array_to_memory(array: &ArrayRef, column_type: &ColumnType) -> Result<ArrayRef, ArrowError> {
     match column_type {
+        ColumnType::Unknown if array.logical_null_count() < array.len() => {
+            let found = array.data_type();
+            Err(ArrowError::SchemaError(format!("a column that should have no values has some, of type {found}")))
+        }
         ColumnType::Unknown => Ok(new_null_array(&DataType::Null, array.len())),
         ColumnType::Struct(fields) if fields.is_empty() => {
             Ok(Arc::new(StructArray::new_empty_fields(array.len(), array.nulls().cloned())))
@@ -128,13 +132,40 @@ fn rebuild(
     }
 }
 
-/// The type that a file's column is read as, when nothing but the file tells it.
-pub(crate) fn type_of(data_type: &DataType) -> ColumnType {
+/// The type that a file's column was written as, when nothing but the file and the type it came to be tells it. Text where now is
+/// none was a column without values, or an object without fields.
+pub(crate) fn type_of(data_type: &DataType, wanted: &ColumnType) -> ColumnType {
+    match (data_type, wanted) {
+        (DataType::Struct(fields), _) => {
+            let wanted_field = |name: &str| match wanted {
+                ColumnType::Struct(columns) => columns.iter().find(|column| column.name == name),
+                _ => None,
+            };
+            let column = |field: &Arc<Field>| {
+                let wanted = wanted_field(field.name()).map_or(&ColumnType::Text, |column| &column.column_type);
+                Column::inferred(field.name().clone(), type_of(field.data_type(), wanted))
+            };
+            ColumnType::Struct(fields.iter().map(column).collect())
+        }
+        (DataType::List(element) | DataType::LargeList(element), ColumnType::List(wanted)) => {
+            ColumnType::List(Box::new(type_of(element.data_type(), wanted)))
+        }
+        (DataType::List(element) | DataType::LargeList(element), _) => {
+            ColumnType::List(Box::new(type_of(element.data_type(), &ColumnType::Text)))
+        }
+        (data_type, wanted) => scalar_type_of(data_type, wanted),
+    }
+}
+
+fn scalar_type_of(data_type: &DataType, wanted: &ColumnType) -> ColumnType {
     match data_type {
         DataType::Null => ColumnType::Unknown,
         DataType::Boolean => ColumnType::Boolean,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => ColumnType::Int64 { wide: true },
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => ColumnType::Int64 { wide: true },
+        data_type if data_type.is_integer() && *data_type != DataType::UInt64 => match wanted {
+            // Only integers that are exact in a float ever became one.
+            ColumnType::Int64 { wide: false } | ColumnType::Float64 => ColumnType::Int64 { wide: false },
+            _ => ColumnType::Int64 { wide: true },
+        },
         DataType::UInt64 => ColumnType::Decimal { precision: 20, scale: 0 },
         DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float64,
         DataType::Decimal32(precision, scale)
@@ -144,10 +175,10 @@ pub(crate) fn type_of(data_type: &DataType) -> ColumnType {
             ColumnType::Timestamp
         }
         DataType::Date32 | DataType::Date64 => ColumnType::Date,
-        DataType::Struct(fields) => ColumnType::Struct(
-            fields.iter().map(|field| Column::inferred(field.name().clone(), type_of(field.data_type()))).collect(),
-        ),
-        DataType::List(element) | DataType::LargeList(element) => ColumnType::List(Box::new(type_of(element.data_type()))),
-        _ => ColumnType::Text,
+        _ => match wanted {
+            ColumnType::Text | ColumnType::Json => wanted.clone(),
+            ColumnType::Struct(_) => ColumnType::Struct(Vec::new()),
+            _ => ColumnType::Unknown,
+        },
     }
 }

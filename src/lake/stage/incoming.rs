@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, interleave_record_batch};
+use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::lake::LakeError;
@@ -120,6 +121,9 @@ impl<'a> Gather<'a> {
             if self.picks.is_empty() {
                 self.load()?;
             }
+            if self.picks.is_empty() {
+                return Err(self.failed(ArrowError::ComputeError(format!("{missing} rows were never announced"))));
+            }
             let picks: Vec<(usize, usize)> = self.picks.drain(..missing.min(self.picks.len())).collect();
             missing -= picks.len();
             let batches: Vec<&RecordBatch> = self.loaded.iter().collect();
@@ -131,7 +135,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn failed(&self, source: arrow::error::ArrowError) -> LakeError {
+    fn failed(&self, source: ArrowError) -> LakeError {
         arrow_failed("gather", &self.incoming.table, source)
     }
 

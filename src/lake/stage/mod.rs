@@ -78,7 +78,8 @@ impl TableStage {
         let spool = settings.spool.clone();
         std::fs::create_dir_all(&spool).map_err(|source| LakeError::Disk { action: "create", path: spool.clone(), source })?;
         let settings = Arc::new(settings);
-        let schema = Arc::new(existing.schema.clone());
+        // Only what this run declares binds it.
+        let schema = Arc::new(existing.schema.as_facts());
         let partitioner = Partitioner::new(&settings.partition_by, &schema)?;
         let keys = settings.is_keyed().then(|| KeyLog::new(spool, settings.budgets.key_bytes));
         let mut style = settings.style();

@@ -1,5 +1,7 @@
 //! The stage against a model: what a publisher would make of its changes, read back with the Parquet reader.
 
+mod evolution;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
