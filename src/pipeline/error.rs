@@ -1,6 +1,7 @@
 //! Everything that can end a run or one of its resources.
 
 use crate::base::ErrorKind;
+use crate::config::Plan;
 use crate::decode::{DecodeError, Reject};
 use crate::lake::LakeError;
 use crate::schema::SchemaError;
@@ -101,6 +102,12 @@ pub(crate) enum RunError {
 }
 
 impl RunError {
+    /// The error for a `name` that no resource of `plan` has.
+    pub(crate) fn no_such_resource(name: &str, plan: &Plan) -> Self {
+        let known: Vec<String> = plan.resources.iter().map(|resource| format!("`{}`", resource.name)).collect();
+        Self::NoSuchResource { name: name.to_owned(), known: known.join(", ") }
+    }
+
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
@@ -122,6 +129,10 @@ impl RunError {
     /// Advice for the operator, a line each.
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Source(error) => return error.hint().into_iter().collect(),
+            Self::Rejected { first, .. } if first.actual == "nothing" => {
+                "every record needs it: is it the member's exact name, as `preview` shows it? `on_reject: quarantine` keeps such records aside"
+            }
             Self::Rejected { .. } => {
                 "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"
             }
@@ -134,10 +145,16 @@ impl RunError {
         vec![hint.to_owned()]
     }
 
-    /// The error and its causes in one line, each cause once.
+    /// The error and its causes in one line, each cause once. Of the HTTP client's causes only the first is told: the others
+    /// name its layers.
     pub(crate) fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
+        if let Self::Source(_) = self {
+            while let Some(deeper) = cause.and_then(std::error::Error::source) {
+                cause = Some(deeper);
+            }
+        }
         while let Some(error) = cause {
             let next = error.to_string();
             if !text.contains(&next) {

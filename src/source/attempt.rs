@@ -39,7 +39,7 @@ pub(super) enum Failure {
     /// Nothing that another attempt could mend.
     Final(Box<SourceError>),
     /// Another status than success.
-    Status { status: u16, headers: HeaderMap, withheld: bool, preview: String },
+    Status { status: u16, headers: HeaderMap, withheld: bool, preview: String, key: Option<&'static str> },
     /// No status came.
     NoAnswer { host: String, late: bool, source: reqwest::Error },
     /// The body broke off.
@@ -118,7 +118,7 @@ impl Client {
         if !response.status().is_success() {
             let preview = template.redactor.preview(&receive_start(&mut response, REASON_BYTES_MAX).await);
             let headers = std::mem::take(response.headers_mut());
-            return Err(Failure::Status { status, headers, withheld, preview });
+            return Err(Failure::Status { status, headers, withheld, preview, key: template.key });
         }
         let body = receive(&mut response, self.bounds.body_bytes_max).await.map_err(|fault| match fault {
             BodyFault::Lost { received_bytes, source } => Failure::Lost { received_bytes, source },
@@ -169,10 +169,10 @@ impl Failure {
         let attempts = spent.attempts;
         match self {
             Self::Final(error) => *error,
-            Self::Status { status, preview, headers, withheld } => {
+            Self::Status { status, preview, headers, withheld, key } => {
                 let is_throttle = status == 429 || status == 403 && headers.contains_key("retry-after");
                 match status {
-                    401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview },
+                    401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview, key },
                     _ if is_throttle || status >= 500 || plan.retry.statuses.contains(&status) => {
                         SourceError::Unavailable { place, status, attempts, preview }
                     }
@@ -237,6 +237,8 @@ fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) 
         format!("`{host}` refuses connections")
     } else if is_certificate(error) {
         format!("the TLS certificate of `{host}` is not valid here")
+    } else if causes(error).any(|cause| cause.to_string().contains("InvalidContentType")) {
+        format!("`{host}` does not speak TLS: is it `http://`?")
     } else if error.is_connect() {
         format!("no connection to `{host}`")
     } else {

@@ -79,6 +79,8 @@ pub(crate) enum SourceError {
         withheld: bool,
         /// What the server said, shortened and redacted.
         preview: String,
+        /// The config's key that holds what was refused; `None` when there is none.
+        key: Option<&'static str>,
     },
     /// A status that is neither success nor worth another try.
     #[error("{place}: answered {status}{}", said(.preview))]
@@ -344,6 +346,31 @@ impl SourceError {
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Setup { .. } | Self::Abandoned { .. } => ErrorKind::Internal,
         }
+    }
+
+    /// What the operator can do, where that is not plain from the message.
+    #[must_use]
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Credentials { withheld: true, .. } => return None,
+            Self::Credentials { key: Some(key), .. } => {
+                return Some(format!(
+                    "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired"
+                ));
+            }
+            Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
+            Self::Refused { status: 404 | 410, .. } => "look at `client.base_url` and `endpoint.path`, which make this URL",
+            Self::Refused { status: 400 | 405 | 422, .. } => {
+                "look at `endpoint.method`, `endpoint.params` and the paginator's parameter names"
+            }
+            Self::NotJson { .. } => {
+                "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`"
+            }
+            Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",
+            Self::WaitTooLong { .. } => "run again then, or raise `client.retry.max_wait`",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 

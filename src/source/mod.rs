@@ -31,7 +31,7 @@ use crate::config::{ClientPlan, ResourcePlan};
 use crate::source::client::{Bounds, Client};
 
 pub(crate) use error::SourceError;
-pub(crate) use event::{Events, SourceEvent};
+pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
 pub(crate) use paginate::wanted_paths;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use url::Url;
 
-use crate::config::{ClientPlan, Method, ResourcePlan, Slot};
+use crate::config::{AuthPlan, ClientPlan, Method, ResourcePlan, Slot};
 use crate::source::SourceError;
 use crate::source::auth::{Credentials, header_name, hidden, remove_parameters};
 use crate::source::paginate::{Place as Where, Position};
@@ -27,6 +27,8 @@ pub(super) struct Template {
     pub(super) redactor: Redactor,
     /// What trusted hosts are given.
     pub(super) credentials: Credentials,
+    /// The config's key that holds the credential, if there is one.
+    pub(super) key: Option<&'static str>,
     /// GET or POST.
     pub(super) method: Method,
     url: Url,
@@ -58,6 +60,7 @@ impl Template {
             reach: Reach::new(client, &endpoint.url, auth),
             redactor: Redactor::new(client, endpoint),
             credentials: Credentials::new(auth)?,
+            key: auth.map(|auth| key_of(auth, endpoint.auth.is_some())),
             method: endpoint.method,
             url: endpoint.url.clone(),
             params: endpoint.params.clone(),
@@ -125,6 +128,18 @@ impl Template {
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         (headers, trusted)
+    }
+}
+
+/// Where the config has a credential: on the endpoint, or on the client.
+fn key_of(auth: &AuthPlan, of_endpoint: bool) -> &'static str {
+    match (auth, of_endpoint) {
+        (AuthPlan::ApiKey { .. }, false) => "client.auth.api_key",
+        (AuthPlan::ApiKey { .. }, true) => "endpoint.auth.api_key",
+        (AuthPlan::Bearer { .. }, false) => "client.auth.token",
+        (AuthPlan::Bearer { .. }, true) => "endpoint.auth.token",
+        (AuthPlan::HttpBasic { .. }, false) => "client.auth.password",
+        (AuthPlan::HttpBasic { .. }, true) => "endpoint.auth.password",
     }
 }
 

@@ -46,9 +46,16 @@ fn unavailable_errors_tell_what_was_tried() {
 #[test]
 fn refusals_tell_the_reason_the_server_gave() {
     let (place, preview) = (place(), String::new());
-    let error = SourceError::Credentials { place: place.clone(), status: 401, withheld: false, preview: "expired".to_owned() };
+    let error = SourceError::Credentials {
+        place: place.clone(),
+        status: 401,
+        withheld: false,
+        preview: "expired".to_owned(),
+        key: Some("client.auth.token"),
+    };
     check(&error, ErrorKind::Credentials, "@: credentials refused with 401, saying `expired`");
-    let error = SourceError::Credentials { place: place.clone(), status: 403, withheld: true, preview: preview.clone() };
+    let error =
+        SourceError::Credentials { place: place.clone(), status: 403, withheld: true, preview: preview.clone(), key: None };
     let message = "@: credentials refused with 403 (this host was given none: list it in `auth.hosts` if it may have them)";
     check(&error, ErrorKind::Credentials, message);
     check(&SourceError::Refused { place, status: 404, preview }, ErrorKind::Data, "@: answered 404");
