@@ -20,7 +20,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
         LakeLocation::Disk(path) => path.display().to_string(),
         LakeLocation::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
     };
-    terminal::print(&format!("{}: {} resources into {lake}", plan.name, plan.resources.len()));
+    terminal::print(&format!("{}: {} into {lake}", plan.name, report::counted(plan.resources.len() as u64, "resource")));
     for resource in &plan.resources {
         terminal::print(&format!("  {}: {}", resource.name, describe(resource)));
     }
@@ -55,15 +55,16 @@ async fn online(plan: &Plan) -> Result<u8, Failure> {
         let quiet: crate::pipeline::Events = Arc::new(|_| ());
         match sample(plan, resource, Arc::new(SystemClock), CancellationToken::new(), quiet).await {
             Ok(sample) => terminal::print(&format!(
-                "  {}: {} records and {} columns on the first page ({})",
+                "  {}: {} and {} on the first page ({})",
                 resource.name,
-                report::count(sample.decoded.facts.records),
-                sample.decoded.rows.schema.columns.len(),
+                report::counted(sample.decoded.facts.records, "record"),
+                report::counted(sample.decoded.rows.schema.columns.len() as u64, "column"),
                 report::bytes(sample.page.body.len() as u64)
             )),
             Err(error) => {
                 code = code.max(error.kind().exit_code());
-                terminal::say(&format!("error: {}: {}", resource.name, error.chain()));
+                terminal::tell("error", &error.chain());
+                error.hints().iter().for_each(|hint| terminal::tell("hint", hint));
             }
         }
     }

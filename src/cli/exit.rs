@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::base::ErrorKind;
 use crate::cli::terminal;
 use crate::pipeline::RunError;
+use crate::report;
 
 /// Why a command ended without success.
 #[derive(Debug)]
@@ -12,18 +13,23 @@ pub(crate) struct Failure {
     /// One paragraph a fault.
     lines: Vec<String>,
     hints: Vec<String>,
+    kind: ErrorKind,
     code: u8,
 }
 
 impl Failure {
     /// Faults of the config or the command line.
     pub(crate) fn config(lines: Vec<String>) -> Self {
-        Self { lines, hints: Vec::new(), code: ErrorKind::Config.exit_code() }
+        Self::of(ErrorKind::Config, lines, Vec::new())
     }
 
     /// A defect of this program, or of the machine it runs on.
     pub(crate) fn internal(doing: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { lines: vec![format!("{doing}: {error}")], hints: Vec::new(), code: ErrorKind::Internal.exit_code() }
+        Self::of(ErrorKind::Internal, vec![format!("{doing}: {error}")], Vec::new())
+    }
+
+    fn of(kind: ErrorKind, lines: Vec<String>, hints: Vec<String>) -> Self {
+        Self { lines, hints, kind, code: kind.exit_code() }
     }
 
     /// Anything else, with the exit code that the summary gives it.
@@ -32,13 +38,18 @@ impl Failure {
         self
     }
 
+    /// The summary of a run that ended with this.
+    pub(crate) fn summary(&self, pipeline: &str) -> serde_json::Value {
+        report::failure(pipeline, self.kind, &self.lines.join("; "), &self.hints)
+    }
+
     /// Prints `error: …` and `hint: …` lines to stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         for line in &self.lines {
-            terminal::say(&format!("error: {line}"));
+            terminal::tell("error", line);
         }
         for hint in &self.hints {
-            terminal::say(&format!("hint: {hint}"));
+            terminal::tell("hint", hint);
         }
         ExitCode::from(self.code)
     }
@@ -46,6 +57,6 @@ impl Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        Self { lines: vec![error.chain()], hints: error.hints(), code: error.kind().exit_code() }
+        Self::of(error.kind(), vec![error.chain()], error.hints())
     }
 }

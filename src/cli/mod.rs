@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod status;
 mod terminal;
+mod waits;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches;
 use tokio_util::sync::CancellationToken;
 
@@ -10,30 +15,28 @@ use crate::cli::args::PreviewArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
-use crate::pipeline::sample;
+use crate::pipeline::{RunError, sample};
 use crate::report;
+
+/// Columns of text that most terminals have; a wider table is shown as a list.
+const WIDTH: usize = 120;
 
 /// Shows one page of a resource; writes nothing.
 pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
     let plan = load_plan(&args.config)?;
     let Some(resource) = plan.resources.iter().find(|resource| resource.name == args.resource) else {
-        let names: Vec<&str> = plan.resources.iter().map(|resource| resource.name.as_str()).collect();
-        return Err(Failure::config(vec![format!(
-            "no resource is named `{}`; the config has {}",
-            args.resource,
-            names.join(", ")
-        )]));
+        return Err(RunError::no_such_resource(&args.resource, &plan).into());
     };
     let quiet: crate::pipeline::Events = Arc::new(|_| ());
     let sample = sample(&plan, resource, Arc::new(SystemClock), CancellationToken::new(), quiet).await?;
     let batch = &sample.decoded.rows.batch;
-    let shown = batch.slice(0, batch.num_rows().min(args.rows as usize));
-    let table = pretty_format_batches(&[shown]).map_err(|error| Failure::internal("showing the rows", &error))?;
-    terminal::print(&table.to_string());
+    let rows = batch.num_rows().min(args.rows as usize);
+    let lines = table(&batch.slice(0, rows)).map_err(|error| Failure::internal("showing the rows", &error))?;
+    lines.iter().for_each(|line| terminal::print(line));
     terminal::print(&format!(
-        "{} of {} records of the first page ({})",
-        report::count(batch.num_rows().min(args.rows as usize) as u64),
-        report::count(sample.decoded.facts.records),
+        "{} of {} of the first page ({})",
+        report::count(rows as u64),
+        report::counted(sample.decoded.facts.records, "record"),
         sample.page.url
     ));
     for reject in &sample.decoded.rejects {
@@ -42,9 +45,93 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
             reject.record, reject.path, reject.expected, reject.actual
         ));
     }
-    terminal::print("\ncolumns, as inferred from this page:");
+    terminal::print("\ncolumns:");
     for column in &sample.decoded.rows.schema.columns {
         terminal::print(&format!("  {}: {}", column.name, column.column_type));
     }
     Ok(0)
+}
+
+/// Rows as a table, or as a list of values a row where that is wider than a terminal.
+fn table(rows: &RecordBatch) -> Result<Vec<String>, ArrowError> {
+    let rows = with_offsets(rows)?;
+    let table: Vec<String> = pretty_format_batches(std::slice::from_ref(&rows))?.to_string().lines().map(str::to_owned).collect();
+    if table.iter().all(|line| line.chars().count() <= WIDTH) {
+        return Ok(table);
+    }
+    let schema = rows.schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let options = FormatOptions::default().with_null("null");
+    let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<Vec<_>, _>>()?;
+    let mut lines = Vec::new();
+    for row in 0..rows.num_rows() {
+        lines.push(format!("── row {}", row + 1));
+        lines.extend(names.iter().zip(&columns).map(|(name, column)| format!("{name:width$}  {}", column.value(row))));
+    }
+    Ok(lines)
+}
+
+/// The rows with times as of `+00:00`, since arrow shows named zones only with a database of them.
+fn with_offsets(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = rows.schema();
+    let fields: Vec<Field> = schema.fields().iter().map(|field| offset_field(field)).collect();
+    let columns = rows.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type()));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns,
+        &arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows())),
+    )
+}
+
+fn offset_field(field: &Field) -> Field {
+    field.clone().with_data_type(offset_type(field.data_type()))
+}
+
+fn offset_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| offset_field(field)).collect()),
+        DataType::List(element) => DataType::List(Arc::new(offset_field(element))),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, StringArray, StructArray, TimestampMicrosecondArray};
+
+    use super::*;
+
+    fn check(columns: Vec<(&str, ArrayRef)>, expected: &str) {
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        assert_eq!(table(&rows).unwrap().join("\n"), expected);
+    }
+
+    #[test]
+    fn times_are_shown_in_utc_at_any_depth() {
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(0), None]).with_timezone("UTC"));
+        let inner = StructArray::from(vec![(Arc::new(Field::new("at", times.data_type().clone(), true)), Arc::clone(&times))]);
+        check(
+            vec![("at", times), ("in", Arc::new(inner))],
+            "\
++----------------------+----------------------------+
+| at                   | in                         |
++----------------------+----------------------------+
+| 1970-01-01T00:00:00Z | {at: 1970-01-01T00:00:00Z} |
+|                      | {at: }                     |
++----------------------+----------------------------+",
+        );
+    }
+
+    #[test]
+    fn a_table_wider_than_a_terminal_is_a_list() {
+        let long: ArrayRef = Arc::new(StringArray::from(vec![Some("x".repeat(120)), None]));
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        check(
+            vec![("id", ids), ("text", long)],
+            &format!("── row 1\nid    1\ntext  {}\n── row 2\nid    2\ntext  null", "x".repeat(120)),
+        );
+    }
 }

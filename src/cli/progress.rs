@@ -5,11 +5,13 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::SecondsFormat;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::args::LogFormat;
 use crate::cli::terminal;
+use crate::cli::waits::Waits;
 use crate::pipeline::{Event, Events};
 use crate::report;
 use crate::source::SourceEvent;
@@ -25,6 +27,7 @@ pub(crate) struct Progress {
 struct State {
     style: Style,
     resources: HashMap<Arc<str>, Counters>,
+    waits: Waits,
 }
 
 enum Style {
@@ -40,7 +43,6 @@ struct Counters {
     records: u64,
     bytes: u64,
     line: Option<ProgressBar>,
-    note: String,
 }
 
 impl Progress {
@@ -48,10 +50,14 @@ impl Progress {
     pub(crate) fn start(format: LogFormat) -> Self {
         let style = match format {
             LogFormat::Json => Style::Json,
-            LogFormat::Text if std::io::stderr().is_terminal() => Style::Live(MultiProgress::new()),
+            LogFormat::Text if std::io::stderr().is_terminal() => {
+                let lines = MultiProgress::new();
+                terminal::set_live(Some(lines.clone()));
+                Style::Live(lines)
+            }
             LogFormat::Text => Style::Plain,
         };
-        Self { shared: Arc::new(Mutex::new(State { style, resources: HashMap::new() })) }
+        Self { shared: Arc::new(Mutex::new(State { style, resources: HashMap::new(), waits: Waits::default() })) }
     }
 
     /// Where a run sends its events.
@@ -67,6 +73,7 @@ impl Progress {
             // A terminal that is gone has nothing to clear.
             let _ = lines.clear();
         }
+        terminal::set_live(None);
     }
 }
 
@@ -76,17 +83,28 @@ impl State {
             Event::Started { resource } => self.start(resource),
             Event::Page { resource, records, bytes } => self.page(&resource, records, bytes),
             Event::Source(SourceEvent::Waiting { resource, why, wait, until }) => {
-                let until = until.format("%H:%M:%SZ");
-                let text = format!("waiting {} (until {until}): {why}", report::duration(wait));
-                self.note(Some(&resource), "waiting", &text);
+                if self.waits.is_news(&resource, &why, until) {
+                    let text = format!("waiting {} (until {}): {why}", report::duration(wait), until.format("%H:%M:%SZ"));
+                    let until = until.to_rfc3339_opts(SecondsFormat::Millis, true);
+                    let facts =
+                        [("seconds", json!(wait.as_secs_f64())), ("until", json!(until)), ("why", json!(why.to_string()))];
+                    self.passing(&resource, "waiting", &text, &facts);
+                }
             }
-            Event::Source(SourceEvent::Warning { resource, text }) => self.note(Some(&resource), "warning", &text),
-            Event::Finishing { resource } => self.note(Some(&resource), "finishing", "all pages are in, finishing files"),
+            Event::Finishing { resource } => self.passing(&resource, "finishing", "all pages are in, finishing files", &[]),
             Event::Ended { resource, failure } => self.end(&resource, failure),
-            Event::Committing { tables, files } => {
-                self.note(None, "committing", &format!("committing {tables} tables, {files} files"));
-            }
-            Event::Warning { resource, text } => self.note(resource.as_ref(), "warning", &text),
+            // Nothing changed, which the summary tells.
+            Event::Committing { files: 0, .. } => {}
+            Event::Committing { tables, files } => match self.style {
+                Style::Json => terminal::event("committing", [("tables", json!(tables)), ("files", json!(files))]),
+                Style::Live(_) | Style::Plain => terminal::say(&format!(
+                    "committing {}, {}",
+                    report::counted(tables as u64, "table"),
+                    report::counted(files as u64, "file")
+                )),
+            },
+            Event::Source(SourceEvent::Warning { resource, text }) => self.warn(Some(&resource), &text),
+            Event::Warning { resource, text } => self.warn(resource.as_ref(), &text),
         }
     }
 
@@ -94,7 +112,7 @@ impl State {
         let line = match &self.style {
             Style::Live(lines) => {
                 let bar = lines.add(ProgressBar::new_spinner());
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}") {
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}") {
                     bar.set_style(style);
                 }
                 bar.set_prefix(resource.to_string());
@@ -103,13 +121,12 @@ impl State {
             }
             Style::Plain => None,
             Style::Json => {
-                terminal::say(&json!({"event": "started", "resource": &*resource}).to_string());
+                terminal::event("started", [("resource", json!(&*resource))]);
                 None
             }
         };
-        let counters =
-            Counters { started: Instant::now(), said: Instant::now(), pages: 0, records: 0, bytes: 0, line, note: String::new() };
-        self.resources.insert(resource, counters);
+        let now = Instant::now();
+        self.resources.insert(resource, Counters { started: now, said: now, pages: 0, records: 0, bytes: 0, line });
     }
 
     fn page(&mut self, resource: &Arc<str>, records: u64, bytes: u64) {
@@ -117,50 +134,43 @@ impl State {
         counters.pages += 1;
         counters.records += records;
         counters.bytes += bytes;
-        counters.note.clear();
         if let Some(line) = &counters.line {
             line.set_message(counters.text());
         } else if counters.said.elapsed() >= PLAIN_EVERY {
             counters.said = Instant::now();
-            let text = match self.style {
-                Style::Json => json!({
-                    "event": "progress", "resource": &**resource, "pages": counters.pages,
-                    "records": counters.records, "bytes": counters.bytes,
-                })
-                .to_string(),
-                Style::Live(_) | Style::Plain => format!("{resource}: {}", counters.text()),
-            };
-            terminal::say(&text);
+            match self.style {
+                Style::Json => terminal::event("progress", counters.facts(resource)),
+                Style::Live(_) | Style::Plain => terminal::say(&format!("{resource}: {}", counters.text())),
+            }
         }
     }
 
-    fn note(&mut self, resource: Option<&Arc<str>>, kind: &str, text: &str) {
+    /// What is true for the moment: beside the counts on a terminal, a line elsewhere.
+    fn passing(&mut self, resource: &Arc<str>, kind: &str, text: &str, facts: &[(&str, Value)]) {
+        let Some(counters) = self.resources.get_mut(resource) else { return };
         match &self.style {
-            Style::Json => {
-                let resource = resource.map(|name| &**name);
-                terminal::say(&json!({"event": kind, "resource": resource, "text": text}).to_string());
-            }
-            Style::Plain => match resource {
-                Some(name) => terminal::say(&format!("{name}: {text}")),
-                None => terminal::say(text),
-            },
-            Style::Live(lines) => {
-                let line = resource.and_then(|name| self.resources.get_mut(name));
-                match line {
-                    // Warnings stay on the screen; the rest belongs to the moment.
-                    Some(counters) if kind != "warning" => {
-                        text.clone_into(&mut counters.note);
-                        if let Some(bar) = &counters.line {
-                            bar.set_message(counters.text());
-                        }
-                    }
-                    _ => {
-                        let name = resource.map(|name| format!("{name}: ")).unwrap_or_default();
-                        // A terminal that is gone takes no line.
-                        let _ = lines.println(format!("{name}{text}"));
-                    }
+            Style::Live(_) => {
+                if let Some(line) = &counters.line {
+                    line.set_message(if counters.pages == 0 {
+                        text.to_owned()
+                    } else {
+                        format!("{text} · {}", counters.text())
+                    });
                 }
             }
+            Style::Plain => terminal::say(&format!("{resource}: {text}")),
+            Style::Json => terminal::event(kind, [("resource", json!(&**resource))].into_iter().chain(facts.iter().cloned())),
+        }
+    }
+
+    /// What stays true when the run is over.
+    fn warn(&self, resource: Option<&Arc<str>>, text: &str) {
+        match (&self.style, resource) {
+            (Style::Json, resource) => {
+                terminal::event("warning", [("resource", json!(resource.map(|name| &**name))), ("text", json!(text))]);
+            }
+            (_, Some(name)) => terminal::say(&format!("warning: {name}: {text}")),
+            (_, None) => terminal::say(&format!("warning: {text}")),
         }
     }
 
@@ -169,23 +179,24 @@ impl State {
         if let Some(line) = &counters.line {
             line.finish_and_clear();
         }
-        let text = counters.text();
         match (&self.style, failure) {
-            (Style::Json, failure) => terminal::say(
-                &json!({
-                    "event": "ended", "resource": &**resource, "pages": counters.pages,
-                    "records": counters.records, "bytes": counters.bytes, "failure": failure,
-                })
-                .to_string(),
-            ),
-            (_, None) => terminal::say(&format!("{resource}: {text}")),
+            (Style::Json, failure) => {
+                terminal::event("ended", counters.facts(resource).into_iter().chain([("failure", json!(failure))]));
+            }
+            (_, None) => terminal::say(&format!("{resource}: {}", counters.text())),
             // Why it failed is told once, in the summary's lines.
-            (_, Some(_)) => terminal::say(&format!("{resource}: failed after {text}")),
+            (_, Some(_)) if counters.pages > 0 => terminal::say(&format!("{resource}: failed after {}", counters.text())),
+            (_, Some(_)) => {}
         }
     }
 }
 
 impl Counters {
+    fn facts(&self, resource: &str) -> [(&'static str, Value); 4] {
+        let Self { pages, records, bytes, .. } = self;
+        [("resource", json!(resource)), ("pages", json!(pages)), ("records", json!(records)), ("bytes", json!(bytes))]
+    }
+
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -194,19 +205,14 @@ impl Counters {
     )]
     fn text(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        let mut text = format!(
-            "{} pages, {} records, {} in {} ({} records/s, {}/s)",
-            report::count(self.pages),
-            report::count(self.records),
+        format!(
+            "{}, {}, {} in {} ({} records/s, {}/s)",
+            report::counted(self.pages, "page"),
+            report::counted(self.records, "record"),
             report::bytes(self.bytes),
             report::duration(self.started.elapsed()),
             report::count((self.records as f64 / seconds) as u64),
             report::bytes((self.bytes as f64 / seconds) as u64),
-        );
-        if !self.note.is_empty() {
-            text.push_str(" · ");
-            text.push_str(&self.note);
-        }
-        text
+        )
     }
 }

@@ -20,21 +20,38 @@ use crate::report;
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
     let plan = load_plan(&args.config)?;
     let options = RunOptions { only: args.resource, full_refresh: args.full_refresh };
+    let report = args.report.as_deref();
+    if let Some(path) = report {
+        // A report that cannot be written is known before a table changes.
+        std::fs::File::create(path).map_err(|error| cannot_report(path, &error))?;
+    }
     let (facts, signal) = run_plan(&plan, &options, log_format).await;
     let facts = match facts {
         Ok(facts) => facts,
-        Err(failure) if signal == SIGTERM => return Err(failure.with_code(143)),
-        Err(failure) => return Err(failure),
+        Err(failure) => {
+            let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
+            deliver(&failure.summary(&plan.name), report);
+            return Err(failure);
+        }
     };
     let summary = report::summary(&facts);
-    if let Some(path) = &args.report {
-        write_report(path, &summary)?;
+    match log_format {
+        LogFormat::Json => terminal::event("summary", [("summary", summary.clone())]),
+        LogFormat::Text => report::run_lines(&facts).iter().for_each(|line| terminal::say(line)),
     }
-    for line in report::run_lines(&facts) {
-        terminal::say(&line);
+    deliver(&summary, report);
+    Ok(report::exit_code(&facts))
+}
+
+/// Hands out the summary: to the report's file, and as the last line of stdout. What is published stays so, whatever becomes
+/// of the file.
+fn deliver(summary: &serde_json::Value, report: Option<&Path>) {
+    if let Some(path) = report
+        && let Err(error) = std::fs::write(path, format!("{summary:#}\n"))
+    {
+        terminal::tell("warning", &format!("cannot write the report to `{}`: {error}", path.display()));
     }
     terminal::print(&summary.to_string());
-    Ok(report::exit_code(&facts))
 }
 
 /// SIGTERM's number (POSIX), and so `128 + 15` its exit code.
@@ -69,12 +86,11 @@ async fn watch_signals(cancel: CancellationToken, signal: Arc<AtomicU8>) {
         if signal.swap(number, Ordering::SeqCst) != 0 {
             std::process::exit(i32::from(ErrorKind::Cancelled.exit_code()));
         }
-        terminal::say("cancelling: requests end, nothing is published; once more ends at once");
+        terminal::tell("cancelling", "requests end, nothing is published; once more ends at once");
         cancel.cancel();
     }
 }
 
-fn write_report(path: &Path, summary: &serde_json::Value) -> Result<(), Failure> {
-    std::fs::write(path, format!("{summary:#}\n"))
-        .map_err(|error| Failure::config(vec![format!("cannot write the report to `{}`: {error}", path.display())]))
+fn cannot_report(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::config(vec![format!("cannot write the report to `{}`: {error}; nothing was requested", path.display())])
 }

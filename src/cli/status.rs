@@ -35,9 +35,9 @@ fn tables(plan: &Plan, seen: &Inspection) {
         print(&format!("\n{name}{}", if configured { "" } else { "  (no longer in the config)" }));
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
-            "  {} rows in {} files, {}",
-            report::count(table.rows()),
-            report::count(table.files.len() as u64),
+            "  {} in {}, {}",
+            report::counted(table.rows(), "row"),
+            report::counted(table.files.len() as u64, "file"),
             report::bytes(bytes)
         ));
         print(&format!("  {}", layout(table)));
@@ -84,8 +84,8 @@ fn rerun(seen: &Inspection) {
     }
     if !seen.unfinished_runs.is_empty() && seen.lease.is_none() {
         print(&format!(
-            "{} unfinished runs left files in staging; the next run removes them and starts over",
-            seen.unfinished_runs.len()
+            "{} left files in staging; the next run removes them and starts over",
+            report::counted(seen.unfinished_runs.len() as u64, "unfinished run")
         ));
     }
     print("a run fetches every page of every resource again and writes only the files that change");

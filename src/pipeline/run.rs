@@ -76,8 +76,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
 
 fn choose<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a ResourcePlan>, RunError> {
     if let Some(name) = only.iter().find(|name| plan.resources.iter().all(|resource| resource.name != **name)) {
-        let known: Vec<String> = plan.resources.iter().map(|resource| format!("`{}`", resource.name)).collect();
-        return Err(RunError::NoSuchResource { name: name.clone(), known: known.join(", ") });
+        return Err(RunError::no_such_resource(name, plan));
     }
     Ok(plan.resources.iter().filter(|resource| only.is_empty() || only.contains(&resource.name)).collect())
 }

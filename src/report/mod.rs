@@ -6,5 +6,5 @@
 mod summary;
 mod words;
 
-pub(crate) use summary::{exit_code, summary};
-pub(crate) use words::{bytes, count, duration, run_lines};
+pub(crate) use summary::{exit_code, failure, summary};
+pub(crate) use words::{bytes, count, counted, duration, run_lines};

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::base::ErrorKind;
 use crate::pipeline::{ResourceFacts, ResourceResult, RunFacts, RunStatus};
 
 /// The exit code of a run: 0, 20 for a partial one, or that of the failure.
@@ -30,6 +31,11 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         "version": facts.version,
         "tables": tables,
     })
+}
+
+/// The summary of a run that failed as a whole, before or beside its resources: locked, cancelled, no lake.
+pub(crate) fn failure(pipeline: &str, kind: ErrorKind, message: &str, hints: &[String]) -> Value {
+    json!({"status": "failed", "pipeline": pipeline, "kind": kind.name(), "error": message, "hints": hints, "tables": {}})
 }
 
 fn table(result: &ResourceResult) -> Value {

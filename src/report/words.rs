@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::pipeline::{Completeness, ResourceResult, RunFacts};
+use crate::source::EndReason;
 
 /// `1234567` as `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
@@ -15,6 +16,11 @@ pub(crate) fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `1 file`, `1,234 files`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// Bytes in decimal units: `80.8 MB`.
@@ -60,22 +66,18 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                 if table.rejects > 0 {
                     parts.push(format!("{} in quarantine", count(table.rejects)));
                 }
-                let whole = match table.completeness {
-                    Completeness::Proven => ", as many as the API counts",
-                    Completeness::Unknown => "",
-                };
                 lines.push(format!(
-                    "{name}: {} records on {} pages ({}{whole}): {}",
-                    count(table.records),
-                    count(table.pages),
-                    table.end_reason.name(),
+                    "{name}: {} on {} ({}): {}",
+                    counted(table.records, "record"),
+                    counted(table.pages, "page"),
+                    whole(table.completeness, table.end_reason),
                     parts.join(", ")
                 ));
                 lines.push(format!(
-                    "{:width$}  {} rows in {} files, {}; {} written, {} removed",
+                    "{:width$}  {} in {}, {}; {} written, {} removed",
                     "",
-                    count(table.table_rows),
-                    count(table.files),
+                    counted(table.table_rows, "row"),
+                    counted(table.files, "file"),
                     bytes(table.bytes),
                     count(table.files_put),
                     count(table.files_deleted),
@@ -83,7 +85,9 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                 ));
             }
             ResourceResult::Failed { message, hints, .. } => {
-                lines.push(format!("{name}: failed: {message}"));
+                // The message names the resource for those who read it alone.
+                let named = format!("`{name}`, ");
+                lines.push(format!("{name}: failed: {}", message.strip_prefix(&named).unwrap_or(message)));
                 lines.extend(hints.iter().map(|hint| format!("{:width$}  hint: {hint}", "", width = name.len())));
             }
             ResourceResult::Skipped => lines.push(format!("{name}: skipped, as its write_disposition says")),
@@ -92,12 +96,29 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
     lines
 }
 
+/// Why no page is missing.
+fn whole(completeness: Completeness, reason: EndReason) -> &'static str {
+    match (completeness, reason) {
+        (Completeness::Proven, _) => "as many as the API counts",
+        (Completeness::Unknown, EndReason::SinglePage) => "the only page",
+        (Completeness::Unknown, EndReason::NoNext) => "up to the page without a next one",
+        (Completeness::Unknown, EndReason::EmptyPage) => "up to the first empty page",
+        (Completeness::Unknown, EndReason::TotalReached) => "up to the API's total",
+        (Completeness::Unknown, EndReason::HasMoreFalse) => "up to where the API says there is no more",
+        (Completeness::Unknown, EndReason::MaximumReached) => "up to the config's maximum",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_are_grouped_and_sizes_have_units() {
+        assert_eq!(
+            (counted(0, "file"), counted(1, "file"), counted(1200, "file")),
+            ("0 files".into(), "1 file".into(), "1,200 files".into())
+        );
         assert_eq!(
             (count(0), count(999), count(1000), count(1_234_567)),
             ("0".into(), "999".into(), "1,000".into(), "1,234,567".into())

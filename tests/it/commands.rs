@@ -1,0 +1,155 @@
+//! What the commands print: every line worth reading, each thing told once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{Billing, KEY, answer, guide_config, things, things_config, wallet};
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::sandbox::{Ended, Sandbox};
+
+const ENDPOINT: &str =
+    "endpoint: {path: /things, data_selector: data, paginator: single_page}\nprimary_key: id\nwrite_disposition: merge";
+
+fn guide() -> (FakeApi, Sandbox) {
+    let api = Billing::guide().serve();
+    let sandbox = Sandbox::with_config(&guide_config(&api.url())).env("BILLING_API_KEY", KEY);
+    (api, sandbox)
+}
+
+/// Asserts success, and that stdout has each of `words`.
+#[track_caller]
+fn check(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    for word in words {
+        assert!(ended.stdout.contains(word), "stdout does not say `{word}`\n{ended}");
+    }
+}
+
+#[test]
+fn preview_shows_rows_and_types_and_writes_nothing() {
+    let (api, sandbox) = guide();
+    check(
+        &sandbox.lakeward(&["preview", "lakeward.yaml", "wallets", "--rows", "2"]),
+        &["| cus_0001 ", "2 of 100 records", "balance: int64"],
+    );
+    check(
+        &sandbox.lakeward(&["preview", "lakeward.yaml", "customer_usage"]),
+        &["{code: c1, cents: 1}", "2026-10-08T00:01:00Z", "charge: struct", "created_at: timestamp", "tags: list of text"],
+    );
+    assert_eq!(api.requests().len(), 2, "a page is one request");
+    assert!(!sandbox.lake().exists());
+    sandbox.lakeward(&["preview", "lakeward.yaml", "wallet"]).failed_with(2, &["`wallet`", "`wallets`"]);
+}
+
+#[test]
+fn check_online_asks_each_resource_once() {
+    let (api, sandbox) = guide();
+    check(
+        &sandbox.lakeward(&["check", "lakeward.yaml"]),
+        &["customer_usage", "partitioned by created_at_month", "no request was sent"],
+    );
+    assert_eq!(api.requests().len(), 0);
+    check(
+        &sandbox.lakeward(&["check", "lakeward.yaml", "--online"]),
+        &["wallets: 100 records and 4 columns", "every resource answered"],
+    );
+    assert_eq!(api.requests().len(), 2);
+    let sandbox = sandbox.env("BILLING_API_KEY", "wrong");
+    sandbox.lakeward(&["check", "lakeward.yaml", "--online"]).failed_with(4, &["401", "hint: look at `client.auth.api_key`"]);
+    assert!(!sandbox.lake().exists());
+}
+
+#[test]
+fn status_tells_what_the_lake_holds() {
+    let (_api, sandbox) = guide();
+    check(&sandbox.lakeward(&["status", "lakeward.yaml"]), &["nothing is committed yet"]);
+    sandbox.run_ok();
+    check(
+        &sandbox.lakeward(&["status", "lakeward.yaml"]),
+        &["1,234 rows in 2 files", "partitioned by created_at_month", "240 rows in 1 file,", "primary key id", "success"],
+    );
+}
+
+#[test]
+fn a_refusal_says_where_to_look() {
+    let (_api, sandbox) = guide();
+    let wrong = sandbox.env("BILLING_API_KEY", "wrong");
+    wrong.run().failed_with(4, &["401", "hint: look at `client.auth.api_key`"]);
+    let api = things(|_| Reply::status(404));
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), ENDPOINT));
+    sandbox.run().failed_with(3, &["404", "hint: look at `client.base_url` and `endpoint.path`"]);
+}
+
+#[test]
+fn a_wait_that_holds_many_requests_is_told_once() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let api = things(move |request| match asked.fetch_add(1, Ordering::SeqCst) {
+        1 => Reply::status(429).header("Retry-After", "1"),
+        _ => {
+            let offset = request.number("offset", 0) as i64;
+            let data: Vec<Value> = (offset + 1..=(offset + 10).min(200)).map(wallet).collect();
+            answer(&json!({"data": data, "total": 200}))
+        }
+    });
+    let endpoint = ENDPOINT.replace("single_page", "{type: offset, limit: 10}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
+    let ended = sandbox.run_ok();
+    assert_eq!(ended.stderr.matches("waiting").count(), 1, "{ended}");
+    assert!(ended.stderr.contains("429"), "{ended}");
+}
+
+#[test]
+fn logs_for_machines_are_json_alone() {
+    for (key, code, kinds) in [
+        (KEY, 0, &["started", "finishing", "ended", "committing", "summary"][..]),
+        ("wrong", 4, &["started", "ended", "summary"]),
+    ] {
+        let (_api, sandbox) = guide();
+        let sandbox = sandbox.env("BILLING_API_KEY", key);
+        let ended = sandbox.lakeward(&["run", "lakeward.yaml", "--log-format", "json"]);
+        assert_eq!(ended.code(), Some(code), "{ended}");
+        let events: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(events.iter().all(|event| event["time"].is_string()), "{ended}");
+        for kind in kinds {
+            assert!(events.iter().any(|event| event["event"] == *kind), "there is no event `{kind}`\n{ended}");
+        }
+        assert_eq!(events.last().unwrap()["summary"], ended.summary());
+    }
+    let sandbox = Sandbox::new();
+    let ended = sandbox.lakeward(&["run", "absent.yaml", "--log-format", "json"]);
+    let event: Value = serde_json::from_str(&ended.stderr).unwrap();
+    assert_eq!((ended.code(), &event["event"]), (Some(2), &json!("error")), "{ended}");
+}
+
+#[test]
+fn a_report_is_written_and_one_that_cannot_be_stops_before_any_request() {
+    let (api, sandbox) = guide();
+    sandbox.lakeward(&["run", "lakeward.yaml", "--report", "no/such/folder/report.json"]).failed_with(2, &["no/such/folder"]);
+    assert_eq!(api.requests().len(), 0);
+    let ended = sandbox.lakeward(&["run", "lakeward.yaml", "--report", "report.json"]);
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(sandbox.path().join("report.json")).unwrap()).unwrap();
+    assert_eq!(report, ended.summary());
+}
+
+#[test]
+fn a_run_that_fails_as_a_whole_ends_with_a_summary_too() {
+    let api = things(|_| answer(&json!({"data": [wallet(1)]})));
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), ENDPOINT));
+    sandbox.write("lake", "a file");
+    let ended = sandbox.run();
+    ended.failed_with(2, &["lake"]);
+    assert_eq!((&ended.summary()["status"], &ended.summary()["kind"]), (&json!("failed"), &json!("config")), "{ended}");
+}
+
+#[test]
+fn the_demo_loads_two_nights_and_tells_how_to_read_them() {
+    let sandbox = Sandbox::new();
+    let ended = sandbox.lakeward(&["demo"]);
+    check(&ended, &["24,000 new", "300 new, 600 changed, 23,400 unchanged", "read_parquet", "spark.read.parquet"]);
+    check(&sandbox.lakeward(&["demo"]), &["24,000 new"]);
+    sandbox.write("mine/notes.txt", "mine");
+    sandbox.lakeward(&["demo", "--folder", "mine"]).failed_with(2, &["mine", "--folder"]);
+    assert!(sandbox.path().join("mine/notes.txt").exists());
+}
