@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use serde::{Deserialize, Serialize};
 
 use crate::schema::TableSchema;
 use crate::source::PageFacts;
@@ -45,7 +46,7 @@ pub(crate) struct Originals {
 
 /// A spelling that gives back the API's text from the value. A leaf without [`Originals`] is spelled canonically: floats as
 /// [`Spelling::ShortestFloat`], times in UTC with the fewest fraction digits, texts as [`Spelling::Quoted`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Spelling {
     /// A float's shortest text that reads back as the same `f64`, as ECMAScript writes it: `3`, `0.1`, `1e+21`, `1e-7`.
     ShortestFloat,

@@ -3,17 +3,22 @@
 //! In: batches in the order in which they are written ([`SpellingLog::record`]), or some rows of them ([`SpellingLog::take`]). Out: a cursor that [`crate::decode::widen_array`] reads while the file's
 //! columns come back, in slices of any size. Invariants: one slot for each slot of a leaf's array, null or not; a list has a
 //! slot for each element, and a null list has none. Leaves move on independently.
-//! Memory: runs of equal spelling are one; exceptions cost their text ([`SpellingLog::bytes`]).
+//! Memory: runs of equal spelling are one; exceptions cost their text ([`SpellingLog::exceptional_bytes`]).
 
 use std::collections::{HashMap, VecDeque};
+use std::io::{self, Read, Write};
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use serde::{Deserialize, Serialize};
 
 use crate::decode::{Originals, Spelling, TypedBatch};
 use crate::schema::ColumnType;
 
+/// What an exception costs besides its text.
+const EXCEPTION_BYTES: usize = 40;
+
 /// Consecutive slots of a leaf.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SpellingRun {
     /// How many.
     pub(crate) slots: u32,
@@ -27,6 +32,7 @@ pub(crate) struct SpellingRun {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SpellingLog {
     leaves: HashMap<Vec<String>, Vec<SpellingRun>>,
+    exceptional_bytes: usize,
 }
 
 impl SpellingLog {
@@ -55,17 +61,48 @@ impl SpellingLog {
         exceptions: impl Iterator<Item = (u32, Box<str>)>,
     ) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
-        let Some(runs) = self.leaves.get_mut(path) else {
-            self.leaves.insert(path.to_vec(), vec![SpellingRun { slots, spelling, exceptions: exceptions.collect() }]);
-            return;
-        };
-        match runs.last_mut().map(|last| (last.slots.checked_add(slots), last)) {
-            Some((Some(sum), last)) if last.spelling == spelling => {
-                last.exceptions.extend(exceptions.map(|(slot, text)| (last.slots.saturating_add(slot), text)));
-                last.slots = sum;
+        let mut bytes = 0;
+        let exceptions = exceptions.inspect(|(_, text)| bytes += EXCEPTION_BYTES + text.len());
+        match self.leaves.get_mut(path) {
+            None => {
+                self.leaves.insert(path.to_vec(), vec![SpellingRun { slots, spelling, exceptions: exceptions.collect() }]);
             }
-            _ => runs.push(SpellingRun { slots, spelling, exceptions: exceptions.collect() }),
+            Some(runs) => match runs.last_mut().map(|last| (last.slots.checked_add(slots), last)) {
+                Some((Some(sum), last)) if last.spelling == spelling => {
+                    last.exceptions.extend(exceptions.map(|(slot, text)| (last.slots.saturating_add(slot), text)));
+                    last.slots = sum;
+                }
+                _ => {
+                    runs.push(SpellingRun { slots, spelling, exceptions: exceptions.collect() });
+                    bytes += size_of::<SpellingRun>();
+                }
+            },
         }
+        self.exceptional_bytes += bytes;
+    }
+
+    /// About how much memory the values take that are not spelled as their leaf's first ones.
+    #[must_use]
+    pub(crate) fn exceptional_bytes(&self) -> usize {
+        self.exceptional_bytes
+    }
+
+    /// Writes the log, for [`SpellingLog::read`].
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub(crate) fn write(&self, to: impl Write) -> io::Result<()> {
+        let leaves: Vec<_> = self.leaves.iter().collect();
+        Ok(serde_json::to_writer(to, &leaves)?)
+    }
+
+    /// Reads what [`SpellingLog::write`] wrote.
+    ///
+    /// # Errors
+    /// Those of `from`, also when it is something else.
+    pub(crate) fn read(from: impl Read) -> io::Result<Self> {
+        let leaves: Vec<(Vec<String>, Vec<SpellingRun>)> = serde_json::from_reader(from)?;
+        Ok(Self { leaves: leaves.into_iter().collect(), exceptional_bytes: 0 })
     }
 
     /// Reads from the first row on.

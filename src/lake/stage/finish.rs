@@ -182,7 +182,7 @@ fn settle_part(maker: &mut FileMaker, mut part: Vec<(Segment, RowSet)>, table: &
     let mut sink = maker.create()?;
     for (segment, dropped) in part {
         let from = Adapted::new(segment.file.open()?, &segment.schema, maker.schema(), table);
-        maker.carry(&mut sink, &from, &segment.spellings, &dropped, together)?;
+        maker.carry(&mut sink, &from, &*segment.spellings.load()?, &dropped, together)?;
         segment.file.remove()?;
     }
     Ok(Some(sink.finish()?.file))

@@ -180,7 +180,8 @@ pub(crate) fn hashes_of(
     let partition = partitioner.values(segment.partition);
     let columns = places(from.target(), key);
     let (mut all, mut hashes) = (Vec::new(), Vec::new());
-    for batch in from.spelled_rows(from.row_groups(), &columns, None, segment.spellings.cursor())? {
+    let spellings = segment.spellings.load()?;
+    for batch in from.spelled_rows(from.row_groups(), &columns, None, spellings.cursor())? {
         hash_keys(&key_arrays(&batch?, &partition, key, partitioner)?, &mut hashes)?;
         all.extend_from_slice(&hashes);
     }

@@ -2,7 +2,8 @@
 //!
 //! In: batches of one schema, with the partition they belong to. Out: [`Segment`]s, numbered in the order in which they were opened.
 //! Invariants: the open row groups of all lanes stay within [`StageBudgets::open_bytes`]; past it row groups are closed early,
-//! those first that no row went to lately. A batch that does not fit its segment's types closes it and opens the next.
+//! those first that no row went to lately. Exceptional spellings stay within [`StageBudgets::note_bytes`], open segments' and closed
+//! ones' each: past it segments are closed early, and their spellings go to disk. A batch that does not fit its segment's types closes it and opens the next.
 //! Not here: what the final files are.
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::decode::TypedBatch;
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetFile};
 use crate::lake::stage::arrivals::ArrivalLog;
 use crate::lake::stage::form::same_columns;
-use crate::lake::stage::segment::{OrderFile, Segment};
+use crate::lake::stage::segment::{OrderFile, Segment, SegmentSpellings};
 use crate::lake::stage::settings::{StageBudgets, StageSettings};
 use crate::lake::stage::sink::{Finished, RowSink};
 use crate::lake::{LakeError, PartitionId};
@@ -30,6 +31,8 @@ pub(crate) struct Lanes {
     segments: Vec<Option<Segment>>,
     chunk: u64,
     notes_order: bool,
+    /// Memory of the exceptional spellings of closed segments.
+    kept_note_bytes: usize,
     /// Where rows went.
     pub(crate) arrivals: ArrivalLog,
 }
@@ -38,6 +41,7 @@ pub(crate) struct Lanes {
 struct Lane {
     open: Option<OpenSegment>,
     memory_bytes: usize,
+    note_bytes: usize,
     last_chunk: u64,
 }
 
@@ -62,6 +66,7 @@ impl Lanes {
             segments: Vec::new(),
             chunk: 0,
             notes_order: settings.is_keyed(),
+            kept_note_bytes: 0,
             arrivals,
         }
     }
@@ -87,6 +92,7 @@ impl Lanes {
     /// Those of closing row groups.
     pub(crate) fn begin_chunk(&mut self) -> Result<(), LakeError> {
         self.chunk += 1;
+        self.keep_note_budget()?;
         self.keep_budget()
     }
 
@@ -115,6 +121,7 @@ impl Lanes {
         let number = open.number as u32;
         open.sink.write(batches, row_bytes)?;
         lane.memory_bytes = open.sink.memory_bytes();
+        lane.note_bytes = open.sink.note_bytes();
         lane.last_chunk = self.chunk;
         let full = open.sink.bytes() >= self.settings.target_file_size;
         if many {
@@ -171,9 +178,28 @@ impl Lanes {
     fn close(&mut self, place: usize) -> Result<(), LakeError> {
         let lane = &mut self.lanes[place];
         let Some(open) = lane.open.take() else { return Ok(()) };
-        lane.memory_bytes = 0;
+        (lane.memory_bytes, lane.note_bytes) = (0, 0);
         let Finished { file, order, spellings } = open.sink.finish()?;
+        let note_bytes = spellings.exceptional_bytes();
+        let spellings = if self.kept_note_bytes + note_bytes > self.settings.budgets.note_bytes && note_bytes > 0 {
+            let path = self.settings.spool.join(format!("{}-{:06}-spellings.tmp", self.prefix, open.number));
+            SegmentSpellings::spill(&spellings, path)?
+        } else {
+            self.kept_note_bytes += note_bytes;
+            SegmentSpellings::Kept(spellings)
+        };
         self.segments[open.number] = Some(Segment { partition: open.partition, schema: open.schema, file, spellings, order });
+        Ok(())
+    }
+
+    /// Closes segments until the exceptional spellings of the open ones fit the budget again.
+    fn keep_note_budget(&mut self) -> Result<(), LakeError> {
+        let mut total: usize = self.lanes.iter().map(|lane| lane.note_bytes).sum();
+        while total > self.settings.budgets.note_bytes {
+            let Some(place) = (0..self.lanes.len()).max_by_key(|place| self.lanes[*place].note_bytes) else { return Ok(()) };
+            total -= self.lanes[place].note_bytes;
+            self.close(place)?;
+        }
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use crate::lake::stage::keys::RunKeys;
 use crate::lake::stage::lanes::Lanes;
 use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::route::{append, route};
-use crate::lake::stage::segment::Segment;
+use crate::lake::stage::segment::{Segment, SegmentSpellings};
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, StageStats};
 use crate::merge::{KeyLog, Outcome, RowSet};
@@ -100,10 +100,15 @@ impl Merge<'_> {
                 return Ok(segment);
             }
             let mut sink = maker.create()?;
-            maker.carry(&mut sink, &from, &segment.spellings, &RowSet::default(), false)?;
+            maker.carry(&mut sink, &from, &*segment.spellings.load()?, &RowSet::default(), false)?;
             segment.file.remove()?;
             let file = sink.finish()?.file;
-            Ok(Segment { schema: Arc::clone(self.schema), file, spellings: SpellingLog::default(), ..segment })
+            Ok(Segment {
+                schema: Arc::clone(self.schema),
+                file,
+                spellings: SegmentSpellings::Kept(SpellingLog::default()),
+                ..segment
+            })
         });
         repaired.collect()
     }

@@ -4,8 +4,9 @@
 //! repaired, and the spelling of its values. Invariant: rows are numbered from 0 as they are appended, also where the order
 //! inside a row group differs; [`Segment::physical_rows`] tells the one from the other.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub(crate) struct Segment {
     /// The file.
     pub(crate) file: FinishedFile,
     /// How values were spelled.
-    pub(crate) spellings: SpellingLog,
+    pub(crate) spellings: SegmentSpellings,
     /// Where sorting moved rows, if anything was sorted.
     pub(crate) order: Option<OrderFile>,
 }
@@ -50,6 +51,60 @@ impl Segment {
             }
             _ => Ok(arrived.clone()),
         }
+    }
+}
+
+/// How a closed segment's values were spelled: in memory, or on disk, where it is removed when dropped.
+#[derive(Debug)]
+pub(crate) enum SegmentSpellings {
+    /// In memory.
+    Kept(SpellingLog),
+    /// In a file.
+    Spilled(SpilledSpellings),
+}
+
+/// The file of a log that is too large to be kept.
+#[derive(Debug)]
+pub(crate) struct SpilledSpellings {
+    path: PathBuf,
+}
+
+impl SegmentSpellings {
+    /// Writes the log to the new file `path`.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) fn spill(log: &SpellingLog, path: PathBuf) -> Result<Self, LakeError> {
+        let written = File::create_new(&path).and_then(|file| {
+            let mut file = BufWriter::new(file);
+            log.write(&mut file)?;
+            file.flush()
+        });
+        match written {
+            Ok(()) => Ok(Self::Spilled(SpilledSpellings { path })),
+            Err(source) => Err(LakeError::Disk { action: "write", path, source }),
+        }
+    }
+
+    /// The log.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) fn load(&self) -> Result<Cow<'_, SpellingLog>, LakeError> {
+        match self {
+            Self::Kept(log) => Ok(Cow::Borrowed(log)),
+            Self::Spilled(SpilledSpellings { path }) => {
+                let read = File::open(path).and_then(|file| SpellingLog::read(BufReader::new(file)));
+                read.map(Cow::Owned).map_err(|source| LakeError::Disk { action: "read", path: path.clone(), source })
+            }
+        }
+    }
+}
+
+impl Drop for SpilledSpellings {
+    fn drop(&mut self) {
+        // A file that stays behind lies in the spool, which is cleared with the run.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -105,6 +105,11 @@ impl RowSink {
         self.file.memory_bytes() + self.waiting_bytes
     }
 
+    /// Memory of exceptional spellings.
+    pub(crate) fn note_bytes(&self) -> usize {
+        self.spellings.as_ref().map_or(0, SpellingLog::exceptional_bytes)
+    }
+
     /// Bytes of the file if it were closed, rows that wait left out.
     pub(crate) fn bytes(&self) -> u64 {
         self.file.bytes()

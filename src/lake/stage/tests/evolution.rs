@@ -131,3 +131,40 @@ fn check_told_order(lake: &Lake) -> usize {
     }
     told
 }
+
+#[test]
+fn exceptional_spellings_past_their_budget_wait_on_disk_and_none_is_lost() {
+    for (partitioned, sorted) in [(false, false), (true, true)] {
+        let mut lake = Lake::new();
+        let mut settings = lake.settings(WriteDisposition::Merge);
+        small(&mut settings);
+        settings.budgets.note_bytes = 4_000;
+        if partitioned {
+            let transform = Transform::Bucket { buckets: 3 };
+            settings.partition_by = vec![PartitionField { column: "id".into(), transform, name: "bucket".into() }];
+        }
+        if sorted {
+            settings.sort_by = vec![SortField { column: "id".into(), descending: true }];
+        }
+        let spool = settings.spool.clone();
+        let mut stage =
+            TableStage::new(settings, TableState::default(), Arc::new(Folder(lake.folder.path().to_owned()))).unwrap();
+        for page in 0..20 {
+            let ids = page * 100..page * 100 + 100;
+            let floats: ArrayRef = Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64)));
+            let mut rows = values(ids.start, ColumnType::Float64, floats);
+            let exceptions = ids.zip(0..).map(|(id, slot)| (slot, format!("{id}e0").into())).collect();
+            rows.originals = vec![Originals { leaf: vec!["v".into()], spelling: Spelling::ShortestFloat, exceptions }];
+            stage.push(rows).unwrap();
+        }
+        let spilled = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("-spellings.tmp");
+        assert!(std::fs::read_dir(&spool).unwrap().map(Result::unwrap).filter(spilled).count() > 10);
+        let last = values(5000, ColumnType::Text, texts(["x".to_owned()]));
+        let schema = last.schema.as_ref().clone();
+        stage.push(last).unwrap();
+        lake.publish(stage.finish(&schema).unwrap());
+        let expected = (0..2000).map(|id| (id, format!("{id}e0"))).chain([(5000, "x".to_owned())]);
+        assert_eq!(by_key(&lake), expected.collect());
+        assert!(!std::fs::read_dir(&spool).unwrap().map(Result::unwrap).any(|entry| spilled(&entry)));
+    }
+}
