@@ -22,7 +22,7 @@ use crate::lake::parquet::{FileLimits, ParquetSource};
 /// Values of a leaf that are looked at before its encoding is chosen.
 const SAMPLE_VALUES_MAX: usize = 16_384;
 /// False positives a bloom filter may give.
-const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+const BLOOM_FALSE_POSITIVES: f64 = 0.05;
 /// Bytes that statistics keep of a text.
 const STATISTICS_BYTES: usize = 64;
 

@@ -19,6 +19,9 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData
 
 use crate::lake::{LakeError, LiveFile};
 
+/// The key of a file's note about its columns of JSON text, which are mere text to Parquet: a JSON array of their names.
+pub(crate) const JSON_COLUMNS: &str = "lakeward.json_columns";
+
 /// An open Parquet file.
 #[derive(Debug)]
 pub(crate) struct ParquetSource {
@@ -50,6 +53,14 @@ impl ParquetSource {
     /// The footer.
     pub(crate) fn metadata(&self) -> &ParquetMetaData {
         self.metadata.metadata()
+    }
+
+    /// Whether a column that is JSON text in the table was mere text when this program wrote the file.
+    pub(crate) fn is_mere_text(&self, column: &str) -> bool {
+        let file = self.metadata().file_metadata();
+        let notes = file.key_value_metadata().into_iter().flatten().filter(|note| note.key == JSON_COLUMNS);
+        let names = notes.filter_map(|note| serde_json::from_str::<Vec<String>>(note.value.as_deref()?).ok());
+        file.created_by().is_some_and(|name| name.starts_with("lakeward ")) && !names.flatten().any(|name| name == column)
     }
 
     /// The row groups.

@@ -14,15 +14,16 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use crate::base::fault_point;
-use crate::lake::parquet::source::leaves;
+use crate::lake::parquet::source::{JSON_COLUMNS, leaves};
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
+use crate::schema::{ColumnType, TableSchema};
 
 /// Bounds of a row group; whichever is met first closes it.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +89,7 @@ pub(crate) struct ParquetFile {
     limits: FileLimits,
     open: Option<OpenRowGroup>,
     row_groups: Vec<u64>,
+    json_columns: Vec<String>,
 }
 
 /// Column encoders of the row group that rows go to.
@@ -97,30 +99,40 @@ struct OpenRowGroup {
 }
 
 impl ParquetFile {
-    /// Creates the file; `bloom_rows` sizes the bloom filters of its row groups.
+    /// Creates the file for rows of `table`; `bloom_rows` sizes the bloom filters of its row groups.
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn create(
         path: &Path,
-        schema: SchemaRef,
+        table: &TableSchema,
         style: &FileStyle,
         encodings: &ColumnEncodings,
         bloom_rows: usize,
     ) -> Result<Self, LakeError> {
         let failed = |source| failed("write", path, source);
+        let schema = table.to_file_arrow();
         let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(failed)?;
         let properties = encodings.properties(style, &schema, &parquet, bloom_rows).map_err(failed)?;
         let spool = SpoolFile::create(path)?;
         let writer = SerializedFileWriter::new(spool, parquet.root_schema_ptr(), Arc::new(properties)).map_err(failed)?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
         let path = path.to_owned();
-        Ok(Self { path, writer, factory, schema, limits: style.limits, open: None, row_groups: Vec::new() })
+        let (limits, open, row_groups, json_columns) = (style.limits, None, Vec::new(), Vec::new());
+        let mut file = Self { path, writer, factory, schema, limits, open, row_groups, json_columns };
+        file.note_types(table);
+        Ok(file)
     }
 
     /// The columns of the file.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Takes note of the columns that hold JSON text, once the rows are of a schema that tells more of them than the one before.
+    pub(crate) fn note_types(&mut self, table: &TableSchema) {
+        let json = table.columns.iter().filter(|column| column.column_type == ColumnType::Json);
+        self.json_columns = json.map(|column| column.name.clone()).collect();
     }
 
     /// Encodes rows of the file's schema; closes row groups as they fill up.
@@ -233,6 +245,10 @@ impl ParquetFile {
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn finish(mut self) -> Result<FinishedFile, LakeError> {
         self.close_row_group()?;
+        if !self.json_columns.is_empty() {
+            let names = serde_json::Value::from(self.json_columns).to_string();
+            self.writer.append_key_value_metadata(KeyValue::new(JSON_COLUMNS.to_owned(), names));
+        }
         let spool = self.writer.into_inner().map_err(|source| failed("write", &self.path, source))?;
         let (path, bytes, checksum) = spool.finish();
         fault_point("lake.spool.file").map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;

@@ -55,6 +55,8 @@ impl Adapted {
                 let found = source.schema().field(place).data_type();
                 let known = written.column(&column.name).map(|column| &column.column_type);
                 match known.filter(|known| known.to_file_arrow() == *found) {
+                    // Left behind when the table's text became JSON.
+                    Some(ColumnType::Json) if source.is_mere_text(&column.name) => Origin::Narrower(place, ColumnType::Text),
                     Some(ColumnType::Unknown) => Origin::Missing,
                     Some(known) if same_storage(known, &column.column_type) => Origin::Same(place),
                     Some(known) => Origin::Narrower(place, known.clone()),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::decode::{SpellingCursor, SpellingLog, TypedBatch};
@@ -26,7 +25,6 @@ use crate::schema::TableSchema;
 pub(crate) struct FileMaker {
     settings: Arc<StageSettings>,
     schema: Arc<TableSchema>,
-    arrow: SchemaRef,
     encodings: ColumnEncodings,
     prefix: &'static str,
     sorts: bool,
@@ -41,9 +39,9 @@ impl FileMaker {
         encodings: ColumnEncodings,
         prefix: &'static str,
     ) -> Self {
-        let (arrow, sorts) = (schema.to_file_arrow(), !settings.sort_by.is_empty());
+        let sorts = !settings.sort_by.is_empty();
         let (settings, schema) = (Arc::clone(settings), Arc::clone(schema));
-        Self { settings, schema, arrow, encodings, prefix, sorts, made: 0 }
+        Self { settings, schema, encodings, prefix, sorts, made: 0 }
     }
 
     /// The same, keeping the order of rows.
@@ -68,7 +66,7 @@ impl FileMaker {
         if !self.sorts {
             style.sort_by.clear();
         }
-        let file = ParquetFile::create(&path, Arc::clone(&self.arrow), &style, &self.encodings, bloom_rows)?;
+        let file = ParquetFile::create(&path, &self.schema, &style, &self.encodings, bloom_rows)?;
         Ok(RowSink::new(&self.settings, file, self.sorts))
     }
 

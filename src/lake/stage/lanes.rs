@@ -148,16 +148,18 @@ impl Lanes {
     fn fit(&mut self, partition: PartitionId, schema: &Arc<TableSchema>, rows: u32) -> Result<(), LakeError> {
         if let Some(open) = self.lanes[partition.index()].open.as_mut() {
             if open.takes(schema) && open.rows.checked_add(rows).is_some_and(|rows| rows < u32::MAX) {
-                open.schema = Arc::clone(schema);
+                if !Arc::ptr_eq(&open.schema, schema) {
+                    open.sink.note_types(schema);
+                    open.schema = Arc::clone(schema);
+                }
                 return Ok(());
             }
             self.close(partition.index())?;
         }
         let number = self.segments.len();
         let path = self.settings.spool.join(format!("{}-{number:06}.tmp", self.prefix));
-        let arrow = schema.to_file_arrow();
         let bloom_rows = bloom_rows(&self.settings.budgets, self.lanes.len());
-        let file = ParquetFile::create(&path, arrow, &self.style, &self.encodings, bloom_rows)?;
+        let file = ParquetFile::create(&path, schema, &self.style, &self.encodings, bloom_rows)?;
         let sorts = !self.style.sort_by.is_empty();
         let order = if sorts && self.notes_order {
             Some(OrderFile::create(self.settings.spool.join(format!("{}-{number:06}-order.tmp", self.prefix)))?)

@@ -54,7 +54,7 @@ impl StageSettings {
 /// `key_bytes`; while merging onto live files `gather_bytes` and one batch more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StageBudgets {
-    /// Rows of a row group. A multiple of DuckDB's 122,880, and half of what the encoders can hold in memory at ease.
+    /// Rows of a row group: a multiple of DuckDB's 122,880, so that the encoders of usual rows hold some 20 MB.
     pub(crate) row_group_rows: usize,
     /// Encoded bytes of a row group.
     pub(crate) row_group_bytes: usize,
@@ -85,13 +85,13 @@ pub(crate) struct StageBudgets {
 impl Default for StageBudgets {
     fn default() -> Self {
         Self {
-            row_group_rows: 4 * 122_880,
+            row_group_rows: 2 * 122_880,
             row_group_bytes: 128 << 20,
             sorted_rows: 122_880,
             sample_rows: 32_768,
-            chunk_rows: 16_384,
+            chunk_rows: 8_192,
             chunk_bytes: 16 << 20,
-            open_bytes: 96 << 20,
+            open_bytes: 48 << 20,
             key_bytes: 64 << 20,
             note_bytes: 4 << 20,
             gather_bytes: 64 << 20,

@@ -16,6 +16,7 @@ use crate::lake::stage::segment::OrderFile;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::spellings::{pick, starts, with_originals};
 use crate::merge::sort_batch;
+use crate::schema::TableSchema;
 
 /// The column that carries row numbers through a sort; a member of that name would have to hold a control character.
 const NUMBER: &str = "\u{1}number";
@@ -52,6 +53,11 @@ impl RowSink {
     /// Notes how values are spelled, and in `order`, if anyone will ask for it, where sorting moved rows.
     pub(crate) fn noting(self, order: Option<OrderFile>) -> Self {
         Self { order, spellings: Some(SpellingLog::default()), ..self }
+    }
+
+    /// Tells the file that rows are of `schema` from here on, whose types are stored as those before.
+    pub(crate) fn note_types(&mut self, schema: &TableSchema) {
+        self.file.note_types(schema);
     }
 
     /// Gives the file's handle back to the system until it is written to again.

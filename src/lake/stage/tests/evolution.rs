@@ -168,3 +168,30 @@ fn exceptional_spellings_past_their_budget_wait_on_disk_and_none_is_lost() {
         assert!(!std::fs::read_dir(&spool).unwrap().map(Result::unwrap).any(|entry| spilled(&entry)));
     }
 }
+
+#[test]
+fn text_that_was_left_behind_is_json_text_once_the_column_is() {
+    let mut lake = Lake::new();
+    let json = |text: &str| texts([text.to_owned()]);
+    let nights = [
+        vec![values(0, ColumnType::Text, json("plain"))],
+        // The second segment does not know yet, when it is opened, that its column holds JSON.
+        vec![values(10, ColumnType::Unknown, new_null_array(&DataType::Null, 1)), values(11, ColumnType::Json, json("[1]"))],
+        vec![values(20, ColumnType::Json, json("{}"))],
+    ];
+    for (night, rows) in nights.into_iter().enumerate() {
+        let mut settings = lake.settings(WriteDisposition::Append);
+        settings.primary_key = vec![];
+        settings.budgets.sample_rows = 1;
+        settings.budgets.chunk_rows = 1;
+        settings.on_schema_change = if night == 2 { OnSchemaChange::Rewrite } else { OnSchemaChange::Leave };
+        let extra = |rows: TypedBatch| {
+            let mut columns = rows.schema.columns.clone();
+            columns.push(Column::inferred("extra", INT));
+            widen(&rows, &Arc::new(TableSchema { columns })).unwrap()
+        };
+        lake.run(settings, if night == 2 { rows.into_iter().map(extra).collect() } else { rows });
+    }
+    let shown: Vec<String> = by_key(&lake).into_values().collect();
+    assert_eq!(shown, ["\"plain\"", "null", "[1]", "{}"]);
+}
