@@ -35,6 +35,7 @@ pub(crate) fn decoder_for(resource: &ResourcePlan, table: &TableSchema) -> Resul
         Some(declared) => declared.schema.join(&table.as_facts()),
         None => table.as_facts(),
     };
+    start.check_names().map_err(schema_error)?;
     let decoder = Decoder::new(DecodePlan {
         records: resource.endpoint.data_selector.clone(),
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
@@ -163,7 +164,10 @@ impl Decoding<'_> {
             return Ok(());
         }
         let joined = current.join(page);
-        joined.check_limits().map_err(|source| RunError::Schema { resource: self.name.to_string(), source })?;
+        joined
+            .check_limits()
+            .and_then(|()| joined.check_names())
+            .map_err(|source| RunError::Schema { resource: self.name.to_string(), source })?;
         if joined != *current {
             *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(joined);
         }

@@ -21,6 +21,17 @@ pub(crate) enum SchemaError {
         /// The cap.
         max: usize,
     },
+    /// Names that readers which compare them without case take for one: Spark then refuses the whole table.
+    #[error(
+        "columns `{column}` and `{other}` differ in case alone, and Spark opens no table with both: rename one in the API's answer, \
+         or declare the object that has them as `json`"
+    )]
+    SameButCase {
+        /// The later one, with struct fields behind points.
+        column: String,
+        /// The earlier one.
+        other: String,
+    },
     /// A schema kept in the lake that this version cannot read.
     #[error("`{at}` of the stored schema is {found}, expected {expected}")]
     Stored {
@@ -84,9 +95,11 @@ impl SchemaError {
     #[must_use]
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::TooManyColumns { .. } | Self::TooDeep { .. } | Self::Stored { .. } | Self::KeyTypeChanged { .. } => {
-                ErrorKind::Data
-            }
+            Self::TooManyColumns { .. }
+            | Self::TooDeep { .. }
+            | Self::SameButCase { .. }
+            | Self::Stored { .. }
+            | Self::KeyTypeChanged { .. } => ErrorKind::Data,
             Self::NotJson { .. } | Self::Declared { .. } | Self::Narrower { .. } => ErrorKind::Config,
         }
     }

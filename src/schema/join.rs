@@ -176,6 +176,14 @@ impl TableSchema {
         self.columns.get(at).filter(|column| column.name == name).or_else(|| self.column(name))
     }
 
+    /// Checks that no two columns, or fields of one struct, have names that differ in case alone.
+    ///
+    /// # Errors
+    /// [`SchemaError::SameButCase`].
+    pub(crate) fn check_names(&self) -> Result<(), SchemaError> {
+        check_names(&self.columns, "")
+    }
+
     /// Checks the caps on leaves and depth.
     ///
     /// # Errors
@@ -193,6 +201,25 @@ impl TableSchema {
         }
         Ok(())
     }
+}
+
+/// Checks the names of columns or fields, and of those below them; `prefix` is the path to them.
+fn check_names(columns: &[Column], prefix: &str) -> Result<(), SchemaError> {
+    let mut seen: HashMap<String, &str> = HashMap::with_capacity(columns.len());
+    for column in columns {
+        if let Some(other) = seen.insert(column.name.to_lowercase(), &column.name) {
+            let (column, other) = (format!("{prefix}{}", column.name), format!("{prefix}{other}"));
+            return Err(SchemaError::SameButCase { column, other });
+        }
+        let mut below = &column.column_type;
+        while let ColumnType::List(element) = below {
+            below = element;
+        }
+        if let ColumnType::Struct(fields) = below {
+            check_names(fields, &format!("{prefix}{}.", column.name))?;
+        }
+    }
+    Ok(())
 }
 
 impl ColumnType {
@@ -257,6 +284,22 @@ mod tests {
         check(&Decimal { precision: 10, scale: 2 }, &Decimal { precision: 9, scale: 4 }, &Decimal { precision: 12, scale: 4 });
         check(&Decimal { precision: 38, scale: 20 }, &BIG, &Text);
         check(&Decimal { precision: 5, scale: 2 }, &WIDE, &Decimal { precision: 21, scale: 2 });
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_refused_wherever_they_are() {
+        let object = ColumnType::Struct(vec![Column::inferred("Ä", INT), Column::inferred("ä", INT)]);
+        let list = ColumnType::List(Box::new(object.clone()));
+        for (table, expected) in [
+            (schema([Column::inferred("id", INT), Column::inferred("ID", INT)]), "columns `ID` and `id` differ"),
+            (schema([Column::inferred("s", object)]), "columns `s.ä` and `s.Ä` differ"),
+            (schema([Column::inferred("l", list)]), "columns `l.ä` and `l.Ä` differ"),
+        ] {
+            let error = table.check_names().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let apart = ColumnType::Struct(vec![Column::inferred("A", INT)]);
+        assert!(schema([Column::inferred("a", INT), Column::inferred("s", apart)]).check_names().is_ok());
     }
 
     #[test]
