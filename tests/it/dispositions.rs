@@ -31,6 +31,18 @@ fn append_adds_the_rows_of_every_run() {
 }
 
 #[test]
+fn a_resource_without_records_makes_no_files_and_a_later_night_fills_the_table() {
+    for disposition in ["append", "replace", "merge"] {
+        let (billing, _api, sandbox) = things(0, &format!("write_disposition: {disposition}\nprimary_key: id"));
+        assert_eq!(sandbox.run_ok().table("things")["table_rows"], 0);
+        assert!(sandbox.files("things").is_empty());
+        billing.change("/things", |records| records.extend((1..=3).map(wallet)));
+        sandbox.run_ok();
+        assert_eq!(sandbox.by_key("things", "id").len(), 3, "{disposition}");
+    }
+}
+
+#[test]
 fn replace_leaves_the_rows_of_the_last_run() {
     let (billing, _api, sandbox) = things(250, "write_disposition: replace");
     sandbox.run_ok();

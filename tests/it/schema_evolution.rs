@@ -166,3 +166,16 @@ fn a_column_the_api_drops_stays_with_its_old_values() {
     assert_eq!(rows.len(), 60);
     assert_eq!((&rows[&0]["old"], &rows[&45]["old"], &rows[&59]["old"]), (&json!("kept"), &Value::Null, &Value::Null));
 }
+
+#[test]
+fn what_would_double_rows_or_lock_readers_out_ends_the_run_and_leaves_the_table() {
+    let (billing, _api, sandbox) = serving(vec![json!({"id": 1.0, "v": 1})], 10, MERGE);
+    sandbox.run_ok();
+    let before = sandbox.data_files();
+    // The table has 1.0 as a number: as text it would be another key than the API's `1.0`.
+    billing.change("/things", |records| records.push(json!({"id": "x", "v": 2})));
+    sandbox.run().failed_with(3, &["`id`", "float64", "text", "--full-refresh"]);
+    billing.change("/things", |records| *records = vec![json!({"id": 2, "v": 1, "V": 2})]);
+    sandbox.run().failed_with(3, &["`V`", "`v`", "case"]);
+    assert!(before == sandbox.data_files(), "a refused run changed the table");
+}
