@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::exit::Failure;
 use crate::config::{self, Plan};
+use crate::pipeline;
 
 /// The largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
@@ -36,5 +37,12 @@ pub(crate) fn plan_from(
     let file = path.display().to_string();
     let read_file = |path: &Path| std::fs::read_to_string(path);
     let inputs = config::Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
-    config::load(&inputs).map_err(|errors| Failure::config(vec![errors.to_string()]))
+    // A fault is a line.
+    let faults_of = |errors: config::ConfigErrors| errors.to_string().lines().map(str::to_owned).collect();
+    let plan = config::load(&inputs).map_err(|errors| Failure::config(faults_of(errors)))?;
+    let faults = pipeline::validate(&plan);
+    if !faults.is_empty() {
+        return Err(Failure::config(faults.iter().map(|fault| format!("{file}: {}", fault.chain())).collect()));
+    }
+    Ok(plan)
 }

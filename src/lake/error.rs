@@ -235,6 +235,9 @@ impl LakeError {
     /// What the operator can do, where that is not plain from the message.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => {
+                Some("look at `lake.url`: it has to be a folder that this user may write to")
+            }
             Self::Foreign { .. } => Some("move the files out of the table's folder, or put back what was there; then run again"),
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),

@@ -33,4 +33,5 @@ pub(crate) use live::{LiveFile, LiveFiles};
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use partition::{PartitionError, PartitionId, Partitioner, RoutedRows};
 pub(crate) use stage::{StageBudgets, StageSettings, TableStage};
+pub(crate) use store::check_settings;
 pub(crate) use table::*;

@@ -141,6 +141,17 @@ pub(crate) async fn open_store(plan: &LakePlan, writable: bool) -> Result<Arc<dy
     }
 }
 
+/// Checks what of a plan's options can be checked without a request.
+///
+/// # Errors
+/// [`LakeError::Option`].
+pub(crate) fn check_settings(plan: &LakePlan) -> Result<(), LakeError> {
+    match &plan.location {
+        LakeLocation::Disk(_) => Ok(()),
+        LakeLocation::S3 { bucket, prefix } => Bucket::s3(bucket, prefix, &plan.options).map(drop),
+    }
+}
+
 /// Checks that the store refuses to create an object twice; a store that does not would let two runs commit the same version.
 /// The object is left as a marker, so that later opens prove it with one request.
 ///

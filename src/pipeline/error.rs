@@ -3,7 +3,7 @@
 use crate::base::ErrorKind;
 use crate::config::Plan;
 use crate::decode::{DecodeError, Reject};
-use crate::lake::LakeError;
+use crate::lake::{LakeError, PartitionError};
 use crate::schema::SchemaError;
 use crate::source::SourceError;
 
@@ -23,6 +23,26 @@ pub(crate) enum RunError {
         resource: String,
         /// Why.
         source: SchemaError,
+    },
+    /// `partition_by` does not go with the declared schema.
+    #[error("`partition_by` of `{resource}`")]
+    Partitions {
+        /// The resource.
+        resource: String,
+        /// Why.
+        source: PartitionError,
+    },
+    /// The config names a column that the data does not have.
+    #[error("`{key}` of `{resource}` names the column `{column}`, which no record has{}", did_you_mean(.near.as_deref()))]
+    NoSuchColumn {
+        /// The resource.
+        resource: String,
+        /// The config's key.
+        key: &'static str,
+        /// The column.
+        column: String,
+        /// What it is probably a misspelling of.
+        near: Option<String>,
     },
     /// The lake side.
     #[error(transparent)]
@@ -101,6 +121,10 @@ pub(crate) enum RunError {
     },
 }
 
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 impl RunError {
     /// The error for a `name` that no resource of `plan` has.
     pub(crate) fn no_such_resource(name: &str, plan: &Plan) -> Self {
@@ -115,11 +139,13 @@ impl RunError {
             Self::Decode(error) => error.kind(),
             Self::Schema { source, .. } => source.kind(),
             Self::Lake(error) => error.kind(),
-            Self::Rejected { .. }
+            Self::NoSuchColumn { .. }
+            | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
             | Self::TooFewRows { .. }
             | Self::Shrinks { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
+            Self::Partitions { source, .. } => source.kind(),
             Self::NoSuchResource { .. } => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,

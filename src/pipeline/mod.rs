@@ -14,6 +14,7 @@
 //! [`RESOURCES_MAX`] resources run at once; none of the terms grows with the number of pages.
 //! Not here: how anything is printed.
 
+mod columns;
 mod error;
 mod event;
 mod facts;
@@ -22,6 +23,7 @@ mod run;
 mod sample;
 mod table_thread;
 
+pub(crate) use columns::validate;
 pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus};

@@ -7,9 +7,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::config::{OnReject, PaginatorPlan, ResourcePlan};
 use crate::decode::{DecodePlan, DecodedPage, Decoder, Reject};
+use crate::pipeline::columns::{check_columns, declared_schema};
 use crate::pipeline::table_thread::TableThread;
 use crate::pipeline::{Event, Events, PAGES_BYTES_MAX, PAGES_MAX, RunError};
-use crate::schema::{DeclaredSchema, TableSchema};
+use crate::schema::{TableSchema, reconcile};
 use crate::source::{Delivery, End, Page, Source, Verdict, wanted_paths};
 
 /// All pages of a resource, staged.
@@ -26,16 +27,12 @@ pub(crate) struct Loaded {
 
 /// The decoder of a resource, and the schema its decoding starts from.
 pub(crate) fn decoder_for(resource: &ResourcePlan, table: &TableSchema) -> Result<(Decoder, TableSchema), RunError> {
-    let schema_error = |source| RunError::Schema { resource: resource.name.clone(), source };
-    let declared: Option<DeclaredSchema> = match &resource.schema {
-        Some(file) => Some(DeclaredSchema::parse(&file.path, &file.text).map_err(schema_error)?),
-        None => None,
-    };
+    let declared = declared_schema(resource)?;
     let start = match &declared {
         Some(declared) => declared.schema.join(&table.as_facts()),
         None => table.as_facts(),
     };
-    start.check_names().map_err(schema_error)?;
+    start.check_names().map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
     let decoder = Decoder::new(DecodePlan {
         records: resource.endpoint.data_selector.clone(),
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
@@ -46,7 +43,7 @@ pub(crate) fn decoder_for(resource: &ResourcePlan, table: &TableSchema) -> Resul
     Ok((decoder, start))
 }
 
-/// Runs a resource up to the point where its files can be finished.
+/// Runs a resource up to the point where its files can be finished. `table` is the schema of last night.
 ///
 /// # Errors
 /// The first thing that kept it from being whole. Nothing is published then.
@@ -59,6 +56,7 @@ pub(crate) async fn load(
 ) -> Result<Loaded, RunError> {
     let name: Arc<str> = Arc::from(resource.name.as_str());
     let (decoder, start) = decoder_for(resource, table)?;
+    check_against(table, resource, &start)?;
     let thread = TableThread::start(&resource.name, stage)?;
     let (deliver, deliveries) = mpsc::channel(PAGES_MAX);
     let decoding = Decoding {
@@ -66,6 +64,8 @@ pub(crate) async fn load(
         so_far: Arc::new(Mutex::new(Arc::new(start))),
         budget: Arc::new(Semaphore::new(PAGES_BYTES_MAX)),
         resource,
+        table,
+        is_first_page: true,
         name,
         events: Arc::clone(events),
         rejects: Vec::new(),
@@ -101,6 +101,8 @@ struct Decoding<'a> {
     so_far: Arc<Mutex<Arc<TableSchema>>>,
     budget: Arc<Semaphore>,
     resource: &'a ResourcePlan,
+    table: &'a TableSchema,
+    is_first_page: bool,
     name: Arc<str>,
     events: Events,
     rejects: Vec<Reject>,
@@ -138,6 +140,9 @@ impl Decoding<'_> {
             duplicate_members += page.duplicate_members;
             self.take_rejects(page.rejects)?;
             self.widen_so_far(&page.rows.schema)?;
+            if page_records > 0 && std::mem::take(&mut self.is_first_page) {
+                self.warn_of_columns();
+            }
             if page.rows.batch.num_rows() > 0 {
                 self.thread.push(page.rows).await?;
             }
@@ -168,10 +173,19 @@ impl Decoding<'_> {
             .check_limits()
             .and_then(|()| joined.check_names())
             .map_err(|source| RunError::Schema { resource: self.name.to_string(), source })?;
+        check_against(self.table, self.resource, &joined)?;
         if joined != *current {
             *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(joined);
         }
         Ok(())
+    }
+
+    /// A misspelt column is an error once all records are in; who waits for hours wants to know before.
+    fn warn_of_columns(&self) {
+        if let Err(error) = check_columns(self.resource, &self.current()) {
+            let text = format!("{error} (as far as the first page tells)");
+            (self.events)(Event::Warning { resource: Some(Arc::clone(&self.name)), text });
+        }
     }
 
     fn take_rejects(&mut self, rejects: Vec<Reject>) -> Result<(), RunError> {
@@ -196,6 +210,15 @@ impl Decoding<'_> {
             },
         }
     }
+}
+
+/// Checks that last night's table can have this run's schema: as soon as it is known, not when all pages are in.
+///
+/// # Errors
+/// [`RunError::Schema`] for a key of another type and for a declaration that takes values away.
+fn check_against(table: &TableSchema, resource: &ResourcePlan, schema: &TableSchema) -> Result<(), RunError> {
+    let change = reconcile(table, schema, &resource.primary_key);
+    change.map(drop).map_err(|source| RunError::Schema { resource: resource.name.clone(), source })
 }
 
 type DecodedDelivery = (DecodedPage, crate::source::Judge, u64);

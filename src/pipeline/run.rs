@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Lake, Owner, StageBudgets, StageSettings, StagedTable, TableStage};
+use crate::pipeline::columns::check_columns;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
 use crate::pipeline::resource::{Loaded, load};
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError};
@@ -201,6 +202,9 @@ async fn stage(
     };
     let stage = TableStage::new(settings, existing, lake.live_files())?;
     let Loaded { stage, schema, end, rejects } = load(source, resource, stage, &start, events).await?;
+    if end.records > 0 {
+        check_columns(resource, &schema)?;
+    }
     let name: Arc<str> = Arc::from(resource.name.as_str());
     let change = reconcile(&start, &schema, &resource.primary_key)
         .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;

@@ -179,3 +179,29 @@ fn what_would_double_rows_or_lock_readers_out_ends_the_run_and_leaves_the_table(
     sandbox.run().failed_with(3, &["`V`", "`v`", "case"]);
     assert!(before == sandbox.data_files(), "a refused run changed the table");
 }
+
+#[test]
+fn a_key_that_comes_with_another_type_is_refused_with_the_choices() {
+    let (billing, _api, sandbox) = serving((1..=20).map(|id| json!({"id": id, "v": id})).collect(), 10, MERGE);
+    sandbox.run_ok();
+    let before = sandbox.data_files();
+    billing.change("/things", |records| records[15]["id"] = json!("A-16"));
+    sandbox.run().failed_with(3, &["key column `id` is int64 in the table and text in this run", "--full-refresh"]);
+    assert!(before == sandbox.data_files());
+    let ended = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(column_type(&sandbox, "id"), "Utf8");
+}
+
+#[test]
+fn a_declaration_that_would_take_values_away_is_refused_before_any_request() {
+    let (_billing, api, sandbox) = serving((1..=20).map(|id| json!({"id": id, "v": id})).collect(), 10, MERGE);
+    sandbox.run_ok();
+    let (before, asked) = (sandbox.data_files(), api.requests().len());
+    let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+    sandbox.write("lakeward.yaml", &config.replace("primary_key: id", "primary_key: id\n    schema: things.json"));
+    sandbox.write("things.json", r#"{"columns": [{"name": "v", "type": "boolean"}]}"#);
+    sandbox.run().failed_with(2, &["column `v` is int64 in the table", "boolean", "--full-refresh"]);
+    assert_eq!(api.requests().len(), asked);
+    assert!(before == sandbox.data_files());
+}

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use crate::config::{PartitionField, Transform};
 use crate::lake::partition::transform::{
     Kind, bucket_of, decimal_bucket, decimal_text, ordinal_of, ordinal_text, step_of, transform_name, truncate_decimal,
-    truncate_text,
+    truncate_text, type_words,
 };
 use crate::lake::partition::{NULL_VALUE, PartitionError, escape};
 use crate::schema::TableSchema;
@@ -129,7 +129,7 @@ impl Level {
     fn admit(&mut self, array: &ArrayRef) -> Result<Kind, PartitionError> {
         let transform = self.field.transform;
         let Some(found) = Kind::of_arrow(array.data_type()) else {
-            return Err(self.unsupported(format!("of type {}", array.data_type()), false));
+            return Err(self.unsupported(type_words(array.data_type()), false));
         };
         if !found.allows(transform) {
             return Err(self.unsupported(found.name().to_owned(), false));

@@ -110,7 +110,7 @@ fn values_that_readers_would_misread_are_refused() {
 #[test]
 fn types_that_make_no_folders_are_refused_before_or_at_the_first_row() {
     let error = refused(Transform::Identity, Float64Array::from(vec![0.5]));
-    assert_eq!(error.to_string(), "cannot partition by identity of column `c`, which is of type Float64");
+    assert_eq!(error.to_string(), "cannot partition by identity of column `c`, which is a floating-point number");
     assert_eq!(error.kind(), ErrorKind::Data);
     assert!(matches!(refused(Transform::Month, texts(&["2026-11"])), PartitionError::Unsupported { .. }));
     assert!(matches!(refused(Transform::Hour, Date32Array::from(vec![1])), PartitionError::Unsupported { .. }));

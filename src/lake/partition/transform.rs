@@ -91,6 +91,16 @@ impl Kind {
     }
 }
 
+/// A type that makes no folder names, in words.
+pub(crate) fn type_words(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Float64 => "a floating-point number".to_owned(),
+        DataType::Struct(_) => "an object".to_owned(),
+        DataType::List(_) => "a list".to_owned(),
+        other => format!("of type {other}"),
+    }
+}
+
 /// The transform as the config spells it.
 pub(crate) fn transform_name(transform: Transform) -> String {
     match transform {

@@ -11,6 +11,8 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use reader::nearest;
+
 use crate::schema::declared::document::Document;
 use crate::schema::declared::reader::Reader;
 use crate::schema::{SchemaError, TableSchema};

@@ -143,7 +143,7 @@ pub(super) fn unknown_member(node: &Node<'_>, name: &str, known: &[&str]) -> Sch
 }
 
 /// The name that `word` is probably a misspelling of.
-pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     let lower = word.to_lowercase();
     let near = names.iter().map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), *name)).min()?;
     (near.0 <= 2.max(word.len() / 4) && near.0 < near.1.len()).then_some(near.1)

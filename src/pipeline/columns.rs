@@ -1,0 +1,109 @@
+//! The columns that a config names: a misspelt one would sort nothing, or put every row into one partition.
+
+use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::lake::{Partitioner, check_settings};
+use crate::pipeline::RunError;
+use crate::schema::{DeclaredSchema, TableSchema, Undeclared, nearest};
+
+/// What is wrong with a plan that no request is needed to see: declared schemas, what they make of the partitions, columns that
+/// can never come, and the store's options. All of it.
+pub(crate) fn validate(plan: &Plan) -> Vec<RunError> {
+    let store = check_settings(&plan.lake).err().map(RunError::from);
+    let resources = plan.resources.iter().filter(|resource| resource.write_disposition != WriteDisposition::Skip);
+    store.into_iter().chain(resources.filter_map(|resource| validate_resource(resource).err())).collect()
+}
+
+fn validate_resource(resource: &ResourcePlan) -> Result<(), RunError> {
+    let Some(declared) = declared_schema(resource)? else { return Ok(()) };
+    if declared.undeclared != Undeclared::Infer {
+        check_columns(resource, &declared.schema)?;
+    }
+    let partitioner = Partitioner::new(&resource.partition_by, &declared.schema);
+    let wrong = |source| RunError::Partitions { resource: resource.name.clone(), source };
+    partitioner.and_then(|partitioner| partitioner.file_schema(&declared.schema).map(drop)).map_err(wrong)
+}
+
+/// The declared schema of a resource, if it has one.
+///
+/// # Errors
+/// [`RunError::Schema`].
+pub(crate) fn declared_schema(resource: &ResourcePlan) -> Result<Option<DeclaredSchema>, RunError> {
+    let Some(file) = &resource.schema else { return Ok(None) };
+    let declared = DeclaredSchema::parse(&file.path, &file.text);
+    declared.map(Some).map_err(|source| RunError::Schema { resource: resource.name.clone(), source })
+}
+
+/// Checks that a schema has the columns that the config names.
+///
+/// # Errors
+/// [`RunError::NoSuchColumn`] for the first one that it lacks.
+pub(crate) fn check_columns(resource: &ResourcePlan, schema: &TableSchema) -> Result<(), RunError> {
+    let keys = resource.primary_key.iter().map(|column| ("primary_key", column));
+    let levels = resource.partition_by.iter().map(|field| ("partition_by", &field.column));
+    let sorts = resource.sort_by.iter().map(|field| ("sort_by", &field.column));
+    let Some((key, column)) = keys.chain(levels).chain(sorts).find(|(_, column)| schema.column(column).is_none()) else {
+        return Ok(());
+    };
+    let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    Err(RunError::NoSuchColumn {
+        resource: resource.name.clone(),
+        key,
+        column: column.clone(),
+        near: nearest(column, &names).map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Inputs, load};
+
+    use super::*;
+
+    const CONFIG: &str = r#"
+name: t
+client: {base_url: "http://localhost"}
+resources:
+  - name: things
+    primary_key: id
+    write_disposition: merge
+    endpoint: {path: /things, paginator: single_page}
+    schema: things.json
+"#;
+
+    /// What is wrong with a resource that has these keys too, and this declared schema.
+    fn check(keys: &str, schema: &str, expected: &[&str]) {
+        let read_file = |_: &std::path::Path| Ok(schema.to_owned());
+        let text = format!("{CONFIG}    {keys}\nlake: {{url: ./lake}}\n");
+        let inputs =
+            Inputs { text: &text, file: "c.yaml", current_dir: std::path::Path::new("/"), env: &|_| None, read_file: &read_file };
+        let faults = validate(&load(&inputs).unwrap());
+        assert_eq!(faults.iter().map(RunError::chain).collect::<Vec<_>>(), expected);
+    }
+
+    const OPEN: &str = r#"{"columns": [{"name": "id", "type": "text"}, {"name": "rate", "type": "float64"}]}"#;
+
+    #[test]
+    fn a_declared_schema_and_what_it_makes_of_the_partitions_are_checked_beforehand() {
+        check("max_rejects: null", OPEN, &[]);
+        let wrong = r#"{"columns": [{"name": "id", "type": "txt"}]}"#;
+        let message = "schema of `things`: `things.json` line 1, `$.columns[0].type`: `txt` is no type; did you mean `text`?";
+        check("max_rejects: null", wrong, &[message]);
+        check(
+            "partition_by: rate",
+            OPEN,
+            &["`partition_by` of `things`: cannot partition by identity of column `rate`, which is a floating-point number"],
+        );
+    }
+
+    #[test]
+    fn a_column_that_can_never_come_is_named_with_the_nearest_one() {
+        let closed = OPEN.replace("\"columns\"", "\"additional\": \"reject\", \"columns\"");
+        check("sort_by: rat", OPEN, &[]);
+        check(
+            "sort_by: rat",
+            &closed,
+            &["`sort_by` of `things` names the column `rat`, which no record has; did you mean `rate`?"],
+        );
+        check("partition_by: created", &closed, &["`partition_by` of `things` names the column `created`, which no record has"]);
+    }
+}
