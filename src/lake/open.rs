@@ -13,14 +13,13 @@ use serde_json::{Map, Value};
 
 use crate::base::Clock;
 use crate::config::LakePlan;
-use crate::decode::Reject;
 use crate::lake::foreign::check_folder;
 use crate::lake::lease::{Lease, LeaseFile, Owner};
 use crate::lake::log::{Record, read_record, versions};
 use crate::lake::publish::{Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Store, open_store, probe};
-use crate::lake::{LakeError, Layout, LiveFiles, TableState, manifest, recover};
+use crate::lake::{LakeError, Layout, LiveFiles, RejectLog, TableState, manifest, recover};
 
 /// A lake open for one run.
 #[derive(Debug)]
@@ -143,33 +142,20 @@ impl Lake {
         self.lease.clone()
     }
 
-    /// Keeps rejects of `table` in the quarantine, one JSON object a line, and returns the file's path below the root. Called
-    /// before the commit, which then names the file. Nothing is written for no rejects.
+    /// Keeps the rejects of `table` in the quarantine, one JSON object a line, and returns the files' paths below the root. Called
+    /// before the commit, which then names the files. Nothing is written for no rejects.
     ///
     /// # Errors
     /// The store's.
-    pub(crate) async fn quarantine(
-        &mut self,
-        table: &str,
-        resource: &str,
-        rejects: &[Reject],
-    ) -> Result<Option<String>, LakeError> {
-        if rejects.is_empty() {
-            return Ok(None);
+    pub(crate) async fn quarantine(&mut self, table: &str, rejects: &RejectLog) -> Result<Vec<String>, LakeError> {
+        let mut paths = Vec::new();
+        for part in rejects.parts() {
+            let path = self.layout.quarantine(table, &self.run, self.quarantined.len());
+            self.store.put(&path, part.read().await?).await?;
+            self.quarantined.push(path.clone());
+            paths.push(path);
         }
-        let path = self.layout.quarantine(table, &self.run, self.quarantined.len());
-        let mut lines = Vec::new();
-        for reject in rejects {
-            let line = serde_json::json!({
-                "resource": resource, "page": reject.page, "record": reject.record, "path": reject.path,
-                "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
-            });
-            lines.extend_from_slice(line.to_string().as_bytes());
-            lines.push(b'\n');
-        }
-        self.store.put(&path, lines).await?;
-        self.quarantined.push(path.clone());
-        Ok(Some(path))
+        Ok(paths)
     }
 
     /// Keeps the run's report.

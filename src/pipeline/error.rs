@@ -61,10 +61,15 @@ pub(crate) enum RunError {
         rejects: usize,
     },
     /// More rejects than `max_rejects`.
-    #[error("`{resource}` has {rejects} rejects, `max_rejects` is {max}")]
+    #[error(
+        "`{resource}` has {rejects} rejects by page {}, `max_rejects` is {max}; there, in record {}, `{}` should be {}, found {}",
+        first.page, first.record, first.path, first.expected, first.actual
+    )]
     TooManyRejects {
         /// The resource.
         resource: String,
+        /// The first of the page with which they were too many.
+        first: Box<Reject>,
         /// Rejects so far.
         rejects: u64,
         /// The limit.

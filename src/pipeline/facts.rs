@@ -69,6 +69,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) rows: StageStats,
     /// Records in quarantine.
     pub(crate) rejects: u64,
+    /// The files they are in, below the lake's root.
+    pub(crate) quarantine: Vec<String>,
     /// Why there were no more pages.
     pub(crate) end_reason: EndReason,
     /// What the API's own total says.

@@ -1,5 +1,6 @@
 //! One resource: its pages fetched, decoded, judged and staged, and the counts checked.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
@@ -7,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::config::{OnReject, PaginatorPlan, ResourcePlan};
 use crate::decode::{DecodePlan, DecodedPage, Decoder, Reject};
+use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::columns::{check_columns, declared_schema};
 use crate::pipeline::table_thread::TableThread;
 use crate::pipeline::{Event, Events, PAGES_BYTES_MAX, PAGES_MAX, RunError};
@@ -16,13 +18,13 @@ use crate::source::{Delivery, End, Page, Source, Verdict, wanted_paths};
 /// All pages of a resource, staged.
 pub(crate) struct Loaded {
     /// The stage with all rows pushed.
-    pub(crate) stage: crate::lake::TableStage,
+    pub(crate) stage: TableStage,
     /// The schema of the table once this run's rows are in it.
     pub(crate) schema: TableSchema,
     /// How the pages ended.
     pub(crate) end: End,
     /// Records that could not become rows; empty unless `on_reject` is `quarantine`.
-    pub(crate) rejects: Vec<Reject>,
+    pub(crate) rejects: RejectLog,
 }
 
 /// The decoder of a resource, and the schema its decoding starts from.
@@ -43,14 +45,15 @@ pub(crate) fn decoder_for(resource: &ResourcePlan, table: &TableSchema) -> Resul
     Ok((decoder, start))
 }
 
-/// Runs a resource up to the point where its files can be finished. `table` is the schema of last night.
+/// Runs a resource up to the point where its files can be finished. `stage` comes with its spool's folder; `table` is the schema of last
+/// night.
 ///
 /// # Errors
 /// The first thing that kept it from being whole. Nothing is published then.
 pub(crate) async fn load(
     source: &Source,
     resource: &ResourcePlan,
-    stage: crate::lake::TableStage,
+    (stage, spool): (TableStage, PathBuf),
     table: &TableSchema,
     events: &Events,
 ) -> Result<Loaded, RunError> {
@@ -68,8 +71,7 @@ pub(crate) async fn load(
         is_first_page: true,
         name,
         events: Arc::clone(events),
-        rejects: Vec::new(),
-        rejects_count: 0,
+        rejects: RejectLog::new(&resource.name, spool),
         thread,
     };
     let (fetched, decoded) = tokio::join!(source.fetch(resource, deliver), decoding.run(deliveries));
@@ -105,15 +107,14 @@ struct Decoding<'a> {
     is_first_page: bool,
     name: Arc<str>,
     events: Events,
-    rejects: Vec<Reject>,
-    rejects_count: u64,
+    rejects: RejectLog,
     thread: TableThread,
 }
 
 struct Decoded {
-    stage: crate::lake::TableStage,
+    stage: TableStage,
     schema: TableSchema,
-    rejects: Vec<Reject>,
+    rejects: RejectLog,
     pages: u64,
     records: u64,
 }
@@ -138,7 +139,7 @@ impl Decoding<'_> {
                 Ok(Verdict::Accept) => {}
             }
             duplicate_members += page.duplicate_members;
-            self.take_rejects(page.rejects)?;
+            self.take_rejects(page.rejects).await?;
             self.widen_so_far(&page.rows.schema)?;
             if page_records > 0 && std::mem::take(&mut self.is_first_page) {
                 self.warn_of_columns();
@@ -188,26 +189,16 @@ impl Decoding<'_> {
         }
     }
 
-    fn take_rejects(&mut self, rejects: Vec<Reject>) -> Result<(), RunError> {
-        self.rejects_count += rejects.len() as u64;
+    async fn take_rejects(&mut self, rejects: Vec<Reject>) -> Result<(), RunError> {
+        let Some(first) = rejects.first() else { return Ok(()) };
+        let (resource, first) = (self.name.to_string(), || Box::new(first.clone()));
+        let count = self.rejects.count() + rejects.len() as u64;
         match self.resource.on_reject {
-            OnReject::Fail => match rejects.len() {
-                0 => Ok(()),
-                count => Err(RunError::Rejected {
-                    resource: self.name.to_string(),
-                    rejects: count,
-                    first: Box::new(rejects.into_iter().next().ok_or_else(|| internal("a reject went missing"))?),
-                }),
-            },
-            OnReject::Quarantine { max_rejects } => match max_rejects {
-                Some(max) if self.rejects_count > max => {
-                    Err(RunError::TooManyRejects { resource: self.name.to_string(), rejects: self.rejects_count, max })
-                }
-                _ => {
-                    self.rejects.extend(rejects);
-                    Ok(())
-                }
-            },
+            OnReject::Fail => Err(RunError::Rejected { resource, first: first(), rejects: rejects.len() }),
+            OnReject::Quarantine { max_rejects: Some(max) } if count > max => {
+                Err(RunError::TooManyRejects { resource, first: first(), rejects: count, max })
+            }
+            OnReject::Quarantine { .. } => Ok(self.rejects.push(&rejects).await?),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{Lake, Owner, StageBudgets, StageSettings, StagedTable, TableStage};
+use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
 use crate::pipeline::resource::{Loaded, load};
@@ -28,7 +28,8 @@ pub(crate) struct RunOptions {
 struct Ready {
     staged: StagedTable,
     end: End,
-    rejects: Vec<crate::decode::Reject>,
+    rejects: RejectLog,
+    quarantine: Vec<String>,
 }
 
 /// What a run is given from outside: time, a way to stop it, someone who listens, and how its report is spelled.
@@ -118,8 +119,8 @@ async fn run_in(
             Some(Ok(_)) if plan.lake.publish_together && failed.is_some() => {
                 failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() })
             }
-            Some(Ok(ready)) => {
-                lake.quarantine(&ready.staged.table, &name, &ready.rejects).await?;
+            Some(Ok(mut ready)) => {
+                ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
                 let facts = facts_of(&ready);
                 tables.push(ready.staged);
                 ResourceResult::Published(facts)
@@ -200,12 +201,17 @@ async fn stage(
         spool: lake.spool().join(&resource.name),
         budgets: StageBudgets::default(),
     };
+    let spool = settings.spool.clone();
     let stage = TableStage::new(settings, existing, lake.live_files())?;
-    let Loaded { stage, schema, end, rejects } = load(source, resource, stage, &start, events).await?;
+    let Loaded { stage, schema, end, rejects } = load(source, resource, (stage, spool), &start, events).await?;
     if end.records > 0 {
         check_columns(resource, &schema)?;
     }
     let name: Arc<str> = Arc::from(resource.name.as_str());
+    if end.records > 0 && rejects.count() == end.records {
+        let text = "no record became a row: all of them are rejects".to_owned();
+        events(Event::Warning { resource: Some(Arc::clone(&name)), text });
+    }
     let change = reconcile(&start, &schema, &resource.primary_key)
         .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
     for text in changes(&change, before) {
@@ -218,7 +224,7 @@ async fn stage(
         .await
         .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
     check_rows(resource, disposition, before, &staged)?;
-    Ok(Ready { staged, end, rejects })
+    Ok(Ready { staged, end, rejects, quarantine: Vec::new() })
 }
 
 /// What a run does to the schema of a table that has rows, in words.
@@ -253,7 +259,7 @@ fn check_rows(resource: &ResourcePlan, disposition: WriteDisposition, before: u6
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {
-    let Ready { staged, end, rejects } = ready;
+    let Ready { staged, end, rejects, quarantine } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
@@ -261,7 +267,8 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         requests: end.requests,
         bytes_received: end.bytes,
         rows: staged.stats,
-        rejects: rejects.len() as u64,
+        rejects: rejects.count(),
+        quarantine: quarantine.clone(),
         end_reason: end.reason,
         completeness: if end.total == Some(end.records) { Completeness::Proven } else { Completeness::Unknown },
         files: staged.state.files.len() as u64,

@@ -61,6 +61,7 @@ fn published(facts: &ResourceFacts) -> Value {
         "rows_unchanged": facts.rows.rows_unchanged,
         "rows_deduplicated": facts.rows.rows_deduplicated,
         "rejects": facts.rejects,
+        "quarantine": facts.quarantine,
         "end_reason": facts.end_reason.name(),
         "completeness": facts.completeness.name(),
         "table_rows": facts.table_rows,

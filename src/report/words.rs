@@ -83,6 +83,10 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                     count(table.files_deleted),
                     width = name.len()
                 ));
+                if let Some(first) = table.quarantine.first() {
+                    let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    lines.push(format!("{:width$}  quarantine: {folder}/ in the lake", "", width = name.len()));
+                }
             }
             ResourceResult::Failed { message, hints, .. } => {
                 // The message names the resource for those who read it alone.

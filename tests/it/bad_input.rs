@@ -239,9 +239,43 @@ fn rejects_stop_the_run_or_go_to_quarantine_as_the_config_says() {
         } else {
             assert_eq!(ended.table("things")["rejects"], 1, "{ended}");
             assert_eq!(sandbox.by_key("things", "id").into_keys().collect::<Vec<_>>(), [1, 3]);
+            let told = ended.table("things")["quarantine"][0].as_str().unwrap().to_owned();
+            assert!(sandbox.lake().join(&told).is_file(), "{ended}");
+            assert!(ended.stderr.contains("quarantine: _lakeward/things/quarantine/things/"), "{ended}");
             let kept = files_under(&sandbox.lake().join("_lakeward/things/quarantine/things"));
             let text: String = kept.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
             assert!(text.contains("a few") && text.contains("$.v"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn more_rejects_than_allowed_fail_the_run_and_many_take_no_memory() {
+    let schema = r#"{"columns": [{"name": "id", "type": "int64"}, {"name": "v", "type": "int64"}]}"#;
+    let filler = "x".repeat(1 << 20);
+    for (max, code) in [("max_rejects: 10", 3), ("", 0)] {
+        let filler = filler.clone();
+        let api = things(move |request| {
+            let offset = request.number("offset", 0);
+            let data: Vec<Value> = (offset..(offset + 2).min(20))
+                .map(|id| json!({"id": id, "v": if id == 0 { json!(1) } else { json!(filler) }}))
+                .collect();
+            answer(&json!({"data": data, "total": 20}))
+        });
+        let endpoint =
+            "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 2}}\nwrite_disposition: append";
+        let resource = format!("{endpoint}\nschema: things.json\non_reject: quarantine\n{max}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+        sandbox.write("things.json", schema);
+        let ended = sandbox.run();
+        if code == 3 {
+            ended.failed_with(3, &["11 rejects", "page 6", "`max_rejects` is 10", "$.v"]);
+            assert!(files_under(&sandbox.lake().join("_lakeward/things/quarantine")).is_empty());
+        } else {
+            assert_eq!((ended.code(), &ended.table("things")["rejects"]), (Some(0), &json!(19)), "{ended}");
+            let kept = files_under(&sandbox.lake().join("_lakeward/things/quarantine"));
+            assert_eq!(kept.len(), 3, "parts of 8 MB: {:?}", kept.keys());
+            assert_eq!(kept.values().flatten().filter(|byte| **byte == b'\n').count(), 19);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::decode::Reject;
 use crate::lake::log::read_record;
 use crate::lake::open::inspect_in;
 use crate::lake::tests::rig::{Rig, TestClock, after_last_night, after_tonight, last_night, state, tonight};
-use crate::lake::{Lake, LakeError, Owner, StageStats, StagedTable, TableState, inspect};
+use crate::lake::{Lake, LakeError, Owner, RejectLog, StageStats, StagedTable, TableState, inspect};
 
 #[tokio::test]
 async fn a_commit_publishes_files_and_state_together() {
@@ -155,14 +155,24 @@ async fn rejects_are_kept_with_their_place_and_reason() {
             actual: "text".to_owned(),
             raw: r#"{"amount":"x"}"#.to_owned(),
         };
-        assert_eq!(lake.quarantine("t", "t", &[]).await.unwrap(), None);
-        let path = lake.quarantine("t", "t", &[reject.clone(), reject]).await.unwrap().unwrap();
-        let text = String::from_utf8(rig.store.get(&path).await.unwrap().unwrap().bytes).unwrap();
+        let mut log = RejectLog::new("t", lake.spool().to_owned());
+        assert!(lake.quarantine("t", &log).await.unwrap().is_empty());
+        log.push(&[reject.clone(), reject.clone()]).await.unwrap();
+        // More than memory is to hold: the lines so far become a part.
+        log.push(&[Reject { raw: "x".repeat(9 << 20), ..reject.clone() }, reject]).await.unwrap();
+        let paths = lake.quarantine("t", &log).await.unwrap();
+        let mut texts = Vec::new();
+        for path in &paths {
+            texts.push(String::from_utf8(rig.store.get(path).await.unwrap().unwrap().bytes).unwrap());
+        }
+        let lines: Vec<usize> = texts.iter().map(|text| text.lines().count()).collect();
+        assert_eq!((log.count(), lines), (4, vec![3, 1]));
+        let text = &texts[0];
         let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!((text.lines().count(), &line["page"], &line["raw"]), (2, &json!(3), &json!(r#"{"amount":"x"}"#)));
+        assert_eq!((&line["resource"], &line["page"], &line["raw"]), (&json!("t"), &json!(3), &json!(r#"{"amount":"x"}"#)));
         let commit = lake.commit(vec![], Map::new()).await.unwrap();
         let record = read_record(&*rig.store, &lake.layout, commit.version).await.unwrap().unwrap();
-        assert_eq!(record.quarantine, [path]);
+        assert_eq!(record.quarantine, paths);
         lake.report(&json!({ "status": "success" })).await.unwrap();
         lake.close().await.unwrap();
         let view = inspect_in(&*rig.store, "p", &*rig.clock).await.unwrap();

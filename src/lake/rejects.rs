@@ -1,0 +1,93 @@
+//! Rejects on their way to the quarantine: lines of JSON that wait in the spool, so that memory holds few of them.
+//!
+//! In: rejects in page order. Out: parts of some megabytes for [`crate::lake::Lake::quarantine`], which writes them into the
+//! lake once their resource is whole. What is left of a resource that failed goes with the spool.
+
+use std::path::PathBuf;
+
+use crate::decode::Reject;
+use crate::lake::LakeError;
+use crate::lake::disk::blocking;
+
+/// Bytes at which the lines that wait become a part on disk.
+const PART_BYTES: usize = 8 << 20;
+
+/// The rejects of one resource.
+#[derive(Debug)]
+pub(crate) struct RejectLog {
+    resource: String,
+    folder: PathBuf,
+    waiting: Vec<u8>,
+    parts: Vec<PathBuf>,
+    count: u64,
+}
+
+impl RejectLog {
+    /// An empty log that keeps its parts in `folder`, the table's spool, made by its stage.
+    pub(crate) fn new(resource: &str, folder: PathBuf) -> Self {
+        Self { resource: resource.to_owned(), folder, waiting: Vec::new(), parts: Vec::new(), count: 0 }
+    }
+
+    /// How many it has.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes the rejects of the next page.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) async fn push(&mut self, rejects: &[Reject]) -> Result<(), LakeError> {
+        for reject in rejects {
+            let line = serde_json::json!({
+                "resource": self.resource, "page": reject.page, "record": reject.record, "path": reject.path,
+                "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
+            });
+            self.waiting.extend_from_slice(line.to_string().as_bytes());
+            self.waiting.push(b'\n');
+            self.count += 1;
+            if self.waiting.len() >= PART_BYTES {
+                self.set_aside().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&mut self) -> Result<(), LakeError> {
+        let path = self.folder.join(format!("rejects-{:06}.tmp", self.parts.len()));
+        let (lines, to) = (std::mem::take(&mut self.waiting), path.clone());
+        let written = blocking(move || std::fs::write(to, lines)).await;
+        written.map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;
+        self.parts.push(path);
+        Ok(())
+    }
+
+    /// The parts that are on disk, then the lines that wait, in order; nothing of an empty log.
+    pub(super) fn parts(&self) -> impl Iterator<Item = RejectPart<'_>> {
+        let waiting = (!self.waiting.is_empty()).then_some(RejectPart::Waiting(&self.waiting));
+        self.parts.iter().map(RejectPart::OnDisk).chain(waiting)
+    }
+}
+
+/// Some lines of a log.
+pub(super) enum RejectPart<'a> {
+    OnDisk(&'a PathBuf),
+    Waiting(&'a [u8]),
+}
+
+impl RejectPart<'_> {
+    /// Its lines.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(super) async fn read(&self) -> Result<Vec<u8>, LakeError> {
+        match self {
+            Self::Waiting(lines) => Ok(lines.to_vec()),
+            Self::OnDisk(path) => {
+                let from = (*path).clone();
+                let read = blocking(move || std::fs::read(from)).await;
+                read.map_err(|source| LakeError::Disk { action: "read", path: (*path).clone(), source })
+            }
+        }
+    }
+}
