@@ -1,5 +1,6 @@
 //! The plan of a run: what the config means once defaults, references and cross-checks are settled.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
@@ -312,6 +313,21 @@ pub(crate) enum Transform {
         /// At least 1.
         width: u32,
     },
+}
+
+/// As the config spells it.
+impl fmt::Display for Transform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity => f.write_str("identity"),
+            Self::Year => f.write_str("year"),
+            Self::Month => f.write_str("month"),
+            Self::Day => f.write_str("day"),
+            Self::Hour => f.write_str("hour"),
+            Self::Bucket { buckets } => write!(f, "bucket[{buckets}]"),
+            Self::Truncate { width } => write!(f, "truncate[{width}]"),
+        }
+    }
 }
 
 /// A column of the row order.

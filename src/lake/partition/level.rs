@@ -9,8 +9,7 @@ use hashbrown::HashMap;
 
 use crate::config::{PartitionField, Transform};
 use crate::lake::partition::transform::{
-    Kind, bucket_of, decimal_bucket, decimal_text, ordinal_of, ordinal_text, step_of, transform_name, truncate_decimal,
-    truncate_text, type_words,
+    Kind, bucket_of, decimal_bucket, decimal_text, ordinal_of, ordinal_text, step_of, truncate_decimal, truncate_text, type_words,
 };
 use crate::lake::partition::{NULL_VALUE, PartitionError, escape};
 use crate::schema::TableSchema;
@@ -137,7 +136,7 @@ impl Level {
         if let Some(was) = self.kind.filter(|was| *was != found) {
             if !was.keeps_folders(found, transform) {
                 let column = self.field.column.clone();
-                let transform = transform_name(transform);
+                let transform = transform.to_string();
                 return Err(PartitionError::TypeChanged { column, transform, was: was.name(), found: found.name() });
             }
             self.by_ordinal.clear();
@@ -229,7 +228,7 @@ impl Level {
     }
 
     fn unsupported(&self, found: String, declared: bool) -> PartitionError {
-        let transform = transform_name(self.field.transform);
+        let transform = self.field.transform.to_string();
         PartitionError::Unsupported { column: self.field.column.clone(), transform, found, declared }
     }
 }

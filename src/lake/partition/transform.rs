@@ -101,19 +101,6 @@ pub(crate) fn type_words(data_type: &DataType) -> String {
     }
 }
 
-/// The transform as the config spells it.
-pub(crate) fn transform_name(transform: Transform) -> String {
-    match transform {
-        Transform::Identity => "identity".to_owned(),
-        Transform::Year => "year".to_owned(),
-        Transform::Month => "month".to_owned(),
-        Transform::Day => "day".to_owned(),
-        Transform::Hour => "hour".to_owned(),
-        Transform::Bucket { buckets } => format!("bucket[{buckets}]"),
-        Transform::Truncate { width } => format!("truncate[{width}]"),
-    }
-}
-
 /// The coarsest step of a value that is cheap to take and never spans two partitions: the day or hour of a time, else the
 /// value itself. `value`: days, microseconds, the integer, or 0 and 1.
 pub(crate) fn step_of(transform: Transform, kind: Kind, value: i64) -> i64 {

@@ -258,7 +258,7 @@ fn listed(names: &[String]) -> String {
 
 /// Partition levels as a [`TableState`] keeps them.
 pub(crate) fn partition_levels(fields: &[PartitionField]) -> Vec<(String, String, String)> {
-    fields.iter().map(|field| (field.name.clone(), field.column.clone(), settings::transform_name(field.transform))).collect()
+    fields.iter().map(|field| (field.name.clone(), field.column.clone(), field.transform.to_string())).collect()
 }
 
 /// The lake's error for one of arrow.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Compression, OnSchemaChange, PartitionField, SortField, Transform, WriteDisposition};
+use crate::config::{Compression, OnSchemaChange, PartitionField, SortField, WriteDisposition};
 use crate::lake::parquet::{FileLimits, FileStyle};
 
 /// How a table is staged.
@@ -92,25 +92,12 @@ impl Default for StageBudgets {
             chunk_rows: 8_192,
             chunk_bytes: 16 << 20,
             open_bytes: 48 << 20,
-            key_bytes: 64 << 20,
+            key_bytes: 16 << 20,
             note_bytes: 4 << 20,
             gather_bytes: 64 << 20,
             small_row_group_rows: 65_536,
             small_row_groups: 8,
             open_handles: 64,
         }
-    }
-}
-
-/// A transform as the config spells it.
-pub(crate) fn transform_name(transform: Transform) -> String {
-    match transform {
-        Transform::Identity => "identity".to_owned(),
-        Transform::Year => "year".to_owned(),
-        Transform::Month => "month".to_owned(),
-        Transform::Day => "day".to_owned(),
-        Transform::Hour => "hour".to_owned(),
-        Transform::Bucket { buckets } => format!("bucket[{buckets}]"),
-        Transform::Truncate { width } => format!("truncate[{width}]"),
     }
 }
