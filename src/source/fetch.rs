@@ -1,15 +1,16 @@
 //! One resource from its first page to its end.
 //!
 //! Pages are requested ahead where the paginator can guess their places, delivered in order, and judged in order once their
-//! facts are in. At most `concurrency` pages are requested and not delivered, and as many delivered and not judged.
+//! facts are in. At most `concurrency` requests are under way, twice as many pages requested and not delivered, so that one slow
+//! answer does not hold up the requests behind it, and `concurrency` pages delivered and not judged.
 //! A page fetched ahead that turns out void is discarded; a failure of a page fetched ahead counts only when its turn comes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use reqwest::header::HeaderMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -42,6 +43,7 @@ pub(super) async fn fetch(client: Arc<Client>, plan: &ResourcePlan, out: mpsc::S
         expected_total: plan.expect.total.clone().map(|path| (path, paginator.wanted().len())),
         paginator,
         flights: VecDeque::new(),
+        under_way: Arc::default(),
         arrived: None,
         delivered: VecDeque::new(),
         last_requested: None,
@@ -63,6 +65,8 @@ struct Fetch {
     window: usize,
     /// Requested, in order.
     flights: VecDeque<Flight>,
+    /// How many of them have no answer yet.
+    under_way: Arc<Requests>,
     /// Received, next to be delivered.
     arrived: Option<Arrived>,
     /// Delivered and not judged, in order.
@@ -71,6 +75,31 @@ struct Fetch {
     records_seen: Trail,
     tally: Tally,
     ending: Option<Ending>,
+}
+
+/// Requests without an answer.
+#[derive(Debug, Default)]
+struct Requests {
+    count: AtomicUsize,
+    /// Told when one of them has its answer, or is given up.
+    answered: Notify,
+}
+
+/// One of [`Requests`], until it is dropped.
+struct UnderWay(Arc<Requests>);
+
+impl UnderWay {
+    fn begin(requests: &Arc<Requests>) -> Self {
+        requests.count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::SeqCst);
+        self.0.answered.notify_one();
+    }
 }
 
 struct Flight {
@@ -125,6 +154,8 @@ enum Happened {
     Room(mpsc::OwnedPermit<Delivery>),
     Closed,
     Landed(Result<Answer, SourceError>),
+    /// A request somewhere in the line has its answer, so that another may be sent.
+    Answered,
 }
 
 impl Fetch {
@@ -146,12 +177,13 @@ impl Fetch {
                 Happened::Facts(Some(facts)) => self.judge(&facts)?,
                 Happened::Room(permit) => self.deliver(permit),
                 Happened::Landed(answer) => self.land(answer),
+                Happened::Answered => {}
             }
         }
     }
 
     async fn wait(&mut self, out: &mpsc::Sender<Delivery>) -> Happened {
-        let Self { client, flights, arrived, delivered, window, .. } = self;
+        let Self { client, flights, under_way, arrived, delivered, window, .. } = self;
         let has_answer = arrived.as_ref().is_some_and(|arrived| arrived.answer.is_ok());
         let may_deliver = has_answer && delivered.len() < *window;
         let may_land = arrived.is_none();
@@ -166,6 +198,7 @@ impl Fetch {
                 // A task ends early only when the runtime shuts down: `Client::page` has no panic of its own.
                 Happened::Landed(answer.unwrap_or_else(|_| Err(cancelled(&self.call))))
             }
+            () = under_way.answered.notified(), if !flights.is_empty() => Happened::Answered,
             else => Happened::Closed,
         }
     }
@@ -173,13 +206,20 @@ impl Fetch {
     fn request(&mut self, number: u64, position: Position) {
         let (client, call) = (Arc::clone(&self.client), Arc::clone(&self.call));
         let request = call.template.page(number, &position);
-        let answer = AbortOnDropHandle::new(tokio::spawn(async move { client.page(&call, &request).await }));
+        let under_way = UnderWay::begin(&self.under_way);
+        let answer = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _under_way = under_way;
+            client.page(&call, &request).await
+        }));
         self.last_requested = Some((number, position.clone()));
         self.flights.push_back(Flight { number, position, answer });
     }
 
     fn request_ahead(&mut self) {
-        while self.ending.is_none() && self.flights.len() < self.window {
+        while self.ending.is_none()
+            && self.flights.len() < 2 * self.window
+            && self.under_way.count.load(Ordering::SeqCst) < self.window
+        {
             let Some((number, last)) = &self.last_requested else { return };
             let number = *number;
             let Some(next) = self.paginator.ahead(last) else { return };
