@@ -168,7 +168,7 @@ impl RunError {
                 "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"
             }
             Self::TooFewRows { .. } | Self::Shrinks { .. } => {
-                "look at what the API answers; when the loss is real, relax `expect` for one run or use --full-refresh"
+                "look at what the API answers; when the loss is real, relax `expect` for this run"
             }
             Self::Lake(error) => return error.hint().map(str::to_owned).into_iter().collect(),
             _ => return Vec::new(),

@@ -61,7 +61,8 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Arc::new(move |event| source_events(Event::Source(event))),
     )?;
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
-    let outcome = run_in(&mut lake, plan, options, &chosen, &source, &cancel, &events).await;
+    let running = Running { plan, options, source: &source, cancel: &cancel, events: &events };
+    let outcome = running.load_and_commit(&mut lake, &chosen).await;
     let took = clock.instant().duration_since(since);
     let facts =
         outcome.map(|(resources, version)| RunFacts { run_id, pipeline: plan.name.clone(), started, took, resources, version });
@@ -83,63 +84,126 @@ fn choose<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a ResourcePlan>, 
     Ok(plan.resources.iter().filter(|resource| only.is_empty() || only.contains(&resource.name)).collect())
 }
 
-async fn run_in(
-    lake: &mut Lake,
-    plan: &Plan,
-    options: &RunOptions,
-    chosen: &[&ResourcePlan],
-    source: &Source,
-    cancel: &CancellationToken,
-    events: &Events,
-) -> Result<(Vec<(String, ResourceResult)>, Option<u64>), RunError> {
-    let shared: &Lake = lake;
-    let load_all = futures::stream::iter(chosen)
-        .map(|resource| async move {
-            let outcome = match resource.write_disposition {
-                WriteDisposition::Skip => None,
-                _ => Some(one(shared, plan, options, resource, source, events).await),
-            };
-            (resource.name.clone(), outcome)
-        })
-        .buffered(RESOURCES_MAX)
-        .collect();
-    let outcomes: Vec<(String, Option<Result<Ready, RunError>>)> = tokio::select! {
-        outcomes = load_all => outcomes,
-        lost = shared.lease().keep() => return Err(lost.into()),
-    };
-    if cancel.is_cancelled() {
-        return Err(RunError::Cancelled);
-    }
-    let failed = outcomes.iter().find(|(_, outcome)| matches!(outcome, Some(Err(_)))).map(|(name, _)| name.clone());
-    let (mut results, mut tables) = (Vec::new(), Vec::new());
-    for (name, outcome) in outcomes {
-        let result = match outcome {
-            None => ResourceResult::Skipped,
-            Some(Err(error)) => failure(&error),
-            Some(Ok(_)) if plan.lake.publish_together && failed.is_some() => {
-                failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() })
-            }
-            Some(Ok(mut ready)) => {
-                ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
-                let facts = facts_of(&ready);
-                tables.push(ready.staged);
-                ResourceResult::Published(facts)
-            }
+/// What everything in a run shares.
+struct Running<'a> {
+    plan: &'a Plan,
+    options: &'a RunOptions,
+    source: &'a Source,
+    cancel: &'a CancellationToken,
+    events: &'a Events,
+}
+
+impl Running<'_> {
+    async fn load_and_commit(
+        &self,
+        lake: &mut Lake,
+        chosen: &[&ResourcePlan],
+    ) -> Result<(Vec<(String, ResourceResult)>, Option<u64>), RunError> {
+        let shared: &Lake = lake;
+        let load_all = futures::stream::iter(chosen)
+            .map(|resource| async move {
+                let outcome = match resource.write_disposition {
+                    WriteDisposition::Skip => None,
+                    _ => Some(self.load_one(shared, resource).await),
+                };
+                (resource.name.clone(), outcome)
+            })
+            .buffered(RESOURCES_MAX)
+            .collect();
+        let outcomes: Vec<(String, Option<Result<Ready, RunError>>)> = tokio::select! {
+            outcomes = load_all => outcomes,
+            lost = shared.lease().keep() => return Err(lost.into()),
         };
-        results.push((name, result));
+        if self.cancel.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let failed = outcomes.iter().find(|(_, outcome)| matches!(outcome, Some(Err(_)))).map(|(name, _)| name.clone());
+        let (mut results, mut tables) = (Vec::new(), Vec::new());
+        for (name, outcome) in outcomes {
+            let result = match outcome {
+                None => ResourceResult::Skipped,
+                Some(Err(error)) => failure(&error),
+                Some(Ok(_)) if self.plan.lake.publish_together && failed.is_some() => {
+                    failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() })
+                }
+                Some(Ok(mut ready)) => {
+                    ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
+                    let facts = facts_of(&ready);
+                    tables.push(ready.staged);
+                    ResourceResult::Published(facts)
+                }
+            };
+            results.push((name, result));
+        }
+        if tables.is_empty() {
+            return Ok((results, None));
+        }
+        (self.events)(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
+        let heartbeat = lake.lease().keep();
+        let commit = lake.commit(tables, state_of(&results));
+        // The commit runs to its end whatever becomes of the lease: the log decides who won.
+        let commit = match futures::future::select(std::pin::pin!(commit), std::pin::pin!(heartbeat)).await {
+            futures::future::Either::Left((commit, _)) => commit,
+            futures::future::Either::Right((_, commit)) => commit.await,
+        }?;
+        Ok((results, Some(commit.version)))
     }
-    if tables.is_empty() {
-        return Ok((results, None));
+
+    async fn load_one(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Ready, RunError> {
+        let name: Arc<str> = Arc::from(resource.name.as_str());
+        (self.events)(Event::Started { resource: Arc::clone(&name) });
+        let outcome = self.stage(lake, resource).await;
+        let failure = outcome.as_ref().err().map(RunError::chain);
+        (self.events)(Event::Ended { resource: name, failure });
+        outcome
     }
-    events(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
-    let heartbeat = lake.lease().keep();
-    let commit = lake.commit(tables, state_of(&results));
-    // The commit runs to its end whatever becomes of the lease: the log decides who won.
-    let commit = match futures::future::select(std::pin::pin!(commit), std::pin::pin!(heartbeat)).await {
-        futures::future::Either::Left((commit, _)) => commit,
-        futures::future::Either::Right((_, commit)) => commit.await,
-    }?;
-    Ok((results, Some(commit.version)))
+
+    async fn stage(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Ready, RunError> {
+        let mut existing = lake.table(&resource.name).await?;
+        let before = existing.rows();
+        if self.options.full_refresh {
+            existing.schema = TableSchema::default();
+        }
+        let start = existing.schema.clone();
+        let disposition = if self.options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
+        let settings = StageSettings {
+            table: resource.name.clone(),
+            primary_key: resource.primary_key.clone(),
+            disposition,
+            partition_by: resource.partition_by.clone(),
+            sort_by: resource.sort_by.clone(),
+            compression: self.plan.lake.compression,
+            target_file_size: self.plan.lake.target_file_size,
+            legacy_encodings: self.plan.lake.legacy_encodings,
+            on_schema_change: self.plan.lake.on_schema_change,
+            spool: lake.spool().join(&resource.name),
+            budgets: StageBudgets::default(),
+        };
+        let spool = settings.spool.clone();
+        let stage = TableStage::new(settings, existing, lake.live_files())?;
+        let Loaded { stage, schema, end, rejects } = load(self.source, resource, (stage, spool), &start, self.events).await?;
+        if end.records > 0 {
+            check_columns(resource, &schema)?;
+        }
+        let name: Arc<str> = Arc::from(resource.name.as_str());
+        if end.records > 0 && rejects.count() == end.records {
+            let text = "no record became a row: all of them are rejects".to_owned();
+            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
+        }
+        let change = reconcile(&start, &schema, &resource.primary_key)
+            .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
+        for text in changes(&change, before) {
+            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
+        }
+        let schema = change.schema;
+        (self.events)(Event::Finishing { resource: name });
+        // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
+        let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
+            .await
+            .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
+        check_rows(resource, before, &staged)?;
+        Ok(Ready { staged, end, rejects, quarantine: Vec::new() })
+    }
 }
 
 /// What the next run may want to know; published with the files.
@@ -157,76 +221,6 @@ fn failure(error: &RunError) -> ResourceResult {
     ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints() }
 }
 
-async fn one(
-    lake: &Lake,
-    plan: &Plan,
-    options: &RunOptions,
-    resource: &ResourcePlan,
-    source: &Source,
-    events: &Events,
-) -> Result<Ready, RunError> {
-    let name: Arc<str> = Arc::from(resource.name.as_str());
-    events(Event::Started { resource: Arc::clone(&name) });
-    let outcome = stage(lake, plan, options, resource, source, events).await;
-    let failure = outcome.as_ref().err().map(RunError::chain);
-    events(Event::Ended { resource: name, failure });
-    outcome
-}
-
-async fn stage(
-    lake: &Lake,
-    plan: &Plan,
-    options: &RunOptions,
-    resource: &ResourcePlan,
-    source: &Source,
-    events: &Events,
-) -> Result<Ready, RunError> {
-    let mut existing = lake.table(&resource.name).await?;
-    let before = existing.rows();
-    if options.full_refresh {
-        existing.schema = TableSchema::default();
-    }
-    let start = existing.schema.clone();
-    let disposition = if options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
-    let settings = StageSettings {
-        table: resource.name.clone(),
-        primary_key: resource.primary_key.clone(),
-        disposition,
-        partition_by: resource.partition_by.clone(),
-        sort_by: resource.sort_by.clone(),
-        compression: plan.lake.compression,
-        target_file_size: plan.lake.target_file_size,
-        legacy_encodings: plan.lake.legacy_encodings,
-        on_schema_change: plan.lake.on_schema_change,
-        spool: lake.spool().join(&resource.name),
-        budgets: StageBudgets::default(),
-    };
-    let spool = settings.spool.clone();
-    let stage = TableStage::new(settings, existing, lake.live_files())?;
-    let Loaded { stage, schema, end, rejects } = load(source, resource, (stage, spool), &start, events).await?;
-    if end.records > 0 {
-        check_columns(resource, &schema)?;
-    }
-    let name: Arc<str> = Arc::from(resource.name.as_str());
-    if end.records > 0 && rejects.count() == end.records {
-        let text = "no record became a row: all of them are rejects".to_owned();
-        events(Event::Warning { resource: Some(Arc::clone(&name)), text });
-    }
-    let change = reconcile(&start, &schema, &resource.primary_key)
-        .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
-    for text in changes(&change, before) {
-        events(Event::Warning { resource: Some(Arc::clone(&name)), text });
-    }
-    let schema = change.schema;
-    events(Event::Finishing { resource: name });
-    // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
-    let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
-        .await
-        .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
-    check_rows(resource, disposition, before, &staged)?;
-    Ok(Ready { staged, end, rejects, quarantine: Vec::new() })
-}
-
 /// What a run does to the schema of a table that has rows, in words.
 fn changes(change: &Change, rows: u64) -> Vec<String> {
     if rows == 0 {
@@ -237,16 +231,13 @@ fn changes(change: &Change, rows: u64) -> Vec<String> {
     new.into_iter().chain(widened).collect()
 }
 
-/// The share of rows a `replace` may lose unless `expect.max_shrink` says otherwise.
-const REPLACE_SHRINK_MAX: f64 = 0.5;
-
-fn check_rows(resource: &ResourcePlan, disposition: WriteDisposition, before: u64, staged: &StagedTable) -> Result<(), RunError> {
+/// The guards of `expect`.
+fn check_rows(resource: &ResourcePlan, before: u64, staged: &StagedTable) -> Result<(), RunError> {
     let rows = staged.stats.rows_in;
     if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
         return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
     }
-    let default = (disposition == WriteDisposition::Replace).then_some(REPLACE_SHRINK_MAX);
-    let (Some(allowed), after) = (resource.expect.max_shrink.or(default), staged.state.rows()) else { return Ok(()) };
+    let (Some(allowed), after) = (resource.expect.max_shrink, staged.state.rows()) else { return Ok(()) };
     // Row counts are far below 2^53, so the product is exact enough to compare.
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
     let least = before as f64 * (1.0 - allowed);
