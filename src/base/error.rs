@@ -3,7 +3,7 @@
 /// What the operator does about an error. A new kind needs a new operator action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ErrorKind {
-    /// Fix the file or the command; no request was sent.
+    /// Fix the file or the command; no table was changed.
     Config,
     /// Look at what the API answered, or at what lies in the lake.
     Data,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 const EXIT_CODES: &str = "\
 Exit codes:
     0  success
-    2  config: fix the file or the command; no request was sent
+    2  config: fix the file or the command; no table was changed
     3  data: look at what the API answered
     4  credentials: renew them
    20  partial: some resources published, others failed

@@ -47,7 +47,7 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
     }
     terminal::print("\ncolumns:");
     for column in &sample.decoded.rows.schema.columns {
-        terminal::print(&format!("  {}: {}", column.name, column.column_type));
+        terminal::print(&format!("  {}: {}", column.name, report::type_words(&column.column_type)));
     }
     Ok(0)
 }

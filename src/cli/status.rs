@@ -42,7 +42,7 @@ fn tables(plan: &Plan, seen: &Inspection) {
         ));
         print(&format!("  {}", layout(table)));
         for column in &table.schema.columns {
-            print(&format!("    {}: {}", column.name, column.column_type));
+            print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }
         if let Some(state) = seen.state.get(name) {
             print(&format!("  state: {state}"));

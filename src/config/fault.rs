@@ -246,9 +246,6 @@ impl ConfigErrors {
 /// One line a fault: `file:line:column: `key.path`: what is wrong`, which editors and terminals make clickable.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.faults.len() > 1 {
-            writeln!(f, "{} faults in `{}`", self.faults.len(), self.file)?;
-        }
         for (i, fault) in self.faults.iter().enumerate() {
             let newline = if i == 0 { "" } else { "\n" };
             write!(f, "{newline}{}:{}:{}: {fault}", self.file, fault.line, fault.column)?;

@@ -20,12 +20,13 @@ pub(crate) struct RejectLog {
     waiting: Vec<u8>,
     parts: Vec<PathBuf>,
     count: u64,
+    first: Option<Reject>,
 }
 
 impl RejectLog {
     /// An empty log that keeps its parts in `folder`, the table's spool, made by its stage.
     pub(crate) fn new(resource: &str, folder: PathBuf) -> Self {
-        Self { resource: resource.to_owned(), folder, waiting: Vec::new(), parts: Vec::new(), count: 0 }
+        Self { resource: resource.to_owned(), folder, waiting: Vec::new(), parts: Vec::new(), count: 0, first: None }
     }
 
     /// How many it has.
@@ -33,11 +34,19 @@ impl RejectLog {
         self.count
     }
 
+    /// The first of them, without its text.
+    pub(crate) fn first(&self) -> Option<&Reject> {
+        self.first.as_ref()
+    }
+
     /// Takes the rejects of the next page.
     ///
     /// # Errors
     /// [`LakeError::Disk`].
     pub(crate) async fn push(&mut self, rejects: &[Reject]) -> Result<(), LakeError> {
+        if self.first.is_none() {
+            self.first = rejects.first().map(|reject| Reject { raw: String::new(), ..reject.clone() });
+        }
         for reject in rejects {
             let line = serde_json::json!({
                 "resource": self.resource, "page": reject.page, "record": reject.record, "path": reject.path,

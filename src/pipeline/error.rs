@@ -75,6 +75,19 @@ pub(crate) enum RunError {
         /// The limit.
         max: u64,
     },
+    /// `on_reject: quarantine`, and nothing else came.
+    #[error(
+        "none of the {records} records of `{resource}` became a row; the first, on page {}: `{}` should be {}, found {}",
+        first.page, first.path, first.expected, first.actual
+    )]
+    OnlyRejects {
+        /// The resource.
+        resource: String,
+        /// How many came.
+        records: u64,
+        /// The first.
+        first: Box<Reject>,
+    },
     /// Fewer rows than `expect.min_rows`.
     #[error("`{resource}` brought {rows} rows, `expect.min_rows` is {min}; the table keeps what it has")]
     TooFewRows {
@@ -147,6 +160,7 @@ impl RunError {
             Self::NoSuchColumn { .. }
             | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
+            | Self::OnlyRejects { .. }
             | Self::TooFewRows { .. }
             | Self::Shrinks { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
@@ -163,6 +177,9 @@ impl RunError {
             Self::Source(error) => return error.hint().into_iter().collect(),
             Self::Rejected { first, .. } if first.actual == "nothing" => {
                 "every record needs it: is it the member's exact name, as `preview` shows it? `on_reject: quarantine` keeps such records aside"
+            }
+            Self::OnlyRejects { .. } => {
+                "the declared schema or the `primary_key` is of another table; `preview` shows what comes"
             }
             Self::Rejected { .. } => {
                 "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"

@@ -129,7 +129,8 @@ impl Decoding<'_> {
         let (mut pages, mut records, mut duplicate_members) = (0, 0, 0);
         while let Some(next) = decoded.next().await {
             let (page, judge, bytes) = next?;
-            let (facts, page_records) = (page.facts, page.rows.batch.num_rows() as u64 + page.rejects.len() as u64);
+            let page_rows = page.rows.batch.num_rows() as u64;
+            let (facts, page_records) = (page.facts, page_rows + page.rejects.len() as u64);
             if judge.facts.send(facts).is_err() {
                 return Ok(None);
             }
@@ -141,7 +142,7 @@ impl Decoding<'_> {
             duplicate_members += page.duplicate_members;
             self.take_rejects(page.rejects).await?;
             self.widen_so_far(&page.rows.schema)?;
-            if page_records > 0 && std::mem::take(&mut self.is_first_page) {
+            if page_rows > 0 && std::mem::take(&mut self.is_first_page) {
                 self.warn_of_columns();
             }
             if page.rows.batch.num_rows() > 0 {

@@ -182,14 +182,14 @@ impl Running<'_> {
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
         let Loaded { stage, schema, end, rejects } = load(self.source, resource, (stage, spool), &start, self.events).await?;
+        if let Some(first) = rejects.first().filter(|_| rejects.count() == end.records) {
+            let first = Box::new(first.clone());
+            return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
+        }
         if end.records > 0 {
             check_columns(resource, &schema)?;
         }
         let name: Arc<str> = Arc::from(resource.name.as_str());
-        if end.records > 0 && rejects.count() == end.records {
-            let text = "no record became a row: all of them are rejects".to_owned();
-            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
-        }
         let change = reconcile(&start, &schema, &resource.primary_key)
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
         for text in changes(&change, before) {

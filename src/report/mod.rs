@@ -7,4 +7,4 @@ mod summary;
 mod words;
 
 pub(crate) use summary::{exit_code, failure, summary};
-pub(crate) use words::{bytes, count, counted, duration, run_lines};
+pub(crate) use words::{bytes, count, counted, duration, run_lines, type_words};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::pipeline::{Completeness, ResourceResult, RunFacts};
+use crate::schema::ColumnType;
 use crate::source::EndReason;
 
 /// `1234567` as `1,234,567`.
@@ -43,6 +44,19 @@ pub(crate) fn duration(time: Duration) -> String {
         1..60 => format!("{:.1} s", time.as_secs_f64()),
         60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A column's type with all that is in it: `list of struct {key: text, value: text}`.
+pub(crate) fn type_words(column_type: &ColumnType) -> String {
+    match column_type {
+        ColumnType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{}: {}", field.name, type_words(&field.column_type))).collect();
+            format!("struct {{{}}}", fields.join(", "))
+        }
+        ColumnType::List(element) => format!("list of {}", type_words(element)),
+        scalar => scalar.to_string(),
     }
 }
 

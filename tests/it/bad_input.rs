@@ -87,7 +87,6 @@ fn a_column_that_no_record_has_is_named_with_the_nearest_one() {
     for (key, words) in [
         ("sort_by: -balanc", ["`sort_by`", "`balanc`", "did you mean `balance`?"]),
         ("partition_by: curency", ["`partition_by`", "`curency`", "did you mean `currency`?"]),
-        ("primary_key: id_\non_reject: quarantine", ["`primary_key`", "`id_`", "which no record has"]),
     ] {
         let api = things(|_| answer(&json!({"data": [wallet(1)]})));
         let endpoint = "endpoint: {path: /things, data_selector: data, paginator: single_page}\nwrite_disposition: append";
@@ -95,6 +94,18 @@ fn a_column_that_no_record_has_is_named_with_the_nearest_one() {
         let ended = sandbox.run();
         ended.failed_with(3, &words);
         assert!(ended.stderr.contains("warning: things: "), "told before the last page\n{ended}");
+        assert!(sandbox.data_files().is_empty());
+    }
+}
+
+#[test]
+fn a_run_of_nothing_but_rejects_is_no_success() {
+    for on_reject in ["quarantine", "fail"] {
+        let api = things(|_| answer(&json!({"data": [wallet(1)]})));
+        let endpoint = "endpoint: {path: /things, data_selector: data, paginator: single_page}\nwrite_disposition: merge";
+        let resource = format!("{endpoint}\nprimary_key: id_\non_reject: {on_reject}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+        sandbox.run().failed_with(3, &["`$.id_` should be a value, found nothing", "hint:"]);
         assert!(sandbox.data_files().is_empty());
     }
 }

@@ -36,7 +36,13 @@ fn preview_shows_rows_and_types_and_writes_nothing() {
     );
     check(
         &sandbox.lakeward(&["preview", "lakeward.yaml", "customer_usage"]),
-        &["{code: c1, cents: 1}", "2026-10-08T00:01:00Z", "charge: struct", "created_at: timestamp", "tags: list of text"],
+        &[
+            "{code: c1, cents: 1}",
+            "2026-10-08T00:01:00Z",
+            "charge: struct {code: text, cents: int64}",
+            "created_at: timestamp",
+            "tags: list of text",
+        ],
     );
     assert_eq!(api.requests().len(), 2, "a page is one request");
     assert!(!sandbox.lake().exists());

@@ -576,7 +576,7 @@ fn nesting_size_and_aliases_are_bounded() {
 #[test]
 fn faults_are_told_together_one_a_line_with_the_file() {
     let errors = load_text(&config("concurrency: 0", "methd: GET", "", "", "")).unwrap_err();
-    let expected = "2 faults in `/etc/lakeward/test.yaml`
+    let expected = "\
 /etc/lakeward/test.yaml:2:54: `client.concurrency`: expected a whole number from 1 to 64, found the number `0`
 /etc/lakeward/test.yaml:6:25: `resources[0].endpoint.methd`: unknown key; did you mean `method`?";
     assert_eq!(errors.to_string(), expected);
