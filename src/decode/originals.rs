@@ -1,7 +1,7 @@
 //! Originals along a file: how the slots of each leaf were spelled, from its first row to its last.
 //!
-//! In: batches in the order in which they are written ([`SpellingLog::record`]), or some rows of them ([`SpellingLog::take`]). Out: a cursor that [`crate::decode::widen_array`] reads while the file's
-//! columns come back, in slices of any size. Invariants: one slot for each slot of a leaf's array, null or not; a list has a
+//! In: batches in the order in which they are written ([`SpellingLog::record`]). Out: a cursor that
+//! [`crate::decode::widen_array`] reads while the file's columns come back, in slices of any size. Invariants: one slot for each slot of a leaf's array, null or not; a list has a
 //! slot for each element, and a null list has none. Leaves move on independently.
 //! Memory: runs of equal spelling are one; exceptions cost their text ([`SpellingLog::exceptional_bytes`]).
 

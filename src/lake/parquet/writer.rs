@@ -239,7 +239,7 @@ impl ParquetFile {
         Ok(())
     }
 
-    /// Writes the footer. The file is not durable yet: [`FinishedFile::sync`].
+    /// Writes the footer. The file is not durable yet: the stage syncs what it hands on.
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].

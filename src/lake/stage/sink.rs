@@ -1,6 +1,6 @@
 //! Rows on their way into a Parquet file: as they come, or sorted a row group at a time.
 //!
-//! Invariant: a sorted sink holds at most [`StageBudgets::sorted_rows`] rows, or a row group's bytes of them, and a chunk.
+//! Invariant: a sorted sink holds at most [`crate::lake::StageBudgets::sorted_rows`] rows, or a row group's bytes of them, and a chunk.
 
 use std::sync::Arc;
 
