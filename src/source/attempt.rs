@@ -12,7 +12,7 @@ use crate::base::RedactedUrl;
 use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
 use crate::source::body::{BodyFault, not_json, receive, receive_start};
-use crate::source::client::Client;
+use crate::source::client::{Call, Client};
 use crate::source::error::Place;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::Spent;
@@ -57,7 +57,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`].
-    pub(super) async fn attempt(&self, template: &Template, request: &PageRequest) -> Result<Answer, Failure> {
+    pub(super) async fn attempt(&self, call: &Call, request: &PageRequest) -> Result<Answer, Failure> {
+        let template = &call.template;
         let place =
             || Place { resource: template.resource.to_string(), page: request.number, url: RedactedUrl::new(&request.url) };
         let refused = |to: &Url, why| {
@@ -67,6 +68,7 @@ impl Client {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let (response, trusted) = self.send(template, request, &url).await?;
+            self.note_time(call, response.headers());
             if !is_redirect(response.status()) {
                 let withheld = template.credentials.are_given() && !trusted;
                 return self.look_at(response, template, &place, url, withheld).await;

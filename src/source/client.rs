@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use reqwest::header::HeaderMap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -17,6 +18,7 @@ use crate::source::event::{Events, SourceEvent, WaitReason};
 use crate::source::gate::Gate;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
+use crate::source::server_time::{Earliest, SkewWatch};
 
 /// Bounds of one page that nobody needs to set.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +47,7 @@ pub(super) struct Client {
     events: Events,
     permits: Semaphore,
     gate: Gate,
+    skew: SkewWatch,
 }
 
 /// What the requests of one fetch share.
@@ -55,6 +58,8 @@ pub(super) struct Call {
     pub(super) requests: AtomicU64,
     /// Set once the resource has ended: requests behind the end finish or fail, but wait no more.
     pub(super) ended: CancellationToken,
+    /// When it began, by the server's clock.
+    pub(super) server_time: Earliest,
 }
 
 impl Client {
@@ -78,6 +83,7 @@ impl Client {
             events,
             permits: Semaphore::new(plan.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             gate: Gate::new(&plan.rate_limits),
+            skew: SkewWatch::default(),
         })
     }
 
@@ -94,6 +100,14 @@ impl Client {
         }
         let secure = builder(&self.plan).build().map_err(|source| SourceError::Setup { source })?;
         Ok(self.secure.get_or_init(|| secure))
+    }
+
+    /// Learns the server's time from an answer of `call`.
+    pub(super) fn note_time(&self, call: &Call, headers: &HeaderMap) {
+        call.server_time.note(headers);
+        if let Some(text) = self.skew.warning(headers, self.clock.now()) {
+            self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
+        }
     }
 
     /// Tells `event`.
@@ -155,7 +169,7 @@ impl Client {
         }
         spent.attempts += 1;
         call.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(self.attempt(&call.template, request).await)
+        Ok(self.attempt(call, request).await)
     }
 
     async fn pass(&self, call: &Call, why: WaitReason, now: Instant, until: Instant) -> Result<(), SourceError> {

@@ -23,6 +23,7 @@ use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
 use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, whole_number};
 use crate::source::request::Template;
+use crate::source::server_time::Earliest;
 use crate::source::{Delivery, End, EndReason, Judge, Page, PageFacts, SourceError, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
@@ -34,7 +35,12 @@ const EMPTY_PAGES_MAX: u32 = 5;
 /// Whatever keeps the resource from being whole.
 pub(super) async fn fetch(client: Arc<Client>, plan: &ResourcePlan, out: mpsc::Sender<Delivery>) -> Result<End, SourceError> {
     let template = Template::new(&client.plan, plan)?;
-    let call = Arc::new(Call { template, requests: AtomicU64::new(0), ended: CancellationToken::new() });
+    let call = Arc::new(Call {
+        template,
+        requests: AtomicU64::new(0),
+        ended: CancellationToken::new(),
+        server_time: Earliest::default(),
+    });
     let paginator = paginator(&plan.endpoint.paginator);
     let mut fetch = Fetch {
         window: client.plan.concurrency.max(1),
@@ -380,7 +386,8 @@ impl Fetch {
             }
         }
         let requests = self.call.requests.load(Ordering::Relaxed);
-        Ok(End { reason, pages, records, bytes, requests, total: total.or(self.paginator.total_records()) })
+        let server_time = self.call.server_time.get();
+        Ok(End { reason, pages, records, bytes, requests, total: total.or(self.paginator.total_records()), server_time })
     }
 
     fn abandoned(&self) -> SourceError {

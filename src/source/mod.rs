@@ -20,6 +20,7 @@ mod preview;
 mod reach;
 mod request;
 mod retry;
+mod server_time;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::base::RedactedUrl;
@@ -76,6 +77,8 @@ pub(crate) struct End {
     pub(crate) requests: u64,
     /// The API's own total of records, where it told one.
     pub(crate) total: Option<u64>,
+    /// The earliest `Date` of its answers: the fetch's start by the server's own clock, in whole seconds. `None` without any.
+    pub(crate) server_time: Option<DateTime<Utc>>,
 }
 
 /// Why a resource has no more pages.

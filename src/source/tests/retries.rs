@@ -186,3 +186,15 @@ async fn cancelling_ends_a_wait_and_a_request_at_once_and_is_no_normal_end() {
         assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Cancelled);
     }
 }
+
+#[tokio::test]
+async fn e_100_the_servers_time_of_the_first_answer_is_known_and_a_wrong_clock_is_told_once() {
+    let page = |at: &str| Reply::json(format!(r#"{{"data":{},"total":20}}"#, ids(0..10))).header("date", at);
+    let api = FakeApi::start().rows("/orders", 20, 10).then("/orders", page("Sun, 22 Nov 2026 09:00:00 GMT"));
+    let outcome = Case::new(&api, offset(10, stop_rules())).with(|case| case.client.concurrency = 1).read().await;
+    assert_eq!(outcome.end().server_time, Some("2026-11-22T09:00:00Z".parse().unwrap()));
+    assert_eq!(outcome.warnings().len(), 1, "{:?}", outcome.events);
+    assert!(outcome.warnings()[0].starts_with("this machine's clock is 3600 s ahead of the API's"));
+    let silent = Case::new(&FakeApi::start().page("/orders", ids(0..3)), PaginatorPlan::SinglePage).read().await;
+    assert_eq!((silent.end().server_time, silent.warnings().len()), (None, 0));
+}
