@@ -10,6 +10,7 @@ mod fault;
 mod plan;
 mod raw;
 mod read;
+mod request;
 mod resolve;
 mod substitute;
 mod tree;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use plan::*;
+pub(crate) use request::{BindError, Binding, Request, RequestData, RequestTemplate};
 
 /// What a config is read from. Nothing else of the outside is looked at.
 pub(crate) struct Inputs<'a> {

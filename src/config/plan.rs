@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::base::{JsonPath, Secret};
+use crate::config::request::RequestTemplate;
 
 /// One whole run.
 #[derive(Debug, Clone)]
@@ -117,6 +118,14 @@ pub(crate) struct ResourcePlan {
     pub(crate) name: String,
     /// What is requested.
     pub(crate) endpoint: EndpointPlan,
+    /// The resources whose records it is requested for, one by one; none for most.
+    pub(crate) parents: Vec<ParentPlan>,
+    /// Values of those records that become columns.
+    pub(crate) include_from_parent: Vec<IncludePlan>,
+    /// What happens when a record of a parent lacks a field that is needed.
+    pub(crate) on_missing_parent_field: OnMissing,
+    /// `false`: read for its children, and no table.
+    pub(crate) selected: bool,
     /// Columns of the primary key; empty without one.
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.
@@ -142,19 +151,43 @@ pub(crate) struct SchemaFile {
     pub(crate) text: String,
 }
 
+/// A resource whose records another one is requested for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ParentPlan {
+    /// Its name.
+    pub(crate) resource: String,
+    /// The fields that are asked of each of its records.
+    pub(crate) fields: Vec<JsonPath>,
+}
+
+/// A value of a parent's record that becomes a column of the child's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IncludePlan {
+    /// Which of the parents.
+    pub(crate) parent: usize,
+    /// Which of its fields.
+    pub(crate) field: usize,
+    /// The column; dlt's name is `_<parent>_<field>`.
+    pub(crate) column: String,
+}
+
+/// What happens to a record of a parent that lacks a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum OnMissing {
+    /// The child fails.
+    #[default]
+    Fail,
+    /// The child is not requested for it; counted and listed.
+    Skip,
+}
+
 /// What is requested, page by page.
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointPlan {
-    /// The first page's URL, without `params` and credentials.
-    pub(crate) url: Url,
+    /// The first page's request.
+    pub(crate) request: RequestTemplate,
     /// GET or POST.
     pub(crate) method: Method,
-    /// Query parameters in order, nulls dropped, lists repeated; booleans as dlt sends them (`True`, `False`).
-    pub(crate) params: Vec<(String, String)>,
-    /// JSON body.
-    pub(crate) json: Option<serde_json::Value>,
-    /// Headers besides the client's, winning over them.
-    pub(crate) headers: Vec<(String, Secret)>,
     /// Where the records are; `None` means found on the first page, or refused there when that is a guess.
     pub(crate) data_selector: Option<JsonPath>,
     /// How the next page is found.

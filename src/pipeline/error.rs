@@ -1,7 +1,7 @@
 //! Everything that can end a run or one of its resources.
 
 use crate::base::ErrorKind;
-use crate::config::Plan;
+use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};
 use crate::lake::{LakeError, PartitionError};
 use crate::schema::SchemaError;
@@ -43,6 +43,14 @@ pub(crate) enum RunError {
         column: String,
         /// What it is probably a misspelling of.
         near: Option<String>,
+    },
+    /// A request cannot be made from the values at hand.
+    #[error("the request of `{resource}` cannot be made")]
+    Request {
+        /// The resource.
+        resource: String,
+        /// Why.
+        source: BindError,
     },
     /// The lake side.
     #[error(transparent)]
@@ -157,7 +165,8 @@ impl RunError {
             Self::Decode(error) => error.kind(),
             Self::Schema { source, .. } => source.kind(),
             Self::Lake(error) => error.kind(),
-            Self::NoSuchColumn { .. }
+            Self::Request { .. }
+            | Self::NoSuchColumn { .. }
             | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
             | Self::OnlyRejects { .. }

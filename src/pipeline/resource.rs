@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::config::{OnReject, PaginatorPlan, ResourcePlan};
+use crate::config::{OnReject, PaginatorPlan, Request, ResourcePlan};
 use crate::decode::{DecodePlan, DecodedPage, Decoder, Reject};
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::columns::{check_columns, declared_schema};
@@ -74,7 +74,9 @@ pub(crate) async fn load(
         rejects: RejectLog::new(&resource.name, spool),
         thread,
     };
-    let (fetched, decoded) = tokio::join!(source.fetch(resource, deliver), decoding.run(deliveries));
+    let request = bound(resource)?;
+    let (fetched, decoded) =
+        tokio::join!(source.fetch(resource, request, source.concurrency(), deliver), decoding.run(deliveries));
     // A decoder that fails closes the way back, which the source can only report as an interruption: its cause comes first.
     let Decoded { stage, schema, rejects, pages, records } = match (decoded, &fetched) {
         (Err(error), _) => return Err(error),
@@ -90,6 +92,12 @@ pub(crate) async fn load(
         )));
     }
     Ok(Loaded { stage, schema, end, rejects })
+}
+
+/// The request of a resource without parents.
+fn bound(resource: &ResourcePlan) -> Result<Request, RunError> {
+    let bound = resource.endpoint.request.bind(&|_| None);
+    bound.map_err(|source| RunError::Request { resource: resource.name.clone(), source })
 }
 
 fn internal(what: &str) -> RunError {
@@ -266,7 +274,8 @@ pub(crate) async fn first_page(source: &Source, resource: &ResourcePlan) -> Resu
         drop(deliveries);
         delivery.map(|delivery| delivery.page)
     };
-    let (fetched, first) = tokio::join!(source.fetch(resource, deliver), first);
+    let request = bound(resource)?;
+    let (fetched, first) = tokio::join!(source.fetch(resource, request, 1, deliver), first);
     let Some(page) = first else {
         return Err(fetched.err().map_or_else(|| internal("the source ended without a page"), RunError::from));
     };

@@ -1,8 +1,8 @@
 //! One resource from its first page to its end.
 //!
 //! Pages are requested ahead where the paginator can guess their places, delivered in order, and judged in order once their
-//! facts are in. At most `concurrency` requests are under way, twice as many pages requested and not delivered, so that one slow
-//! answer does not hold up the requests behind it, and `concurrency` pages delivered and not judged.
+//! facts are in. At most `ahead` requests are under way, twice as many pages requested and not delivered, so that one slow
+//! answer does not hold up the requests behind it, and `ahead` pages delivered and not judged.
 //! A page fetched ahead that turns out void is discarded; a failure of a page fetched ahead counts only when its turn comes.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::config::ResourcePlan;
+use crate::config::{Request, ResourcePlan};
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled};
 use crate::source::error::{Place, Repeated};
@@ -33,8 +33,14 @@ const EMPTY_PAGES_MAX: u32 = 5;
 ///
 /// # Errors
 /// Whatever keeps the resource from being whole.
-pub(super) async fn fetch(client: Arc<Client>, plan: &ResourcePlan, out: mpsc::Sender<Delivery>) -> Result<End, SourceError> {
-    let template = Template::new(&client.plan, plan)?;
+pub(super) async fn fetch(
+    client: Arc<Client>,
+    plan: &ResourcePlan,
+    request: Request,
+    ahead: usize,
+    out: mpsc::Sender<Delivery>,
+) -> Result<End, SourceError> {
+    let template = Template::new(&client.plan, plan, request)?;
     let call = Arc::new(Call {
         template,
         requests: AtomicU64::new(0),
@@ -43,7 +49,7 @@ pub(super) async fn fetch(client: Arc<Client>, plan: &ResourcePlan, out: mpsc::S
     });
     let paginator = paginator(&plan.endpoint.paginator);
     let mut fetch = Fetch {
-        window: client.plan.concurrency.max(1),
+        window: ahead.max(1),
         client,
         call,
         expected_total: plan.expect.total.clone().map(|path| (path, paginator.wanted().len())),

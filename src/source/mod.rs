@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
-use crate::config::{ClientPlan, ResourcePlan};
+use crate::config::{ClientPlan, Request, ResourcePlan};
 use crate::source::client::{Bounds, Client};
 
 pub(crate) use error::SourceError;
@@ -66,13 +66,25 @@ impl Source {
         Ok(Self { client: Arc::new(Client::new(plan, clock, cancel, events, bounds)?) })
     }
 
-    /// Reads `resource` to its end and sends its pages in order, each as soon as `out` has room.
+    /// Reads `resource` from its first page, `request`, to its end and sends the pages in order, each as soon as `out` has room. Of pages whose
+    /// places can be guessed, at most `ahead` requests are under way.
     /// When it fails, pages not judged yet get no verdict: their rows do not count.
     ///
     /// # Errors
     /// Whatever keeps the resource from being whole, after the retries are spent; [`SourceError::Cancelled`] when cancelled.
-    pub(crate) async fn fetch(&self, resource: &ResourcePlan, out: mpsc::Sender<Delivery>) -> Result<End, SourceError> {
-        fetch::fetch(Arc::clone(&self.client), resource, out).await
+    pub(crate) async fn fetch(
+        &self,
+        resource: &ResourcePlan,
+        request: Request,
+        ahead: usize,
+        out: mpsc::Sender<Delivery>,
+    ) -> Result<End, SourceError> {
+        fetch::fetch(Arc::clone(&self.client), resource, request, ahead, out).await
+    }
+
+    /// Requests that may be in flight for all resources together.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.client.plan.concurrency.max(1)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The few words of a server's answer that an error may show: short, on one line, without any configured secret.
 
-use crate::config::{AuthPlan, ClientPlan, EndpointPlan};
+use crate::config::{AuthPlan, ClientPlan, EndpointPlan, Request};
 use crate::source::auth::base64;
 
 /// The longest preview in bytes.
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Redactor {
 
 impl Redactor {
     /// Knows every secret that requests of this endpoint carry, in each spelling a server may echo.
-    pub(super) fn new(client: &ClientPlan, endpoint: &EndpointPlan) -> Self {
+    pub(super) fn new(client: &ClientPlan, endpoint: &EndpointPlan, request: &Request) -> Self {
         let mut secrets = Vec::new();
         for auth in client.auth.iter().chain(&endpoint.auth) {
             match auth {
@@ -35,7 +35,7 @@ impl Redactor {
                 }
             }
         }
-        let headers = client.headers.iter().chain(&endpoint.headers).map(|(_, value)| value.expose());
+        let headers = client.headers.iter().chain(&request.headers).map(|(_, value)| value.expose());
         secrets.extend(headers.filter(|value| value.len() >= HEADER_SECRET_BYTES_MIN).map(str::to_owned));
         let mut spellings: Vec<String> = secrets
             .into_iter()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use url::Url;
 
-use crate::config::{AuthPlan, ClientPlan, Method, ResourcePlan, Slot};
+use crate::config::{AuthPlan, ClientPlan, Method, Request, RequestData, ResourcePlan, Slot};
 use crate::source::SourceError;
 use crate::source::auth::{Credentials, header_name, hidden, remove_parameters};
 use crate::source::paginate::{Place as Where, Position};
@@ -34,6 +34,7 @@ pub(super) struct Template {
     url: Url,
     params: Vec<(String, String)>,
     json: Option<Value>,
+    data: Option<RequestData>,
     client_headers: HeaderMap,
     endpoint_headers: HeaderMap,
 }
@@ -45,28 +46,29 @@ pub(super) struct PageRequest {
     pub(super) number: u64,
     /// The URL.
     pub(super) url: Url,
-    /// The JSON body.
+    /// The body.
     pub(super) body: Option<Bytes>,
 }
 
 impl Template {
     /// # Errors
     /// [`SourceError::BadHeader`] when a header of the config cannot be sent.
-    pub(super) fn new(client: &ClientPlan, resource: &ResourcePlan) -> Result<Self, SourceError> {
+    pub(super) fn new(client: &ClientPlan, resource: &ResourcePlan, request: Request) -> Result<Self, SourceError> {
         let endpoint = &resource.endpoint;
         let auth = endpoint.auth.as_ref().or(client.auth.as_ref());
         Ok(Self {
             resource: Arc::from(resource.name.as_str()),
-            reach: Reach::new(client, &endpoint.url, auth),
-            redactor: Redactor::new(client, endpoint),
+            reach: Reach::new(client, &request.url, auth),
+            redactor: Redactor::new(client, endpoint, &request),
             credentials: Credentials::new(auth)?,
             key: auth.map(|auth| key_of(auth, endpoint.auth.is_some())),
             method: endpoint.method,
-            url: endpoint.url.clone(),
-            params: endpoint.params.clone(),
-            json: endpoint.json.clone(),
             client_headers: headers(&client.headers)?,
-            endpoint_headers: headers(&endpoint.headers)?,
+            endpoint_headers: headers(&request.headers)?,
+            url: request.url,
+            params: request.params,
+            json: request.json,
+            data: request.data,
         })
     }
 
@@ -101,7 +103,15 @@ impl Template {
                 url
             }
         };
-        PageRequest { number, url, body: json.map(|json| Bytes::from(json.to_string())) }
+        let body = match (json, &self.data) {
+            (Some(json), _) => Some(Bytes::from(json.to_string())),
+            (None, Some(RequestData::Raw(text))) => Some(Bytes::from(text.clone())),
+            (None, Some(RequestData::Form(pairs))) => {
+                Some(Bytes::from(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()))
+            }
+            (None, None) => None,
+        };
+        PageRequest { number, url, body }
     }
 
     /// Adds to `url` and gives as headers what the host of `url` may have; whether that included the credentials.
@@ -123,8 +133,13 @@ impl Template {
         } else {
             self.credentials.strip(url);
         }
-        if has_body {
-            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        let content_type = match &self.data {
+            None => Some("application/json"),
+            Some(RequestData::Form(_)) => Some("application/x-www-form-urlencoded"),
+            Some(RequestData::Raw(_)) => None,
+        };
+        if let (true, Some(content_type)) = (has_body, content_type) {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         (headers, trusted)

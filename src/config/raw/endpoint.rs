@@ -10,8 +10,8 @@ use crate::config::raw::{Auth, Credential, Entries, Field, Node, Paginator, Scal
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Endpoint {
-    /// Path below `client.base_url`, or a whole `http(s)://` URL. `{name}` is filled from `params.name`, which is then not sent; `{{` and `}}`
-    /// are braces. Default: the resource's name. In `resource_defaults` it has no effect.
+    /// Path below `client.base_url`, or a whole `http(s)://` URL. `{name}` is filled from `params.name`, which is then not sent;
+    /// `{resources.NAME.FIELD}` from the records of another resource; `{{` and `}}` are braces. Default: the resource's name. In `resource_defaults` it has no effect.
     pub(crate) path: Field<String>,
     /// Default: `GET`.
     pub(crate) method: Field<Method>,
@@ -19,6 +19,8 @@ pub(crate) struct Endpoint {
     pub(crate) params: Field<Entries<Node>>,
     /// JSON body, an object. Default: none.
     pub(crate) json: Field<Entries<Node>>,
+    /// Any other body: a form as a map or a list of pairs, or text that is sent as it is. Not together with `json`. Default: none.
+    pub(crate) data: Field<Node>,
     /// Headers besides the client's, winning over them. Values are treated as secrets. Default: none.
     pub(crate) headers: Field<Entries<Credential>>,
     /// JSON path of the records in a page; `$` is the page itself. Default: found on the first page, or refused there when that is a guess; `$`

@@ -47,7 +47,6 @@ const LATER: [(&str, &[&str]); 3] = [
         &[
             "columns",
             "file_format",
-            "include_from_parent",
             "max_table_nesting",
             "merge_key",
             "nested_hints",
@@ -59,11 +58,11 @@ const LATER: [(&str, &[&str]); 3] = [
             "table_name",
         ],
     ),
-    ("Endpoint", &["data", "incremental", "response_actions"]),
+    ("Endpoint", &["incremental", "response_actions"]),
 ];
 
 /// Endpoint keys that are often written one level too high.
-const ENDPOINT_KEYS: [&str; 8] = ["path", "method", "params", "json", "headers", "data_selector", "paginator", "auth"];
+const ENDPOINT_KEYS: [&str; 9] = ["path", "method", "params", "json", "data", "headers", "data_selector", "paginator", "auth"];
 
 /// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.
 pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
@@ -77,7 +76,7 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
         ("Resource", _) if ENDPOINT_KEYS.contains(&key) => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.{key}") })
         }
-        ("Resource", "incremental" | "response_actions" | "data") => Some(Problem::NotYet { what: key.to_owned() }),
+        ("Resource", "incremental" | "response_actions") => Some(Problem::NotYet { what: key.to_owned() }),
         ("Endpoint", "primary_key" | "write_disposition" | "schema" | "partition_by" | "sort_by" | "expect" | "name") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("resources[].{key}") })
         }

@@ -27,7 +27,8 @@ pub(crate) use paginator::{
     Paginator,
 };
 pub(crate) use resource::{
-    Disposition, DispositionMap, Expect, OnReject, Partition, Resource, Sort, SortForm, SortOrder, TransformName,
+    Disposition, DispositionMap, Expect, Include, OnMissingParentField, OnReject, Partition, Resource, Sort, SortForm, SortOrder,
+    TransformName,
 };
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
 

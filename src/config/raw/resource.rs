@@ -33,10 +33,49 @@ pub(crate) struct Resource {
     pub(crate) on_reject: Field<OnReject>,
     /// With `on_reject: quarantine`: rejects past this number fail the run. Default: no limit.
     pub(crate) max_rejects: Field<u64>,
-    /// `false`: not loaded. Default: true.
+    /// Values of the parent's record that become columns `_<parent>_<field>`: JSON paths, or maps with a name of their own. Default: none.
+    pub(crate) include_from_parent: Field<Vec<Field<Either<String, Include>>>>,
+    /// `cross_product`: placeholders of two or more parents are filled with every combination of their records. Default: one parent.
+    pub(crate) parents: Field<Parents>,
+    /// What happens when a record of a parent lacks a field that a placeholder names. Default: `fail`.
+    pub(crate) on_missing_parent_field: Field<OnMissingParentField>,
+    /// `false`: read for its children only, and no table. Default: true.
     pub(crate) selected: Field<bool>,
     /// dlt's key, accepted without effect: resources and pages are fetched side by side, up to `client.concurrency`.
     pub(crate) parallelized: Field<bool>,
+}
+
+/// A value of the parent's record that becomes a column.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["field"]))]
+pub(crate) struct Include {
+    /// JSON path of the value in the parent's record.
+    #[schemars(with = "String")]
+    pub(crate) field: Field<String>,
+    /// The column. Default: `_<parent>_<field>`.
+    #[serde(rename = "as")]
+    pub(crate) column: Field<String>,
+    /// Which parent, where there are several. Default: the only one.
+    pub(crate) parent: Field<String>,
+}
+
+/// How several parents go together.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Parents {
+    /// Every combination of their records, the first parent's slowest.
+    CrossProduct,
+}
+
+/// What happens when a record of a parent lacks a field.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnMissingParentField {
+    /// The child fails.
+    Fail,
+    /// The child is not requested for it; counted and listed.
+    Skip,
 }
 
 /// How rows enter a table.

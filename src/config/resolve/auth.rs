@@ -68,17 +68,18 @@ fn check_sendable(cx: Context<'_>, id: NodeId, secret: &Secret) {
     }
 }
 
-/// Headers in order. `fill` makes the text to send of a value's node.
+/// Headers in order. `fill` makes the text to send of a value's node, its header's name and the value.
 pub(crate) fn headers(
     cx: Context<'_>,
     field: &Field<Entries<Credential>>,
-    fill: &dyn Fn(NodeId, &Secret) -> Option<Secret>,
+    fill: &mut dyn FnMut(NodeId, &str, &Secret) -> Option<Secret>,
 ) -> Vec<(String, Secret)> {
     let Some((map_id, Entries(entries))) = field.set() else { return Vec::new() };
     let mut headers: Vec<(String, Secret)> = Vec::new();
     for (name, value) in entries {
         let id = value.place().unwrap_or(map_id);
-        if !is_token(name) {
+        // A name with braces is checked once it is filled in.
+        if !is_token(name) && !name.contains('{') {
             let expected = "a header name (letters, digits and `-`)".to_owned();
             cx.fault(id, Problem::Wrong { expected, found: format!("`{name}`") });
         }
@@ -88,7 +89,7 @@ pub(crate) fn headers(
         match value {
             Field::Set(id, Credential(secret)) => {
                 check_sendable(cx, *id, secret);
-                headers.extend(fill(*id, secret).map(|secret| (name.clone(), secret)));
+                headers.extend(fill(*id, name, secret).map(|secret| (name.clone(), secret)));
             }
             Field::Null(id) => cx.fault(*id, Problem::Wrong { expected: "text".to_owned(), found: "nothing".to_owned() }),
             Field::Absent | Field::Invalid => {}

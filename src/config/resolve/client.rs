@@ -34,7 +34,7 @@ impl Client {
 pub(crate) fn resolve(cx: Context<'_>, id: NodeId, client: &raw::Client) -> Client {
     let meaning = "the API's address, such as `https://api.example.com`";
     let base_url = cx.required(&client.base_url, id, "base_url", meaning).and_then(|(id, text)| base_url(cx, id, text));
-    let headers = auth::headers(cx, &client.headers, &|_, secret| Some(secret.clone()));
+    let headers = auth::headers(cx, &client.headers, &mut |_, _, secret| Some(secret.clone()));
     let auth = auth::resolve(cx, &client.auth);
     let no_timeout = raw::Timeout::default();
     let timeout = client.timeout.get().unwrap_or(&no_timeout);

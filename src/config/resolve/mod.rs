@@ -8,6 +8,8 @@ mod client;
 mod endpoint;
 mod lake;
 mod paginator;
+mod parents;
+mod request;
 mod resource;
 mod table;
 mod template;
@@ -63,7 +65,15 @@ fn all_resources(
     if let Some(id) = defaults.name.place() {
         cx.reader.conflict(id, "a name belongs to one resource, not to `resource_defaults`");
     }
-    let mut skipped = false;
+    let all_names: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Field::Set(_, Either::Map(resource)) => resource.name.get().cloned(),
+            Field::Set(_, Either::Text(name)) => Some(name.clone()),
+            Field::Null(_) | Field::Invalid | Field::Absent => None,
+        })
+        .collect();
+    let (mut skipped, mut places) = (false, Vec::new());
     for entry in entries {
         let (id, resource) = match entry {
             Field::Set(id, Either::Map(resource)) => (*id, resource.clone()),
@@ -87,11 +97,16 @@ fn all_resources(
         }
         names.push(name.clone());
         let selected = resource.selected.clone().or(&defaults.selected).get().copied().unwrap_or(true);
-        match resource::resolve(cx, id, resource, defaults, client) {
-            Some(plan) if selected => plans.push(plan),
-            _ => skipped |= selected,
+        match resource::resolve(cx, id, resource, defaults, (client, &all_names)) {
+            Some(plan) => {
+                plans.push(plan);
+                places.push(id);
+            }
+            None => skipped |= selected,
         }
     }
+    parents::check_circles(cx, &plans, &places);
+    let plans = parents::needed(plans);
     if plans.is_empty() && !skipped && !entries.is_empty() && names.len() == entries.len() {
         cx.reader.conflict(id, "nothing to load: every resource is `selected: false`");
     }

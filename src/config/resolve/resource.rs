@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar};
 use crate::config::resolve::client::Client;
-use crate::config::resolve::{Context, endpoint, table};
+use crate::config::resolve::template::Names;
+use crate::config::resolve::{Context, endpoint, parents, table};
 use crate::config::tree::NodeId;
 use crate::config::{Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
 
@@ -12,7 +13,13 @@ use crate::config::{Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDi
 const MAX_SHRINK_OF_REPLACE: f64 = 0.5;
 
 /// The plan of one resource; `None` when a fault leaves it open.
-pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: Resource, defaults: &Resource, client: &Client) -> Option<ResourcePlan> {
+pub(crate) fn resolve(
+    cx: Context<'_>,
+    id: NodeId,
+    raw: Resource,
+    defaults: &Resource,
+    (client, resources): (&Client, &[String]),
+) -> Option<ResourcePlan> {
     let raw = merged(raw, defaults);
     let (name_id, name) = raw.name.set()?;
     let name = cx.checked_name(name_id, name);
@@ -20,7 +27,21 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: Resource, defaults: &Res
         Field::Set(_, Either::Map(endpoint)) => endpoint.clone(),
         _ => Endpoint::default(),
     };
-    let endpoint = endpoint::resolve(cx, id, raw.name.get()?, &endpoint_raw, client);
+    let names = Names::new(resources, false);
+    let endpoint = endpoint::resolve(cx, id, raw.name.get()?, &endpoint_raw, client, &names);
+    let include_from_parent = parents::includes(cx, &raw, &names);
+    let used = names.into_used();
+    if let (Some(id), true) = (used.second, raw.parents.is_unset()) {
+        let named: Vec<String> = used.parents.iter().map(|parent| format!("`{}`", parent.resource)).collect();
+        let why = format!(
+            "a resource has one parent, and this one names {}; with `parents: cross_product` it is requested for every combination of their records",
+            named.join(" and ")
+        );
+        cx.reader.conflict(id, why);
+    }
+    if let (Some(id), true) = (raw.parents.place(), used.second.is_none()) {
+        cx.reader.conflict(id, "`parents: cross_product` goes with placeholders of two or more resources");
+    }
     let primary_key = table::columns(cx, &raw.primary_key);
     let write_disposition = disposition(cx, &raw.write_disposition);
     if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() {
@@ -35,6 +56,10 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: Resource, defaults: &Res
     Some(ResourcePlan {
         name: name?,
         endpoint: endpoint?,
+        parents: used.parents,
+        include_from_parent,
+        on_missing_parent_field: parents::on_missing(&raw.on_missing_parent_field),
+        selected: raw.selected.get().copied().unwrap_or(true),
         primary_key,
         write_disposition: write_disposition?,
         schema,
@@ -60,6 +85,9 @@ fn merged(raw: Resource, defaults: &Resource) -> Resource {
         expect: raw.expect.or(&defaults.expect),
         on_reject: raw.on_reject.or(&defaults.on_reject),
         max_rejects: raw.max_rejects.or(&defaults.max_rejects),
+        include_from_parent: raw.include_from_parent.or(&defaults.include_from_parent),
+        parents: raw.parents.or(&defaults.parents),
+        on_missing_parent_field: raw.on_missing_parent_field.or(&defaults.on_missing_parent_field),
         selected: raw.selected.or(&defaults.selected),
         parallelized: raw.parallelized.or(&defaults.parallelized),
     }
@@ -79,6 +107,7 @@ fn merged_endpoint(raw: EndpointField, defaults: &EndpointField) -> EndpointFiel
         method: raw.method.or(&defaults.method),
         params: merged_entries(raw.params, &defaults.params),
         json: merged_entries(raw.json, &defaults.json),
+        data: raw.data.or(&defaults.data),
         headers: raw.headers.or(&defaults.headers),
         data_selector: raw.data_selector.or(&defaults.data_selector),
         paginator: raw.paginator.or(&defaults.paginator),

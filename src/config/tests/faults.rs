@@ -83,34 +83,20 @@ fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
         ],
     );
     check(
-        &endpoint("data: {a: 1}, incremental: {}, response_actions: []"),
+        &endpoint("incremental: {}, response_actions: []"),
         &[
-            "6:25: `resources[0].endpoint.data`: `data` is not supported yet",
-            "6:39: `resources[0].endpoint.incremental`: `incremental` is not supported yet",
-            "6:56: `resources[0].endpoint.response_actions`: `response_actions` is not supported yet",
+            "6:25: `resources[0].endpoint.incremental`: `incremental` is not supported yet",
+            "6:42: `resources[0].endpoint.response_actions`: `response_actions` is not supported yet",
         ],
     );
     check(
-        &endpoint(
-            "params: {b: {type: resolve, resource: x, field: y}, c: '{incremental.start_value}'}, headers: {A: '{resources.x.y}'}",
-        ),
-        &[
-            "6:37: `resources[0].endpoint.params.b`: `type: resolve` is not supported yet",
-            "6:80: `resources[0].endpoint.params.c`: `{incremental.start_value}` is not supported yet",
-            "6:123: `resources[0].endpoint.headers.A`: `{resources.x.y}` is not supported yet",
-        ],
-    );
-    check(
-        &resource(
-            "columns: []\ntable_format: delta\ninclude_from_parent: [a]\nprocessing_steps: []\nmerge_key: a\nnested: flatten",
-        ),
+        &resource("columns: []\ntable_format: delta\nprocessing_steps: []\nmerge_key: a\nnested: flatten"),
         &[
             "7:5: `resources[0].columns`: `columns` is not supported yet",
             "8:5: `resources[0].table_format`: `table_format` is not supported yet",
-            "9:5: `resources[0].include_from_parent`: `include_from_parent` is not supported yet",
-            "10:5: `resources[0].processing_steps`: `processing_steps` is not supported yet",
-            "11:5: `resources[0].merge_key`: `merge_key` is not supported yet",
-            "12:13: `resources[0].nested`: `flatten` is not supported yet",
+            "9:5: `resources[0].processing_steps`: `processing_steps` is not supported yet",
+            "10:5: `resources[0].merge_key`: `merge_key` is not supported yet",
+            "11:13: `resources[0].nested`: `flatten` is not supported yet",
         ],
     );
     check(
@@ -466,11 +452,13 @@ fn objects_and_braces_in_params_are_explained() {
     );
     check(
         &endpoint("").replace("path: p", "path: 'a/{id}/x'"),
-        &["6:22: `resources[0].endpoint.path`: `{id}` is not in `params`; write `{{` and `}}` for braces"],
+        &[
+            "6:22: `resources[0].endpoint.path`: `{id}` is not in `params`; write `{resources.NAME.FIELD}` for a value of another resource, `{{` and `}}` for braces",
+        ],
     );
     check(
         &endpoint("").replace("path: p", "path: 'a/{resources.p.id}'"),
-        &["6:22: `resources[0].endpoint.path`: `{resources.p.id}` is not supported yet"],
+        &["6:22: `resources[0].endpoint.path`: unknown resource `p`; did you mean `r`?"],
     );
     check(
         &endpoint("").replace("path: p", "path: 'https://u:pw@x'"),
@@ -595,4 +583,61 @@ proptest::proptest! {
         let doubled: String = config[..to].iter().chain(&config[from..]).collect();
         let _ = load_text(&doubled);
     }
+}
+
+#[test]
+fn placeholders_of_parents_are_checked_before_any_request() {
+    let two = |first: &str, second: &str| root(&format!("  - name: a\n    {first}\n  - name: b\n    {second}\n"));
+    check(
+        &two("endpoint: a", "endpoint: {path: 'a/{resources.aa.id}'}"),
+        &["10:22: `resources[2].endpoint.path`: unknown resource `aa`; did you mean `a`?"],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: 'a/{resources.a}'}"),
+        &[
+            "10:22: `resources[2].endpoint.path`: `{resources.a}` names a resource and no field of its records; write `{resources.NAME.FIELD}`",
+        ],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: 'a/{incremental.start_value}'}"),
+        &[
+            "10:22: `resources[2].endpoint.path`: `{incremental.start_value}` needs `endpoint.incremental`, which this endpoint does not have",
+        ],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: 'a/{resources.a.id:.2f}'}"),
+        &[
+            "10:22: `resources[2].endpoint.path`: `{resources.a.id:.2f}` has a format other than fill, alignment, `0`, width, precision, `s` and `d`",
+        ],
+    );
+    check(
+        &two("endpoint: {path: '{resources.b.id}/x'}", "endpoint: {path: '{resources.a.id}/x'}"),
+        &["7:5: `resources[1]`: resource `a` waits for itself, by way of `b`"],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: '{resources.a.id}/{resources.r.id}/x'}"),
+        &[
+            "10:22: `resources[2].endpoint.path`: a resource has one parent, and this one names `a` and `r`; with `parents: cross_product` it is requested for every combination of their records",
+        ],
+    );
+    check(
+        &two("endpoint: a", "include_from_parent: [id]"),
+        &[
+            "10:27: `resources[2].include_from_parent[0]`: `include_from_parent` needs one parent: a placeholder such as `{resources.NAME.FIELD}` in path, params, json, data or headers; of several, name one with `parent`",
+        ],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: x, params: {a: {type: resolve, resource: a, field: id}}}"),
+        &[
+            "10:37: `resources[2].endpoint.params.a`: a parameter of `type: resolve` has to stand in the path as `{its name}`; elsewhere write `{resources.NAME.FIELD}`",
+        ],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: 'x/{a}', params: {a: {type: resolve, resorce: a, field: id}}}"),
+        &["10:68: `resources[2].endpoint.params.a.resorce`: unknown key; did you mean `resource`?"],
+    );
+    check(
+        &two("endpoint: a", "endpoint: {path: 'https://{resources.a.id}.example.com/x'}"),
+        &["10:22: `resources[2].endpoint.path`: the host of a URL has to be written out"],
+    );
 }

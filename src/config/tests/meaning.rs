@@ -14,6 +14,11 @@ fn paginator(keys: &str) -> PaginatorPlan {
     endpoint_of(&endpoint(&format!("paginator: {keys}"))).paginator
 }
 
+/// The request of an endpoint without open placeholders.
+fn request(endpoint: &EndpointPlan) -> Request {
+    endpoint.request.bind(&|_| None).unwrap()
+}
+
 fn param(name: &str) -> Slot {
     Slot::Param(name.to_owned())
 }
@@ -51,7 +56,7 @@ fn the_guides_config_means_what_the_guide_says() {
     let names: Vec<&str> = resources.iter().map(|resource| resource.name.as_str()).collect();
     assert_eq!(names, ["customer_usage", "wallets"]);
     for resource in &resources {
-        assert_eq!(resource.endpoint.url.as_str(), format!("https://api.example.com/v1/{}", resource.name));
+        assert_eq!(request(&resource.endpoint).url.as_str(), format!("https://api.example.com/v1/{}", resource.name));
         assert_eq!(resource.endpoint.paginator, offset);
         assert_eq!(resource.endpoint.data_selector, Some(path("data")));
         assert_eq!(resource.primary_key, ["id"]);
@@ -71,7 +76,7 @@ fn json_is_yaml() {
     let text =
         r#"{"name": "n", "client": {"base_url": "http://a.test"}, "resources": ["posts"], "lake": {"url": "s3://bucket/a/b/"}}"#;
     let plan = plan(text);
-    assert_eq!(plan.resources[0].endpoint.url.as_str(), "http://a.test/posts");
+    assert_eq!(request(&plan.resources[0].endpoint).url.as_str(), "http://a.test/posts");
     assert_eq!(plan.lake.location, LakeLocation::S3 { bucket: "bucket".into(), prefix: "a/b".into() });
     assert_eq!(plan.resources[0].write_disposition, WriteDisposition::Append);
 }
@@ -88,7 +93,7 @@ fn anchors_and_merge_keys_are_followed() {
 
 #[test]
 fn paths_are_joined_as_dlt_joins_them() {
-    let url = |path: &str| endpoint_of(&endpoint("").replace("path: p", &format!("path: '{path}'"))).url.to_string();
+    let url = |path: &str| request(&endpoint_of(&endpoint("").replace("path: p", &format!("path: '{path}'")))).url.to_string();
     assert_eq!(url("p"), "http://a.test/v1/p");
     assert_eq!(url("/p"), "http://a.test/v1/p");
     assert_eq!(url(""), "http://a.test/v1/");
@@ -102,7 +107,7 @@ fn paths_are_joined_as_dlt_joins_them() {
 fn short_forms_stand_for_the_full_ones() {
     let text = config("", "", "", "", "  - posts\n  - {name: users, endpoint: people}");
     let plan = plan(&text);
-    let urls: Vec<&str> = plan.resources.iter().map(|resource| resource.endpoint.url.as_str()).collect();
+    let urls: Vec<String> = plan.resources.iter().map(|resource| request(&resource.endpoint).url.to_string()).collect();
     assert_eq!(urls, ["http://a.test/v1/p", "http://a.test/v1/posts", "http://a.test/v1/people"]);
     assert_eq!(paginator("single_page"), PaginatorPlan::SinglePage);
     assert_eq!(paginator("auto"), PaginatorPlan::Undeclared);
@@ -197,11 +202,11 @@ fn the_nearest_paginator_wins_and_null_takes_a_default_back() {
 #[test]
 fn a_path_that_ends_in_a_placeholder_is_one_record() {
     let one = endpoint_of(&endpoint("params: {id: 7, x: 1}").replace("path: p", "path: 'users/{id}'"));
-    assert_eq!(one.url.as_str(), "http://a.test/v1/users/7");
-    assert_eq!(one.params, [("x".to_owned(), "1".to_owned())], "what fills the path is not sent again");
+    assert_eq!(request(&one).url.as_str(), "http://a.test/v1/users/7");
+    assert_eq!(request(&one).params, [("x".to_owned(), "1".to_owned())], "what fills the path is not sent again");
     assert_eq!(one.data_selector, Some(JsonPath::root()));
     let many = endpoint_of(&endpoint("params: {id: 7}").replace("path: p", "path: 'users/{id}/posts'"));
-    assert_eq!((many.url.as_str(), many.data_selector), ("http://a.test/v1/users/7/posts", None));
+    assert_eq!((request(&many).url.as_str(), many.data_selector), ("http://a.test/v1/users/7/posts", None));
 }
 
 #[test]
@@ -209,7 +214,7 @@ fn params_are_sent_as_dlt_sends_them() {
     let endpoint = endpoint_of(&endpoint(
         "params: {a: x, b: true, c: [1, null, two], d: null, e: '', f: 1.50, g: '{{\"k\": 1}}', h: '${BRACED}', i: 0123, j: []}",
     ));
-    let params: Vec<String> = endpoint.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let params: Vec<String> = request(&endpoint).params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(params, ["a=x", "b=True", "c=1", "c=two", "e=", "f=1.50", "g={\"k\": 1}", "h=a{b}c", "i=0123"]);
 }
 
@@ -219,7 +224,7 @@ fn a_json_body_keeps_its_types() {
         endpoint_of(&endpoint("method: POST, json: {a: 1, b: [true, null, 1.5, '{{x}}'], c: {d: '7'}, e: 18446744073709551615}"));
     let expected: serde_json::Value =
         serde_json::from_str(r#"{"a": 1, "b": [true, null, 1.5, "{x}"], "c": {"d": "7"}, "e": 18446744073709551615}"#).unwrap();
-    assert_eq!((endpoint.method, endpoint.json), (Method::Post, Some(expected)));
+    assert_eq!((endpoint.method, request(&endpoint).json), (Method::Post, Some(expected)));
 }
 
 #[test]
@@ -235,13 +240,13 @@ fn resource_defaults_are_merged_by_dlts_rules() {
     let own = "params: {sort: down, q: z}, json: {y: 3}, headers: {A: own}";
     let merged = plan(&config("", own, "primary_key: id", "", defaults)).resources.remove(0);
     assert_eq!((merged.primary_key, merged.write_disposition), (vec!["id".to_owned()], WriteDisposition::Merge));
-    let params: Vec<String> = merged.endpoint.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let params: Vec<String> = request(&merged.endpoint).params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(params, ["limit=5", "sort=down", "q=z"]);
-    assert_eq!(merged.endpoint.json, Some(serde_json::json!({"x": 1, "y": 3})));
-    assert_eq!(merged.endpoint.headers, [("A".to_owned(), Secret::new("own"))], "headers are replaced whole");
+    assert_eq!(request(&merged.endpoint).json, Some(serde_json::json!({"x": 1, "y": 3})));
+    assert_eq!(request(&merged.endpoint).headers, [("A".to_owned(), Secret::new("own"))], "headers are replaced whole");
     assert_eq!(merged.endpoint.data_selector, Some(path("items")));
     let taken_back = plan(&config("", "params: null, data_selector: null", "", "", defaults)).resources.remove(0);
-    assert_eq!((taken_back.endpoint.params.len(), taken_back.endpoint.data_selector), (0, None));
+    assert_eq!((request(&taken_back.endpoint).params.len(), taken_back.endpoint.data_selector), (0, None));
 }
 
 #[test]
@@ -323,4 +328,56 @@ fn lakes_are_folders_or_buckets() {
     assert!(lake.publish_together && lake.legacy_encodings && lake.on_schema_change == OnSchemaChange::Leave);
     let options: Vec<(&str, &str)> = lake.options.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(options, [("aws_region", "x"), ("aws_allow_http", "true")]);
+}
+
+/// The request of the second of two resources, with these values of the parent's fields.
+fn child(endpoint: &str, values: &[&str]) -> (ResourcePlan, Request) {
+    let text = format!("{}  - {{name: b, endpoint: {endpoint}}}\n", root(""));
+    let child = plan(&text).resources.remove(1);
+    let request = child.endpoint.request.bind(&|binding| match binding {
+        Binding::Parent { parent: 0, field } => values.get(*field).copied(),
+        _ => None,
+    });
+    (child, request.unwrap())
+}
+
+#[test]
+fn values_of_a_parent_go_into_path_params_body_and_headers() {
+    let endpoint = "{path: 'r/{resources.r.id}/x', params: {n: 'a{resources.r.user.name}'}, \
+                    json: {id: '{resources.r.id}', '{resources.r.user.name}': ['{resources.r.id}!']}, headers: {X-Id: '{resources.r.id:>3}'}}";
+    let (plan, request) = child(endpoint, &["\"bo\"", "7"]);
+    let fields: Vec<String> = plan.parents[0].fields.iter().map(ToString::to_string).collect();
+    assert_eq!((plan.parents[0].resource.as_str(), fields), ("r", vec!["$.user.name".to_owned(), "$.id".to_owned()]));
+    assert_eq!(request.url.as_str(), "http://a.test/v1/r/7/x");
+    assert_eq!(request.params, [("n".to_owned(), "abo".to_owned())]);
+    assert_eq!(request.json, Some(serde_json::json!({"id": 7, "bo": ["7!"]})));
+    assert_eq!(request.headers[0].1.expose(), "  7");
+}
+
+#[test]
+fn the_older_form_of_a_parents_value_is_the_same() {
+    let (plan, request) = child("{path: 'r/{rid}/x', params: {rid: {type: resolve, resource: r, field: id}, z: 1}}", &["7"]);
+    assert_eq!(plan.parents.len(), 1);
+    assert_eq!(request.url.as_str(), "http://a.test/v1/r/7/x");
+    assert_eq!(request.params, [("z".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn data_is_a_form_or_goes_as_it_is() {
+    let data = |data: &str| request(&endpoint_of(&endpoint(&format!("method: POST, data: {data}")))).data.unwrap();
+    let form =
+        |pairs: &[(&str, &str)]| RequestData::Form(pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect());
+    assert_eq!(data("{a: 1, b: [x, y], c: null}"), form(&[("a", "1"), ("b", "x"), ("b", "y")]));
+    assert_eq!(data("[[a, 1], [a, true]]"), form(&[("a", "1"), ("a", "True")]));
+    assert_eq!(data("'<q>{{}}</q>'"), RequestData::Raw("<q>{}</q>".to_owned()));
+}
+
+#[test]
+fn a_resource_that_is_not_selected_is_read_where_another_needs_it() {
+    let text = format!(
+        "{}  - {{name: b, endpoint: 'r/{{resources.c.id}}/x'}}\n  - {{name: c, selected: false}}\n  - {{name: d, selected: false}}\n",
+        root("")
+    );
+    let plans: Vec<(String, bool)> = plan(&text).resources.into_iter().map(|plan| (plan.name, plan.selected)).collect();
+    assert_eq!(plans, [("r".to_owned(), true), ("b".to_owned(), true), ("c".to_owned(), false)]);
 }

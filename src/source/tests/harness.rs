@@ -61,6 +61,7 @@ impl Clock for TestClock {
 pub(super) struct Case {
     pub(super) client: ClientPlan,
     pub(super) resource: ResourcePlan,
+    pub(super) request: Request,
     pub(super) bounds: Bounds,
     pub(super) clock: TestClock,
     pub(super) cancel: CancellationToken,
@@ -161,7 +162,14 @@ impl Case {
         let base_url: url::Url = base_url.parse().unwrap();
         Self {
             client: client(base_url.clone()),
-            resource: resource(base_url.join("/orders").unwrap(), paginator),
+            resource: resource(paginator),
+            request: Request {
+                url: base_url.join("/orders").unwrap(),
+                params: Vec::new(),
+                json: None,
+                data: None,
+                headers: Vec::new(),
+            },
             bounds: Bounds::default(),
             clock: TestClock::new(),
             cancel: CancellationToken::new(),
@@ -180,7 +188,8 @@ impl Case {
         let source = Source::bounded(&self.client, Arc::new(self.clock), self.cancel, listener, self.bounds).unwrap();
         let (sender, receiver) = mpsc::channel(2);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
-        let (result, ids) = tokio::join!(source.fetch(&self.resource, sender), reader(receiver, &wanted));
+        let (result, ids) =
+            tokio::join!(source.fetch(&self.resource, self.request, self.client.concurrency, sender), reader(receiver, &wanted));
         let events = events.lock().unwrap().clone();
         Outcome { result, ids, events }
     }
@@ -242,19 +251,20 @@ fn client(base_url: url::Url) -> ClientPlan {
     }
 }
 
-fn resource(url: url::Url, paginator: PaginatorPlan) -> ResourcePlan {
+fn resource(paginator: PaginatorPlan) -> ResourcePlan {
     ResourcePlan {
         name: "orders".to_owned(),
         endpoint: EndpointPlan {
-            url,
+            request: RequestTemplate::default(),
             method: Method::Get,
-            params: Vec::new(),
-            json: None,
-            headers: Vec::new(),
             data_selector: None,
             paginator,
             auth: None,
         },
+        parents: Vec::new(),
+        include_from_parent: Vec::new(),
+        on_missing_parent_field: OnMissing::Fail,
+        selected: true,
         primary_key: Vec::new(),
         write_disposition: WriteDisposition::Append,
         schema: None,

@@ -62,7 +62,7 @@ async fn e_29_a_post_stays_a_post_or_is_refused() {
         let api = FakeApi::start().then("/orders", Reply::redirect(status, "/search")).page("/search", ids(0..3));
         let post = |case: &mut Case| {
             case.resource.endpoint.method = Method::Post;
-            case.resource.endpoint.json = Some(serde_json::json!({"q": 1}));
+            case.request.json = Some(serde_json::json!({"q": 1}));
         };
         let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(post).read().await;
         if follows {
@@ -114,13 +114,13 @@ async fn e_30_other_hosts_are_refused_or_given_no_credentials() {
 #[tokio::test]
 async fn an_absolute_endpoint_elsewhere_is_read_without_credentials() {
     let (api, other) = (FakeApi::start(), FakeApi::start().page("/orders", ids(0..3)));
-    let elsewhere = |case: &mut Case| case.resource.endpoint.url = format!("{}/orders", other.url()).parse().unwrap();
+    let elsewhere = |case: &mut Case| case.request.url = format!("{}/orders", other.url()).parse().unwrap();
     let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(with_headers).with(elsewhere).read().await;
     assert_eq!(outcome.ids, [0, 1, 2]);
     assert_eq!(carried(&other.requests()[0]), [""; 0]);
 
     let other = other.then("/orders", Reply::status(401));
-    let elsewhere = |case: &mut Case| case.resource.endpoint.url = format!("{}/orders", other.url()).parse().unwrap();
+    let elsewhere = |case: &mut Case| case.request.url = format!("{}/orders", other.url()).parse().unwrap();
     let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(elsewhere).read().await;
     assert!(outcome.error().contains("(this host was given none: list it in `auth.hosts`"), "{}", outcome.error());
 }
@@ -150,7 +150,7 @@ async fn e_86_next_links_are_resolved_and_given_the_credentials_back() {
         .then("/orders", Reply::json(page(ids(3..6), r#""orders/more?q=a b%20c""#)))
         .then("/orders/more", Reply::json(page(ids(6..9), r#""/orders/last""#)))
         .then("/orders/last", Reply::json(page(ids(9..12), r#""""#)));
-    let params = |case: &mut Case| case.resource.endpoint.params = vec![("limit".to_owned(), "100".to_owned())];
+    let params = |case: &mut Case| case.request.params = vec![("limit".to_owned(), "100".to_owned())];
     let outcome = Case::new(&api, json_link()).with(params).read().await;
     assert_eq!(outcome.ids, (0..12).collect::<Vec<_>>(), "{outcome:?}");
     let sent: Vec<String> = api.requests().into_iter().map(|request| format!("{}?{}", request.path, request.raw_query)).collect();

@@ -99,7 +99,7 @@ async fn positions_go_into_the_body_where_the_config_says_so() {
     };
     let post = |case: &mut Case| {
         case.resource.endpoint.method = Method::Post;
-        case.resource.endpoint.json = Some(serde_json::json!({"q": "x"}));
+        case.request.json = Some(serde_json::json!({"q": "x"}));
     };
     let outcome = Case::new(&api, paginator).with(post).read().await;
     assert_eq!(outcome.ids.len(), 25, "{outcome:?}");
