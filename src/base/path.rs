@@ -1,14 +1,52 @@
-//! JSON paths: the part of RFC 9535 that can be followed while a document streams by.
+//! JSON paths: RFC 9535 as dlt writes it, and JSON Pointer (RFC 6901).
 //!
-//! `$`, names (`a.b`, `['@odata.nextLink']`, bare names with `-`), indices (`[0]`) and `[*]`. Filters, slices and `..`
-//! need the whole document and are refused by name.
+//! *Simple* paths are followed while a page streams by: `$`, names (`a.b`, `['@odata.nextLink']`, bare names with `-`), indices (`[0]`) and
+//! `[*]`. All others (`..`, slices, indices from the end, `|`, filters, `.*`) need the whole document, and are evaluated on a tree of it.
+
+mod translate;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::base::path::translate::queries;
 
 /// A parsed path. The empty path is `$`, the document itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct JsonPath {
     steps: Vec<Step>,
+    /// Set for a path that is not simple, which then has no steps.
+    document: Option<Arc<Document>>,
+}
+
+/// A path that needs the whole document.
+#[derive(Debug)]
+struct Document {
+    text: String,
+    /// What all of them find, one after the other, is what the path finds.
+    queries: Vec<Query>,
+}
+
+/// One side of a path's `|`.
+#[derive(Debug)]
+struct Query {
+    whole: serde_json_path::JsonPath,
+    /// The part before the first filter, slice or `*`, and the part up to and with it.
+    choice: Option<(serde_json_path::JsonPath, serde_json_path::JsonPath)>,
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Document {}
+
+impl Hash for Document {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
 }
 
 /// One step of a [`JsonPath`].
@@ -35,13 +73,21 @@ pub(crate) enum JsonPathError {
         /// Where, counted in characters from 1.
         at: usize,
     },
-    /// A part of JSONPath that lakeward does not follow.
-    #[error("`{path}` uses {what}, which is not supported: write names, `[0]` and `[*]`")]
+    /// An operator that computes.
+    #[error("`{path}` uses {what}, which lakeward does not have: a path finds values and does not compute")]
     Unsupported {
         /// The path as written.
         path: String,
         /// The unsupported construct.
-        what: &'static str,
+        what: String,
+    },
+    /// Refused by the evaluator.
+    #[error("`{path}` is not a JSON path: {why}")]
+    Query {
+        /// The path as written.
+        path: String,
+        /// In the evaluator's words.
+        why: String,
     },
 }
 
@@ -55,77 +101,199 @@ impl JsonPath {
     /// A path of `steps` from the document's root.
     #[must_use]
     pub(crate) fn from_steps(steps: Vec<Step>) -> Self {
-        Self { steps }
+        Self { steps, document: None }
     }
 
-    /// The steps from the root, none for `$`.
+    /// Whether the path can be followed while a document streams by; only then its steps say where it leads.
+    #[must_use]
+    pub(crate) fn is_simple(&self) -> bool {
+        self.document.is_none()
+    }
+
+    /// The steps of a simple path from the root, none for `$` and for a path that is not simple.
     #[must_use]
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Reads a path as dlt and RFC 9535 write it.
-    ///
-    /// # Errors
-    /// [`JsonPathError`] when the text is no path, or uses a construct that needs the whole document.
-    pub(crate) fn parse(text: &str) -> Result<Self, JsonPathError> {
-        let chars: Vec<char> = text.trim().chars().collect();
-        let syntax = |why, at: usize| JsonPathError::Syntax { path: text.to_owned(), why, at: at + 1 };
-        let unsupported = |what| JsonPathError::Unsupported { path: text.to_owned(), what };
-        if chars.is_empty() {
-            return Err(syntax("it is empty", 0));
-        }
-        let (mut steps, mut i) = (Vec::new(), usize::from(chars[0] == '$'));
-        let mut name_may_start = i == 0;
-        while let Some(&c) = chars.get(i) {
-            match c {
-                '.' if chars.get(i + 1) == Some(&'.') => return Err(unsupported("`..`")),
-                '.' if name_may_start => return Err(syntax("a name is missing", i)),
-                '.' => {
-                    i += 1;
-                    name_may_start = true;
-                    if i == chars.len() {
-                        return Err(syntax("a name is missing", i));
-                    }
-                }
-                '[' => {
-                    let (step, next) = bracket(&chars, i + 1).map_err(|fault| match fault {
-                        Fault::Syntax(why, at) => syntax(why, at),
-                        Fault::Unsupported(what) => unsupported(what),
-                    })?;
-                    steps.push(step);
-                    i = next;
-                    name_may_start = false;
-                }
-                '*' if name_may_start => {
-                    steps.push(Step::Every);
-                    i += 1;
-                    name_may_start = false;
-                }
-                '|' => return Err(unsupported("`|`")),
-                '`' => return Err(unsupported("an operator in backticks")),
-                ']' | '\'' | '"' | '(' | ')' | '?' => return Err(syntax("this character cannot stand here", i)),
-                _ if name_may_start => {
-                    let end = (i..chars.len()).find(|&k| ".[]|`'\"()?*".contains(chars[k])).unwrap_or(chars.len());
-                    steps.push(Step::Key(chars[i..end].iter().collect::<String>().trim().to_owned()));
-                    i = end;
-                    name_may_start = false;
-                }
-                _ => return Err(syntax("a `.` or `[` is missing", i)),
+    /// Where in `document` the values are that the path finds, in its order.
+    pub(crate) fn locate(&self, document: &serde_json::Value) -> Vec<Vec<Step>> {
+        match &self.document {
+            Some(path) => path.queries.iter().flat_map(|query| located(&query.whole, document)).collect(),
+            // A simple path is written as RFC 9535 has it.
+            None => {
+                serde_json_path::JsonPath::parse(&self.to_string()).map(|query| located(&query, document)).unwrap_or_default()
             }
         }
-        Ok(Self { steps })
     }
+
+    /// Whether the path finds nothing in `document` because there is nothing to choose from, or nothing that its filter lets pass: what it
+    /// chooses from is there.
+    pub(crate) fn has_no_choice(&self, document_value: &serde_json::Value) -> bool {
+        let written = self.to_string();
+        let Some(path) = self.document.clone().or_else(|| document(&written, vec![written.clone()]).ok()?.document) else {
+            return false;
+        };
+        path.queries.iter().filter_map(|query| query.choice.as_ref()).any(|(before, through)| {
+            before.query(document_value).iter().any(|value| value.is_array() || value.is_object())
+                && through.query(document_value).is_empty()
+        })
+    }
+
+    /// The path without `[*]` at its end, where it has a simple one: a list stands for its elements.
+    #[must_use]
+    pub(crate) fn without_last_every(mut self) -> Self {
+        while self.steps.last() == Some(&Step::Every) {
+            self.steps.pop();
+        }
+        self
+    }
+
+    /// Reads a path as dlt and RFC 9535 write it, or a JSON Pointer such as `/meta/next`.
+    ///
+    /// # Errors
+    /// [`JsonPathError`] when the text is no path, or uses an operator that computes.
+    pub(crate) fn parse(text: &str) -> Result<Self, JsonPathError> {
+        let trimmed = text.trim();
+        if trimmed.starts_with('/') {
+            return pointer(trimmed);
+        }
+        match simple(trimmed) {
+            Ok(steps) => Ok(Self::from_steps(steps)),
+            Err(Fault::Syntax(why, at)) => Err(JsonPathError::Syntax { path: text.to_owned(), why, at: at + 1 }),
+            Err(Fault::NotSimple) => document(trimmed, queries(trimmed)?),
+        }
+    }
+}
+
+fn located(query: &serde_json_path::JsonPath, document: &serde_json::Value) -> Vec<Vec<Step>> {
+    let step = |element: &serde_json_path::PathElement<'_>| match element.as_index() {
+        Some(index) => Step::Index(index),
+        None => Step::Key(element.as_name().unwrap_or_default().to_owned()),
+    };
+    query.query_located(document).locations().map(|location| location.iter().map(step).collect()).collect()
+}
+
+/// The path that stands for what `queries` find.
+fn document(text: &str, queries: Vec<String>) -> Result<JsonPath, JsonPathError> {
+    let parse = |query: &str| {
+        let refused = |error: serde_json_path::ParseError| error.message().to_owned();
+        serde_json_path::JsonPath::parse(query)
+            .map_err(|error| JsonPathError::Query { path: text.to_owned(), why: refused(error) })
+    };
+    let query = |whole: &String| {
+        let choice = match first_choice(whole) {
+            Some((before, through)) => Some((parse(before)?, parse(through)?)),
+            None => None,
+        };
+        Ok(Query { whole: parse(whole)?, choice })
+    };
+    let queries = queries.iter().map(query).collect::<Result<_, _>>()?;
+    Ok(JsonPath { steps: Vec::new(), document: Some(Arc::new(Document { text: text.to_owned(), queries })) })
+}
+
+/// The part of an RFC 9535 query before its first filter, slice or `*`, and the part up to and with it; `None` where there is none, or a `..`
+/// before it.
+fn first_choice(query: &str) -> Option<(&str, &str)> {
+    let (mut depth, mut quote, mut start, mut escaped, mut chooses) = (0_u32, None, 0, false, false);
+    let mut previous = ' ';
+    for (at, c) in query.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '.') if depth == 0 && previous == '.' => return None,
+            (None, '[') => {
+                if depth == 0 {
+                    start = at;
+                }
+                depth += 1;
+            }
+            (None, ']') => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && chooses {
+                    return Some((query.get(..start)?, query.get(..=at)?));
+                }
+            }
+            (None, '?' | '*' | ':') if depth == 1 => chooses = true,
+            _ => {}
+        }
+        previous = c;
+    }
+    None
+}
+
+/// A JSON Pointer. A number in it is an index or a name, whichever is there.
+fn pointer(text: &str) -> Result<JsonPath, JsonPathError> {
+    let names = text.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+    let names: Vec<String> = names.collect();
+    let is_index = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'))
+    };
+    if !names.iter().any(|name| is_index(name)) {
+        return Ok(JsonPath::from_steps(names.into_iter().map(Step::Key).collect()));
+    }
+    let segment = |name: &String| {
+        let quoted = translate::quoted(name);
+        if is_index(name) { format!("[{name},{quoted}]") } else { format!("[{quoted}]") }
+    };
+    document(text, vec![format!("${}", names.iter().map(segment).collect::<String>())])
+}
+
+/// The steps of a simple path.
+fn simple(text: &str) -> Result<Vec<Step>, Fault> {
+    let chars: Vec<char> = text.chars().collect();
+    if chars.is_empty() {
+        return Err(Fault::Syntax("it is empty", 0));
+    }
+    let (mut steps, mut i) = (Vec::new(), usize::from(chars[0] == '$'));
+    let mut name_may_start = i == 0;
+    while let Some(&c) = chars.get(i) {
+        match c {
+            '.' if matches!(chars.get(i + 1), Some('.' | '[')) => return Err(Fault::NotSimple),
+            '.' if name_may_start => return Err(Fault::Syntax("a name is missing", i)),
+            '.' => {
+                i += 1;
+                name_may_start = true;
+                if i == chars.len() {
+                    return Err(Fault::Syntax("a name is missing", i));
+                }
+            }
+            '[' => {
+                let (step, next) = bracket(&chars, i + 1)?;
+                steps.push(step);
+                i = next;
+                name_may_start = false;
+            }
+            '*' | '|' | '`' | '(' => return Err(Fault::NotSimple),
+            ']' | '\'' | '"' | ')' | '?' => return Err(Fault::Syntax("this character cannot stand here", i)),
+            _ if name_may_start => {
+                let end = (i..chars.len()).find(|&k| ".[]|`'\"()?*".contains(chars[k])).unwrap_or(chars.len());
+                steps.push(Step::Key(chars[i..end].iter().collect::<String>().trim().to_owned()));
+                i = end;
+                name_may_start = false;
+            }
+            _ => return Err(Fault::Syntax("a `.` or `[` is missing", i)),
+        }
+    }
+    Ok(steps)
 }
 
 enum Fault {
     Syntax(&'static str, usize),
-    Unsupported(&'static str),
+    /// Perhaps a path that needs the whole document.
+    NotSimple,
 }
 
 /// Reads what stands between `[` and `]`; `i` is just behind the `[`.
 fn bracket(chars: &[char], i: usize) -> Result<(Step, usize), Fault> {
-    let close = |at: usize| if chars.get(at) == Some(&']') { Ok(at + 1) } else { Err(Fault::Syntax("`]` is missing", at)) };
+    let close = |at: usize| match chars.get(at) {
+        Some(']') => Ok(at + 1),
+        Some(',') => Err(Fault::NotSimple),
+        _ => Err(Fault::Syntax("`]` is missing", at)),
+    };
     match chars.get(i) {
         Some('*') => Ok((Step::Every, close(i + 1)?)),
         Some(&quote @ ('\'' | '"')) => {
@@ -149,21 +317,22 @@ fn bracket(chars: &[char], i: usize) -> Result<(Step, usize), Fault> {
         Some(c) if c.is_ascii_digit() => {
             let end = (i..chars.len()).find(|&k| !chars[k].is_ascii_digit()).unwrap_or(chars.len());
             if chars.get(end) == Some(&':') {
-                return Err(Fault::Unsupported("a slice"));
+                return Err(Fault::NotSimple);
             }
             let digits: String = chars[i..end].iter().collect();
             let index = digits.parse().map_err(|_| Fault::Syntax("the index is too large", i))?;
             Ok((Step::Index(index), close(end)?))
         }
-        Some('?') => Err(Fault::Unsupported("a filter")),
-        Some(':') => Err(Fault::Unsupported("a slice")),
-        Some('-') => Err(Fault::Unsupported("an index from the end")),
+        Some('?' | ':' | '-' | '`' | '\\' | '/') => Err(Fault::NotSimple),
         _ => Err(Fault::Syntax("an index, `*` or a quoted name is missing", i)),
     }
 }
 
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(document) = &self.document {
+            return f.write_str(&document.text);
+        }
         f.write_str("$")?;
         for step in &self.steps {
             match step {
@@ -180,32 +349,4 @@ impl fmt::Display for JsonPath {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, shown: &str) {
-        let got = JsonPath::parse(text).map_or_else(|e| format!("error: {e}"), |p| p.to_string());
-        assert_eq!(got, shown, "{text}");
-    }
-
-    #[test]
-    fn paths_are_read_as_dlt_writes_them() {
-        check("data", "$.data");
-        check("$", "$");
-        check("$.a.b", "$.a.b");
-        check("many-results", "$.many-results");
-        check("['@odata.nextLink']", "$['@odata.nextLink']");
-        check("a[0].b[*].c", "$.a[0].b[*].c");
-        check("a.*", "$.a[*]");
-        check(r#"a["x'y"]"#, r"$.a['x\'y']");
-    }
-
-    #[test]
-    fn what_cannot_be_streamed_is_refused_by_name() {
-        check("a..b", "error: `a..b` uses `..`, which is not supported: write names, `[0]` and `[*]`");
-        check("a[?(@.x > 1)]", "error: `a[?(@.x > 1)]` uses a filter, which is not supported: write names, `[0]` and `[*]`");
-        check("a.", "error: `a.` is not a JSON path: a name is missing at character 3");
-        check("a[0", "error: `a[0` is not a JSON path: `]` is missing at character 4");
-        check("", "error: `` is not a JSON path: it is empty at character 1");
-    }
-}
+mod tests;

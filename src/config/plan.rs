@@ -190,10 +190,45 @@ pub(crate) struct EndpointPlan {
     pub(crate) method: Method,
     /// Where the records are; `None` means found on the first page, or refused there when that is a guess.
     pub(crate) data_selector: Option<JsonPath>,
+    /// How records are found where a list of objects at `data_selector` is not all there is to say.
+    pub(crate) records: Option<RecordsPlan>,
     /// How the next page is found.
     pub(crate) paginator: PaginatorPlan,
     /// Credentials instead of the client's.
     pub(crate) auth: Option<AuthPlan>,
+}
+
+/// `endpoint.records`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct RecordsPlan {
+    /// Where the records may be, the first that holds something counts; empty: at `data_selector`.
+    pub(crate) paths: Vec<JsonPath>,
+    /// What is there is a map: its values are the records (`map_values`).
+    pub(crate) by_key: bool,
+    /// The column that keeps a record's key of such a map.
+    pub(crate) key_as: Option<String>,
+    /// Whether what is there is one object, or, when false, must be a list; `None`: either.
+    pub(crate) single: Option<bool>,
+    /// The column that scalars are put into.
+    pub(crate) wrap: Option<String>,
+    /// A page may have nothing, or null, where its records should be.
+    pub(crate) optional: bool,
+    /// Paths within a record where a single value stands for a list of one.
+    pub(crate) force_list: Vec<JsonPath>,
+    /// `[]` within a record is `{}`: everywhere, or at these paths.
+    pub(crate) php_empty: PhpEmpty,
+}
+
+/// Where an empty list stands for an empty object, as PHP writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum PhpEmpty {
+    /// Nowhere.
+    #[default]
+    No,
+    /// Wherever there is one.
+    Everywhere,
+    /// At these paths within a record.
+    At(Vec<JsonPath>),
 }
 
 /// HTTP method of an endpoint; dlt allows these two.

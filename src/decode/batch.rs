@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::schema::TableSchema;
 use crate::source::PageFacts;
 
-/// A page, decoded.
+/// A page, decoded: `facts.records + exploded == rows + rejects + filtered`.
 #[derive(Debug, Clone)]
 pub(crate) struct DecodedPage {
     /// For the paginator.
@@ -19,6 +19,10 @@ pub(crate) struct DecodedPage {
     pub(crate) rejects: Vec<Reject>,
     /// Members superseded by a later one of the same name in the same object; the last wins.
     pub(crate) duplicate_members: u64,
+    /// Records of which the hooks left nothing.
+    pub(crate) filtered: u64,
+    /// Rows more than one that the hooks made of a record.
+    pub(crate) exploded: u64,
 }
 
 /// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.

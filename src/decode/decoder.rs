@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::JsonPath;
-use crate::decode::envelope::{Findings, VALUE_BYTES_MAX, read_page};
+use crate::config::RecordsPlan;
+use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::find::{Found, find_records};
 use crate::decode::locate::{path_at, top_level};
-use crate::decode::reader::DEPTH_MAX;
+use crate::decode::reader::{DEPTH_MAX, Reader};
 use crate::decode::rows::Rows;
+use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
 use crate::decode::structs::StructBuilder;
-use crate::decode::{DecodedPage, Reject, TypedBatch};
+use crate::decode::{DecodedPage, Json, Reject, TypedBatch};
 use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
 use crate::source::{Page, PageFacts};
 
@@ -41,6 +44,8 @@ pub(crate) struct DecodePlan {
     pub(crate) declared: Option<DeclaredSchema>,
     /// Columns whose null or absence makes a record a reject.
     pub(crate) key_columns: Vec<String>,
+    /// What has to be done before the records are columns; `None` for plain JSON, which goes there in one pass.
+    pub(crate) shape: Option<ShapePlan>,
 }
 
 /// Decodes the pages of one resource.
@@ -55,13 +60,7 @@ impl Decoder {
     /// A decoder for a resource's pages. A trailing `[*]` of the records' path is dropped: it is what records are.
     #[must_use]
     pub(crate) fn new(mut plan: DecodePlan) -> Self {
-        plan.records = plan.records.map(|path| {
-            let mut steps = path.steps();
-            while let Some((crate::base::Step::Every, rest)) = steps.split_last() {
-                steps = rest;
-            }
-            JsonPath::from_steps(steps.to_vec())
-        });
+        plan.records = plan.records.map(JsonPath::without_last_every);
         Self { plan, found: OnceLock::new() }
     }
 
@@ -82,22 +81,122 @@ impl Decoder {
             Err(Body::NotUtf8(source)) => return Err(DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source }),
         };
         let records_path = self.records_path(text, page.number, &place)?;
+        let simple = ShapePlan::default();
+        let shape = self.plan.shape.as_ref().or_else(|| (!records_path.is_simple()).then_some(&simple));
+        match shape {
+            None => self.plain(page, text, records_path, so_far, place),
+            Some(shape) => self.shaped(shape, page, text, records_path, so_far, place),
+        }
+    }
+
+    /// From bytes to columns in one pass.
+    fn plain(
+        &self,
+        page: &Page,
+        text: &str,
+        path: JsonPath,
+        so_far: &Arc<TableSchema>,
+        place: PagePlace,
+    ) -> Result<DecodedPage, DecodeError> {
+        let (filled, findings) =
+            self.fill(text, &path, page.number, so_far).map_err(|stop| explain(*stop, text, place.clone()))?;
+        if !findings.records_found {
+            return Err(DecodeError::NoRecords { place, path: path.to_string(), found: top_level(text) });
+        }
+        let records = filled.records;
+        finish(filled, findings, records, so_far, place)
+    }
+
+    /// From bytes to records, through the shape's hooks, and from what they leave to columns.
+    fn shaped(
+        &self,
+        shape: &ShapePlan,
+        page: &Page,
+        text: &str,
+        path: JsonPath,
+        so_far: &Arc<TableSchema>,
+        place: PagePlace,
+    ) -> Result<DecodedPage, DecodeError> {
+        let mut shaper = Shaper::new(shape, page);
+        let findings = match &shape.records {
+            None if path.is_simple() => {
+                let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages);
+                let findings = read_page(text, Some(&path), wanted, hints, &mut shaper)
+                    .map_err(|stop| explain(*stop, text, place.clone()))?;
+                if !findings.records_found {
+                    return Err(DecodeError::NoRecords { place, path: path.to_string(), found: top_level(text) });
+                }
+                findings
+            }
+            plan => self.select(text, &path, &plan.clone().unwrap_or_default(), &mut shaper, &place)?,
+        };
+        let kept = shaper.shaped().take_text();
+        let mut filled =
+            self.fill(&kept, &JsonPath::root(), page.number, so_far).map_err(|stop| explain(*stop, &kept, place.clone()))?.0;
+        let shaped = shaper.shaped();
+        filled.rejects = shaped.place_rejects(filled.rejects);
+        filled.duplicates += shaped.duplicates;
+        let (records, filtered, exploded) = (shaped.records, shaped.filtered, shaped.exploded);
+        let mut decoded = DecodedPage { filtered, exploded, ..finish(filled, findings, records, so_far, place)? };
+        shaper.end(&mut decoded);
+        Ok(decoded)
+    }
+
+    /// Hands over the records of a page whose tree has to be looked at as a whole.
+    fn select(
+        &self,
+        text: &str,
+        path: &JsonPath,
+        plan: &RecordsPlan,
+        shaper: &mut Shaper<'_>,
+        place: &PagePlace,
+    ) -> Result<Findings, DecodeError> {
+        let fault = |stop: Box<Stop>| explain(*stop, text, place.clone());
+        let mut findings =
+            read_page(text, None, &self.plan.wanted, self.plan.look_for_more_pages, &mut NoRecords).map_err(fault)?;
+        let mut reader = Reader::new(text);
+        reader.skip_space();
+        let tree = Json::read(&mut reader, &mut shaper.shaped().duplicates).map_err(fault)?;
+        let paths = if plan.paths.is_empty() { std::slice::from_ref(path) } else { plan.paths.as_slice() };
+        let records = select(&tree, paths, plan).map_err(|unfound| match unfound {
+            Unfound::Nothing => {
+                let path = paths.iter().map(JsonPath::to_string).collect::<Vec<_>>().join("` or `");
+                DecodeError::NoRecords { place: place.clone(), path, found: top_level(text) }
+            }
+            Unfound::Other(path, actual) => {
+                let spot = Spot { offset: None, path: Some(path.to_string()) };
+                DecodeError::NotRecords { place: place.clone(), spot, actual }
+            }
+        })?;
+        let (mut hash, mut written) = (Xxh3::new(), Vec::new());
+        for record in records {
+            if let Ok(record) = &record {
+                record.write(&mut written);
+                hash.update(&written);
+                written.clear();
+            }
+            shaper.take(record);
+        }
+        (findings.records_hash, findings.records_found) = (hash.digest128(), true);
+        Ok(findings)
+    }
+
+    /// Reads the records at `path` into columns, rejects aside.
+    fn fill(&self, text: &str, path: &JsonPath, page: u64, so_far: &TableSchema) -> Outcome<(Filled, Findings)> {
         let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
-        let mut rows = Rows::new(&fresh, &known, page.number);
-        let mut findings = self.read(text, &records_path, &mut rows).map_err(|stop| explain(*stop, text, place.clone()))?;
-        if !findings.records_found {
-            return Err(DecodeError::NoRecords { place, path: records_path, found: top_level(text) });
-        }
+        let mut rows = Rows::new(&fresh, &known, page);
+        let mut findings = self.read(text, path, &mut rows)?;
         let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
-        let mut columns = rows.columns.columns();
-        if !known.is_empty() && columns != so_far.columns {
+        let mut schema = rows.columns.columns();
+        if !known.is_empty() && schema != so_far.columns {
             // A record may have widened a column before it was found not to fit.
-            rows = Rows::new(&fresh, &known, page.number);
-            findings = self.read(text, &records_path, &mut rows).map_err(|stop| explain(*stop, text, place.clone()))?;
-            columns = rows.columns.columns();
+            rows = Rows::new(&fresh, &known, page);
+            findings = self.read(text, path, &mut rows)?;
+            schema = rows.columns.columns();
         }
-        finish(rows, columns, findings, so_far, place)
+        let Rows { columns, rows, records, rejects, duplicates, .. } = rows;
+        Ok((Filled { columns, schema, rows, records, rejects, duplicates }, findings))
     }
 
     fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
@@ -156,15 +255,25 @@ fn text_of(body: &[u8]) -> Result<&str, Body> {
     }
 }
 
-/// The decoded page, from its filled builders.
+/// The records of a page in columns.
+struct Filled {
+    columns: StructBuilder,
+    schema: Vec<Column>,
+    rows: usize,
+    records: u64,
+    rejects: Vec<Reject>,
+    duplicates: u64,
+}
+
+/// The decoded page of `records` records, from its filled builders.
 fn finish(
-    rows: Rows<'_>,
-    columns: Vec<Column>,
+    filled: Filled,
     findings: Findings,
+    records: u64,
     so_far: &Arc<TableSchema>,
     place: PagePlace,
 ) -> Result<DecodedPage, DecodeError> {
-    let (len, count) = (rows.rows, rows.columns.count());
+    let (len, count, columns) = (filled.rows, filled.columns.count(), filled.schema);
     if len.saturating_mul(count) > VALUES_MAX {
         return Err(DecodeError::TooManyValues { place, records: len, columns: count, limit: VALUES_MAX });
     }
@@ -172,7 +281,7 @@ fn finish(
     schema.check_limits().map_err(|source| DecodeError::Schema { place: place.clone(), source: source.into() })?;
     let arrow_schema = schema.to_arrow();
     let mut originals = Vec::new();
-    let batch = rows
+    let batch = filled
         .columns
         .finish(len, arrow_schema.fields(), &mut Vec::new(), &mut originals)
         .and_then(|arrays| {
@@ -181,18 +290,19 @@ fn finish(
         })
         .map_err(|source| DecodeError::Batch { place, source })?;
     let facts = PageFacts {
-        records: rows.records,
+        records,
         records_hash: findings.records_hash,
         values: findings.values,
-        more_pages_hint: findings.hints.reason(rows.records),
+        more_pages_hint: findings.hints.reason(records),
     };
-    let rows_typed = TypedBatch { schema, batch, originals };
-    Ok(DecodedPage { facts, rows: rows_typed, rejects: rows.rejects, duplicate_members: rows.duplicates })
+    let rows = TypedBatch { schema, batch, originals };
+    let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
+    Ok(DecodedPage { facts, rows, rejects, duplicate_members, filtered: 0, exploded: 0 })
 }
 
 /// Gives a fault its place.
 fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
-    let spot = |at: usize| Spot { offset: at, path: path_at(text, at).map(|path| path.to_string()) };
+    let spot = |at: usize| Spot { offset: Some(at), path: path_at(text, at).map(|path| path.to_string()) };
     let fault = match stop {
         Stop::Fault(fault) => fault,
         // Misfits are rejects before they get here.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Step};
+use crate::decode::Json;
 use crate::decode::fault::{Fault, Outcome};
 use crate::decode::hints::Hints;
 use crate::decode::reader::{Reader, StringToken};
@@ -89,6 +90,10 @@ pub(super) fn read_page<R: Records>(
     }
     let mut inside = Vec::new();
     for (place, path) in wanted.iter().enumerate() {
+        // What is not found by following one path while the page streams by is looked up afterwards, in a tree.
+        if !path.is_simple() || path.steps().contains(&Step::Every) {
+            continue;
+        }
         // The records are read once, as rows; what is asked of them is looked up afterwards.
         if steps.is_some_and(|steps| path.steps().starts_with(steps)) {
             inside.push((place, path));
@@ -119,7 +124,33 @@ pub(super) fn read_page<R: Records>(
             *slot = value;
         }
     }
+    find_in_tree(text, wanted, &mut findings.values)?;
     Ok(findings)
+}
+
+/// Looks up those of `wanted` that have to be looked up in the whole page: the first value that such a path finds.
+///
+/// # Errors
+/// The first fault of the page.
+fn find_in_tree(text: &str, wanted: &[JsonPath], values: &mut [Option<Value>]) -> Outcome<()> {
+    let in_tree = |path: &JsonPath| !path.is_simple() || path.steps().contains(&Step::Every);
+    if !wanted.iter().any(in_tree) {
+        return Ok(());
+    }
+    let mut reader = Reader::new(text);
+    reader.skip_space();
+    let tree = Json::read(&mut reader, &mut 0)?;
+    let view = tree.view();
+    for (path, slot) in wanted.iter().zip(values).filter(|(path, _)| in_tree(path)) {
+        let Some(steps) = path.locate(&view).into_iter().next() else { continue };
+        let mut found = Vec::new();
+        if let Some(value) = tree.first(&JsonPath::from_steps(steps)) {
+            value.write(&mut found);
+        }
+        let found = String::from_utf8(found).expect("JSON is written from texts");
+        *slot = Some(value_ahead(&Reader::new(&found))?);
+    }
+    Ok(())
 }
 
 /// For walks that look for values alone.
@@ -151,7 +182,7 @@ impl<R: Records> Walk<'_, '_, R> {
                 return self.read_records();
             }
             if !node.wanted.is_empty() {
-                let value = self.peek_value()?;
+                let value = value_ahead(&self.reader)?;
                 for &place in &node.wanted {
                     if let Some(slot) = self.findings.values.get_mut(place) {
                         *slot = Some(value.clone());
@@ -234,34 +265,34 @@ impl<R: Records> Walk<'_, '_, R> {
         self.hash.update(self.reader.slice(start, self.reader.pos).as_bytes());
         Ok(())
     }
+}
 
-    /// The value that is next, without moving on.
-    fn peek_value(&mut self) -> Outcome<Value> {
-        let mut ahead = self.reader.clone();
-        let at = ahead.pos;
-        Ok(match ahead.peek() {
-            b'"' => {
-                let token: StringToken = ahead.string()?;
-                if token.end - token.start > VALUE_BYTES_MAX {
-                    return Err(Fault::ValueTooLong { at }.into());
-                }
-                Value::String(ahead.resolve(token, &mut Vec::new()).to_owned())
+/// The value that is next, without moving on.
+fn value_ahead(reader: &Reader<'_>) -> Outcome<Value> {
+    let mut ahead = reader.clone();
+    let at = ahead.pos;
+    Ok(match ahead.peek() {
+        b'"' => {
+            let token: StringToken = ahead.string()?;
+            if token.end - token.start > VALUE_BYTES_MAX {
+                return Err(Fault::ValueTooLong { at }.into());
             }
-            b'{' | b'[' => {
-                ahead.skip_value()?;
-                Value::String(ahead.slice(at, ahead.pos).chars().take(SHAPE_CHARS_MAX).collect())
+            Value::String(ahead.resolve(token, &mut Vec::new()).to_owned())
+        }
+        b'{' | b'[' => {
+            ahead.skip_value()?;
+            Value::String(ahead.slice(at, ahead.pos).chars().take(SHAPE_CHARS_MAX).collect())
+        }
+        _ => {
+            ahead.skip_value()?;
+            let token = ahead.slice(at, ahead.pos);
+            if token.len() > VALUE_BYTES_MAX {
+                return Err(Fault::ValueTooLong { at }.into());
             }
-            _ => {
-                ahead.skip_value()?;
-                let token = ahead.slice(at, ahead.pos);
-                if token.len() > VALUE_BYTES_MAX {
-                    return Err(Fault::ValueTooLong { at }.into());
-                }
-                // A number past every type of the parser keeps its digits as text.
-                serde_json::from_str(token).unwrap_or_else(|_| Value::String(token.to_owned()))
-            }
-        })
-    }
+            // A number past every type of the parser keeps its digits as text.
+            serde_json::from_str(token).unwrap_or_else(|_| Value::String(token.to_owned()))
+        }
+    })
 }
 
 impl Node {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::{ErrorKind, JsonPath, RedactedUrl};
+use crate::base::{ErrorKind, RedactedUrl};
 
 /// Which page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,18 +25,18 @@ impl fmt::Display for PagePlace {
 /// Where in a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spot {
-    /// Byte offset from the start of the body.
-    pub(crate) offset: usize,
+    /// Byte offset from the start of the body, where it is known.
+    pub(crate) offset: Option<usize>,
     /// The innermost value begun there, as `$.data[17].amount`; `None` where there is none yet.
     pub(crate) path: Option<String>,
 }
 
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {}", self.offset)?;
-        match &self.path {
-            Some(path) => write!(f, ", in `{path}`"),
-            None => Ok(()),
+        match (self.offset, &self.path) {
+            (Some(offset), Some(path)) => write!(f, "byte {offset}, in `{path}`"),
+            (Some(offset), None) => write!(f, "byte {offset}"),
+            (None, path) => write!(f, "`{}`", path.as_deref().unwrap_or("$")),
         }
     }
 }
@@ -159,8 +159,8 @@ pub(crate) enum DecodeError {
     NoRecords {
         /// The page.
         place: PagePlace,
-        /// The records' path.
-        path: JsonPath,
+        /// The records' path, or several.
+        path: String,
         /// The page's top level, in words.
         found: String,
     },

@@ -114,18 +114,102 @@ impl Json {
         members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The first value at `path`, depth first.
-    pub(crate) fn first(&self, path: &JsonPath) -> Option<&Self> {
-        self.at(path.steps())
+    /// Whether both are the same scalar but for quotes: `7` and `"7"`.
+    pub(crate) fn is_written_as(&self, other: &Self) -> bool {
+        let text = |json: &Self| match json {
+            Self::Text(text) => Some(text.clone()),
+            Self::Number(text) => Some(text.to_string()),
+            _ => None,
+        };
+        text(self).is_some_and(|one| Some(one) == text(other))
     }
 
-    fn at(&self, steps: &[Step]) -> Option<&Self> {
-        let Some((step, rest)) = steps.split_first() else { return Some(self) };
+    /// The first value that `path` finds.
+    pub(crate) fn first(&self, path: &JsonPath) -> Option<&Self> {
+        self.all(path).into_iter().next()
+    }
+
+    /// The values that `path` finds, in its order.
+    pub(crate) fn all(&self, path: &JsonPath) -> Vec<&Self> {
+        let mut found = Vec::new();
+        if path.is_simple() {
+            self.collect(path.steps(), &mut found);
+        } else {
+            for steps in path.locate(&self.view()) {
+                self.collect(&steps, &mut found);
+            }
+        }
+        found
+    }
+
+    fn collect<'j>(&'j self, steps: &[Step], found: &mut Vec<&'j Self>) {
+        let Some((step, rest)) = steps.split_first() else {
+            found.push(self);
+            return;
+        };
         match (step, self) {
-            (Step::Key(name), Self::Object(_)) => self.member(name)?.at(rest),
-            (Step::Index(index), Self::Array(items)) => items.get(*index)?.at(rest),
-            (Step::Every, Self::Array(items)) => items.iter().find_map(|item| item.at(rest)),
+            (Step::Every, Self::Array(items)) => items.iter().for_each(|item| item.collect(rest, found)),
+            (Step::Key(_) | Step::Index(_), _) => {
+                if let Some(below) = self.below(step) {
+                    below.collect(rest, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The value one step further.
+    fn below(&self, step: &Step) -> Option<&Self> {
+        match (step, self) {
+            (Step::Key(name), _) => self.member(name),
+            (Step::Index(index), Self::Array(items)) => items.get(*index),
             _ => None,
+        }
+    }
+
+    /// Does something to each value that `path` finds.
+    pub(crate) fn change(&mut self, path: &JsonPath, change: &mut dyn FnMut(&mut Self)) {
+        if path.is_simple() {
+            self.change_at(path.steps(), change);
+        } else {
+            for steps in path.locate(&self.view()) {
+                self.change_at(&steps, change);
+            }
+        }
+    }
+
+    fn change_at(&mut self, steps: &[Step], change: &mut dyn FnMut(&mut Self)) {
+        let Some((step, rest)) = steps.split_first() else { return change(self) };
+        match (step, self) {
+            (Step::Every, Self::Array(items)) => items.iter_mut().for_each(|item| item.change_at(rest, change)),
+            (Step::Index(index), Self::Array(items)) => {
+                if let Some(item) = items.get_mut(*index) {
+                    item.change_at(rest, change);
+                }
+            }
+            (Step::Key(name), Self::Object(members)) => {
+                if let Some((_, value)) = members.iter_mut().find(|(known, _)| known == name) {
+                    value.change_at(rest, change);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The same as `serde_json` has it, to be looked at by JSON paths: numbers are rounded to what it can hold.
+    pub(crate) fn view(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => (*value).into(),
+            Self::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| {
+                // Past every float.
+                if text.starts_with('-') { f64::MIN.into() } else { f64::MAX.into() }
+            }),
+            Self::Text(text) => text.as_str().into(),
+            Self::Array(items) => items.iter().map(Self::view).collect(),
+            Self::Object(members) => {
+                serde_json::Value::Object(members.iter().map(|(name, value)| (name.clone(), value.view())).collect())
+            }
         }
     }
 }
@@ -179,6 +263,12 @@ mod tests {
         check(r#"{ "b" : "é\n" , "a" : [ ] }"#, r#"{"b":"é\n","a":[]}"#, "b", Some(r#""é\n""#));
         check(r#"{"a":[{"x":null},{"y":true}]}"#, r#"{"a":[{"x":null},{"y":true}]}"#, "a[*].y", Some("true"));
         check("{}", "{}", "a.b", None);
+        check(
+            r#"[{"n":1},{"n":9007199254740993.0}]"#,
+            r#"[{"n":1},{"n":9007199254740993.0}]"#,
+            "$[?(@.n > 1)].n",
+            Some("9007199254740993.0"),
+        );
     }
 
     #[test]

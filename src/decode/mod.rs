@@ -1,7 +1,7 @@
-//! Decode: a page's bytes become typed columns in one pass, without a tree of values in between.
+//! Decode: a page's bytes become typed columns: plain JSON in one pass, without a tree of values in between; all else by way of `shape`.
 //!
 //! In: a [`crate::source::Page`] and the schema so far. Out: a [`DecodedPage`]: the page's facts, its rows under a schema at
-//! least as wide, and the rejects. Invariants: `facts.records == rows + rejects`; a page counts whole or not at all; no
+//! least as wide, and the rejects. Invariants: `facts.records + exploded == rows + rejects + filtered`; a page counts whole or not at all; no
 //! input panics, and nesting, columns and records are bounded. A batch can be widened later without loss: whatever its
 //! arrays cannot give back (a timestamp's offset, a float's spelling) travels beside them as [`Originals`].
 //! Not here: the network, the lake.
@@ -18,6 +18,7 @@ mod convert;
 mod push;
 mod canonical;
 mod json;
+mod shape;
 mod records;
 mod build;
 mod locate;
@@ -38,6 +39,7 @@ pub(crate) use error::DecodeError;
 pub(crate) use json::Json;
 pub(crate) use number::{float_is_spelled, write_float};
 pub(crate) use originals::{SpellingCursor, SpellingLog};
+pub(crate) use shape::ShapePlan;
 pub(crate) use temporal::{write_date, write_time};
 pub(crate) use widen::{WidenError, widen, widen_array};
 

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::config::{OnReject, PaginatorPlan, Request, ResourcePlan};
-use crate::decode::{DecodePlan, DecodedPage, Decoder, Reject};
+use crate::decode::{DecodePlan, DecodedPage, Decoder, Reject, ShapePlan};
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::columns::{check_columns, declared_schema};
 use crate::pipeline::table_thread::TableThread;
@@ -41,8 +41,15 @@ pub(crate) fn decoder_for(resource: &ResourcePlan, table: &TableSchema) -> Resul
         look_for_more_pages: matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared),
         declared,
         key_columns: resource.primary_key.clone(),
+        shape: shape_of(resource),
     });
     Ok((decoder, start))
+}
+
+/// What has to be done to the resource's pages before they are columns; `None` for plain JSON.
+fn shape_of(resource: &ResourcePlan) -> Option<ShapePlan> {
+    let records = resource.endpoint.records.clone();
+    records.is_some().then(|| ShapePlan { records, hooks: Vec::new() })
 }
 
 /// Runs a resource up to the point where its files can be finished. `stage` comes with its spool's folder; `table` is the schema of last
@@ -138,7 +145,7 @@ impl Decoding<'_> {
         while let Some(next) = decoded.next().await {
             let (page, judge, bytes) = next?;
             let page_rows = page.rows.batch.num_rows() as u64;
-            let (facts, page_records) = (page.facts, page_rows + page.rejects.len() as u64);
+            let (facts, page_records) = (page.facts, page_rows + page.rejects.len() as u64 + page.filtered - page.exploded);
             if judge.facts.send(facts).is_err() {
                 return Ok(None);
             }

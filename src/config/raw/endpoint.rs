@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::JsonPath;
-use crate::config::raw::{Auth, Credential, Entries, Field, Node, Paginator, Scalar, Tagged};
+use crate::config::raw::{Auth, Credential, Entries, Field, Node, OneOrMany, Paginator, Scalar, Tagged};
 
 /// What is requested, page by page.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -26,11 +26,39 @@ pub(crate) struct Endpoint {
     /// JSON path of the records in a page; `$` is the page itself. Default: found on the first page, or refused there when that is a guess; `$`
     /// where the path ends in a `{placeholder}`.
     pub(crate) data_selector: Field<Scalar<JsonPath>>,
+    /// How records are found where a list of objects at one path is not all there is to say. Default: a list of objects, or one object, at
+    /// `data_selector`.
+    pub(crate) records: Field<Records>,
     /// How the next page is found. Null takes a default of `resource_defaults` back. Default: that of `resource_defaults`; else `single_page` where
     /// the path ends in a `{placeholder}`; else the client's.
     pub(crate) paginator: Field<Tagged<Paginator>>,
     /// Credentials instead of the client's. Default: the client's.
     pub(crate) auth: Field<Tagged<Auth>>,
+}
+
+/// How the records of a page are found.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Records {
+    /// JSON paths at which the records may be: the first that holds something counts, page by page. Instead of `data_selector`. Default: that.
+    pub(crate) paths: Field<OneOrMany<Field<Scalar<JsonPath>>>>,
+    /// JSON path of an object whose values are the records, `{"17": {…}, "18": {…}}`; a list among them counts element by element. Instead of
+    /// `data_selector`. Default: none.
+    pub(crate) map_values: Field<Scalar<JsonPath>>,
+    /// Column that keeps the key of such a record. Goes with `map_values`. Default: the key is dropped.
+    pub(crate) key_as: Field<String>,
+    /// True: what is there is one object, and a list is an error; false: it is a list, and an object is an error. Default: an object is one record.
+    pub(crate) single: Field<bool>,
+    /// Column that values other than objects are put into: `["a", "b"]` with `wrap: value` is two records. Default: such records are rejects.
+    pub(crate) wrap: Field<String>,
+    /// Whether a page may have nothing, or null, where its records should be; it then has no records. Default: false, an error.
+    pub(crate) optional: Field<bool>,
+    /// JSON paths within a record at which a single value stands for a list of one, as converters from XML write it. Default: none.
+    pub(crate) force_list: Field<OneOrMany<Field<Scalar<JsonPath>>>>,
+    /// Whether every `[]` within a record is an empty object, as PHP writes it. Default: false.
+    pub(crate) php_empty: Field<bool>,
+    /// JSON paths within a record at which `[]` is an empty object. Default: none.
+    pub(crate) php_empty_at: Field<OneOrMany<Field<Scalar<JsonPath>>>>,
 }
 
 /// HTTP method.

@@ -62,7 +62,8 @@ const LATER: [(&str, &[&str]); 3] = [
 ];
 
 /// Endpoint keys that are often written one level too high.
-const ENDPOINT_KEYS: [&str; 9] = ["path", "method", "params", "json", "data", "headers", "data_selector", "paginator", "auth"];
+const ENDPOINT_KEYS: [&str; 10] =
+    ["path", "method", "params", "json", "data", "headers", "data_selector", "records", "paginator", "auth"];
 
 /// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.
 pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {

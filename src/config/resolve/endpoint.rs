@@ -5,7 +5,7 @@ use crate::config::raw::{self, Scalar};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::request::{self, Texts};
 use crate::config::resolve::template::{Names, names_single_entity};
-use crate::config::resolve::{Context, auth, paginator};
+use crate::config::resolve::{Context, auth, paginator, records};
 use crate::config::tree::{NodeId, Text, Value};
 use crate::config::{EndpointPlan, Method, PaginatorPlan};
 
@@ -35,6 +35,7 @@ pub(crate) fn resolve(
     } else {
         paginator::resolve(cx, &raw.paginator, &client.paginator)
     };
+    let records = records::resolve(cx, raw);
     let data_selector = raw.data_selector.get().map(|Scalar(path)| path.clone());
     Some(EndpointPlan {
         request: request?,
@@ -43,6 +44,7 @@ pub(crate) fn resolve(
             Some(raw::Method::Post) => Method::Post,
         },
         data_selector: data_selector.or_else(|| single.then(JsonPath::root)),
+        records,
         paginator: paginator?,
         auth,
     })

@@ -10,6 +10,7 @@ mod lake;
 mod paginator;
 mod parents;
 mod request;
+mod records;
 mod resource;
 mod table;
 mod template;

@@ -110,6 +110,7 @@ fn merged_endpoint(raw: EndpointField, defaults: &EndpointField) -> EndpointFiel
         data: raw.data.or(&defaults.data),
         headers: raw.headers.or(&defaults.headers),
         data_selector: raw.data_selector.or(&defaults.data_selector),
+        records: raw.records.or(&defaults.records),
         paginator: raw.paginator.or(&defaults.paginator),
         auth: raw.auth.or(&defaults.auth),
     };

@@ -18,6 +18,7 @@ mod envelope;
 mod example;
 mod oracle;
 mod rejects;
+mod shape;
 mod widening;
 
 /// Page `number` with `body`.

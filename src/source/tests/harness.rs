@@ -258,6 +258,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             request: RequestTemplate::default(),
             method: Method::Get,
             data_selector: None,
+            records: None,
             paginator,
             auth: None,
         },
