@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::base::{JsonPath, Secret};
+use crate::config::IncrementalPlan;
 use crate::config::request::RequestTemplate;
 
 /// One whole run.
@@ -196,6 +197,8 @@ pub(crate) struct EndpointPlan {
     pub(crate) paginator: PaginatorPlan,
     /// Credentials instead of the client's.
     pub(crate) auth: Option<AuthPlan>,
+    /// Incremental loading.
+    pub(crate) incremental: Option<IncrementalPlan>,
 }
 
 /// `endpoint.records`.

@@ -4,6 +4,7 @@ use std::path::Path;
 use super::*;
 
 mod faults;
+mod incremental;
 mod meaning;
 mod schema;
 mod secrets;
@@ -23,6 +24,8 @@ fn load_text(text: &str) -> Result<Plan, ConfigErrors> {
                 "YES" => "true",
                 "YAML" => "x, admin: true}",
                 "EMPTY" => "",
+                "DLT_INTERVAL_START" => "2026-11-01T00:00:00Z",
+                "DLT_INTERVAL_END" => "2026-11-02T00:00:00Z",
                 _ => return None,
             };
             Some(value.to_owned())

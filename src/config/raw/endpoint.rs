@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::JsonPath;
-use crate::config::raw::{Auth, Credential, Entries, Field, Node, OneOrMany, Paginator, Scalar, Tagged};
+use crate::config::raw::{Auth, Credential, Entries, Field, Incremental, Node, OneOrMany, Paginator, Scalar, Tagged};
 
 /// What is requested, page by page.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub(crate) struct Endpoint {
     pub(crate) paginator: Field<Tagged<Paginator>>,
     /// Credentials instead of the client's. Default: the client's.
     pub(crate) auth: Field<Tagged<Auth>>,
+    /// Incremental loading. Default: every run reads everything.
+    pub(crate) incremental: Field<Incremental>,
 }
 
 /// How the records of a page are found.

@@ -17,6 +17,7 @@ pub(crate) fn tagged(name: &str) -> Option<TaggedBy> {
     match name {
         "Auth" => Some(TaggedBy { default: "bearer", default_with_keys: true }),
         "Paginator" => Some(TaggedBy { default: "auto", default_with_keys: false }),
+        "ParamForm" => Some(TaggedBy { default: "incremental", default_with_keys: false }),
         _ => None,
     }
 }
@@ -25,6 +26,7 @@ pub(crate) fn tagged(name: &str) -> Option<TaggedBy> {
 pub(crate) fn plain_name(name: &str) -> &'static str {
     match name {
         "Auth" => "auth type",
+        "ParamForm" => "parameter type",
         "Paginator" => "paginator type",
         "Location" => "location",
         "Method" => "method",
@@ -58,12 +60,16 @@ const LATER: [(&str, &[&str]); 3] = [
             "table_name",
         ],
     ),
-    ("Endpoint", &["incremental", "response_actions"]),
+    ("Endpoint", &["response_actions"]),
 ];
 
 /// Endpoint keys that are often written one level too high.
-const ENDPOINT_KEYS: [&str; 10] =
-    ["path", "method", "params", "json", "data", "headers", "data_selector", "records", "paginator", "auth"];
+const ENDPOINT_KEYS: [&str; 11] =
+    ["path", "method", "params", "json", "data", "headers", "data_selector", "records", "paginator", "auth", "incremental"];
+
+/// Keys of `incremental` that are often written one level too high.
+const INCREMENTAL_KEYS: [&str; 8] =
+    ["cursor_path", "initial_value", "end_value", "start_param", "end_param", "lag", "row_order", "last_value_func"];
 
 /// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.
 pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
@@ -77,7 +83,10 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
         ("Resource", _) if ENDPOINT_KEYS.contains(&key) => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.{key}") })
         }
-        ("Resource", "incremental" | "response_actions") => Some(Problem::NotYet { what: key.to_owned() }),
+        ("Endpoint", _) if INCREMENTAL_KEYS.contains(&key) => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.incremental.{key}") })
+        }
+        ("Resource", "response_actions") => Some(Problem::NotYet { what: key.to_owned() }),
         ("Endpoint", "primary_key" | "write_disposition" | "schema" | "partition_by" | "sort_by" | "expect" | "name") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("resources[].{key}") })
         }

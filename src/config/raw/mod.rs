@@ -8,6 +8,7 @@ mod auth;
 mod client;
 mod endpoint;
 mod field;
+mod incremental;
 pub(crate) mod keys;
 mod lake;
 mod paginator;
@@ -21,6 +22,7 @@ pub(crate) use auth::{ApiKeyAuth, Auth, Location};
 pub(crate) use client::{Client, RateLimit, Retry, Timeout};
 pub(crate) use endpoint::{Endpoint, Method};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
+pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
 pub(crate) use lake::{ByteSize, Compat, Lake, OptionValue, Publish};
 pub(crate) use paginator::{
     CursorPaginator, HeaderCursorPaginator, HeaderLinkPaginator, JsonLinkPaginator, OffsetPaginator, PageNumberPaginator,

@@ -56,8 +56,13 @@ impl<'d> Reader<'d> {
 
     /// Reads the whole document as `T`; `None` when its root is of another form, which is recorded.
     pub(crate) fn read<T: de::DeserializeOwned>(&self) -> Option<T> {
-        let read = T::deserialize(Reading::new(self, Document::ROOT));
-        read.map_err(|error| self.record(Document::ROOT, error)).ok()
+        self.read_at(Document::ROOT)
+    }
+
+    /// Reads the value at `id` as `T`; `None` when it is of another form, which is recorded.
+    pub(crate) fn read_at<T: de::DeserializeOwned>(&self, id: NodeId) -> Option<T> {
+        let read = T::deserialize(Reading::new(self, id));
+        read.map_err(|error| self.record(id, error)).ok()
     }
 
     /// Records a fault of the value at `id`.

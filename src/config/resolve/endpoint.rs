@@ -47,5 +47,6 @@ pub(crate) fn resolve(
         records,
         paginator: paginator?,
         auth,
+        incremental: None,
     })
 }

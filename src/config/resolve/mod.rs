@@ -6,6 +6,7 @@
 mod auth;
 mod client;
 mod endpoint;
+mod incremental;
 mod lake;
 mod paginator;
 mod parents;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::template::Names;
-use crate::config::resolve::{Context, endpoint, parents, table};
+use crate::config::resolve::{Context, endpoint, incremental, parents, table};
 use crate::config::tree::NodeId;
 use crate::config::{Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
 
@@ -23,11 +23,12 @@ pub(crate) fn resolve(
     let raw = merged(raw, defaults);
     let (name_id, name) = raw.name.set()?;
     let name = cx.checked_name(name_id, name);
-    let endpoint_raw = match &raw.endpoint {
+    let mut endpoint_raw = match &raw.endpoint {
         Field::Set(_, Either::Map(endpoint)) => endpoint.clone(),
         _ => Endpoint::default(),
     };
-    let names = Names::new(resources, false);
+    let incremental = incremental::take(cx, &mut endpoint_raw);
+    let names = Names::new(resources, !incremental.is_empty());
     let endpoint = endpoint::resolve(cx, id, raw.name.get()?, &endpoint_raw, client, &names);
     let include_from_parent = parents::includes(cx, &raw, &names);
     let used = names.into_used();
@@ -44,6 +45,8 @@ pub(crate) fn resolve(
     }
     let primary_key = table::columns(cx, &raw.primary_key);
     let write_disposition = disposition(cx, &raw.write_disposition);
+    let of = incremental::Of { primary_key: &primary_key, disposition: write_disposition, has_parent: !used.parents.is_empty() };
+    let endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
     if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() {
         let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
         cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
@@ -113,6 +116,7 @@ fn merged_endpoint(raw: EndpointField, defaults: &EndpointField) -> EndpointFiel
         records: raw.records.or(&defaults.records),
         paginator: raw.paginator.or(&defaults.paginator),
         auth: raw.auth.or(&defaults.auth),
+        incremental: raw.incremental.or(&defaults.incremental),
     };
     Field::Set(id, Either::Map(endpoint))
 }

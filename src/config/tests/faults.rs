@@ -83,11 +83,8 @@ fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
         ],
     );
     check(
-        &endpoint("incremental: {}, response_actions: []"),
-        &[
-            "6:25: `resources[0].endpoint.incremental`: `incremental` is not supported yet",
-            "6:42: `resources[0].endpoint.response_actions`: `response_actions` is not supported yet",
-        ],
+        &endpoint("response_actions: []"),
+        &["6:25: `resources[0].endpoint.response_actions`: `response_actions` is not supported yet"],
     );
     check(
         &resource("columns: []\ntable_format: delta\nprocessing_steps: []\nmerge_key: a\nnested: flatten"),

@@ -261,6 +261,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             records: None,
             paginator,
             auth: None,
+            incremental: None,
         },
         parents: Vec::new(),
         include_from_parent: Vec::new(),

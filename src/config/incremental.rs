@@ -1,0 +1,135 @@
+//! The plan of incremental loading: what a run asks for, and which records it keeps.
+
+use std::time::Duration;
+
+use crate::base::{Converter, CursorForm, CursorStep, CursorValue, Edge, JsonPath, Lag, NoTime, Sent};
+
+/// Incremental loading of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct IncrementalPlan {
+    /// Where the cursor stands in a record.
+    pub(crate) cursor_path: JsonPath,
+    /// How its values are read.
+    pub(crate) form: CursorForm,
+    /// Where the first run starts.
+    pub(crate) initial_value: Option<CursorValue>,
+    /// Where the run ends; with it, the run has no state.
+    pub(crate) end_value: Option<CursorValue>,
+    /// Query parameter that gets the start.
+    pub(crate) start_param: Option<String>,
+    /// Query parameter that gets the end.
+    pub(crate) end_param: Option<String>,
+    /// How both are written into the request.
+    pub(crate) convert: Option<Converter>,
+    /// Which cursor is remembered.
+    pub(crate) last: LastValue,
+    /// What tells records of one cursor apart.
+    pub(crate) dedup: Dedup,
+    /// The order of the API's records, where it is known.
+    pub(crate) row_order: Option<RowOrder>,
+    /// Records without a cursor.
+    pub(crate) on_missing: OnMissingCursor,
+    /// How far before the last cursor to start.
+    pub(crate) lag: Option<Lag>,
+    /// Whether records at the start are kept.
+    pub(crate) keeps_start: bool,
+    /// Whether records at the end are kept.
+    pub(crate) keeps_end: bool,
+    /// The length of windows, for resources that are read in windows.
+    pub(crate) step: Option<CursorStep>,
+    /// Whether the range ends at the time of the run.
+    pub(crate) until_now: bool,
+    /// Records younger than this are left to the next run.
+    pub(crate) settle: Duration,
+    /// Records outside the range asked for.
+    pub(crate) outside: Outside,
+    /// With a parent: a cursor for each of its records.
+    pub(crate) is_per_parent: bool,
+}
+
+/// dlt's `last_value_func`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastValue {
+    /// The greatest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// What tells records of one cursor apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Dedup {
+    /// The values of these members.
+    Key(Vec<String>),
+    /// All of the record.
+    Record,
+    /// Nothing: all are kept.
+    Off,
+}
+
+/// The order of an API's records by their cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOrder {
+    /// Smallest first.
+    Asc,
+    /// Greatest first.
+    Desc,
+}
+
+/// What becomes of records without a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnMissingCursor {
+    /// The run fails.
+    Raise,
+    /// They are loaded.
+    Include,
+    /// They are dropped.
+    Exclude,
+}
+
+/// What becomes of records outside the range asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// They are dropped and counted.
+    Drop,
+    /// The run fails.
+    Error,
+    /// They are merged.
+    Keep,
+}
+
+/// The range of cursors that one chain of pages is asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct CursorRange {
+    /// The first one within; `None` for all.
+    pub(crate) start: Option<CursorValue>,
+    /// The first one behind; `None` for an open range.
+    pub(crate) end: Option<CursorValue>,
+}
+
+impl IncrementalPlan {
+    /// `value` as a request has it, at this end of the range.
+    ///
+    /// # Errors
+    /// [`NoTime`]: `convert` is for times, and the cursor is none.
+    pub(crate) fn sent(&self, value: &CursorValue, edge: Edge) -> Result<Sent, NoTime> {
+        match &self.convert {
+            Some(convert) => convert.apply(value, edge, self.form.time_zone),
+            None => Ok(Sent { text: value.text().to_owned(), is_number: !value.is_quoted() }),
+        }
+    }
+
+    /// Whether the run remembers a cursor; not with an `end_value`.
+    pub(crate) fn has_state(&self) -> bool {
+        self.end_value.is_none()
+    }
+
+    /// Whether `next` is farther than `last`, in the direction of `last_value_func`; values of two types are not compared.
+    pub(crate) fn is_farther(&self, next: &CursorValue, last: &CursorValue) -> bool {
+        let order = last.order(next);
+        match self.last {
+            LastValue::Max => order == Ok(std::cmp::Ordering::Less),
+            LastValue::Min => order == Ok(std::cmp::Ordering::Greater),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+use super::*;
+use crate::base::{CursorType, Edge};
+
+fn incremental(keys: &str) -> String {
+    endpoint(&format!("incremental: {{cursor_path: t, {keys}}}"))
+}
+
+fn plan_of(text: &str) -> IncrementalPlan {
+    plan(text).resources.remove(0).endpoint.incremental.unwrap()
+}
+
+/// Checks that the `incremental` with these keys has just this fault.
+fn check_one(keys: &str, expected: &str) {
+    let faults = load_text(&incremental(keys)).unwrap_err();
+    let faults: Vec<String> = faults.faults().iter().map(ToString::to_string).collect();
+    assert_eq!(faults, [format!("`resources[0].endpoint.incremental.{expected}")], "{keys}");
+}
+
+#[test]
+fn the_defaults_are_dlts() {
+    let plan = plan_of(&endpoint("incremental: {cursor_path: a.b}"));
+    assert_eq!(plan.cursor_path, crate::base::JsonPath::parse("a.b").unwrap());
+    assert_eq!((plan.last, plan.on_missing, plan.row_order), (LastValue::Max, OnMissingCursor::Raise, None));
+    assert!(plan.keeps_start && !plan.keeps_end && plan.has_state() && !plan.until_now && plan.step.is_none());
+    assert_eq!((plan.dedup, plan.outside), (Dedup::Record, Outside::Drop));
+    assert_eq!((plan.initial_value, plan.end_value, plan.start_param, plan.lag), (None, None, None, None));
+}
+
+#[test]
+fn a_parameter_of_type_incremental_gets_the_start() {
+    let text = endpoint("params: {a: 1, since: {type: incremental, cursor_path: t, initial_value: 2026-01-01, lag: 60}}");
+    let plan = plan_of(&text);
+    assert_eq!(plan.start_param.as_deref(), Some("since"));
+    assert_eq!(plan.initial_value.unwrap().kind(), CursorType::Date);
+    let request = super::plan(&text).resources.remove(0).endpoint.request;
+    let names: Vec<String> =
+        request.params.iter().map(|(name, value)| format!("{} {}", name.sample(), value.is_fixed())).collect();
+    assert_eq!(names, ["a true", "since false"]);
+    check(
+        &endpoint("params: {since: {type: incremental, cursor_path: t, initial_value: 1, end_value: 2}}"),
+        &[
+            "6:106: `resources[0].endpoint.params.since.end_value`: `end_value` does not go with a parameter; write it in `endpoint.incremental`",
+        ],
+    );
+    check(
+        &endpoint("incremental: {cursor_path: t}, params: {since: {type: incremental, cursor_path: t}}"),
+        &["6:72: `resources[0].endpoint.params.since`: an endpoint has one cursor: this is its second `incremental`"],
+    );
+}
+
+#[test]
+fn records_are_told_apart_by_the_key_and_a_merge_needs_nothing() {
+    let dedup = |keys: &str, resource: &str| {
+        plan_of(&config("", &format!("incremental: {{cursor_path: t, {keys}}}"), resource, "", "")).dedup
+    };
+    assert_eq!(dedup("", "primary_key: id"), Dedup::Key(vec!["id".to_owned()]));
+    assert_eq!(dedup("primary_key: [a, b]", "primary_key: id"), Dedup::Key(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(dedup("primary_key: []", "primary_key: id"), Dedup::Off);
+    assert_eq!(dedup("range_start: open", ""), Dedup::Off);
+    assert_eq!(dedup("", "primary_key: id\nwrite_disposition: merge"), Dedup::Off);
+}
+
+#[test]
+fn values_keep_their_type_and_are_written_as_the_request_wants_them() {
+    let plan = plan_of(&incremental("initial_value: 2026-11-22T08:00:00+01:00, convert: epoch_ms, time_zone: Europe/Berlin"));
+    let initial = plan.initial_value.clone().unwrap();
+    assert_eq!(plan.sent(&initial, Edge::Start).unwrap().text, "1795330800000");
+    let plan = plan_of(&incremental("initial_value: 007"));
+    assert_eq!(plan.initial_value.clone().unwrap().kind(), CursorType::Number);
+    assert_eq!(plan.sent(&plan.initial_value.clone().unwrap(), Edge::Start).unwrap().text, "007");
+    let plan = plan_of(&incremental("initial_value: 1700000000, transform: epoch_s"));
+    assert_eq!(plan.initial_value.unwrap().kind(), CursorType::Timestamp);
+    let plan = plan_of(&incremental("initial_value: 2026-11-22, end_value: '2026-11-23T00:00:00Z'"));
+    assert_eq!(plan.initial_value.unwrap().kind(), CursorType::Timestamp);
+}
+
+#[test]
+fn a_scheduler_may_set_the_range() {
+    let plan = plan_of(&incremental("allow_external_schedulers: true"));
+    assert_eq!(plan.initial_value.unwrap().text(), "2026-11-01T00:00:00Z");
+    assert_eq!(plan.end_value.unwrap().text(), "2026-11-02T00:00:00Z");
+    assert_eq!(plan_of(&incremental("allow_external_schedulers: false")).initial_value, None);
+}
+
+#[test]
+fn dlts_rules_of_ranges_are_checked_before_any_request() {
+    check(
+        &endpoint("incremental: {}"),
+        &["6:38: `resources[0].endpoint.incremental`: `cursor_path` is missing: where the cursor stands in a record"],
+    );
+    check_one("end_value: 5", "end_value`: `end_value` needs an `initial_value`: both make the range");
+    check_one("initial_value: 5, end_value: 5", "end_value`: `end_value` must lie after `initial_value`");
+    check_one("initial_value: 10, end_value: '9'", "end_value`: `end_value` must lie after `initial_value`");
+    let behind = "end_value`: `end_value` must lie before, with `last_value_func: min`, `initial_value`";
+    check_one("initial_value: 5, end_value: 6, last_value_func: min", behind);
+    let types = "end_value`: `initial_value` is a number and `end_value` a date: they cannot be compared";
+    check_one("initial_value: 5, end_value: 2026-01-01", types);
+    let lag = "lag`: `lag` does not go with `end_value`: such a run starts where `initial_value` says";
+    check_one("initial_value: 5, end_value: 6, lag: 1", lag);
+    check_one(
+        "initial_value: abc, lag: 1",
+        "lag`: `lag` needs a time, a date or a number as cursor, and `initial_value` is text",
+    );
+    let func =
+        "last_value_func`: `last_value_func: my_func` needs Python and has no place in a config file; write `max` or `min`";
+    check_one("last_value_func: my_func", func);
+    check_one(
+        "initial_value: [1]",
+        "initial_value`: expected a time, a date, a number or text, as the cursor is spelled, found a list",
+    );
+    let convert = "convert`: expected a converter such as `iso8601`, or a strftime format with `%`, found the text `iso_8601`";
+    check_one("convert: iso_8601", convert);
+    check_one("convert: date, transform: date", "transform`: `transform` is the old name of `convert`; give one of them");
+    check_one("cursor: x", "cursor`: unknown key; did you mean `cursor_path`?");
+    check_one("row_order: down", "row_order`: unknown value `down`; expected one of `asc`, `desc`");
+}
+
+#[test]
+fn windows_need_a_start_and_a_cursor_that_goes_with_the_step() {
+    assert!(plan_of(&incremental("initial_value: 2026-01-01, step: 1mo")).until_now);
+    assert!(!plan_of(&incremental("initial_value: 1, end_value: 900, step: 100")).until_now);
+    check_one("step: 1d", "step`: `step` needs an `initial_value`: the first window begins there");
+    check_one(
+        "initial_value: abc, step: 1d",
+        "step`: `step` needs a time, a date or a number as cursor, and `initial_value` is text",
+    );
+    let unit = "step`: `step` is a time, and the cursor a number; with `convert: epoch_s` or `epoch_ms`, numbers are times";
+    check_one("initial_value: 5, end_value: 90, step: 1d", unit);
+    check_one("initial_value: 5, step: 10", "step`: windows of numbers need an `end_value`");
+    check_one("initial_value: 2026-01-01, step: 12h", "step`: `step` is shorter than a day, and the cursor is a date");
+    let form = "step`: expected a step such as \"12h\", \"1d\", \"1w\" or \"1mo\", or a number for numeric cursors, found the text `daily`";
+    check_one("initial_value: 2026-01-01, step: daily", form);
+    let zone = "time_zone`: expected a zone of the tz database, perhaps `Europe/Berlin`, found the text `europe/berlin`";
+    check_one("time_zone: europe/berlin", zone);
+    let keep = "strict_window`: `strict_window: keep` goes with `write_disposition: merge` only; elsewhere such records would come twice";
+    check_one("strict_window: keep", keep);
+    check_one("state: shared", "state`: `state` goes with a parent resource only; without one there is a single cursor");
+    let both = "until`: `until` and `end_value` are both ends of the range; give one of them";
+    check_one("initial_value: 2026-01-01, end_value: 2026-02-01, until: now", both);
+}

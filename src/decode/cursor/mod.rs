@@ -1,0 +1,374 @@
+//! The cursor filter: which records of an incremental resource become rows, and how far they reach.
+//!
+//! In: records, and the [`CursorFilter`] of a range. Out: whether each is kept, and a [`PageCursors`] for the page. Invariants: pure; filtering what was
+//! kept once more keeps all of it; every record is kept, counted as filtered, or the page's fault. Positions are compared in the direction of
+//! `last_value_func`: with `min`, the range runs backwards.
+//! Not here: what is remembered from run to run (`pipeline`).
+
+mod progress;
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::base::{CursorType, CursorValue, Edge, JsonPath, TypeMismatch};
+use crate::config::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
+use crate::decode::Json;
+
+#[cfg(test)]
+pub(crate) use progress::{CursorProgress, MARKS_MAX};
+
+/// What lets the records of one range through.
+#[derive(Debug, Clone)]
+pub(crate) struct CursorFilter {
+    /// The resource's plan.
+    pub(crate) plan: Arc<IncrementalPlan>,
+    /// What is asked for.
+    pub(crate) range: CursorRange,
+    /// What the cursor is, as far as the state knows; rows of another type are a fault.
+    pub(crate) kind: Option<CursorType>,
+    /// Marks of records at or behind the start that are loaded already.
+    pub(crate) known: Arc<HashSet<u128>>,
+    /// When the run began to ask, by the API's clock: no cursor that is a time is remembered past it.
+    pub(crate) asked: DateTime<Utc>,
+}
+
+/// What a page's records say of the cursor.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PageCursors {
+    /// The cursor that is farthest, of the records kept.
+    pub(crate) farthest: Option<CursorValue>,
+    /// The first record's cursor and the last one's, of all that have one.
+    pub(crate) ends: Option<(CursorValue, CursorValue)>,
+    /// Whether the records contradict `row_order`.
+    pub(crate) is_disordered: bool,
+    /// Whether a record lies where, by `row_order`, nothing of the range can follow.
+    pub(crate) is_out_of_range: bool,
+    /// Records dropped because they lie outside the range.
+    pub(crate) outside: u64,
+    /// Records dropped because they are loaded already.
+    pub(crate) repeated: u64,
+    /// Records without a cursor, kept or dropped as the plan says.
+    pub(crate) missing: u64,
+    /// The cursors and marks of records that a next run may meet again.
+    pub(crate) marks: Vec<(CursorValue, u128)>,
+    /// The first record that cannot be placed; the run fails with it.
+    pub(crate) fault: Option<CursorFault>,
+}
+
+/// A record that cannot be placed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(crate) enum CursorFault {
+    /// `on_cursor_value_missing: raise`.
+    #[error("record {record} has no cursor at `{path}`")]
+    Missing {
+        /// From 0, among the page's records.
+        record: u64,
+        /// `cursor_path`.
+        path: JsonPath,
+    },
+    /// Its cursor is of another type than those before it, or no scalar.
+    #[error("record {record} has {found} at `{path}`, where the cursor is {expected}")]
+    Type {
+        /// From 0, among the page's records.
+        record: u64,
+        /// `cursor_path`.
+        path: JsonPath,
+        /// What the cursor is.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// The config's or the state's bound is of another type than the records.
+    #[error("{what} cannot be compared with record {record}: {source}")]
+    Bound {
+        /// From 0, among the page's records.
+        record: u64,
+        /// Which bound.
+        what: &'static str,
+        /// Why.
+        source: TypeMismatch,
+    },
+    /// `strict_window: error`.
+    #[error("record {record} lies outside the range asked for")]
+    Outside {
+        /// From 0, among the page's records.
+        record: u64,
+    },
+}
+
+impl CursorFault {
+    /// Advice for the operator.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "`on_cursor_value_missing: include` or `exclude` says what becomes of such records",
+            Self::Type { .. } => "a cursor has one type; look at what the API answers, or choose another `cursor_path`",
+            Self::Bound { .. } => {
+                "write `initial_value` and `end_value` as the API spells the cursor, or set `convert` where it is an epoch number"
+            }
+            Self::Outside { .. } => {
+                "the API does not keep to the range it is asked for; `strict_window: drop` drops such records and counts them"
+            }
+        }
+    }
+}
+
+/// A [`CursorFilter`] at work on one page.
+#[derive(Debug)]
+pub(crate) struct PageFilter {
+    filter: CursorFilter,
+    kind: Option<CursorType>,
+    /// The range as values of `kind`.
+    start: Option<CursorValue>,
+    end: Option<CursorValue>,
+    record: u64,
+    seen: PageCursors,
+}
+
+impl PageFilter {
+    /// Begins a page.
+    pub(crate) fn new(filter: CursorFilter) -> Self {
+        Self { filter, kind: None, start: None, end: None, record: 0, seen: PageCursors::default() }
+    }
+
+    /// What the page's records said.
+    pub(crate) fn finish(self) -> PageCursors {
+        self.seen
+    }
+
+    /// Whether the next record becomes a row.
+    pub(crate) fn keeps(&mut self, record: &Json) -> bool {
+        let number = self.record;
+        self.record += 1;
+        match self.judge(record, number) {
+            Ok(keeps) => keeps,
+            Err(fault) => {
+                self.seen.fault.get_or_insert(fault);
+                false
+            }
+        }
+    }
+
+    fn judge(&mut self, record: &Json, number: u64) -> Result<bool, CursorFault> {
+        let plan = Arc::clone(&self.filter.plan);
+        let Some(value) = self.value(record, number)? else {
+            self.seen.missing += 1;
+            return match plan.on_missing {
+                OnMissingCursor::Raise => Err(CursorFault::Missing { record: number, path: plan.cursor_path.clone() }),
+                OnMissingCursor::Include => Ok(true),
+                OnMissingCursor::Exclude => Ok(false),
+            };
+        };
+        self.fix_type(&value, number)?;
+        let to = |bound: &Option<CursorValue>| bound.as_ref().and_then(|bound| self.position(&value, bound));
+        let (to_start, to_end) = (to(&self.start), to(&self.end));
+        self.note_order(&value);
+        let is_before = to_start == Some(Ordering::Less);
+        let is_behind = to_end == Some(Ordering::Greater) || (to_end == Some(Ordering::Equal) && !plan.keeps_end);
+        let is_unsettled = self.is_unsettled(&value);
+        self.note_range(is_before, is_behind);
+        if is_unsettled {
+            self.seen.outside += 1;
+            return Ok(false);
+        }
+        if is_before || is_behind {
+            match plan.outside {
+                Outside::Error => return Err(CursorFault::Outside { record: number }),
+                Outside::Keep => {
+                    self.seen.outside += 1;
+                    return Ok(true);
+                }
+                Outside::Drop => {
+                    self.seen.outside += 1;
+                    return Ok(false);
+                }
+            }
+        }
+        if to_start == Some(Ordering::Equal) && !plan.keeps_start {
+            self.seen.outside += 1;
+            return Ok(false);
+        }
+        if plan.dedup != Dedup::Off && plan.has_state() {
+            let mark = mark(&plan.dedup, &value, record);
+            let is_farther =
+                self.seen.farthest.as_ref().is_none_or(|farthest| self.position(&value, farthest) != Some(Ordering::Less));
+            if is_farther || plan.lag.is_some() || self.is_recent(&value) {
+                self.seen.marks.push((value.clone(), mark));
+            }
+            if self.filter.known.contains(&mark) {
+                self.seen.repeated += 1;
+                self.reach(value);
+                return Ok(false);
+            }
+        }
+        self.reach(value);
+        Ok(true)
+    }
+
+    fn value(&self, record: &Json, number: u64) -> Result<Option<CursorValue>, CursorFault> {
+        let plan = &*self.filter.plan;
+        let wrong = |found: &str| {
+            let expected =
+                self.kind.or(self.filter.kind).map_or_else(|| "a scalar".to_owned(), |kind| format!("a {}", kind.name()));
+            Err(CursorFault::Type { record: number, path: plan.cursor_path.clone(), expected, found: found.to_owned() })
+        };
+        match record.first(&plan.cursor_path) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Number(token)) => match plan.form.number(token) {
+                Some(value) => Ok(Some(value)),
+                None => wrong("a number past 20 digits"),
+            },
+            Some(Json::Text(text)) if text.is_empty() => Ok(None),
+            Some(Json::Text(text)) => Ok(Some(plan.form.text(text))),
+            Some(Json::Bool(_)) => wrong("a boolean"),
+            Some(Json::Array(_)) => wrong("an array"),
+            Some(Json::Object(_)) => wrong("an object"),
+        }
+    }
+
+    /// The type of the first record is that of all; the range is brought to it.
+    fn fix_type(&mut self, value: &CursorValue, number: u64) -> Result<(), CursorFault> {
+        let (filter, kind) = (&self.filter, value.kind());
+        if let Some(expected) = self.kind.or(filter.kind)
+            && expected != kind
+        {
+            return Err(CursorFault::Type {
+                record: number,
+                path: filter.plan.cursor_path.clone(),
+                expected: format!("a {}", expected.name()),
+                found: format!("a {}", kind.name()),
+            });
+        }
+        if self.kind.is_some() {
+            return Ok(());
+        }
+        let fit = |bound: &Option<CursorValue>, edge, what| match bound {
+            None => Ok(None),
+            Some(bound) => {
+                let fitted = filter.plan.form.fit(bound, kind, edge);
+                fitted.map(Some).map_err(|source| CursorFault::Bound { record: number, what, source })
+            }
+        };
+        let (first, last) = match filter.plan.last {
+            LastValue::Max => (Edge::Start, Edge::End),
+            LastValue::Min => (Edge::End, Edge::Start),
+        };
+        self.start = fit(&filter.range.start, first, "the start of the range")?;
+        self.end = fit(&filter.range.end, last, "the end of the range")?;
+        self.kind = Some(kind);
+        Ok(())
+    }
+
+    /// Where `value` lies from `bound` on, in the direction of the range.
+    fn position(&self, value: &CursorValue, bound: &CursorValue) -> Option<Ordering> {
+        let order = value.order(bound).ok()?;
+        Some(if self.filter.plan.last == LastValue::Min { order.reverse() } else { order })
+    }
+
+    fn reach(&mut self, value: CursorValue) {
+        let is_farther = self.seen.farthest.as_ref().is_none_or(|farthest| self.filter.plan.is_farther(&value, farthest));
+        if is_farther {
+            self.seen.farthest = Some(value);
+        }
+    }
+
+    fn note_order(&mut self, value: &CursorValue) {
+        let Some((_, last)) = &mut self.seen.ends else {
+            self.seen.ends = Some((value.clone(), value.clone()));
+            return;
+        };
+        self.seen.is_disordered |= is_against(self.filter.plan.row_order, last, value);
+        *last = value.clone();
+    }
+
+    fn note_range(&mut self, is_before: bool, is_behind: bool) {
+        let plan = &self.filter.plan;
+        let is_forward = match (plan.row_order, plan.last) {
+            (None, _) => return,
+            (Some(RowOrder::Asc), LastValue::Max) | (Some(RowOrder::Desc), LastValue::Min) => true,
+            (Some(_), _) => false,
+        };
+        self.seen.is_out_of_range |= if is_forward { is_behind } else { is_before };
+    }
+
+    /// Whether the API may still add records beside this one.
+    fn is_unsettled(&self, value: &CursorValue) -> bool {
+        let plan = &self.filter.plan;
+        if plan.settle.is_zero() || plan.last == LastValue::Min {
+            return false;
+        }
+        let settled =
+            chrono::Duration::from_std(plan.settle).ok().and_then(|settle| self.filter.asked.checked_sub_signed(settle));
+        matches!((value.time(plan.form.time_zone), settled), (Some(time), Some(settled)) if time >= settled)
+    }
+
+    /// Whether it is a time behind what may be remembered, so that the next run starts before it.
+    fn is_recent(&self, value: &CursorValue) -> bool {
+        let plan = &self.filter.plan;
+        plan.last == LastValue::Max && value.time(plan.form.time_zone).is_some_and(|time| time >= self.filter.asked)
+    }
+}
+
+/// Whether `next` may not follow `last` in this order.
+pub(crate) fn is_against(order: Option<RowOrder>, last: &CursorValue, next: &CursorValue) -> bool {
+    match order {
+        None => false,
+        Some(RowOrder::Asc) => last.order(next) == Ok(Ordering::Greater),
+        Some(RowOrder::Desc) => last.order(next) == Ok(Ordering::Less),
+    }
+}
+
+/// What a record is known by among those of its cursor: a hash of the cursor and of its key, or of the whole record whatever the order of its
+/// members.
+fn mark(dedup: &Dedup, value: &CursorValue, record: &Json) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(value.identity().as_bytes());
+    match dedup {
+        Dedup::Key(columns) => {
+            for column in columns {
+                hash.update(&[0]);
+                match record.member(column) {
+                    Some(value) => feed(value, &mut hash),
+                    None => hash.update(b"?"),
+                }
+            }
+        }
+        Dedup::Record | Dedup::Off => feed(record, &mut hash),
+    }
+    hash.digest128()
+}
+
+fn feed(json: &Json, hash: &mut Xxh3) {
+    match json {
+        Json::Object(members) => {
+            let mut sorted: Vec<&(String, Json)> = members.iter().collect();
+            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            hash.update(b"{");
+            for (name, value) in sorted {
+                hash.update(&(name.len() as u64).to_le_bytes());
+                hash.update(name.as_bytes());
+                feed(value, hash);
+            }
+            hash.update(b"}");
+        }
+        Json::Array(items) => {
+            hash.update(b"[");
+            for item in items {
+                hash.update(b",");
+                feed(item, hash);
+            }
+            hash.update(b"]");
+        }
+        other => {
+            let mut text = Vec::new();
+            other.write(&mut text);
+            hash.update(&text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! How far a resource's pages reach, folded in page order.
+
+use std::collections::BTreeMap;
+
+use crate::base::{CursorType, CursorValue};
+use crate::config::{IncrementalPlan, LastValue};
+use crate::decode::cursor::{CursorFault, PageCursors, is_against};
+
+/// Most marks that are kept for one cursor. Past it, records that a next run meets again cannot be told from new ones.
+pub(crate) const MARKS_MAX: usize = 10_000;
+
+/// What the accepted pages of a chain say of its cursor.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CursorProgress {
+    /// The cursor that is farthest.
+    pub(crate) farthest: Option<CursorValue>,
+    /// Its type, once a record had one.
+    pub(crate) kind: Option<CursorType>,
+    /// Marks of the records that a next run may meet again, with their cursors.
+    pub(crate) marks: BTreeMap<u128, CursorValue>,
+    /// Whether there were more of them than [`MARKS_MAX`].
+    pub(crate) has_too_many_marks: bool,
+    /// Whether a record came against `row_order`.
+    pub(crate) is_disordered: bool,
+    /// Records dropped because they lie outside the range.
+    pub(crate) outside: u64,
+    /// Records dropped because they are loaded already.
+    pub(crate) repeated: u64,
+    /// Records without a cursor.
+    pub(crate) missing: u64,
+    last: Option<CursorValue>,
+}
+
+impl CursorProgress {
+    /// Whether the range has ended with `page`: `row_order` holds so far, and the page has left the range.
+    pub(crate) fn is_out_of_range(&self, plan: &IncrementalPlan, page: &PageCursors) -> bool {
+        let follows = match (&self.last, &page.ends) {
+            (Some(last), Some((first, _))) => !is_against(plan.row_order, last, first),
+            _ => true,
+        };
+        page.is_out_of_range && follows && !page.is_disordered && !self.is_disordered
+    }
+
+    /// Takes the next page. `remembered` tells the cursors that a next run starts at or before: their marks are kept.
+    ///
+    /// # Errors
+    /// [`CursorFault`]: the page's own, or a type that changes from page to page.
+    pub(crate) fn take(
+        &mut self,
+        plan: &IncrementalPlan,
+        page: PageCursors,
+        remembered: &dyn Fn(&CursorValue) -> CursorValue,
+    ) -> Result<(), CursorFault> {
+        if let Some(fault) = page.fault {
+            return Err(fault);
+        }
+        if let Some((first, last)) = page.ends {
+            let kind = *self.kind.get_or_insert(first.kind());
+            if kind != first.kind() {
+                return Err(CursorFault::Type {
+                    record: 0,
+                    path: plan.cursor_path.clone(),
+                    expected: format!("a {}", kind.name()),
+                    found: format!("a {}", first.kind().name()),
+                });
+            }
+            self.is_disordered |= self.last.as_ref().is_some_and(|last| is_against(plan.row_order, last, &first));
+            self.last = Some(last);
+        }
+        self.is_disordered |= page.is_disordered;
+        self.outside += page.outside;
+        self.repeated += page.repeated;
+        self.missing += page.missing;
+        if let Some(farthest) = page.farthest
+            && self.farthest.as_ref().is_none_or(|known| plan.is_farther(&farthest, known))
+        {
+            self.farthest = Some(farthest);
+        }
+        self.marks.extend(page.marks.into_iter().map(|(value, mark)| (mark, value)));
+        self.forget(plan, remembered);
+        Ok(())
+    }
+
+    /// Drops the marks of records that no next run meets again.
+    fn forget(&mut self, plan: &IncrementalPlan, remembered: &dyn Fn(&CursorValue) -> CursorValue) {
+        let Some(farthest) = &self.farthest else { return };
+        let from = remembered(farthest);
+        self.marks.retain(|_, value| match plan.last {
+            LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
+            LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
+        });
+        while self.marks.len() > MARKS_MAX {
+            self.has_too_many_marks = true;
+            self.marks.pop_last();
+        }
+    }
+}
