@@ -23,6 +23,8 @@ pub(crate) struct DecodedPage {
     pub(crate) filtered: u64,
     /// Rows more than one that the hooks made of a record.
     pub(crate) exploded: u64,
+    /// What children ask of each record that is left: the fields' values as JSON text, in the order they were asked for.
+    pub(crate) for_children: Vec<Vec<Option<Box<str>>>>,
 }
 
 /// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.

@@ -297,7 +297,7 @@ fn finish(
     };
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
-    Ok(DecodedPage { facts, rows, rejects, duplicate_members, filtered: 0, exploded: 0 })
+    Ok(DecodedPage { facts, rows, rejects, duplicate_members, filtered: 0, exploded: 0, for_children: Vec::new() })
 }
 
 /// Gives a fault its place.

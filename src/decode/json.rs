@@ -64,6 +64,13 @@ impl Json {
         })
     }
 
+    /// The value of a text that is one; `None` for anything else.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut reader = Reader::new(text);
+        reader.skip_space();
+        Self::read(&mut reader, &mut 0).ok()
+    }
+
     /// Appends its text, compact.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {

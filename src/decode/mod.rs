@@ -41,7 +41,7 @@ pub(crate) use error::DecodeError;
 pub(crate) use json::Json;
 pub(crate) use number::{float_is_spelled, write_float};
 pub(crate) use originals::{SpellingCursor, SpellingLog};
-pub(crate) use shape::ShapePlan;
+pub(crate) use shape::{ForChildren, IncludeFromParent, RecordHook, ShapePlan};
 pub(crate) use temporal::{write_date, write_time};
 pub(crate) use widen::{WidenError, widen, widen_array};
 

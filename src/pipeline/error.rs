@@ -45,12 +45,50 @@ pub(crate) enum RunError {
         near: Option<String>,
     },
     /// A request cannot be made from the values at hand.
-    #[error("the request of `{resource}` cannot be made")]
+    #[error("the request of `{resource}`{of} cannot be made")]
     Request {
         /// The resource.
         resource: String,
+        /// For which record, in words; empty without parents.
+        of: String,
         /// Why.
         source: BindError,
+    },
+    /// A resource cannot be read without the records of another one.
+    #[error("`{resource}` was not read, because `{parent}`, whose records it needs, failed")]
+    ParentFailed {
+        /// The resource.
+        resource: String,
+        /// The one that failed.
+        parent: String,
+        /// As what the parent failed.
+        kind: ErrorKind,
+    },
+    /// A child was read for none of its parent's records.
+    #[error("`{resource}` was read for none of its parent's {skipped} records; the first: {first}")]
+    AllSkipped {
+        /// The resource.
+        resource: String,
+        /// How many.
+        skipped: u64,
+        /// Why the first was not.
+        first: String,
+    },
+    /// A parent with too many records to combine them with another one's.
+    #[error("`{resource}` combines the records of several parents, and a parent behind the first has more than {limit}")]
+    TooManyCombinations {
+        /// The resource.
+        resource: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// The spool on local disk.
+    #[error("cannot {what}")]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
     },
     /// The lake side.
     #[error(transparent)]
@@ -165,7 +203,11 @@ impl RunError {
             Self::Decode(error) => error.kind(),
             Self::Schema { source, .. } => source.kind(),
             Self::Lake(error) => error.kind(),
+            Self::ParentFailed { kind, .. } => *kind,
+            Self::Disk { .. } => ErrorKind::Unavailable,
             Self::Request { .. }
+            | Self::AllSkipped { .. }
+            | Self::TooManyCombinations { .. }
             | Self::NoSuchColumn { .. }
             | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
@@ -193,6 +235,10 @@ impl RunError {
             Self::Rejected { .. } => {
                 "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"
             }
+            Self::Request { source: BindError::Missing { .. }, .. } => {
+                "is it the field's exact name, as `preview` shows it? `on_missing_parent_field: skip` passes over such records, and counts them"
+            }
+            Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
             Self::TooFewRows { .. } | Self::Shrinks { .. } => {
                 "look at what the API answers; when the loss is real, relax `expect` for this run"
             }

@@ -39,8 +39,10 @@ pub(crate) enum ResourceResult {
         /// Advice, a line each.
         hints: Vec<String>,
     },
-    /// `write_disposition: skip`, or `selected: false`.
+    /// `write_disposition: skip`.
     Skipped,
+    /// Read for its children only.
+    ForChildren,
 }
 
 /// How a whole run ended.
@@ -54,6 +56,32 @@ pub(crate) enum RunStatus {
     Failed(ErrorKind),
 }
 
+/// Reasons that [`SliceFacts`] lists; the others are counted.
+pub(crate) const LISTED_MAX: usize = 20;
+
+/// What became of the records that a resource was requested for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SliceFacts {
+    /// Chains of pages read: one without parents.
+    pub(crate) requested: u64,
+    /// Records whose request had been made for an earlier one.
+    pub(crate) repeated: u64,
+    /// Records for which the resource was not read.
+    pub(crate) skipped: u64,
+    /// Why not, for the first of them.
+    pub(crate) listed: Vec<String>,
+}
+
+impl SliceFacts {
+    /// A record is passed over.
+    pub(crate) fn skip(&mut self, why: String) {
+        self.skipped += 1;
+        if self.listed.len() < LISTED_MAX {
+            self.listed.push(why);
+        }
+    }
+}
+
 /// The counts of one published resource.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ResourceFacts {
@@ -63,6 +91,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) records: u64,
     /// Requests sent, retries included.
     pub(crate) requests: u64,
+    /// What became of its parents' records; `None` without parents.
+    pub(crate) parent_records: Option<SliceFacts>,
     /// Body bytes received, decompressed.
     pub(crate) bytes_received: u64,
     /// What became of the rows.
@@ -112,7 +142,7 @@ impl RunFacts {
     pub(crate) fn status(&self) -> RunStatus {
         let failed = self.resources.iter().filter_map(|(_, result)| match result {
             ResourceResult::Failed { kind, .. } => Some(*kind),
-            ResourceResult::Published(_) | ResourceResult::Skipped => None,
+            ResourceResult::Published(_) | ResourceResult::Skipped | ResourceResult::ForChildren => None,
         });
         let published = self.resources.iter().any(|(_, result)| matches!(result, ResourceResult::Published(_)));
         let rank = |kind: &ErrorKind| match kind {

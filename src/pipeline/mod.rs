@@ -14,19 +14,26 @@
 //! [`RESOURCES_MAX`] resources run at once; none of the terms grows with the number of pages.
 //! Not here: how anything is printed.
 
+mod chain;
 mod columns;
+mod decoding;
+mod ends;
 mod error;
 mod event;
 mod facts;
+mod graph;
+mod intake;
+mod parents;
 mod resource;
 mod run;
 mod sample;
+mod slices;
 mod table_thread;
 
 pub(crate) use columns::validate;
 pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
-pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus};
+pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, SliceFacts};
 pub(crate) use run::{Components, RunOptions, run};
 pub(crate) use sample::sample;
 
@@ -41,3 +48,9 @@ const BATCHES_MAX: usize = 8;
 
 /// Resources that run at once.
 const RESOURCES_MAX: usize = 4;
+
+/// Chains of one resource that are begun, for each request that may be in flight: while one's answer is taken, the next one's comes.
+const CHAINS_AHEAD: usize = 2;
+
+/// Decoded pages of one chain that wait for the chains before it.
+const CHAIN_PAGES_MAX: usize = 2;

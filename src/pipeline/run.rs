@@ -8,10 +8,13 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
+use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
-use crate::pipeline::resource::{Loaded, load};
-use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError};
+use crate::pipeline::graph::{Graph, ParentOutcome};
+use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
+use crate::pipeline::resource::{Load, Loaded, load};
+use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts};
 use crate::schema::{Change, TableSchema, Widened, reconcile};
 use crate::source::{End, Source};
 
@@ -28,6 +31,8 @@ pub(crate) struct RunOptions {
 struct Ready {
     staged: StagedTable,
     end: End,
+    /// Of a resource with parents.
+    slices: Option<SliceFacts>,
     rejects: RejectLog,
     quarantine: Vec<String>,
 }
@@ -51,7 +56,7 @@ pub(crate) struct Components<'a> {
 pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, RunError> {
     let Components { clock, cancel, events, spell } = components;
     let (started, since) = (clock.now(), clock.instant());
-    let chosen = choose(plan, &options.only)?;
+    let graph = Graph::new(plan, &options.only)?;
     let run_id = format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff);
     let source_events = Arc::clone(&events);
     let source = Source::new(
@@ -62,7 +67,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     )?;
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
     let running = Running { plan, options, source: &source, cancel: &cancel, events: &events };
-    let outcome = running.load_and_commit(&mut lake, &chosen).await;
+    let outcome = running.load_and_commit(&mut lake, &graph).await;
     let took = clock.instant().duration_since(since);
     let facts =
         outcome.map(|(resources, version)| RunFacts { run_id, pipeline: plan.name.clone(), started, took, resources, version });
@@ -75,13 +80,6 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     reported?;
     closed?;
     Ok(facts)
-}
-
-fn choose<'a>(plan: &'a Plan, only: &[String]) -> Result<Vec<&'a ResourcePlan>, RunError> {
-    if let Some(name) = only.iter().find(|name| plan.resources.iter().all(|resource| resource.name != **name)) {
-        return Err(RunError::no_such_resource(name, plan));
-    }
-    Ok(plan.resources.iter().filter(|resource| only.is_empty() || only.contains(&resource.name)).collect())
 }
 
 /// What everything in a run shares.
@@ -97,16 +95,13 @@ impl Running<'_> {
     async fn load_and_commit(
         &self,
         lake: &mut Lake,
-        chosen: &[&ResourcePlan],
+        graph: &Graph,
     ) -> Result<(Vec<(String, ResourceResult)>, Option<u64>), RunError> {
         let shared: &Lake = lake;
-        let load_all = futures::stream::iter(chosen)
-            .map(|resource| async move {
-                let outcome = match resource.write_disposition {
-                    WriteDisposition::Skip => None,
-                    _ => Some(self.load_one(shared, resource).await),
-                };
-                (resource.name.clone(), outcome)
+        let load_all = futures::stream::iter(graph.in_order())
+            .map(|(resource, tabled)| async move {
+                let outcome = self.load_one(shared, graph, resource, tabled).await;
+                (resource.name.clone(), outcome.transpose())
             })
             .buffered(RESOURCES_MAX)
             .collect();
@@ -114,6 +109,7 @@ impl Running<'_> {
             outcomes = load_all => outcomes,
             lost = shared.lease().keep() => return Err(lost.into()),
         };
+        let outcomes = graph.as_configured(outcomes);
         if self.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
@@ -121,6 +117,7 @@ impl Running<'_> {
         let (mut results, mut tables) = (Vec::new(), Vec::new());
         for (name, outcome) in outcomes {
             let result = match outcome {
+                None if graph.has_children(&name) => ResourceResult::ForChildren,
                 None => ResourceResult::Skipped,
                 Some(Err(error)) => failure(&error),
                 Some(Ok(_)) if self.plan.lake.publish_together && failed.is_some() => {
@@ -149,24 +146,94 @@ impl Running<'_> {
         Ok((results, Some(commit.version)))
     }
 
-    async fn load_one(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Ready, RunError> {
+    /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole. `None` when there is nothing to publish.
+    async fn load_one(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        tabled: bool,
+    ) -> Result<Option<Ready>, RunError> {
+        if !tabled && !graph.has_children(&resource.name) {
+            return Ok(None);
+        }
         let name: Arc<str> = Arc::from(resource.name.as_str());
+        let parents = graph.parents_of(resource).await;
         (self.events)(Event::Started { resource: Arc::clone(&name) });
-        let outcome = self.stage(lake, resource).await;
+        let outcome = match parents {
+            Ok(parents) => self.stage(lake, graph, resource, parents, tabled).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            graph.settle(&resource.name, ParentOutcome::Failed(error.kind()));
+        }
         let failure = outcome.as_ref().err().map(RunError::chain);
         (self.events)(Event::Ended { resource: name, failure });
         outcome
     }
 
-    async fn stage(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Ready, RunError> {
+    async fn stage(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        parents: Vec<Arc<ParentRecords>>,
+        tabled: bool,
+    ) -> Result<Option<Ready>, RunError> {
+        let children = graph.has_children(&resource.name).then(|| {
+            let path = lake.spool().join("_parents").join(format!("{}.jsonl", resource.name));
+            ParentLog::new(&resource.name, fields_asked(self.plan, &resource.name), path)
+        });
+        if !tabled {
+            let load_plan = Load { stage: None, parents, for_children: children };
+            let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
+            self.tell_of_slices(resource, &loaded.slices);
+            graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
+            return Ok(None);
+        }
         let mut existing = lake.table(&resource.name).await?;
         let before = existing.rows();
         if self.options.full_refresh {
             existing.schema = TableSchema::default();
         }
         let start = existing.schema.clone();
+        let settings = self.settings(lake, resource);
+        let spool = settings.spool.clone();
+        let stage = TableStage::new(settings, existing, lake.live_files())?;
+        let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children };
+        let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
+        let Loaded { stage, schema, end, slices, rejects, for_children } = loaded;
+        self.tell_of_slices(resource, &slices);
+        if let Some(first) = rejects.first().filter(|_| rejects.count() == end.records) {
+            let first = Box::new(first.clone());
+            return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
+        }
+        if end.records > 0 {
+            check_columns(resource, &schema)?;
+        }
+        // The records are whole: whatever becomes of this table's files, the children can be read.
+        graph.settle(&resource.name, ParentOutcome::of(for_children));
+        let name: Arc<str> = Arc::from(resource.name.as_str());
+        let change = reconcile(&start, &schema, &resource.primary_key)
+            .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
+        for text in changes(&change, before) {
+            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
+        }
+        let schema = change.schema;
+        (self.events)(Event::Finishing { resource: name });
+        let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
+        // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
+        let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
+            .await
+            .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
+        check_rows(resource, before, &staged)?;
+        let slices = (!resource.parents.is_empty()).then_some(slices);
+        Ok(Some(Ready { staged, end, slices, rejects, quarantine: Vec::new() }))
+    }
+
+    fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
         let disposition = if self.options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
-        let settings = StageSettings {
+        StageSettings {
             table: resource.name.clone(),
             primary_key: resource.primary_key.clone(),
             disposition,
@@ -178,31 +245,23 @@ impl Running<'_> {
             on_schema_change: self.plan.lake.on_schema_change,
             spool: lake.spool().join(&resource.name),
             budgets: StageBudgets::default(),
-        };
-        let spool = settings.spool.clone();
-        let stage = TableStage::new(settings, existing, lake.live_files())?;
-        let Loaded { stage, schema, end, rejects } = load(self.source, resource, (stage, spool), &start, self.events).await?;
-        if let Some(first) = rejects.first().filter(|_| rejects.count() == end.records) {
-            let first = Box::new(first.clone());
-            return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
         }
-        if end.records > 0 {
-            check_columns(resource, &schema)?;
-        }
+    }
+
+    /// Nothing is passed over without being told.
+    fn tell_of_slices(&self, resource: &ResourcePlan, slices: &SliceFacts) {
         let name: Arc<str> = Arc::from(resource.name.as_str());
-        let change = reconcile(&start, &schema, &resource.primary_key)
-            .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
-        for text in changes(&change, before) {
+        let mut texts: Vec<String> = slices.listed.iter().map(|why| format!("skipped: {why}")).collect();
+        let more = slices.skipped.saturating_sub(slices.listed.len() as u64);
+        if more > 0 {
+            texts.push(format!("skipped {more} more"));
+        }
+        if slices.repeated > 0 {
+            texts.push(format!("{} of the parent's records ask for what an earlier one asked for; read once", slices.repeated));
+        }
+        for text in texts {
             (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
         }
-        let schema = change.schema;
-        (self.events)(Event::Finishing { resource: name });
-        // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
-        let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
-            .await
-            .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
-        check_rows(resource, before, &staged)?;
-        Ok(Ready { staged, end, rejects, quarantine: Vec::new() })
     }
 }
 
@@ -212,7 +271,7 @@ fn state_of(results: &[(String, ResourceResult)]) -> serde_json::Map<String, ser
         ResourceResult::Published(facts) => {
             Some((name.clone(), serde_json::json!({"records": facts.records, "end_reason": facts.end_reason.name()})))
         }
-        ResourceResult::Failed { .. } | ResourceResult::Skipped => None,
+        ResourceResult::Failed { .. } | ResourceResult::Skipped | ResourceResult::ForChildren => None,
     });
     published.collect()
 }
@@ -250,12 +309,13 @@ fn check_rows(resource: &ResourcePlan, before: u64, staged: &StagedTable) -> Res
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {
-    let Ready { staged, end, rejects, quarantine } = ready;
+    let Ready { staged, end, slices, rejects, quarantine } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
         records: end.records,
         requests: end.requests,
+        parent_records: slices.clone(),
         bytes_received: end.bytes,
         rows: staged.stats,
         rejects: rejects.count(),

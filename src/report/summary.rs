@@ -45,10 +45,20 @@ fn table(result: &ResourceResult) -> Value {
             json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints})
         }
         ResourceResult::Skipped => json!({"status": "skipped"}),
+        ResourceResult::ForChildren => json!({"status": "read_for_children"}),
     }
 }
 
 fn published(facts: &ResourceFacts) -> Value {
+    let mut table = counts(facts);
+    if let (Some(of), Value::Object(members)) = (&facts.parent_records, &mut table) {
+        let of = json!({"read": of.requested, "repeated": of.repeated, "skipped": of.skipped, "skipped_first": of.listed});
+        members.insert("parent_records".to_owned(), of);
+    }
+    table
+}
+
+fn counts(facts: &ResourceFacts) -> Value {
     json!({
         "status": "published",
         "pages": facts.pages,

@@ -97,6 +97,10 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                     count(table.files_deleted),
                     width = name.len()
                 ));
+                if let Some(of) = table.parent_records.as_ref().filter(|of| of.skipped > 0) {
+                    let (read, skipped) = (count(of.requested), count(of.skipped));
+                    lines.push(format!("{:width$}  read for {read} records of its parent, skipped for {skipped}", "", width = name.len()));
+                }
                 if let Some(first) = table.quarantine.first() {
                     let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
                     lines.push(format!("{:width$}  quarantine: {folder}/ in the lake", "", width = name.len()));
@@ -109,6 +113,7 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                 lines.extend(hints.iter().map(|hint| format!("{:width$}  hint: {hint}", "", width = name.len())));
             }
             ResourceResult::Skipped => lines.push(format!("{name}: skipped, as its write_disposition says")),
+            ResourceResult::ForChildren => lines.push(format!("{name}: read for its children, no table")),
         }
     }
     lines
@@ -124,6 +129,7 @@ fn whole(completeness: Completeness, reason: EndReason) -> &'static str {
         (Completeness::Unknown, EndReason::TotalReached) => "up to the API's total",
         (Completeness::Unknown, EndReason::HasMoreFalse) => "up to where the API says there is no more",
         (Completeness::Unknown, EndReason::MaximumReached) => "up to the config's maximum",
+        (Completeness::Unknown, EndReason::NoParents) => "its parents have no records",
     }
 }
 

@@ -348,6 +348,12 @@ impl SourceError {
         }
     }
 
+    /// Whether the first page of a chain says that what it was requested for is gone.
+    #[must_use]
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused { place, status: 404 | 410, .. } if place.page == 1)
+    }
+
     /// What the operator can do, where that is not plain from the message.
     #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {

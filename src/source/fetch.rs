@@ -1,4 +1,4 @@
-//! One resource from its first page to its end.
+//! One chain of pages from its first to its end.
 //!
 //! Pages are requested ahead where the paginator can guess their places, delivered in order, and judged in order once their
 //! facts are in. At most `ahead` requests are under way, twice as many pages requested and not delivered, so that one slow
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::config::{Request, ResourcePlan};
+use crate::config::ResourcePlan;
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled};
 use crate::source::error::{Place, Repeated};
@@ -24,7 +24,7 @@ use crate::source::event::SourceEvent;
 use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, whole_number};
 use crate::source::request::Template;
 use crate::source::server_time::Earliest;
-use crate::source::{Delivery, End, EndReason, Judge, Page, PageFacts, SourceError, Verdict};
+use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
 const EMPTY_PAGES_MAX: u32 = 5;
@@ -36,11 +36,10 @@ const EMPTY_PAGES_MAX: u32 = 5;
 pub(super) async fn fetch(
     client: Arc<Client>,
     plan: &ResourcePlan,
-    request: Request,
-    ahead: usize,
+    chain: Chain,
     out: mpsc::Sender<Delivery>,
 ) -> Result<End, SourceError> {
-    let template = Template::new(&client.plan, plan, request)?;
+    let template = Template::new(&client.plan, plan, chain.request)?;
     let call = Arc::new(Call {
         template,
         requests: AtomicU64::new(0),
@@ -49,7 +48,8 @@ pub(super) async fn fetch(
     });
     let paginator = paginator(&plan.endpoint.paginator);
     let mut fetch = Fetch {
-        window: ahead.max(1),
+        window: chain.ahead.max(1),
+        slice: chain.slice,
         client,
         call,
         expected_total: plan.expect.total.clone().map(|path| (path, paginator.wanted().len())),
@@ -75,6 +75,7 @@ struct Fetch {
     /// `expect.total` and its place among the values.
     expected_total: Option<(JsonPath, usize)>,
     window: usize,
+    slice: Arc<Slice>,
     /// Requested, in order.
     flights: VecDeque<Flight>,
     /// How many of them have no answer yet.
@@ -258,6 +259,7 @@ impl Fetch {
             number,
             url: RedactedUrl::new(&answer.url),
             body: answer.body,
+            slice: Arc::clone(&self.slice),
         };
         let judge = Judge { facts: facts_in, verdict: verdict_out };
         permit.send(Delivery { page, judge });

@@ -20,6 +20,7 @@ mod preview;
 mod reach;
 mod request;
 mod retry;
+mod slice;
 mod server_time;
 
 use std::sync::Arc;
@@ -28,13 +29,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
-use crate::config::{ClientPlan, Request, ResourcePlan};
+use crate::config::{ClientPlan, ResourcePlan};
 use crate::source::client::{Bounds, Client};
 
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
 pub(crate) use paginate::wanted_paths;
+pub(crate) use slice::{Chain, ParentRecord, Slice};
 
 /// One API, as its resources share it: connections, requests in flight, rate limits and waits.
 #[derive(Clone)]
@@ -66,20 +68,18 @@ impl Source {
         Ok(Self { client: Arc::new(Client::new(plan, clock, cancel, events, bounds)?) })
     }
 
-    /// Reads `resource` from its first page, `request`, to its end and sends the pages in order, each as soon as `out` has room. Of pages whose
-    /// places can be guessed, at most `ahead` requests are under way.
+    /// Reads a chain of `resource` from its first page to its end and sends the pages in order, each as soon as `out` has room.
     /// When it fails, pages not judged yet get no verdict: their rows do not count.
     ///
     /// # Errors
-    /// Whatever keeps the resource from being whole, after the retries are spent; [`SourceError::Cancelled`] when cancelled.
+    /// Whatever keeps the chain from being whole, after the retries are spent; [`SourceError::Cancelled`] when cancelled.
     pub(crate) async fn fetch(
         &self,
         resource: &ResourcePlan,
-        request: Request,
-        ahead: usize,
+        chain: Chain,
         out: mpsc::Sender<Delivery>,
     ) -> Result<End, SourceError> {
-        fetch::fetch(Arc::clone(&self.client), resource, request, ahead, out).await
+        fetch::fetch(Arc::clone(&self.client), resource, chain, out).await
     }
 
     /// Requests that may be in flight for all resources together.

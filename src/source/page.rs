@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::base::RedactedUrl;
+use crate::source::Slice;
 
 /// One response, whole.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub(crate) struct Page {
     pub(crate) url: RedactedUrl,
     /// The body, decompressed, without a byte order mark.
     pub(crate) body: Bytes,
+    /// What it was requested for.
+    pub(crate) slice: Arc<Slice>,
 }
 
 /// What the paginator needs to know of a page; found by the decoder in the same pass that makes the rows.
@@ -82,7 +85,7 @@ pub(crate) struct End {
 }
 
 /// Why a resource has no more pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EndReason {
     /// The endpoint has one page.
     SinglePage,
@@ -96,6 +99,8 @@ pub(crate) enum EndReason {
     HasMoreFalse,
     /// dlt's `maximum_page` or `maximum_offset` was reached.
     MaximumReached,
+    /// Its parents have no records.
+    NoParents,
 }
 
 impl EndReason {
@@ -109,6 +114,7 @@ impl EndReason {
             Self::TotalReached => "total_reached",
             Self::HasMoreFalse => "has_more_false",
             Self::MaximumReached => "maximum_reached",
+            Self::NoParents => "no_parents",
         }
     }
 }

@@ -6,10 +6,12 @@
 //! Not here: columns and their types.
 
 mod hook;
+mod parents;
 mod select;
 mod shaper;
 
 pub(crate) use hook::{PageHook, RecordFault, RecordHook};
+pub(crate) use parents::{ForChildren, IncludeFromParent};
 pub(in crate::decode) use select::{Selected, Unfound, select};
 pub(in crate::decode) use shaper::Shaper;
 

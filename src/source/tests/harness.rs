@@ -14,7 +14,7 @@ use super::fake_api::FakeApi;
 use crate::base::{Clock, JsonPath, Secret, Step};
 use crate::config::*;
 use crate::source::client::Bounds;
-use crate::source::{Delivery, End, PageFacts, Source, SourceError, SourceEvent, Verdict, wanted_paths};
+use crate::source::{Chain, Delivery, End, PageFacts, Source, SourceError, SourceEvent, Verdict, wanted_paths};
 
 /// Time passes only in `sleep`, at once. Chance is always its greatest, so that backoff waits 1, 2, 4 seconds.
 #[derive(Debug)]
@@ -188,8 +188,8 @@ impl Case {
         let source = Source::bounded(&self.client, Arc::new(self.clock), self.cancel, listener, self.bounds).unwrap();
         let (sender, receiver) = mpsc::channel(2);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
-        let (result, ids) =
-            tokio::join!(source.fetch(&self.resource, self.request, self.client.concurrency, sender), reader(receiver, &wanted));
+        let chain = Chain { request: self.request, slice: Arc::default(), ahead: self.client.concurrency };
+        let (result, ids) = tokio::join!(source.fetch(&self.resource, chain, sender), reader(receiver, &wanted));
         let events = events.lock().unwrap().clone();
         Outcome { result, ids, events }
     }

@@ -1,0 +1,135 @@
+//! One chain of pages: fetched, decoded, judged.
+//!
+//! In: a [`Chain`]. Out: its accepted pages, decoded, in order, and its [`End`]. A resource may have many chains at work; each keeps to
+//! itself, and whoever takes the pages puts the chains in order. A queue that closes is not the end: only the [`End`] is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::config::ResourcePlan;
+use crate::decode::{DecodedPage, Decoder};
+use crate::pipeline::{PAGES_BYTES_MAX, PAGES_MAX, RunError};
+use crate::schema::TableSchema;
+use crate::source::{Chain, Delivery, End, Judge, Source, Verdict};
+
+/// A page that counts.
+pub(crate) struct Accepted {
+    /// As decoded.
+    pub(crate) page: DecodedPage,
+    /// Records in it.
+    pub(crate) records: u64,
+    /// Body bytes, decompressed.
+    pub(crate) bytes: u64,
+}
+
+/// What all chains of a resource share.
+#[derive(Clone)]
+pub(crate) struct Chains<'a> {
+    /// The API.
+    pub(crate) source: &'a Source,
+    /// The resource.
+    pub(crate) resource: &'a ResourcePlan,
+    /// Its decoder.
+    pub(crate) decoder: Arc<Decoder>,
+    /// The join of all pages taken so far; pages ahead of it start from an older one and are widened later.
+    pub(crate) so_far: Arc<Mutex<Arc<TableSchema>>>,
+    /// Bytes of pages that may be decoded at once.
+    pub(crate) budget: Arc<Semaphore>,
+}
+
+impl Chains<'_> {
+    /// Runs a chain to its end; its pages go to `out`.
+    ///
+    /// # Errors
+    /// The first thing that kept it from being whole.
+    pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>) -> Result<End, RunError> {
+        let (deliver, deliveries) = mpsc::channel(PAGES_MAX);
+        let (fetched, decoded) = tokio::join!(self.source.fetch(self.resource, chain, deliver), self.decode(deliveries, out));
+        // A decoder that fails closes the way back, which the source can only report as an interruption: its cause comes first.
+        match (decoded, fetched) {
+            (Err(error), _) => Err(error),
+            (Ok(_), Err(error)) => Err(error.into()),
+            (Ok(None), Ok(_)) => Err(internal("the decoder stopped before the source had ended")),
+            (Ok(Some((pages, records))), Ok(end)) if (pages, records) == (end.pages, end.records) => Ok(end),
+            (Ok(Some((pages, records))), Ok(End { pages: told, records: told_records, .. })) => Err(internal(&format!(
+                "the source counts {told} pages with {told_records} records, the decoder {pages} with {records}"
+            ))),
+        }
+    }
+
+    /// Pages and records accepted; `None` when nobody judges or takes them any more.
+    async fn decode(
+        &self,
+        deliveries: mpsc::Receiver<Delivery>,
+        out: mpsc::Sender<Accepted>,
+    ) -> Result<Option<(u64, u64)>, RunError> {
+        let pages = futures::stream::unfold(deliveries, async |mut queue| queue.recv().await.map(|next| (next, queue)));
+        let decoded = pages.map(|delivery| self.decode_one(delivery)).buffered(PAGES_MAX);
+        let mut decoded = std::pin::pin!(decoded);
+        let (mut pages, mut records) = (0, 0);
+        while let Some(next) = decoded.next().await {
+            let (mut page, judge, bytes) = next?;
+            let rows = page.rows.batch.num_rows() as u64;
+            let page_records = rows + page.rejects.len() as u64 + page.filtered - page.exploded;
+            if judge.facts.send(std::mem::take(&mut page.facts)).is_err() {
+                return Ok(None);
+            }
+            match judge.verdict.await {
+                Err(_) => return Ok(None),
+                Ok(Verdict::Discard) => continue,
+                Ok(Verdict::Accept) => {}
+            }
+            if out.send(Accepted { page, records: page_records, bytes }).await.is_err() {
+                return Ok(None);
+            }
+            pages += 1;
+            records += page_records;
+        }
+        Ok(Some((pages, records)))
+    }
+
+    /// Decodes one delivery on rayon's threads, within the budget of page bytes.
+    async fn decode_one(&self, delivery: Delivery) -> Result<(DecodedPage, Judge, u64), RunError> {
+        let Delivery { page, judge } = delivery;
+        let bytes = page.body.len();
+        let permits = u32::try_from(bytes.clamp(1, PAGES_BYTES_MAX)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.budget).acquire_many_owned(permits).await;
+        let permit = permit.map_err(|_| internal("the page budget is closed"))?;
+        let schema = Arc::clone(&self.so_far.lock().unwrap_or_else(PoisonError::into_inner));
+        let decoder = Arc::clone(&self.decoder);
+        let page = on_rayon("decoding a page", move || decoder.decode(&page, &schema)).await??;
+        drop(permit);
+        Ok((page, judge, bytes as u64))
+    }
+}
+
+/// A defect of this room.
+pub(crate) fn internal(what: &str) -> RunError {
+    RunError::Internal { place: "the pipeline", what: what.to_owned() }
+}
+
+/// Runs CPU work on rayon's pool; a panic in it becomes an internal error.
+pub(crate) async fn on_rayon<T: Send + 'static>(
+    place: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RunError> {
+    let (done, outcome) = oneshot::channel();
+    rayon::spawn(move || {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        // Nobody waits any more only when the resource has failed already.
+        let _ = done.send(result);
+    });
+    match outcome.await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => Err(RunError::Internal { place, what: panic_text(panic.as_ref()) }),
+        Err(_) => Err(RunError::Internal { place, what: "it ended without an answer".to_owned() }),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}

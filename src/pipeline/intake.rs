@@ -1,0 +1,190 @@
+//! The receiving end of a resource: accepted pages in, rows to the table's thread, values to the children.
+//!
+//! In: the queues of its chains, one after the other. Out: [`Taken`], in which every record is counted. What a page taught about the schema
+//! joins what all earlier ones taught, in the order of the rows.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::config::{OnReject, ResourcePlan};
+use crate::decode::Reject;
+use crate::lake::{RejectLog, TableStage};
+use crate::pipeline::chain::Accepted;
+use crate::pipeline::columns::check_columns;
+use crate::pipeline::parents::{ParentLog, ParentRecords};
+use crate::pipeline::table_thread::TableThread;
+use crate::pipeline::{Event, Events, RunError};
+use crate::schema::{TableSchema, reconcile};
+
+/// Takes the pages of one resource.
+pub(crate) struct Intake<'a> {
+    resource: &'a ResourcePlan,
+    /// The schema of last night.
+    table: &'a TableSchema,
+    so_far: Arc<Mutex<Arc<TableSchema>>>,
+    /// `None` for a resource that is read for its children only.
+    thread: Option<TableThread>,
+    for_children: Option<ParentLog>,
+    rejects: RejectLog,
+    name: Arc<str>,
+    events: Events,
+    is_first_page: bool,
+    pages: u64,
+    records: u64,
+    duplicate_members: u64,
+}
+
+/// All pages of a resource, taken.
+pub(crate) struct Taken {
+    /// The stage with all rows pushed.
+    pub(crate) stage: Option<TableStage>,
+    /// The schema once this run's rows are in it.
+    pub(crate) schema: TableSchema,
+    /// Records that could not become rows.
+    pub(crate) rejects: RejectLog,
+    /// The records, for the children.
+    pub(crate) for_children: Option<Arc<ParentRecords>>,
+    /// Pages taken.
+    pub(crate) pages: u64,
+    /// Records in them.
+    pub(crate) records: u64,
+}
+
+impl<'a> Intake<'a> {
+    /// # Errors
+    /// [`RunError::Schema`] when the table of last night cannot have the declared schema; [`RunError::Internal`] without a thread.
+    pub(crate) fn new(
+        resource: &'a ResourcePlan,
+        table: &'a TableSchema,
+        so_far: Arc<Mutex<Arc<TableSchema>>>,
+        stage: Option<(TableStage, PathBuf)>,
+        for_children: Option<ParentLog>,
+        events: &Events,
+    ) -> Result<Self, RunError> {
+        let (stage, spool) = stage.map_or((None, PathBuf::new()), |(stage, spool)| (Some(stage), spool));
+        let intake = Self {
+            resource,
+            table,
+            so_far,
+            thread: stage.map(|stage| TableThread::start(&resource.name, stage)).transpose()?,
+            for_children,
+            rejects: RejectLog::new(&resource.name, spool),
+            name: Arc::from(resource.name.as_str()),
+            events: Arc::clone(events),
+            is_first_page: true,
+            pages: 0,
+            records: 0,
+            duplicate_members: 0,
+        };
+        intake.check_against(&intake.current())?;
+        Ok(intake)
+    }
+
+    /// Takes every page of every queue, queue after queue.
+    ///
+    /// # Errors
+    /// The first page that cannot be taken.
+    pub(crate) async fn run(mut self, mut queues: mpsc::Receiver<mpsc::Receiver<Accepted>>) -> Result<Taken, RunError> {
+        while let Some(mut queue) = queues.recv().await {
+            while let Some(accepted) = queue.recv().await {
+                self.take(accepted).await?;
+            }
+        }
+        if self.duplicate_members > 0 {
+            let text = format!("{} members came twice in one object; the last of each counts", self.duplicate_members);
+            self.warn(text);
+        }
+        let schema = self.current().as_ref().clone();
+        let stage = match self.thread {
+            Some(thread) => Some(thread.end().await?),
+            None => None,
+        };
+        Ok(Taken {
+            stage,
+            schema,
+            rejects: self.rejects,
+            for_children: self.for_children.map(|log| Arc::new(log.finish())),
+            pages: self.pages,
+            records: self.records,
+        })
+    }
+
+    async fn take(&mut self, accepted: Accepted) -> Result<(), RunError> {
+        let Accepted { page, records, bytes } = accepted;
+        self.duplicate_members += page.duplicate_members;
+        if let Some(log) = &mut self.for_children {
+            page.for_children.iter().try_for_each(|values| log.push(values))?;
+        }
+        if self.thread.is_some() {
+            self.take_rejects(page.rejects).await?;
+            self.widen_so_far(&page.rows.schema)?;
+            let has_rows = page.rows.batch.num_rows() > 0;
+            if has_rows && std::mem::take(&mut self.is_first_page) {
+                self.warn_of_columns();
+            }
+            if let (true, Some(thread)) = (has_rows, &mut self.thread) {
+                thread.push(page.rows).await?;
+            }
+        }
+        self.pages += 1;
+        self.records += records;
+        (self.events)(Event::Page { resource: Arc::clone(&self.name), records, bytes });
+        Ok(())
+    }
+
+    fn warn(&self, text: String) {
+        (self.events)(Event::Warning { resource: Some(Arc::clone(&self.name)), text });
+    }
+
+    fn current(&self) -> Arc<TableSchema> {
+        Arc::clone(&self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn widen_so_far(&self, page: &Arc<TableSchema>) -> Result<(), RunError> {
+        let current = self.current();
+        if Arc::ptr_eq(&current, page) || current == *page {
+            return Ok(());
+        }
+        let joined = current.join(page);
+        joined
+            .check_limits()
+            .and_then(|()| joined.check_names())
+            .map_err(|source| RunError::Schema { resource: self.name.to_string(), source })?;
+        self.check_against(&joined)?;
+        if joined != *current {
+            *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(joined);
+        }
+        Ok(())
+    }
+
+    /// Checks that last night's table can have this run's schema: as soon as it is known, not when all pages are in.
+    ///
+    /// # Errors
+    /// [`RunError::Schema`] for a key of another type and for a declaration that takes values away.
+    fn check_against(&self, schema: &TableSchema) -> Result<(), RunError> {
+        let change = reconcile(self.table, schema, &self.resource.primary_key);
+        change.map(drop).map_err(|source| RunError::Schema { resource: self.resource.name.clone(), source })
+    }
+
+    /// A misspelt column is an error once all records are in; who waits for hours wants to know before.
+    fn warn_of_columns(&self) {
+        if let Err(error) = check_columns(self.resource, &self.current()) {
+            self.warn(format!("{error} (as far as the first page tells)"));
+        }
+    }
+
+    async fn take_rejects(&mut self, rejects: Vec<Reject>) -> Result<(), RunError> {
+        let Some(first) = rejects.first() else { return Ok(()) };
+        let (resource, first) = (self.name.to_string(), || Box::new(first.clone()));
+        let count = self.rejects.count() + rejects.len() as u64;
+        match self.resource.on_reject {
+            OnReject::Fail => Err(RunError::Rejected { resource, first: first(), rejects: rejects.len() }),
+            OnReject::Quarantine { max_rejects: Some(max) } if count > max => {
+                Err(RunError::TooManyRejects { resource, first: first(), rejects: count, max })
+            }
+            OnReject::Quarantine { .. } => Ok(self.rejects.push(&rejects).await?),
+        }
+    }
+}

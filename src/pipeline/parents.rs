@@ -1,0 +1,220 @@
+//! The records of a parent on their way to its children.
+//!
+//! In: the values that children ask for, record by record, in page order. Out: [`ParentRecords`], which every child reads for itself once the
+//! parent is whole. Values wait as lines of JSON in a file of the spool, so that memory holds few of them. Not here: what a child does with them.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::base::JsonPath;
+use crate::config::{Plan, ResourcePlan};
+use crate::pipeline::RunError;
+use crate::source::ParentRecord;
+
+/// Bytes of lines that wait in memory before they go to the file.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+
+/// Records that a child reads at once.
+const BATCH_RECORDS: usize = 1000;
+
+/// The fields that the children of `parent` ask for, each once.
+pub(crate) fn fields_asked(plan: &Plan, parent: &str) -> Vec<JsonPath> {
+    let mut fields: Vec<JsonPath> = Vec::new();
+    for asked in plan.resources.iter().flat_map(|resource| &resource.parents).filter(|asked| asked.resource == parent) {
+        for field in &asked.fields {
+            if !fields.contains(field) {
+                fields.push(field.clone());
+            }
+        }
+    }
+    fields
+}
+
+/// Takes the values of a parent's records, as its pages are accepted.
+#[derive(Debug)]
+pub(crate) struct ParentLog {
+    resource: Arc<str>,
+    fields: Vec<JsonPath>,
+    path: PathBuf,
+    waiting: Vec<u8>,
+    file: Option<File>,
+    records: u64,
+}
+
+impl ParentLog {
+    /// An empty log of `fields` that keeps its lines at `path`, in a folder that need not exist.
+    pub(crate) fn new(resource: &str, fields: Vec<JsonPath>, path: PathBuf) -> Self {
+        Self { resource: Arc::from(resource), fields, path, waiting: Vec::new(), file: None, records: 0 }
+    }
+
+    /// The fields that it takes of each record.
+    pub(crate) fn fields(&self) -> &[JsonPath] {
+        &self.fields
+    }
+
+    /// Takes the next record's values, one a field, as JSON text.
+    ///
+    /// # Errors
+    /// [`RunError::Disk`].
+    pub(crate) fn push(&mut self, values: &[Option<Box<str>>]) -> Result<(), RunError> {
+        self.waiting.push(b'[');
+        for (i, value) in values.iter().enumerate() {
+            if i > 0 {
+                self.waiting.push(b',');
+            }
+            self.waiting.extend_from_slice(value.as_deref().unwrap_or("null").as_bytes());
+        }
+        self.waiting.extend_from_slice(b"]\n");
+        self.records += 1;
+        if self.waiting.len() >= WAITING_BYTES_MAX { self.set_aside() } else { Ok(()) }
+    }
+
+    fn set_aside(&mut self) -> Result<(), RunError> {
+        let failed = |source| RunError::Disk { what: "keep the parent's records in the spool", source };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                if let Some(folder) = self.path.parent() {
+                    std::fs::create_dir_all(folder).map_err(failed)?;
+                }
+                none.insert(File::create(&self.path).map_err(failed)?)
+            }
+        };
+        file.write_all(&self.waiting).map_err(failed)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// All records are in.
+    pub(crate) fn finish(self) -> ParentRecords {
+        ParentRecords {
+            resource: self.resource,
+            fields: self.fields,
+            file: self.file.is_some().then_some(self.path),
+            rest: self.waiting.into(),
+        }
+    }
+}
+
+/// The records of a parent that is whole.
+#[derive(Debug)]
+pub(crate) struct ParentRecords {
+    resource: Arc<str>,
+    fields: Vec<JsonPath>,
+    file: Option<PathBuf>,
+    rest: Arc<[u8]>,
+}
+
+impl ParentRecords {
+    /// Reads them from the first on, with the fields that `child` asks of them, in its order. `parent` is the parent's place in its plan.
+    ///
+    /// # Errors
+    /// [`RunError::Disk`].
+    pub(crate) fn reader(self: &Arc<Self>, child: &ResourcePlan, parent: usize) -> Result<RecordReader, RunError> {
+        let asked = child.parents.get(parent).map_or(&[][..], |asked| &asked.fields);
+        let places = asked.iter().map(|field| self.fields.iter().position(|known| known == field));
+        let file = self.file.as_ref().map(File::open).transpose();
+        let file = file.map_err(|source| RunError::Disk { what: "read the parent's records from the spool", source })?;
+        Ok(RecordReader {
+            resource: Arc::clone(&self.resource),
+            places: places.collect(),
+            file: file.map(BufReader::new),
+            rest: Arc::clone(&self.rest),
+            at: 0,
+            next: 0,
+        })
+    }
+}
+
+/// Reads a parent's records in order. Blocks on the disk.
+#[derive(Debug)]
+pub(crate) struct RecordReader {
+    resource: Arc<str>,
+    places: Vec<Option<usize>>,
+    file: Option<BufReader<File>>,
+    rest: Arc<[u8]>,
+    at: usize,
+    next: u64,
+}
+
+impl RecordReader {
+    /// The next records, at most [`BATCH_RECORDS`] of them; none at the end.
+    ///
+    /// # Errors
+    /// [`RunError::Disk`]; [`RunError::Internal`] for a line that is not what was written.
+    pub(crate) fn batch(&mut self) -> Result<Vec<ParentRecord>, RunError> {
+        let (mut batch, mut line) = (Vec::new(), Vec::new());
+        while batch.len() < BATCH_RECORDS && self.line(&mut line)? {
+            let damaged =
+                |_| RunError::Internal { place: "the parent's records", what: format!("a line of `{}`", self.resource) };
+            let values: Vec<&RawValue> = serde_json::from_slice(&line).map_err(damaged)?;
+            let value = |place: &Option<usize>| {
+                let text = values.get((*place)?)?.get();
+                (text != "null").then(|| Box::from(text))
+            };
+            batch.push(ParentRecord { number: self.next, values: self.places.iter().map(value).collect() });
+            self.next += 1;
+        }
+        Ok(batch)
+    }
+
+    fn line(&mut self, line: &mut Vec<u8>) -> Result<bool, RunError> {
+        line.clear();
+        if let Some(file) = &mut self.file {
+            let read = file.read_until(b'\n', line);
+            if read.map_err(|source| RunError::Disk { what: "read the parent's records from the spool", source })? > 0 {
+                return Ok(true);
+            }
+            self.file = None;
+        }
+        let rest = self.rest.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
+        line.extend_from_slice(&rest[..end]);
+        self.at += end;
+        Ok(end > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_comes_back_in_order_from_memory_and_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let fields = vec![JsonPath::parse("id").unwrap(), JsonPath::parse("name").unwrap()];
+        let mut log = ParentLog::new("posts", fields, folder.path().join("_parents/posts.jsonl"));
+        let long = format!("\"{}\"", "x".repeat(500));
+        for id in 0..5000 {
+            log.push(&[Some(id.to_string().into()), (id % 2 == 0).then(|| long.as_str().into())]).unwrap();
+        }
+        let records = Arc::new(log.finish());
+        assert!(records.file.is_some() && !records.rest.is_empty());
+        let mut reader = RecordReader {
+            resource: "posts".into(),
+            places: vec![Some(1), Some(0), None],
+            file: records.file.as_ref().map(|path| BufReader::new(File::open(path).unwrap())),
+            rest: Arc::clone(&records.rest),
+            at: 0,
+            next: 0,
+        };
+        let mut seen = 0;
+        loop {
+            let batch = reader.batch().unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            for record in batch {
+                assert_eq!(record.number, seen);
+                assert_eq!(record.values[1].as_deref(), Some(seen.to_string().as_str()));
+                assert_eq!((record.values[0].is_some(), record.values[2].is_some()), (seen % 2 == 0, false));
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 5000);
+    }
+}

@@ -1,0 +1,148 @@
+//! Slices: what the chains of a resource are requested for, one after the other, in the order its rows will have.
+//!
+//! A resource without parents has one slice. A child has one for each record of its parent, or for each combination of its parents' records,
+//! the first parent's slowest. Equal requests are made once; records that lack a field are skipped where the plan says so; both are counted.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::config::{BindError, OnMissing, Request, ResourcePlan};
+use crate::pipeline::parents::{ParentRecords, RecordReader};
+use crate::pipeline::{RunError, SliceFacts};
+use crate::source::{ParentRecord, Slice};
+
+/// Records of a second or further parent: every record of the first is combined with all of them, from memory.
+const COMBINED_RECORDS_MAX: usize = 100_000;
+
+/// The slices of one resource.
+pub(crate) struct Slices {
+    parents: Parents,
+    resource: Arc<ResourcePlan>,
+    seen: HashSet<u128>,
+    facts: SliceFacts,
+}
+
+enum Parents {
+    /// None: one slice, unless it was given out.
+    One { given: bool },
+    /// Records of the first parent, and every combination of the others'.
+    Of { first: RecordReader, batch: VecDeque<ParentRecord>, others: Vec<Vec<ParentRecord>>, combination: usize },
+}
+
+impl Slices {
+    /// The slices of `resource`. `parents` are those of its plan, in order, all of them whole.
+    ///
+    /// # Errors
+    /// [`RunError::Disk`]; [`RunError::TooManyCombinations`].
+    pub(crate) fn new(resource: Arc<ResourcePlan>, parents: &[Arc<ParentRecords>]) -> Result<Self, RunError> {
+        let parents = match parents.split_first() {
+            None => Parents::One { given: false },
+            Some((first, others)) => {
+                let first = first.reader(&resource, 0)?;
+                let mut combined = Vec::new();
+                for (i, other) in others.iter().enumerate() {
+                    combined.push(all(other.reader(&resource, i + 1)?, &resource)?);
+                }
+                Parents::Of { first, batch: VecDeque::new(), others: combined, combination: 0 }
+            }
+        };
+        Ok(Self { parents, resource, seen: HashSet::new(), facts: SliceFacts::default() })
+    }
+
+    /// The next slice and its first request; `None` behind the last. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`RunError::Request`] when a request cannot be made from a record; [`RunError::Disk`].
+    pub(crate) fn next(&mut self) -> Result<Option<(Slice, Request)>, RunError> {
+        while let Some(slice) = self.next_slice()? {
+            let has_parents = !slice.parents.is_empty();
+            match self.resource.endpoint.request.bind(&|binding| slice.value(binding)) {
+                Ok(request) if !has_parents || self.seen.insert(fingerprint(&request)) => {
+                    self.facts.requested += 1;
+                    return Ok(Some((slice, request)));
+                }
+                Ok(_) => self.facts.repeated += 1,
+                Err(error @ BindError::Missing { .. })
+                    if has_parents && self.resource.on_missing_parent_field == OnMissing::Skip =>
+                {
+                    self.facts.skip(format!("record {} of `{}`: {error}", record_of(&slice), self.parent_name()));
+                }
+                Err(source) => {
+                    let of = has_parents.then(|| format!(" for record {} of `{}`", record_of(&slice), self.parent_name()));
+                    let resource = self.resource.name.clone();
+                    return Err(RunError::Request { resource, of: of.unwrap_or_default(), source });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What became of the parents' records; final once [`Self::next`] has given `None`.
+    pub(crate) fn into_facts(self) -> SliceFacts {
+        self.facts
+    }
+
+    fn parent_name(&self) -> &str {
+        self.resource.parents.first().map_or("", |parent| &parent.resource)
+    }
+
+    fn next_slice(&mut self) -> Result<Option<Slice>, RunError> {
+        match &mut self.parents {
+            Parents::One { given } => Ok((!std::mem::replace(given, true)).then(Slice::default)),
+            Parents::Of { first, batch, others, combination } => {
+                let combinations = others.iter().map(Vec::len).product::<usize>();
+                if *combination >= combinations {
+                    batch.pop_front();
+                    *combination = 0;
+                }
+                if batch.is_empty() {
+                    batch.extend(first.batch()?);
+                }
+                let Some(record) = batch.front().filter(|_| combinations > 0) else { return Ok(None) };
+                let mut parents = vec![record.clone()];
+                let mut rest = *combination;
+                let mut chosen: Vec<ParentRecord> = others
+                    .iter()
+                    .rev()
+                    .filter_map(|records| {
+                        let at = rest % records.len();
+                        rest /= records.len();
+                        records.get(at).cloned()
+                    })
+                    .collect();
+                chosen.reverse();
+                parents.extend(chosen);
+                *combination += 1;
+                Ok(Some(Slice { parents }))
+            }
+        }
+    }
+}
+
+fn record_of(slice: &Slice) -> u64 {
+    slice.parents.first().map_or(0, |record| record.number + 1)
+}
+
+/// All records of a reader, as far as memory is allowed for them.
+fn all(mut reader: RecordReader, resource: &ResourcePlan) -> Result<Vec<ParentRecord>, RunError> {
+    let mut records = Vec::new();
+    loop {
+        let batch = reader.batch()?;
+        if batch.is_empty() {
+            return Ok(records);
+        }
+        records.extend(batch);
+        if records.len() > COMBINED_RECORDS_MAX {
+            return Err(RunError::TooManyCombinations { resource: resource.name.clone(), limit: COMBINED_RECORDS_MAX });
+        }
+    }
+}
+
+/// Equal for equal requests.
+fn fingerprint(request: &Request) -> u128 {
+    let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    let json = request.json.as_ref().map(serde_json::Value::to_string);
+    xxh3_128(format!("{:?}", (request.url.as_str(), &request.params, json, &request.data, headers)).as_bytes())
+}
