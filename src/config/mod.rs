@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 pub(crate) use plan::*;
-pub(crate) use request::{BindError, Binding, Request, RequestData, RequestTemplate};
+pub(crate) use request::{BindError, Binding, Request, RequestData};
 
 /// What a config is read from. Nothing else of the outside is looked at.
 pub(crate) struct Inputs<'a> {

@@ -99,7 +99,11 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                 ));
                 if let Some(of) = table.parent_records.as_ref().filter(|of| of.skipped > 0) {
                     let (read, skipped) = (count(of.requested), count(of.skipped));
-                    lines.push(format!("{:width$}  read for {read} records of its parent, skipped for {skipped}", "", width = name.len()));
+                    lines.push(format!(
+                        "{:width$}  read for {read} records of its parent, skipped for {skipped}",
+                        "",
+                        width = name.len()
+                    ));
                 }
                 if let Some(first) = table.quarantine.first() {
                     let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);

@@ -8,6 +8,7 @@ mod crash;
 mod dispositions;
 mod guide;
 mod pagination;
+mod parents;
 mod partitions;
 mod s3;
 mod schema_evolution;

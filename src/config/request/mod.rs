@@ -124,11 +124,6 @@ pub(crate) enum BindError {
 }
 
 impl RequestTemplate {
-    /// Whether anything is open.
-    pub(crate) fn is_fixed(&self) -> bool {
-        self.templates().iter().all(|template| template.is_fixed())
-    }
-
     /// Fills in `values`. A parameter that is nothing but a value of incremental loading that does not exist yet is left out.
     ///
     /// # Errors
@@ -151,22 +146,6 @@ impl RequestTemplate {
             headers: self.headers.iter().map(header).collect::<Result<_, _>>()?,
         })
     }
-
-    fn templates(&self) -> Vec<&Template> {
-        let mut all = vec![&self.url];
-        for (name, value) in self.params.iter().chain(&self.headers) {
-            all.extend([name, value]);
-        }
-        match &self.data {
-            Some(DataTemplate::Raw(text)) => all.push(text),
-            Some(DataTemplate::Form(form)) => all.extend(form.iter().flat_map(|(name, value)| [name, value])),
-            None => {}
-        }
-        if let Some(json) = &self.json {
-            json.templates(&mut all);
-        }
-        all
-    }
 }
 
 impl JsonTemplate {
@@ -180,20 +159,6 @@ impl JsonTemplate {
                 Value::Object(members.iter().map(member).collect::<Result<Map<_, _>, _>>()?)
             }
         })
-    }
-
-    fn templates<'t>(&'t self, all: &mut Vec<&'t Template>) {
-        match self {
-            Self::Fixed(_) => {}
-            Self::Text(template) => all.push(template),
-            Self::Array(items) => items.iter().for_each(|item| item.templates(all)),
-            Self::Object(members) => {
-                for (name, value) in members {
-                    all.push(name);
-                    value.templates(all);
-                }
-            }
-        }
     }
 }
 

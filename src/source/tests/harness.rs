@@ -255,7 +255,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
     ResourcePlan {
         name: "orders".to_owned(),
         endpoint: EndpointPlan {
-            request: RequestTemplate::default(),
+            request: Default::default(),
             method: Method::Get,
             data_selector: None,
             records: None,

@@ -1,0 +1,247 @@
+//! Parents and children: read for every record, in one order, once, and never fewer without a word.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::billing::answer;
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::sandbox::{Ended, Sandbox};
+
+const POSTS: i64 = 7;
+
+/// Posts 1 to 7 by authors, and two comments for each; the earlier the post, the later its comments are answered.
+fn blog() -> FakeApi {
+    let posts: Vec<Value> =
+        (1..=POSTS).map(|id| json!({"id": id, "author": {"name": format!("a{}", id % 3)}, "slug": format!("p/{id}")})).collect();
+    let api = FakeApi::start().page("/posts", json!({"data": posts}).to_string());
+    (1..=POSTS).fold(api, |api, id| {
+        let comments = json!([{"id": id * 10, "text": "x"}, {"id": id * 10 + 1, "text": "y"}]);
+        let slow = Duration::from_millis(u64::try_from(POSTS - id).unwrap() * 10);
+        api.on(&format!("/posts/{id}/comments"), move |_| answer(&comments).delay(slow))
+    })
+}
+
+/// A config with these resources, as YAML list entries.
+fn config(api: &FakeApi, resources: &str) -> String {
+    format!(
+        "name: blog\nclient: {{base_url: {}, paginator: single_page, concurrency: 4, retry: {{initial_delay: 10ms, max_retries: 1}}}}\nresources:\n{resources}\nlake: {{url: ./lake}}\n",
+        api.url()
+    )
+}
+
+const POSTS_RESOURCE: &str = "  - {name: posts, endpoint: {path: posts, data_selector: data}}\n";
+
+fn run(api: &FakeApi, resources: &str) -> (Sandbox, Ended) {
+    let sandbox = Sandbox::with_config(&config(api, resources));
+    let ended = sandbox.run();
+    (sandbox, ended)
+}
+
+fn ids(sandbox: &Sandbox, table: &str) -> Vec<i64> {
+    sandbox.rows(table).iter().map(|row| row["id"].as_i64().unwrap()).collect()
+}
+
+/// The requests of paths that begin with `prefix`.
+fn asked(api: &FakeApi, prefix: &str) -> usize {
+    api.requests().iter().filter(|request| request.path.starts_with(prefix)).count()
+}
+
+#[test]
+fn children_are_read_for_every_record_and_stand_in_the_parents_order() {
+    let api = blog();
+    let comments = "  - name: comments\n    endpoint: posts/{resources.posts.id}/comments\n    include_from_parent: [id, {field: author.name, as: author}]\n";
+    let (sandbox, ended) = run(&api, &format!("{POSTS_RESOURCE}{comments}"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let expected: Vec<i64> = (1..=POSTS).flat_map(|id| [id * 10, id * 10 + 1]).collect();
+    assert_eq!(ids(&sandbox, "comments"), expected, "in the order of the posts, whatever was answered first");
+    for row in sandbox.rows("comments") {
+        let post = row["id"].as_i64().unwrap() / 10;
+        assert_eq!(
+            (row["_posts_id"].as_i64().unwrap(), row["author"].as_str().unwrap()),
+            (post, format!("a{}", post % 3).as_str())
+        );
+    }
+    assert_eq!(asked(&api, "/posts/"), 7, "each once");
+    assert_eq!(api.requests().iter().filter(|request| request.path == "/posts").count(), 1, "a parent is fetched once a run");
+    assert_eq!(ended.table("comments")["parent_records"], json!({"read": 7, "repeated": 0, "skipped": 0, "skipped_first": []}));
+    let again = sandbox.run_ok();
+    assert_eq!(again.table("comments")["records"], 14);
+}
+
+#[test]
+fn the_older_form_and_grandchildren_work_and_an_unselected_parent_has_no_table() {
+    let api = (1..=POSTS).fold(blog(), |api, id| {
+        let likes = json!([{"id": id}]);
+        api.on(&format!("/comments/{}/likes", id * 10), move |_| answer(&likes))
+            .page(&format!("/comments/{}/likes", id * 10 + 1), "[]")
+    });
+    let rest = "  - {name: comments, selected: false, endpoint: {path: 'posts/{post}/comments', params: {post: {type: resolve, resource: posts, field: id}}}}\n\
+                \u{20} - {name: likes, endpoint: 'comments/{resources.comments.id}/likes'}\n";
+    let (sandbox, ended) = run(&api, &format!("{POSTS_RESOURCE}{rest}"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(ids(&sandbox, "likes"), (1..=POSTS).collect::<Vec<_>>());
+    assert!(!sandbox.lake().join("comments").exists(), "what is not selected has no table");
+    assert_eq!(ended.table("comments")["status"], "read_for_children");
+}
+
+#[test]
+fn a_resource_asked_for_alone_brings_its_parent_along() {
+    let api = blog();
+    let sandbox = Sandbox::with_config(&config(
+        &api,
+        &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'posts/{{resources.posts.id}}/comments'}}\n"),
+    ));
+    let ended = sandbox.lakeward(&["run", "lakeward.yaml", "--resource", "comments"]);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(ids(&sandbox, "comments").len(), 14);
+    assert!(!sandbox.lake().join("posts").exists());
+}
+
+#[test]
+fn values_go_into_params_bodies_and_headers_with_their_types() {
+    let api = FakeApi::start().page("/posts", r#"{"data": [{"id": 5, "name": "a&b"}]}"#).on("/search", |request| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(body, json!({"post": 5, "text": "post 5", "tags": ["a&b"]}), "{request:?}");
+        assert_eq!((request.param("name"), request.header("x-post")), (Some("a&b"), Some("5")), "{request:?}");
+        Reply::json(r#"[{"id": 1}]"#)
+    });
+    let search = "  - name: search\n    endpoint:\n      path: search\n      method: POST\n      params: {name: '{resources.posts.name}'}\n      json: {post: '{resources.posts.id}', text: 'post {resources.posts.id}', tags: ['{resources.posts.name}']}\n      headers: {X-Post: '{resources.posts.id}'}\n";
+    let (sandbox, ended) = run(&api, &format!("{POSTS_RESOURCE}{search}"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(ids(&sandbox, "search"), [1]);
+}
+
+#[test]
+fn e_90_a_child_whose_parent_vanished_is_skipped_counted_and_listed() {
+    let api = blog().on("/posts/3/comments", |_| Reply::status(404)).on("/posts/5/comments", |_| Reply::status(410));
+    let (sandbox, ended) =
+        run(&api, &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'posts/{{resources.posts.id}}/comments'}}\n"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let expected: Vec<i64> = [1, 2, 4, 6, 7].iter().flat_map(|id| [id * 10, id * 10 + 1]).collect();
+    assert_eq!(ids(&sandbox, "comments"), expected);
+    let of = &ended.table("comments")["parent_records"];
+    assert_eq!((&of["read"], &of["skipped"]), (&json!(5), &json!(2)));
+    assert!(of["skipped_first"][0].as_str().unwrap().contains("/posts/3/comments"), "{of}");
+    assert!(ended.stderr.contains("skipped: ") && ended.stderr.contains("/posts/5/comments"), "{ended}");
+}
+
+#[test]
+fn e_40_one_forbidden_child_fails_the_resource_unless_a_rule_says_otherwise() {
+    let api = blog().on("/posts/3/comments", |_| Reply::status(403));
+    let (sandbox, ended) =
+        run(&api, &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'posts/{{resources.posts.id}}/comments'}}\n"));
+    ended.failed_with(20, &["/posts/3/comments", "403"]);
+    assert!(!sandbox.lake().join("comments").exists());
+    assert_eq!(ids(&sandbox, "posts").len(), 7);
+}
+
+#[test]
+fn when_every_child_is_gone_the_path_is_wrong() {
+    let api = FakeApi::start().page("/posts", r#"{"data": [{"id": 1}, {"id": 2}]}"#);
+    let (_, ended) =
+        run(&api, &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'pots/{{resources.posts.id}}/comments'}}\n"));
+    ended.failed_with(
+        20,
+        &[
+            "`comments` was read for none of its parent's 2 records; the first: `comments`, page 1",
+            "/pots/1/comments",
+            "hint: look at `endpoint.path`",
+        ],
+    );
+}
+
+#[test]
+fn a_parent_that_fails_costs_no_requests_of_its_children() {
+    let api = blog().on("/posts", |_| Reply::status(500));
+    let (sandbox, ended) =
+        run(&api, &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'posts/{{resources.posts.id}}/comments'}}\n"));
+    ended.failed_with(75, &["`comments` was not read, because `posts`, whose records it needs, failed"]);
+    assert_eq!(asked(&api, "/posts/"), 0);
+    assert!(sandbox.data_files().is_empty());
+}
+
+#[test]
+fn a_parent_without_records_has_children_without_rows() {
+    let api = FakeApi::start().page("/posts", r#"{"data": []}"#);
+    let (_, ended) =
+        run(&api, &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'posts/{{resources.posts.id}}/comments'}}\n"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(ended.table("comments")["end_reason"], "no_parents");
+}
+
+#[test]
+fn a_missing_field_fails_the_child_or_skips_the_record() {
+    let api = || {
+        FakeApi::start()
+            .page("/posts", r#"{"data": [{"id": 1}, {"id": null}, {"name": "x"}]}"#)
+            .page("/posts/1/comments", r#"[{"id": 1}]"#)
+    };
+    let comments = "  - {name: comments, endpoint: 'posts/{resources.posts.id}/comments'";
+    let (_, ended) = run(&api(), &format!("{POSTS_RESOURCE}{comments}}}\n"));
+    ended.failed_with(
+        20,
+        &[
+            "the request of `comments` for record 2 of `posts` cannot be made: `{resources.posts.id}` has no value",
+            "on_missing_parent_field: skip",
+        ],
+    );
+    let (sandbox, ended) = run(&api(), &format!("{POSTS_RESOURCE}{comments}, on_missing_parent_field: skip}}\n"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!((ids(&sandbox, "comments"), &ended.table("comments")["parent_records"]["skipped"]), (vec![1], &json!(2)));
+}
+
+#[test]
+fn equal_requests_are_sent_once() {
+    let api =
+        blog().page("/authors/a0", r#"[{"id": 0}]"#).page("/authors/a1", r#"[{"id": 1}]"#).page("/authors/a2", r#"[{"id": 2}]"#);
+    let (sandbox, ended) = run(
+        &api,
+        &format!(
+            "{POSTS_RESOURCE}  - {{name: authors, endpoint: {{path: 'authors/{{resources.posts.author.name}}', data_selector: $}}}}\n"
+        ),
+    );
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!((ids(&sandbox, "authors"), asked(&api, "/authors/")), (vec![1, 2, 0], 3));
+    assert_eq!(ended.table("authors")["parent_records"]["repeated"], 4);
+}
+
+#[test]
+fn two_parents_are_a_cross_product_when_asked() {
+    let api = FakeApi::start()
+        .page("/a", r#"[{"id": 1}, {"id": 2}]"#)
+        .page("/b", r#"[{"id": "x"}, {"id": "y"}, {"id": "z"}]"#)
+        .on("/pairs", |request| {
+            answer(&json!([{"id": format!("{}{}", request.param("a").unwrap(), request.param("b").unwrap())}]))
+        });
+    let resources = "  - a\n  - b\n  - name: pairs\n    parents: cross_product\n    include_from_parent: [{parent: b, field: id, as: of_b}]\n    endpoint: {path: pairs, params: {a: '{resources.a.id}', b: '{resources.b.id}'}}\n";
+    let (sandbox, ended) = run(&api, resources);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let rows: Vec<String> = sandbox
+        .rows("pairs")
+        .iter()
+        .map(|row| format!("{}{}", row["id"].as_str().unwrap(), row["of_b"].as_str().unwrap()))
+        .collect();
+    assert_eq!(rows, ["1xx", "1yy", "1zz", "2xx", "2yy", "2zz"]);
+}
+
+#[test]
+fn pages_of_many_children_keep_their_own_position() {
+    let api = FakeApi::start().page("/lists", r#"[{"id": 1}, {"id": 2}, {"id": 3}]"#);
+    let api = (1..=3).fold(api, |api, list| {
+        api.on(&format!("/lists/{list}"), move |request| {
+            let from = i64::try_from(request.number("offset", 0)).unwrap();
+            let records: Vec<Value> = (from..(from + 2).min(4 + list)).map(|i| json!({"id": list * 100 + i})).collect();
+            answer(&json!({"items": records, "total": 4 + list}))
+        })
+    });
+    let resources = "  - lists\n  - {name: members, endpoint: {path: 'lists/{resources.lists.id}', data_selector: items, paginator: {type: offset, limit: 2}}}\n";
+    let (sandbox, ended) = run(&api, resources);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let expected: Vec<i64> = (1..=3).flat_map(|list| (0..4 + list).map(move |i| list * 100 + i)).collect();
+    assert_eq!(ids(&sandbox, "members"), expected);
+    assert_eq!(
+        (&ended.table("members")["completeness"], &ended.table("members")["end_reason"]),
+        (&json!("proven"), &json!("total_reached"))
+    );
+}
