@@ -71,7 +71,14 @@ fn page(number: u64) -> Page {
     }
     write!(body, "],\"meta\":{{\"total\":{},\"page\":{number}}}}}", PAGES * RECORDS).unwrap();
     let url = url::Url::parse("http://127.0.0.1/v1/customer_usage?limit=1000").unwrap();
-    Page { resource: "customer_usage".into(), number, url: RedactedUrl::new(&url), body: body.into() }
+    Page {
+        resource: "customer_usage".into(),
+        number,
+        url: RedactedUrl::new(&url),
+        body: body.into(),
+        slice: Arc::default(),
+        redactor: Arc::default(),
+    }
 }
 
 fn record(index: u64, random: &mut fastrand::Rng, out: &mut String) {

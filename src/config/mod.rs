@@ -14,6 +14,7 @@ mod raw;
 mod read;
 mod request;
 mod resolve;
+mod rules;
 mod substitute;
 mod tree;
 mod units;
@@ -25,6 +26,7 @@ pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, Request, RequestData};
+pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 
 /// What a config is read from. Nothing else of the outside is looked at.
 pub(crate) struct Inputs<'a> {

@@ -8,6 +8,7 @@ use url::Url;
 use crate::base::{JsonPath, Secret};
 use crate::config::IncrementalPlan;
 use crate::config::request::RequestTemplate;
+use crate::config::rules::{PartialData, Rule};
 
 /// One whole run.
 #[derive(Debug, Clone)]
@@ -37,12 +38,16 @@ pub(crate) struct ClientPlan {
     pub(crate) connect_timeout: Duration,
     /// Longest silence on the socket.
     pub(crate) read_timeout: Duration,
+    /// Longest time for one whole answer.
+    pub(crate) page_timeout: Duration,
     /// Limits that must all admit a request.
     pub(crate) rate_limits: Vec<RateLimit>,
     /// Requests in flight, at least 1.
     pub(crate) concurrency: usize,
     /// Other hosts (`host` or `host:port`) that redirects and next links may lead to, without credentials.
     pub(crate) allow_hosts: Vec<String>,
+    /// Rules on the answers of every endpoint, tried after its own.
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// Credentials.
@@ -199,6 +204,10 @@ pub(crate) struct EndpointPlan {
     pub(crate) auth: Option<AuthPlan>,
     /// Incremental loading.
     pub(crate) incremental: Option<IncrementalPlan>,
+    /// Rules on its answers, tried before the client's.
+    pub(crate) rules: Vec<Rule>,
+    /// It answers as GraphQL does.
+    pub(crate) graphql: Option<PartialData>,
 }
 
 /// `endpoint.records`.

@@ -6,6 +6,7 @@ use super::*;
 mod faults;
 mod incremental;
 mod meaning;
+mod rules;
 mod schema;
 mod secrets;
 

@@ -12,7 +12,7 @@ use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::find::{Found, find_records};
-use crate::decode::locate::{path_at, top_level};
+use crate::decode::locate::{error_member, path_at, top_level};
 use crate::decode::reader::{DEPTH_MAX, Reader};
 use crate::decode::rows::Rows;
 use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
@@ -101,7 +101,7 @@ impl Decoder {
         let (filled, findings) =
             self.fill(text, &path, page.number, so_far).map_err(|stop| explain(*stop, text, place.clone()))?;
         if !findings.records_found {
-            return Err(DecodeError::NoRecords { place, path: path.to_string(), found: top_level(text) });
+            return Err(no_records(page, text, place, path.to_string()));
         }
         let records = filled.records;
         finish(filled, findings, records, so_far, place)
@@ -124,11 +124,11 @@ impl Decoder {
                 let findings = read_page(text, Some(&path), wanted, hints, &mut shaper)
                     .map_err(|stop| explain(*stop, text, place.clone()))?;
                 if !findings.records_found {
-                    return Err(DecodeError::NoRecords { place, path: path.to_string(), found: top_level(text) });
+                    return Err(no_records(page, text, place, path.to_string()));
                 }
                 findings
             }
-            plan => self.select(text, &path, &plan.clone().unwrap_or_default(), &mut shaper, &place)?,
+            plan => self.select(text, &path, &plan.clone().unwrap_or_default(), &mut shaper, (page, &place))?,
         };
         let kept = shaper.shaped().take_text();
         let mut filled =
@@ -149,7 +149,7 @@ impl Decoder {
         path: &JsonPath,
         plan: &RecordsPlan,
         shaper: &mut Shaper<'_>,
-        place: &PagePlace,
+        (page, place): (&Page, &PagePlace),
     ) -> Result<Findings, DecodeError> {
         let fault = |stop: Box<Stop>| explain(*stop, text, place.clone());
         let mut findings =
@@ -161,7 +161,7 @@ impl Decoder {
         let records = select(&tree, paths, plan).map_err(|unfound| match unfound {
             Unfound::Nothing => {
                 let path = paths.iter().map(JsonPath::to_string).collect::<Vec<_>>().join("` or `");
-                DecodeError::NoRecords { place: place.clone(), path, found: top_level(text) }
+                no_records(page, text, place.clone(), path)
             }
             Unfound::Other(path, actual) => {
                 let spot = Spot { offset: None, path: Some(path.to_string()) };
@@ -298,6 +298,12 @@ fn finish(
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
     Ok(DecodedPage { facts, rows, rejects, duplicate_members, filtered: 0, exploded: 0, for_children: Vec::new() })
+}
+
+/// The error of a page without records, with what the API may have said instead.
+fn no_records(page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
+    let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
+    DecodeError::NoRecords { place, path, found: top_level(text), said }
 }
 
 /// Gives a fault its place.

@@ -155,7 +155,7 @@ pub(crate) enum DecodeError {
         limit: usize,
     },
     /// Nothing at the records' path.
-    #[error("{place} has nothing at `{path}`, where its records should be; at its top are {found}")]
+    #[error("{place} has nothing at `{path}`, where its records should be; at its top are {found}{}", quoted(.said.as_ref()))]
     NoRecords {
         /// The page.
         place: PagePlace,
@@ -163,6 +163,8 @@ pub(crate) enum DecodeError {
         path: String,
         /// The page's top level, in words.
         found: String,
+        /// The member at its top that APIs put their errors in, and its text, shortened and redacted.
+        said: Option<(&'static str, String)>,
     },
     /// Something that holds no records.
     #[error("{place} has {actual} at {spot}, where its records should be: expected an array of objects, or an object")]
@@ -198,6 +200,10 @@ pub(crate) enum DecodeError {
         /// What Arrow says.
         source: arrow::error::ArrowError,
     },
+}
+
+fn quoted(said: Option<&(&'static str, String)>) -> String {
+    said.map_or_else(String::new, |(name, text)| format!("; its `{name}` says `{text}`"))
 }
 
 impl DecodeError {

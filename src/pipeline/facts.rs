@@ -87,6 +87,8 @@ impl SliceFacts {
 pub(crate) struct ResourceFacts {
     /// Pages read.
     pub(crate) pages: u64,
+    /// Pages that the config's rules dropped.
+    pub(crate) pages_ignored: u64,
     /// Records read, rejects included.
     pub(crate) records: u64,
     /// Requests sent, retries included.

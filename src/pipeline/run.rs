@@ -316,6 +316,7 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         records: end.records,
         requests: end.requests,
         parent_records: slices.clone(),
+        pages_ignored: end.ignored,
         bytes_received: end.bytes,
         rows: staged.stats,
         rejects: rejects.count(),

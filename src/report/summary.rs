@@ -62,6 +62,7 @@ fn counts(facts: &ResourceFacts) -> Value {
     json!({
         "status": "published",
         "pages": facts.pages,
+        "pages_ignored": facts.pages_ignored,
         "records": facts.records,
         "requests": facts.requests,
         "bytes_received": facts.bytes_received,

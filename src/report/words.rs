@@ -77,6 +77,9 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                         parts.push(format!("{} {what}", count(number)));
                     }
                 }
+                if table.pages_ignored > 0 {
+                    parts.push(format!("{} dropped by rules", counted(table.pages_ignored, "page")));
+                }
                 if table.rejects > 0 {
                     parts.push(format!("{} in quarantine", count(table.rejects)));
                 }
@@ -134,6 +137,7 @@ fn whole(completeness: Completeness, reason: EndReason) -> &'static str {
         (Completeness::Unknown, EndReason::HasMoreFalse) => "up to where the API says there is no more",
         (Completeness::Unknown, EndReason::MaximumReached) => "up to the config's maximum",
         (Completeness::Unknown, EndReason::NoParents) => "its parents have no records",
+        (Completeness::Unknown, EndReason::Ignored) => "up to where the config's rules end it",
     }
 }
 

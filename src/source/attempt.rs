@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
@@ -11,9 +12,12 @@ use url::Url;
 use crate::base::RedactedUrl;
 use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
-use crate::source::body::{BodyFault, not_json, receive, receive_start};
+use crate::source::answer::{Ruled, is_throttle};
+use crate::source::body::{BodyFault, receive, receive_start, unexpected};
+use crate::source::certificate::{certificate_fault, is_unknown_name};
 use crate::source::client::{Call, Client};
 use crate::source::error::Place;
+use crate::source::page::Skipped;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::Spent;
 
@@ -21,6 +25,8 @@ use crate::source::retry::Spent;
 const REDIRECTS_MAX: usize = 5;
 /// Bytes of a refusal's body that are read to tell its reason.
 const REASON_BYTES_MAX: usize = 8 << 10;
+/// Bytes of it that rules look into.
+const RULED_BYTES_MAX: usize = 1 << 20;
 
 /// A page as it came.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The body, decompressed.
     pub(super) body: Bytes,
+    /// Set when a rule drops it; the body is empty then.
+    pub(super) skipped: Option<Skipped>,
 }
 
 /// Why an attempt failed.
@@ -39,7 +47,9 @@ pub(super) enum Failure {
     /// Nothing that another attempt could mend.
     Final(Box<SourceError>),
     /// Another status than success.
-    Status { status: u16, headers: HeaderMap, withheld: bool, preview: String, key: Option<&'static str> },
+    Status { status: u16, headers: HeaderMap, withheld: bool, preview: String, key: Option<&'static str>, is_throttle: bool },
+    /// Whatever the status: a rule, or the API in the body, asks for another attempt.
+    Again { status: u16, headers: HeaderMap, why: String, is_throttle: bool, wait: Option<Duration>, preview: String },
     /// No status came.
     NoAnswer { host: String, late: bool, source: reqwest::Error },
     /// The body broke off.
@@ -68,10 +78,10 @@ impl Client {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let (response, trusted) = self.send(template, request, &url).await?;
-            self.note_time(call, response.headers());
+            self.note(call, response.headers(), trusted);
             if !is_redirect(response.status()) {
                 let withheld = template.credentials.are_given() && !trusted;
-                return self.look_at(response, template, &place, url, withheld).await;
+                return self.look_at(response, call, &place, url, withheld).await;
             }
             let to = location(&response, &url).ok_or_else(|| {
                 Failure::Final(Box::new(SourceError::BadLink { place: place(), what: "its redirect".to_owned() }))
@@ -94,7 +104,7 @@ impl Client {
             Method::Post => reqwest::Method::POST,
         };
         let http = self.http(url).map_err(|error| Failure::Final(Box::new(error)))?;
-        let builder = http.request(method, dressed).headers(headers).timeout(self.bounds.page_time_max);
+        let builder = http.request(method, dressed).headers(headers).timeout(self.plan.page_timeout);
         let builder = match &request.body {
             Some(body) => builder.body(body.clone()),
             None => builder,
@@ -102,7 +112,7 @@ impl Client {
         let started = self.clock.instant();
         let response = builder.send().await.map_err(|source| Failure::NoAnswer {
             host: authority(url),
-            late: self.clock.instant().duration_since(started) >= self.bounds.page_time_max,
+            late: self.clock.instant().duration_since(started) >= self.plan.page_timeout,
             source: source.without_url(),
         })?;
         Ok((response, trusted))
@@ -111,16 +121,23 @@ impl Client {
     async fn look_at(
         &self,
         mut response: reqwest::Response,
-        template: &Template,
+        call: &Call,
         place: &(impl Fn() -> Place + Sync),
         url: Url,
         withheld: bool,
     ) -> Result<Answer, Failure> {
-        let status = response.status().as_u16();
+        let (status, template) = (response.status().as_u16(), &call.template);
+        let (rules, redactor) = (&template.rules, &*template.redactor);
         if !response.status().is_success() {
-            let preview = template.redactor.preview(&receive_start(&mut response, REASON_BYTES_MAX).await);
+            let looked_at = rules.look_at_body(status, response.headers());
+            let start = receive_start(&mut response, if looked_at { RULED_BYTES_MAX } else { REASON_BYTES_MAX }).await;
             let headers = std::mem::take(response.headers_mut());
-            return Err(Failure::Status { status, headers, withheld, preview, key: template.key });
+            if let Some(rule) = rules.find(status, &headers, &start) {
+                return Ruled { place: place(), url, status, headers, body: &start, redactor, key: template.key }.obey(rule);
+            }
+            let start = &start[..start.len().min(REASON_BYTES_MAX)];
+            let (preview, is_throttle) = (redactor.preview(start), is_throttle(status, &headers, start));
+            return Err(Failure::Status { status, headers, withheld, preview, key: template.key, is_throttle });
         }
         let body = receive(&mut response, self.bounds.body_bytes_max).await.map_err(|fault| match fault {
             BodyFault::Lost { received_bytes, source } => Failure::Lost { received_bytes, source },
@@ -130,15 +147,23 @@ impl Client {
                 Failure::Final(Box::new(SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max }))
             }
         })?;
+        let headers = std::mem::take(response.headers_mut());
+        if let Some(rule) = rules.find(status, &headers, &body) {
+            return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key }.obey(rule);
+        }
         if body.trim_ascii().is_empty() {
             return Err(Failure::Empty { status });
         }
-        let headers = std::mem::take(response.headers_mut());
-        if let Some(found) = not_json(&headers, &body) {
+        if let Some(found) = unexpected(&headers, &body, template.expected) {
             let start = &body[..body.len().min(REASON_BYTES_MAX)];
-            return Err(Failure::NotJson { found, server: server(&headers), preview: template.redactor.preview(start) });
+            return Err(Failure::NotJson { found, server: server(&headers), preview: redactor.preview(start) });
         }
-        Ok(Answer { url, headers, body })
+        let ruled = Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key };
+        if let Some(partial) = template.graphql {
+            ruled.heed_graphql(partial, &call.partial_errors)?;
+        }
+        let Ruled { url, headers, .. } = ruled;
+        Ok(Answer { url, headers, body, skipped: None })
     }
 }
 
@@ -146,9 +171,19 @@ impl Failure {
     /// The status that came, if one did.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
-            Self::Status { status, .. } | Self::Empty { status } => Some(*status),
+            Self::Status { status, .. } | Self::Again { status, .. } | Self::Empty { status } => Some(*status),
             Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Gzip(_) | Self::NotJson { .. } => None,
         }
+    }
+
+    /// Whether it says "too fast".
+    pub(super) fn is_throttle(&self) -> bool {
+        matches!(self, Self::Status { is_throttle: true, .. } | Self::Again { is_throttle: true, .. })
+    }
+
+    /// Whether the connection went away before a byte of the answer came, as an idle one does when the server closes it.
+    pub(super) fn is_stale_connection(&self) -> bool {
+        matches!(self, Self::NoAnswer { source, .. } if !source.is_connect() && !source.is_timeout() && !source.is_builder())
     }
 
     /// Why another attempt is made, in words.
@@ -156,6 +191,7 @@ impl Failure {
         match self {
             Self::Final(error) => error.to_string(),
             Self::Status { status, .. } => format!("page {}: answered {status}", place.page),
+            Self::Again { status, why, .. } => format!("page {}: answered {status}, {why}", place.page),
             Self::NoAnswer { host, late, source } => format!("page {}: {}", place.page, no_answer(host, *late, source, plan)),
             Self::Lost { received_bytes, .. } => {
                 format!("page {}: the answer broke off after {received_bytes} bytes", place.page)
@@ -171,18 +207,17 @@ impl Failure {
         let attempts = spent.attempts;
         match self {
             Self::Final(error) => *error,
-            Self::Status { status, preview, headers, withheld, key } => {
-                let is_throttle = status == 429 || status == 403 && headers.contains_key("retry-after");
-                match status {
-                    401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview, key },
-                    _ if is_throttle || status >= 500 || plan.retry.statuses.contains(&status) => {
-                        SourceError::Unavailable { place, status, attempts, preview }
-                    }
-                    _ => SourceError::Refused { place, status, preview },
+            Self::Again { status, why, preview, .. } => SourceError::NoAttemptLeft { place, status, why, attempts, preview },
+            Self::Status { status, preview, withheld, key, is_throttle, .. } => match status {
+                401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview, key },
+                _ if is_throttle || status >= 500 || plan.retry.statuses.contains(&status) => {
+                    SourceError::Unavailable { place, status, attempts, preview }
                 }
-            }
+                _ => SourceError::Refused { place, status, preview },
+            },
             Self::NoAnswer { host, late, source } => {
-                SourceError::NoAnswer { place, why: no_answer(&host, late, &source, plan), attempts, source }
+                let (why, lasting) = (no_answer(&host, late, &source, plan), is_lasting(&source));
+                SourceError::NoAnswer { place, why, attempts, lasting, source }
             }
             Self::Lost { received_bytes, source } => SourceError::Truncated { place, received_bytes, attempts, source },
             Self::Gzip(source) => SourceError::BadGzip { place, attempts, source },
@@ -227,7 +262,9 @@ fn authority(url: &Url) -> String {
 /// What a transport error means, in plain words.
 fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) -> String {
     let io_kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
-    if error.is_dns() {
+    if error.is_dns() && is_lasting(error) {
+        format!("there is no host of the name in `{host}`")
+    } else if error.is_dns() {
         format!("the host name in `{host}` cannot be resolved")
     } else if error.is_timeout() && error.is_connect() {
         format!("no connection to `{host}` within {:?}", plan.connect_timeout)
@@ -238,7 +275,8 @@ fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) 
     } else if io_kind == Some(io::ErrorKind::ConnectionRefused) {
         format!("`{host}` refuses connections")
     } else if is_certificate(error) {
-        format!("the TLS certificate of `{host}` is not valid here")
+        let words = causes(error).map(ToString::to_string).find(|words| words.contains("certificate")).unwrap_or_default();
+        format!("the TLS certificate of `{host}` {}", certificate_fault(&words))
     } else if causes(error).any(|cause| cause.to_string().contains("InvalidContentType")) {
         format!("`{host}` does not speak TLS: is it `http://`?")
     } else if error.is_connect() {
@@ -248,8 +286,12 @@ fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) 
     }
 }
 
-/// Whether TLS failed over the certificate, which waiting does not mend.
-pub(super) fn is_certificate(error: &reqwest::Error) -> bool {
+/// Whether waiting does not mend it: the host name is unknown, or TLS failed over the certificate.
+pub(super) fn is_lasting(error: &reqwest::Error) -> bool {
+    is_certificate(error) || error.is_dns() && causes(error).any(|cause| is_unknown_name(&cause.to_string()))
+}
+
+fn is_certificate(error: &reqwest::Error) -> bool {
     error.is_connect() && causes(error).any(|cause| cause.to_string().contains("certificate"))
 }
 

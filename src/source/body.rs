@@ -130,8 +130,21 @@ fn looks_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-/// What stands in the place of JSON, if that is plain from the first byte or the headers.
-pub(super) fn not_json(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+/// What a body is expected to be. What else it may be is added here, with what cannot be it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// One JSON value; an empty body is none.
+    Json,
+}
+
+/// What stands in the place of what is expected, if that is plain from the first byte or the headers.
+pub(super) fn unexpected(headers: &HeaderMap, body: &[u8], expected: Expected) -> Option<&'static str> {
+    match expected {
+        Expected::Json => not_json(headers, body),
+    }
+}
+
+fn not_json(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let kind = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     let is_html = kind.is_some_and(|kind| kind.starts_with("text/html"));
     match body.trim_ascii_start().first() {

@@ -5,17 +5,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::base::{Clock, RedactedUrl};
 use crate::config::ClientPlan;
 use crate::source::SourceError;
-use crate::source::attempt::{Answer, Failure};
+use crate::source::answer::PartialErrors;
+use crate::source::attempt::{Answer, Failure, is_lasting};
 use crate::source::error::Place;
 use crate::source::event::{Events, SourceEvent, WaitReason};
-use crate::source::gate::Gate;
+use crate::source::pace::{Gate, Held, Permits, told_limits};
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
 use crate::source::server_time::{Earliest, SkewWatch};
@@ -25,13 +25,11 @@ use crate::source::server_time::{Earliest, SkewWatch};
 pub(super) struct Bounds {
     /// Body bytes, decompressed.
     pub(super) body_bytes_max: u64,
-    /// Time for one whole answer, redirects apart.
-    pub(super) page_time_max: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { body_bytes_max: 1 << 30, page_time_max: Duration::from_secs(600) }
+        Self { body_bytes_max: 1 << 30 }
     }
 }
 
@@ -45,7 +43,7 @@ pub(super) struct Client {
     pub(super) cancel: CancellationToken,
     pub(super) bounds: Bounds,
     events: Events,
-    permits: Semaphore,
+    permits: Permits,
     gate: Gate,
     skew: SkewWatch,
 }
@@ -60,6 +58,8 @@ pub(super) struct Call {
     pub(super) ended: CancellationToken,
     /// When it began, by the server's clock.
     pub(super) server_time: Earliest,
+    /// GraphQL errors beside data that counts.
+    pub(super) partial_errors: PartialErrors,
 }
 
 impl Client {
@@ -81,7 +81,7 @@ impl Client {
             cancel,
             bounds,
             events,
-            permits: Semaphore::new(plan.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Permits::new(plan.concurrency),
             gate: Gate::new(&plan.rate_limits),
             skew: SkewWatch::default(),
         })
@@ -102,8 +102,12 @@ impl Client {
         Ok(self.secure.get_or_init(|| secure))
     }
 
-    /// Learns the server's time from an answer of `call`.
-    pub(super) fn note_time(&self, call: &Call, headers: &HeaderMap) {
+    /// Learns from an answer of `call` the server's time and, from the API's own hosts, how many requests are left.
+    pub(super) fn note(&self, call: &Call, headers: &HeaderMap, trusted: bool) {
+        if trusted {
+            let told = told_limits(headers, self.clock.now());
+            self.gate.heed(self.clock.instant(), &told, self.permits.allowed());
+        }
         call.server_time.note(headers);
         if let Some(text) = self.skew.warning(headers, self.clock.now()) {
             self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
@@ -120,7 +124,7 @@ impl Client {
     /// # Errors
     /// What the last attempt failed with, or [`SourceError::Cancelled`].
     pub(super) async fn page(&self, call: &Call, request: &PageRequest) -> Result<Answer, SourceError> {
-        let mut spent = Spent::default();
+        let (mut spent, mut free_retry) = (Spent::default(), true);
         loop {
             let failure = tokio::select! {
                 biased;
@@ -130,22 +134,26 @@ impl Client {
                     Err(failure) => failure,
                 },
             };
+            if failure.is_stale_connection() && std::mem::take(&mut free_retry) && self.plan.retry.max_retries > 0 {
+                continue;
+            }
             let place = place(call, request);
             let Some(patience) = self.patience(&failure) else { return Err(failure.into_error(place, &spent, &self.plan)) };
+            let raw_wait = if let Patience::Told { wait, .. } = patience { Some(wait) } else { None };
             match spent.decide(&self.plan.retry, patience, self.clock.random()) {
                 Decision::Wait(wait) => {
                     let why = match patience {
                         Patience::Told { .. } => WaitReason::Told { status: failure.status().unwrap_or_default() },
                         Patience::Plan | Patience::Once => WaitReason::Backoff { after: failure.words(&place, &self.plan) },
                     };
-                    if matches!(patience, Patience::Told { appointment: true, .. }) || failure.status() == Some(429) {
-                        self.gate.hold(self.clock.instant() + wait);
+                    if matches!(patience, Patience::Told { appointment: true, .. }) || failure.is_throttle() {
+                        self.gate.hold(self.clock.instant() + raw_wait.unwrap_or(wait), WaitReason::HeldBack);
                     }
                     self.pause(call, why, wait).await?;
                 }
                 Decision::TooLong(wait) => {
-                    let (status, max_wait) = (failure.status().unwrap_or_default(), self.plan.retry.max_wait);
-                    return Err(SourceError::WaitTooLong { place, status, wait, max_wait, resets: self.clock.now() + wait });
+                    let why = format!("answered {} and asks", failure.status().unwrap_or_default());
+                    return Err(self.too_long(place, why, wait));
                 }
                 Decision::GiveUp => return Err(failure.into_error(place, &spent, &self.plan)),
             }
@@ -159,22 +167,44 @@ impl Client {
         request: &PageRequest,
         spent: &mut Spent,
     ) -> Result<Result<Answer, Failure>, SourceError> {
-        let Ok(_permit) = self.permits.acquire().await else { return Err(cancelled(call)) };
+        let Some(permit) = self.permits.acquire().await else { return Err(cancelled(call)) };
         let now = self.clock.instant();
-        self.pass(call, WaitReason::RateLimit, now, self.gate.book(now)).await?;
+        self.pass(call, now, self.gate.book(now)).await?;
         loop {
             let now = self.clock.instant();
-            let Some(until) = self.gate.held(now) else { break };
-            self.pass(call, WaitReason::HeldBack, now, until).await?;
+            let Some(mut held) = self.gate.held(now) else { break };
+            let wait = held.until.saturating_duration_since(now);
+            if wait > self.plan.retry.max_wait {
+                return Err(self.too_long(
+                    place(call, request),
+                    "the API's limit of requests is used up, and it is".to_owned(),
+                    wait,
+                ));
+            }
+            // Not all at once when the wait is over.
+            held.until += jitter(wait, self.clock.random());
+            self.pass(call, now, held).await?;
         }
         spent.attempts += 1;
         call.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(self.attempt(call, request).await)
+        let started = self.clock.instant();
+        let tried = self.attempt(call, request).await;
+        spent.note_attempt(self.clock.instant().duration_since(started));
+        match &tried {
+            Ok(_) => permit.succeed(),
+            Err(failure) if failure.is_throttle() => permit.halve(),
+            Err(_) => {}
+        }
+        Ok(tried)
     }
 
-    async fn pass(&self, call: &Call, why: WaitReason, now: Instant, until: Instant) -> Result<(), SourceError> {
-        let wait = until.saturating_duration_since(now);
-        if wait.is_zero() { Ok(()) } else { self.pause(call, why, wait).await }
+    fn too_long(&self, place: Place, why: String, wait: Duration) -> SourceError {
+        SourceError::WaitTooLong { place, why, wait, max_wait: self.plan.retry.max_wait, resets: self.clock.now() + wait }
+    }
+
+    async fn pass(&self, call: &Call, now: Instant, held: Held) -> Result<(), SourceError> {
+        let wait = held.until.saturating_duration_since(now);
+        if wait.is_zero() { Ok(()) } else { self.pause(call, held.why, wait).await }
     }
 
     async fn pause(&self, call: &Call, why: WaitReason, wait: Duration) -> Result<(), SourceError> {
@@ -188,26 +218,42 @@ impl Client {
         }
     }
 
+    /// The wait that a failed answer tells: `Retry-After`, or for a throttle the reset of a limit that is used up.
+    fn told(&self, headers: &HeaderMap, is_throttle: bool) -> Option<Duration> {
+        let now = self.clock.now();
+        let reset = || told_limits(headers, now).iter().filter(|told| told.remaining == 0).map(|told| told.reset).max();
+        told_wait(headers, now).or_else(|| if is_throttle { reset() } else { None })
+    }
+
     /// How far a failure may be tried again; `None` when it is final.
     fn patience(&self, failure: &Failure) -> Option<Patience> {
         match failure {
             Failure::Final(_) => None,
-            Failure::Status { status, headers, .. } => {
-                let told = told_wait(headers, self.clock.now());
-                match told {
-                    // A 403 with a wait is a throttle, not a refusal.
-                    Some(wait) if *status == 403 || self.plan.retry.statuses.contains(status) => {
-                        Some(Patience::Told { wait, appointment: matches!(status, 403 | 429) })
-                    }
-                    _ => self.plan.retry.statuses.contains(status).then_some(Patience::Plan),
+            Failure::Status { status, headers, is_throttle, .. } => {
+                let retried = &self.plan.retry.statuses;
+                // A throttle is tried again wherever a 429 is.
+                if !retried.contains(status) && !(*is_throttle && retried.contains(&429)) {
+                    return None;
                 }
+                let appointment = *is_throttle && *status != 503;
+                let told = self.told(headers, *is_throttle);
+                Some(told.map_or(Patience::Plan, |wait| Patience::Told { wait, appointment }))
             }
-            Failure::NoAnswer { source, .. } if crate::source::attempt::is_certificate(source) => Some(Patience::Once),
+            Failure::Again { headers, is_throttle, wait, .. } => {
+                let told = self.told(headers, *is_throttle).or(*wait);
+                Some(told.map_or(Patience::Plan, |wait| Patience::Told { wait, appointment: *is_throttle }))
+            }
+            Failure::NoAnswer { source, .. } if is_lasting(source) => Some(Patience::Once),
             Failure::NoAnswer { .. } | Failure::Lost { .. } | Failure::Gzip(_) => Some(Patience::Plan),
             Failure::NotJson { .. } => Some(Patience::Once),
             Failure::Empty { status } => (*status != 204).then_some(Patience::Once),
         }
     }
+}
+
+/// What is added to a wait of many, at most a tenth of it and a second. `random` is uniform over all `u64`.
+fn jitter(wait: Duration, random: u64) -> Duration {
+    (wait / 10).min(Duration::from_secs(1)).mul_f64(random as f64 / u64::MAX as f64)
 }
 
 /// Where a request goes, for messages.

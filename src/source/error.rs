@@ -105,12 +105,12 @@ pub(crate) enum SourceError {
         preview: String,
     },
     /// The server asks for a longer wait than `client.retry.max_wait` allows.
-    #[error("{place}: answered {status} and asks to wait {wait:?}, more than the {max_wait:?} of `max_wait`; it resets {}", .resets.format("%Y-%m-%d %H:%M:%S UTC"))]
+    #[error("{place}: {why} to wait {wait:?}, more than the {max_wait:?} of `max_wait`; it resets {}", .resets.format("%Y-%m-%d %H:%M:%S UTC"))]
     WaitTooLong {
         /// Where.
         place: Place,
-        /// The status.
-        status: u16,
+        /// Who says so: `answered 429 and asks`.
+        why: String,
         /// What the server asks for.
         wait: Duration,
         /// What the plan allows.
@@ -127,8 +127,61 @@ pub(crate) enum SourceError {
         why: String,
         /// Requests sent.
         attempts: u32,
+        /// Whether it will be the same tomorrow: an unknown name, a bad certificate.
+        lasting: bool,
         /// The cause.
         source: reqwest::Error,
+    },
+    /// A rule, or the API in the answer's body, asks for another attempt, and none is left.
+    #[error("{place}: answered {status}, {why}, and no attempt is left after {attempts}{}", said(.preview))]
+    NoAttemptLeft {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// Who asks, in words.
+        why: String,
+        /// Requests sent.
+        attempts: u32,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// A rule of the config says that an answer is an error.
+    #[error("{place}: answered {status}, which `{key}` takes for an error{}{}", worded(.message), said(.preview))]
+    RuleFails {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// Where the rule stands.
+        key: String,
+        /// The config's words for it, or nothing.
+        message: String,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// A rule of the config skips the parent's record that this was requested for. For whoever asked on its behalf; an error where there
+    /// is no parent.
+    #[error("{place}: answered {status}, for which `{key}` skips the parent's record")]
+    ParentSkipped {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// Where the rule stands.
+        key: String,
+    },
+    /// A GraphQL answer with errors.
+    #[error("{place}: answered with {count} GraphQL error{}{}", if *.count == 1 { "" } else { "s" }, said(.preview))]
+    GraphQl {
+        /// Where.
+        place: Place,
+        /// How many.
+        count: u64,
+        /// Whether there is data besides.
+        partial: bool,
+        /// The first messages, shortened and redacted.
+        preview: String,
     },
     /// The answer broke off.
     #[error("{place}: the answer broke off after {received_bytes} bytes (attempt {attempts}, the last)")]
@@ -323,10 +376,16 @@ impl SourceError {
         match self {
             Self::BadHeader { .. } => ErrorKind::Config,
             Self::Credentials { .. } => ErrorKind::Credentials,
-            Self::Unavailable { .. } | Self::WaitTooLong { .. } | Self::NoAnswer { .. } | Self::Truncated { .. } => {
-                ErrorKind::Unavailable
-            }
-            Self::Refused { .. }
+            Self::NoAnswer { lasting: true, .. } => ErrorKind::Config,
+            Self::Unavailable { .. }
+            | Self::WaitTooLong { .. }
+            | Self::NoAnswer { .. }
+            | Self::NoAttemptLeft { .. }
+            | Self::Truncated { .. } => ErrorKind::Unavailable,
+            Self::RuleFails { .. }
+            | Self::ParentSkipped { .. }
+            | Self::GraphQl { .. }
+            | Self::Refused { .. }
             | Self::BadGzip { .. }
             | Self::UnknownEncoding { .. }
             | Self::NotJson { .. }
@@ -372,8 +431,15 @@ impl SourceError {
             Self::NotJson { .. } => {
                 "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`"
             }
+            Self::NoAnswer { lasting: true, .. } => "look at `client.base_url`: waiting does not mend this",
             Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",
-            Self::WaitTooLong { .. } => "run again then, or raise `client.retry.max_wait`",
+            Self::WaitTooLong { .. } => {
+                "run again then: nothing of this resource's run is published, and a rerun reads it from where the last published run left it; or raise `client.retry.max_wait`"
+            }
+            Self::ParentSkipped { .. } => {
+                "`scope: parent` is for resources that are requested for a parent's records; write `scope: resource`"
+            }
+            Self::GraphQl { partial: true, .. } => "`endpoint.graphql: {partial: allow}` keeps the data beside the errors",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -382,6 +448,10 @@ impl SourceError {
 
 fn said(preview: &str) -> String {
     if preview.is_empty() { String::new() } else { format!(", saying `{preview}`") }
+}
+
+fn worded(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 fn from(server: &str) -> String {

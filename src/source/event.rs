@@ -39,6 +39,10 @@ pub(crate) enum WaitReason {
     RateLimit,
     /// Another request of this client was told to wait.
     HeldBack,
+    /// The API says that few requests are left; they are spread over the time to its reset.
+    Spread,
+    /// The API says that no request is left until its reset.
+    UsedUp,
     /// The server told how long (`Retry-After`).
     Told {
         /// The status.
@@ -56,6 +60,8 @@ impl fmt::Display for WaitReason {
         match self {
             Self::RateLimit => f.write_str("the rate limit of the config"),
             Self::HeldBack => f.write_str("the API asked all requests to wait"),
+            Self::Spread => f.write_str("the API has few requests left, which are spread until its limit resets"),
+            Self::UsedUp => f.write_str("the API's limit of requests is used up until then"),
             Self::Told { status } => write!(f, "the API answered {status} and told how long to wait"),
             Self::Backoff { after } => f.write_str(after),
         }

@@ -17,10 +17,12 @@ use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
 use crate::config::ResourcePlan;
+use crate::source::answer::PartialErrors;
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled};
 use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
+use crate::source::page::Skipped;
 use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, whole_number};
 use crate::source::request::Template;
 use crate::source::server_time::Earliest;
@@ -45,6 +47,7 @@ pub(super) async fn fetch(
         requests: AtomicU64::new(0),
         ended: CancellationToken::new(),
         server_time: Earliest::default(),
+        partial_errors: PartialErrors::default(),
     });
     let paginator = paginator(&plan.endpoint.paginator);
     let mut fetch = Fetch {
@@ -133,6 +136,8 @@ struct Delivered {
     url: Url,
     headers: HeaderMap,
     bytes: u64,
+    /// Set when a rule drops it: it went to nobody.
+    skipped: Option<Skipped>,
     /// Not what follows the page before it.
     is_void: bool,
     facts: oneshot::Receiver<PageFacts>,
@@ -145,6 +150,8 @@ struct Tally {
     pages: u64,
     records: u64,
     bytes: u64,
+    /// Pages that a rule dropped.
+    ignored: u64,
     empty_in_a_row: u32,
     /// Records of the largest page and of the last one.
     largest: u64,
@@ -260,9 +267,14 @@ impl Fetch {
             url: RedactedUrl::new(&answer.url),
             body: answer.body,
             slice: Arc::clone(&self.slice),
+            redactor: Arc::clone(&self.call.template.redactor),
         };
-        let judge = Judge { facts: facts_in, verdict: verdict_out };
-        permit.send(Delivery { page, judge });
+        if answer.skipped.is_none() {
+            permit.send(Delivery { page, judge: Judge { facts: facts_in, verdict: verdict_out } });
+        } else {
+            // The other end is a few lines away.
+            let _ = facts_in.send(PageFacts::default());
+        }
         let is_void = self.ending.is_some();
         self.delivered.push_back(Delivered {
             number,
@@ -270,6 +282,7 @@ impl Fetch {
             url: answer.url,
             headers: answer.headers,
             bytes,
+            skipped: answer.skipped,
             is_void,
             facts,
             verdict,
@@ -286,6 +299,9 @@ impl Fetch {
             // The reader may be gone already; then its own error tells why.
             let _ = page.verdict.send(Verdict::Discard);
             return Ok(());
+        }
+        if let Some(skipped) = &page.skipped {
+            return self.skip(&page, skipped);
         }
         let call = Arc::clone(&self.call);
         let seen = Seen {
@@ -314,6 +330,49 @@ impl Fetch {
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
+    }
+
+    /// Passes over a page that a rule drops.
+    fn skip(&mut self, page: &Delivered, skipped: &Skipped) -> Result<(), SourceError> {
+        let call = Arc::clone(&self.call);
+        let seen = Seen {
+            resource: &call.template.resource,
+            page: page.number,
+            url: &page.url,
+            headers: &page.headers,
+            ordinal: page.position.ordinal,
+            facts: &PageFacts::default(),
+            reach: &call.template.reach,
+        };
+        self.tally.ignored += 1;
+        self.tally.empty_in_a_row += 1;
+        let next = if skipped.ends { None } else { self.behind_skipped(&page.position, &seen)? };
+        if self.tally.ignored == 1 {
+            let Skipped { status, key, .. } = skipped;
+            let what = if next.is_some() { "skips it" } else { "ends the resource there" };
+            let text = format!("page {} was answered with {status}: `{key}` {what}", page.number);
+            self.client.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
+        }
+        match next {
+            Some(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
+                return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });
+            }
+            Some(next) => self.go_on(page.number + 1, next),
+            None => self.begin_end(EndReason::Ignored, seen.at(), page.position.ordinal),
+        }
+        Ok(())
+    }
+
+    /// Where the page behind a skipped one is, if that can be known without it.
+    fn behind_skipped(&mut self, position: &Position, seen: &Seen<'_>) -> Result<Option<Position>, SourceError> {
+        if let Some(next) = self.paginator.ahead(position) {
+            return Ok(Some(next));
+        }
+        match self.paginator.step(seen) {
+            Ok(Step::Next(next)) => Ok(Some(next)),
+            Ok(Step::End(_)) | Err(SourceError::BadValue { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn count(&mut self, seen: &Seen<'_>, bytes: u64) {
@@ -370,15 +429,17 @@ impl Fetch {
 
     fn end(mut self) -> Result<End, SourceError> {
         let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
-        let Tally { pages, records, bytes, total, farthest_void, .. } = self.tally;
+        let Tally { pages, records, bytes, ignored, total, farthest_void, .. } = self.tally;
+        // The config ends it before the API does.
+        let is_early = matches!(reason, EndReason::MaximumReached | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
             && farthest > ordinal
-            && reason != EndReason::MaximumReached
+            && !is_early
         {
             return Err(SourceError::RecordsPastEnd { place, later });
         }
         if let Some((path, _)) = self.expected_total
-            && reason != EndReason::MaximumReached
+            && !is_early
         {
             let Some(total) = total else { return Err(SourceError::TotalMissing { place, path }) };
             if total != records {
@@ -393,9 +454,12 @@ impl Fetch {
                 });
             }
         }
+        if let Some(text) = self.call.partial_errors.warning() {
+            self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), text });
+        }
         let requests = self.call.requests.load(Ordering::Relaxed);
         let server_time = self.call.server_time.get();
-        Ok(End { reason, pages, records, bytes, requests, total: total.or(self.paginator.total_records()), server_time })
+        Ok(End { reason, pages, records, ignored, bytes, requests, total: total.or(self.paginator.total_records()), server_time })
     }
 
     fn abandoned(&self) -> SourceError {

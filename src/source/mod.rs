@@ -5,15 +5,17 @@
 //! repeated cursor, link or page is an error, never a loop and never a quiet end.
 //! Not here: what is in a record. Whoever decodes a page answers with its [`PageFacts`], which decide about the next.
 
+mod answer;
 mod attempt;
 mod auth;
 mod body;
+mod certificate;
 mod client;
 mod error;
 mod event;
 mod fetch;
-mod gate;
 mod link;
+mod pace;
 mod page;
 mod paginate;
 mod preview;

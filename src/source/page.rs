@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::base::RedactedUrl;
 use crate::source::Slice;
+use crate::source::preview::Redactor;
 
 /// One response, whole.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Page {
     pub(crate) body: Bytes,
     /// What it was requested for.
     pub(crate) slice: Arc<Slice>,
+    /// Hides secrets in what an error quotes from it.
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 /// What the paginator needs to know of a page; found by the decoder in the same pass that makes the rows.
@@ -36,6 +39,17 @@ pub(crate) struct PageFacts {
     pub(crate) values: Vec<Option<serde_json::Value>>,
     /// For [`crate::config::PaginatorPlan::Undeclared`]: what in the page looks like more pages, in words.
     pub(crate) more_pages_hint: Option<String>,
+}
+
+/// A page that a rule of the config drops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Skipped {
+    /// Whether the resource ends with it.
+    pub(super) ends: bool,
+    /// Its status.
+    pub(super) status: u16,
+    /// Where the rule stands.
+    pub(super) key: String,
 }
 
 /// A page on its way to the decoder, with the way back.
@@ -74,6 +88,8 @@ pub(crate) struct End {
     pub(crate) pages: u64,
     /// Records in them.
     pub(crate) records: u64,
+    /// Pages that a rule of the config dropped: they are not among `pages`.
+    pub(crate) ignored: u64,
     /// Body bytes received, decompressed.
     pub(crate) bytes: u64,
     /// Requests sent, retries included.
@@ -101,6 +117,8 @@ pub(crate) enum EndReason {
     MaximumReached,
     /// Its parents have no records.
     NoParents,
+    /// A rule of the config ends the resource there.
+    Ignored,
 }
 
 impl EndReason {
@@ -115,6 +133,7 @@ impl EndReason {
             Self::HasMoreFalse => "has_more_false",
             Self::MaximumReached => "maximum_reached",
             Self::NoParents => "no_parents",
+            Self::Ignored => "ignored",
         }
     }
 }

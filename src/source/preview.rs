@@ -10,8 +10,8 @@ const PREVIEW_BYTES_MAX: usize = 200;
 const HEADER_SECRET_BYTES_MIN: usize = 4;
 
 /// Hides the configured secrets.
-#[derive(Clone)]
-pub(super) struct Redactor {
+#[derive(Clone, Default)]
+pub(crate) struct Redactor {
     secrets: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Redactor {
     }
 
     /// At most [`PREVIEW_BYTES_MAX`] bytes of `body` on one line, every configured secret as `***`.
-    pub(super) fn preview(&self, body: &[u8]) -> String {
+    pub(crate) fn preview(&self, body: &[u8]) -> String {
         let mut text = String::from_utf8_lossy(body).into_owned();
         for secret in &self.secrets {
             text = text.replace(secret.as_str(), "***");

@@ -6,9 +6,11 @@ use serde_json::Value;
 use std::sync::Arc;
 use url::Url;
 
-use crate::config::{AuthPlan, ClientPlan, Method, Request, RequestData, ResourcePlan, Slot};
+use crate::config::{AuthPlan, ClientPlan, Method, PartialData, Request, RequestData, ResourcePlan, Slot};
 use crate::source::SourceError;
+use crate::source::answer::Rules;
 use crate::source::auth::{Credentials, header_name, hidden, remove_parameters};
+use crate::source::body::Expected;
 use crate::source::paginate::{Place as Where, Position};
 use crate::source::preview::Redactor;
 use crate::source::reach::Reach;
@@ -24,13 +26,19 @@ pub(super) struct Template {
     /// Where its requests may go.
     pub(super) reach: Reach,
     /// Hides its secrets.
-    pub(super) redactor: Redactor,
+    pub(super) redactor: Arc<Redactor>,
     /// What trusted hosts are given.
     pub(super) credentials: Credentials,
     /// The config's key that holds the credential, if there is one.
     pub(super) key: Option<&'static str>,
     /// GET or POST.
     pub(super) method: Method,
+    /// What is done with its answers.
+    pub(super) rules: Rules,
+    /// It answers as GraphQL does.
+    pub(super) graphql: Option<PartialData>,
+    /// What its bodies are.
+    pub(super) expected: Expected,
     url: Url,
     params: Vec<(String, String)>,
     json: Option<Value>,
@@ -59,10 +67,13 @@ impl Template {
         Ok(Self {
             resource: Arc::from(resource.name.as_str()),
             reach: Reach::new(client, &request.url, auth),
-            redactor: Redactor::new(client, endpoint, &request),
+            redactor: Arc::new(Redactor::new(client, endpoint, &request)),
             credentials: Credentials::new(auth)?,
             key: auth.map(|auth| key_of(auth, endpoint.auth.is_some())),
             method: endpoint.method,
+            rules: Rules::new(client, endpoint),
+            graphql: endpoint.graphql,
+            expected: Expected::Json,
             client_headers: headers(&client.headers)?,
             endpoint_headers: headers(&request.headers)?,
             url: request.url,

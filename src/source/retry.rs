@@ -14,6 +14,8 @@ use crate::config::RetryPlan;
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Waits told by 429 that one request keeps.
 const TOLD_WAITS_MAX: u32 = 20;
+/// Time that the attempts of one page may take; one that has begun is finished.
+const ATTEMPTS_TIME_MAX: Duration = Duration::from_secs(15 * 60);
 /// What the jitter adds to a told wait, at most a tenth of it.
 const TOLD_JITTER_MAX: Duration = Duration::from_secs(1);
 
@@ -26,6 +28,8 @@ pub(super) struct Spent {
     pub(super) retries: u32,
     told_waits: u32,
     waited: Duration,
+    /// Time that attempts took, waits apart.
+    attempted: Duration,
 }
 
 /// How far a failure may be tried again.
@@ -51,6 +55,11 @@ pub(super) enum Decision {
 }
 
 impl Spent {
+    /// Books the time that an attempt took.
+    pub(super) fn note_attempt(&mut self, took: Duration) {
+        self.attempted = self.attempted.saturating_add(took);
+    }
+
     /// Decides what follows a failure and books it. `random` is uniform over all `u64`.
     pub(super) fn decide(&mut self, plan: &RetryPlan, patience: Patience, random: u64) -> Decision {
         let chance = random as f64 / u64::MAX as f64;
@@ -69,7 +78,8 @@ impl Spent {
             Patience::Once => self.retries < plan.max_retries.min(1),
             Patience::Plan | Patience::Told { .. } => self.retries < plan.max_retries,
         };
-        if !left || (self.waited.saturating_add(wait) > plan.max_wait && !matches!(patience, Patience::Told { .. })) {
+        let is_over = self.attempted > ATTEMPTS_TIME_MAX;
+        if !left || is_over || (self.waited.saturating_add(wait) > plan.max_wait && !matches!(patience, Patience::Told { .. })) {
             return Decision::GiveUp;
         }
         self.waited = self.waited.saturating_add(wait);
@@ -169,6 +179,15 @@ mod tests {
         assert_eq!(spent.retries, 0);
         assert_eq!(spent.decide(&plan(), told, u64::MAX), Decision::Wait(Duration::from_secs(101)));
         assert_eq!(spent.decide(&plan(), told, 0), Decision::TooLong(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn e_20_a_page_has_a_quarter_of_an_hour() {
+        let mut spent = Spent::default();
+        spent.note_attempt(ATTEMPTS_TIME_MAX);
+        assert_eq!(spent.decide(&plan(), Patience::Plan, 0), Decision::Wait(Duration::ZERO));
+        spent.note_attempt(Duration::from_secs(1));
+        assert_eq!(spent.decide(&plan(), Patience::Plan, 0), Decision::GiveUp);
     }
 
     #[test]

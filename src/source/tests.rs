@@ -9,4 +9,6 @@ mod harness;
 mod messages;
 mod origins;
 mod paging;
+mod pacing;
 mod retries;
+mod rules;

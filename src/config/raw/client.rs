@@ -5,7 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::{Auth, Credential, Entries, Field, FromScalar, OneOrMany, Paginator, Scalar, ScalarError, Tagged};
+use crate::config::raw::{
+    Auth, Credential, Either, Entries, Field, FromScalar, OneOrMany, Paginator, ResponseAction, Scalar, ScalarError, Tagged,
+};
 use crate::config::units;
 
 /// How the API is reached: address, credentials, patience.
@@ -35,6 +37,12 @@ pub(crate) struct Client {
     pub(crate) concurrency: Field<u64>,
     /// Other hosts (`host` or `host:port`) that redirects and next links may lead to, without credentials. Default: none.
     pub(crate) allow_hosts: Field<Vec<Field<String>>>,
+    /// Rules on the answers of every endpoint, tried after its own: conditions and an action. Default: none.
+    pub(crate) response_actions: Field<Vec<Field<Either<String, ResponseAction>>>>,
+    /// Answers that mean "too fast", by the conditions of `response_actions`: short for `action: throttle`. Default: none.
+    pub(crate) throttle_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
+    /// Answers that are errors whatever their status, by the conditions of `response_actions`: short for `action: fail`. Default: none.
+    pub(crate) fail_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
 }
 
 /// When and how a request is tried again. Failures to connect and broken answers are retried like the `statuses`.
@@ -49,7 +57,7 @@ pub(crate) struct Retry {
     pub(crate) backoff_factor: Field<f64>,
     /// Wait before the first retry. A duration such as "1s". Default: 1 s.
     pub(crate) initial_delay: Field<Scalar<Duration>>,
-    /// Status codes that are tried again, 400 to 599. Default: 429, 500, 502, 503, 504.
+    /// Status codes that are tried again, 400 to 599. Default: 408, 425, 429, 500, 502, 503, 504, and a CDN's 520 to 529.
     pub(crate) statuses: Field<Vec<Field<u64>>>,
     /// The longest wait in all that one request may spend; a `Retry-After` past it ends the run as unavailable. A duration such as "10m".
     /// Default: 10 min.
@@ -64,6 +72,8 @@ pub(crate) struct Timeout {
     pub(crate) connect: Field<Scalar<Duration>>,
     /// Longest silence on the socket. A duration, more than 0. Default: 60 s.
     pub(crate) read: Field<Scalar<Duration>>,
+    /// For one whole answer. A duration, more than 0. Default: 10 min.
+    pub(crate) page: Field<Scalar<Duration>>,
 }
 
 /// At most so many requests in a span of time.

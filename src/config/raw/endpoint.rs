@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::JsonPath;
-use crate::config::raw::{Auth, Credential, Entries, Field, Incremental, Node, OneOrMany, Paginator, Scalar, Tagged};
+use crate::config::raw::{
+    Auth, Credential, Either, Entries, Field, GraphQl, Incremental, Node, OneOrMany, Paginator, ResponseAction, Scalar, Tagged,
+};
 
 /// What is requested, page by page.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -36,6 +38,14 @@ pub(crate) struct Endpoint {
     pub(crate) auth: Field<Tagged<Auth>>,
     /// Incremental loading. Default: every run reads everything.
     pub(crate) incremental: Field<Incremental>,
+    /// Rules on answers, tried in order and before the client's: conditions and an action. Default: none.
+    pub(crate) response_actions: Field<Vec<Field<Either<String, ResponseAction>>>>,
+    /// Answers that mean "too fast", by the conditions of `response_actions`: short for `action: throttle`. Default: none.
+    pub(crate) throttle_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
+    /// Answers that are errors whatever their status, by the conditions of `response_actions`: short for `action: fail`. Default: none.
+    pub(crate) fail_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
+    /// The endpoint answers as GraphQL does: `errors` in an answer are errors. Default: it does not.
+    pub(crate) graphql: Field<GraphQl>,
 }
 
 /// How the records of a page are found.

@@ -32,6 +32,8 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
         "Method" => "method",
         "Disposition" => "write disposition",
         "Strategy" => "merge strategy",
+        "ActionName" => "action",
+        "ScopeName" => "scope",
         _ => "value",
     }
 }
@@ -42,7 +44,7 @@ pub(crate) fn may_hold_secret(name: &str) -> bool {
 }
 
 /// Keys that dlt has and this version does not read.
-const LATER: [(&str, &[&str]); 3] = [
+const LATER: [(&str, &[&str]); 2] = [
     ("Config", &["sources", "destinations", "pipelines", "datasets", "profiles", "project"]),
     (
         "Resource",
@@ -60,12 +62,26 @@ const LATER: [(&str, &[&str]); 3] = [
             "table_name",
         ],
     ),
-    ("Endpoint", &["response_actions"]),
 ];
 
 /// Endpoint keys that are often written one level too high.
-const ENDPOINT_KEYS: [&str; 11] =
-    ["path", "method", "params", "json", "data", "headers", "data_selector", "records", "paginator", "auth", "incremental"];
+const ENDPOINT_KEYS: [&str; 15] = [
+    "path",
+    "method",
+    "params",
+    "json",
+    "data",
+    "headers",
+    "data_selector",
+    "records",
+    "paginator",
+    "auth",
+    "incremental",
+    "response_actions",
+    "throttle_when",
+    "fail_when",
+    "graphql",
+];
 
 /// Keys of `incremental` that are often written one level too high.
 const INCREMENTAL_KEYS: [&str; 8] =
@@ -86,11 +102,10 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
         ("Endpoint", _) if INCREMENTAL_KEYS.contains(&key) => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.incremental.{key}") })
         }
-        ("Resource", "response_actions") => Some(Problem::NotYet { what: key.to_owned() }),
         ("Endpoint", "primary_key" | "write_disposition" | "schema" | "partition_by" | "sort_by" | "expect" | "name") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("resources[].{key}") })
         }
-        ("Config", "base_url" | "auth" | "headers" | "paginator") => {
+        ("Config", "base_url" | "auth" | "headers" | "paginator" | "response_actions" | "throttle_when" | "fail_when") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("client.{key}") })
         }
         _ => None,
@@ -99,6 +114,13 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
 
 /// The answer to an unknown `variant` of an enum, where there is a better one than its nearest spelling.
 pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
+    // dlt takes functions here; their names reach a file as text.
+    if name == "ActionName" && variant.contains(['.', '(', '<', ':', ' ']) {
+        return Some(Problem::PythonOnly {
+            what: variant.to_owned(),
+            instead: "write `ignore`, `skip`, `retry`, `fail`, `throttle` or `refresh_auth`",
+        });
+    }
     let not_yet = match name {
         "Auth" => matches!(variant, "oauth2_client_credentials" | "oauth2" | "oauth_jwt"),
         "Strategy" => matches!(variant, "delete-insert" | "scd2" | "insert-only"),

@@ -13,6 +13,7 @@ pub(crate) mod keys;
 mod lake;
 mod paginator;
 mod resource;
+mod rules;
 mod scalar;
 
 use schemars::JsonSchema;
@@ -26,12 +27,13 @@ pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamFo
 pub(crate) use lake::{ByteSize, Compat, Lake, OptionValue, Publish};
 pub(crate) use paginator::{
     CursorPaginator, HeaderCursorPaginator, HeaderLinkPaginator, JsonLinkPaginator, OffsetPaginator, PageNumberPaginator,
-    Paginator,
+    Paginator, RelayPaginator,
 };
 pub(crate) use resource::{
     Disposition, DispositionMap, Expect, Include, OnMissingParentField, OnReject, Partition, Resource, Sort, SortForm, SortOrder,
     TransformName,
 };
+pub(crate) use rules::{ActionName, GraphQl, PartialName, ResponseAction, ScopeName};
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
 
 /// A lakeward config: one API, its resources, and the lake they go to. The keys are those of dlt's `rest_api` source;

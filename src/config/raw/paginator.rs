@@ -28,6 +28,8 @@ pub(crate) enum Paginator {
     HeaderLink(HeaderLinkPaginator),
     /// By a cursor in a header of the answer.
     HeaderCursor(HeaderCursorPaginator),
+    /// By Relay's `pageInfo {hasNextPage, endCursor}` in a GraphQL answer.
+    Relay(RelayPaginator),
 }
 
 /// A type without keys.
@@ -127,4 +129,16 @@ pub(crate) struct HeaderCursorPaginator {
     pub(crate) cursor_key: Field<String>,
     /// Query parameter of the cursor. Default: `cursor`.
     pub(crate) cursor_param: Field<String>,
+}
+
+/// By Relay's `pageInfo {hasNextPage, endCursor}` in a GraphQL answer, whose query asks for both.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["path"]))]
+pub(crate) struct RelayPaginator {
+    /// JSON path of the `pageInfo`, such as `data.orders.pageInfo`.
+    #[schemars(with = "String")]
+    pub(crate) path: Field<Scalar<JsonPath>>,
+    /// Dotted path of the cursor in the JSON body. Default: `variables.after`.
+    pub(crate) cursor_variable: Field<String>,
 }

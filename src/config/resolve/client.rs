@@ -5,12 +5,13 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::raw::{self, Field, OneOrMany, Paginator, Scalar, Tagged};
-use crate::config::resolve::{Context, auth};
+use crate::config::resolve::{Context, auth, rules};
 use crate::config::tree::NodeId;
 use crate::config::{ClientPlan, RateLimit, RetryPlan};
 
-/// Status codes tried again unless the config says otherwise.
-const RETRY_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
+/// Status codes tried again unless the config says otherwise: dlt's without those that no wait mends, and what CDNs and proxies
+/// answer while the API behind them is away.
+const RETRY_STATUSES: [u16; 17] = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529];
 
 /// What the resources need of the client.
 pub(crate) struct Client {
@@ -40,9 +41,17 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, client: &raw::Client) -> Clie
     let timeout = client.timeout.get().unwrap_or(&no_timeout);
     let retry = retry(cx, &client.retry);
     let (connect_timeout, read_timeout) = (positive(cx, &timeout.connect, 10), positive(cx, &timeout.read, 60));
+    let page_timeout = positive(cx, &timeout.page, 600);
     let rate_limits = rate_limits(cx, &client.rate_limit);
     let concurrency = usize::try_from(cx.within(&client.concurrency, 1..=64, 4)).unwrap_or(1);
     let allow_hosts = auth::hosts(cx, &client.allow_hosts);
+    let lists = rules::Lists {
+        place: "client",
+        actions: &client.response_actions,
+        throttle: &client.throttle_when,
+        fail: &client.fail_when,
+    };
+    let rules = lists.resolve(cx);
     let plan = base_url.clone().map(|base_url| ClientPlan {
         base_url,
         headers,
@@ -50,9 +59,11 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, client: &raw::Client) -> Clie
         retry,
         connect_timeout,
         read_timeout,
+        page_timeout,
         rate_limits,
         concurrency,
         allow_hosts,
+        rules,
     });
     let fallback = Client::unknown();
     Client { plan, base_url: base_url.unwrap_or(fallback.base_url), paginator: client.paginator.clone() }

@@ -5,7 +5,7 @@ use crate::config::raw::{self, Scalar};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::request::{self, Texts};
 use crate::config::resolve::template::{Names, names_single_entity};
-use crate::config::resolve::{Context, auth, paginator, records};
+use crate::config::resolve::{Context, auth, paginator, records, rules};
 use crate::config::tree::{NodeId, Text, Value};
 use crate::config::{EndpointPlan, Method, PaginatorPlan};
 
@@ -36,6 +36,9 @@ pub(crate) fn resolve(
         paginator::resolve(cx, &raw.paginator, &client.paginator)
     };
     let records = records::resolve(cx, raw);
+    let lists =
+        rules::Lists { place: "endpoint", actions: &raw.response_actions, throttle: &raw.throttle_when, fail: &raw.fail_when };
+    let rules = lists.resolve(cx);
     let data_selector = raw.data_selector.get().map(|Scalar(path)| path.clone());
     Some(EndpointPlan {
         request: request?,
@@ -48,5 +51,7 @@ pub(crate) fn resolve(
         paginator: paginator?,
         auth,
         incremental: None,
+        rules,
+        graphql: rules::graphql(&raw.graphql),
     })
 }

@@ -13,6 +13,7 @@ mod parents;
 mod request;
 mod records;
 mod resource;
+mod rules;
 mod table;
 mod template;
 

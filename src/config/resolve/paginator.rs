@@ -3,7 +3,7 @@
 use crate::base::{JsonPath, Step};
 use crate::config::raw::{
     CursorPaginator, Field, HeaderCursorPaginator, HeaderLinkPaginator, JsonLinkPaginator, OffsetPaginator, PageNumberPaginator,
-    Paginator, Scalar, Tagged,
+    Paginator, RelayPaginator, Scalar, Tagged,
 };
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
@@ -42,6 +42,7 @@ fn declared(cx: Context<'_>, id: NodeId, paginator: &Paginator) -> Option<Pagina
             cursor_key: cx.filled(cursor_key, "next"),
             cursor_param: cx.filled(cursor_param, "cursor"),
         },
+        Paginator::Relay(paginator) => relay(cx, id, paginator)?,
     })
 }
 
@@ -90,6 +91,23 @@ fn cursor(cx: Context<'_>, raw: &CursorPaginator) -> Option<PaginatorPlan> {
         stop_after_empty_page: raw.stop_after_empty_page.get().copied().unwrap_or(false),
         has_more_path: path(&raw.has_more_path),
     })
+}
+
+/// Relay's connections: a cursor that is only followed while there is a next page.
+fn relay(cx: Context<'_>, id: NodeId, raw: &RelayPaginator) -> Option<PaginatorPlan> {
+    let info = cx.required(&raw.path, id, "path", "the JSON path of `pageInfo`, such as `data.orders.pageInfo`");
+    let variable = if raw.cursor_variable.is_unset() {
+        Some(Slot::Body(vec!["variables".to_owned(), "after".to_owned()]))
+    } else {
+        slot(cx, &Field::Absent, &raw.cursor_variable, "cursor")
+    };
+    let below = |name: &str| {
+        let steps = info.map(|(_, Scalar(path))| path.steps().to_vec()).unwrap_or_default();
+        JsonPath::from_steps(steps.into_iter().chain([Step::Key(name.to_owned())]).collect())
+    };
+    let (cursor_path, has_more_path) = (below("endCursor"), Some(below("hasNextPage")));
+    info.map(|_| ())?;
+    Some(PaginatorPlan::Cursor { cursor_path, cursor_slot: variable?, stop_after_empty_page: false, has_more_path })
 }
 
 /// The stop rules of `offset` and `page_number`, as written.

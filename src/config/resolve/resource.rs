@@ -117,6 +117,10 @@ fn merged_endpoint(raw: EndpointField, defaults: &EndpointField) -> EndpointFiel
         paginator: raw.paginator.or(&defaults.paginator),
         auth: raw.auth.or(&defaults.auth),
         incremental: raw.incremental.or(&defaults.incremental),
+        response_actions: raw.response_actions.or(&defaults.response_actions),
+        throttle_when: raw.throttle_when.or(&defaults.throttle_when),
+        fail_when: raw.fail_when.or(&defaults.fail_when),
+        graphql: raw.graphql.or(&defaults.graphql),
     };
     Field::Set(id, Either::Map(endpoint))
 }

@@ -83,10 +83,6 @@ fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
         ],
     );
     check(
-        &endpoint("response_actions: []"),
-        &["6:25: `resources[0].endpoint.response_actions`: `response_actions` is not supported yet"],
-    );
-    check(
         &resource("columns: []\ntable_format: delta\nprocessing_steps: []\nmerge_key: a\nnested: flatten"),
         &[
             "7:5: `resources[0].columns`: `columns` is not supported yet",
@@ -229,7 +225,7 @@ fn missing_keys_are_named_where_they_are_missing() {
     check(
         &endpoint("paginator: {limit: 5}"),
         &[
-            "6:36: `resources[0].endpoint.paginator`: `type` is missing: one of `auto`, `single_page`, `offset`, `page_number`, `cursor`, `json_link`, `json_response`, `header_link`, `header_cursor`",
+            "6:36: `resources[0].endpoint.paginator`: `type` is missing: one of `auto`, `single_page`, `offset`, `page_number`, `cursor`, `json_link`, `json_response`, `header_link`, `header_cursor`, `relay`",
         ],
     );
     check(

@@ -35,7 +35,7 @@ fn the_guides_config_means_what_the_guide_says() {
         max_retries: 3,
         backoff_factor: 2.0,
         initial_delay: Duration::from_secs(1),
-        statuses: vec![429, 500, 502, 503, 504],
+        statuses: vec![408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529],
         max_wait: Duration::from_secs(600),
     };
     assert_eq!(client.retry, retry);

@@ -33,11 +33,22 @@ fn records_are_where_the_selector_says() {
 }
 
 #[test]
+fn e_42_an_error_in_the_place_of_records_is_quoted() {
+    let told = |body: &str, said: &str, top: &str| {
+        check(at("data"), body, &format!("has nothing at `$.data`, where its records should be; at its top are {top}{said}"));
+    };
+    told(r#"{"error":{"code":7,"text":"no"}}"#, r#"; its `error` says `{"code":7,"text":"no"}`"#, "`error`");
+    told(r#"{"ok":false, "message" : "go away"}"#, r#"; its `message` says `"go away"`"#, "`ok`, `message`");
+    told(r#"{"errors":null,"fault":"late"}"#, r#"; its `fault` says `"late"`"#, "`errors`, `fault`");
+    told(r#"{"mess":1}"#, "", "`mess`");
+}
+
+#[test]
 fn records_that_are_not_there_are_an_error() {
     check(
         at("data"),
-        r#"{"error":"x","items":[{"a":1}]}"#,
-        "has nothing at `$.data`, where its records should be; at its top are `error`, `items`",
+        r#"{"more":"x","items":[{"a":1}]}"#,
+        "has nothing at `$.data`, where its records should be; at its top are `more`, `items`",
     );
     check(at("data"), "{}", "has nothing at `$.data`, where its records should be; at its top are no members");
     check(

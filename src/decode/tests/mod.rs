@@ -24,7 +24,14 @@ mod widening;
 /// Page `number` with `body`.
 pub(super) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Page {
     let url = url::Url::parse("https://api.example.com/v1/wallets?api_key=secret&limit=100").unwrap();
-    Page { resource: "wallets".into(), number, url: RedactedUrl::new(&url), body: body.into(), slice: std::sync::Arc::default() }
+    Page {
+        resource: "wallets".into(),
+        number,
+        url: RedactedUrl::new(&url),
+        body: body.into(),
+        slice: Arc::default(),
+        redactor: Arc::default(),
+    }
 }
 
 /// Decodes one page under no schema.

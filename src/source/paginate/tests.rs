@@ -78,9 +78,11 @@ impl Api {
             },
             connect_timeout: std::time::Duration::ZERO,
             read_timeout: std::time::Duration::ZERO,
+            page_timeout: std::time::Duration::ZERO,
             rate_limits: vec![],
             concurrency: 1,
             allow_hosts: vec![],
+            rules: vec![],
         };
         Self { reach: Reach::new(&client, &base_url, None), loops }
     }

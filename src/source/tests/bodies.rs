@@ -115,3 +115,10 @@ async fn e_41_an_empty_body_is_no_page() {
 async fn e_47_a_byte_order_mark_is_dropped() {
     check(page().body([b"\xEF\xBB\xBF", ids(0..300).as_bytes()].concat()), 1, 1).await;
 }
+
+#[tokio::test]
+async fn e_31_a_captive_portal_is_named() {
+    let portal = Reply::html().header("server", "HotelGate/2");
+    let message = "answered with HTML instead of JSON (from server `HotelGate/2`), saying `<!doctype html>";
+    check_error(portal, ErrorKind::Data, 2, message).await;
+}

@@ -240,14 +240,16 @@ fn client(base_url: url::Url) -> ClientPlan {
             max_retries: 3,
             backoff_factor: 2.0,
             initial_delay: Duration::from_secs(1),
-            statuses: vec![429, 500, 502, 503, 504],
+            statuses: vec![408, 425, 429, 500, 502, 503, 504, 520, 529],
             max_wait: Duration::from_secs(600),
         },
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(10),
+        page_timeout: Duration::from_secs(600),
         rate_limits: Vec::new(),
         concurrency: 4,
         allow_hosts: Vec::new(),
+        rules: Vec::new(),
     }
 }
 
@@ -262,6 +264,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             paginator,
             auth: None,
             incremental: None,
+            rules: Vec::new(),
+            graphql: None,
         },
         parents: Vec::new(),
         include_from_parent: Vec::new(),

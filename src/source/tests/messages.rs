@@ -29,16 +29,23 @@ fn unavailable_errors_tell_what_was_tried() {
     check(&error, Unavailable, "@: answered 503 at attempt 4, and no attempt is left, saying `down`");
     let seconds = Duration::from_secs;
     let resets = "2026-11-23T00:00:00Z".parse().unwrap();
-    let error =
-        SourceError::WaitTooLong { place: place.clone(), status: 429, wait: seconds(9000), max_wait: seconds(600), resets };
+    let why = "answered 429 and asks".to_owned();
+    let error = SourceError::WaitTooLong { place: place.clone(), why, wait: seconds(9000), max_wait: seconds(600), resets };
     check(
         &error,
         Unavailable,
         "@: answered 429 and asks to wait 9000s, more than the 600s of `max_wait`; it resets 2026-11-23 00:00:00 UTC",
     );
     let why = "`api.test` refuses connections".to_owned();
-    let error = SourceError::NoAnswer { place: place.clone(), why, attempts: 4, source: transport() };
-    check(&error, Unavailable, "@: `api.test` refuses connections (attempt 4, the last)");
+    let no_answer =
+        |lasting| SourceError::NoAnswer { place: place.clone(), why: why.clone(), attempts: 4, lasting, source: transport() };
+    check(&no_answer(false), Unavailable, "@: `api.test` refuses connections (attempt 4, the last)");
+    check(&no_answer(true), ErrorKind::Config, "@: `api.test` refuses connections (attempt 4, the last)");
+    let (why, preview) = ("`client.throttle_when[0]` takes it for a throttle".to_owned(), "slow down".to_owned());
+    let error = SourceError::NoAttemptLeft { place: place.clone(), status: 200, why, attempts: 4, preview };
+    let message =
+        "@: answered 200, `client.throttle_when[0]` takes it for a throttle, and no attempt is left after 4, saying `slow down`";
+    check(&error, Unavailable, message);
     let error = SourceError::Truncated { place, received_bytes: 17, attempts: 4, source: transport() };
     check(&error, Unavailable, "@: the answer broke off after 17 bytes (attempt 4, the last)");
 }
@@ -59,6 +66,21 @@ fn refusals_tell_the_reason_the_server_gave() {
     let message = "@: credentials refused with 403 (this host was given none: list it in `auth.hosts` if it may have them)";
     check(&error, ErrorKind::Credentials, message);
     check(&SourceError::Refused { place, status: 404, preview }, ErrorKind::Data, "@: answered 404");
+}
+
+#[test]
+fn errors_by_rule_name_the_rule() {
+    use ErrorKind::Data;
+    let (place, key) = (place(), "endpoint.fail_when[0]".to_owned());
+    let (message, preview) = ("the account is closed".to_owned(), "closed".to_owned());
+    let error = SourceError::RuleFails { place: place.clone(), status: 200, key: key.clone(), message, preview };
+    let message = "@: answered 200, which `endpoint.fail_when[0]` takes for an error: the account is closed, saying `closed`";
+    check(&error, Data, message);
+    let error = SourceError::ParentSkipped { place: place.clone(), status: 404, key };
+    check(&error, Data, "@: answered 404, for which `endpoint.fail_when[0]` skips the parent's record");
+    let error = SourceError::GraphQl { place: place.clone(), count: 2, partial: true, preview: "no owner".to_owned() };
+    check(&error, Data, "@: answered with 2 GraphQL errors, saying `no owner`");
+    assert!(error.hint().unwrap().contains("partial: allow"));
 }
 
 #[test]

@@ -84,6 +84,7 @@ async fn e_20_server_errors_are_tried_again_three_times() {
     let flaky = |statuses: &[u16]| statuses.iter().fold(api(), |api, status| api.then("/orders", Reply::status(*status)));
     check(flaky(&[500, 502, 504]), 4, &[1, 2, 4]).await;
     check(flaky(&[503]), 2, &[1]).await;
+    check(flaky(&[408, 425, 520]), 4, &[1, 2, 4]).await;
     let message = "`orders`, page 1, `http://api/orders`: answered 503 at attempt 4, and no attempt is left, saying `{\"message\":\"status 503\"}`";
     check_error(flaky(&[503; 4]), ErrorKind::Unavailable, 4, message).await;
 }
@@ -94,7 +95,7 @@ async fn e_21_other_statuses_are_not_tried_again() {
     check_error(one(501), ErrorKind::Unavailable, 1, "`orders`, page 1, `http://api/orders`: answered 501 at attempt 1").await;
     check_error(one(422), ErrorKind::Data, 1, "`orders`, page 1, `http://api/orders`: answered 422, saying").await;
     check_error(one(404), ErrorKind::Data, 1, "`orders`, page 1, `http://api/orders`: answered 404, saying").await;
-    check_error(one(304), ErrorKind::Data, 1, "`orders`, page 1, `http://api/orders`: answered 304").await;
+    check_error(one(505), ErrorKind::Unavailable, 1, "`orders`, page 1, `http://api/orders`: answered 505 at attempt 1").await;
     for status in [401, 403] {
         let message = format!("`orders`, page 1, `http://api/orders`: credentials refused with {status}, saying");
         check_error(one(status), ErrorKind::Credentials, 1, &message).await;
@@ -124,7 +125,7 @@ async fn e_27_silence_ends_in_a_timeout() {
 async fn e_27_a_page_that_drips_for_ever_ends_in_a_timeout() {
     let api = FakeApi::start().on("/orders", |_| Reply::json(ids(0..1000)).drip(1, Duration::from_millis(5)));
     let short = |case: &mut Case| {
-        case.bounds.page_time_max = Duration::from_millis(60);
+        case.client.page_timeout = Duration::from_millis(60);
         case.client.retry.max_retries = 0;
     };
     let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(short).read().await;
@@ -197,4 +198,39 @@ async fn e_100_the_servers_time_of_the_first_answer_is_known_and_a_wrong_clock_i
     assert!(outcome.warnings()[0].starts_with("this machine's clock is 3600 s ahead of the API's"));
     let silent = Case::new(&FakeApi::start().page("/orders", ids(0..3)), PaginatorPlan::SinglePage).read().await;
     assert_eq!((silent.end().server_time, silent.warnings().len()), (None, 0));
+}
+
+#[tokio::test]
+async fn e_28_a_connection_lost_before_a_byte_came_is_tried_again_once_for_free() {
+    let api = api().then("/orders", Reply::reset());
+    let outcome = Case::new(&api, PaginatorPlan::SinglePage).read().await;
+    assert_eq!((outcome.ids.len(), outcome.waits()), (3, vec![]), "{outcome:?}");
+    assert_eq!(outcome.end().requests, 2);
+}
+
+#[tokio::test]
+async fn e_32_a_host_whose_first_address_is_dead_is_reached_by_its_second() {
+    let api = api();
+    let url = api.url().replace("127.0.0.1", "localhost");
+    let outcome = Case::at(&url, PaginatorPlan::SinglePage).read().await;
+    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+}
+
+#[tokio::test]
+async fn e_33_a_post_that_reads_is_tried_again_with_the_same_body() {
+    let api = api().then("/orders", Reply::status(503));
+    let post = |case: &mut Case| {
+        case.resource.endpoint.method = crate::config::Method::Post;
+        case.request.json = Some(serde_json::json!({"query": "all"}));
+    };
+    let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(post).read().await;
+    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+    let bodies: Vec<String> = api.requests().iter().map(|request| format!("{} {}", request.method, request.body)).collect();
+    assert_eq!(bodies, [r#"POST {"query":"all"}"#; 2]);
+}
+
+#[tokio::test]
+async fn e_56_a_304_that_nobody_asked_for_is_an_error() {
+    let api = api().then("/orders", Reply::status(304));
+    check_error(api, ErrorKind::Data, 1, "`orders`, page 1, `http://api/orders`: answered 304").await;
 }

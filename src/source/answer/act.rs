@@ -1,0 +1,134 @@
+//! From what an answer means to what the attempt comes to.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use url::Url;
+
+use crate::config::{PartialData, Rule, RuleAction, Scope};
+use crate::source::SourceError;
+use crate::source::answer::graphql::{GraphQlAnswer, PATHS_MAX, read_graphql};
+use crate::source::attempt::{Answer, Failure};
+use crate::source::error::Place;
+use crate::source::page::Skipped;
+use crate::source::preview::Redactor;
+
+/// Bytes of an answer that errors quote from.
+const QUOTED_BYTES_MAX: usize = 8 << 10;
+
+/// An answer that a rule is about.
+pub(in crate::source) struct Ruled<'a> {
+    /// Where it came from.
+    pub(in crate::source) place: Place,
+    /// The same, in full.
+    pub(in crate::source) url: Url,
+    /// Its status.
+    pub(in crate::source) status: u16,
+    /// Its headers.
+    pub(in crate::source) headers: HeaderMap,
+    /// Its body, or the start of it.
+    pub(in crate::source) body: &'a [u8],
+    /// Hides secrets in it.
+    pub(in crate::source) redactor: &'a Redactor,
+    /// The config's key that holds the credential, if there is one.
+    pub(in crate::source) key: Option<&'static str>,
+}
+
+impl Ruled<'_> {
+    /// What `rule` makes of it.
+    ///
+    /// # Errors
+    /// Whatever is neither a page nor a skipped one.
+    pub(in crate::source) fn obey(self, rule: &Rule) -> Result<Answer, Failure> {
+        let Self { place, url, status, headers, body, redactor, key: credential } = self;
+        let preview = redactor.preview(&body[..body.len().min(QUOTED_BYTES_MAX)]);
+        let key = rule.key.clone();
+        let again = |why, is_throttle, wait| Failure::Again {
+            status,
+            headers: headers.clone(),
+            why,
+            is_throttle,
+            wait,
+            preview: preview.clone(),
+        };
+        Err(match &rule.action {
+            RuleAction::Skip(Scope::Parent) => Failure::Final(Box::new(SourceError::ParentSkipped { place, status, key })),
+            RuleAction::Skip(scope) => {
+                let skipped = Some(Skipped { ends: *scope == Scope::Resource, status, key });
+                return Ok(Answer { url, headers, body: Bytes::new(), skipped });
+            }
+            RuleAction::Fail { message } => {
+                let message = message.clone().unwrap_or_default();
+                Failure::Final(Box::new(SourceError::RuleFails { place, status, key, message, preview }))
+            }
+            RuleAction::Retry => again(format!("`{key}` says to try again"), false, None),
+            RuleAction::Throttle { wait } => again(format!("`{key}` takes it for a throttle"), true, *wait),
+            RuleAction::RefreshAuth => {
+                let (withheld, key) = (false, credential);
+                Failure::Final(Box::new(SourceError::Credentials { place, status, withheld, preview, key }))
+            }
+        })
+    }
+
+    /// What GraphQL says in it. Errors beside data that are allowed go to `tally`.
+    ///
+    /// # Errors
+    /// Errors, and throttles.
+    pub(in crate::source) fn heed_graphql(&self, partial: PartialData, tally: &PartialErrors) -> Result<(), Failure> {
+        let place = &self.place;
+        let preview = |text: &str| self.redactor.preview(text.as_bytes());
+        let fails = |preview, count, partial| {
+            Err(Failure::Final(Box::new(SourceError::GraphQl { place: place.clone(), count, partial, preview })))
+        };
+        match read_graphql(self.body) {
+            GraphQlAnswer::Data => Ok(()),
+            GraphQlAnswer::Throttled(wait) => Err(self.throttled(wait)),
+            GraphQlAnswer::TooDear(cost, most) => {
+                let text = format!("the query costs {cost}, and the API allows {most}: ask for fewer records a page");
+                fails(text, 1, false)
+            }
+            GraphQlAnswer::Errors { partial: true, paths, .. } if partial == PartialData::Allow => {
+                tally.add(paths);
+                Ok(())
+            }
+            GraphQlAnswer::Errors { count, messages, partial, .. } => fails(preview(&messages), count, partial),
+        }
+    }
+
+    fn throttled(&self, wait: Option<Duration>) -> Failure {
+        Failure::Again {
+            status: self.status,
+            headers: self.headers.clone(),
+            why: "GraphQL says that it is throttled".to_owned(),
+            is_throttle: true,
+            wait,
+            preview: String::new(),
+        }
+    }
+}
+
+/// GraphQL errors beside data that counts, by their path.
+#[derive(Debug, Default)]
+pub(in crate::source) struct PartialErrors(Mutex<BTreeMap<String, u64>>);
+
+impl PartialErrors {
+    fn add(&self, paths: BTreeMap<String, u64>) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, count) in paths {
+            let path = if counts.len() >= PATHS_MAX && !counts.contains_key(&path) { "…".to_owned() } else { path };
+            *counts.entry(path).or_insert(0) += count;
+        }
+    }
+
+    /// The warning of a fetch that had some.
+    pub(in crate::source) fn warning(&self) -> Option<String> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let total: u64 = counts.values().sum();
+        let listed: Vec<String> = counts.iter().map(|(path, count)| format!("{count} at `{path}`")).collect();
+        (total > 0)
+            .then(|| format!("GraphQL gave {total} errors beside its data, which counts all the same: {}", listed.join(", ")))
+    }
+}

@@ -1,0 +1,62 @@
+//! Rules on answers and the API's own limits, through the binary: the truth in the lake or an error, the exit code, and no secret in
+//! any output.
+
+use serde_json::json;
+
+use crate::support::billing::{KEY, things_config};
+use crate::support::fake_api::{FakeApi, Reply, ids};
+use crate::support::sandbox::{Ended, Sandbox};
+
+const PAGES: &str = "write_disposition: append\nendpoint:\n  path: /things\n  data_selector: data\n  paginator: {type: page_number, total_path: null}\n";
+
+/// Pages 0 to 3 of ten things; page 2 answers with `odd`.
+fn api(odd: Reply) -> FakeApi {
+    FakeApi::start().on("/things", move |request| match request.number("page", 0) {
+        2 => odd.clone(),
+        page @ 0..4 => Reply::json(format!(r#"{{"data":{}}}"#, ids(page * 10..page * 10 + 10))),
+        _ => Reply::json(r#"{"data":[]}"#),
+    })
+}
+
+fn run(api: &FakeApi, rules: &str) -> (Sandbox, Ended) {
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("{PAGES}{rules}")));
+    let ended = sandbox.run();
+    assert!(!ended.to_string().contains(KEY), "{ended}");
+    (sandbox, ended)
+}
+
+#[test]
+fn an_ignored_page_ends_the_resource_and_is_counted_in_the_summary() {
+    let (sandbox, ended) = run(&api(Reply::status(410)), "  response_actions: [{status_code: 410, action: ignore}]");
+    let table = ended.table("things");
+    assert_eq!(
+        (&table["end_reason"], &table["pages"], &table["pages_ignored"]),
+        (&json!("ignored"), &json!(2), &json!(1)),
+        "{ended}"
+    );
+    assert_eq!(sandbox.rows("things").len(), 20);
+}
+
+#[test]
+fn a_skipped_page_leaves_the_others() {
+    let (sandbox, ended) = run(&api(Reply::status(410)), "  response_actions: [{status_code: 4xx, action: skip}]");
+    assert_eq!(ended.table("things")["pages_ignored"], 1, "{ended}");
+    assert_eq!(sandbox.rows("things").len(), 30);
+}
+
+#[test]
+fn e_42_an_error_in_a_200_is_an_error_with_the_apis_words_and_without_secrets() {
+    let odd = Reply::json(format!(r#"{{"success":false,"error":"key {KEY} has no rights"}}"#));
+    let (sandbox, ended) = run(&api(odd.clone()), "");
+    ended.failed_with(3, &["nothing at `$.data`", "its `error` says `\"key *** has no rights\"`"]);
+    assert!(sandbox.files("things").is_empty());
+    let (_, ended) = run(&api(odd), "  fail_when: [{json_path: success, equals: false, message: not for us}]");
+    ended.failed_with(3, &["page 3", "`endpoint.fail_when[0]` takes for an error: not for us", "key *** has no rights"]);
+}
+
+#[test]
+fn e_04_a_wait_past_the_longest_ends_as_unavailable_and_says_when_to_come_again() {
+    let (sandbox, ended) = run(&api(Reply::status(429).header("retry-after", "86400")), "");
+    ended.failed_with(75, &["answered 429 and asks to wait 86400s", "it resets", "a rerun reads it from where"]);
+    assert!(sandbox.files("things").is_empty());
+}
