@@ -1,7 +1,8 @@
 //! The client of one API: its connections, its gate, and one request tried until it succeeds or nothing is left to try.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
@@ -46,6 +47,8 @@ pub(super) struct Client {
     permits: Permits,
     gate: Gate,
     skew: SkewWatch,
+    /// Rules of which it was told that they drop pages: one entry for each resource and rule of the config.
+    told_rules: Mutex<HashSet<(Arc<str>, String)>>,
 }
 
 /// What the requests of one fetch share.
@@ -84,6 +87,7 @@ impl Client {
             permits: Permits::new(plan.concurrency),
             gate: Gate::new(&plan.rate_limits),
             skew: SkewWatch::default(),
+            told_rules: Mutex::default(),
         })
     }
 
@@ -111,6 +115,15 @@ impl Client {
         call.server_time.note(headers);
         if let Some(text) = self.skew.warning(headers, self.clock.now()) {
             self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
+        }
+    }
+
+    /// Tells that the rule at `key` drops a page of `resource`, the first time that it does.
+    pub(super) fn tell_of_rule(&self, resource: &Arc<str>, key: &str, text: String) {
+        let is_news =
+            self.told_rules.lock().unwrap_or_else(PoisonError::into_inner).insert((Arc::clone(resource), key.to_owned()));
+        if is_news {
+            self.tell(SourceEvent::Warning { resource: Arc::clone(resource), text });
         }
     }
 

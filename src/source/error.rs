@@ -407,10 +407,13 @@ impl SourceError {
         }
     }
 
-    /// Whether the first page of a chain says that what it was requested for is gone.
+    /// Whether the first page of a chain says that what it was requested for is gone, or a rule of the config skips it.
     #[must_use]
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Self::Refused { place, status: 404 | 410, .. } if place.page == 1)
+        match self {
+            Self::Refused { place, status: 404 | 410, .. } | Self::ParentSkipped { place, .. } => place.page == 1,
+            _ => false,
+        }
     }
 
     /// What the operator can do, where that is not plain from the message.
@@ -437,7 +440,7 @@ impl SourceError {
                 "run again then: nothing of this resource's run is published, and a rerun reads it from where the last published run left it; or raise `client.retry.max_wait`"
             }
             Self::ParentSkipped { .. } => {
-                "`scope: parent` is for resources that are requested for a parent's records; write `scope: resource`"
+                "`scope: parent` is about the first page of a resource that is requested for a parent's records; elsewhere, write `scope: resource`"
             }
             Self::GraphQl { partial: true, .. } => "`endpoint.graphql: {partial: allow}` keeps the data beside the errors",
             _ => return None,

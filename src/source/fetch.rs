@@ -347,12 +347,10 @@ impl Fetch {
         self.tally.ignored += 1;
         self.tally.empty_in_a_row += 1;
         let next = if skipped.ends { None } else { self.behind_skipped(&page.position, &seen)? };
-        if self.tally.ignored == 1 {
-            let Skipped { status, key, .. } = skipped;
-            let what = if next.is_some() { "skips it" } else { "ends the resource there" };
-            let text = format!("page {} was answered with {status}: `{key}` {what}", page.number);
-            self.client.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
-        }
+        let Skipped { status, key, .. } = skipped;
+        let what = if next.is_some() { "skips it" } else { "ends the resource there" };
+        let text = format!("page {} was answered with {status}: `{key}` {what}", page.number);
+        self.client.tell_of_rule(&call.template.resource, key, text);
         match next {
             Some(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
                 return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });

@@ -60,3 +60,38 @@ fn e_04_a_wait_past_the_longest_ends_as_unavailable_and_says_when_to_come_again(
     ended.failed_with(75, &["answered 429 and asks to wait 86400s", "it resets", "a rerun reads it from where"]);
     assert!(sandbox.files("things").is_empty());
 }
+
+/// A parent of four records, and children of which `refused` answer 403; run under `rule`.
+fn children(refused: &'static [u64], rule: &str) -> (Sandbox, Ended) {
+    let mut api = FakeApi::start().page("/posts", format!(r#"{{"data":{}}}"#, ids(1..5)));
+    for post in 1..5 {
+        let reply = Reply::json(format!(r#"{{"data":[{{"id":{}}}]}}"#, post * 10));
+        let reply = if refused.contains(&post) { Reply::status(403) } else { reply };
+        api = api.on(&format!("/posts/{post}/comments"), move |_| reply.clone());
+    }
+    let config = format!(
+        "name: blog\nclient: {{base_url: {}, paginator: single_page}}\nlake: {{url: ./lake}}\nresources:\n  - {{name: posts, endpoint: {{path: posts, data_selector: data}}}}\n  - name: comments\n    endpoint: {{path: 'posts/{{resources.posts.id}}/comments', data_selector: data{rule}}}\n",
+        api.url()
+    );
+    let sandbox = Sandbox::with_config(&config);
+    let ended = sandbox.run();
+    (sandbox, ended)
+}
+
+#[test]
+fn e_40_a_forbidden_child_is_skipped_by_rule_counted_and_listed_and_all_of_them_are_an_error() {
+    let rule = ", response_actions: [{status_code: 403, action: skip, scope: parent}]";
+    let (sandbox, ended) = children(&[2, 3], rule);
+    let of = &ended.table("comments")["parent_records"];
+    assert_eq!(of["skipped"], 2, "{ended}");
+    assert!(
+        of["skipped_first"][0].as_str().unwrap().contains("`endpoint.response_actions[0]` skips the parent's record"),
+        "{of}"
+    );
+    assert_eq!(sandbox.rows("comments").len(), 2);
+    let (sandbox, ended) = children(&[1, 2, 3, 4], rule);
+    assert_eq!(ended.table("comments")["status"], "failed", "{ended}");
+    assert!(sandbox.files("comments").is_empty());
+    let (_, ended) = children(&[2], "");
+    assert_eq!(ended.table("comments")["status"], "failed", "without a rule, a refusal is an error: {ended}");
+}
