@@ -9,6 +9,7 @@
 mod fault;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is still to use it"))]
 mod incremental;
+mod formats;
 mod plan;
 mod raw;
 mod read;
@@ -23,6 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use fault::{ConfigErrors, Problem};
+pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, Request, RequestData};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::base::{JsonPath, Secret};
-use crate::config::IncrementalPlan;
 use crate::config::request::RequestTemplate;
 use crate::config::rules::{PartialData, Rule};
+use crate::config::{FormatPlan, IncrementalPlan};
 
 /// One whole run.
 #[derive(Debug, Clone)]
@@ -196,6 +196,8 @@ pub(crate) struct EndpointPlan {
     pub(crate) method: Method,
     /// Where the records are; `None` means found on the first page, or refused there when that is a guess.
     pub(crate) data_selector: Option<JsonPath>,
+    /// What bodies are written in.
+    pub(crate) response_format: FormatPlan,
     /// How records are found where a list of objects at `data_selector` is not all there is to say.
     pub(crate) records: Option<RecordsPlan>,
     /// How the next page is found.

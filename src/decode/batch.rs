@@ -19,6 +19,8 @@ pub(crate) struct DecodedPage {
     pub(crate) rejects: Vec<Reject>,
     /// Members superseded by a later one of the same name in the same object; the last wins.
     pub(crate) duplicate_members: u64,
+    /// Characters that are U+FFFD because what stood there is none: halves of surrogate pairs, invalid bytes.
+    pub(crate) replaced_characters: u64,
     /// Records of which the hooks left nothing.
     pub(crate) filtered: u64,
     /// Rows more than one that the hooks made of a record.

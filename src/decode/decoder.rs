@@ -7,11 +7,12 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::JsonPath;
-use crate::config::RecordsPlan;
+use crate::config::{FormatKind, FormatPlan, RecordsPlan};
 use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::find::{Found, find_records};
+use crate::decode::format::{self, Unreadable};
 use crate::decode::locate::{error_member, path_at, top_level};
 use crate::decode::reader::{DEPTH_MAX, Reader};
 use crate::decode::rows::Rows;
@@ -27,7 +28,7 @@ pub(super) const COLUMNS_MAX: usize = 2 * LEAVES_MAX;
 /// Longest record in bytes.
 pub(crate) const RECORD_BYTES_MAX: usize = 64 << 20;
 /// Longest page in bytes: what 32-bit offsets reach.
-const PAGE_BYTES_MAX: usize = i32::MAX as usize;
+pub(super) const PAGE_BYTES_MAX: usize = i32::MAX as usize;
 /// Most values of a page, nulls for absent members included: what some records of many columns may need, and memory can hold.
 const VALUES_MAX: usize = 1 << 27;
 
@@ -44,6 +45,8 @@ pub(crate) struct DecodePlan {
     pub(crate) declared: Option<DeclaredSchema>,
     /// Columns whose null or absence makes a record a reject.
     pub(crate) key_columns: Vec<String>,
+    /// What the bodies are written in.
+    pub(crate) format: FormatPlan,
     /// What has to be done before the records are columns; `None` for plain JSON, which goes there in one pass.
     pub(crate) shape: Option<ShapePlan>,
 }
@@ -71,16 +74,40 @@ impl Decoder {
     /// [`DecodeError`] if the page is not as it has to be. Nothing of it counts then.
     pub(crate) fn decode(&self, page: &Page, so_far: &Arc<TableSchema>) -> Result<DecodedPage, DecodeError> {
         let place = PagePlace { resource: Arc::clone(&page.resource), page: page.number, url: page.url.clone() };
-        let text = match text_of(&page.body) {
-            Ok(text) => text,
-            Err(Body::Empty) => return Err(DecodeError::Empty { place }),
-            Err(Body::Markup) => return Err(DecodeError::Markup { place }),
-            Err(Body::TooLarge) => {
-                return Err(DecodeError::PageTooLarge { place, bytes: page.body.len(), limit: PAGE_BYTES_MAX });
+        let mut formatted =
+            format::read(page, &self.plan.format).map_err(|unreadable| unreadable_error(unreadable, place.clone()))?;
+        let text = std::mem::take(&mut formatted.text);
+        let mut decoded = self
+            .records_of(&text, formatted.places.is_some(), page, so_far, place)
+            .map_err(|error| error.earlier(formatted.shift))?;
+        decoded.replaced_characters += formatted.replaced;
+        if let Some(places) = formatted.places {
+            decoded.facts.records += formatted.rejects.len() as u64;
+            for reject in &mut decoded.rejects {
+                let place = usize::try_from(reject.record).ok().and_then(|at| places.get(at));
+                reject.record = place.copied().unwrap_or(reject.record);
             }
-            Err(Body::NotUtf8(source)) => return Err(DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source }),
+            decoded.rejects.append(&mut formatted.rejects);
+            decoded.rejects.sort_by_key(|reject| reject.record);
+        }
+        Ok(decoded)
+    }
+
+    /// Decodes the records in `text`; `all`: it is an array of them and nothing else.
+    fn records_of(
+        &self,
+        text: &str,
+        all: bool,
+        page: &Page,
+        so_far: &Arc<TableSchema>,
+        place: PagePlace,
+    ) -> Result<DecodedPage, DecodeError> {
+        let declared = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref()?.paths.first());
+        let records_path = match declared {
+            _ if all => JsonPath::root(),
+            Some(path) => path.clone(),
+            None => self.records_path(text, page.number, &place)?,
         };
-        let records_path = self.records_path(text, page.number, &place)?;
         let simple = ShapePlan::default();
         let shape = self.plan.shape.as_ref().or_else(|| (!records_path.is_simple()).then_some(&simple));
         match shape {
@@ -232,26 +259,24 @@ impl Decoder {
         for key in &self.plan.key_columns {
             builders.require(key);
         }
+        if matches!(self.plan.format.kind, FormatKind::Csv(_) | FormatKind::Auto(_)) {
+            // CSV has texts only.
+            builders.fields.iter_mut().for_each(|field| field.column.accept_text |= field.column.declared);
+        }
         builders
     }
 }
 
-/// Why a body is no text to read JSON from.
-enum Body {
-    Empty,
-    Markup,
-    TooLarge,
-    NotUtf8(std::str::Utf8Error),
-}
-
-fn text_of(body: &[u8]) -> Result<&str, Body> {
-    if body.len() > PAGE_BYTES_MAX {
-        return Err(Body::TooLarge);
-    }
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => Err(Body::Empty),
-        Some(b'<') => Err(Body::Markup),
-        Some(_) => std::str::from_utf8(body).map_err(Body::NotUtf8),
+/// Gives the reason why a body cannot be read its place.
+fn unreadable_error(unreadable: Unreadable, place: PagePlace) -> DecodeError {
+    match unreadable {
+        Unreadable::Empty => DecodeError::Empty { place },
+        Unreadable::Markup => DecodeError::Markup { place },
+        Unreadable::TooLarge(bytes) => DecodeError::PageTooLarge { place, bytes, limit: PAGE_BYTES_MAX },
+        Unreadable::NotUtf8(source) => DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source },
+        Unreadable::NotText(encoding) => DecodeError::NotText { place, encoding },
+        Unreadable::CutOff(offset) => DecodeError::RecordCutOff { place, offset },
+        Unreadable::Csv(why) | Unreadable::Zip(why) => DecodeError::Format { place, why },
     }
 }
 
@@ -297,7 +322,17 @@ fn finish(
     };
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
-    Ok(DecodedPage { facts, rows, rejects, duplicate_members, filtered: 0, exploded: 0, for_children: Vec::new() })
+    let replaced_characters = findings.replaced;
+    Ok(DecodedPage {
+        facts,
+        rows,
+        rejects,
+        duplicate_members,
+        replaced_characters,
+        filtered: 0,
+        exploded: 0,
+        for_children: Vec::new(),
+    })
 }
 
 /// The error of a page without records, with what the API may have said instead.
@@ -320,7 +355,6 @@ fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
         }
         Fault::Syntax { at, expected } => DecodeError::Syntax { spot: spot(at), place, expected },
         Fault::TooDeep { at } => DecodeError::TooDeep { spot: spot(at), place, limit: DEPTH_MAX },
-        Fault::LoneSurrogate { at } => DecodeError::LoneSurrogate { spot: spot(at), place },
         Fault::TooManyColumns { at } => DecodeError::TooManyColumns { spot: spot(at), place, limit: COLUMNS_MAX },
         Fault::RecordTooLarge { at } => DecodeError::RecordTooLarge { spot: spot(at), place, limit: RECORD_BYTES_MAX },
         Fault::ValueTooLong { at } => DecodeError::ValueTooLong { spot: spot(at), place, limit: VALUE_BYTES_MAX },

@@ -38,6 +38,8 @@ pub(super) struct Findings {
     /// A hash of the records' bytes.
     pub(super) records_hash: u128,
     pub(super) hints: Hints,
+    /// Halves of surrogate pairs, each read as U+FFFD.
+    pub(super) replaced: u64,
 }
 
 /// What is looked for below one value of the page.
@@ -116,7 +118,7 @@ pub(super) fn read_page<R: Records>(
     if !walk.reader.rest().is_empty() {
         return walk.reader.expected("the end of the page");
     }
-    let mut findings = walk.findings;
+    let mut findings = Findings { replaced: walk.reader.replaced, ..walk.findings };
     findings.records_hash = walk.hash.digest128();
     for (place, path) in inside {
         let found = read_page(text, None, std::slice::from_ref(path), false, &mut NoRecords)?;

@@ -94,13 +94,29 @@ pub(crate) enum DecodeError {
         /// The deepest nesting that is read.
         limit: u32,
     },
-    /// A `\ud800` to `\udfff` without its partner: such a string has no text.
-    #[error("{place} has half of a surrogate pair at {spot}")]
-    LoneSurrogate {
+    /// The body is not in the encoding it should be in.
+    #[error("{place} is not valid {encoding}, as its byte order mark, `Content-Type` or `response_format.encoding` says")]
+    NotText {
         /// The page.
         place: PagePlace,
-        /// Where in it.
-        spot: Spot,
+        /// The encoding's name.
+        encoding: &'static str,
+    },
+    /// The body is cut off in the middle of a line or row.
+    #[error("{place} ends at byte {offset}, in the middle of a record: it is cut off")]
+    RecordCutOff {
+        /// The page.
+        place: PagePlace,
+        /// Where the rest is missing.
+        offset: usize,
+    },
+    /// The body is no archive or table that can be read.
+    #[error("{place} {why}")]
+    Format {
+        /// The page.
+        place: PagePlace,
+        /// What is wrong with it.
+        why: String,
     },
     /// The body is too long for 32-bit offsets.
     #[error("{place} has {bytes} bytes, more than the {limit} that a page may have")]
@@ -207,6 +223,21 @@ fn quoted(said: Option<&(&'static str, String)>) -> String {
 }
 
 impl DecodeError {
+    /// The same error of a text in which everything stands `bytes` earlier.
+    pub(in crate::decode) fn earlier(mut self, bytes: usize) -> Self {
+        if let Self::Syntax { spot, .. }
+        | Self::CutOff { spot, .. }
+        | Self::TooDeep { spot, .. }
+        | Self::RecordTooLarge { spot, .. }
+        | Self::TooManyColumns { spot, .. }
+        | Self::ValueTooLong { spot, .. }
+        | Self::NotRecords { spot, .. } = &mut self
+        {
+            spot.offset = spot.offset.map(|offset| offset.saturating_sub(bytes));
+        }
+        self
+    }
+
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
@@ -216,7 +247,9 @@ impl DecodeError {
             | Self::Syntax { .. }
             | Self::CutOff { .. }
             | Self::TooDeep { .. }
-            | Self::LoneSurrogate { .. }
+            | Self::NotText { .. }
+            | Self::RecordCutOff { .. }
+            | Self::Format { .. }
             | Self::PageTooLarge { .. }
             | Self::RecordTooLarge { .. }
             | Self::TooManyColumns { .. }

@@ -23,8 +23,6 @@ pub(super) enum Fault {
     },
     /// An object or array inside too many others.
     TooDeep { at: usize },
-    /// Half of a surrogate pair: no Unicode text.
-    LoneSurrogate { at: usize },
     /// More columns than a page may have.
     TooManyColumns { at: usize },
     /// A record of more bytes than a record may have.

@@ -27,6 +27,7 @@ mod locate;
 mod hints;
 mod envelope;
 mod find;
+mod format;
 mod rows;
 mod batch;
 mod error;

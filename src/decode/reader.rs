@@ -1,8 +1,8 @@
 //! Reader: the JSON tokens of a page, exactly as RFC 8259 has them.
 //!
 //! In: the page's text. Out: tokens, one at a time, as ranges of that text. Invariants: what RFC 8259 does not allow is a
-//! [`Fault`] with its offset, whether the value is kept or skipped; nesting is at most [`DEPTH_MAX`] deep; a string without
-//! a partner for its surrogate is a fault, so that every accepted string is Unicode text.
+//! [`Fault`] with its offset, whether the value is kept or skipped; nesting is at most [`DEPTH_MAX`] deep; half of a
+//! surrogate pair is U+FFFD and counted, so that every string is Unicode text.
 //! Not here: what the values mean.
 
 use crate::decode::fault::{Fault, Outcome};
@@ -20,6 +20,8 @@ pub(super) struct Reader<'a> {
     pub(super) pos: usize,
     /// Open objects and arrays.
     pub(super) depth: u32,
+    /// Halves of surrogate pairs without the other half: each is read as U+FFFD.
+    pub(super) replaced: u64,
 }
 
 /// A string's range between its quotes.
@@ -34,7 +36,7 @@ pub(super) struct StringToken {
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), pos: 0, depth: 0 }
+        Self { text, bytes: text.as_bytes(), pos: 0, depth: 0, replaced: 0 }
     }
 
     /// The page's text from byte `start` up to `end`; empty if that is no range of characters.
@@ -169,12 +171,13 @@ impl<'a> Reader<'a> {
                 self.pos += 6;
                 if (0xd800..0xdc00).contains(&unit) {
                     let low = (self.bytes.get(at + 6..at + 8) == Some(b"\\u")).then(|| hex4(self.bytes, at + 8)).flatten();
-                    if !low.is_some_and(|low| (0xdc00..0xe000).contains(&low)) {
-                        return Err(Fault::LoneSurrogate { at }.into());
+                    if low.is_some_and(|low| (0xdc00..0xe000).contains(&low)) {
+                        self.pos += 6;
+                    } else {
+                        self.replaced += 1;
                     }
-                    self.pos += 6;
                 } else if (0xdc00..0xe000).contains(&unit) {
-                    return Err(Fault::LoneSurrogate { at }.into());
+                    self.replaced += 1;
                 }
             }
             _ => return self.expected("a JSON escape after `\\`"),
@@ -320,8 +323,11 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) {
             Some(b'u') => {
                 let (code, length) = match hex4(escape, 2).unwrap_or(0xfffd) {
                     high @ 0xd800..0xdc00 => {
-                        let low = hex4(escape, 8).unwrap_or(0xdc00);
-                        (0x10000 + ((high - 0xd800) << 10) + (low & 0x3ff), 12)
+                        let low = (escape.get(6..8) == Some(b"\\u")).then(|| hex4(escape, 8)).flatten();
+                        match low.filter(|low| (0xdc00..0xe000).contains(low)) {
+                            Some(low) => (0x10000 + ((high - 0xd800) << 10) + (low & 0x3ff), 12),
+                            None => (high, 6),
+                        }
                     }
                     unit => (unit, 6),
                 };

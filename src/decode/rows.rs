@@ -48,7 +48,7 @@ impl<'p> Rows<'p> {
             self.records += 1;
             return Ok(());
         }
-        let (start, depth) = (records.reader.pos, records.reader.depth);
+        let (start, depth, replaced) = (records.reader.pos, records.reader.depth, records.reader.replaced);
         records.record_end_max = start.saturating_add(RECORD_BYTES_MAX);
         let read = match records.reader.peek() {
             b'{' => records.object(&mut self.columns, self.rows),
@@ -57,7 +57,7 @@ impl<'p> Rows<'p> {
         match read.map_err(|stop| *stop) {
             Ok(()) => self.rows += 1,
             Err(Stop::Misfit(misfit)) => {
-                (records.reader.pos, records.reader.depth) = (start, depth);
+                (records.reader.pos, records.reader.depth, records.reader.replaced) = (start, depth, replaced);
                 self.set_aside(records, misfit)?;
             }
             Err(fault) => return Err(Box::new(fault)),

@@ -31,6 +31,7 @@ pub(crate) fn decoder_for(
         look_for_more_pages: matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared),
         declared,
         key_columns: resource.primary_key.clone(),
+        format: resource.endpoint.response_format.clone(),
         shape: shape_of(resource, asked),
     });
     Ok((decoder, start))

@@ -34,6 +34,7 @@ pub(crate) struct Intake<'a> {
     pages: u64,
     records: u64,
     duplicate_members: u64,
+    replaced_characters: u64,
 }
 
 /// All pages of a resource, taken.
@@ -77,6 +78,7 @@ impl<'a> Intake<'a> {
             pages: 0,
             records: 0,
             duplicate_members: 0,
+            replaced_characters: 0,
         };
         intake.check_against(&intake.current())?;
         Ok(intake)
@@ -94,6 +96,13 @@ impl<'a> Intake<'a> {
         }
         if self.duplicate_members > 0 {
             let text = format!("{} members came twice in one object; the last of each counts", self.duplicate_members);
+            self.warn(text);
+        }
+        if self.replaced_characters > 0 {
+            let text = format!(
+                "{} characters were none (half of a surrogate pair, invalid bytes) and are U+FFFD in the table",
+                self.replaced_characters
+            );
             self.warn(text);
         }
         let schema = self.current().as_ref().clone();
@@ -114,6 +123,7 @@ impl<'a> Intake<'a> {
     async fn take(&mut self, accepted: Accepted) -> Result<(), RunError> {
         let Accepted { page, records, bytes } = accepted;
         self.duplicate_members += page.duplicate_members;
+        self.replaced_characters += page.replaced_characters;
         if let Some(log) = &mut self.for_children {
             page.for_children.iter().try_for_each(|values| log.push(values))?;
         }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -261,6 +261,7 @@ impl Fetch {
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
         let bytes = answer.body.len() as u64;
+        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
         let page = Page {
             resource: Arc::clone(&self.call.template.resource),
             number,
@@ -268,6 +269,7 @@ impl Fetch {
             body: answer.body,
             slice: Arc::clone(&self.slice),
             redactor: Arc::clone(&self.call.template.redactor),
+            content_type,
         };
         if answer.skipped.is_none() {
             permit.send(Delivery { page, judge: Judge { facts: facts_in, verdict: verdict_out } });

@@ -19,12 +19,14 @@ pub(crate) struct Page {
     pub(crate) number: u64,
     /// What was requested.
     pub(crate) url: RedactedUrl,
-    /// The body, decompressed, without a byte order mark.
+    /// The body, decompressed, without a byte order mark of UTF-8.
     pub(crate) body: Bytes,
     /// What it was requested for.
     pub(crate) slice: Arc<Slice>,
     /// Hides secrets in what an error quotes from it.
     pub(crate) redactor: Arc<Redactor>,
+    /// Its `Content-Type` in lower case, if it had one.
+    pub(crate) content_type: Option<String>,
 }
 
 /// What the paginator needs to know of a page; found by the decoder in the same pass that makes the rows.

@@ -14,5 +14,6 @@ mod partitions;
 mod s3;
 mod schema_evolution;
 mod secrets;
+mod shapes;
 mod support;
 mod tidy;

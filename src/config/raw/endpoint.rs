@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
     /// JSON path of the records in a page; `$` is the page itself. Default: found on the first page, or refused there when that is a guess; `$`
     /// where the path ends in a `{placeholder}`.
     pub(crate) data_selector: Field<Scalar<JsonPath>>,
+    /// What bodies are written in; a name stands for a format without further keys. gzip is undone whatever stands here. Default: `json`.
+    pub(crate) response_format: Field<Either<FormatName, ResponseFormat>>,
     /// How records are found where a list of objects at one path is not all there is to say. Default: a list of objects, or one object, at
     /// `data_selector`.
     pub(crate) records: Field<Records>,
@@ -46,6 +48,83 @@ pub(crate) struct Endpoint {
     pub(crate) fail_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
     /// The endpoint answers as GraphQL does: `errors` in an answer are errors. Default: it does not.
     pub(crate) graphql: Field<GraphQl>,
+}
+
+/// What bodies are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FormatName {
+    /// JSON.
+    Json,
+    /// A JSON value on each line.
+    Ndjson,
+    /// Comma-separated values, with a header.
+    Csv,
+    /// NDJSON or CSV where the `Content-Type` says so, JSON otherwise.
+    Auto,
+}
+
+/// What bodies are written in, in full.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ResponseFormat {
+    /// Default: `json`.
+    pub(crate) r#type: Field<FormatName>,
+    /// The encoding, such as `utf-16le` or `latin1`, whatever the headers say. Default: UTF-8 where the body is that, else what its byte order mark
+    /// or the `Content-Type` says.
+    pub(crate) encoding: Field<String>,
+    /// What becomes of bytes that mean nothing. Default: `error`.
+    pub(crate) invalid_utf8: Field<InvalidText>,
+    /// True: a known prefix that keeps scripts from reading JSON, such as `)]}',`, is passed over where it is there; a text: this one is. Default:
+    /// false, an error.
+    pub(crate) xssi_prefix: Field<Node>,
+    /// `lenient`: `NaN`, `Infinity` and `-Infinity` are null. Default: `strict`, an error.
+    pub(crate) json: Field<JsonRules>,
+    /// Which file of a zip archive is read; `*` stands for any characters, and several files are read in the order of their names. Default: the
+    /// only one.
+    pub(crate) member: Field<String>,
+    /// CSV: the character between fields. Default: `,`, for `text/tab-separated-values` under `auto` a tab.
+    pub(crate) delimiter: Field<String>,
+    /// CSV: the character around fields; null for none. Default: `"`.
+    pub(crate) quote: Field<String>,
+    /// CSV: true: the first row has the columns' names; false: there are none, and they are `column_1` and so on; a list: these, and every row is a
+    /// record. Default: true.
+    pub(crate) header: Field<Node>,
+    /// CSV: the fields that are null. Default: `[""]`.
+    pub(crate) null_values: Field<OneOrMany<Field<String>>>,
+    /// CSV: `text`: fields are texts, except where a declared schema says otherwise; `infer`: plain numbers (`7`, `-1.5`, but not `007`) and
+    /// `true` and `false` are such. Default: `text`.
+    pub(crate) types: Field<CsvTypes>,
+}
+
+/// What becomes of bytes that mean nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum InvalidText {
+    /// The page is an error.
+    Error,
+    /// They become U+FFFD, and are counted.
+    Replace,
+}
+
+/// How strictly JSON is read.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JsonRules {
+    /// As RFC 8259 has it.
+    Strict,
+    /// With `NaN`, `Infinity` and `-Infinity` as null.
+    Lenient,
+}
+
+/// What the fields of CSV are.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CsvTypes {
+    /// Texts.
+    Text,
+    /// What they look like, where that loses nothing.
+    Infer,
 }
 
 /// How the records of a page are found.

@@ -29,6 +29,7 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
         "ParamForm" => "parameter type",
         "Paginator" => "paginator type",
         "Location" => "location",
+        "FormatName" => "response format",
         "Method" => "method",
         "Disposition" => "write disposition",
         "Strategy" => "merge strategy",
@@ -65,7 +66,7 @@ const LATER: [(&str, &[&str]); 2] = [
 ];
 
 /// Endpoint keys that are often written one level too high.
-const ENDPOINT_KEYS: [&str; 15] = [
+const ENDPOINT_KEYS: [&str; 16] = [
     "path",
     "method",
     "params",
@@ -73,6 +74,7 @@ const ENDPOINT_KEYS: [&str; 15] = [
     "data",
     "headers",
     "data_selector",
+    "response_format",
     "records",
     "paginator",
     "auth",
@@ -104,6 +106,12 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
         }
         ("Endpoint", "primary_key" | "write_disposition" | "schema" | "partition_by" | "sort_by" | "expect" | "name") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("resources[].{key}") })
+        }
+        ("Endpoint", "paths" | "map_values" | "key_as" | "wrap" | "single" | "optional" | "force_list" | "php_empty") => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.records.{key}") })
+        }
+        ("Endpoint", "delimiter" | "encoding" | "header" | "null_values") => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.response_format.{key}") })
         }
         ("Config", "base_url" | "auth" | "headers" | "paginator" | "response_actions" | "throttle_when" | "fail_when") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("client.{key}") })

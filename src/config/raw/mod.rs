@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub(crate) use auth::{ApiKeyAuth, Auth, Location};
 pub(crate) use client::{Client, RateLimit, Retry, Timeout};
-pub(crate) use endpoint::{Endpoint, Method};
+pub(crate) use endpoint::{CsvTypes, Endpoint, FormatName, InvalidText, JsonRules, Method};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
 pub(crate) use lake::{ByteSize, Compat, Lake, OptionValue, Publish};

@@ -5,7 +5,7 @@ use crate::config::raw::{self, Scalar};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::request::{self, Texts};
 use crate::config::resolve::template::{Names, names_single_entity};
-use crate::config::resolve::{Context, auth, paginator, records, rules};
+use crate::config::resolve::{Context, auth, format, paginator, records, rules};
 use crate::config::tree::{NodeId, Text, Value};
 use crate::config::{EndpointPlan, Method, PaginatorPlan};
 
@@ -39,6 +39,9 @@ pub(crate) fn resolve(
     let lists =
         rules::Lists { place: "endpoint", actions: &raw.response_actions, throttle: &raw.throttle_when, fail: &raw.fail_when };
     let rules = lists.resolve(cx);
+    let response_format = format::resolve(cx, raw);
+    // One object is the page itself, whatever lists it has.
+    let is_object = records.as_ref().is_some_and(|records| records.single == Some(true));
     let data_selector = raw.data_selector.get().map(|Scalar(path)| path.clone());
     Some(EndpointPlan {
         request: request?,
@@ -46,7 +49,8 @@ pub(crate) fn resolve(
             None | Some(raw::Method::Get) => Method::Get,
             Some(raw::Method::Post) => Method::Post,
         },
-        data_selector: data_selector.or_else(|| single.then(JsonPath::root)),
+        data_selector: data_selector.or_else(|| (single || is_object).then(JsonPath::root)),
+        response_format,
         records,
         paginator: paginator?,
         auth,

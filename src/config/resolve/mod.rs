@@ -7,6 +7,7 @@ mod auth;
 mod client;
 mod endpoint;
 mod incremental;
+mod format;
 mod lake;
 mod paginator;
 mod parents;

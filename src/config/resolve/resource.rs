@@ -113,6 +113,7 @@ fn merged_endpoint(raw: EndpointField, defaults: &EndpointField) -> EndpointFiel
         data: raw.data.or(&defaults.data),
         headers: raw.headers.or(&defaults.headers),
         data_selector: raw.data_selector.or(&defaults.data_selector),
+        response_format: raw.response_format.or(&defaults.response_format),
         records: raw.records.or(&defaults.records),
         paginator: raw.paginator.or(&defaults.paginator),
         auth: raw.auth.or(&defaults.auth),

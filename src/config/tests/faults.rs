@@ -296,12 +296,50 @@ fn client_values_out_of_range_are_refused() {
 }
 
 #[test]
+fn formats_and_records_that_contradict_themselves_are_refused() {
+    check(
+        &endpoint("response_format: {type: ndjson, delimiter: ';', xssi_prefix: true}, data_selector: data"),
+        &[
+            "6:68: `resources[0].endpoint.response_format.delimiter`: this key goes with `type: csv` and `type: auto` only",
+            "6:86: `resources[0].endpoint.response_format.xssi_prefix`: this key goes with `type: json` and `type: auto` only",
+            "6:108: `resources[0].endpoint.data_selector`: every line or row is a record; only `$` goes with this `response_format`",
+        ],
+    );
+    check(
+        &endpoint("response_format: {type: csv, delimiter: ';;', header: 7, encoding: klingon}, records: {paths: a}"),
+        &[
+            "6:65: `resources[0].endpoint.response_format.delimiter`: expected one ASCII character, or `tab`, found the text `;;`",
+            "6:79: `resources[0].endpoint.response_format.header`: expected true, false or a list of names, found the number `7`",
+            "6:92: `resources[0].endpoint.response_format.encoding`: expected an encoding such as `utf-8`, `utf-16le`, `latin1` or `windows-1252`, found the text `klingon`",
+            "6:119: `resources[0].endpoint.records.paths`: every line or row is a record; there is no path to them",
+        ],
+    );
+    check(
+        &endpoint("data_selector: data, records: {paths: [a, b], map_values: c, single: true, php_empty: true, php_empty_at: x}"),
+        &[
+            "6:63: `resources[0].endpoint.records.paths`: `data_selector` says already where the records are",
+            "6:83: `resources[0].endpoint.records.map_values`: `data_selector` says already where the records are",
+            "6:83: `resources[0].endpoint.records.map_values`: `paths` says already where the records are",
+            "6:94: `resources[0].endpoint.records.single`: `single` does not go with `map_values`, which has a record for each key",
+            "6:131: `resources[0].endpoint.records.php_empty_at`: `php_empty: true` means every path",
+        ],
+    );
+    check(
+        &endpoint("data_selector: 'rows.`len`', records: {key_as: id}"),
+        &[
+            "6:40: `resources[0].endpoint.data_selector`: `rows.`len`` uses the operator `len`, which lakeward does not have: a path finds values and does not compute",
+            "6:72: `resources[0].endpoint.records.key_as`: `key_as` goes with `map_values` only",
+        ],
+    );
+}
+
+#[test]
 fn resource_and_lake_values_out_of_range_are_refused() {
     check(
-        &endpoint("paginator: {type: offset, limit: 0, total_path: a..b}"),
+        &endpoint("paginator: {type: offset, limit: 0, total_path: a.}"),
         &[
             "6:58: `resources[0].endpoint.paginator.limit`: expected a whole number, 1 or more, found the number `0`",
-            "6:73: `resources[0].endpoint.paginator.total_path`: `a..b` uses `..`, which is not supported: write names, `[0]` and `[*]`",
+            "6:73: `resources[0].endpoint.paginator.total_path`: `a.` is not a JSON path: a name is missing at character 3",
         ],
     );
     check(
@@ -319,11 +357,11 @@ fn resource_and_lake_values_out_of_range_are_refused() {
         ],
     );
     check(
-        &resource("expect: {min_rows: -1, max_shrink: 150%, total: 'a[?(x)]'}"),
+        &resource("expect: {min_rows: -1, max_shrink: 150%, total: 'a['}"),
         &[
             "7:24: `resources[0].expect.min_rows`: expected a whole number, 0 or more, found the number `-1`",
             r#"7:40: `resources[0].expect.max_shrink`: expected a part such as "50%" or 0.5, at most "100%" or 1, found the text `150%`"#,
-            "7:53: `resources[0].expect.total`: `a[?(x)]` uses a filter, which is not supported: write names, `[0]` and `[*]`",
+            "7:53: `resources[0].expect.total`: `a[` is not a JSON path: an index, `*` or a quoted name is missing at character 3",
         ],
     );
     check(

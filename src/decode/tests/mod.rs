@@ -12,6 +12,7 @@ use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder};
 use crate::schema::{DeclaredSchema, TableSchema};
 use crate::source::Page;
 
+mod catalogue;
 mod columns;
 mod corpora;
 mod envelope;
@@ -31,6 +32,7 @@ pub(super) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Page {
         body: body.into(),
         slice: Arc::default(),
         redactor: Arc::default(),
+        content_type: None,
     }
 }
 

@@ -260,6 +260,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             request: Default::default(),
             method: Method::Get,
             data_selector: None,
+            response_format: crate::config::FormatPlan::default(),
             records: None,
             paginator,
             auth: None,

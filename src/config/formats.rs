@@ -1,0 +1,76 @@
+//! What bodies are written in, settled (`endpoint.response_format`).
+
+use encoding_rs::Encoding;
+
+/// How a resource's bodies are read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct FormatPlan {
+    /// JSON, lines of it, or CSV.
+    pub(crate) kind: FormatKind,
+    /// The encoding, whatever the headers say.
+    pub(crate) encoding: Option<&'static Encoding>,
+    /// Bytes that mean nothing become U+FFFD instead of an error.
+    pub(crate) replace_invalid: bool,
+    /// What stands before the JSON.
+    pub(crate) xssi_prefix: Option<XssiPrefix>,
+    /// `NaN`, `Infinity` and `-Infinity` are null.
+    pub(crate) lenient: bool,
+    /// Which files of a zip archive are read; `*` stands for any characters. `None`: the only one.
+    pub(crate) member: Option<String>,
+}
+
+/// What a body is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) enum FormatKind {
+    /// JSON.
+    #[default]
+    Json,
+    /// A JSON value on each line.
+    Ndjson,
+    /// Comma-separated values.
+    Csv(CsvPlan),
+    /// What the `Content-Type` says of these, JSON where it says nothing.
+    Auto(CsvPlan),
+}
+
+/// How CSV is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CsvPlan {
+    /// Between fields.
+    pub(crate) delimiter: u8,
+    /// Around fields; `None`: quotes mean nothing.
+    pub(crate) quote: Option<u8>,
+    /// Where the columns' names are.
+    pub(crate) header: CsvHeader,
+    /// Fields that are null.
+    pub(crate) null_values: Vec<String>,
+    /// Plain numbers and booleans are such, not texts.
+    pub(crate) infer: bool,
+}
+
+impl Default for CsvPlan {
+    fn default() -> Self {
+        let null_values = vec![String::new()];
+        Self { delimiter: b',', quote: Some(b'"'), header: CsvHeader::Present, null_values, infer: false }
+    }
+}
+
+/// Where the names of CSV columns are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum CsvHeader {
+    /// In the first row.
+    Present,
+    /// There are none: `column_1`, `column_2` and so on.
+    Numbered,
+    /// Here; every row is a record.
+    Names(Vec<String>),
+}
+
+/// What stands before JSON so that no script can read it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum XssiPrefix {
+    /// One of those that services are known to use, where it is there.
+    Known,
+    /// This text, where it is there.
+    Text(String),
+}

@@ -1,0 +1,121 @@
+//! `endpoint.response_format`: what bodies are written in.
+
+use encoding_rs::Encoding;
+
+use crate::config::raw::{CsvTypes, Either, Endpoint, Field, FormatName, InvalidText, JsonRules, Node, OneOrMany};
+use crate::config::resolve::Context;
+use crate::config::tree::Value;
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
+
+/// What `raw.response_format` means.
+pub(crate) fn resolve(cx: Context<'_>, raw: &Endpoint) -> FormatPlan {
+    let (name, mut plan, mut csv) = (&raw.response_format, FormatPlan::default(), CsvPlan::default());
+    let name = match name.get() {
+        None => FormatName::Json,
+        Some(Either::Text(name)) => *name,
+        Some(Either::Map(map)) => {
+            plan.encoding = encoding(cx, &map.encoding);
+            plan.replace_invalid = map.invalid_utf8.get() == Some(&InvalidText::Replace);
+            plan.xssi_prefix = xssi_prefix(cx, &map.xssi_prefix);
+            plan.lenient = map.json.get() == Some(&JsonRules::Lenient);
+            plan.member = map.member.get().cloned();
+            csv.delimiter = byte(cx, &map.delimiter).unwrap_or(csv.delimiter);
+            csv.quote = if matches!(map.quote, Field::Null(_)) { None } else { byte(cx, &map.quote).or(csv.quote) };
+            csv.header = header(cx, &map.header);
+            if let Some(OneOrMany(values)) = map.null_values.get() {
+                csv.null_values = values.iter().filter_map(|value| value.get().cloned()).collect();
+            }
+            csv.infer = map.types.get() == Some(&CsvTypes::Infer);
+            let name = map.r#type.get().copied().unwrap_or(FormatName::Json);
+            let csv_keys =
+                [map.delimiter.place(), map.quote.place(), map.header.place(), map.null_values.place(), map.types.place()];
+            if !matches!(name, FormatName::Csv | FormatName::Auto) {
+                for id in csv_keys.into_iter().flatten() {
+                    cx.reader.conflict(id, "this key goes with `type: csv` and `type: auto` only");
+                }
+            }
+            if !matches!(name, FormatName::Json | FormatName::Auto) {
+                for id in [map.xssi_prefix.place(), map.json.place()].into_iter().flatten() {
+                    cx.reader.conflict(id, "this key goes with `type: json` and `type: auto` only");
+                }
+            }
+            name
+        }
+    };
+    if let (FormatName::Ndjson | FormatName::Csv, Some((id, selector))) = (name, raw.data_selector.set())
+        && selector.0 != crate::base::JsonPath::root()
+    {
+        cx.reader.conflict(id, "every line or row is a record; only `$` goes with this `response_format`");
+    }
+    if let (FormatName::Ndjson | FormatName::Csv, Some(records)) = (name, raw.records.get()) {
+        for id in [records.paths.place(), records.map_values.place()].into_iter().flatten() {
+            cx.reader.conflict(id, "every line or row is a record; there is no path to them");
+        }
+    }
+    plan.kind = match name {
+        FormatName::Json => FormatKind::Json,
+        FormatName::Ndjson => FormatKind::Ndjson,
+        FormatName::Csv => FormatKind::Csv(csv),
+        FormatName::Auto => FormatKind::Auto(csv),
+    };
+    plan
+}
+
+fn encoding(cx: Context<'_>, field: &Field<String>) -> Option<&'static Encoding> {
+    let (id, label) = field.set()?;
+    let found = Encoding::for_label(label.as_bytes());
+    if found.is_none() {
+        cx.reader.wrong(id, "an encoding such as `utf-8`, `utf-16le`, `latin1` or `windows-1252`");
+    }
+    found
+}
+
+/// A character of one byte.
+fn byte(cx: Context<'_>, field: &Field<String>) -> Option<u8> {
+    let (id, text) = field.set()?;
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Some(*byte),
+        _ if text == "tab" => Some(b'\t'),
+        _ => {
+            cx.reader.wrong(id, "one ASCII character, or `tab`");
+            None
+        }
+    }
+}
+
+fn xssi_prefix(cx: Context<'_>, field: &Field<Node>) -> Option<XssiPrefix> {
+    let id = field.place()?;
+    match &cx.reader.document().node(id).value {
+        Value::Bool(true) => Some(XssiPrefix::Known),
+        Value::Bool(false) | Value::Null | Value::Faulty => None,
+        Value::Text(text) if !text.text.trim().is_empty() => Some(XssiPrefix::Text(text.text.clone())),
+        _ => {
+            cx.reader.wrong(id, "true, or the prefix as text");
+            None
+        }
+    }
+}
+
+fn header(cx: Context<'_>, field: &Field<Node>) -> CsvHeader {
+    let Some(id) = field.place() else { return CsvHeader::Present };
+    let document = cx.reader.document();
+    match &document.node(id).value {
+        Value::Bool(true) | Value::Null | Value::Faulty => CsvHeader::Present,
+        Value::Bool(false) => CsvHeader::Numbered,
+        Value::List(items) => {
+            let name = |&item: &_| match &document.node(item).value {
+                Value::Text(text) if !text.text.is_empty() => Some(text.text.clone()),
+                _ => {
+                    cx.reader.wrong(item, "the name of a column");
+                    None
+                }
+            };
+            let names: Vec<String> = items.iter().filter_map(name).collect();
+            if names.is_empty() { CsvHeader::Present } else { CsvHeader::Names(names) }
+        }
+        _ => {
+            cx.reader.wrong(id, "true, false or a list of names");
+            CsvHeader::Present
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! CSV (RFC 4180): the rows become objects with the header's names; a row of another length is a reject.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use csv::{ReaderBuilder, StringRecord};
+
+use crate::config::{CsvHeader, CsvPlan};
+use crate::decode::Reject;
+use crate::decode::convert::{quoted, write_quoted};
+use crate::decode::format::{Formatted, Unreadable};
+
+/// Reads the rows of `text`.
+///
+/// # Errors
+/// [`Unreadable`] when there is no usable header, or the last row breaks off.
+pub(super) fn read(text: &str, plan: &CsvPlan, page: u64) -> Result<Formatted<'static>, Unreadable> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(plan.delimiter)
+        .quote(plan.quote.unwrap_or(b'"'))
+        .quoting(plan.quote.is_some())
+        .from_reader(text.as_bytes());
+    let fault = |error: csv::Error| Unreadable::Csv(format!("cannot be read: {error}"));
+    let (mut row, mut names) = (StringRecord::new(), header(plan)?);
+    let (mut out, mut places, mut rejects, mut record) = (vec![b'['], Vec::new(), Vec::new(), 0);
+    // Up to where lines are counted, and the number of the line there.
+    let mut counted = (0, 1);
+    loop {
+        let start = reader.position().byte();
+        if !reader.read_record(&mut row).map_err(fault)? {
+            break;
+        }
+        let names = match &names {
+            Some(names) => names,
+            None => {
+                let found: Vec<String> = match &plan.header {
+                    CsvHeader::Numbered => (1..=row.len()).map(|number| format!("column_{number}")).collect(),
+                    CsvHeader::Present | CsvHeader::Names(_) => row.iter().map(|name| name.trim().to_owned()).collect(),
+                };
+                check_names(&found)?;
+                let is_row = plan.header == CsvHeader::Numbered;
+                let found = &*names.insert(found.iter().map(|name| quoted(name)).collect());
+                if !is_row {
+                    continue;
+                }
+                found
+            }
+        };
+        if row.len() == names.len() {
+            out.extend_from_slice(if places.is_empty() { b"{" } else { b",{" });
+            write_row(&row, names, plan, &mut out);
+            places.push(record);
+        } else {
+            let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
+            if row.len() < names.len() && end == text.len() && !text.ends_with(['\n', '\r']) {
+                return Err(Unreadable::CutOff(end));
+            }
+            let mut start = usize::try_from(start).unwrap_or(usize::MAX).min(end);
+            // The reader stops between the two characters of a line's end.
+            start += text.get(start..end).map_or(0, |row| row.len() - row.trim_start_matches(['\r', '\n']).len());
+            let between = text.get(counted.0..start).unwrap_or_default();
+            counted = (start, counted.1 + between.matches('\n').count());
+            rejects.push(Reject {
+                page,
+                record,
+                path: "$".to_owned(),
+                expected: format!("{} fields at byte {start} of the page, in line {}", names.len(), counted.1),
+                actual: row.len().to_string(),
+                raw: text.get(start..end).unwrap_or_default().trim().to_owned(),
+            });
+        }
+        record += 1;
+    }
+    out.push(b']');
+    let out = String::from_utf8(out).expect("JSON is written from texts");
+    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, ..Formatted::default() })
+}
+
+/// The names that the config gives, as JSON strings; `None` where the body has them.
+fn header(plan: &CsvPlan) -> Result<Option<Vec<Vec<u8>>>, Unreadable> {
+    let CsvHeader::Names(names) = &plan.header else { return Ok(None) };
+    check_names(names)?;
+    Ok(Some(names.iter().map(|name| quoted(name)).collect()))
+}
+
+fn check_names(names: &[String]) -> Result<(), Unreadable> {
+    if let Some(at) = names.iter().position(String::is_empty) {
+        return Err(Unreadable::Csv(format!("has no name for column {} in its header", at + 1)));
+    }
+    let mut known = HashSet::new();
+    match names.iter().find(|name| !known.insert(name.as_str())) {
+        Some(name) => Err(Unreadable::Csv(format!("has the column `{name}` twice in its header"))),
+        None => Ok(()),
+    }
+}
+
+/// Writes a row's members and the closing brace.
+fn write_row(row: &StringRecord, names: &[Vec<u8>], plan: &CsvPlan, out: &mut Vec<u8>) {
+    for (at, (name, text)) in names.iter().zip(row).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name);
+        out.push(b':');
+        if plan.null_values.iter().any(|null| null == text) {
+            out.extend_from_slice(b"null");
+        } else if plan.infer && is_plain(text) {
+            out.extend_from_slice(text.as_bytes());
+        } else {
+            write_quoted(text, out);
+        }
+    }
+    out.push(b'}');
+}
+
+/// Whether the text is the only spelling of its number or boolean that JSON has: no leading zeros, no exponent, no `-0`.
+fn is_plain(text: &str) -> bool {
+    if matches!(text, "true" | "false") {
+        return true;
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_zero = digits.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    all_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(all_digits)
+        && !(is_zero && text.starts_with('-'))
+}

@@ -1,0 +1,71 @@
+//! NDJSON: a JSON value on each line. The lines become the elements of an array; a broken one becomes a reject.
+
+use std::borrow::Cow;
+
+use crate::decode::Reject;
+use crate::decode::fault::{Fault, Stop};
+use crate::decode::format::{Formatted, Unreadable};
+use crate::decode::reader::Reader;
+
+/// Reads the lines of `text`. Elements stand one byte behind their place in the body.
+///
+/// # Errors
+/// [`Unreadable::CutOff`] when the last line breaks off.
+pub(super) fn read(text: &str, page: u64) -> Result<Formatted<'static>, Unreadable> {
+    let (mut out, mut places, mut rejects) = (String::with_capacity(text.len() + 2), Vec::new(), Vec::new());
+    out.push('[');
+    let (mut record, mut offset) = (0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let start = offset;
+        offset += line.len();
+        let value = line.trim_end_matches(['\n', '\r', ' ', '\t']).trim_start_matches('\u{1e}');
+        if value.trim_ascii().is_empty() {
+            out.push_str(&" ".repeat(line.len()));
+            continue;
+        }
+        match check(value) {
+            Ok(()) => {
+                // The comma takes the place of the break before the line.
+                if !places.is_empty() {
+                    out.pop();
+                    out.push(',');
+                }
+                out.push_str(&" ".repeat(line.trim_end_matches(['\n', '\r', ' ', '\t']).len() - value.len()));
+                out.push_str(value);
+                out.push_str(&" ".repeat((start + line.len() + 1).saturating_sub(out.len())));
+                places.push(record);
+            }
+            Err((at, _)) if !line.ends_with('\n') && value.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {
+                return Err(Unreadable::CutOff(start + at));
+            }
+            Err((at, expected)) => {
+                rejects.push(Reject {
+                    page,
+                    record,
+                    path: "$".to_owned(),
+                    expected: format!("{expected} at byte {} of the page, in line {}", start + at, number + 1),
+                    actual: "a broken line".to_owned(),
+                    raw: value.to_owned(),
+                });
+                out.push_str(&" ".repeat(line.len()));
+            }
+        }
+        record += 1;
+    }
+    out.push(']');
+    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, replaced: 0, shift: 1 })
+}
+
+/// Whether `line` is one JSON value; otherwise where not, and what had to stand there.
+fn check(line: &str) -> Result<(), (usize, &'static str)> {
+    let mut reader = Reader::new(line);
+    reader.skip_space();
+    let read = reader.skip_value().map_err(|stop| match *stop {
+        Stop::Fault(Fault::Syntax { at, expected }) => (at, expected),
+        Stop::Fault(Fault::TooDeep { at }) => (at, "less nesting"),
+        _ => (reader.pos, "a value"),
+    });
+    read?;
+    reader.skip_space();
+    if reader.rest().is_empty() { Ok(()) } else { Err((reader.pos, "the end of the line")) }
+}

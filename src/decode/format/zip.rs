@@ -1,0 +1,87 @@
+//! zip archives: the one file inside, or those that the config names.
+
+use std::io::{Cursor, Read};
+
+use zip::ZipArchive;
+
+/// How a zip archive with something in it begins.
+const MAGIC: &[u8] = b"PK\x03\x04";
+/// Most bytes that come out of an archive.
+const UNPACKED_MAX: u64 = 1 << 30;
+/// Most entries of an archive, folders included.
+const ENTRIES_MAX: usize = 10_000;
+
+/// The files of `body` that are read, in the order of their names; `None` when it is no archive. Why not, otherwise.
+pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Vec<u8>>>, String> {
+    if !body.starts_with(MAGIC) {
+        return Ok(None);
+    }
+    let damaged = |error: zip::result::ZipError| format!("is a damaged zip archive: {error}");
+    let mut archive = ZipArchive::new(Cursor::new(body)).map_err(damaged)?;
+    if archive.len() > ENTRIES_MAX {
+        return Err(format!("is a zip archive of more than {ENTRIES_MAX} files"));
+    }
+    let mut names = Vec::new();
+    for at in 0..archive.len() {
+        let file = archive.by_index_raw(at).map_err(damaged)?;
+        let name = file.name().map_err(damaged)?.into_owned();
+        let is_wanted = match wanted {
+            Some(pattern) => matches(pattern, &name),
+            // What macOS puts beside the files.
+            None => !name.starts_with("__MACOSX/"),
+        };
+        if !file.is_dir() && is_wanted {
+            names.push((name, at));
+        }
+    }
+    names.sort();
+    match (names.as_slice(), wanted) {
+        ([], None) => return Err("is a zip archive without a file".to_owned()),
+        ([], Some(pattern)) => return Err(format!("is a zip archive without a file `{pattern}`")),
+        ([_, _, ..], None) => {
+            return Err(format!("is a zip archive of {} files; say which in `response_format.member`", names.len()));
+        }
+        _ => {}
+    }
+    let (mut left, mut all) = (UNPACKED_MAX, Vec::new());
+    for (name, at) in names {
+        let file = archive.by_index(at).map_err(damaged)?;
+        let mut bytes = Vec::new();
+        // The sizes that an archive tells may be wrong: what comes out is counted.
+        let read = file
+            .take(left + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("is a damaged zip archive at `{name}`: {error}"))?;
+        left = left.checked_sub(read as u64).ok_or_else(|| format!("unpacks to more than {UNPACKED_MAX} bytes"))?;
+        all.push(bytes);
+    }
+    Ok(Some(all))
+}
+
+/// Whether `name`, or its last part, is what `pattern` says; `*` stands for any characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    glob(pattern.as_bytes(), name.as_bytes()) || glob(pattern.as_bytes(), last.as_bytes())
+}
+
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    // Where to go on when what follows the latest `*` does not match.
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, t));
+                p += 1;
+            }
+            Some(byte) if text.get(t) == Some(byte) => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((after, from)) => {
+                    star = Some((after, from + 1));
+                    (p, t) = (after, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
+}

@@ -1,0 +1,370 @@
+//! The entries of the catalogue of misbehaving APIs that are about bodies and shapes, by their ids.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::{at, decode, lines, page, types};
+use crate::base::JsonPath;
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, PhpEmpty, RecordsPlan, XssiPrefix};
+use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder, ShapePlan};
+use crate::source::Page;
+
+fn path(text: &str) -> JsonPath {
+    JsonPath::parse(text).unwrap()
+}
+
+fn records(records: RecordsPlan) -> DecodePlan {
+    DecodePlan { shape: Some(ShapePlan { records: Some(records), ..ShapePlan::default() }), ..at("data") }
+}
+
+fn format(kind: FormatKind) -> DecodePlan {
+    DecodePlan { format: FormatPlan { kind, ..FormatPlan::default() }, ..DecodePlan::default() }
+}
+
+fn csv(plan: CsvPlan) -> DecodePlan {
+    format(FormatKind::Csv(plan))
+}
+
+fn read(plan: DecodePlan, body: impl Into<bytes::Bytes>, content_type: Option<&str>) -> Result<DecodedPage, DecodeError> {
+    let page = Page { content_type: content_type.map(str::to_owned), ..page(1, body) };
+    let decoded = Decoder::new(plan).decode(&page, &Arc::default())?;
+    let rows = decoded.rows.batch.num_rows() as u64;
+    assert_eq!(decoded.facts.records + decoded.exploded, rows + decoded.rejects.len() as u64 + decoded.filtered);
+    Ok(decoded)
+}
+
+/// The page's rows, then its rejects as `record: expected, actual`; or the error's words.
+#[track_caller]
+fn check(plan: DecodePlan, body: impl Into<bytes::Bytes>, expected: &[&str]) {
+    let found = match read(plan, body, None) {
+        Err(error) => {
+            let words = error.to_string();
+            vec![words.split_once("limit=100`) ").map_or(words.clone(), |(_, rest)| rest.to_owned())]
+        }
+        Ok(decoded) => {
+            let rows = lines(&decoded.rows.batch);
+            let rejects =
+                decoded.rejects.iter().map(|reject| format!("{}: {}, {}", reject.record, reject.expected, reject.actual));
+            rows.lines().map(str::to_owned).chain(rejects).collect()
+        }
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn e_25_a_json_body_that_ends_early_is_cut_off() {
+    check(at("data"), r#"{"data":[{"a":1},"#, &["ends at byte 17, in `$.data[1]`, in the middle of a value: it is cut off"]);
+    check(at("data"), "{\"data\":[{\"a\":1}]} \n", &["{\"a\":1}"]);
+}
+
+#[test]
+fn e_25_the_last_line_of_ndjson_is_whole_or_the_page_is_cut_off() {
+    let plan = || format(FormatKind::Ndjson);
+    check(plan(), "{\"a\":1}\n{\"a\":2}", &["{\"a\":1}", "{\"a\":2}"]);
+    check(plan(), "{\"a\":1}\n{\"a\":", &["ends at byte 13, in the middle of a record: it is cut off"]);
+    check(csv(CsvPlan::default()), "a,b\n1,2\n3", &["ends at byte 9, in the middle of a record: it is cut off"]);
+}
+
+fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn e_26_a_zip_archive_is_known_by_its_bytes() {
+    check(at("data"), zipped(&[("page.json", r#"{"data":[{"a":1}]}"#)]), &["{\"a\":1}"]);
+    let two = || zipped(&[("b.csv", "a\n3\n"), ("in/a.csv", "a\n1\n2\n"), ("read.me", "x")]);
+    let members = |pattern: &str| DecodePlan {
+        format: FormatPlan {
+            kind: FormatKind::Csv(CsvPlan::default()),
+            member: Some(pattern.to_owned()),
+            ..FormatPlan::default()
+        },
+        ..DecodePlan::default()
+    };
+    check(members("*.csv"), two(), &["{\"a\":\"3\"}", "{\"a\":\"1\"}", "{\"a\":\"2\"}"]);
+    check(members("a.csv"), two(), &["{\"a\":\"1\"}", "{\"a\":\"2\"}"]);
+    check(members("*.txt"), two(), &["is a zip archive without a file `*.txt`"]);
+    check(at("data"), two(), &["is a zip archive of 3 files; say which in `response_format.member`"]);
+    let mut damaged = two();
+    damaged.truncate(60);
+    let error = read(members("*.csv"), damaged, None).unwrap_err().to_string();
+    assert!(error.contains("is a damaged zip archive"), "{error}");
+}
+
+#[test]
+fn e_44_records_that_are_missing_null_or_no_list_are_an_error_unless_that_is_declared() {
+    check(at("data"), r#"{"rows":[]}"#, &["has nothing at `$.data`, where its records should be; at its top are `rows`"]);
+    check(
+        records(RecordsPlan::default()),
+        r#"{"data":null}"#,
+        &["has null at `$.data`, where its records should be: expected an array of objects, or an object"],
+    );
+    let optional = || records(RecordsPlan { optional: true, ..RecordsPlan::default() });
+    check(optional(), r#"{"data":null}"#, &[]);
+    check(optional(), r#"{"rows":[]}"#, &[]);
+    check(optional(), r#"{"data":[{"a":1}]}"#, &["{\"a\":1}"]);
+    check(at("data"), r#"{"data":{"a":1}}"#, &["{\"a\":1}"]);
+    let single = |single| records(RecordsPlan { single: Some(single), ..RecordsPlan::default() });
+    check(single(true), r#"{"data":{"a":1}}"#, &["{\"a\":1}"]);
+    let not =
+        |kind: &str| format!("has {kind} at `$.data`, where its records should be: expected an array of objects, or an object");
+    check(single(true), r#"{"data":[{"a":1}]}"#, &[&not("array")]);
+    check(single(false), r#"{"data":{"a":1}}"#, &[&not("object")]);
+    let wrap = || records(RecordsPlan { wrap: Some("value".to_owned()), ..RecordsPlan::default() });
+    check(wrap(), r#"{"data":["x",{"value":"y"},1.50]}"#, &["{\"value\":\"x\"}", "{\"value\":\"y\"}", "{\"value\":\"1.50\"}"]);
+    check(wrap(), r#"{"data":7}"#, &["{\"value\":7}"]);
+    check(at("data"), r#"{"data":["x"]}"#, &["0: an object, string"]);
+}
+
+#[test]
+fn e_45_records_are_found_under_varying_keys_and_in_maps() {
+    let varying = || records(RecordsPlan { paths: vec![path("items"), path("results")], ..RecordsPlan::default() });
+    check(varying(), r#"{"items":[{"a":1}],"results":[{"a":2}]}"#, &["{\"a\":1}"]);
+    check(varying(), r#"{"results":[{"a":2}]}"#, &["{\"a\":2}"]);
+    check(varying(), r#"{"items":null,"results":[{"a":2}]}"#, &["{\"a\":2}"]);
+    check(varying(), r#"{"items":[]}"#, &[]);
+    check(varying(), r#"{"x":1}"#, &["has nothing at `$.items` or `$.results`, where its records should be; at its top are `x`"]);
+    let map = || {
+        let key_as = Some("id".to_owned());
+        records(RecordsPlan { paths: vec![path("data")], by_key: true, key_as, ..RecordsPlan::default() })
+    };
+    check(
+        map(),
+        r#"{"data":{"17":{"a":1},"18":{"a":2,"id":18},"19":[{"a":3},{"a":4}]}}"#,
+        &["{\"id\":\"17\",\"a\":1}", "{\"id\":\"18\",\"a\":2}", "{\"id\":\"19\",\"a\":3}", "{\"id\":\"19\",\"a\":4}"],
+    );
+    check(map(), r#"{"data":[]}"#, &[]);
+    check(map(), r#"{"data":{"17":{"id":"other"}}}"#, &["0: no member besides the key that `key_as` puts there, string"]);
+}
+
+#[test]
+fn e_45_any_json_path_finds_records_and_its_numbers_are_exact() {
+    let body = r#"{"groups":{"a":{"rows":[{"n":12345678901234567890123},{"n":1}]},"b":{"rows":[{"n":2}]}},"next":[{"rel":"next","href":"/2"}]}"#;
+    let rows: &[&str] = &["{\"n\":\"12345678901234567890123\"}", "{\"n\":\"1\"}", "{\"n\":\"2\"}"];
+    check(at("groups..rows"), body, rows);
+    check(at("groups.*.rows"), body, rows);
+    check(at("groups.a.rows[1:]|groups.b.rows"), body, &["{\"n\":1}", "{\"n\":2}"]);
+    check(at("groups.a.rows[?(@.n = 1)]"), body, &["{\"n\":1}"]);
+    check(at("groups.a.rows[?(@.n = 7)]"), body, &[]);
+    check(
+        at("groups..none"),
+        body,
+        &["has nothing at `groups..none`, where its records should be; at its top are `groups`, `next`"],
+    );
+    check(at("/groups/b/rows"), body, &["{\"n\":2}"]);
+    let plan = DecodePlan { wanted: vec![path("next[?(@.rel = 'next')].href"), path("groups..n")], ..at("groups.b.rows") };
+    let facts = decode(plan, body).unwrap().facts;
+    assert_eq!(facts.values[0], Some("/2".into()));
+    assert_eq!(facts.values[1].as_ref().unwrap().to_string(), "1.2345678901234568e+22");
+}
+
+#[test]
+fn e_46_what_stands_around_json_is_an_error_unless_it_is_a_declared_prefix() {
+    check(at("$"), r#"[{"a":1}] x"#, &["is not JSON at byte 10, in `$`: expected the end of the page"]);
+    check(at("$"), r#"[{"a":1}][{"a":2}]"#, &["is not JSON at byte 9, in `$`: expected the end of the page"]);
+    check(at("$"), r#"callback([{"a":1}])"#, &["is not JSON at byte 0, in `$`: expected a value"]);
+    check(at("$"), ")]}',\n[{\"a\":1}]", &["is not JSON at byte 0, in `$`: expected a value"]);
+    let prefix = |prefix| DecodePlan { format: FormatPlan { xssi_prefix: Some(prefix), ..FormatPlan::default() }, ..at("$") };
+    for body in [")]}',\n[{\"a\":1}]", "while(1);[{\"a\":1}]", " for(;;);[{\"a\":1}]", "[{\"a\":1}]"] {
+        check(prefix(XssiPrefix::Known), body, &["{\"a\":1}"]);
+    }
+    check(prefix(XssiPrefix::Text("&&&START&&&".to_owned())), "&&&START&&&[{\"a\":1}]", &["{\"a\":1}"]);
+    check(prefix(XssiPrefix::Known), ")]}'\n[{\"a\":x}]", &["is not JSON at byte 11, in `$[0].a`: expected a value"]);
+}
+
+#[test]
+fn e_47_bodies_are_read_in_the_encoding_they_are_in() {
+    let json = "[{\"a\":\"é€\"}]";
+    let row = "{\"a\":\"é€\"}";
+    let utf16 = |order: fn(u16) -> [u8; 2], mark: bool| -> Vec<u8> {
+        let text = if mark { format!("\u{feff}{json}") } else { json.to_owned() };
+        text.encode_utf16().flat_map(order).collect()
+    };
+    check(at("$"), utf16(u16::to_le_bytes, true), &[row]);
+    check(at("$"), utf16(u16::to_be_bytes, true), &[row]);
+    let encoding = |label: &str| DecodePlan {
+        format: FormatPlan { encoding: encoding_rs::Encoding::for_label(label.as_bytes()), ..FormatPlan::default() },
+        ..at("$")
+    };
+    check(encoding("utf-16le"), utf16(u16::to_le_bytes, false), &[row]);
+    let latin: &[u8] = b"[{\"a\":\"\xe9\"}]";
+    check(encoding("latin1"), latin, &["{\"a\":\"é\"}"]);
+    check(at("$"), latin, &["is not UTF-8 at byte 7"]);
+    let rows = |body: &'static [u8], kind: &str| {
+        read(at("$"), body, Some(kind)).map_or_else(|error| error.to_string(), |decoded| lines(&decoded.rows.batch))
+    };
+    assert_eq!(rows(latin, "application/json; charset=iso-8859-1"), "{\"a\":\"é\"}");
+    assert_eq!(rows("[{\"a\":\"é\"}]".as_bytes(), "application/json; charset=iso-8859-1"), "{\"a\":\"é\"}", "a wrong header");
+    assert!(rows(b"[{\"a\":\"\xff\"}]", "text/json;charset=shift_jis").contains("is not valid Shift_JIS"));
+    let replace = DecodePlan { format: FormatPlan { replace_invalid: true, ..FormatPlan::default() }, ..at("$") };
+    let decoded = read(replace, latin, None).unwrap();
+    assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.replaced_characters), ("{\"a\":\"\u{fffd}\"}", 1));
+}
+
+#[test]
+fn e_48_half_a_surrogate_pair_is_replaced_and_counted_and_nul_is_kept() {
+    let body = r#"[{"a":"x\ud800y","b":"\udc00\ud83d\ude00"},{"a":"\ud800\ud800","\ud800":1},{"a":"n\u0000l"}]"#;
+    let decoded = decode(at("$"), body).unwrap();
+    assert_eq!(
+        lines(&decoded.rows.batch),
+        "{\"a\":\"x\u{fffd}y\",\"b\":\"\u{fffd}\u{1f600}\"}\n{\"a\":\"\u{fffd}\u{fffd}\",\"\u{fffd}\":1}\n{\"a\":\"n\\u0000l\"}"
+    );
+    assert_eq!(decoded.replaced_characters, 5);
+    let shaped = decode(DecodePlan { shape: Some(ShapePlan::default()), ..at("$") }, body).unwrap();
+    assert_eq!((lines(&shaped.rows.batch), shaped.replaced_characters), (lines(&decoded.rows.batch), 5));
+}
+
+#[test]
+fn e_49_what_is_no_number_is_an_error_or_null_and_other_liberties_are_errors() {
+    let lenient = || DecodePlan { format: FormatPlan { lenient: true, ..FormatPlan::default() }, ..at("$") };
+    check(at("$"), r#"[{"a":NaN}]"#, &["is not JSON at byte 6, in `$[0].a`: expected a value"]);
+    check(
+        lenient(),
+        r#"[{"a":NaN,"b":"NaN \" Infinity"},{"a":-Infinity},{"a":Infinity},{"a":1.5}]"#,
+        &["{\"b\":\"NaN \\\" Infinity\"}", "{}", "{}", "{\"a\":1.5}"],
+    );
+    for body in ["[{\"a\":1.}]", "[{\"a\":.5}]", "[{\"a\":+1}]", "[{\"a\":0x1}]", "[{'a':1}]", "[{\"a\":1}/*x*/]", "[{\"a\":1},]"]
+    {
+        assert!(matches!(decode(lenient(), body), Err(DecodeError::Syntax { .. })), "{body}");
+    }
+}
+
+#[test]
+fn e_50_of_equal_names_the_last_wins_and_the_others_are_counted() {
+    let body = r#"{"data":[{"a":1,"a":2,"b":{"c":1,"c":2}}]}"#;
+    for shape in [None, Some(ShapePlan::default())] {
+        let decoded = decode(DecodePlan { shape, ..at("data") }, body).unwrap();
+        assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.duplicate_members), ("{\"a\":2,\"b\":{\"c\":2}}", 2));
+    }
+}
+
+#[test]
+fn e_51_names_that_differ_in_anything_are_different_columns() {
+    let long = "k".repeat(4096);
+    let body = format!(r#"[{{"id":1,"ID":2,"é":3,"e\u0301":4,"":5,"a.b c":6,"{long}":7}}]"#);
+    let decoded = decode(at("$"), &body).unwrap();
+    let names: Vec<&str> = decoded.rows.schema.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["id", "ID", "é", "e\u{301}", "", "a.b c", &long]);
+}
+
+#[test]
+fn e_52_depth_length_and_width_have_limits_that_are_named() {
+    let deep = format!(r#"{{"data":[{{"a":{}}}]}}"#, "[".repeat(10_000));
+    for shape in [None, Some(ShapePlan::default())] {
+        let plan = || DecodePlan { shape: shape.clone(), ..at("data") };
+        let error = decode(plan(), &deep).unwrap_err().to_string();
+        assert!(error.contains("nested more than 128 deep at byte 139"), "{error}");
+        let wide: Vec<String> = (0..11_000).map(|n| format!("\"{n}\":1")).collect();
+        let error = decode(plan(), &format!("{{\"data\":[{{\"a\":{{{}}}}}]}}", wide.join(","))).unwrap_err();
+        assert!(matches!(error, DecodeError::TooManyColumns { .. }), "{error}");
+    }
+    let long = format!(r#"{{"data":[{{"a":"{}"}}]}}"#, "x".repeat(65 << 20));
+    assert!(matches!(decode(at("data"), &long), Err(DecodeError::RecordTooLarge { .. })));
+}
+
+#[test]
+fn e_53_an_object_used_as_a_map_ends_at_the_cap_with_what_to_do() {
+    let records: Vec<String> = (0..11_000).map(|n| format!("{{\"by_day\":{{\"d{n}\":1}}}}")).collect();
+    let body = format!("[{}]", records.join(","));
+    let error = decode(at("$"), &body).unwrap_err().to_string();
+    assert!(error.ends_with("an object whose names are data is better declared as json"), "{error}");
+    let json = DecodePlan {
+        declared: Some(
+            crate::schema::DeclaredSchema::parse("s.json", r#"{"columns":[{"name":"by_day","type":"json"}]}"#).unwrap(),
+        ),
+        ..at("$")
+    };
+    assert_eq!(decode(json, &body).unwrap().facts.records, 11_000);
+}
+
+#[test]
+fn e_54_a_broken_line_is_a_reject_with_its_place() {
+    let plan = || format(FormatKind::Ndjson);
+    let body = "{\"a\":1}\r\n\n{\"a\":2,}\n {\"a\":3} \n{\"a\":4} {\"a\":5}\n7\n{\"a\":\n";
+    check(
+        plan(),
+        body,
+        &[
+            "{\"a\":1}",
+            "{\"a\":3}",
+            "1: a member's name in quotes at byte 17 of the page, in line 3, a broken line",
+            "3: the end of the line at byte 37 of the page, in line 5, a broken line",
+            "4: an object, number",
+            "5: a value at byte 52 of the page, in line 7, a broken line",
+        ],
+    );
+    let raw: Vec<String> = read(plan(), body, None).unwrap().rejects.into_iter().map(|reject| reject.raw).collect();
+    assert_eq!(raw, ["{\"a\":2,}", "{\"a\":4} {\"a\":5}", "7", "{\"a\":"]);
+    let auto = || format(FormatKind::Auto(CsvPlan::default()));
+    for kind in ["application/x-ndjson", "application/jsonl; charset=utf-8"] {
+        assert_eq!(read(auto(), "{\"a\":1}\n{\"a\":2}\n", Some(kind)).unwrap().facts.records, 2);
+    }
+    assert_eq!(read(auto(), "[{\"a\":1},{\"a\":2}]", Some("application/json")).unwrap().facts.records, 2);
+}
+
+#[test]
+fn e_55_csv_is_read_by_its_header_and_ragged_rows_are_rejects() {
+    let body = "\u{feff}id,\"na,me\",note\r\n1,\"x \"\"y\"\"\nz\",\r\n2,NULL\r\n03,a,b\r\n4,a,b,c\r\n";
+    check(
+        csv(CsvPlan::default()),
+        body,
+        &[
+            "{\"id\":\"1\",\"na,me\":\"x \\\"y\\\"\\nz\"}",
+            "{\"id\":\"03\",\"na,me\":\"a\",\"note\":\"b\"}",
+            "1: 3 fields at byte 33 of the page, in line 4, 2",
+            "3: 3 fields at byte 49 of the page, in line 6, 4",
+        ],
+    );
+    let nulls = CsvPlan { null_values: vec!["NULL".to_owned()], ..CsvPlan::default() };
+    check(csv(nulls), "a,b\nNULL,\n", &["{\"b\":\"\"}"]);
+    // The second page has its columns in another order.
+    check(csv(CsvPlan::default()), "b,a\n1,2\n", &["{\"b\":\"1\",\"a\":\"2\"}"]);
+    let names = CsvPlan { header: CsvHeader::Names(vec!["x".to_owned(), "y".to_owned()]), delimiter: b';', ..CsvPlan::default() };
+    check(csv(names), "1;2\n3;4\n", &["{\"x\":\"1\",\"y\":\"2\"}", "{\"x\":\"3\",\"y\":\"4\"}"]);
+    check(
+        csv(CsvPlan { header: CsvHeader::Numbered, ..CsvPlan::default() }),
+        "1,2",
+        &["{\"column_1\":\"1\",\"column_2\":\"2\"}"],
+    );
+    check(csv(CsvPlan::default()), "a,a\n1,2\n", &["has the column `a` twice in its header"]);
+    check(csv(CsvPlan::default()), "a,\n1,2\n", &["has no name for column 2 in its header"]);
+}
+
+#[test]
+fn e_55_csv_types_are_inferred_only_where_nothing_is_lost() {
+    let plan = csv(CsvPlan { infer: true, ..CsvPlan::default() });
+    let body = "i,zip,f,b,t,e\n1,10115,1.5,true,2026-11-22,1e5\n-2,01067,2,false,2026-11-23,-0\n";
+    let decoded = read(plan, body, None).unwrap();
+    assert_eq!(types(&decoded.rows.schema), "i: int64, zip: text, f: float64, b: boolean, t: date, e: text");
+    assert!(lines(&decoded.rows.batch).contains("\"zip\":\"10115\""));
+    let declared = DecodePlan {
+        declared: Some(crate::schema::DeclaredSchema::parse("s.json", r#"{"columns":[{"name":"i","type":"int64"}]}"#).unwrap()),
+        ..csv(CsvPlan::default())
+    };
+    check(declared, "i\n7\nx\n", &["{\"i\":7}", "1: an integer of 64 bits, string"]);
+}
+
+#[test]
+fn e_57_a_single_value_is_a_list_where_that_is_declared() {
+    let plan = || records(RecordsPlan { force_list: vec![path("items.item")], ..RecordsPlan::default() });
+    check(
+        plan(),
+        r#"{"data":[{"items":{"item":[{"a":1},{"a":2}]}},{"items":{"item":{"a":3}}},{"items":{"item":null}},{"items":null}]}"#,
+        &["{\"items\":{\"item\":[{\"a\":1},{\"a\":2}]}}", "{\"items\":{\"item\":[{\"a\":3}]}}", "{\"items\":{}}", "{}"],
+    );
+    check(plan(), r#"{"data":{"items":{"item":7}}}"#, &["{\"items\":{\"item\":[7]}}"]);
+}
+
+#[test]
+fn e_65_phps_empty_list_is_an_empty_object_where_that_is_declared() {
+    let body = r#"{"data":[{"meta":{"a":1},"tags":[]},{"meta":[],"tags":["x"]}]}"#;
+    let at_meta = records(RecordsPlan { php_empty: PhpEmpty::At(vec![path("meta")]), ..RecordsPlan::default() });
+    check(at_meta, body, &["{\"meta\":{\"a\":1},\"tags\":[]}", "{\"meta\":{},\"tags\":[\"x\"]}"]);
+    let everywhere = records(RecordsPlan { php_empty: PhpEmpty::Everywhere, ..RecordsPlan::default() });
+    check(everywhere, r#"{"data":[{"meta":{"a":1}},{"meta":[]}]}"#, &["{\"meta\":{\"a\":1}}", "{\"meta\":{}}"]);
+}

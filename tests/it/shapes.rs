@@ -1,0 +1,101 @@
+//! Bodies and records of every shape, through the binary: what they are in the table, and what is no page.
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{things, things_config};
+use crate::support::fake_api::{Reply, gzip};
+use crate::support::sandbox::{Ended, Sandbox};
+
+/// The rows of a resource whose one page has this body and content type; how the run ended.
+fn run(endpoint: &str, resource: &str, kind: &'static str, body: impl Into<Vec<u8>>) -> (Sandbox, Ended) {
+    let body = body.into();
+    let api = things(move |_| Reply::status(200).header("content-type", kind).body(body.clone()));
+    let endpoint =
+        format!("endpoint: {{path: /things, paginator: single_page, {endpoint}}}\nwrite_disposition: append\n{resource}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
+    let ended = sandbox.run();
+    (sandbox, ended)
+}
+
+#[track_caller]
+fn check(endpoint: &str, kind: &'static str, body: impl Into<Vec<u8>>, expected: &[Value]) {
+    let (sandbox, ended) = run(endpoint, "", kind, body);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let rows: Vec<Value> = sandbox.rows("things").into_iter().map(|row| json!(row)).collect();
+    assert_eq!(rows, expected);
+    assert_eq!(ended.table("things")["records"], expected.len());
+}
+
+#[test]
+fn e_45_records_come_from_maps_and_from_any_json_path() {
+    let map = r#"{"rates":{"EUR":{"rate":1.5},"USD":{"rate":2.5}}}"#;
+    check(
+        "records: {map_values: $.rates, key_as: currency}",
+        "application/json",
+        map,
+        &[json!({"currency": "EUR", "rate": 1.5}), json!({"currency": "USD", "rate": 2.5})],
+    );
+    check(
+        "data_selector: \"..rate\", records: {wrap: rate}",
+        "application/json",
+        map,
+        &[json!({"rate": 1.5}), json!({"rate": 2.5})],
+    );
+    check(
+        "data_selector: \"rows[?(@.ok == true)]\"",
+        "application/json",
+        r#"{"rows":[{"ok":true},{"ok":false}]}"#,
+        &[json!({"ok": true})],
+    );
+}
+
+#[test]
+fn e_54_a_broken_line_fails_the_run_or_is_quarantined() {
+    let body = "{\"id\":1}\n{\"id\":2,}\n{\"id\":3}\n";
+    let (sandbox, ended) = run("response_format: ndjson", "", "application/x-ndjson", body);
+    ended.failed_with(3, &["byte 16 of the page, in line 2"]);
+    assert!(sandbox.data_files().is_empty());
+    let (sandbox, ended) = run("response_format: ndjson", "on_reject: quarantine", "application/x-ndjson", body);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(sandbox.rows("things").len(), 2);
+    assert_eq!((&ended.table("things")["records"], &ended.table("things")["rejects"]), (&json!(3), &json!(1)));
+}
+
+#[test]
+fn e_55_csv_is_a_table_by_its_header() {
+    let body = "\u{feff}id;name\n007;\"M\u{fc}ller; \"\"A\"\"\"\n8;\n";
+    check(
+        "response_format: {type: csv, delimiter: ';'}",
+        "text/csv",
+        gzip(body.as_bytes()),
+        &[json!({"id": "007", "name": "M\u{fc}ller; \"A\""}), json!({"id": "8", "name": null})],
+    );
+    check(
+        "response_format: {type: auto, types: infer}",
+        "text/csv",
+        "id,ok\n7,true\n8,false\n",
+        &[json!({"id": 7, "ok": true}), json!({"id": 8, "ok": false})],
+    );
+    let (sandbox, ended) = run("response_format: csv", "", "text/csv", "id,name\n1,a\n2\n3,c\n");
+    ended.failed_with(3, &["2 fields", "in line 3"]);
+    assert!(sandbox.data_files().is_empty());
+}
+
+#[test]
+fn e_48_replaced_characters_are_told() {
+    let (sandbox, ended) = run("data_selector: $", "", "application/json", r#"[{"name":"x\ud800"}]"#);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(json!(sandbox.rows("things")), json!([{"name": "x\u{fffd}"}]));
+    assert!(ended.stderr.contains("1 characters were none"), "{ended}");
+}
+
+#[test]
+fn e_57_a_config_that_says_what_is_a_list_gets_lists() {
+    let body = r#"{"data":[{"id":1,"tags":"x"},{"id":2,"tags":["y","z"]}]}"#;
+    check(
+        "data_selector: data, records: {force_list: tags}",
+        "application/json",
+        body,
+        &[json!({"id": 1, "tags": ["x"]}), json!({"id": 2, "tags": ["y", "z"]})],
+    );
+}
