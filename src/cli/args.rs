@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::config::Choice;
+
 const EXIT_CODES: &str = "\
 Exit codes:
     0  success
@@ -56,10 +58,30 @@ pub(crate) enum Command {
     ConfigSchema,
 }
 
+/// What is chosen from dltHub's project file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ChoiceArgs {
+    /// Of a dlt project file (dlt.yml): the pipeline; may be left out where the file has one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+    /// Of a dlt project file: the profile laid over it; else its project.default_profile, else `dev`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+impl ChoiceArgs {
+    /// The same for the config's reader.
+    pub(crate) fn choice(&self) -> Choice<'_> {
+        Choice { pipeline: self.pipeline.as_deref(), profile: self.profile.as_deref() }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// The config, YAML or JSON.
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
     pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
     /// Only this resource; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
@@ -73,8 +95,10 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// The config, YAML or JSON.
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
     pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
     /// Send one request a resource and decode its answer; write nothing.
     #[arg(long)]
     pub(crate) online: bool,
@@ -82,8 +106,10 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PreviewArgs {
-    /// The config, YAML or JSON.
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
     pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
     /// The resource to look at.
     pub(crate) resource: String,
     /// Rows to show, at most those of the first page.
@@ -93,8 +119,10 @@ pub(crate) struct PreviewArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
-    /// The config, YAML or JSON.
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
     pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,7 @@ use crate::report;
 
 /// Checks a config, and with `--online` one page of every resource.
 pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config)?;
+    let plan = load_plan(&args.config, args.choice.choice())?;
     let lake = match &plan.lake.location {
         LakeLocation::Disk(path) => path.display().to_string(),
         LakeLocation::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use crate::cli::exit::Failure;
-use crate::config::{self, Plan};
+use crate::config::{self, Choice, Plan};
 use crate::pipeline;
 
 /// The largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
-/// Reads the config at `path`, and the files it names, under the process's environment.
+/// Reads the config at `path`, of a project file what `choice` names, and the files it names, under the process's environment.
 ///
 /// # Errors
 /// Every fault of the file, each in a line with its place.
-pub(crate) fn load_plan(path: &Path) -> Result<Plan, Failure> {
+pub(crate) fn load_plan(path: &Path, choice: Choice<'_>) -> Result<Plan, Failure> {
     let cannot = |why: String| Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())]);
     let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
     if size > CONFIG_BYTES_MAX {
@@ -21,7 +21,7 @@ pub(crate) fn load_plan(path: &Path) -> Result<Plan, Failure> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
     let current_dir = std::env::current_dir().map_err(|error| cannot(error.to_string()))?;
-    plan_from(&text, path, &current_dir, &|name| std::env::var(name).ok())
+    plan_from(&text, path, choice, &current_dir, &|name| std::env::var(name).ok())
 }
 
 /// The plan of a config's text, with variables from `variable` and a relative lake below `current_dir`.
@@ -31,6 +31,7 @@ pub(crate) fn load_plan(path: &Path) -> Result<Plan, Failure> {
 pub(crate) fn plan_from(
     text: &str,
     path: &Path,
+    choice: Choice<'_>,
     current_dir: &Path,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Failure> {
@@ -39,7 +40,7 @@ pub(crate) fn plan_from(
     let inputs = config::Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
     // A fault is a line.
     let faults_of = |errors: config::ConfigErrors| errors.to_string().lines().map(str::to_owned).collect();
-    let plan = config::load(&inputs).map_err(|errors| Failure::config(faults_of(errors)))?;
+    let plan = config::load(&inputs, choice).map_err(|errors| Failure::config(faults_of(errors)))?;
     let faults = pipeline::validate(&plan);
     if !faults.is_empty() {
         return Err(Failure::config(faults.iter().map(|fault| format!("{file}: {}", fault.chain())).collect()));

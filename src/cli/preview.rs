@@ -23,7 +23,7 @@ const WIDTH: usize = 120;
 
 /// Shows one page of a resource; writes nothing.
 pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config)?;
+    let plan = load_plan(&args.config, args.choice.choice())?;
     let Some(resource) = plan.resources.iter().find(|resource| resource.name == args.resource) else {
         return Err(RunError::no_such_resource(&args.resource, &plan).into());
     };

@@ -18,7 +18,7 @@ use crate::report;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config)?;
+    let plan = load_plan(&args.config, args.choice.choice())?;
     let options = RunOptions { only: args.resource, full_refresh: args.full_refresh };
     let report = args.report.as_deref();
     if let Some(path) = report {

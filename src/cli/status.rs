@@ -16,7 +16,7 @@ use crate::report;
 
 /// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config)?;
+    let plan = load_plan(&args.config, args.choice.choice())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let seen = inspect(&plan.lake, &plan.name, &clock).await.map_err(RunError::from)?;
     match (&seen.written, &seen.run) {

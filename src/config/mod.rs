@@ -2,8 +2,8 @@
 //!
 //! In: YAML text, where it came from, and the environment as a lookup. Out: a [`Plan`] without anything left open, or
 //! every fault of the file at once, each with line, key path, what was expected and the nearest valid spelling.
-//! On the way: `tree` (YAML with places), `substitute` (`${…}`), `read` (a tree to types), `raw` (what the file says),
-//! `resolve` (what it means).
+//! On the way: `tree` (YAML with places), `project` (dltHub's project file becomes a config), `substitute` (`${…}`), `read` (a
+//! tree to types), `raw` (what the file says), `resolve` (what it means).
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
 mod fault;
@@ -11,6 +11,7 @@ mod fault;
 mod incremental;
 mod formats;
 mod plan;
+mod project;
 mod raw;
 mod read;
 mod request;
@@ -27,6 +28,7 @@ pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 pub(crate) use plan::*;
+pub(crate) use project::Choice;
 pub(crate) use request::{BindError, Binding, Request, RequestData};
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 
@@ -56,13 +58,20 @@ impl Inputs<'_> {
             _ => format!("cannot be read: {error}"),
         })
     }
+
+    /// The value of an environment variable, not empty.
+    fn variable(&self, name: &str) -> Result<String, Problem> {
+        let value = (self.env)(name);
+        let empty = value.is_some();
+        value.filter(|value| !value.is_empty()).ok_or_else(|| Problem::Variable { name: name.to_owned(), empty })
+    }
 }
 
-/// Reads, checks and settles a config.
+/// Reads, checks and settles a config: a lakeward config, or the pipeline that `choice` names in dltHub's project file.
 ///
 /// # Errors
-/// Every fault found in it. Only broken YAML ends the search early.
-pub(crate) fn load(inputs: &Inputs<'_>) -> Result<Plan, ConfigErrors> {
+/// Every fault found in it. Only broken YAML, or a project's pipeline that cannot be told, ends the search early.
+pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
     let mut faults = Vec::new();
     let mut document = match tree::Document::parse(inputs.text, &mut faults) {
         Ok(document) => document,
@@ -71,7 +80,9 @@ pub(crate) fn load(inputs: &Inputs<'_>) -> Result<Plan, ConfigErrors> {
             return Err(ConfigErrors::new(inputs.file, faults));
         }
     };
-    substitute::substitute(&mut document, inputs, &mut faults);
+    if !project::settle(&mut document, inputs, choice, &mut faults) {
+        return Err(ConfigErrors::new(inputs.file, faults));
+    }
     let reader = read::Reader::new(&document, faults);
     let config: Option<raw::Config> = reader.read();
     let plan = config.and_then(|config| resolve::resolve(&reader, inputs, &config));

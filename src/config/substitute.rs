@@ -8,14 +8,14 @@ use std::path::Path;
 
 use crate::config::Inputs;
 use crate::config::fault::{Fault, Problem};
-use crate::config::tree::{Document, Text, Value};
+use crate::config::tree::{Document, NodeId, Text, Value};
 
 /// Longest file that `${file:…}` takes, in bytes.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// Fills in every reference; the text of one that cannot be filled in becomes [`Value::Faulty`].
-pub(crate) fn substitute(document: &mut Document, inputs: &Inputs<'_>, faults: &mut Vec<Fault>) {
-    for id in document.ids() {
+/// Fills in every reference at and below a value; the text of one that cannot be filled in becomes [`Value::Faulty`].
+pub(crate) fn substitute(document: &mut Document, at: NodeId, inputs: &Inputs<'_>, faults: &mut Vec<Fault>) {
+    for id in document.below(at) {
         let Value::Text(text) = &document.node(id).value else { continue };
         if !text.text.contains("${") {
             continue;
@@ -73,10 +73,9 @@ fn look_up(reference: &str, inputs: &Inputs<'_>) -> Result<String, Problem> {
     if !name.starts_with(letter) || !name.chars().all(|c| letter(c) || c.is_ascii_digit()) {
         return Err(Problem::Reference { text: format!("${{{reference}}}") });
     }
-    match ((inputs.env)(name).filter(|value| !value.is_empty()), default) {
-        (Some(value), _) => Ok(value),
-        (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(Problem::Variable { name: name.to_owned(), empty: (inputs.env)(name).is_some() }),
+    match default {
+        Some(default) => Ok(inputs.variable(name).unwrap_or_else(|_| default.to_owned())),
+        None => inputs.variable(name),
     }
 }
 

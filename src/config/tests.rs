@@ -6,13 +6,19 @@ use super::*;
 mod faults;
 mod incremental;
 mod meaning;
+mod project;
 mod rules;
 mod schema;
 mod secrets;
 
 /// Loads `text` as `/etc/lakeward/test.yaml`, run in `/data`, with a small environment.
 fn load_text(text: &str) -> Result<Plan, ConfigErrors> {
-    load(&Inputs {
+    load_choice(text, Choice::default())
+}
+
+/// The same, of a pipeline of a project file.
+fn load_choice(text: &str, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
+    let inputs = Inputs {
         text,
         file: "/etc/lakeward/test.yaml",
         current_dir: Path::new("/data"),
@@ -37,7 +43,8 @@ fn load_text(text: &str) -> Result<Plan, ConfigErrors> {
             Some("/etc/lakeward/locked") => Err(io::ErrorKind::PermissionDenied.into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         },
-    })
+    };
+    load(&inputs, choice)
 }
 
 /// A config in which all is well, with room for keys of every section.

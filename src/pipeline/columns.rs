@@ -76,7 +76,7 @@ resources:
         let text = format!("{CONFIG}    {keys}\nlake: {{url: ./lake}}\n");
         let inputs =
             Inputs { text: &text, file: "c.yaml", current_dir: std::path::Path::new("/"), env: &|_| None, read_file: &read_file };
-        let faults = validate(&load(&inputs).unwrap());
+        let faults = validate(&load(&inputs, crate::config::Choice::default()).unwrap());
         assert_eq!(faults.iter().map(RunError::chain).collect::<Vec<_>>(), expected);
     }
 

@@ -11,6 +11,7 @@ mod guide;
 mod pagination;
 mod parents;
 mod partitions;
+mod project;
 mod s3;
 mod schema_evolution;
 mod secrets;

@@ -15,6 +15,7 @@ use crate::cli::exit::Failure;
 use crate::cli::load::plan_from;
 use crate::cli::run::run_plan;
 use crate::cli::terminal::print;
+use crate::config::Choice;
 use crate::pipeline::RunOptions;
 use crate::report;
 
@@ -66,7 +67,7 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
         "BILLING_API_KEY" => Some(API_KEY.to_owned()),
         _ => None,
     };
-    let plan = plan_from(CONFIG, &folder.join("billing.yaml"), folder, &variable)?;
+    let plan = plan_from(CONFIG, &folder.join("billing.yaml"), Choice::default(), folder, &variable)?;
     let (facts, _) = run_plan(&plan, &RunOptions::default(), log_format).await;
     let facts = facts?;
     for line in report::run_lines(&facts) {

@@ -45,25 +45,22 @@ pub(crate) fn may_hold_secret(name: &str) -> bool {
 }
 
 /// Keys that dlt has and this version does not read.
-const LATER: [(&str, &[&str]); 2] = [
-    ("Config", &["sources", "destinations", "pipelines", "datasets", "profiles", "project"]),
-    (
-        "Resource",
-        &[
-            "columns",
-            "file_format",
-            "max_table_nesting",
-            "merge_key",
-            "nested_hints",
-            "parent_table_name",
-            "processing_steps",
-            "references",
-            "schema_contract",
-            "table_format",
-            "table_name",
-        ],
-    ),
-];
+const LATER: [(&str, &[&str]); 1] = [(
+    "Resource",
+    &[
+        "columns",
+        "file_format",
+        "max_table_nesting",
+        "merge_key",
+        "nested_hints",
+        "parent_table_name",
+        "processing_steps",
+        "references",
+        "schema_contract",
+        "table_format",
+        "table_name",
+    ],
+)];
 
 /// Endpoint keys that are often written one level too high.
 const ENDPOINT_KEYS: [&str; 16] = [
@@ -113,6 +110,11 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
         ("Endpoint", "delimiter" | "encoding" | "header" | "null_values") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.response_format.{key}") })
         }
+        ("Config", "sources" | "destinations" | "pipelines" | "datasets" | "profiles" | "project") => Some(Problem::Conflict {
+            why: format!(
+                "`{key}` is of dlt's project file, which has `sources`, `destinations` and `pipelines` and no `client`, `resources` or `lake` beside them"
+            ),
+        }),
         ("Config", "base_url" | "auth" | "headers" | "paginator" | "response_actions" | "throttle_when" | "fail_when") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("client.{key}") })
         }

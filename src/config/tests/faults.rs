@@ -96,7 +96,6 @@ fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
         &resource("write_disposition: {disposition: merge, strategy: scd2}\nprimary_key: id"),
         &["7:55: `resources[0].write_disposition.strategy`: `scd2` is not supported yet"],
     );
-    check(&root("sources: {}"), &["7:1: `sources`: `sources` is not supported yet"]);
 }
 
 #[test]

@@ -114,6 +114,13 @@ pub(crate) struct Text {
     pub(crate) given: Vec<Range<usize>>,
 }
 
+impl Entry {
+    /// A key of a map that is put together from a file's values.
+    pub(crate) fn new(key: &str, mark: Mark, node: NodeId) -> Self {
+        Self { key: key.to_owned(), mark, node, merge: false }
+    }
+}
+
 impl Text {
     /// The text as the file has it.
     pub(crate) fn as_written(&self) -> &str {
@@ -149,9 +156,49 @@ impl Document {
         &self.nodes[id.0 as usize]
     }
 
-    /// All ids.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
+    /// The value at `id` and every value below it, in the file's order.
+    pub(crate) fn below(&self, id: NodeId) -> Vec<NodeId> {
+        let (mut found, mut waiting) = (Vec::new(), vec![id]);
+        while let Some(id) = waiting.pop() {
+            found.push(id);
+            match &self.node(id).value {
+                Value::List(items) => waiting.extend(items),
+                Value::Map(entries) => waiting.extend(entries.iter().map(|entry| entry.node)),
+                _ => {}
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// The keys of the map at `id`; none where something else stands.
+    pub(crate) fn entries(&self, id: NodeId) -> &[Entry] {
+        if let Value::Map(entries) = &self.node(id).value { entries } else { &[] }
+    }
+
+    /// The entry of a key of the map at `id`.
+    pub(crate) fn entry(&self, id: NodeId, key: &str) -> Option<&Entry> {
+        self.entries(id).iter().find(|entry| entry.key == key)
+    }
+
+    /// A further value, told in messages as standing where `like` stands.
+    pub(crate) fn add(&mut self, like: NodeId, value: Value) -> NodeId {
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        let Node { mark, parent, .. } = self.node(like).clone();
+        self.nodes.push(Node { mark, value, parent });
+        id
+    }
+
+    /// Makes a map of `entries` the root, told in messages as standing where `like` stands. Every value keeps its path.
+    pub(crate) fn set_root(&mut self, like: NodeId, entries: Vec<Entry>) {
+        let old = self.add(Self::ROOT, self.node(Self::ROOT).value.clone());
+        for node in &mut self.nodes {
+            if let Some((parent @ Self::ROOT, _)) = &mut node.parent {
+                *parent = old;
+            }
+        }
+        let Node { mark, parent, .. } = self.node(like).clone();
+        self.nodes[0] = Node { mark, value: Value::Map(entries), parent };
     }
 
     /// Puts another value in a node's place.
