@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Preview(PreviewArgs),
     /// Tell what the lake holds: tables, rows, files, the last run, and what a rerun would redo.
     Status(StatusArgs),
+    /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
+    Import(ImportArgs),
     /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
     Demo(DemoArgs),
     /// Print the JSON Schema of the config, for editors.
@@ -123,6 +125,15 @@ pub(crate) struct StatusArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The script. It is parsed, never run.
+    pub(crate) script: PathBuf,
+    /// Write the config to this file, which must not exist; else it is printed.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod demo;
 mod exit;
+mod import;
 mod load;
 mod preview;
 mod progress;
@@ -44,6 +45,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Check(args) => check::check(args).await,
             Command::Preview(args) => preview::preview(args).await,
             Command::Status(args) => status::status(args).await,
+            Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {
                 terminal::print(crate::config::json_schema().trim_end());

@@ -7,6 +7,7 @@
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
 mod fault;
+mod import;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is still to use it"))]
 mod incremental;
 mod formats;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
+pub(crate) use import::{ImportError, import};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 pub(crate) use plan::*;
 pub(crate) use project::Choice;

@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod dispositions;
 mod guide;
+mod import;
 mod pagination;
 mod parents;
 mod partitions;

@@ -10,7 +10,7 @@ use crate::config::tree::{Document, Entry, NodeId, Text, Value};
 /// The section that dlt's `rest_api` source belongs to.
 const SECTION: &str = "REST_API";
 /// What each type of `auth` cannot do without.
-const REQUIRED: [(&str, &[&str]); 4] = [
+pub(in crate::config) const REQUIRED: [(&str, &[&str]); 4] = [
     ("bearer", &["token"]),
     ("api_key", &["api_key"]),
     ("http_basic", &["username", "password"]),

@@ -26,7 +26,7 @@ const FOREIGN_KEYS: [&str; 9] = [
 const LAKE_KEYS: [&str; 8] =
     ["options", "compression", "target_file_size", "adopt", "allow_unsafe_store", "publish", "on_schema_change", "compat"];
 /// Credentials by dlt's names, and the store's options they are.
-const OPTIONS: [(&str, &str); 5] = [
+pub(in crate::config) const OPTIONS: [(&str, &str); 5] = [
     ("aws_access_key_id", "aws_access_key_id"),
     ("aws_secret_access_key", "aws_secret_access_key"),
     ("aws_session_token", "aws_session_token"),

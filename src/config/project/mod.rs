@@ -16,6 +16,9 @@ use crate::config::fault::{Fault, Problem, listed, nearest};
 use crate::config::substitute::substitute;
 use crate::config::tree::{Document, Entry, NodeId, Text, Value, join_key};
 
+pub(in crate::config) use credentials::REQUIRED;
+pub(in crate::config) use destination::OPTIONS;
+
 /// Sections of a project file that a run reads.
 const SECTIONS: [&str; 6] = ["sources", "destinations", "pipelines", "datasets", "profiles", "project"];
 /// Sections of dltHub's that a run of one pipeline has no use for, or that lakeward does not have.
