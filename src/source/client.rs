@@ -245,7 +245,8 @@ impl Client {
             Failure::Status { status, headers, is_throttle, .. } => {
                 let retried = &self.plan.retry.statuses;
                 // A throttle is tried again wherever a 429 is.
-                if !retried.contains(status) && !(*is_throttle && retried.contains(&429)) {
+                let is_retried = retried.contains(status) || *is_throttle && retried.contains(&429);
+                if !is_retried {
                     return None;
                 }
                 let appointment = *is_throttle && *status != 503;

@@ -97,7 +97,7 @@ impl Format {
     /// [`FormatError`].
     pub(super) fn apply(&self, json: &str) -> Result<String, FormatError> {
         let is_number = json.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        if self.integer && !(is_number && !json.contains(['.', 'e', 'E'])) {
+        if self.integer && (!is_number || json.contains(['.', 'e', 'E'])) {
             return Err(FormatError::NotInteger);
         }
         let mut text = as_text(json).into_owned();
