@@ -6,6 +6,7 @@
 //! tree to types), `raw` (what the file says), `resolve` (what it means).
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
+mod auth_plan;
 mod fault;
 mod import;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is still to use it"))]
@@ -25,6 +26,7 @@ mod units;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use auth_plan::*;
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
 pub(crate) use import::{ImportError, import};

@@ -8,7 +8,7 @@ use url::Url;
 use crate::base::{JsonPath, Secret};
 use crate::config::request::RequestTemplate;
 use crate::config::rules::{PartialData, Rule};
-use crate::config::{FormatPlan, IncrementalPlan};
+use crate::config::{AuthPlan, FormatPlan, IncrementalPlan, TlsPlan};
 
 /// One whole run.
 #[derive(Debug, Clone)]
@@ -48,49 +48,8 @@ pub(crate) struct ClientPlan {
     pub(crate) allow_hosts: Vec<String>,
     /// Rules on the answers of every endpoint, tried after its own.
     pub(crate) rules: Vec<Rule>,
-}
-
-/// Credentials.
-#[derive(Debug, Clone)]
-pub(crate) enum AuthPlan {
-    /// `type: api_key`.
-    ApiKey {
-        /// Header, query parameter or cookie name; dlt's default is `Authorization`.
-        name: String,
-        /// The key.
-        key: Secret,
-        /// Where it is put.
-        location: KeyLocation,
-        /// Other hosts that are given the credential (`auth.hosts`).
-        hosts: Vec<String>,
-    },
-    /// `type: bearer`.
-    Bearer {
-        /// The token.
-        token: Secret,
-        /// Other hosts that are given the credential (`auth.hosts`).
-        hosts: Vec<String>,
-    },
-    /// `type: http_basic`.
-    HttpBasic {
-        /// User name, may be empty.
-        username: String,
-        /// Password, may be empty.
-        password: Secret,
-        /// Other hosts that are given the credential (`auth.hosts`).
-        hosts: Vec<String>,
-    },
-}
-
-/// Where an API key is put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyLocation {
-    /// A request header.
-    Header,
-    /// A query parameter (dlt's `query` and `param`).
-    Query,
-    /// A cookie.
-    Cookie,
+    /// Certificates besides those of the machine.
+    pub(crate) tls: Option<TlsPlan>,
 }
 
 /// When and how a request is tried again.

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::*;
 
+mod auth;
 mod faults;
 mod incremental;
 mod meaning;

@@ -13,6 +13,7 @@ use crate::base::RedactedUrl;
 use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
 use crate::source::answer::{Ruled, is_throttle};
+use crate::source::auth::Bearing;
 use crate::source::body::{BodyFault, receive, receive_start, unexpected};
 use crate::source::certificate::{certificate_fault, is_unknown_name};
 use crate::source::client::{Call, Client};
@@ -27,6 +28,9 @@ const REDIRECTS_MAX: usize = 5;
 const REASON_BYTES_MAX: usize = 8 << 10;
 /// Bytes of it that rules look into.
 const RULED_BYTES_MAX: usize = 1 << 20;
+
+/// Path segments of pages where people sign in, extension apart.
+const LOGIN_PAGES: [&str; 4] = ["login", "signin", "sign-in", "sign_in"];
 
 /// A page as it came.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(super) enum Failure {
     Status { status: u16, headers: HeaderMap, withheld: bool, preview: String, key: Option<&'static str>, is_throttle: bool },
     /// Whatever the status: a rule, or the API in the body, asks for another attempt.
     Again { status: u16, headers: HeaderMap, why: String, is_throttle: bool, wait: Option<Duration>, preview: String },
+    /// The token that was sent has expired, or so the API says.
+    Expired { status: u16, headers: HeaderMap, preview: String },
     /// No status came.
     NoAnswer { host: String, late: bool, source: reqwest::Error },
     /// The body broke off.
@@ -67,7 +73,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`].
-    pub(super) async fn attempt(&self, call: &Call, request: &PageRequest) -> Result<Answer, Failure> {
+    pub(super) async fn attempt(&self, call: &Call, request: &PageRequest, bearing: &Bearing) -> Result<Answer, Failure> {
         let template = &call.template;
         let place =
             || Place { resource: template.resource.to_string(), page: request.number, url: RedactedUrl::new(&request.url) };
@@ -77,7 +83,7 @@ impl Client {
         };
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let (response, trusted) = self.send(template, request, &url).await?;
+            let (mut response, trusted) = self.send(template, request, bearing, &url).await?;
             self.note(call, response.headers(), trusted);
             if !is_redirect(response.status()) {
                 let withheld = template.credentials.are_given() && !trusted;
@@ -86,6 +92,9 @@ impl Client {
             let to = location(&response, &url).ok_or_else(|| {
                 Failure::Final(Box::new(SourceError::BadLink { place: place(), what: "its redirect".to_owned() }))
             })?;
+            if leads_to_login(&url, &to) || trusted && template.credentials.is_sign_of_expiry(response.status().as_u16(), b"") {
+                return Err(asked_to_log_in(&mut response, template, trusted, &to, place()));
+            }
             template.reach.follow(&url, &to).map_err(|why| refused(&to, why))?;
             let keeps_method = matches!(response.status().as_u16(), 307 | 308);
             if template.method == Method::Post && !keeps_method {
@@ -96,14 +105,20 @@ impl Client {
         Err(refused(&url, "there are more than 5 redirects one after the other"))
     }
 
-    async fn send(&self, template: &Template, request: &PageRequest, url: &Url) -> Result<(reqwest::Response, bool), Failure> {
+    async fn send(
+        &self,
+        template: &Template,
+        request: &PageRequest,
+        bearing: &Bearing,
+        url: &Url,
+    ) -> Result<(reqwest::Response, bool), Failure> {
         let mut dressed = url.clone();
-        let (headers, trusted) = template.dress(&mut dressed, request.body.is_some());
+        let (headers, trusted) = template.dress(&mut dressed, request.body.is_some(), bearing);
         let method = match template.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let http = self.http(url).map_err(|error| Failure::Final(Box::new(error)))?;
+        let http = self.http.client(url, trusted).map_err(|error| Failure::Final(Box::new(error)))?;
         let builder = http.request(method, dressed).headers(headers).timeout(self.plan.page_timeout);
         let builder = match &request.body {
             Some(body) => builder.body(body.clone()),
@@ -132,6 +147,10 @@ impl Client {
             let looked_at = rules.look_at_body(status, response.headers());
             let start = receive_start(&mut response, if looked_at { RULED_BYTES_MAX } else { REASON_BYTES_MAX }).await;
             let headers = std::mem::take(response.headers_mut());
+            if !withheld && template.credentials.is_sign_of_expiry(status, &start) {
+                let preview = redactor.preview(&start[..start.len().min(REASON_BYTES_MAX)]);
+                return Err(Failure::Expired { status, headers, preview });
+            }
             if let Some(rule) = rules.find(status, &headers, &start) {
                 return Ruled { place: place(), url, status, headers, body: &start, redactor, key: template.key }.obey(rule);
             }
@@ -148,6 +167,10 @@ impl Client {
             }
         })?;
         let headers = std::mem::take(response.headers_mut());
+        if !withheld && template.credentials.is_sign_of_expiry(status, &body) {
+            let preview = redactor.preview(&body[..body.len().min(REASON_BYTES_MAX)]);
+            return Err(Failure::Expired { status, headers, preview });
+        }
         if let Some(rule) = rules.find(status, &headers, &body) {
             return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key }.obey(rule);
         }
@@ -171,7 +194,9 @@ impl Failure {
     /// The status that came, if one did.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
-            Self::Status { status, .. } | Self::Again { status, .. } | Self::Empty { status } => Some(*status),
+            Self::Status { status, .. } | Self::Again { status, .. } | Self::Expired { status, .. } | Self::Empty { status } => {
+                Some(*status)
+            }
             Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Gzip(_) | Self::NotJson { .. } => None,
         }
     }
@@ -190,7 +215,7 @@ impl Failure {
     pub(super) fn words(&self, place: &Place, plan: &ClientPlan) -> String {
         match self {
             Self::Final(error) => error.to_string(),
-            Self::Status { status, .. } => format!("page {}: answered {status}", place.page),
+            Self::Status { status, .. } | Self::Expired { status, .. } => format!("page {}: answered {status}", place.page),
             Self::Again { status, why, .. } => format!("page {}: answered {status}, {why}", place.page),
             Self::NoAnswer { host, late, source } => format!("page {}: {}", place.page, no_answer(host, *late, source, plan)),
             Self::Lost { received_bytes, .. } => {
@@ -215,6 +240,9 @@ impl Failure {
                 }
                 _ => SourceError::Refused { place, status, preview },
             },
+            Self::Expired { status, preview, .. } => {
+                SourceError::Credentials { place, status, withheld: false, preview, key: None }
+            }
             Self::NoAnswer { host, late, source } => {
                 let (why, lasting) = (no_answer(&host, late, &source, plan), is_lasting(&source));
                 SourceError::NoAnswer { place, why, attempts, lasting, source }
@@ -227,12 +255,31 @@ impl Failure {
     }
 }
 
+/// A redirect to a page where people sign in: nothing that follows it is a page of records.
+fn asked_to_log_in(response: &mut reqwest::Response, template: &Template, trusted: bool, to: &Url, place: Place) -> Failure {
+    let to = RedactedUrl::new(to);
+    if trusted && template.credentials.can_be_renewed() {
+        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+        return Failure::Expired { status, headers, preview: format!("redirected to {to}") };
+    }
+    Failure::Final(Box::new(SourceError::LoginPage { place, to, key: template.key }))
+}
+
+/// Whether a redirect leads to a sign-in page that the request itself did not go to.
+fn leads_to_login(from: &Url, to: &Url) -> bool {
+    let is_login = |url: &Url| {
+        let path = url.path().to_ascii_lowercase();
+        path.split('/').filter_map(|segment| segment.split('.').next()).any(|name| LOGIN_PAGES.contains(&name))
+    };
+    is_login(to) && !is_login(from)
+}
+
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 /// Where a redirect leads (RFC 9110 §10.2.2), without user information.
-fn location(response: &reqwest::Response, url: &Url) -> Option<Url> {
+pub(super) fn location(response: &reqwest::Response, url: &Url) -> Option<Url> {
     let text = response.headers().get(LOCATION)?.to_str().ok()?;
     let mut to = url.join(text.trim()).ok()?;
     if to.has_host() {
@@ -251,7 +298,7 @@ fn server(headers: &HeaderMap) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn authority(url: &Url) -> String {
+pub(super) fn authority(url: &Url) -> String {
     match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
@@ -260,7 +307,7 @@ fn authority(url: &Url) -> String {
 }
 
 /// What a transport error means, in plain words.
-fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) -> String {
+pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) -> String {
     let io_kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
     if error.is_dns() && is_lasting(error) {
         format!("there is no host of the name in `{host}`")

@@ -2,20 +2,21 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::base::{Clock, RedactedUrl};
 use crate::config::ClientPlan;
 use crate::source::SourceError;
 use crate::source::answer::PartialErrors;
 use crate::source::attempt::{Answer, Failure, is_lasting};
+use crate::source::auth::{Bearing, Means, Tokens};
 use crate::source::error::Place;
 use crate::source::event::{Events, SourceEvent, WaitReason};
+use crate::source::http::Http;
 use crate::source::pace::{Gate, Held, Permits, told_limits};
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
@@ -36,9 +37,9 @@ impl Default for Bounds {
 
 /// What all resources of a client share.
 pub(super) struct Client {
-    /// Without certificates: reading those of the machine takes longer than many a page, and http needs none.
-    plain: reqwest::Client,
-    secure: OnceLock<reqwest::Client>,
+    pub(super) http: Arc<Http>,
+    /// The tokens of all `auth`s that have one.
+    pub(super) tokens: Tokens,
     pub(super) plan: ClientPlan,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) cancel: CancellationToken,
@@ -75,10 +76,17 @@ impl Client {
         events: Events,
         bounds: Bounds,
     ) -> Result<Self, SourceError> {
-        let plain = builder(plan).tls_certs_only([]).build().map_err(|source| SourceError::Setup { source })?;
+        let http = Arc::new(Http::new(plan)?);
+        let means = Means {
+            http: Arc::clone(&http),
+            plan: plan.clone(),
+            clock: Arc::clone(&clock),
+            cancel: cancel.clone(),
+            events: Arc::clone(&events),
+        };
         Ok(Self {
-            plain,
-            secure: OnceLock::new(),
+            http,
+            tokens: Tokens::new(means),
             plan: plan.clone(),
             clock,
             cancel,
@@ -89,21 +97,6 @@ impl Client {
             skew: SkewWatch::default(),
             told_rules: Mutex::default(),
         })
-    }
-
-    /// The HTTP client for `url`'s scheme.
-    ///
-    /// # Errors
-    /// [`SourceError::Setup`] when this machine's certificates cannot be used.
-    pub(super) fn http(&self, url: &Url) -> Result<&reqwest::Client, SourceError> {
-        if url.scheme() != "https" {
-            return Ok(&self.plain);
-        }
-        if let Some(secure) = self.secure.get() {
-            return Ok(secure);
-        }
-        let secure = builder(&self.plan).build().map_err(|source| SourceError::Setup { source })?;
-        Ok(self.secure.get_or_init(|| secure))
     }
 
     /// Learns from an answer of `call` the server's time and, from the API's own hosts, how many requests are left.
@@ -137,12 +130,12 @@ impl Client {
     /// # Errors
     /// What the last attempt failed with, or [`SourceError::Cancelled`].
     pub(super) async fn page(&self, call: &Call, request: &PageRequest) -> Result<Answer, SourceError> {
-        let (mut spent, mut free_retry) = (Spent::default(), true);
+        let (mut spent, mut bearing, mut free_retry) = (Spent::default(), Bearing::default(), true);
         loop {
             let failure = tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(cancelled(call)),
-                tried = self.try_once(call, request, &mut spent) => match tried? {
+                tried = self.try_once(call, request, &mut spent, &mut bearing) => match tried? {
                     Ok(answer) => return Ok(answer),
                     Err(failure) => failure,
                 },
@@ -151,6 +144,13 @@ impl Client {
                 continue;
             }
             let place = place(call, request);
+            if let Failure::Expired { status, headers, preview } = failure {
+                call.template
+                    .credentials
+                    .renew(&mut bearing, &headers, self.clock.instant())
+                    .map_err(|age| SourceError::TokenRefused { place, status, age, preview })?;
+                continue;
+            }
             let Some(patience) = self.patience(&failure) else { return Err(failure.into_error(place, &spent, &self.plan)) };
             let raw_wait = if let Patience::Told { wait, .. } = patience { Some(wait) } else { None };
             match spent.decide(&self.plan.retry, patience, self.clock.random()) {
@@ -179,6 +179,7 @@ impl Client {
         call: &Call,
         request: &PageRequest,
         spent: &mut Spent,
+        bearing: &mut Bearing,
     ) -> Result<Result<Answer, Failure>, SourceError> {
         let Some(permit) = self.permits.acquire().await else { return Err(cancelled(call)) };
         let now = self.clock.instant();
@@ -198,10 +199,11 @@ impl Client {
             held.until += jitter(wait, self.clock.random());
             self.pass(call, now, held).await?;
         }
+        call.template.credentials.take(bearing, &call.template.resource).await?;
         spent.attempts += 1;
         call.requests.fetch_add(1, Ordering::Relaxed);
         let started = self.clock.instant();
-        let tried = self.attempt(call, request).await;
+        let tried = self.attempt(call, request, bearing).await;
         spent.note_attempt(self.clock.instant().duration_since(started));
         match &tried {
             Ok(_) => permit.succeed(),
@@ -241,7 +243,7 @@ impl Client {
     /// How far a failure may be tried again; `None` when it is final.
     fn patience(&self, failure: &Failure) -> Option<Patience> {
         match failure {
-            Failure::Final(_) => None,
+            Failure::Final(_) | Failure::Expired { .. } => None,
             Failure::Status { status, headers, is_throttle, .. } => {
                 let retried = &self.plan.retry.statuses;
                 // A throttle is tried again wherever a 429 is.
@@ -278,25 +280,4 @@ pub(super) fn place(call: &Call, request: &PageRequest) -> Place {
 /// The error of a cancelled fetch.
 pub(super) fn cancelled(call: &Call) -> SourceError {
     SourceError::Cancelled { resource: call.template.resource.to_string() }
-}
-
-fn builder(plan: &ClientPlan) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(plan.connect_timeout)
-        .read_timeout(plan.read_timeout)
-        .pool_max_idle_per_host(plan.concurrency);
-    // A proxy reaches its own loopback, not ours.
-    if is_loopback(plan) { builder.no_proxy() } else { builder }
-}
-
-fn is_loopback(plan: &ClientPlan) -> bool {
-    match plan.base_url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }

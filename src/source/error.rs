@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::base::{ErrorKind, JsonPath, RedactedUrl};
+use crate::source::auth::TokenFault;
 
 /// Where a fault happened: the words every message starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,36 @@ pub(crate) enum SourceError {
         /// What the server said, shortened and redacted.
         preview: String,
         /// The config's key that holds what was refused; `None` when there is none.
+        key: Option<&'static str>,
+    },
+    /// The API refuses a token that was obtained just for it.
+    #[error("{place}: refused with {status} also under a token obtained {} before{}", seconds(*.age), said(.preview))]
+    TokenRefused {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// How old the token is.
+        age: Duration,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// No token was to be had.
+    #[error("`{resource}`: {fault}")]
+    Token {
+        /// The resource's name.
+        resource: String,
+        /// Why not.
+        fault: Box<TokenFault>,
+    },
+    /// A redirect to a page where people sign in.
+    #[error("{place}: redirected to `{to}`, where people sign in")]
+    LoginPage {
+        /// Where.
+        place: Place,
+        /// Where to.
+        to: RedactedUrl,
+        /// The config's key that holds the credential; `None` when there is none.
         key: Option<&'static str>,
     },
     /// A status that is neither success nor worth another try.
@@ -375,7 +406,8 @@ impl SourceError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::BadHeader { .. } => ErrorKind::Config,
-            Self::Credentials { .. } => ErrorKind::Credentials,
+            Self::Credentials { .. } | Self::TokenRefused { .. } | Self::LoginPage { .. } => ErrorKind::Credentials,
+            Self::Token { fault, .. } => fault.kind(),
             Self::NoAnswer { lasting: true, .. } => ErrorKind::Config,
             Self::Unavailable { .. }
             | Self::WaitTooLong { .. }
@@ -426,6 +458,14 @@ impl SourceError {
                     "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired"
                 ));
             }
+            Self::Token { fault, .. } => return fault.hint(),
+            Self::TokenRefused { .. } => {
+                "the token is fresh, so it is a right that is missing: look at the scopes, and at what the client may read"
+            }
+            Self::LoginPage { key: Some(key), .. } => {
+                return Some(format!("the API does not accept what it was sent: look at `{key}` and where its value comes from"));
+            }
+            Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
             Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
             Self::Refused { status: 404 | 410, .. } => "look at `client.base_url` and `endpoint.path`, which make this URL",
             Self::Refused { status: 400 | 405 | 422, .. } => {
@@ -447,6 +487,10 @@ impl SourceError {
         };
         Some(hint.to_owned())
     }
+}
+
+fn seconds(age: Duration) -> String {
+    format!("{} s", age.as_secs())
 }
 
 fn said(preview: &str) -> String {

@@ -41,7 +41,7 @@ pub(super) async fn fetch(
     chain: Chain,
     out: mpsc::Sender<Delivery>,
 ) -> Result<End, SourceError> {
-    let template = Template::new(&client.plan, plan, chain.request)?;
+    let template = Template::new(&client.plan, plan, chain.request, &client.tokens)?;
     let call = Arc::new(Call {
         template,
         requests: AtomicU64::new(0),

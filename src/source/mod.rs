@@ -14,6 +14,7 @@ mod client;
 mod error;
 mod event;
 mod fetch;
+mod http;
 mod link;
 mod pace;
 mod page;

@@ -19,12 +19,7 @@ pub(super) struct Reach {
 impl Reach {
     /// The reach of an endpoint at `endpoint`, whose credentials are `auth`.
     pub(super) fn new(client: &ClientPlan, endpoint: &Url, auth: Option<&AuthPlan>) -> Self {
-        let trusted = match auth {
-            Some(AuthPlan::ApiKey { hosts, .. } | AuthPlan::Bearer { hosts, .. } | AuthPlan::HttpBasic { hosts, .. }) => {
-                hosts.clone()
-            }
-            None => Vec::new(),
-        };
+        let trusted = auth.map(|auth| auth.hosts().to_vec()).unwrap_or_default();
         Self { base: client.base_url.clone(), endpoint: endpoint.origin(), allowed: client.allow_hosts.clone(), trusted }
     }
 

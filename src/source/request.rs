@@ -9,7 +9,7 @@ use url::Url;
 use crate::config::{AuthPlan, ClientPlan, Method, PartialData, Request, RequestData, ResourcePlan, Slot};
 use crate::source::SourceError;
 use crate::source::answer::Rules;
-use crate::source::auth::{Credentials, header_name, hidden, remove_parameters};
+use crate::source::auth::{Bearing, Credentials, Tokens, header_name, hidden, remove_parameters};
 use crate::source::body::Expected;
 use crate::source::paginate::{Place as Where, Position};
 use crate::source::preview::Redactor;
@@ -61,14 +61,20 @@ pub(super) struct PageRequest {
 impl Template {
     /// # Errors
     /// [`SourceError::BadHeader`] when a header of the config cannot be sent.
-    pub(super) fn new(client: &ClientPlan, resource: &ResourcePlan, request: Request) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        client: &ClientPlan,
+        resource: &ResourcePlan,
+        request: Request,
+        tokens: &Tokens,
+    ) -> Result<Self, SourceError> {
         let endpoint = &resource.endpoint;
         let auth = endpoint.auth.as_ref().or(client.auth.as_ref());
+        let credentials = Credentials::new(auth, tokens)?;
         Ok(Self {
             resource: Arc::from(resource.name.as_str()),
             reach: Reach::new(client, &request.url, auth),
-            redactor: Arc::new(Redactor::new(client, endpoint, &request)),
-            credentials: Credentials::new(auth)?,
+            redactor: Arc::new(Redactor::new(client, endpoint, &request).and_learned(credentials.learned())),
+            credentials,
             key: auth.map(|auth| key_of(auth, endpoint.auth.is_some())),
             method: endpoint.method,
             rules: Rules::new(client, endpoint),
@@ -126,7 +132,7 @@ impl Template {
     }
 
     /// Adds to `url` and gives as headers what the host of `url` may have; whether that included the credentials.
-    pub(super) fn dress(&self, url: &mut Url, has_body: bool) -> (HeaderMap, bool) {
+    pub(super) fn dress(&self, url: &mut Url, has_body: bool, bearing: &Bearing) -> (HeaderMap, bool) {
         let trusted = self.reach.trusts(url);
         let mut headers = HeaderMap::new();
         for (name, value) in &self.client_headers {
@@ -140,7 +146,7 @@ impl Template {
             }
         }
         if trusted {
-            self.credentials.apply(url, &mut headers);
+            self.credentials.apply(url, &mut headers, bearing);
         } else {
             self.credentials.strip(url);
         }
@@ -166,6 +172,8 @@ fn key_of(auth: &AuthPlan, of_endpoint: bool) -> &'static str {
         (AuthPlan::Bearer { .. }, true) => "endpoint.auth.token",
         (AuthPlan::HttpBasic { .. }, false) => "client.auth.password",
         (AuthPlan::HttpBasic { .. }, true) => "endpoint.auth.password",
+        (AuthPlan::Token(_), false) => "client.auth",
+        (AuthPlan::Token(_), true) => "endpoint.auth",
     }
 }
 

@@ -4,11 +4,14 @@
 #[path = "../../tests/it/support/fake_api.rs"]
 mod fake_api;
 
+mod auth;
 mod bodies;
 mod harness;
 mod messages;
 mod origins;
-mod paging;
 mod pacing;
+mod paging;
+mod renewal;
 mod retries;
 mod rules;
+mod tls;

@@ -1,6 +1,7 @@
 //! Behaviour, seen from outside: the binary, the lake it leaves, and the order of the house.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod auth;
 mod answers;
 mod bad_input;
 mod cancel;

@@ -43,6 +43,20 @@ pub(crate) struct Client {
     pub(crate) throttle_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
     /// Answers that are errors whatever their status, by the conditions of `response_actions`: short for `action: fail`. Default: none.
     pub(crate) fail_when: Field<Vec<Field<Either<String, ResponseAction>>>>,
+    /// Certificates besides those of the machine, for `https://`.
+    pub(crate) tls: Field<Tls>,
+}
+
+/// Certificates, each as PEM, often by `"${file:…}"`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    /// The client's own certificate, with its chain, shown to the hosts that have the credentials (mutual TLS). Default: none.
+    pub(crate) certificate: Field<Credential>,
+    /// The certificate's private key, not encrypted. Default: it stands in `certificate`.
+    pub(crate) key: Field<Credential>,
+    /// Authorities that may vouch for a server, besides the machine's. Default: none.
+    pub(crate) ca_certificate: Field<Credential>,
 }
 
 /// When and how a request is tried again. Failures to connect and broken answers are retried like the `statuses`.

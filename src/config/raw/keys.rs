@@ -28,6 +28,8 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
         "Auth" => "auth type",
         "ParamForm" => "parameter type",
         "Paginator" => "paginator type",
+        "ClientAuthentication" => "client authentication",
+        "JwtAlgorithm" => "signature algorithm",
         "Location" => "location",
         "FormatName" => "response format",
         "Method" => "method",
@@ -95,6 +97,15 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
             what: key.to_owned(),
             instead: "see `client.timeout`, `client.retry` and `client.headers`",
         }),
+        ("ClientCredentialsAuth", "session") => {
+            Some(Problem::PythonOnly { what: key.to_owned(), instead: "see `client.timeout`, `client.retry` and `client.tls`" })
+        }
+        ("ClientCredentialsAuth" | "RefreshTokenAuth", "scope") => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: "scopes".to_owned() })
+        }
+        ("Client", "certificate" | "key" | "ca_certificate" | "cert" | "verify") => {
+            Some(Problem::MisplacedKey { key: key.to_owned(), home: "client.tls".to_owned() })
+        }
         ("Resource", _) if ENDPOINT_KEYS.contains(&key) => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.{key}") })
         }
@@ -132,7 +143,6 @@ pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
         });
     }
     let not_yet = match name {
-        "Auth" => matches!(variant, "oauth2_client_credentials" | "oauth2" | "oauth_jwt"),
         "Strategy" => matches!(variant, "delete-insert" | "scd2" | "insert-only"),
         "Nested" => matches!(variant, "json" | "flatten" | "tables"),
         _ => false,

@@ -19,8 +19,11 @@ mod scalar;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use auth::{ApiKeyAuth, Auth, Location};
-pub(crate) use client::{Client, RateLimit, Retry, Timeout};
+pub(crate) use auth::{
+    ApiKeyAuth, Auth, ClientAuthentication, ClientCredentialsAuth, ExpiredWhen, JwtAlgorithm, JwtAuth, Location, LoginAuth,
+    LoginThen, RefreshTokenAuth,
+};
+pub(crate) use client::{Client, RateLimit, Retry, Timeout, Tls};
 pub(crate) use endpoint::{CsvTypes, Endpoint, FormatName, InvalidText, JsonRules, Method};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::raw::{self, Field, OneOrMany, Paginator, Scalar, Tagged};
-use crate::config::resolve::{Context, auth, rules};
+use crate::config::resolve::{Context, auth, rules, tls};
 use crate::config::tree::NodeId;
 use crate::config::{ClientPlan, RateLimit, RetryPlan};
 
@@ -36,7 +36,9 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, client: &raw::Client) -> Clie
     let meaning = "the API's address, such as `https://api.example.com`";
     let base_url = cx.required(&client.base_url, id, "base_url", meaning).and_then(|(id, text)| base_url(cx, id, text));
     let headers = auth::headers(cx, &client.headers, &mut |_, _, secret| Some(secret.clone()));
-    let auth = auth::resolve(cx, &client.auth);
+    let fallback = Client::unknown();
+    let auth = auth::resolve(cx, &client.auth, base_url.as_ref().unwrap_or(&fallback.base_url));
+    let tls = client.tls.set().and_then(|(id, tls)| tls::resolve(cx, id, tls));
     let no_timeout = raw::Timeout::default();
     let timeout = client.timeout.get().unwrap_or(&no_timeout);
     let retry = retry(cx, &client.retry);
@@ -64,8 +66,8 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, client: &raw::Client) -> Clie
         concurrency,
         allow_hosts,
         rules,
+        tls,
     });
-    let fallback = Client::unknown();
     Client { plan, base_url: base_url.unwrap_or(fallback.base_url), paginator: client.paginator.clone() }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn resolve(
     };
     let single = names_single_entity(&path.text);
     let request = request::resolve(Texts { cx, names }, path_id, &path, raw, &client.base_url);
-    let auth = auth::resolve(cx, &raw.auth);
+    let auth = auth::resolve(cx, &raw.auth, &client.base_url);
     let paginator = if single && raw.paginator.is_unset() {
         Some(PaginatorPlan::SinglePage)
     } else {

@@ -17,6 +17,7 @@ mod resource;
 mod rules;
 mod table;
 mod template;
+mod tls;
 
 use std::ops::RangeInclusive;
 

@@ -83,6 +83,7 @@ impl Api {
             concurrency: 1,
             allow_hosts: vec![],
             rules: vec![],
+            tls: None,
         };
         Self { reach: Reach::new(&client, &base_url, None), loops }
     }

@@ -195,7 +195,7 @@ impl Case {
     }
 }
 
-async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> Vec<u64> {
+pub(super) async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> Vec<u64> {
     let mut open = Vec::new();
     while let Some(Delivery { page, judge }) = pages.recv().await {
         // A page that is no JSON: a decoder fails, and answers nothing.
@@ -250,6 +250,7 @@ fn client(base_url: url::Url) -> ClientPlan {
         concurrency: 4,
         allow_hosts: Vec::new(),
         rules: Vec::new(),
+        tls: None,
     }
 }
 

@@ -1,11 +1,31 @@
 //! Credentials: from the plan to what a request carries.
+//!
+//! Those that the config has stand here; those that are obtained while the run goes on come from [`TokenSource`]. Both go to trusted
+//! hosts only, which [`crate::source::reach`] knows.
 
+mod answer;
+mod exchange;
+mod fault;
+mod grant;
+mod keep;
+mod token;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::base::Secret;
 use crate::config::{AuthPlan, KeyLocation};
 use crate::source::SourceError;
+use crate::source::auth::token::{Token, TokenSource};
+use crate::source::preview::Learned;
+
+pub(crate) use fault::TokenFault;
+pub(super) use token::{Means, Tokens};
 
 /// What a trusted host is given with every request.
 #[derive(Debug, Clone, Default)]
@@ -14,25 +34,43 @@ pub(super) struct Credentials {
     cookie: Option<HeaderValue>,
     query: Option<(String, Secret)>,
     secret: Option<Secret>,
+    token: Option<Arc<TokenSource>>,
+}
+
+/// What one request is sent with, attempt by attempt, besides what never changes.
+#[derive(Default)]
+pub(super) struct Bearing {
+    token: Option<Arc<Token>>,
+    /// Whether the token was renewed because the API refused it.
+    is_renewed: bool,
 }
 
 impl Credentials {
     /// # Errors
     /// [`SourceError::BadHeader`] when they cannot be written in a header.
-    pub(super) fn new(auth: Option<&AuthPlan>) -> Result<Self, SourceError> {
-        let secret = auth.map(|auth| match auth {
+    pub(super) fn new(auth: Option<&AuthPlan>, tokens: &Tokens) -> Result<Self, SourceError> {
+        match auth {
+            Some(AuthPlan::Token(plan)) => Ok(Self { token: Some(tokens.source(plan)?), ..Self::default() }),
+            _ => Self::fixed(auth),
+        }
+    }
+
+    /// Those that the config has.
+    fn fixed(auth: Option<&AuthPlan>) -> Result<Self, SourceError> {
+        let secret = auth.and_then(|auth| match auth {
             AuthPlan::ApiKey { key: secret, .. }
             | AuthPlan::Bearer { token: secret, .. }
-            | AuthPlan::HttpBasic { password: secret, .. } => secret.clone(),
+            | AuthPlan::HttpBasic { password: secret, .. } => Some(secret.clone()),
+            AuthPlan::Token(_) => None,
         });
         let mut credentials = Self { secret: secret.filter(|secret| !secret.expose().is_empty()), ..Self::default() };
         match auth {
-            None => {}
+            None | Some(AuthPlan::Token(_)) => {}
             Some(AuthPlan::Bearer { token, .. }) => {
                 credentials.header = Some((AUTHORIZATION, hidden(&format!("Bearer {}", token.expose()), "the bearer token")?));
             }
             Some(AuthPlan::HttpBasic { username, password, .. }) => {
-                let value = format!("Basic {}", base64(format!("{username}:{}", password.expose()).as_bytes()));
+                let value = format!("Basic {}", basic(username, password));
                 credentials.header = Some((AUTHORIZATION, hidden(&value, "the user name")?));
             }
             Some(AuthPlan::ApiKey { name, key, location: KeyLocation::Header, .. }) => {
@@ -48,18 +86,62 @@ impl Credentials {
         Ok(credentials)
     }
 
+    /// Sees to it that `bearing` has a token, where one is needed.
+    ///
+    /// # Errors
+    /// [`SourceError::Token`], or [`SourceError::Cancelled`].
+    pub(super) async fn take(&self, bearing: &mut Bearing, resource: &Arc<str>) -> Result<(), SourceError> {
+        let Some(source) = &self.token else { return Ok(()) };
+        bearing.token = Some(source.token(resource).await.map_err(|fault| match fault {
+            TokenFault::Cancelled => SourceError::Cancelled { resource: resource.to_string() },
+            fault => SourceError::Token { resource: resource.to_string(), fault: Box::new(fault) },
+        })?);
+        Ok(())
+    }
+
+    /// Takes the token out of use that the API refused with these `headers`, so that the next attempt has another.
+    ///
+    /// # Errors
+    /// The token's age, when it had been renewed for this very request.
+    pub(super) fn renew(&self, bearing: &mut Bearing, headers: &HeaderMap, now: Instant) -> Result<(), Duration> {
+        let (Some(source), Some(token)) = (&self.token, bearing.token.take()) else { return Err(Duration::ZERO) };
+        if bearing.is_renewed {
+            return Err(token.age(now));
+        }
+        bearing.is_renewed = true;
+        source.reject(&token, headers);
+        Ok(())
+    }
+
+    /// Whether an answer to a request with these credentials tells that its token has expired.
+    pub(super) fn is_sign_of_expiry(&self, status: u16, body: &[u8]) -> bool {
+        self.token.as_ref().is_some_and(|source| source.is_sign_of_expiry(status, body))
+    }
+
+    /// Whether there is a token that can be renewed.
+    pub(super) fn can_be_renewed(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// The secrets that came while the run went on.
+    pub(super) fn learned(&self) -> Option<Arc<Learned>> {
+        self.token.as_ref().map(|source| Arc::clone(&source.learned))
+    }
+
     /// Writes them into a request, over whatever stands in their place.
-    pub(super) fn apply(&self, url: &mut Url, headers: &mut HeaderMap) {
+    pub(super) fn apply(&self, url: &mut Url, headers: &mut HeaderMap, bearing: &Bearing) {
+        let of_token = bearing.token.as_ref().and_then(|token| token.header_for(url));
+        if let Some((name, value)) = of_token.filter(|(name, _)| *name != COOKIE) {
+            headers.insert(name.clone(), value.clone());
+        }
+        if let Some((_, value)) = of_token.filter(|(name, _)| *name == COOKIE) {
+            add_cookie(headers, value);
+        }
         if let Some((name, value)) = &self.header {
             headers.insert(name.clone(), value.clone());
         }
         if let Some(value) = &self.cookie {
-            let joined = headers.get(COOKIE).and_then(|old| {
-                let mut both = HeaderValue::from_bytes(&[old.as_bytes(), b"; ", value.as_bytes()].concat()).ok()?;
-                both.set_sensitive(true);
-                Some(both)
-            });
-            headers.insert(COOKIE, joined.unwrap_or_else(|| value.clone()));
+            add_cookie(headers, value);
         }
         if let Some((name, key)) = &self.query {
             remove_parameters(url, |key, _| key == name);
@@ -72,11 +154,14 @@ impl Credentials {
         if let Some(secret) = &self.secret {
             remove_parameters(url, |_, value| value == secret.expose());
         }
+        if let Some(source) = &self.token {
+            remove_parameters(url, |_, value| source.learned.has(value));
+        }
     }
 
     /// Whether there are any.
     pub(super) fn are_given(&self) -> bool {
-        self.header.is_some() || self.cookie.is_some() || self.query.is_some()
+        self.header.is_some() || self.cookie.is_some() || self.query.is_some() || self.token.is_some()
     }
 }
 
@@ -109,18 +194,18 @@ pub(super) fn hidden(value: &str, what: &str) -> Result<HeaderValue, SourceError
     Ok(value)
 }
 
-/// RFC 4648 base64 with padding, for RFC 7617.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let letter = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= group.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
+/// User name and password as RFC 7617 writes them after `Basic `.
+pub(super) fn basic(username: &str, password: &Secret) -> String {
+    STANDARD.encode(format!("{username}:{}", password.expose()))
+}
+
+fn add_cookie(headers: &mut HeaderMap, value: &HeaderValue) {
+    let joined = headers.get(COOKIE).and_then(|old| {
+        let mut both = HeaderValue::from_bytes(&[old.as_bytes(), b"; ", value.as_bytes()].concat()).ok()?;
+        both.set_sensitive(true);
+        Some(both)
+    });
+    headers.insert(COOKIE, joined.unwrap_or_else(|| value.clone()));
 }
 
 #[cfg(test)]
@@ -130,7 +215,7 @@ mod tests {
     fn check(auth: AuthPlan, url: &str, expected: &str) {
         let (mut url, mut headers) = (url.parse::<Url>().unwrap(), HeaderMap::new());
         headers.insert(COOKIE, "a=b".parse().unwrap());
-        Credentials::new(Some(&auth)).unwrap().apply(&mut url, &mut headers);
+        Credentials::fixed(Some(&auth)).unwrap().apply(&mut url, &mut headers, &Bearing::default());
         let auth = headers.get("authorization").map_or("", |v| v.to_str().unwrap());
         assert_eq!(format!("{url} [{auth}] [{}]", headers[COOKIE].to_str().unwrap()), expected);
     }
@@ -151,18 +236,14 @@ mod tests {
 
     #[test]
     fn basic_credentials_are_base64() {
-        for (text, expected) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==")]
-        {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        let basic = AuthPlan::HttpBasic { username: "u".into(), password: Secret::new("ü"), hosts: vec![] };
-        check(basic, "http://a.test/", "http://a.test/ [Basic dTrDvA==] [a=b]");
+        assert_eq!(basic("Aladdin", &Secret::new("open sesame")), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        let plan = AuthPlan::HttpBasic { username: "u".into(), password: Secret::new("ü"), hosts: vec![] };
+        check(plan, "http://a.test/", "http://a.test/ [Basic dTrDvA==] [a=b]");
     }
 
     #[test]
     fn a_key_with_a_line_break_is_refused_without_being_shown() {
-        let error = Credentials::new(Some(&AuthPlan::Bearer { token: Secret::new("a\nb"), hosts: vec![] })).unwrap_err();
+        let error = Credentials::fixed(Some(&AuthPlan::Bearer { token: Secret::new("a\nb"), hosts: vec![] })).unwrap_err();
         assert!(error.to_string().starts_with("the bearer token cannot be sent"), "{error}");
     }
 }

@@ -1,13 +1,19 @@
 //! Credentials, headers and the hosts that may have them.
 
+mod jwt;
+mod login;
+mod token;
+
+use url::Url;
+
 use crate::base::Secret;
 use crate::config::raw::{self, Auth, Credential, Entries, Field, Location, Tagged};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
-use crate::config::{AuthPlan, KeyLocation, Problem};
+use crate::config::{AuthPlan, KeyLocation, Problem, TokenPlan};
 
 /// The credentials of an `auth` key; `None` without them, or when a fault was recorded.
-pub(crate) fn resolve(cx: Context<'_>, field: &Field<Tagged<Auth>>) -> Option<AuthPlan> {
+pub(crate) fn resolve(cx: Context<'_>, field: &Field<Tagged<Auth>>, base: &Url) -> Option<AuthPlan> {
     let (id, Tagged(auth)) = field.set()?;
     match auth {
         Auth::Bearer(auth) => {
@@ -26,7 +32,15 @@ pub(crate) fn resolve(cx: Context<'_>, field: &Field<Tagged<Auth>>) -> Option<Au
             }
             Some(AuthPlan::HttpBasic { username, password: password?, hosts })
         }
+        Auth::ClientCredentials(auth) => token::client_credentials(cx, id, auth).map(boxed),
+        Auth::RefreshToken(auth) => token::refresh_token(cx, id, auth).map(boxed),
+        Auth::Jwt(auth) => jwt::resolve(cx, id, auth).map(boxed),
+        Auth::Login(auth) => login::resolve(cx, id, auth, base).map(boxed),
     }
+}
+
+fn boxed(plan: TokenPlan) -> AuthPlan {
+    AuthPlan::Token(Box::new(plan))
 }
 
 fn api_key(cx: Context<'_>, id: NodeId, auth: &raw::ApiKeyAuth) -> Option<AuthPlan> {
@@ -99,7 +113,7 @@ pub(crate) fn headers(
 }
 
 /// RFC 9110's `token`.
-fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 

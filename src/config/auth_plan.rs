@@ -1,0 +1,261 @@
+//! The settled forms of `auth` and `client.tls`: what a request carries to be let in, and how a token is obtained.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jsonwebtoken::EncodingKey;
+use url::Url;
+
+use crate::base::{JsonPath, Secret};
+use crate::config::Method;
+
+/// Credentials. Equal ones share one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AuthPlan {
+    /// `type: api_key`.
+    ApiKey {
+        /// Header, query parameter or cookie name; dlt's default is `Authorization`.
+        name: String,
+        /// The key.
+        key: Secret,
+        /// Where it is put.
+        location: KeyLocation,
+        /// Other hosts that are given the credential (`auth.hosts`).
+        hosts: Vec<String>,
+    },
+    /// `type: bearer`.
+    Bearer {
+        /// The token.
+        token: Secret,
+        /// Other hosts that are given the credential (`auth.hosts`).
+        hosts: Vec<String>,
+    },
+    /// `type: http_basic`.
+    HttpBasic {
+        /// User name, may be empty.
+        username: String,
+        /// Password, may be empty.
+        password: Secret,
+        /// Other hosts that are given the credential (`auth.hosts`).
+        hosts: Vec<String>,
+    },
+    /// The types whose token is obtained while the run goes on.
+    Token(Box<TokenPlan>),
+}
+
+impl AuthPlan {
+    /// Other hosts that are given the credential.
+    pub(crate) fn hosts(&self) -> &[String] {
+        match self {
+            Self::ApiKey { hosts, .. } | Self::Bearer { hosts, .. } | Self::HttpBasic { hosts, .. } => hosts,
+            Self::Token(plan) => &plan.hosts,
+        }
+    }
+}
+
+/// Where an API key is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyLocation {
+    /// A request header.
+    Header,
+    /// A query parameter (dlt's `query` and `param`).
+    Query,
+    /// A cookie.
+    Cookie,
+}
+
+/// A token: how it is obtained, sent, and known to have expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenPlan {
+    /// How it is obtained.
+    pub(crate) grant: Grant,
+    /// How it is sent.
+    pub(crate) carried: Carried,
+    /// Its life where the answer tells none; `None`: until the API refuses it.
+    pub(crate) default_life: Option<Duration>,
+    /// Answers besides 401 that tell that it has expired.
+    pub(crate) expired_when: Vec<ExpiredRule>,
+    /// Other hosts that are given the token.
+    pub(crate) hosts: Vec<String>,
+}
+
+/// How a token is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// In a header, after a prefix such as `Bearer `.
+    Header {
+        /// The header's name.
+        name: String,
+        /// What stands before the token.
+        prefix: String,
+    },
+    /// As the cookies that the login's answer set.
+    Cookies,
+}
+
+/// How a token is obtained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Grant {
+    /// RFC 6749 §4.4.
+    ClientCredentials {
+        /// Used first.
+        access_token: Option<Secret>,
+        /// Who asks, and where.
+        client: OAuthClient,
+    },
+    /// RFC 6749 §6.
+    RefreshToken {
+        /// The config's; a later one may be kept in `file`.
+        refresh_token: Secret,
+        /// Where a rotated one is kept.
+        file: PathBuf,
+        /// Who asks, and where.
+        client: OAuthClient,
+    },
+    /// RFC 7523 §2.1.
+    Jwt(JwtPlan),
+    /// A request whose answer has the token.
+    Login(LoginPlan),
+}
+
+/// An OAuth 2 client and its token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OAuthClient {
+    /// The token endpoint.
+    pub(crate) url: Url,
+    /// The client's name.
+    pub(crate) id: Secret,
+    /// Its password; public clients have none.
+    pub(crate) secret: Option<Secret>,
+    /// Whether both go into an `Authorization` header instead of the form (RFC 6749 §2.3.1).
+    pub(crate) in_header: bool,
+    /// What is asked for.
+    pub(crate) scopes: Vec<String>,
+    /// Further form fields, winning over the standard ones.
+    pub(crate) data: Vec<(String, Secret)>,
+}
+
+/// A signed assertion and the endpoint that takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JwtPlan {
+    /// The token endpoint.
+    pub(crate) url: Url,
+    /// The private key as PEM; a signature was made with it.
+    pub(crate) key: Secret,
+    /// How it signs.
+    pub(crate) algorithm: JwtAlgorithm,
+    /// `kid`.
+    pub(crate) key_id: Option<String>,
+    /// `iss`.
+    pub(crate) issuer: String,
+    /// `sub`.
+    pub(crate) subject: String,
+    /// `aud`.
+    pub(crate) audience: String,
+    /// `scope`.
+    pub(crate) scopes: Vec<String>,
+    /// Headers of the token request.
+    pub(crate) headers: Vec<(String, Secret)>,
+}
+
+/// A signature of RFC 7518 §3.1 or RFC 8037.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JwtAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// With SHA-384.
+    Rs384,
+    /// With SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// With SHA-384.
+    Ps384,
+    /// With SHA-512.
+    Ps512,
+    /// ECDSA with P-256.
+    Es256,
+    /// ECDSA with P-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl JwtAlgorithm {
+    /// The same for the library that signs.
+    pub(crate) fn of_library(self) -> jsonwebtoken::Algorithm {
+        use jsonwebtoken::Algorithm as A;
+        match self {
+            Self::Rs256 => A::RS256,
+            Self::Rs384 => A::RS384,
+            Self::Rs512 => A::RS512,
+            Self::Ps256 => A::PS256,
+            Self::Ps384 => A::PS384,
+            Self::Ps512 => A::PS512,
+            Self::Es256 => A::ES256,
+            Self::Es384 => A::ES384,
+            Self::EdDsa => A::EdDSA,
+        }
+    }
+
+    /// A private key in PEM as that library takes it.
+    ///
+    /// # Errors
+    /// It is of another kind, or damaged.
+    pub(crate) fn key(self, pem: &Secret) -> Result<EncodingKey, jsonwebtoken::errors::Error> {
+        let pem = pem.expose().as_bytes();
+        match self {
+            Self::Es256 | Self::Es384 => EncodingKey::from_ec_pem(pem),
+            Self::EdDsa => EncodingKey::from_ed_pem(pem),
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => EncodingKey::from_rsa_pem(pem),
+        }
+    }
+}
+
+/// A login request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoginPlan {
+    /// Where it goes.
+    pub(crate) url: Url,
+    /// GET or POST.
+    pub(crate) method: Method,
+    /// What it says.
+    pub(crate) body: LoginBody,
+    /// Its headers.
+    pub(crate) headers: Vec<(String, Secret)>,
+    /// Where the answer has the token; without it, the answer's cookies are the token.
+    pub(crate) token_path: Option<JsonPath>,
+    /// Where the answer tells the token's life or end.
+    pub(crate) expires_in_path: Option<JsonPath>,
+}
+
+/// The body of a login request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LoginBody {
+    /// None.
+    None,
+    /// JSON text, and the secrets in it.
+    Json(Secret, Vec<Secret>),
+    /// Form fields.
+    Form(Vec<(String, Secret)>),
+}
+
+/// An answer that tells that the token has expired: everything given must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExpiredRule {
+    /// The status.
+    pub(crate) status: Option<u16>,
+    /// A text in the body; ASCII case does not count.
+    pub(crate) text: Option<String>,
+    /// A path in the JSON body, and the text of the value there; without one, any but null.
+    pub(crate) json: Option<(JsonPath, Option<String>)>,
+}
+
+/// Certificates of TLS, all as PEM that a client was built with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsPlan {
+    /// The client's certificate chain and its private key.
+    pub(crate) identity: Option<Secret>,
+    /// Further authorities that may vouch for the server.
+    pub(crate) authorities: Option<Secret>,
+}

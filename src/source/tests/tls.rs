@@ -1,0 +1,127 @@
+//! Certificates: the config's authority vouches for a server, and the client's own certificate is shown to trusted hosts only.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use super::fake_api::ids;
+use super::harness::*;
+use crate::base::{ErrorKind, Secret};
+use crate::config::{AuthPlan, PaginatorPlan, TlsPlan};
+
+const AUTHORITY: &str = include_str!("../../../tests/fixtures/keys/tls-ca.pem");
+const SERVER: &str = include_str!("../../../tests/fixtures/keys/tls-server.pem");
+const SERVER_KEY: &str = include_str!("../../../tests/fixtures/keys/tls-server.key.pem");
+const CLIENT: &str = include_str!("../../../tests/fixtures/keys/tls-client.pem");
+const CLIENT_KEY: &str = include_str!("../../../tests/fixtures/keys/tls-client.key.pem");
+
+/// A server over TLS that wishes for a client's certificate, and notes whether one came.
+struct TlsApi {
+    host: String,
+    certified: Arc<Mutex<Vec<bool>>>,
+}
+
+impl TlsApi {
+    /// Answers every request with what `reply` makes of having seen a certificate: a status line's rest, and a `Location` or nothing.
+    async fn start(reply: impl Fn(bool) -> (&'static str, String) + Send + 'static) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(AUTHORITY.as_bytes()).unwrap()).unwrap();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build().unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(SERVER.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(SERVER_KEY.as_bytes()).unwrap();
+        let config = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = Self { host: listener.local_addr().unwrap().to_string(), certified: Arc::default() };
+        let certified = Arc::clone(&api.certified);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut head = Vec::new();
+                while !head.windows(4).any(|end| end == b"\r\n\r\n")
+                    && stream.read_buf(&mut head).await.is_ok_and(|read| read > 0)
+                {}
+                let has_certificate = stream.get_ref().1.peer_certificates().is_some();
+                certified.lock().unwrap().push(has_certificate);
+                let (status, location) = reply(has_certificate);
+                let body = ids(0..3);
+                let text = format!(
+                    "HTTP/1.1 {status}\r\n{location}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(text.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        api
+    }
+
+    fn seen(&self) -> Vec<bool> {
+        self.certified.lock().unwrap().clone()
+    }
+
+    fn case(&self, tls: Option<TlsPlan>) -> Case {
+        Case::at(&format!("https://{}", self.host), PaginatorPlan::SinglePage).with(|case| {
+            case.client.auth = None;
+            case.client.tls = tls;
+            case.client.retry.max_retries = 0;
+        })
+    }
+}
+
+fn plan(with_identity: bool) -> Option<TlsPlan> {
+    let identity = with_identity.then(|| Secret::new(format!("{CLIENT}{CLIENT_KEY}")));
+    Some(TlsPlan { identity, authorities: Some(Secret::new(AUTHORITY)) })
+}
+
+fn only_certified(has_certificate: bool) -> (&'static str, String) {
+    (if has_certificate { "200 OK" } else { "403 Forbidden" }, String::new())
+}
+
+#[tokio::test]
+async fn the_clients_certificate_lets_it_in() {
+    let api = TlsApi::start(only_certified).await;
+    let outcome = api.case(plan(true)).read().await;
+    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+    assert_eq!(api.seen(), [true]);
+    let outcome = api.case(plan(false)).read().await;
+    assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Credentials);
+    assert_eq!(api.seen(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_refused() {
+    let api = TlsApi::start(only_certified).await;
+    let outcome = api.case(None).read().await;
+    assert!(outcome.error().contains("the TLS certificate of"), "{}", outcome.error());
+    assert_eq!(api.seen(), [false; 0]);
+}
+
+#[tokio::test]
+async fn e_30_the_clients_certificate_is_not_shown_to_a_second_origin() {
+    let evil = TlsApi::start(|_| ("200 OK", String::new())).await;
+    let to = format!("location: https://{}/steal\r\n", evil.host);
+    let api = TlsApi::start(move |_| ("302 Found", to.clone())).await;
+    let allow = vec![evil.host.clone()];
+    let outcome = api.case(plan(true)).with(|case| case.client.allow_hosts = allow).read().await;
+    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+    assert_eq!((api.seen(), evil.seen()), (vec![true], vec![false]));
+
+    // A token endpoint elsewhere is no trusted host either.
+    let token = TlsApi::start(|_| ("400 Bad Request", String::new())).await;
+    let url = format!("https://{}/token", token.host).parse().unwrap();
+    let credentials = super::auth::client_credentials(&super::fake_api::FakeApi::start());
+    let crate::config::Grant::ClientCredentials { client, .. } = credentials.grant.clone() else { panic!() };
+    let client = crate::config::OAuthClient { url, ..client };
+    let grant = crate::config::Grant::ClientCredentials { access_token: None, client };
+    let auth = AuthPlan::Token(Box::new(crate::config::TokenPlan { grant, ..credentials }));
+    let outcome = api.case(plan(true)).with(|case| case.client.auth = Some(auth)).read().await;
+    assert!(outcome.error().contains("refused with 400"), "{}", outcome.error());
+    assert_eq!(token.seen(), [false]);
+}
