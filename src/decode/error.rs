@@ -238,6 +238,25 @@ impl DecodeError {
         self
     }
 
+    /// Advice for the operator.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotRecords { actual: "null", .. } => {
+                "when null means that there are no records, set `endpoint.records: {optional: true}`"
+            }
+            Self::NotRecords { actual: "string" | "number" | "boolean", .. } => {
+                "values become records with `endpoint.records: {wrap: COLUMN}`"
+            }
+            Self::NotUtf8 { .. } | Self::NotText { .. } => {
+                "set `endpoint.response_format: {encoding: NAME}`, or `invalid_utf8: replace` to read it with gaps"
+            }
+            Self::Syntax { .. } | Self::Empty { .. } => {
+                "when the body is no JSON, or has something around it, say what it is in `endpoint.response_format`"
+            }
+            _ => return None,
+        })
+    }
+
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {

@@ -226,6 +226,13 @@ impl RunError {
     pub(crate) fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Source(error) => return error.hint().into_iter().collect(),
+            Self::Decode(error) => return error.hint().map(str::to_owned).into_iter().collect(),
+            Self::Rejected { first, .. } if first.actual == "a broken line" || first.expected.contains(" fields at byte ") => {
+                "`on_reject: quarantine` keeps such lines aside; `response_format` says how they are read"
+            }
+            Self::Rejected { first, .. } if first.path == "$" && first.expected == "an object" => {
+                "values become records with `endpoint.records: {wrap: COLUMN}`"
+            }
             Self::Rejected { first, .. } if first.actual == "nothing" => {
                 "every record needs it: is it the member's exact name, as `preview` shows it? `on_reject: quarantine` keeps such records aside"
             }

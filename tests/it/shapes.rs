@@ -27,6 +27,20 @@ fn check(endpoint: &str, kind: &'static str, body: impl Into<Vec<u8>>, expected:
 }
 
 #[test]
+fn e_44_what_holds_no_records_fails_with_what_to_write() {
+    let wrong = |endpoint: &str, body: &str, words: &[&str]| {
+        let (sandbox, ended) = run(endpoint, "", "application/json", body);
+        ended.failed_with(3, words);
+        assert!(sandbox.data_files().is_empty());
+    };
+    wrong("data_selector: data", r#"{"data":null}"#, &["has null", "hint: ", "{optional: true}"]);
+    wrong("data_selector: data", r#"{"data":["x"]}"#, &["should be an object, found string", "hint: ", "{wrap: COLUMN}"]);
+    wrong("data_selector: dta", r#"{"data":[]}"#, &["has nothing at `$.dta`", "at its top are `data`"]);
+    check("data_selector: data, records: {wrap: tag}", "application/json", r#"{"data":["x"]}"#, &[json!({"tag": "x"})]);
+    check("data_selector: data, records: {single: true}", "application/json", r#"{"data":{"id":1}}"#, &[json!({"id": 1})]);
+}
+
+#[test]
 fn e_45_records_come_from_maps_and_from_any_json_path() {
     let map = r#"{"rates":{"EUR":{"rate":1.5},"USD":{"rate":2.5}}}"#;
     check(
@@ -53,7 +67,7 @@ fn e_45_records_come_from_maps_and_from_any_json_path() {
 fn e_54_a_broken_line_fails_the_run_or_is_quarantined() {
     let body = "{\"id\":1}\n{\"id\":2,}\n{\"id\":3}\n";
     let (sandbox, ended) = run("response_format: ndjson", "", "application/x-ndjson", body);
-    ended.failed_with(3, &["byte 16 of the page, in line 2"]);
+    ended.failed_with(3, &["byte 17 of the page, in line 2"]);
     assert!(sandbox.data_files().is_empty());
     let (sandbox, ended) = run("response_format: ndjson", "on_reject: quarantine", "application/x-ndjson", body);
     assert_eq!(ended.code(), Some(0), "{ended}");

@@ -9,6 +9,9 @@ use encoding_rs::{Encoding, UTF_8};
 use crate::config::FormatPlan;
 use crate::decode::format::Unreadable;
 
+/// The byte order mark of UTF-8, decoded.
+const MARK: char = '\u{feff}';
+
 /// The text of `bytes`, and how many of its characters stand for bytes that mean nothing.
 ///
 /// # Errors
@@ -20,16 +23,19 @@ pub(super) fn decode<'p>(
 ) -> Result<(Cow<'p, str>, u64), Unreadable> {
     let marked = Encoding::for_bom(&bytes).map(|(encoding, _)| encoding);
     let declared = marked.or(plan.encoding).filter(|&encoding| encoding != UTF_8);
-    let invalid = match (declared, std::str::from_utf8(&bytes)) {
-        (None, Ok(_)) => {
-            // Checked just before.
-            let text = match bytes {
-                Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
-                Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
-            };
-            return text.map(|text| (without_mark(text), 0)).map_err(Unreadable::NotUtf8);
-        }
-        (_, checked) => checked.err(),
+    let (bytes, invalid) = match bytes {
+        bytes if declared.is_some() => (bytes, None),
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => return Ok((Cow::Borrowed(text.strip_prefix(MARK).unwrap_or(text)), 0)),
+            Err(error) => (Cow::Borrowed(bytes), Some(error)),
+        },
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => return Ok((Cow::Owned(text.strip_prefix(MARK).map(str::to_owned).unwrap_or(text)), 0)),
+            Err(error) => {
+                let invalid = error.utf8_error();
+                (Cow::Owned(error.into_bytes()), Some(invalid))
+            }
+        },
     };
     let by_header = content_type.and_then(charset).filter(|_| plan.encoding.is_none());
     let encoding = declared.or(by_header).unwrap_or(UTF_8);
@@ -41,13 +47,6 @@ pub(super) fn decode<'p>(
     }
     let replaced = if is_broken { text.matches(char::REPLACEMENT_CHARACTER).count() as u64 } else { 0 };
     Ok((Cow::Owned(text.into_owned()), replaced))
-}
-
-fn without_mark(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Cow::Owned(text) => Cow::Owned(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
-    }
 }
 
 /// The charset of a `Content-Type`, if it names one.
