@@ -46,7 +46,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Refresh the tables: fetch every resource, then publish all of it in one commit.
     Run(RunArgs),
-    /// Read and check the config; with --online also send one request a resource.
+    /// Read and check the config; with --online also ask the API.
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
     Preview(PreviewArgs),
@@ -101,9 +101,12 @@ pub(crate) struct CheckArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
-    /// Send one request a resource and decode its answer; write nothing.
+    /// Request the first page of every resource, and up to two more where the paginator is detected; write no table.
     #[arg(long)]
     pub(crate) online: bool,
+    /// With --online: write what was detected into the config file.
+    #[arg(long, requires = "online")]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod keep;
 mod demo;
 mod exit;
 mod import;

@@ -1,6 +1,6 @@
 //! Live progress on stderr: a line a resource on a terminal, plain lines elsewhere, JSON lines on request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::args::LogFormat;
 use crate::cli::terminal;
 use crate::cli::waits::Waits;
+use crate::config::{paginator_words, path_words};
 use crate::pipeline::{Event, Events};
 use crate::report;
 use crate::source::SourceEvent;
@@ -28,6 +29,8 @@ struct State {
     style: Style,
     resources: HashMap<Arc<str>, Counters>,
     waits: Waits,
+    /// What was told as detected, by resource and key.
+    detected: HashSet<(Arc<str>, &'static str)>,
 }
 
 enum Style {
@@ -57,7 +60,14 @@ impl Progress {
             }
             LogFormat::Text => Style::Plain,
         };
-        Self { shared: Arc::new(Mutex::new(State { style, resources: HashMap::new(), waits: Waits::default() })) }
+        Self {
+            shared: Arc::new(Mutex::new(State {
+                style,
+                resources: HashMap::new(),
+                waits: Waits::default(),
+                detected: HashSet::new(),
+            })),
+        }
     }
 
     /// Where a run sends its events.
@@ -103,6 +113,12 @@ impl State {
                     report::counted(files as u64, "file")
                 )),
             },
+            Event::Source(SourceEvent::Detected { resource, detected }) => {
+                self.detected(&resource, "paginator", &paginator_words(&detected.plan), &detected.from);
+            }
+            Event::Detected { resource, data_selector } => {
+                self.detected(&resource, "data_selector", &path_words(&data_selector), "page 1");
+            }
             Event::Source(SourceEvent::Warning { resource, text }) => self.warn(Some(&resource), &text),
             Event::Warning { resource, text } => self.warn(resource.as_ref(), &text),
         }
@@ -160,6 +176,22 @@ impl State {
             }
             Style::Plain => terminal::say(&format!("{resource}: {text}")),
             Style::Json => terminal::event(kind, [("resource", json!(&**resource))].into_iter().chain(facts.iter().cloned())),
+        }
+    }
+
+    /// What the config leaves open and the API answered, told once a resource.
+    fn detected(&mut self, resource: &Arc<str>, key: &'static str, value: &str, from: &str) {
+        if !self.detected.insert((Arc::clone(resource), key)) {
+            return;
+        }
+        match &self.style {
+            Style::Json => terminal::event(
+                "detected",
+                [("resource", json!(&**resource)), ("key", json!(key)), ("value", json!(value)), ("from", json!(from))],
+            ),
+            Style::Live(_) | Style::Plain => {
+                terminal::say(&format!("{resource}: detected {key} {value} from {from}; write it into the config to keep it"));
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
 mod auth_plan;
+mod edit;
 mod fault;
 mod import;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is still to use it"))]
@@ -19,6 +20,7 @@ mod read;
 mod request;
 mod resolve;
 mod rules;
+mod spell;
 mod substitute;
 mod tree;
 mod units;
@@ -27,6 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use auth_plan::*;
+pub(crate) use edit::{Keep, keep_detected};
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
 pub(crate) use import::{ImportError, import};
@@ -35,6 +38,7 @@ pub(crate) use plan::*;
 pub(crate) use project::Choice;
 pub(crate) use request::{BindError, Binding, Request, RequestData};
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
+pub(crate) use spell::{paginator_words, path_words};
 
 /// What a config is read from. Nothing else of the outside is looked at.
 pub(crate) struct Inputs<'a> {

@@ -161,6 +161,8 @@ pub(crate) struct EndpointPlan {
     pub(crate) records: Option<RecordsPlan>,
     /// How the next page is found.
     pub(crate) paginator: PaginatorPlan,
+    /// What was settled in a way that may surprise, in words.
+    pub(crate) warning: Option<String>,
     /// Credentials instead of the client's.
     pub(crate) auth: Option<AuthPlan>,
     /// Incremental loading.
@@ -225,7 +227,7 @@ pub(crate) enum Slot {
 /// dlt's paginators with their fields and defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PaginatorPlan {
-    /// Nothing was declared: one request, refused when the answer shows signs of more pages.
+    /// Nothing was declared: detected on the first page and proven by the second, or refused.
     Undeclared,
     /// One request.
     SinglePage,
@@ -294,6 +296,8 @@ pub(crate) struct StopRules {
     pub(crate) stop_after_empty_page: bool,
     /// A boolean that tells whether there is more.
     pub(crate) has_more_path: Option<JsonPath>,
+    /// Go on when rows seem to move while pages are read.
+    pub(crate) allow_drift: bool,
 }
 
 /// Where an API's total stands, and whether a page may lack it.

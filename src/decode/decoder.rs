@@ -41,6 +41,8 @@ pub(crate) struct DecodePlan {
     pub(crate) wanted: Vec<JsonPath>,
     /// Whether to look for signs of more pages.
     pub(crate) look_for_more_pages: bool,
+    /// Whether to hash each record.
+    pub(crate) record_hashes: bool,
     /// The declared schema.
     pub(crate) declared: Option<DeclaredSchema>,
     /// Columns whose null or absence makes a record a reject.
@@ -65,6 +67,11 @@ impl Decoder {
     pub(crate) fn new(mut plan: DecodePlan) -> Self {
         plan.records = plan.records.map(JsonPath::without_last_every);
         Self { plan, found: OnceLock::new() }
+    }
+
+    /// Where page 1 had its records, if the plan does not say and it is decoded.
+    pub(crate) fn found(&self) -> Option<&JsonPath> {
+        self.found.get()
     }
 
     /// Decodes a page into rows of a schema that is `so_far` or wider. Pages may be decoded at the same time and in any order
@@ -212,18 +219,20 @@ impl Decoder {
     fn fill(&self, text: &str, path: &JsonPath, page: u64, so_far: &TableSchema) -> Outcome<(Filled, Findings)> {
         let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
-        let mut rows = Rows::new(&fresh, &known, page);
+        let hashes = || self.plan.record_hashes.then(Vec::new);
+        let mut rows = Rows::new(&fresh, &known, page, hashes());
         let mut findings = self.read(text, path, &mut rows)?;
         let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
         let mut schema = rows.columns.columns();
         if !known.is_empty() && schema != so_far.columns {
             // A record may have widened a column before it was found not to fit.
-            rows = Rows::new(&fresh, &known, page);
+            rows = Rows::new(&fresh, &known, page, hashes());
             findings = self.read(text, path, &mut rows)?;
             schema = rows.columns.columns();
         }
-        let Rows { columns, rows, records, rejects, duplicates, .. } = rows;
-        Ok((Filled { columns, schema, rows, records, rejects, duplicates }, findings))
+        let Rows { columns, rows, records, rejects, duplicates, hashes, .. } = rows;
+        let hashes = hashes.unwrap_or_default();
+        Ok((Filled { columns, schema, rows, records, rejects, duplicates, hashes }, findings))
     }
 
     fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
@@ -288,6 +297,7 @@ struct Filled {
     records: u64,
     rejects: Vec<Reject>,
     duplicates: u64,
+    hashes: Vec<u64>,
 }
 
 /// The decoded page of `records` records, from its filled builders.
@@ -318,7 +328,8 @@ fn finish(
         records,
         records_hash: findings.records_hash,
         values: findings.values,
-        more_pages_hint: findings.hints.reason(records),
+        signs: findings.hints.signs,
+        record_hashes: filled.hashes,
     };
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);

@@ -10,6 +10,9 @@ const LEVELS_MAX: usize = 3;
 const WELL_KNOWN: [&str; 11] =
     ["data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"];
 
+/// Names of lists that tell about an answer and are never its records, unless the config says so.
+const ASIDE: [&str; 4] = ["errors", "warnings", "messages", "notices"];
+
 /// Where the records seem to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -36,9 +39,14 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
     if reader.peek() == b'{' {
         collect(&mut reader, &mut Vec::new(), &mut candidates)?;
     }
+    let told: Vec<Candidate> = candidates.extract_if(.., |candidate| candidate.is_named(&ASIDE)).collect();
+    if let (true, Some(told)) = (candidates.is_empty(), told.iter().find(|told| !told.empty)) {
+        // An answer that has only failures to tell is no record.
+        return Ok(Found::Ambiguous(vec![JsonPath::from_steps(told.path.clone()), JsonPath::root()]));
+    }
     let path = |candidate: &Candidate| JsonPath::from_steps(candidate.path.clone());
     let filled = candidates.iter().any(|candidate| !candidate.empty);
-    let named: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_well_known()).collect();
+    let named: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_named(&WELL_KNOWN)).collect();
     Ok(match (candidates.as_slice(), named.as_slice()) {
         ([], _) => Found::At(JsonPath::root()),
         ([only], _) => Found::At(path(only)),
@@ -48,8 +56,8 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
 }
 
 impl Candidate {
-    fn is_well_known(&self) -> bool {
-        matches!(self.path.last(), Some(Step::Key(name)) if WELL_KNOWN.contains(&name.as_str()))
+    fn is_named(&self, names: &[&str]) -> bool {
+        matches!(self.path.last(), Some(Step::Key(name)) if names.contains(&name.as_str()))
     }
 }
 

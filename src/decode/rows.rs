@@ -29,17 +29,33 @@ pub(super) struct Rows<'p> {
     pub(super) rejects: Vec<Reject>,
     /// Members superseded by a later one of the same name.
     pub(super) duplicates: u64,
+    /// A hash of each record's bytes; `None` where nobody asks.
+    pub(super) hashes: Option<Vec<u64>>,
 }
 
 impl<'p> Rows<'p> {
     /// No rows yet, of page number `page`. Records in `known` are rejected unread.
-    pub(super) fn new(fresh: &'p dyn Fn() -> StructBuilder, known: &'p BTreeMap<u64, Reject>, page: u64) -> Self {
+    pub(super) fn new(
+        fresh: &'p dyn Fn() -> StructBuilder,
+        known: &'p BTreeMap<u64, Reject>,
+        page: u64,
+        hashes: Option<Vec<u64>>,
+    ) -> Self {
         let columns = fresh();
-        Self { fresh, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0 }
+        Self { fresh, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0, hashes }
     }
 
     /// Reads the record that is next into a row, or sets it aside.
     fn record(&mut self, records: &mut RecordReader<'_>) -> Outcome<()> {
+        let start = records.reader.pos;
+        self.row(records)?;
+        if let Some(hashes) = &mut self.hashes {
+            hashes.push(xxhash_rust::xxh3::xxh3_64(records.reader.slice(start, records.reader.pos).as_bytes()));
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, records: &mut RecordReader<'_>) -> Outcome<()> {
         if !self.known.is_empty()
             && let Some(reject) = self.known.get(&self.records)
         {
@@ -100,7 +116,10 @@ impl<'p> Rows<'p> {
 impl Records for Rows<'_> {
     fn read(&mut self, reader: &mut Reader<'_>, again: bool) -> Outcome<()> {
         if again {
-            *self = Self { duplicates: self.duplicates + 1, ..Self::new(self.fresh, self.known, self.page) };
+            *self = Self {
+                duplicates: self.duplicates + 1,
+                ..Self::new(self.fresh, self.known, self.page, self.hashes.as_ref().map(|_| Vec::new()))
+            };
         }
         let mut records = RecordReader::new(reader.clone(), self.columns.count());
         if reader.peek() == b'{' {

@@ -8,7 +8,7 @@ use crate::decode::{DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordH
 use crate::pipeline::RunError;
 use crate::pipeline::columns::declared_schema;
 use crate::schema::TableSchema;
-use crate::source::wanted_paths;
+use crate::source::{wanted_paths, wants_record_hashes};
 
 /// The decoder of a resource, and the schema its decoding starts from. Children ask for the fields `asked` of each record.
 ///
@@ -29,6 +29,7 @@ pub(crate) fn decoder_for(
         records: resource.endpoint.data_selector.clone(),
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
         look_for_more_pages: matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared),
+        record_hashes: wants_record_hashes(resource),
         declared,
         key_columns: resource.primary_key.clone(),
         format: resource.endpoint.response_format.clone(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::JsonPath;
 use crate::source::SourceEvent;
 
 /// Takes events; called from any task, so it must not block for long.
@@ -23,6 +24,13 @@ pub(crate) enum Event {
         records: u64,
         /// Body bytes, decompressed.
         bytes: u64,
+    },
+    /// The first page showed where the records are.
+    Detected {
+        /// The resource.
+        resource: Arc<str>,
+        /// Where they are.
+        data_selector: JsonPath,
     },
     /// Something the source has to say: a wait, a retry, a warning.
     Source(SourceEvent),

@@ -35,7 +35,7 @@ pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, SliceFacts};
 pub(crate) use run::{Components, RunOptions, run};
-pub(crate) use sample::sample;
+pub(crate) use sample::{Sample, probe, sample};
 
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.
 const PAGES_BYTES_MAX: usize = 32 << 20;

@@ -13,6 +13,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::base::JsonPath;
 use crate::config::ResourcePlan;
 use crate::decode::DecodedPage;
 use crate::lake::{RejectLog, TableStage};
@@ -22,7 +23,7 @@ use crate::pipeline::ends::Ends;
 use crate::pipeline::intake::{Intake, Taken};
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
-use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Events, PAGES_BYTES_MAX, RunError, SliceFacts};
+use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, SliceFacts};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Delivery, End, Page, Slice, Source};
 
@@ -63,6 +64,9 @@ pub(crate) async fn load(
     table: &TableSchema,
     events: &Events,
 ) -> Result<Loaded, RunError> {
+    if let Some(text) = resource.endpoint.warning.clone() {
+        events(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
+    }
     let Load { stage, parents, for_children } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
@@ -73,6 +77,10 @@ pub(crate) async fn load(
     let slices = Slices::new(Arc::clone(resource), &parents)?;
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
+    // What was found on the first page holds for the others, and for no other run.
+    if let Some(path) = chains.decoder.found().filter(|path| !path.steps().is_empty()) {
+        events(Event::Detected { resource: Arc::from(resource.name.as_str()), data_selector: path.clone() });
+    }
     // Who takes the pages closes the queues when it fails, which the chains can only report as an interruption: its cause comes first.
     let Taken { stage, schema, rejects, for_children, pages, records } = match (taken, &ran) {
         (Err(error), _) => return Err(error),
@@ -135,12 +143,7 @@ pub(crate) async fn first_page(source: &Source, resource: &ResourcePlan) -> Resu
         drop(deliveries);
         delivery.map(|delivery| delivery.page)
     };
-    let request = resource.endpoint.request.bind(&|_| None).map_err(|source| RunError::Request {
-        resource: resource.name.clone(),
-        of: String::new(),
-        source,
-    })?;
-    let chain = Chain { request, slice: Arc::new(Slice::default()), ahead: 1 };
+    let chain = lone_chain(resource)?;
     let (fetched, first) = tokio::join!(source.fetch(resource, chain, deliver), first);
     let Some(page) = first else {
         return Err(fetched.err().map_or_else(|| internal("the source ended without a page"), RunError::from));
@@ -148,4 +151,41 @@ pub(crate) async fn first_page(source: &Source, resource: &ResourcePlan) -> Resu
     let body = page.clone();
     let decoded = on_rayon("decoding a page", move || decoder.decode(&body, &Arc::new(start))).await??;
     Ok((page, decoded))
+}
+
+/// The chain of a resource without parents, one page at a time.
+fn lone_chain(resource: &ResourcePlan) -> Result<Chain, RunError> {
+    let bound = resource.endpoint.request.bind(&|_| None);
+    let request = bound.map_err(|source| RunError::Request { resource: resource.name.clone(), of: String::new(), source })?;
+    Ok(Chain { request, slice: Arc::new(Slice::default()), ahead: 1 })
+}
+
+/// The first page of a resource, where its records were found if the config does not say, and how the pages ended that the source
+/// may request.
+type FirstPages = (Page, DecodedPage, Option<JsonPath>, End);
+
+/// Reads the pages of a source that is bounded to a few of them, and keeps the first.
+pub(crate) async fn first_pages(source: &Source, resource: &ResourcePlan) -> Result<FirstPages, RunError> {
+    let (decoder, start) = decoder_for(resource, &TableSchema::default(), &[])?;
+    let (decoder, start) = (Arc::new(decoder), Arc::new(start));
+    let (deliver, mut deliveries) = mpsc::channel(1);
+    let read = async {
+        let mut first = None;
+        while let Some(Delivery { page, judge }) = deliveries.recv().await {
+            let (decoder, start, body) = (Arc::clone(&decoder), Arc::clone(&start), page.clone());
+            let decoded = on_rayon("decoding a page", move || decoder.decode(&body, &start)).await??;
+            let facts = decoded.facts.clone();
+            first.get_or_insert((page, decoded));
+            if judge.facts.send(facts).is_err() || judge.verdict.await.is_err() {
+                break;
+            }
+        }
+        drop(deliveries);
+        Ok::<_, RunError>(first)
+    };
+    let (fetched, first) = tokio::join!(source.fetch(resource, lone_chain(resource)?, deliver), read);
+    let first = first?;
+    let end = fetched?;
+    let (page, decoded) = first.ok_or_else(|| internal("the source ended without a page"))?;
+    Ok((page, decoded, decoder.found().cloned(), end))
 }

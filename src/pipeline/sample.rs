@@ -1,15 +1,18 @@
-//! One page of a resource, decoded and thrown away: what `preview` shows and `check --online` verifies.
+//! The first pages of a resource, decoded and thrown away: what `preview` shows and `check --online` verifies.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Clock;
+use crate::base::{Clock, JsonPath};
 use crate::config::{Plan, ResourcePlan};
 use crate::decode::DecodedPage;
-use crate::pipeline::resource::first_page;
+use crate::pipeline::resource::{first_page, first_pages};
 use crate::pipeline::{Event, Events, RunError};
-use crate::source::{Page, Source};
+use crate::source::{Detected, EndReason, Page, Source, SourceEvent};
+
+/// Most pages that are requested to prove what was detected.
+const PROBE_PAGES_MAX: u64 = 3;
 
 /// The first page of a resource.
 pub(crate) struct Sample {
@@ -33,4 +36,46 @@ pub(crate) async fn sample(
     let source = Source::new(&plan.client, clock, cancel, Arc::new(move |event| events(Event::Source(event))))?;
     let (page, decoded) = first_page(&source, resource).await?;
     Ok(Sample { page, decoded })
+}
+
+/// What the first pages of a resource have shown.
+pub(crate) struct Probe {
+    /// The first page.
+    pub(crate) first: Sample,
+    /// Pages that count, and the records in them.
+    pub(crate) pages: u64,
+    /// Records in these pages.
+    pub(crate) records: u64,
+    /// Where the records are, if the config does not say.
+    pub(crate) data_selector: Option<JsonPath>,
+    /// The paginator, if the config does not say and a further page has proven it.
+    pub(crate) paginator: Option<Detected>,
+    /// How the pages ended; [`EndReason::MaximumReached`] when no more were asked for.
+    pub(crate) reason: EndReason,
+}
+
+/// Requests the first pages of `resource`, at most three, one after the other, and decodes them. Nothing is written anywhere.
+///
+/// # Errors
+/// Whatever a run would fail with on these pages.
+pub(crate) async fn probe(
+    plan: &Plan,
+    resource: &ResourcePlan,
+    clock: Arc<dyn Clock>,
+    cancel: CancellationToken,
+    events: Events,
+) -> Result<Probe, RunError> {
+    let proven: Arc<Mutex<Option<Detected>>> = Arc::default();
+    let seen = Arc::clone(&proven);
+    let told: crate::source::Events = Arc::new(move |event| {
+        if let SourceEvent::Detected { detected, .. } = &event {
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(detected.clone());
+        }
+        events(Event::Source(event));
+    });
+    let source = Source::probing(&plan.client, clock, cancel, told, PROBE_PAGES_MAX)?;
+    let (page, decoded, data_selector, end) = first_pages(&source, resource).await?;
+    let paginator = proven.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let first = Sample { page, decoded };
+    Ok(Probe { first, pages: end.pages, records: end.records, data_selector, paginator, reason: end.reason })
 }

@@ -27,11 +27,13 @@ use crate::source::server_time::{Earliest, SkewWatch};
 pub(super) struct Bounds {
     /// Body bytes, decompressed.
     pub(super) body_bytes_max: u64,
+    /// Pages requested of a resource, which then ends as if its maximum were reached.
+    pub(super) pages_max: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { body_bytes_max: 1 << 30 }
+        Self { body_bytes_max: 1 << 30, pages_max: u64::MAX }
     }
 }
 

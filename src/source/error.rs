@@ -376,6 +376,40 @@ pub(crate) enum SourceError {
         /// The config to write.
         write: &'static str,
     },
+    /// Rows were added or removed while their pages were read, and some may be missing.
+    #[error(
+        "{place}: rows may have been skipped, since {why} while pages were read; {advice}, or accept it by `allow_drift: true` in the paginator"
+    )]
+    Drifted {
+        /// Where.
+        place: Place,
+        /// What was seen.
+        why: String,
+        /// What helps.
+        advice: &'static str,
+    },
+    /// A paginator was detected, and does not hold.
+    #[error(
+        "{place}: the detected paginator `{detected}` does not hold: {why}; write the API's own way into the config, such as {write}"
+    )]
+    DetectionFailed {
+        /// Where.
+        place: Place,
+        /// What was detected, as a config would have it.
+        detected: String,
+        /// What came instead.
+        why: String,
+        /// The configs to write, as far as they can be guessed.
+        write: String,
+    },
+    /// Several paginators are equally likely.
+    #[error("{place}: more than one paginator may be meant; write one of {choices}")]
+    AmbiguousPaginator {
+        /// Where.
+        place: Place,
+        /// The configs to choose from.
+        choices: String,
+    },
     /// `expect.total` is declared, and no page had it.
     #[error("{place}: no page has a number at `{path}`, which `expect.total` names")]
     TotalMissing {
@@ -433,6 +467,9 @@ impl SourceError {
             | Self::MoreWithoutWay { .. }
             | Self::RecordsPastEnd { .. }
             | Self::MorePages { .. }
+            | Self::Drifted { .. }
+            | Self::DetectionFailed { .. }
+            | Self::AmbiguousPaginator { .. }
             | Self::TotalMissing { .. } => ErrorKind::Data,
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Setup { .. } | Self::Abandoned { .. } => ErrorKind::Internal,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::source::Detected;
+
 /// Something worth telling whoever watches the run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum SourceEvent {
@@ -26,6 +28,13 @@ pub(crate) enum SourceEvent {
         resource: Arc<str>,
         /// In words.
         text: String,
+    },
+    /// A paginator was found, and proven by the second page.
+    Detected {
+        /// The resource's name.
+        resource: Arc<str>,
+        /// What was found.
+        detected: Detected,
     },
 }
 

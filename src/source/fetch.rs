@@ -20,10 +20,11 @@ use crate::config::ResourcePlan;
 use crate::source::answer::PartialErrors;
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled};
+use crate::source::drift::{Drift, Reread};
 use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, whole_number};
+use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, watches_drift, whole_number};
 use crate::source::request::Template;
 use crate::source::server_time::Earliest;
 use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Verdict};
@@ -63,6 +64,7 @@ pub(super) async fn fetch(
         delivered: VecDeque::new(),
         last_requested: None,
         records_seen: Trail::new(Repeated::Records),
+        drift: Drift::new(watches_drift(&plan.endpoint.paginator), !plan.primary_key.is_empty()),
         tally: Tally::default(),
         ending: None,
     };
@@ -89,6 +91,7 @@ struct Fetch {
     delivered: VecDeque<Delivered>,
     last_requested: Option<(u64, Position)>,
     records_seen: Trail,
+    drift: Drift,
     tally: Tally,
     ending: Option<Ending>,
 }
@@ -149,6 +152,8 @@ struct Delivered {
 struct Tally {
     pages: u64,
     records: u64,
+    /// Those of them that came once more because pages were read again.
+    read_again: u64,
     bytes: u64,
     /// Pages that a rule dropped.
     ignored: u64,
@@ -238,6 +243,7 @@ impl Fetch {
     fn request_ahead(&mut self) {
         while self.ending.is_none()
             && self.flights.len() < 2 * self.window
+            && self.last_requested.as_ref().is_some_and(|(number, _)| *number < self.client.bounds.pages_max)
             && self.under_way.count.load(Ordering::SeqCst) < self.window
         {
             let Some((number, last)) = &self.last_requested else { return };
@@ -315,23 +321,50 @@ impl Fetch {
             facts,
             reach: &call.template.reach,
         };
-        if facts.records > 0 {
+        let is_reread = self.drift.is_rereading();
+        if let Some(reread) = self.drift.judge(&seen, &page.position, self.paginator.total_of(&seen))? {
+            let _ = page.verdict.send(Verdict::Discard);
+            self.read_again(page.number, reread);
+            return Ok(());
+        }
+        if facts.records > 0 && !self.paginator.minds_repeats() && !is_reread {
             self.records_seen.note(&seen, facts.records_hash)?;
         }
-        let step = self.paginator.step(&seen)?;
+        let mut step = self.paginator.step(&seen)?;
+        if page.number >= self.client.bounds.pages_max && !matches!(step, Step::End(_)) {
+            step = Step::End(EndReason::MaximumReached);
+        }
+        if let Some(detected) = self.paginator.detected() {
+            self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
+        }
+        if let Step::Again(next) = step {
+            let _ = page.verdict.send(Verdict::Discard);
+            self.go_on(page.number + 1, next);
+            return Ok(());
+        }
         self.count(&seen, page.bytes);
+        self.drift.count_copies(&facts.record_hashes);
         if let Some(text) = self.paginator.warning() {
             self.client.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
         }
         match step {
-            Step::Next(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
+            Step::Next(_) | Step::Again(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
                 return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });
             }
-            Step::Next(next) => self.go_on(page.number + 1, next),
+            Step::Next(next) | Step::Again(next) => self.go_on(page.number + 1, next),
             Step::End(reason) => self.begin_end(reason, seen.at(), page.position.ordinal),
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
+    }
+
+    /// Goes back to a page that was read, instead of taking page `number`.
+    fn read_again(&mut self, number: u64, Reread { from, records, why }: Reread) {
+        let text = format!("{why} while pages were read: reading the page before page {number} again");
+        self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), text });
+        self.paginator.take_back(records);
+        self.tally.read_again += records;
+        self.go_on(number + 1, from);
     }
 
     /// Passes over a page that a rule drops.
@@ -369,7 +402,7 @@ impl Fetch {
             return Ok(Some(next));
         }
         match self.paginator.step(seen) {
-            Ok(Step::Next(next)) => Ok(Some(next)),
+            Ok(Step::Next(next) | Step::Again(next)) => Ok(Some(next)),
             Ok(Step::End(_)) | Err(SourceError::BadValue { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -429,7 +462,7 @@ impl Fetch {
 
     fn end(mut self) -> Result<End, SourceError> {
         let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
-        let Tally { pages, records, bytes, ignored, total, farthest_void, .. } = self.tally;
+        let Tally { pages, records, read_again, bytes, ignored, total, farthest_void, .. } = self.tally;
         // The config ends it before the API does.
         let is_early = matches!(reason, EndReason::MaximumReached | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
@@ -442,6 +475,7 @@ impl Fetch {
             && !is_early
         {
             let Some(total) = total else { return Err(SourceError::TotalMissing { place, path }) };
+            let records = records - read_again;
             if total != records {
                 let path = Some(path);
                 return Err(SourceError::TotalContradicted {
@@ -454,7 +488,10 @@ impl Fetch {
                 });
             }
         }
-        if let Some(text) = self.call.partial_errors.warning() {
+        let copies = self.drift.copies();
+        let copied = (copies > 0)
+            .then(|| format!("exact copies of records of earlier pages: {copies}; without a `primary_key` all of them are kept"));
+        for text in self.call.partial_errors.warning().into_iter().chain(copied) {
             self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), text });
         }
         let requests = self.call.requests.load(Ordering::Relaxed);

@@ -11,6 +11,7 @@ mod auth;
 mod body;
 mod certificate;
 mod client;
+mod drift;
 mod error;
 mod event;
 mod fetch;
@@ -38,7 +39,7 @@ use crate::source::client::{Bounds, Client};
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
-pub(crate) use paginate::wanted_paths;
+pub(crate) use paginate::{Detected, Sign, tells_of_paging, wanted_paths, wants_record_hashes};
 pub(crate) use slice::{Chain, ParentRecord, Slice};
 
 /// One API, as its resources share it: connections, requests in flight, rate limits and waits.
@@ -59,6 +60,20 @@ impl Source {
         events: Events,
     ) -> Result<Self, SourceError> {
         Self::bounded(plan, clock, cancel, events, Bounds::default())
+    }
+
+    /// A source that requests at most `pages_max` pages of a resource, and one at a time when asked to.
+    ///
+    /// # Errors
+    /// As [`Source::new`].
+    pub(crate) fn probing(
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+        pages_max: u64,
+    ) -> Result<Self, SourceError> {
+        Self::bounded(plan, clock, cancel, events, Bounds { pages_max, ..Bounds::default() })
     }
 
     fn bounded(

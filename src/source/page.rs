@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::base::RedactedUrl;
-use crate::source::Slice;
 use crate::source::preview::Redactor;
+use crate::source::{Sign, Slice};
 
 /// One response, whole.
 #[derive(Debug, Clone)]
@@ -39,8 +39,10 @@ pub(crate) struct PageFacts {
     /// The values at the paths asked for ([`crate::source::wanted_paths`]), in that order; `None` where the page has none.
     /// Scalars only: an object or array counts as present and is `Value::Null`-free text of at most 100 characters.
     pub(crate) values: Vec<Option<serde_json::Value>>,
-    /// For [`crate::config::PaginatorPlan::Undeclared`]: what in the page looks like more pages, in words.
-    pub(crate) more_pages_hint: Option<String>,
+    /// What around the records tells of other pages; for [`crate::config::PaginatorPlan::Undeclared`], otherwise empty.
+    pub(crate) signs: Vec<Sign>,
+    /// A hash of each record's bytes, in order, rejects included; empty unless asked for ([`crate::source::wants_record_hashes`]).
+    pub(crate) record_hashes: Vec<u64>,
 }
 
 /// A page that a rule of the config drops.

@@ -1,9 +1,11 @@
 //! Where a request may go, and where credentials may.
 //!
 //! Credentials go to `base_url`'s origin and the hosts of `auth.hosts`. Redirects and next links lead there, to the endpoint's
-//! own origin, and to `client.allow_hosts`. An `https` API is never left for `http`.
+//! own origin, and to `client.allow_hosts`; to a private address only where the API's own is one, to a link-local one never. An `https` API is never left for `http`.
 
-use url::{Origin, Url};
+use std::net::Ipv4Addr;
+
+use url::{Host, Origin, Url};
 
 use crate::config::{AuthPlan, ClientPlan};
 
@@ -34,6 +36,13 @@ impl Reach {
         if from.scheme() == "https" && to.scheme() == "http" {
             return Err("it would leave https for http");
         }
+        let is_own = to.origin() == self.base.origin() || to.origin() == self.endpoint;
+        match (locality(&self.base), locality(to)) {
+            _ if is_own => {}
+            (_, Locality::Link) => return Err("link-local and metadata addresses are never followed"),
+            (Locality::Public, Locality::Private) => return Err("it is a private address, and `client.base_url` is not"),
+            _ => {}
+        }
         let known = self.trusts(to) || to.origin() == self.endpoint || listed(&self.allowed, to);
         if known { Ok(()) } else { Err("it is another host; list it in `client.allow_hosts` if it belongs to the API") }
     }
@@ -47,6 +56,49 @@ impl Reach {
     /// Whether `to` is the endpoint's own origin, to which the endpoint's own headers go.
     pub(super) fn is_endpoint(&self, to: &Url) -> bool {
         to.origin() == self.endpoint
+    }
+}
+
+/// How far away a host is, going by its name or address as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Locality {
+    /// Link-local, or a cloud's metadata service: it answers with credentials to whoever asks.
+    Link,
+    /// Loopback, a private network, or nowhere.
+    Private,
+    Public,
+}
+
+fn locality(url: &Url) -> Locality {
+    match url.host() {
+        Some(Host::Ipv4(address)) => locality_of(address),
+        Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => locality_of(address),
+            None if address.is_unicast_link_local() || address.segments() == METADATA_V6 => Locality::Link,
+            None if address.is_loopback() || address.is_unspecified() || address.is_unique_local() => Locality::Private,
+            None => Locality::Public,
+        },
+        Some(Host::Domain(name)) => match name.trim_end_matches('.') {
+            "metadata.google.internal" | "metadata" => Locality::Link,
+            name if name == "localhost" || name.ends_with(".localhost") => Locality::Private,
+            _ => Locality::Public,
+        },
+        None => Locality::Private,
+    }
+}
+
+/// `fd00:ec2::254`, the metadata service of AWS.
+const METADATA_V6: [u16; 8] = [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254];
+
+fn locality_of(address: Ipv4Addr) -> Locality {
+    let octets = address.octets();
+    let is_shared = octets[0] == 100 && (64..128).contains(&octets[1]);
+    if address.is_link_local() || octets == [100, 100, 100, 200] {
+        Locality::Link
+    } else if address.is_private() || address.is_loopback() || address.is_unspecified() || is_shared {
+        Locality::Private
+    } else {
+        Locality::Public
     }
 }
 
@@ -73,7 +125,9 @@ mod tests {
         Reach {
             endpoint: base.origin(),
             base,
-            allowed: vec!["files.test".into(), "dev.test:8080".into()],
+            allowed: ["files.test", "dev.test:8080", "10.0.0.5", "[fd00::5]", "localhost", "169.254.169.254", "93.184.216.34"]
+                .map(String::from)
+                .to_vec(),
             trusted: vec!["auth.test".into()],
         }
     }
@@ -108,5 +162,20 @@ mod tests {
         check("https://api.test/v1", "file:///etc/passwd", "refused");
         check("http://api.test/v1", "https://api.test/v1", "with credentials");
         check("http://api.test:81/v1", "https://api.test/v1", "refused");
+    }
+
+    #[test]
+    fn e_85_private_addresses_are_reached_from_private_ones_only() {
+        for to in ["http://10.0.0.5/", "http://[fd00::5]/", "http://localhost/", "http://[::ffff:10.0.0.5]/"] {
+            check("http://api.test/v1", to, "refused");
+        }
+        check("http://api.test/v1", "http://93.184.216.34/", "bare");
+        check("http://192.168.1.2/v1", "http://10.0.0.5/", "bare");
+        check("http://127.0.0.1:80/v1", "http://localhost/", "bare");
+        check("http://192.168.1.2/v1", "http://192.168.1.2/next", "with credentials");
+        for base in ["http://api.test/v1", "http://127.0.0.1/v1"] {
+            check(base, "http://169.254.169.254/latest", "refused");
+        }
+        check("http://169.254.169.254/v1", "http://169.254.169.254/next", "with credentials");
     }
 }

@@ -6,6 +6,8 @@ mod fake_api;
 
 mod auth;
 mod bodies;
+mod detecting;
+mod drift;
 mod harness;
 mod messages;
 mod origins;

@@ -7,6 +7,7 @@ mod bad_input;
 mod cancel;
 mod commands;
 mod crash;
+mod detection;
 mod dispositions;
 mod guide;
 mod import;

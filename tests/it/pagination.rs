@@ -198,11 +198,11 @@ fn a_redirect_to_another_host_is_refused_and_never_followed() {
 }
 
 #[test]
-fn an_undeclared_paginator_is_refused_when_there_are_more_pages() {
-    let api = things(|_| answer(&json!({"data": ten_from(0), "next": "/things?from=10"})));
+fn an_undeclared_paginator_is_refused_when_signs_of_more_pages_lead_nowhere() {
+    let api = things(|_| answer(&json!({"data": ten_from(0), "has_more": true})));
     let endpoint = "endpoint: {path: /things, data_selector: data}\nwrite_disposition: append";
     let sandbox = Sandbox::with_config(&things_config(&api.url(), endpoint));
-    sandbox.run().failed_with(3, &["things", "paginator"]);
+    sandbox.run().failed_with(3, &["things", "`has_more` is true", "paginator"]);
     assert!(sandbox.data_files().is_empty());
 }
 

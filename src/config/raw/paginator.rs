@@ -11,7 +11,7 @@ use crate::config::raw::{Field, Scalar};
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub(crate) enum Paginator {
-    /// The client's paginator; without one, a single request, refused when its answer shows signs of more pages.
+    /// The client's paginator; without one, detected on the first page and proven by the second.
     Auto(NoKeys),
     /// One request.
     SinglePage(NoKeys),
@@ -64,6 +64,8 @@ pub(crate) struct OffsetPaginator {
     pub(crate) stop_after_empty_page: Field<bool>,
     /// JSON path of a boolean that tells whether there is more. Default: none.
     pub(crate) has_more_path: Field<Scalar<JsonPath>>,
+    /// Go on when rows seem to be removed or reordered while pages are read, though some may then be missing. Default: false.
+    pub(crate) allow_drift: Field<bool>,
 }
 
 /// By the number of the page. At least one of `total_path`, `maximum_page`, `has_more_path` and `stop_after_empty_page`
@@ -87,6 +89,8 @@ pub(crate) struct PageNumberPaginator {
     pub(crate) stop_after_empty_page: Field<bool>,
     /// JSON path of a boolean that tells whether there is more. Default: none.
     pub(crate) has_more_path: Field<Scalar<JsonPath>>,
+    /// Go on when rows seem to be removed or reordered while pages are read, though some may then be missing. Default: false.
+    pub(crate) allow_drift: Field<bool>,
 }
 
 /// By a cursor in the answer's body; a missing, null or empty one ends it.

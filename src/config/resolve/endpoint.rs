@@ -30,11 +30,6 @@ pub(crate) fn resolve(
     let single = names_single_entity(&path.text);
     let request = request::resolve(Texts { cx, names }, path_id, &path, raw, &client.base_url);
     let auth = auth::resolve(cx, &raw.auth, &client.base_url);
-    let paginator = if single && raw.paginator.is_unset() {
-        Some(PaginatorPlan::SinglePage)
-    } else {
-        paginator::resolve(cx, &raw.paginator, &client.paginator)
-    };
     let records = records::resolve(cx, raw);
     let lists =
         rules::Lists { place: "endpoint", actions: &raw.response_actions, throttle: &raw.throttle_when, fail: &raw.fail_when };
@@ -42,6 +37,12 @@ pub(crate) fn resolve(
     let response_format = format::resolve(cx, raw);
     // One object is the page itself, whatever lists it has.
     let is_object = records.as_ref().is_some_and(|records| records.single == Some(true));
+    let is_inferred = single && raw.paginator.is_unset();
+    let warning = (is_inferred && paginator::is_declared(&client.paginator)).then(|| {
+        "its path ends in a placeholder, so it is read as a single page and not by `client.paginator`, as in dlt; write `endpoint.paginator` to settle it".to_owned()
+    });
+    let paginator =
+        if is_inferred { Some(PaginatorPlan::SinglePage) } else { paginator::resolve(cx, &raw.paginator, &client.paginator) };
     let data_selector = raw.data_selector.get().map(|Scalar(path)| path.clone());
     Some(EndpointPlan {
         request: request?,
@@ -53,6 +54,7 @@ pub(crate) fn resolve(
         response_format,
         records,
         paginator: paginator?,
+        warning,
         auth,
         incremental: None,
         rules,

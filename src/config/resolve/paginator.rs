@@ -25,6 +25,11 @@ pub(crate) fn resolve(
     Some(PaginatorPlan::Undeclared)
 }
 
+/// Whether a paginator is named, and not left to be detected.
+pub(crate) fn is_declared(field: &Field<Tagged<Paginator>>) -> bool {
+    matches!(field, Field::Set(_, Tagged(paginator)) if !matches!(paginator, Paginator::Auto(_)))
+}
+
 fn declared(cx: Context<'_>, id: NodeId, paginator: &Paginator) -> Option<PaginatorPlan> {
     Some(match paginator {
         Paginator::Auto(_) => PaginatorPlan::Undeclared,
@@ -56,6 +61,7 @@ fn offset(cx: Context<'_>, id: NodeId, raw: &OffsetPaginator) -> Option<Paginato
         maximum: ("maximum_offset", &raw.maximum_offset),
         stop_after_empty_page: &raw.stop_after_empty_page,
         has_more_path: &raw.has_more_path,
+        allow_drift: &raw.allow_drift,
     };
     let stop = rules.resolve(cx, id);
     let (offset_slot, limit_slot) = (offset_slot?, limit_slot?);
@@ -78,6 +84,7 @@ fn page_number(cx: Context<'_>, id: NodeId, raw: &PageNumberPaginator) -> Option
         maximum: ("maximum_page", &raw.maximum_page),
         stop_after_empty_page: &raw.stop_after_empty_page,
         has_more_path: &raw.has_more_path,
+        allow_drift: &raw.allow_drift,
     };
     let stop = rules.resolve(cx, id);
     Some(PaginatorPlan::PageNumber { base_page, page, page_slot: page_slot?, stop: stop? })
@@ -116,6 +123,7 @@ struct Rules<'r> {
     maximum: (&'static str, &'r Field<u64>),
     stop_after_empty_page: &'r Field<bool>,
     has_more_path: &'r Field<Scalar<JsonPath>>,
+    allow_drift: &'r Field<bool>,
 }
 
 impl Rules<'_> {
@@ -141,7 +149,8 @@ impl Rules<'_> {
             }
             Field::Invalid => return None,
         };
-        Some(StopRules { total, maximum, stop_after_empty_page, has_more_path })
+        let allow_drift = self.allow_drift.get().copied().unwrap_or(false);
+        Some(StopRules { total, maximum, stop_after_empty_page, has_more_path, allow_drift })
     }
 }
 

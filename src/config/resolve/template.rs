@@ -194,11 +194,14 @@ fn append(template: &mut Template, more: Template) {
     }
 }
 
-/// dlt's rule for an endpoint with a single record: the last segment of its path has a placeholder.
+/// dlt's rule for an endpoint with a single record: the last segment of its path has a placeholder. Unlike dlt, neither one in the query
+/// string nor a point in time (`since/{incremental.start_value}`) counts: those are lists.
 pub(crate) fn names_single_entity(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().replace("{{", "").replace("}}", "");
     let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    last.split('{')
-        .skip(1)
-        .any(|part| part.split_once('}').is_some_and(|(inner, _)| !inner.is_empty() && inner.chars().all(name)))
+    last.split('{').skip(1).any(|part| {
+        part.split_once('}')
+            .is_some_and(|(inner, _)| !inner.is_empty() && inner.chars().all(name) && !inner.starts_with("incremental."))
+    })
 }

@@ -51,6 +51,7 @@ fn the_guides_config_means_what_the_guide_says() {
             maximum: None,
             stop_after_empty_page: true,
             has_more_path: None,
+            allow_drift: false,
         },
     };
     let names: Vec<&str> = resources.iter().map(|resource| resource.name.as_str()).collect();
@@ -118,8 +119,13 @@ fn short_forms_stand_for_the_full_ones() {
 
 #[test]
 fn paginators_have_dlts_defaults() {
-    let stop =
-        |total, maximum, empty, has_more| StopRules { total, maximum, stop_after_empty_page: empty, has_more_path: has_more };
+    let stop = |total, maximum, empty, has_more| StopRules {
+        total,
+        maximum,
+        stop_after_empty_page: empty,
+        has_more_path: has_more,
+        allow_drift: false,
+    };
     let total = || TotalPath::Optional(path("total"));
     assert_eq!(
         paginator("page_number"),
@@ -205,6 +211,12 @@ fn a_path_that_ends_in_a_placeholder_is_one_record() {
     assert_eq!(request(&one).url.as_str(), "http://a.test/v1/users/7");
     assert_eq!(request(&one).params, [("x".to_owned(), "1".to_owned())], "what fills the path is not sent again");
     assert_eq!(one.data_selector, Some(JsonPath::root()));
+    for (path, is_one) in
+        [("users/{id}?full=1", true), ("users/{id}.json", true), ("users?id={id}", false), ("users?at=a/{id}", false)]
+    {
+        let resolved = endpoint_of(&endpoint("params: {id: 7}").replace("path: p", &format!("path: '{path}'")));
+        assert_eq!(resolved.paginator == PaginatorPlan::SinglePage, is_one, "{path}");
+    }
     let many = endpoint_of(&endpoint("params: {id: 7}").replace("path: p", "path: 'users/{id}/posts'"));
     assert_eq!((request(&many).url.as_str(), many.data_selector), ("http://a.test/v1/users/7/posts", None));
 }

@@ -81,11 +81,16 @@ fn records_are_found_when_that_is_no_guess() {
     check(find(), r#"{"included":[{"b":1}],"data":[{"a":1}]}"#, "{\"a\":1}");
     check(find(), r#"{"a":1,"tags":["x"]}"#, "{\"a\":1,\"tags\":[\"x\"]}");
     check(find(), r#"{"data":[],"warnings":[]}"#, "");
+    check(find(), r#"{"errors":[],"widgets":[{"a":1}]}"#, "{\"a\":1}");
+    check(find(), r#"{"warnings":[{"text":"x"}],"errors":[],"widgets":[{"a":1}]}"#, "{\"a\":1}");
     let ambiguous =
         |paths: &str| format!("has several arrays that may be its records: {paths}; set `data_selector` to one of them");
     check(find(), r#"{"users":[{}],"groups":[{}]}"#, &ambiguous("`$.users`, `$.groups`"));
     check(find(), r#"{"data":[],"users":[{}]}"#, &ambiguous("`$.data`, `$.users`"));
     check(find(), r#"{"data":[{}],"items":[{}]}"#, &ambiguous("`$.data`, `$.items`"));
+    check(find(), r#"{"meta":{"data":[{"b":1}]},"rows":[{"a":1}]}"#, &ambiguous("`$.meta.data`, `$.rows`"));
+    check(find(), r#"{"errors":[],"widgets":[],"gadgets":[{}]}"#, &ambiguous("`$.widgets`, `$.gadgets`"));
+    check(find(), r#"{"errors":[{"message":"no"}],"data":null}"#, &ambiguous("`$.errors`, `$`"));
 }
 
 #[test]
@@ -132,29 +137,41 @@ fn a_page_is_known_again_by_its_records_alone() {
 }
 
 #[test]
-fn signs_of_more_pages_are_told() {
-    let hint = |body: &str| {
+fn signs_of_paging_are_told() {
+    let signs = |body: &str| {
         let plan = DecodePlan { look_for_more_pages: true, ..at("data") };
-        decode(plan, body).unwrap().facts.more_pages_hint.unwrap_or_default()
+        let facts = decode(plan, body).unwrap().facts;
+        facts.signs.iter().map(|sign| format!("{} = {}", sign.path, sign.value)).collect::<Vec<_>>().join(", ")
     };
     for (around, expected) in [
         (r#""next":null"#, ""),
-        (r#""next":"""#, ""),
-        (r#""next":"https://x/2""#, "`next` is set"),
-        (r#""meta":{"next_cursor":"abc"}"#, "`meta.next_cursor` is set"),
-        (r#""@odata.nextLink":"https://x""#, "`@odata.nextLink` is set"),
-        (r#""_links":{"next":{"href":"https://x"}}"#, "`_links.next.href` is set"),
-        (r#""_links":{"self":{"href":"https://x"}}"#, ""),
-        (r#""has_more":true"#, "`has_more` is true"),
-        (r#""pageInfo":{"hasNextPage":false}"#, ""),
-        (r#""total":1"#, ""),
-        (r#""total":240"#, "`total` is 240 and the page has 1 records"),
-        (r#""page":{"totalPages":3}"#, "`page.totalPages` is 3"),
-        (r#""last_page":1"#, ""),
-        (r#""cursor":null,"count":1"#, ""),
+        (r#""next":"""#, "$.next = \"\""),
+        (r#""meta":{"next_cursor":"abc"}"#, "$.meta.next_cursor = \"abc\""),
+        (r#""@odata.nextLink":"https://x""#, "$['@odata.nextLink'] = \"https://x\""),
+        (r#""_links":{"next":{"href":"/x"},"self":{"href":"/y"}}"#, "$._links.next.href = \"/x\""),
+        (r#""paging":{"cursors":{"before":"a","after":"b"}}"#, "$.paging.cursors.after = \"b\""),
+        (r#""has_more":true,"has_more":false"#, "$.has_more = false"),
+        (r#""next_refresh_s":3600,"nextRun":"soon","version":2"#, ""),
+        (r#""total":240,"page":{"totalPages":3,"number":0}"#, "$.total = 240, $.page.totalPages = 3, $.page.number = 0"),
+        (r#""a":{"b":{"c":{"next":"too deep"}}}"#, ""),
+        (r#""lists":[{"next":"in a list"}]"#, ""),
     ] {
-        assert_eq!(hint(&format!(r#"{{{around},"data":[{{"next":"in a record","total":9}}]}}"#)), expected, "{around}");
+        assert_eq!(signs(&format!(r#"{{{around},"data":[{{"next":"in a record","total":9}}]}}"#)), expected, "{around}");
     }
+}
+
+#[test]
+fn records_are_hashed_where_that_is_asked_for() {
+    let hashes = |body: &str| decode(DecodePlan { record_hashes: true, ..at("data") }, body).unwrap().facts.record_hashes;
+    let [a, b, again] = hashes(r#"{"data":[{"a":1},{"a":2},{"a":1}]}"#)[..] else { panic!("a hash a record") };
+    assert!(a == again && a != b);
+    assert_eq!(hashes(r#"{"data":[{"a":2}],"data":[{"a":1} ]}"#), [a]);
+    assert_eq!(
+        hashes(r#"{"data":[{"a":1.5},7,{"a":"x"}]}"#).len(),
+        3,
+        "rejects count, and a second reading counts nothing twice"
+    );
+    assert!(decode(at("data"), r#"{"data":[{}]}"#).unwrap().facts.record_hashes.is_empty());
 }
 
 #[test]

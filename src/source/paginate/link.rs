@@ -6,7 +6,7 @@ use url::Url;
 use crate::base::{JsonPath, RedactedUrl};
 use crate::source::error::Repeated;
 use crate::source::paginate::facts::{bad_value, value};
-use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail};
+use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, signs};
 use crate::source::{EndReason, SourceError, link};
 
 /// `json_link`.
@@ -80,7 +80,7 @@ pub(super) fn more_pages(page: &Seen<'_>, write: &'static str) -> Result<(), Sou
     if link::target(page.headers, "next").is_some() {
         return error("its `Link` header has a next page".to_owned(), "paginator: {type: header_link}");
     }
-    page.facts.more_pages_hint.as_ref().map_or(Ok(()), |hint| error(hint.clone(), write))
+    signs::more_pages(&page.facts.signs, page.facts.records).map_or(Ok(()), |hint| error(hint, write))
 }
 
 /// Goes to `reference`, resolved against the answer's URL (RFC 3986). Credentials in it are dropped: we add our own.

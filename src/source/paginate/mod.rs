@@ -6,11 +6,14 @@
 //! - `ahead` guesses only what a later `step` may say, and nothing behind a known end.
 //! - It ends: a cursor or link seen before is [`SourceError::Repeats`].
 
+mod candidates;
 mod cursor;
+mod detect;
 mod facts;
 mod link;
 mod offset;
 mod page_number;
+mod signs;
 mod single_page;
 mod trail;
 
@@ -19,12 +22,13 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::config::{Expect, PaginatorPlan, Slot};
+use crate::config::{Expect, PaginatorPlan, ResourcePlan, Slot};
 use crate::source::error::Place as At;
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use facts::whole_number;
+pub(crate) use signs::{Sign, tells_of_paging};
 pub(super) use trail::Trail;
 
 /// Where a page is.
@@ -85,6 +89,17 @@ pub(super) enum Step {
     Next(Position),
     /// Nothing.
     End(EndReason),
+    /// The page is one that was read already: its rows do not count. Another is tried.
+    Again(Position),
+}
+
+/// A paginator that was found, and that the second page has proven.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Detected {
+    /// What to write into the config.
+    pub(crate) plan: PaginatorPlan,
+    /// What it was taken from, in words.
+    pub(crate) from: String,
 }
 
 /// Decides the next request from the last answer.
@@ -115,6 +130,24 @@ pub(super) trait Paginator: Send {
         None
     }
 
+    /// The total that a page tells, where pages are read by their places.
+    fn total_of(&self, _page: &Seen<'_>) -> Option<u64> {
+        None
+    }
+
+    /// Takes back `records` that are read again.
+    fn take_back(&mut self, _records: u64) {}
+
+    /// Whether it sees to it itself that no page comes twice.
+    fn minds_repeats(&self) -> bool {
+        false
+    }
+
+    /// What the last step has proven, told once.
+    fn detected(&mut self) -> Option<Detected> {
+        None
+    }
+
     /// The API's total of records, as far as known.
     fn total_records(&self) -> Option<u64> {
         None
@@ -124,7 +157,7 @@ pub(super) trait Paginator: Send {
 /// The paginator of a plan.
 pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
     match plan.clone() {
-        PaginatorPlan::Undeclared => Box::new(single_page::Undeclared),
+        PaginatorPlan::Undeclared => Box::new(detect::Detect::default()),
         PaginatorPlan::SinglePage => Box::new(single_page::SinglePage),
         PaginatorPlan::Offset { limit, offset, offset_slot, limit_slot, stop } => {
             Box::new(offset::Offset::new(limit, offset, offset_slot, limit_slot, stop))
@@ -147,6 +180,21 @@ pub(crate) fn wanted_paths(plan: &PaginatorPlan, expect: &Expect) -> Vec<JsonPat
     let mut paths = paginator(plan).wanted();
     paths.extend(expect.total.clone());
     paths
+}
+
+/// Whether [`PageFacts::record_hashes`] are needed: to see that pages do not overlap, and to count copies where no key tells them.
+#[must_use]
+pub(crate) fn wants_record_hashes(resource: &ResourcePlan) -> bool {
+    match &resource.endpoint.paginator {
+        PaginatorPlan::SinglePage => false,
+        PaginatorPlan::Undeclared => true,
+        plan => resource.primary_key.is_empty() || watches_drift(plan),
+    }
+}
+
+/// Whether rows that move while pages are read would be skipped, and that matters.
+pub(super) fn watches_drift(plan: &PaginatorPlan) -> bool {
+    matches!(plan, PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } if !stop.allow_drift)
 }
 
 #[cfg(test)]

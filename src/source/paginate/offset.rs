@@ -121,6 +121,14 @@ impl Paginator for Offset {
         (self.settled && self.misses <= MISSES_MAX && self.stops_before(next).is_none()).then(|| self.at(next))
     }
 
+    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
+        if self.total_counts_page { None } else { total(page, &self.stop).ok().flatten() }
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.read = self.read.saturating_sub(records);
+    }
+
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         let records = page.facts.records;
         if self.stop.stop_after_empty_page && records == 0 {

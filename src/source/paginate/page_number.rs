@@ -81,6 +81,14 @@ impl Paginator for PageNumber {
         (self.judged && self.stops_before(next).is_none()).then(|| self.at(next))
     }
 
+    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
+        if self.total_counts_records { None } else { total(page, &self.stop).ok().flatten() }
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.records = self.records.saturating_sub(records);
+    }
+
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         self.judged = true;
         if self.stop.stop_after_empty_page && page.facts.records == 0 {

@@ -18,7 +18,13 @@ fn param(name: &str) -> Slot {
 }
 
 fn stop(total: TotalPath, has_more: bool) -> StopRules {
-    StopRules { total, maximum: None, stop_after_empty_page: true, has_more_path: has_more.then(|| path("more")) }
+    StopRules {
+        total,
+        maximum: None,
+        stop_after_empty_page: true,
+        has_more_path: has_more.then(|| path("more")),
+        allow_drift: false,
+    }
 }
 
 /// Every kind of paginator, with each of its ways to end.
@@ -49,7 +55,7 @@ fn start_of(position: &Position) -> u64 {
     match &position.place {
         Place::Link(url) => url.query_pairs().find(|(name, _)| name == "start").map_or(0, |(_, value)| number(&value)),
         Place::Slots(slots) => slots.iter().fold(0, |start, (slot, value)| match slot {
-            Slot::Param(name) if name == "start" => number(value.to_string().trim_matches('"')),
+            Slot::Param(name) if name == "start" || name == "offset" => number(value.to_string().trim_matches('"')),
             Slot::Param(name) if name == "page" => (value.as_u64().unwrap() - 1) * SIZE,
             _ => start,
         }),
@@ -60,6 +66,9 @@ struct Api {
     reach: Reach,
     /// Names the same next page for ever.
     loops: bool,
+    /// The members that a paginator which has to find its own way may see.
+    signs: &'static [&'static str],
+    has_link: bool,
 }
 
 impl Api {
@@ -85,7 +94,7 @@ impl Api {
             rules: vec![],
             tls: None,
         };
-        Self { reach: Reach::new(&client, &base_url, None), loops }
+        Self { reach: Reach::new(&client, &base_url, None), loops, signs: &[], has_link: true }
     }
 
     /// Steps over the page at `position`; gives its records and the step.
@@ -103,6 +112,8 @@ impl Api {
         let mut headers = HeaderMap::new();
         if more {
             headers.insert("x-next", next.into());
+        }
+        if more && self.has_link {
             headers.insert("link", format!("<?start={next}>; rel=next").parse().unwrap());
         }
         let total = if pages { ROWS.div_ceil(SIZE) } else { ROWS };
@@ -113,7 +124,15 @@ impl Api {
         };
         let facts = PageFacts {
             records: if self.loops { SIZE } else { end - start },
+            records_hash: u128::from(start) + 1,
+            record_hashes: (start..if self.loops { start + SIZE } else { end }).collect(),
             values: paginator.wanted().iter().map(found).collect(),
+            signs: self
+                .signs
+                .iter()
+                .filter_map(|name| Some(Sign { path: path(name), value: found(&path(name))? }))
+                .filter(|sign| !sign.value.is_null())
+                .collect(),
             ..PageFacts::default()
         };
         let url: Url = format!("http://api.test/rows?start={start}").parse().unwrap();
@@ -124,7 +143,11 @@ impl Api {
 }
 
 fn honours_contract(plan: &PaginatorPlan) {
-    let (api, counts_pages) = (Api::new(false), matches!(plan, PaginatorPlan::PageNumber { .. }));
+    honours_contract_with(plan, &Api::new(false));
+}
+
+fn honours_contract_with(plan: &PaginatorPlan, api: &Api) {
+    let counts_pages = matches!(plan, PaginatorPlan::PageNumber { .. });
     let mut paginator = paginator(plan);
     let (mut position, mut page, mut read, mut guess) = (paginator.first(), 1, 0, None);
     assert!(paginator.ahead(&position).is_none(), "{plan:?}: nothing is guessed before the first page");
@@ -138,6 +161,7 @@ fn honours_contract(plan: &PaginatorPlan) {
                 assert_ne!(next, position, "{plan:?}");
                 (position, page) = (next, page + 1);
             }
+            Step::Again(_) => panic!("{plan:?}: no page came twice"),
             Step::End(reason) => {
                 assert_ne!(reason, EndReason::SinglePage, "{plan:?}");
                 assert_eq!(read, ROWS, "{plan:?} ended with {reason:?}");
@@ -151,6 +175,14 @@ fn honours_contract(plan: &PaginatorPlan) {
 #[test]
 fn every_paginator_honours_the_contract() {
     plans().iter().for_each(honours_contract);
+}
+
+#[test]
+fn the_detecting_paginator_honours_the_contract_whatever_it_finds() {
+    honours_contract(&PaginatorPlan::Undeclared);
+    for signs in [&["next_url"][..], &["total"]] {
+        honours_contract_with(&PaginatorPlan::Undeclared, &Api { signs, has_link: false, ..Api::new(false) });
+    }
 }
 
 #[test]

@@ -14,7 +14,9 @@ use super::fake_api::FakeApi;
 use crate::base::{Clock, JsonPath, Secret, Step};
 use crate::config::*;
 use crate::source::client::Bounds;
-use crate::source::{Chain, Delivery, End, PageFacts, Source, SourceError, SourceEvent, Verdict, wanted_paths};
+use crate::source::{
+    Chain, Delivery, End, PageFacts, Sign, Source, SourceError, SourceEvent, Verdict, tells_of_paging, wanted_paths,
+};
 
 /// Time passes only in `sleep`, at once. Chance is always its greatest, so that backoff waits 1, 2, 4 seconds.
 #[derive(Debug)]
@@ -96,15 +98,24 @@ impl Outcome {
     pub(super) fn waits(&self) -> Vec<u64> {
         let waits = self.events.iter().filter_map(|event| match event {
             SourceEvent::Waiting { wait, .. } => Some(wait.as_secs()),
-            SourceEvent::Warning { .. } => None,
+            SourceEvent::Warning { .. } | SourceEvent::Detected { .. } => None,
         });
         waits.collect()
+    }
+
+    /// What was detected, as a config would have it.
+    pub(super) fn detected(&self) -> Vec<String> {
+        let found = self.events.iter().filter_map(|event| match event {
+            SourceEvent::Detected { detected, .. } => Some(paginator_words(&detected.plan)),
+            SourceEvent::Waiting { .. } | SourceEvent::Warning { .. } => None,
+        });
+        found.collect()
     }
 
     pub(super) fn warnings(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|event| match event {
             SourceEvent::Warning { text, .. } => Some(text.as_str()),
-            SourceEvent::Waiting { .. } => None,
+            SourceEvent::Waiting { .. } | SourceEvent::Detected { .. } => None,
         });
         texts.collect()
     }
@@ -120,7 +131,13 @@ pub(super) fn path(text: &str) -> JsonPath {
 
 /// dlt's defaults.
 pub(super) fn stop_rules() -> StopRules {
-    StopRules { total: TotalPath::Optional(path("total")), maximum: None, stop_after_empty_page: true, has_more_path: None }
+    StopRules {
+        total: TotalPath::Optional(path("total")),
+        maximum: None,
+        stop_after_empty_page: true,
+        has_more_path: None,
+        allow_drift: false,
+    }
 }
 
 pub(super) fn without_total() -> StopRules {
@@ -206,7 +223,8 @@ pub(super) async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPa
             records: records.len() as u64,
             records_hash: xxhash_rust::xxh3::xxh3_128(Value::from(records.clone()).to_string().as_bytes()),
             values: wanted.iter().map(|path| find(&json, path)).collect(),
-            more_pages_hint: json.get("hint").and_then(Value::as_str).map(str::to_owned),
+            signs: signs(&json),
+            record_hashes: records.iter().map(|record| xxhash_rust::xxh3::xxh3_64(record.to_string().as_bytes())).collect(),
         };
         judge.facts.send(facts).expect("the source waits for the facts of every page");
         open.push((records, judge.verdict));
@@ -220,6 +238,28 @@ pub(super) async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPa
         }
     }
     ids
+}
+
+/// Scalars around `data`, as the decoder finds them.
+fn signs(json: &Value) -> Vec<Sign> {
+    fn collect(json: &Value, path: &mut Vec<String>, found: &mut Vec<Sign>) {
+        for (name, value) in json.as_object().into_iter().flatten() {
+            path.push(name.clone());
+            match value {
+                Value::Object(_) => collect(value, path, found),
+                Value::Array(_) | Value::Null => {}
+                _ if tells_of_paging(path) => {
+                    let path = JsonPath::from_steps(path.iter().cloned().map(Step::Key).collect());
+                    found.push(Sign { path, value: value.clone() });
+                }
+                _ => {}
+            }
+            path.pop();
+        }
+    }
+    let mut found = Vec::new();
+    collect(json, &mut Vec::new(), &mut found);
+    found
 }
 
 fn find(json: &Value, path: &JsonPath) -> Option<Value> {
@@ -264,6 +304,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             response_format: crate::config::FormatPlan::default(),
             records: None,
             paginator,
+            warning: None,
             auth: None,
             incremental: None,
             rules: Vec::new(),

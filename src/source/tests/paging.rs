@@ -317,17 +317,6 @@ async fn an_empty_page_before_a_page_with_records_is_no_end() {
 }
 
 #[tokio::test]
-async fn without_a_paginator_signs_of_more_pages_are_an_error() {
-    let linked = FakeApi::start().on("/orders", |_| Reply::json(ids(0..3)).header("link", "</orders?page=2>; rel=next"));
-    check_error(linked, PaginatorPlan::Undeclared, "its `Link` header has a next page; write `paginator: {type: header_link}`")
-        .await;
-    let hinted = || FakeApi::start().page("/orders", page(ids(0..3), r#","hint":"`$.next` is a URL""#));
-    check_error(hinted(), PaginatorPlan::Undeclared, "the paginator finds no next page, but `$.next` is a URL; write `").await;
-    check(hinted(), PaginatorPlan::SinglePage, 3, EndReason::SinglePage).await;
-    check(FakeApi::start().page("/orders", ids(0..3)), PaginatorPlan::Undeclared, 3, EndReason::SinglePage).await;
-}
-
-#[tokio::test]
 async fn has_more_without_a_cursor_is_an_error() {
     let api = FakeApi::start().page("/orders", page(ids(0..3), r#","more":true"#));
     let plan = PaginatorPlan::Cursor {

@@ -1,0 +1,167 @@
+//! Drift: rows that are added or removed while pages are read by their places, and what of it can be seen.
+//!
+//! An offset or a page number names a place, and places move. Rows added before the place at hand come twice: the next page begins with
+//! records of the one before it, and nothing is lost. Rows removed before it are skipped over, which shows in a total that falls, or, where
+//! the API's order is not one, in records that come again elsewhere than at the border. Then the page before is read again, until one has
+//! records that are known, so that nothing lies between. That needs a primary key, by which the copies become one row.
+//! Not seen: as many rows removed as added between two pages without any total, and any of it without record hashes.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::source::SourceError;
+use crate::source::paginate::{Position, Seen};
+
+/// Pages read again, one after the other, before giving up.
+const REREADS_MAX: usize = 3;
+/// Records remembered to count copies; two such generations are kept.
+const GENERATION: usize = 1 << 18;
+
+/// Watches the pages of one fetch.
+#[derive(Debug, Default)]
+pub(super) struct Drift {
+    /// Whether pages have places, and a drift matters.
+    is_watched: bool,
+    /// Whether copies of a row become one.
+    has_key: bool,
+    /// Pages that count and may be read again, the latest last.
+    known: VecDeque<Known>,
+    total: Option<u64>,
+    /// Since a page farther on was accepted.
+    rereads: usize,
+    farthest: u64,
+    /// How many of the known pages are being read again.
+    back: usize,
+    /// Whether the first page is no more among the known ones.
+    has_forgotten: bool,
+    copies: Copies,
+}
+
+#[derive(Debug)]
+struct Known {
+    position: Position,
+    records: u64,
+    hashes: Vec<u64>,
+}
+
+/// A page to be read again.
+#[derive(Debug)]
+pub(super) struct Reread {
+    /// From here.
+    pub(super) from: Position,
+    /// Records already counted that will come again.
+    pub(super) records: u64,
+    /// What was seen, in words.
+    pub(super) why: String,
+}
+
+impl Drift {
+    /// Watches for drift when `is_watched`; counts copies unless rows have a key.
+    pub(super) fn new(is_watched: bool, has_key: bool) -> Self {
+        Self { is_watched, has_key, ..Self::default() }
+    }
+
+    /// Whether the page at hand is one that was read before, so that its records are known.
+    pub(super) fn is_rereading(&self) -> bool {
+        self.back > 0
+    }
+
+    /// Judges a page in its turn; `total` is what it says there is in all. `Some`: it does not count, and another is to be read.
+    ///
+    /// # Errors
+    /// [`SourceError::Drifted`] when pages cannot be brought together.
+    pub(super) fn judge(
+        &mut self,
+        page: &Seen<'_>,
+        position: &Position,
+        total: Option<u64>,
+    ) -> Result<Option<Reread>, SourceError> {
+        if !self.is_watched {
+            return Ok(None);
+        }
+        let hashes = &page.facts.record_hashes;
+        let why = if self.is_rereading() { self.gap(hashes) } else { self.sign(hashes, total) };
+        if let Some(why) = why {
+            return self.go_back(page, why).map(Some);
+        }
+        if position.ordinal > self.farthest || self.known.is_empty() {
+            self.farthest = position.ordinal;
+            self.rereads = 0;
+        }
+        self.total = total.or(self.total);
+        self.known.truncate(self.known.len().saturating_sub(std::mem::take(&mut self.back)));
+        self.known.push_back(Known { position: position.clone(), records: page.facts.records, hashes: hashes.clone() });
+        if self.known.len() > REREADS_MAX + 1 {
+            self.known.pop_front();
+            self.has_forgotten = true;
+        }
+        Ok(None)
+    }
+
+    /// A sign that rows before this page may be gone unread.
+    fn sign(&self, hashes: &[u64], total: Option<u64>) -> Option<String> {
+        if let (Some(before), Some(now)) = (self.total, total)
+            && now < before
+        {
+            return Some(format!("the API's total fell from {before} to {now}"));
+        }
+        let last = self.known.back().filter(|_| self.has_key)?;
+        let known: HashSet<u64> = last.hashes.iter().copied().collect();
+        let copies = hashes.iter().filter(|hash| known.contains(hash)).count();
+        let is_border = last.hashes.iter().rev().take(copies).rev().eq(hashes.iter().take(copies));
+        (copies > 0 && copies < hashes.len() && !is_border)
+            .then(|| format!("{copies} records came again in another order than they had"))
+    }
+
+    /// Why a page that was read again does not join what is known.
+    fn gap(&self, hashes: &[u64]) -> Option<String> {
+        let is_first = self.back == self.known.len() && !self.has_forgotten;
+        let joins = is_first || self.known.iter().any(|known| known.hashes.iter().any(|hash| hashes.contains(hash)));
+        (!joins).then(|| "no record of the page read again was known".to_owned())
+    }
+
+    /// The page before the one that was read last, to be read again.
+    fn go_back(&mut self, page: &Seen<'_>, why: String) -> Result<Reread, SourceError> {
+        let give_up = |advice| SourceError::Drifted { place: page.at(), why: why.clone(), advice };
+        if !self.has_key {
+            return Err(give_up("declare a `primary_key`, so that pages can be read again"));
+        }
+        self.rereads += 1;
+        self.back += 1;
+        let to = self.known.len().checked_sub(self.back).and_then(|index| self.known.get(index));
+        match to.filter(|_| self.rereads <= REREADS_MAX) {
+            Some(known) => Ok(Reread { from: known.position.clone(), records: known.records, why }),
+            None => Err(give_up("pages read again do not settle it; sort the API's answer by a key that does not change")),
+        }
+    }
+
+    /// Counts the records of an accepted page that are copies of earlier ones.
+    pub(super) fn count_copies(&mut self, hashes: &[u64]) {
+        if !self.has_key {
+            self.copies.count(hashes);
+        }
+    }
+
+    /// Records of rows without a key that came again on a later page, exactly the same.
+    pub(super) fn copies(&self) -> u64 {
+        self.copies.found
+    }
+}
+
+/// Counts records that came on an earlier page.
+#[derive(Debug, Default)]
+struct Copies {
+    young: HashSet<u64>,
+    old: HashSet<u64>,
+    found: u64,
+}
+
+impl Copies {
+    fn count(&mut self, hashes: &[u64]) {
+        let again = hashes.iter().filter(|hash| self.young.contains(hash) || self.old.contains(hash)).count();
+        self.found += again as u64;
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.extend(hashes);
+    }
+}

@@ -1,0 +1,255 @@
+//! No paginator in the config: one is detected on the first page, and has to prove itself on the second.
+//!
+//! dlt believes its first guess, and so repeats, skips or never ends. Here a guess counts once another page has come that shares no record
+//! with the first. Until then a page that only repeats is thrown away and the next candidate is tried; when none is left, or a page
+//! comes again later, or the API's total is not what was read, the resource fails with the configs to write instead.
+
+use std::collections::HashSet;
+
+use reqwest::header::HeaderMap;
+use url::Url;
+
+use crate::config::{PaginatorPlan, paginator_words};
+use crate::source::error::Repeated;
+use crate::source::paginate::candidates::{Candidate, Choice, candidates};
+use crate::source::paginate::signs::{Role, Sign};
+use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator};
+use crate::source::{EndReason, PageFacts, SourceError};
+
+/// Most candidates that are tried.
+const CANDIDATES_MAX: usize = 5;
+/// Pages judged before any is fetched ahead.
+const PAGES_BEFORE_AHEAD: u64 = 3;
+/// Sizes at which APIs cap a page: a list of exactly so many records, without any sign of more, is worth a word.
+const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
+
+/// The paginator of a resource without one.
+pub(super) struct Detect {
+    first: Option<First>,
+    /// Not tried yet, the likeliest first.
+    left: Vec<Candidate>,
+    trial: Option<Trial>,
+    pages: u64,
+    records: u64,
+    records_seen: Trail,
+    proven: Option<Detected>,
+    warning: Option<String>,
+}
+
+/// The candidate at hand.
+struct Trial {
+    candidate: Candidate,
+    paginator: Box<dyn Paginator>,
+    is_proven: bool,
+}
+
+/// The first page, kept until the second has come.
+struct First {
+    url: Url,
+    headers: HeaderMap,
+    facts: PageFacts,
+    hashes: HashSet<u64>,
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self {
+            first: None,
+            left: Vec::new(),
+            trial: None,
+            pages: 0,
+            records: 0,
+            records_seen: Trail::new(Repeated::Records),
+            proven: None,
+            warning: None,
+        }
+    }
+}
+
+impl Detect {
+    /// Chooses by the first page.
+    fn begin(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        self.left = match candidates(page) {
+            Choice::Try(found) => found,
+            Choice::Over => return Ok(Step::End(EndReason::SinglePage)),
+            Choice::Ambiguous(choices) => {
+                return Err(SourceError::AmbiguousPaginator {
+                    place: page.at(),
+                    choices: words(choices.iter().map(|choice| &choice.plan)),
+                });
+            }
+        };
+        self.left.truncate(CANDIDATES_MAX);
+        self.left.reverse();
+        if self.left.is_empty() {
+            link::more_pages(
+                page,
+                "if that is all there is, paginator: {type: single_page}; else the API's own way, as paginator: {type: offset, limit: 100}",
+            )?;
+            let records = page.facts.records;
+            if page.facts.signs.is_empty() && USUAL_SIZES.contains(&records) {
+                self.warning = Some(format!(
+                    "nothing in the answer tells of more pages, but {records} records are a usual page size; if they are all there is, write `paginator: single_page`"
+                ));
+            }
+            return Ok(Step::End(EndReason::SinglePage));
+        }
+        let facts = page.facts.clone();
+        let hashes = facts.record_hashes.iter().copied().collect();
+        self.first = Some(First { url: page.url.clone(), headers: page.headers.clone(), facts, hashes });
+        self.try_next(page)
+    }
+
+    /// Takes up the next candidate, and lets it see the first page.
+    fn try_next(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        let (Some(first), Some(candidate)) = (&self.first, self.left.pop()) else { return Ok(Step::End(EndReason::SinglePage)) };
+        let mut paginator = paginator(&candidate.plan);
+        let ordinal = paginator.first().ordinal;
+        let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ordinal, ..*page };
+        let step = step_with_values(paginator.as_mut(), &seen)?;
+        self.trial = Some(Trial { candidate, paginator, is_proven: false });
+        Ok(step)
+    }
+
+    /// The error of a paginator that does not hold, with what else could be written.
+    fn failed(&self, page: &Seen<'_>, why: String) -> SourceError {
+        let tried = self.trial.as_ref().map(|trial| &trial.candidate.plan);
+        let detected = tried.map(paginator_words).unwrap_or_default();
+        let untried = self.left.iter().rev().map(|candidate| &candidate.plan);
+        let mut write = words(untried);
+        for template in
+            ["{type: offset, limit: 100}", "{type: page_number, base_page: 1}", "{type: cursor, cursor_path: …, cursor_param: …}"]
+        {
+            let kind = template.split(',').next().unwrap_or_default();
+            if !write.contains(kind) {
+                let separator = if write.is_empty() { "" } else { " or " };
+                write.push_str(&format!("{separator}`paginator: {template}`"));
+            }
+        }
+        SourceError::DetectionFailed { place: page.at(), detected, why, write }
+    }
+
+    /// Whether the second page is another one than the first.
+    fn prove(&mut self, page: &Seen<'_>) -> Result<Option<Step>, SourceError> {
+        let Some(first) = &self.first else { return Ok(None) };
+        let records = page.facts.records;
+        let known = page.facts.record_hashes.iter().filter(|hash| first.hashes.contains(hash)).count() as u64;
+        let repeats = records > 0 && (page.facts.records_hash == first.facts.records_hash || known == records);
+        let may_fail = self.trial.as_ref().is_some_and(|trial| trial.candidate.may_fail);
+        if repeats && may_fail && !self.left.is_empty() {
+            if let Step::Next(next) = self.try_next(page)? {
+                return Ok(Some(Step::Again(next)));
+            }
+        }
+        if repeats || known > 0 {
+            let what = if repeats { "the records".to_owned() } else { format!("{known} of the records") };
+            return Err(self.failed(page, format!("page {} has {what} of page 1 again", page.page)));
+        }
+        if records > 0
+            && let Some(trial) = &mut self.trial
+        {
+            trial.is_proven = true;
+            self.proven = Some(Detected { plan: trial.candidate.plan.clone(), from: trial.candidate.from.clone() });
+        }
+        Ok(None)
+    }
+
+    /// Whether the API's own total is what was read. One that on the first page equals its records may count the page.
+    fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+        let Some(first) = &self.first else { return Ok(()) };
+        let totals = |facts: &PageFacts| -> Vec<(Sign, u64)> {
+            let signs = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total));
+            signs.filter_map(|sign| Some((sign.clone(), sign.number()?))).collect()
+        };
+        let of_page: Vec<_> = totals(&first.facts)
+            .into_iter()
+            .filter(|(_, total)| *total <= first.facts.records)
+            .map(|(sign, _)| sign.path)
+            .collect();
+        let told: Vec<(Sign, u64)> = totals(page.facts).into_iter().filter(|(sign, _)| !of_page.contains(&sign.path)).collect();
+        match told.iter().max_by_key(|(_, total)| *total) {
+            Some((sign, total)) if !told.iter().any(|(_, total)| *total == self.records) => {
+                let why = format!("it ended after {} records, but `{}` is {total}", self.records, sign.shown());
+                Err(self.failed(page, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn go_on(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        if page.facts.records > 0
+            && let Err(SourceError::Repeats { earlier, .. }) = self.records_seen.note(page, page.facts.records_hash)
+        {
+            return Err(self.failed(page, format!("page {} has the records of page {earlier} again", page.page)));
+        }
+        self.records += page.facts.records;
+        let Some(trial) = &mut self.trial else { return Ok(Step::End(EndReason::SinglePage)) };
+        match step_with_values(trial.paginator.as_mut(), page) {
+            Ok(Step::End(reason)) => {
+                self.check_total(page)?;
+                Ok(Step::End(reason))
+            }
+            Ok(step) => Ok(step),
+            Err(SourceError::Repeats { earlier, .. }) => {
+                Err(self.failed(page, format!("page {} leads where page {earlier} led, and so on for ever", page.page)))
+            }
+            Err(SourceError::TotalContradicted { unit, read, total, .. }) => {
+                Err(self.failed(page, format!("it ended after {read} {unit}, but the API's total is {total}")))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl Paginator for Detect {
+    fn ahead(&self, last: &Position) -> Option<Position> {
+        let trial = self.trial.as_ref().filter(|trial| trial.is_proven && self.pages >= PAGES_BEFORE_AHEAD)?;
+        trial.paginator.ahead(last)
+    }
+
+    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        self.pages += 1;
+        if self.pages == 1 {
+            self.records = page.facts.records;
+            if page.facts.records > 0 {
+                self.records_seen.note(page, page.facts.records_hash)?;
+            }
+            return self.begin(page);
+        }
+        if self.trial.as_ref().is_some_and(|trial| !trial.is_proven)
+            && let Some(step) = self.prove(page)?
+        {
+            return Ok(step);
+        }
+        self.go_on(page)
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.warning.take().or_else(|| self.trial.as_mut().and_then(|trial| trial.paginator.warning()))
+    }
+
+    fn minds_repeats(&self) -> bool {
+        true
+    }
+
+    fn detected(&mut self) -> Option<Detected> {
+        self.proven.take()
+    }
+
+    fn total_records(&self) -> Option<u64> {
+        self.trial.as_ref().and_then(|trial| trial.paginator.total_records())
+    }
+}
+
+/// A step of a paginator that finds its values among the page's signs.
+fn step_with_values(paginator: &mut dyn Paginator, page: &Seen<'_>) -> Result<Step, SourceError> {
+    let value = |path| page.facts.signs.iter().find(|sign| sign.path == path).map(|sign| sign.value.clone());
+    let values = paginator.wanted().into_iter().map(value).collect();
+    let facts = PageFacts { values, signs: Vec::new(), record_hashes: Vec::new(), ..page.facts.clone() };
+    paginator.step(&Seen { facts: &facts, ..*page })
+}
+
+/// Paginators as a config would have them.
+fn words<'a>(plans: impl Iterator<Item = &'a PaginatorPlan>) -> String {
+    plans.map(|plan| format!("`paginator: {}`", paginator_words(plan))).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,116 @@
+//! Rows that are added and removed while their pages are read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::fake_api::{FakeApi, Reply};
+use super::harness::*;
+use crate::base::ErrorKind;
+use crate::config::PaginatorPlan;
+
+fn rows(ids: &[u64], start: u64, around: &str) -> Reply {
+    let rows: Vec<String> = ids.iter().skip(start as usize).take(10).map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+    Reply::json(format!(r#"{{"data":[{}]{around}}}"#, rows.join(",")))
+}
+
+/// Rows `before`, which become `after` once the third page is asked for; with a total.
+fn changing(before: std::ops::Range<u64>, after: Vec<u64>) -> FakeApi {
+    let changed = AtomicBool::new(false);
+    let before: Vec<u64> = before.collect();
+    FakeApi::start().on("/orders", move |request| {
+        let start = request.number("offset", 0);
+        if start >= 20 {
+            changed.store(true, Ordering::SeqCst);
+        }
+        let ids = if changed.load(Ordering::SeqCst) { &after } else { &before };
+        rows(ids, start, &format!(r#","total":{}"#, ids.len()))
+    })
+}
+
+async fn read(api: &FakeApi, paginator: PaginatorPlan, key: &[&str]) -> Outcome {
+    let one_by_one = |case: &mut Case| {
+        case.client.concurrency = 1;
+        case.resource.primary_key = key.iter().map(|&column| column.to_owned()).collect();
+    };
+    Case::new(api, paginator).with(one_by_one).read().await
+}
+
+/// What was read, each row once.
+fn unique(outcome: &Outcome) -> Vec<u64> {
+    assert!(outcome.result.is_ok(), "{}", outcome.error());
+    let mut ids = outcome.ids.clone();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+#[tokio::test]
+async fn e_81_rows_removed_before_the_place_at_hand_are_not_skipped_over() {
+    for removed in [1, 3, 9] {
+        let api = changing(0..50, (removed..50).collect());
+        let outcome = read(&api, offset(10, stop_rules()), &["id"]).await;
+        assert_eq!(unique(&outcome), (0..50).collect::<Vec<_>>(), "{removed} removed");
+        let told = format!("the API's total fell from 50 to {} while pages were read", 50 - removed);
+        assert!(outcome.warnings()[0].starts_with(&told), "{:?}", outcome.warnings());
+    }
+    // More than a page of them: two pages are read again, the first of which joins nothing.
+    let api = changing(0..50, (14..50).collect());
+    assert_eq!(unique(&read(&api, offset(10, stop_rules()), &["id"]).await), (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn e_81_rows_removed_are_an_error_where_pages_cannot_be_read_again() {
+    let api = || changing(0..50, (3..50).collect());
+    let outcome = read(&api(), offset(10, stop_rules()), &[]).await;
+    for word in
+        ["page 3, `", "rows may have been skipped", "fell from 50 to 47", "declare a `primary_key`", "`allow_drift: true`"]
+    {
+        assert!(outcome.error().contains(word), "{}", outcome.error());
+    }
+    assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Data);
+    let stop = crate::config::StopRules { allow_drift: true, ..stop_rules() };
+    let outcome = read(&api(), offset(10, stop), &[]).await;
+    assert_eq!(outcome.ids.len(), 47, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn e_81_rows_added_before_the_place_at_hand_come_twice_and_cost_nothing() {
+    let api = changing(0..50, [100, 101].into_iter().chain(0..50).collect());
+    let outcome = read(&api, offset(10, stop_rules()), &["id"]).await;
+    assert_eq!(unique(&outcome), (0..50).collect::<Vec<_>>());
+    assert_eq!(outcome.ids.len(), 52);
+    assert!(outcome.warnings().is_empty(), "{:?}", outcome.warnings());
+}
+
+#[tokio::test]
+async fn e_81_an_order_that_is_none_is_an_error() {
+    let api = FakeApi::start().on("/orders", |request| {
+        let ids: Vec<u64> = match request.number("offset", 0) {
+            0 => (0..10).collect(),
+            start => (start..start + 9).chain([start - 5]).collect(),
+        };
+        rows(&ids, 0, "")
+    });
+    let outcome = read(&api, offset(10, without_total()), &["id"]).await;
+    assert!(outcome.error().contains("1 records came again in another order than they had"), "{}", outcome.error());
+    assert!(outcome.error().contains("sort the API's answer"), "{}", outcome.error());
+    assert!(api.requests().len() < 20, "it goes on for ever");
+}
+
+#[tokio::test]
+async fn e_83_a_total_that_grows_while_pages_are_read_is_followed() {
+    let api = changing(0..45, (0..57).collect());
+    assert_eq!(unique(&read(&api, offset(10, stop_rules()), &[]).await), (0..57).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn e_89_copies_are_counted_where_no_key_tells_them() {
+    let api = FakeApi::start().on("/orders", |request| match request.number("cursor", 0) {
+        0 => rows(&[0, 1, 2, 3], 0, r#","next":1"#),
+        1 => rows(&[3, 4, 4, 0], 0, r#","next":2"#),
+        _ => rows(&[5], 0, ""),
+    });
+    let outcome = read(&api, cursor(), &[]).await;
+    assert_eq!(outcome.ids, [0, 1, 2, 3, 3, 4, 4, 0, 5]);
+    assert_eq!(outcome.warnings(), ["exact copies of records of earlier pages: 2; without a `primary_key` all of them are kept"]);
+    assert!(read(&api, cursor(), &["id"]).await.warnings().is_empty());
+}
