@@ -82,6 +82,14 @@ pub(crate) enum Problem {
         /// The key or name.
         what: String,
     },
+    /// Something dlt has and lakeward does not want.
+    #[error("`{what}` is refused: {why}")]
+    Refused {
+        /// The key or name.
+        what: String,
+        /// Why, and what to write instead.
+        why: &'static str,
+    },
     /// Something dlt has that a config file cannot express.
     #[error("`{what}` needs Python and has no place in a config file; {instead}")]
     PythonOnly {

@@ -8,6 +8,7 @@
 
 mod auth_plan;
 mod edit;
+mod expression;
 mod fault;
 mod import;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is still to use it"))]
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use auth_plan::*;
 pub(crate) use edit::{Keep, keep_detected};
+pub(crate) use expression::{EvalFault, Expression};
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
 pub(crate) use import::{ImportError, import};

@@ -1,5 +1,8 @@
 //! The plan of a run: what the config means once defaults, references and cross-checks are settled.
 
+mod hints;
+mod steps;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +12,9 @@ use crate::base::{JsonPath, Secret};
 use crate::config::request::RequestTemplate;
 use crate::config::rules::{PartialData, Rule};
 use crate::config::{AuthPlan, FormatPlan, IncrementalPlan, TlsPlan};
+
+pub(crate) use hints::{ColumnPlan, Contract, ContractPlan, DeclaredType};
+pub(crate) use steps::{CastPlan, CastType, StepAction, StepPlan, TimeSource};
 
 /// One whole run.
 #[derive(Debug, Clone)]
@@ -79,8 +85,16 @@ pub(crate) struct RateLimit {
 /// One API endpoint and the table it becomes.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourcePlan {
-    /// dlt's resource name; also the table's, and so a path segment.
+    /// dlt's resource name.
     pub(crate) name: String,
+    /// The table, a path segment; the resource's name unless `table_name` says otherwise.
+    pub(crate) table: String,
+    /// Declared columns.
+    pub(crate) columns: Vec<ColumnPlan>,
+    /// What happens to data that the table's schema does not foresee.
+    pub(crate) contract: ContractPlan,
+    /// Levels of objects and arrays that become structs and lists; deeper ones become JSON text. `None`: all.
+    pub(crate) nesting_max: Option<usize>,
     /// What is requested.
     pub(crate) endpoint: EndpointPlan,
     /// The resources whose records it is requested for, one by one; none for most.
@@ -91,6 +105,8 @@ pub(crate) struct ResourcePlan {
     pub(crate) on_missing_parent_field: OnMissing,
     /// `false`: read for its children, and no table.
     pub(crate) selected: bool,
+    /// What happens to each record before it becomes a row, in order.
+    pub(crate) processing_steps: Vec<StepPlan>,
     /// Columns of the primary key; empty without one.
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.

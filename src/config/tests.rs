@@ -11,6 +11,8 @@ mod project;
 mod rules;
 mod schema;
 mod secrets;
+mod steps;
+mod tables;
 
 /// Loads `text` as `/etc/lakeward/test.yaml`, run in `/data`, with a small environment.
 fn load_text(text: &str) -> Result<Plan, ConfigErrors> {

@@ -27,6 +27,8 @@ pub(crate) struct DecodedPage {
     pub(crate) exploded: u64,
     /// What children ask of each record that is left: the fields' values as JSON text, in the order they were asked for.
     pub(crate) for_children: Vec<Vec<Option<Box<str>>>>,
+    /// Members of rows left out because the declared schema or the contract says so.
+    pub(crate) discarded_values: u64,
 }
 
 /// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.

@@ -25,7 +25,7 @@ impl StructBuilder {
         let mut fields = Self::new(undeclared);
         for column in columns {
             path.push(column.name.clone());
-            let about = declared.filter(|_| column.declared);
+            let about = declared.filter(|declared| column.declared || declared.has_contract());
             let mut field = FieldBuilder::new(&column.name, builder_of(&column.column_type, column.declared, about, path));
             path.pop();
             field.nullable = column.nullable;
@@ -88,7 +88,8 @@ fn builder_of(column_type: &ColumnType, declared: bool, about: Option<&DeclaredS
         ColumnType::List(items) => Values::List(ListBuilder::empty(0, builder_of(items, declared, about, path))),
     };
     let mut builder = ColumnBuilder::new(values, declared);
-    builder.accept_text = about.is_some_and(|about| about.accepts_text(path));
+    builder.accept_text = declared && about.is_some_and(|about| about.accepts_text(path));
+    builder.empty_as_null = declared && about.is_some_and(|about| about.empties_are_null(path));
     builder
 }
 

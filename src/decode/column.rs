@@ -21,6 +21,8 @@ pub(super) struct ColumnBuilder {
     pub(super) declared: bool,
     /// Whether numbers and booleans, declared, may also come as texts.
     pub(super) accept_text: bool,
+    /// Whether an empty text is null.
+    pub(super) empty_as_null: bool,
 }
 
 /// Values by type.
@@ -49,7 +51,7 @@ pub(super) struct ListBuilder {
 impl ColumnBuilder {
     /// A column without rows.
     pub(super) fn new(values: Values, declared: bool) -> Self {
-        Self { len: 0, validity: Validity::default(), values, declared, accept_text: false }
+        Self { len: 0, validity: Validity::default(), values, declared, accept_text: false, empty_as_null: false }
     }
 
     /// Counts the value just put into `values`.

@@ -51,6 +51,8 @@ pub(crate) struct DecodePlan {
     pub(crate) format: FormatPlan,
     /// What has to be done before the records are columns; `None` for plain JSON, which goes there in one pass.
     pub(crate) shape: Option<ShapePlan>,
+    /// Levels of objects and arrays that become structs and lists, where neither the table nor a declaration says more; deeper ones are JSON text.
+    pub(crate) nesting_max: Option<usize>,
 }
 
 /// Decodes the pages of one resource.
@@ -72,6 +74,11 @@ impl Decoder {
     /// Where page 1 had its records, if the plan does not say and it is decoded.
     pub(crate) fn found(&self) -> Option<&JsonPath> {
         self.found.get()
+    }
+
+    /// What a person should know once all pages are in.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.plan.shape.iter().flat_map(|shape| &shape.hooks).flat_map(|hook| hook.notices()).collect()
     }
 
     /// Decodes a page into rows of a schema that is `so_far` or wider. Pages may be decoded at the same time and in any order
@@ -230,9 +237,9 @@ impl Decoder {
             findings = self.read(text, path, &mut rows)?;
             schema = rows.columns.columns();
         }
-        let Rows { columns, rows, records, rejects, duplicates, hashes, .. } = rows;
+        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, .. } = rows;
         let hashes = hashes.unwrap_or_default();
-        Ok((Filled { columns, schema, rows, records, rejects, duplicates, hashes }, findings))
+        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes }, findings))
     }
 
     fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
@@ -265,6 +272,7 @@ impl Decoder {
         let joined = declared.map(|declared| so_far.join(&declared.schema));
         let columns = &joined.as_ref().unwrap_or(so_far).columns;
         let mut builders = StructBuilder::of(columns, declared, &mut Vec::new());
+        builders.nesting_max = self.plan.nesting_max;
         for key in &self.plan.key_columns {
             builders.require(key);
         }
@@ -298,6 +306,7 @@ struct Filled {
     rejects: Vec<Reject>,
     duplicates: u64,
     hashes: Vec<u64>,
+    discarded: u64,
 }
 
 /// The decoded page of `records` records, from its filled builders.
@@ -339,6 +348,7 @@ fn finish(
         rows,
         rejects,
         duplicate_members,
+        discarded_values: filled.discarded,
         replaced_characters,
         filtered: 0,
         exploded: 0,

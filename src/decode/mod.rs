@@ -21,6 +21,7 @@ mod json;
 mod shape;
 #[expect(dead_code, reason = "the pipeline is still to use it")]
 mod cursor;
+mod steps;
 mod records;
 mod build;
 mod locate;
@@ -43,6 +44,7 @@ pub(crate) use json::Json;
 pub(crate) use number::{float_is_spelled, write_float};
 pub(crate) use originals::{SpellingCursor, SpellingLog};
 pub(crate) use shape::{ForChildren, IncludeFromParent, RecordHook, ShapePlan};
+pub(crate) use steps::Steps;
 pub(crate) use temporal::{write_date, write_time};
 pub(crate) use widen::{WidenError, widen, widen_array};
 

@@ -13,6 +13,10 @@ pub(super) struct Unfit;
 
 /// Appends a JSON string's text.
 pub(super) fn push_text(column: &mut ColumnBuilder, text: &str) -> Result<(), Unfit> {
+    if column.empty_as_null && text.trim().is_empty() {
+        column.push_null();
+        return Ok(());
+    }
     loop {
         let slot = column.len;
         match &mut column.values {

@@ -19,6 +19,12 @@ pub(super) struct RecordReader<'a> {
     pub(super) reader: Reader<'a>,
     /// Members superseded by a later one of the same name.
     pub(super) duplicates: u64,
+    /// Members left out because they are not declared.
+    pub(super) discarded: u64,
+    /// Levels of objects and arrays that become structs and lists, where nothing is known of a column.
+    nesting_max: usize,
+    /// Members that the value at hand lies within.
+    level: usize,
     /// Columns and struct fields of the page so far.
     pub(super) columns: usize,
     /// Where the record would be too long.
@@ -29,8 +35,18 @@ pub(super) struct RecordReader<'a> {
 
 impl<'a> RecordReader<'a> {
     /// A reader of records under a schema of `columns` columns.
-    pub(super) fn new(reader: Reader<'a>, columns: usize) -> Self {
-        Self { reader, duplicates: 0, columns, record_end_max: usize::MAX, scratch: Vec::new() }
+    pub(super) fn new(reader: Reader<'a>, columns: usize, nesting_max: Option<usize>) -> Self {
+        let nesting_max = nesting_max.unwrap_or(usize::MAX);
+        Self {
+            reader,
+            duplicates: 0,
+            discarded: 0,
+            nesting_max,
+            level: 0,
+            columns,
+            record_end_max: usize::MAX,
+            scratch: Vec::new(),
+        }
     }
 
     /// Reads the object that is next into slot `slot` of `fields`.
@@ -62,7 +78,10 @@ impl<'a> RecordReader<'a> {
                     foreseen = field.next;
                     previous = place;
                 }
-                None => self.reader.skip_value()?,
+                None => {
+                    self.discarded += 1;
+                    self.reader.skip_value()?;
+                }
             }
             if self.reader.pos > self.record_end_max {
                 return Err(Fault::RecordTooLarge { at: self.reader.pos }.into());
@@ -166,7 +185,13 @@ impl<'a> RecordReader<'a> {
         let slot = column.len;
         loop {
             match &mut column.values {
-                Values::Struct(fields) => break self.object(fields, slot)?,
+                Values::Struct(fields) => {
+                    self.level += 1;
+                    let read = self.object(fields, slot);
+                    self.level -= 1;
+                    break read?;
+                }
+                Values::Unknown if self.level >= self.nesting_max => column.become_json(),
                 Values::Unknown => column.values = Values::Struct(StructBuilder::default()),
                 Values::Json(texts) => {
                     break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
@@ -183,6 +208,7 @@ impl<'a> RecordReader<'a> {
         loop {
             match &mut column.values {
                 Values::List(list) => break self.items(list)?,
+                Values::Unknown if self.level >= self.nesting_max => column.become_json(),
                 Values::Unknown => {
                     let items = ColumnBuilder::new(Values::Unknown, false);
                     column.values = Values::List(ListBuilder::empty(column.len, items));

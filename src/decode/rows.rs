@@ -31,6 +31,8 @@ pub(super) struct Rows<'p> {
     pub(super) duplicates: u64,
     /// A hash of each record's bytes; `None` where nobody asks.
     pub(super) hashes: Option<Vec<u64>>,
+    /// Members of rows left out because they are not declared.
+    pub(super) discarded: u64,
 }
 
 impl<'p> Rows<'p> {
@@ -42,7 +44,7 @@ impl<'p> Rows<'p> {
         hashes: Option<Vec<u64>>,
     ) -> Self {
         let columns = fresh();
-        Self { fresh, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0, hashes }
+        Self { fresh, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0, discarded: 0, hashes }
     }
 
     /// Reads the record that is next into a row, or sets it aside.
@@ -65,6 +67,7 @@ impl<'p> Rows<'p> {
             return Ok(());
         }
         let (start, depth, replaced) = (records.reader.pos, records.reader.depth, records.reader.replaced);
+        let discarded = records.discarded;
         records.record_end_max = start.saturating_add(RECORD_BYTES_MAX);
         let read = match records.reader.peek() {
             b'{' => records.object(&mut self.columns, self.rows),
@@ -74,6 +77,7 @@ impl<'p> Rows<'p> {
             Ok(()) => self.rows += 1,
             Err(Stop::Misfit(misfit)) => {
                 (records.reader.pos, records.reader.depth, records.reader.replaced) = (start, depth, replaced);
+                records.discarded = discarded;
                 self.set_aside(records, misfit)?;
             }
             Err(fault) => return Err(Box::new(fault)),
@@ -121,7 +125,7 @@ impl Records for Rows<'_> {
                 ..Self::new(self.fresh, self.known, self.page, self.hashes.as_ref().map(|_| Vec::new()))
             };
         }
-        let mut records = RecordReader::new(reader.clone(), self.columns.count());
+        let mut records = RecordReader::new(reader.clone(), self.columns.count(), self.columns.nesting_max);
         if reader.peek() == b'{' {
             self.record(&mut records)?;
         } else {
@@ -142,6 +146,7 @@ impl Records for Rows<'_> {
             }
         }
         self.duplicates += records.duplicates;
+        self.discarded += records.discarded;
         *reader = records.reader;
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The columns that a config names: a misspelt one would sort nothing, or put every row into one partition.
 
-use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::config::{DeclaredType, Plan, ResourcePlan, StepPlan, WriteDisposition};
 use crate::lake::{Partitioner, check_settings};
 use crate::pipeline::RunError;
-use crate::schema::{DeclaredSchema, TableSchema, Undeclared, nearest};
+use crate::schema::{Column, ColumnType, DeclaredSchema, TableSchema, Undeclared, nearest};
 
 /// What is wrong with a plan that no request is needed to see: declared schemas, what they make of the partitions, columns that
 /// can never come, and the store's options. All of it.
@@ -28,9 +28,48 @@ fn validate_resource(resource: &ResourcePlan) -> Result<(), RunError> {
 /// # Errors
 /// [`RunError::Schema`].
 pub(crate) fn declared_schema(resource: &ResourcePlan) -> Result<Option<DeclaredSchema>, RunError> {
-    let Some(file) = &resource.schema else { return Ok(None) };
-    let declared = DeclaredSchema::parse(&file.path, &file.text);
-    declared.map(Some).map_err(|source| RunError::Schema { resource: resource.name.clone(), source })
+    let wrong = |source| RunError::Schema { resource: resource.name.clone(), source };
+    let file = resource.schema.as_ref().map(|file| DeclaredSchema::parse(&file.path, &file.text)).transpose().map_err(wrong)?;
+    let hints = resource.columns.iter().filter_map(|hint| Some((hint, hint.declared?)));
+    let casts = StepPlan::declared_columns(&resource.processing_steps);
+    if file.is_none() && hints.clone().next().is_none() && casts.is_empty() {
+        return Ok(None);
+    }
+    let mut declared = file.unwrap_or_default();
+    for (hint, declared_type) in hints {
+        let description = hint.description.clone();
+        let column = Column { nullable: hint.nullable, description, ..column_of(&hint.name, declared_type) };
+        declared.declare(column, hint.accept_text, hint.empty_as_null).map_err(wrong)?;
+    }
+    for (name, declared_type) in casts {
+        // What is declared besides the cast has the last word on the type, as long as the cast's values fit it.
+        if declared.schema.column(&name).is_none() {
+            declared.declare(column_of(&name, declared_type), false, false).map_err(wrong)?;
+        }
+    }
+    Ok(Some(declared))
+}
+
+fn column_of(name: &str, declared_type: DeclaredType) -> Column {
+    let column_type = match declared_type {
+        DeclaredType::Text => ColumnType::Text,
+        DeclaredType::Float => ColumnType::Float64,
+        DeclaredType::Boolean => ColumnType::Boolean,
+        DeclaredType::Timestamp => ColumnType::Timestamp,
+        DeclaredType::Date => ColumnType::Date,
+        // Whatever the values will be: only values tell whether integers are narrow.
+        DeclaredType::Integer => ColumnType::Int64 { wide: true },
+        DeclaredType::Decimal { precision, scale } => ColumnType::Decimal { precision, scale },
+        DeclaredType::Json => ColumnType::Json,
+    };
+    Column { declared: true, ..Column::inferred(name, column_type) }
+}
+
+/// Columns without which a record is a reject: those of the key, and those whose hint says so.
+pub(crate) fn required_columns(resource: &ResourcePlan) -> Vec<String> {
+    let hinted = resource.columns.iter().filter(|hint| !hint.nullable).map(|hint| &hint.name);
+    let hinted = hinted.filter(|name| !resource.primary_key.contains(name));
+    resource.primary_key.iter().chain(hinted).cloned().collect()
 }
 
 /// Checks that a schema has the columns that the config names.

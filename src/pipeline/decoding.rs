@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::base::JsonPath;
 use crate::config::{PaginatorPlan, ResourcePlan};
-use crate::decode::{DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan};
+use crate::decode::{DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
-use crate::pipeline::columns::declared_schema;
+use crate::pipeline::columns::required_columns;
+use crate::pipeline::contract;
 use crate::schema::TableSchema;
 use crate::source::{wanted_paths, wants_record_hashes};
 
@@ -19,11 +20,7 @@ pub(crate) fn decoder_for(
     table: &TableSchema,
     asked: &[JsonPath],
 ) -> Result<(Decoder, TableSchema), RunError> {
-    let declared = declared_schema(resource)?;
-    let start = match &declared {
-        Some(declared) => declared.schema.join(&table.as_facts()),
-        None => table.as_facts(),
-    };
+    let (declared, start) = contract::start(resource, table)?;
     start.check_names().map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
     let decoder = Decoder::new(DecodePlan {
         records: resource.endpoint.data_selector.clone(),
@@ -31,8 +28,9 @@ pub(crate) fn decoder_for(
         look_for_more_pages: matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared),
         record_hashes: wants_record_hashes(resource),
         declared,
-        key_columns: resource.primary_key.clone(),
         format: resource.endpoint.response_format.clone(),
+        key_columns: required_columns(resource),
+        nesting_max: resource.nesting_max,
         shape: shape_of(resource, asked),
     });
     Ok((decoder, start))
@@ -45,6 +43,9 @@ fn shape_of(resource: &ResourcePlan, asked: &[JsonPath]) -> Option<ShapePlan> {
     let mut hooks: Vec<Arc<dyn RecordHook>> = Vec::new();
     if !resource.include_from_parent.is_empty() {
         hooks.push(Arc::new(IncludeFromParent::new(resource.include_from_parent.clone())));
+    }
+    if !resource.processing_steps.is_empty() {
+        hooks.push(Arc::new(Steps::new(&resource.processing_steps)));
     }
     if !asked.is_empty() {
         hooks.push(Arc::new(ForChildren::new(asked.to_vec())));

@@ -90,6 +90,38 @@ pub(crate) enum RunError {
         /// Why not.
         source: std::io::Error,
     },
+    /// `schema_contract` freezes the columns, and a page has another one.
+    #[error("`{resource}` page {page} has the new column `{column}`, and `schema_contract` freezes the columns")]
+    NewColumn {
+        /// The resource.
+        resource: String,
+        /// The first new column, struct fields behind points.
+        column: String,
+        /// The page.
+        page: u64,
+    },
+    /// `schema_contract` freezes the types, and a page has a value of another one.
+    #[error("`{resource}` page {page} makes {to} of column `{column}`, which is {from}, and `schema_contract` freezes the types")]
+    NewType {
+        /// The resource.
+        resource: String,
+        /// The column.
+        column: String,
+        /// Its type in the table.
+        from: String,
+        /// What it would become.
+        to: String,
+        /// The page.
+        page: u64,
+    },
+    /// `schema_contract` freezes the tables, and this one is not there.
+    #[error("`{resource}` would make the new table `{table}`, and `schema_contract` freezes the tables")]
+    NewTable {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+    },
     /// The lake side.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -209,6 +241,9 @@ impl RunError {
             | Self::AllSkipped { .. }
             | Self::TooManyCombinations { .. }
             | Self::NoSuchColumn { .. }
+            | Self::NewColumn { .. }
+            | Self::NewType { .. }
+            | Self::NewTable { .. }
             | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
             | Self::OnlyRejects { .. }
@@ -235,6 +270,9 @@ impl RunError {
             }
             Self::Rejected { first, .. } if first.actual == "nothing" => {
                 "every record needs it: is it the member's exact name, as `preview` shows it? `on_reject: quarantine` keeps such records aside"
+            }
+            Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
+                "if the change is wanted, run once with `schema_contract: evolve`"
             }
             Self::OnlyRejects { .. } => {
                 "the declared schema or the `primary_key` is of another table; `preview` shows what comes"

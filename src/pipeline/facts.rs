@@ -99,6 +99,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) bytes_received: u64,
     /// What became of the rows.
     pub(crate) rows: StageStats,
+    /// What the steps and the contract did to the records.
+    pub(crate) shaped: ShapedFacts,
     /// Records in quarantine.
     pub(crate) rejects: u64,
     /// The files they are in, below the lake's root.
@@ -117,6 +119,17 @@ pub(crate) struct ResourceFacts {
     pub(crate) files_put: u64,
     /// Files deleted by this run.
     pub(crate) files_deleted: u64,
+}
+
+/// What `processing_steps` and the contract did to the records: `records + records_added` are the rows, the rejects and what was filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ShapedFacts {
+    /// Records of which a filter, or an `explode` of an empty list, left nothing.
+    pub(crate) records_filtered: u64,
+    /// Rows more than one that an `explode` made of a record.
+    pub(crate) records_added: u64,
+    /// Members left out because they are not declared and the schema or the contract says so.
+    pub(crate) values_discarded: u64,
 }
 
 /// What the API's own total says about the records read.

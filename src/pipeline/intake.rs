@@ -13,9 +13,10 @@ use crate::decode::Reject;
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::chain::Accepted;
 use crate::pipeline::columns::check_columns;
+use crate::pipeline::contract;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::table_thread::TableThread;
-use crate::pipeline::{Event, Events, RunError};
+use crate::pipeline::{Event, Events, RunError, ShapedFacts};
 use crate::schema::{TableSchema, reconcile};
 
 /// Takes the pages of one resource.
@@ -23,6 +24,8 @@ pub(crate) struct Intake<'a> {
     resource: &'a ResourcePlan,
     /// The schema of last night.
     table: &'a TableSchema,
+    /// The schema that decoding started from.
+    start: Arc<TableSchema>,
     so_far: Arc<Mutex<Arc<TableSchema>>>,
     /// `None` for a resource that is read for its children only.
     thread: Option<TableThread>,
@@ -35,6 +38,7 @@ pub(crate) struct Intake<'a> {
     records: u64,
     duplicate_members: u64,
     replaced_characters: u64,
+    shaped: ShapedFacts,
 }
 
 /// All pages of a resource, taken.
@@ -51,6 +55,8 @@ pub(crate) struct Taken {
     pub(crate) pages: u64,
     /// Records in them.
     pub(crate) records: u64,
+    /// What the steps and the contract did to the records.
+    pub(crate) shaped: ShapedFacts,
 }
 
 impl<'a> Intake<'a> {
@@ -65,9 +71,11 @@ impl<'a> Intake<'a> {
         events: &Events,
     ) -> Result<Self, RunError> {
         let (stage, spool) = stage.map_or((None, PathBuf::new()), |(stage, spool)| (Some(stage), spool));
+        let start = Arc::clone(&so_far.lock().unwrap_or_else(PoisonError::into_inner));
         let intake = Self {
             resource,
             table,
+            start,
             so_far,
             thread: stage.map(|stage| TableThread::start(&resource.name, stage)).transpose()?,
             for_children,
@@ -79,6 +87,7 @@ impl<'a> Intake<'a> {
             records: 0,
             duplicate_members: 0,
             replaced_characters: 0,
+            shaped: ShapedFacts::default(),
         };
         intake.check_against(&intake.current())?;
         Ok(intake)
@@ -117,6 +126,7 @@ impl<'a> Intake<'a> {
             for_children: self.for_children.map(|log| Arc::new(log.finish())),
             pages: self.pages,
             records: self.records,
+            shaped: self.shaped,
         })
     }
 
@@ -124,6 +134,9 @@ impl<'a> Intake<'a> {
         let Accepted { page, records, bytes } = accepted;
         self.duplicate_members += page.duplicate_members;
         self.replaced_characters += page.replaced_characters;
+        self.shaped.records_filtered += page.filtered;
+        self.shaped.records_added += page.exploded;
+        self.shaped.values_discarded += page.discarded_values;
         if let Some(log) = &mut self.for_children {
             page.for_children.iter().try_for_each(|values| log.push(values))?;
         }
@@ -162,6 +175,7 @@ impl<'a> Intake<'a> {
             .check_limits()
             .and_then(|()| joined.check_names())
             .map_err(|source| RunError::Schema { resource: self.name.to_string(), source })?;
+        contract::check_frozen(self.resource, (self.table, &self.start), &joined, self.pages + 1)?;
         self.check_against(&joined)?;
         if joined != *current {
             *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(joined);

@@ -16,6 +16,7 @@
 
 mod chain;
 mod columns;
+mod contract;
 mod decoding;
 mod ends;
 mod error;
@@ -33,7 +34,7 @@ mod table_thread;
 pub(crate) use columns::validate;
 pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
-pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, SliceFacts};
+pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use run::{Components, RunOptions, run};
 pub(crate) use sample::{Sample, probe, sample};
 

@@ -23,7 +23,7 @@ use crate::pipeline::ends::Ends;
 use crate::pipeline::intake::{Intake, Taken};
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
-use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, SliceFacts};
+use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Delivery, End, Page, Slice, Source};
 
@@ -49,6 +49,8 @@ pub(crate) struct Loaded {
     pub(crate) slices: SliceFacts,
     /// Records that could not become rows; empty unless `on_reject` is `quarantine`.
     pub(crate) rejects: RejectLog,
+    /// What the steps and the contract did to the records.
+    pub(crate) shaped: ShapedFacts,
     /// Its records, for its children.
     pub(crate) for_children: Option<Arc<ParentRecords>>,
 }
@@ -82,7 +84,7 @@ pub(crate) async fn load(
         events(Event::Detected { resource: Arc::from(resource.name.as_str()), data_selector: path.clone() });
     }
     // Who takes the pages closes the queues when it fails, which the chains can only report as an interruption: its cause comes first.
-    let Taken { stage, schema, rejects, for_children, pages, records } = match (taken, &ran) {
+    let Taken { stage, schema, rejects, for_children, pages, records, shaped } = match (taken, &ran) {
         (Err(error), _) => return Err(error),
         (Ok(_), Err(_)) => return Err(ran.err().unwrap_or(RunError::Cancelled)),
         (Ok(taken), Ok(_)) => taken,
@@ -92,7 +94,10 @@ pub(crate) async fn load(
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));
     }
-    Ok(Loaded { stage, schema, end, slices, rejects, for_children })
+    for text in chains.decoder.notices().into_iter().filter(|_| records > 0) {
+        (events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
+    }
+    Ok(Loaded { stage, schema, end, slices, rejects, shaped, for_children })
 }
 
 /// Runs the chains of all slices, as many at once as `queues` holds, and gives each one's queue to the intake in order.

@@ -10,7 +10,8 @@ use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
-use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts};
+use crate::pipeline::contract;
+use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
@@ -34,6 +35,7 @@ struct Ready {
     /// Of a resource with parents.
     slices: Option<SliceFacts>,
     rejects: RejectLog,
+    shaped: ShapedFacts,
     quarantine: Vec<String>,
 }
 
@@ -191,7 +193,8 @@ impl Running<'_> {
             graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
             return Ok(None);
         }
-        let mut existing = lake.table(&resource.name).await?;
+        let mut existing = lake.table(&resource.table).await?;
+        contract::check_table(resource, !existing.schema.columns.is_empty())?;
         let before = existing.rows();
         if self.options.full_refresh {
             existing.schema = TableSchema::default();
@@ -202,13 +205,13 @@ impl Running<'_> {
         let stage = TableStage::new(settings, existing, lake.live_files())?;
         let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
-        let Loaded { stage, schema, end, slices, rejects, for_children } = loaded;
+        let Loaded { stage, schema, end, slices, rejects, shaped, for_children } = loaded;
         self.tell_of_slices(resource, &slices);
-        if let Some(first) = rejects.first().filter(|_| rejects.count() == end.records) {
+        if let Some(first) = rejects.first().filter(|_| rejects.count() + shaped.records_filtered == end.records) {
             let first = Box::new(first.clone());
             return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
         }
-        if end.records > 0 {
+        if end.records > shaped.records_filtered {
             check_columns(resource, &schema)?;
         }
         // The records are whole: whatever becomes of this table's files, the children can be read.
@@ -228,13 +231,13 @@ impl Running<'_> {
             .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
         check_rows(resource, before, &staged)?;
         let slices = (!resource.parents.is_empty()).then_some(slices);
-        Ok(Some(Ready { staged, end, slices, rejects, quarantine: Vec::new() }))
+        Ok(Some(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new() }))
     }
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
         let disposition = if self.options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
         StageSettings {
-            table: resource.name.clone(),
+            table: resource.table.clone(),
             primary_key: resource.primary_key.clone(),
             disposition,
             partition_by: resource.partition_by.clone(),
@@ -243,7 +246,7 @@ impl Running<'_> {
             target_file_size: self.plan.lake.target_file_size,
             legacy_encodings: self.plan.lake.legacy_encodings,
             on_schema_change: self.plan.lake.on_schema_change,
-            spool: lake.spool().join(&resource.name),
+            spool: lake.spool().join(&resource.table),
             budgets: StageBudgets::default(),
         }
     }
@@ -309,7 +312,7 @@ fn check_rows(resource: &ResourcePlan, before: u64, staged: &StagedTable) -> Res
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {
-    let Ready { staged, end, slices, rejects, quarantine } = ready;
+    let Ready { staged, end, slices, rejects, shaped, quarantine } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
@@ -319,6 +322,7 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         pages_ignored: end.ignored,
         bytes_received: end.bytes,
         rows: staged.stats,
+        shaped: *shaped,
         rejects: rejects.count(),
         quarantine: quarantine.clone(),
         end_reason: end.reason,

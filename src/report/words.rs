@@ -80,6 +80,16 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                 if table.pages_ignored > 0 {
                     parts.push(format!("{} dropped by rules", counted(table.pages_ignored, "page")));
                 }
+                for (number, what) in
+                    [(table.shaped.records_filtered, "filtered out"), (table.shaped.records_added, "added by explode")]
+                {
+                    if number > 0 {
+                        parts.push(format!("{} {what}", count(number)));
+                    }
+                }
+                if table.shaped.values_discarded > 0 {
+                    parts.push(format!("{} left out as not declared", counted(table.shaped.values_discarded, "value")));
+                }
                 if table.rejects > 0 {
                     parts.push(format!("{} in quarantine", count(table.rejects)));
                 }

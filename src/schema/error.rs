@@ -62,6 +62,18 @@ pub(crate) enum SchemaError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// The config's `columns` and the declared schema's file say different things.
+    #[error(
+        "column `{column}` is {file_type} in the file of `schema`, and {config_type} in `columns` or a `cast`: declare it once"
+    )]
+    Disagree {
+        /// The column.
+        column: String,
+        /// Its type in the file.
+        file_type: String,
+        /// Its type in the config.
+        config_type: String,
+    },
     /// A column of the primary key came with another type than the table has.
     #[error(
         "key column `{column}` is {table_type} in the table and {run_type} in this run: run once with `--full-refresh` to load \
@@ -100,7 +112,7 @@ impl SchemaError {
             | Self::SameButCase { .. }
             | Self::Stored { .. }
             | Self::KeyTypeChanged { .. } => ErrorKind::Data,
-            Self::NotJson { .. } | Self::Declared { .. } | Self::Narrower { .. } => ErrorKind::Config,
+            Self::NotJson { .. } | Self::Declared { .. } | Self::Disagree { .. } | Self::Narrower { .. } => ErrorKind::Config,
         }
     }
 }

@@ -65,6 +65,37 @@ impl TableSchema {
     }
 }
 
+impl TableSchema {
+    /// The schema with its columns' types held fast, those of struct fields too: what does not fit them is no longer taken in.
+    #[must_use]
+    pub(crate) fn held_fast(&self) -> Self {
+        let held = |column: &Column| Column { declared: column.column_type != ColumnType::Unknown, ..column.clone() };
+        Self { columns: self.columns.iter().map(held).collect() }
+    }
+
+    /// The schema with objects and arrays as JSON text that lie within `levels` others or more.
+    #[must_use]
+    pub(crate) fn nested_at_most(&self, levels: usize) -> Self {
+        Self { columns: self.columns.iter().map(|column| nested_at_most(column, levels)).collect() }
+    }
+}
+
+fn nested_at_most(column: &Column, levels: usize) -> Column {
+    Column { column_type: type_nested_at_most(&column.column_type, levels), ..column.clone() }
+}
+
+fn type_nested_at_most(column_type: &ColumnType, levels: usize) -> ColumnType {
+    match (column_type, levels.checked_sub(1)) {
+        (ColumnType::Struct(_) | ColumnType::List(_), None) => ColumnType::Json,
+        (ColumnType::Struct(fields), Some(left)) => {
+            ColumnType::Struct(fields.iter().map(|field| nested_at_most(field, left)).collect())
+        }
+        // A list is no level of its own: its elements' fields are as deep as those of an object in its place.
+        (ColumnType::List(element), Some(_)) => ColumnType::List(Box::new(type_nested_at_most(element, levels))),
+        (scalar, _) => scalar.clone(),
+    }
+}
+
 /// The column without what was once declared of it.
 fn as_fact(column: &Column) -> Column {
     Column::inferred(column.name.as_str(), type_as_fact(&column.column_type))

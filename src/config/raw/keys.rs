@@ -37,6 +37,8 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
         "Strategy" => "merge strategy",
         "ActionName" => "action",
         "ScopeName" => "scope",
+        "DataType" => "data type",
+        "ContractMode" => "contract",
         _ => "value",
     }
 }
@@ -45,24 +47,6 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
 pub(crate) fn may_hold_secret(name: &str) -> bool {
     name == "Auth"
 }
-
-/// Keys that dlt has and this version does not read.
-const LATER: [(&str, &[&str]); 1] = [(
-    "Resource",
-    &[
-        "columns",
-        "file_format",
-        "max_table_nesting",
-        "merge_key",
-        "nested_hints",
-        "parent_table_name",
-        "processing_steps",
-        "references",
-        "schema_contract",
-        "table_format",
-        "table_name",
-    ],
-)];
 
 /// Endpoint keys that are often written one level too high.
 const ENDPOINT_KEYS: [&str; 16] = [
@@ -90,9 +74,7 @@ const INCREMENTAL_KEYS: [&str; 8] =
 
 /// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.
 pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
-    let later = LATER.iter().any(|(name, keys)| *name == structure && keys.contains(&key));
     match (structure, key) {
-        _ if later => Some(Problem::NotYet { what: key.to_owned() }),
         ("Client", "session") => Some(Problem::PythonOnly {
             what: key.to_owned(),
             instead: "see `client.timeout`, `client.retry` and `client.headers`",
@@ -106,6 +88,15 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
         ("Client", "certificate" | "key" | "ca_certificate" | "cert" | "verify") => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: "client.tls".to_owned() })
         }
+        ("Resource", "nested_hints" | "parent_table_name") => Some(Problem::Refused {
+            what: key.to_owned(),
+            why: "lists stay in their row as lists, so there are no child tables to hint at",
+        }),
+        ("ColumnHint", _) => column_hint(key),
+        ("ProcessingStep", "map" | "yield_map") => Some(Problem::PythonOnly {
+            what: key.to_owned(),
+            instead: "write what it does as `set`, `drop`, `keep`, `rename`, `cast`, `hash`, `mask` or `explode`",
+        }),
         ("Resource", _) if ENDPOINT_KEYS.contains(&key) => {
             Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.{key}") })
         }
@@ -144,8 +135,36 @@ pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
     }
     let not_yet = match name {
         "Strategy" => matches!(variant, "delete-insert" | "scd2" | "insert-only"),
-        "Nested" => matches!(variant, "json" | "flatten" | "tables"),
         _ => false,
     };
-    not_yet.then(|| Problem::NotYet { what: variant.to_owned() })
+    if not_yet {
+        return Some(Problem::NotYet { what: variant.to_owned() });
+    }
+    let why = match (name, variant) {
+        ("Nested", "flatten" | "tables") => "objects and lists stay in their row as structs and lists, which every reader opens",
+        ("DataType", "wei") => {
+            "no reader's integers have 78 digits; write `decimal` with `precision: 38` and `scale: 0`, or `text`"
+        }
+        ("DataType", "time") => "a time of day has no type that all readers share; write `text`",
+        ("DataType", "binary") => "JSON has no bytes; write `text`, which keeps what comes",
+        _ => return None,
+    };
+    Some(Problem::Refused { what: variant.to_owned(), why })
+}
+
+/// The answer to dlt's keys of a column that say something lakeward says elsewhere, or not at all.
+fn column_hint(key: &str) -> Option<Problem> {
+    let why = match key {
+        "partition" => "write the column in `partition_by`",
+        "cluster" | "sort" => "write the column in `sort_by`",
+        "hard_delete" | "dedup_sort" => {
+            "rows are deleted by no flag, and of several records with one key the last that came wins"
+        }
+        "row_key" | "parent_key" | "root_key" | "variant" => {
+            "it is of dlt's child tables and variant columns, which lakeward does not make"
+        }
+        "incremental" => "write `endpoint.incremental`",
+        _ => return None,
+    };
+    Some(Problem::Refused { what: key.to_owned(), why })
 }

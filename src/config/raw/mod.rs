@@ -9,12 +9,14 @@ mod client;
 mod endpoint;
 mod field;
 mod incremental;
+mod hints;
 pub(crate) mod keys;
 mod lake;
 mod paginator;
 mod resource;
 mod rules;
 mod scalar;
+mod steps;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +28,7 @@ pub(crate) use auth::{
 pub(crate) use client::{Client, RateLimit, Retry, Timeout, Tls};
 pub(crate) use endpoint::{CsvTypes, Endpoint, FormatName, InvalidText, JsonRules, Method};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
+pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, FileFormat, TableFormat, Unread};
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
 pub(crate) use lake::{ByteSize, Compat, Lake, OptionValue, Publish};
 pub(crate) use paginator::{
@@ -33,11 +36,12 @@ pub(crate) use paginator::{
     Paginator, RelayPaginator,
 };
 pub(crate) use resource::{
-    Disposition, DispositionMap, Expect, Include, OnMissingParentField, OnReject, Partition, Resource, Sort, SortForm, SortOrder,
-    TransformName,
+    Disposition, DispositionMap, Expect, Include, Nested, OnMissingParentField, OnReject, Partition, Resource, Sort, SortForm,
+    SortOrder, TransformName,
 };
 pub(crate) use rules::{ActionName, GraphQl, PartialName, ResponseAction, ScopeName};
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
+pub(crate) use steps::{Cast, CastName, Explode, Hash, Mask, ProcessingStep, TimeForm};
 
 /// A lakeward config: one API, its resources, and the lake they go to. The keys are those of dlt's `rest_api` source;
 /// lakeward's own stand beside them. Any text may hold `${NAME}`, `${NAME:-default}` or `${file:PATH}`.

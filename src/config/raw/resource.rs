@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::JsonPath;
-use crate::config::raw::{Either, Endpoint, Field, FromScalar, OneOrMany, Scalar, ScalarError};
+use crate::config::raw::{
+    Columns, ContractMap, ContractMode, Either, Endpoint, Field, FileFormat, FromScalar, OneOrMany, ProcessingStep, Scalar,
+    ScalarError, TableFormat, Unread,
+};
 use crate::config::{SortField, Transform};
 
 /// One API endpoint and the table it becomes.
@@ -15,6 +18,8 @@ pub(crate) struct Resource {
     pub(crate) name: Field<String>,
     /// What is requested; a text is its path. Default: the resource's name as path.
     pub(crate) endpoint: Field<Either<String, Endpoint>>,
+    /// What happens to each record before it becomes a row, in order. Default: nothing.
+    pub(crate) processing_steps: Field<Vec<Field<ProcessingStep>>>,
     /// Column or columns that identify a row. Needed for `merge`. Default: none.
     pub(crate) primary_key: Field<OneOrMany<Field<String>>>,
     /// How rows enter the table. `{disposition: merge, strategy: upsert}` is `merge`. Default: `append`.
@@ -25,6 +30,23 @@ pub(crate) struct Resource {
     pub(crate) partition_by: Field<OneOrMany<Field<Either<String, Partition>>>>,
     /// Row order within a row group: columns, `-column` for the greatest first. Default: the order of arrival.
     pub(crate) sort_by: Field<OneOrMany<Field<SortForm>>>,
+    /// The table, and its folder in the lake; spelled as the name. Default: the resource's name.
+    pub(crate) table_name: Field<String>,
+    /// What is known of columns, by name or as a list. Default: nothing.
+    pub(crate) columns: Field<Columns>,
+    /// dlt's key, taken where it names the columns of `primary_key`. Default: none.
+    pub(crate) merge_key: Field<OneOrMany<Field<String>>>,
+    /// What happens to data that the table's schema does not foresee: `evolve`, `freeze`, `discard_row` or `discard_value`, for all or by
+    /// `tables`, `columns` and `data_type`. Default: `evolve`.
+    pub(crate) schema_contract: Field<Either<ContractMode, ContractMap>>,
+    /// Levels of objects and arrays that become structs and lists; what lies deeper becomes JSON text. Default: all.
+    pub(crate) max_table_nesting: Field<u64>,
+    /// dlt's key: `native` or `hive`, which is what lakeward writes.
+    pub(crate) table_format: Field<Scalar<TableFormat>>,
+    /// dlt's key: `parquet` or `preferred`, which is what lakeward writes.
+    pub(crate) file_format: Field<Scalar<FileFormat>>,
+    /// dlt's key, accepted without effect: relations to other tables are not kept.
+    pub(crate) references: Unread,
     /// What becomes of objects and arrays within records. Default: `native`.
     pub(crate) nested: Field<Nested>,
     /// Guards checked before the table is published.
@@ -207,6 +229,8 @@ impl FromScalar for SortField {
 pub(crate) enum Nested {
     /// Structs and lists.
     Native,
+    /// JSON text.
+    Json,
 }
 
 /// Guards checked before the table is published.

@@ -8,6 +8,7 @@ mod client;
 mod endpoint;
 mod incremental;
 mod format;
+mod hints;
 mod lake;
 mod paginator;
 mod parents;
@@ -15,6 +16,7 @@ mod request;
 mod records;
 mod resource;
 mod rules;
+mod steps;
 mod table;
 mod template;
 mod tls;
@@ -110,12 +112,27 @@ fn all_resources(
             None => skipped |= selected,
         }
     }
+    check_tables(cx, &plans, &places);
     parents::check_circles(cx, &plans, &places);
     let plans = parents::needed(plans);
     if plans.is_empty() && !skipped && !entries.is_empty() && names.len() == entries.len() {
         cx.reader.conflict(id, "nothing to load: every resource is `selected: false`");
     }
     plans
+}
+
+/// Two resources that write one table would take each other's rows out.
+fn check_tables(cx: Context<'_>, plans: &[ResourcePlan], places: &[NodeId]) {
+    for (at, (plan, place)) in plans.iter().zip(places).enumerate().filter(|(_, (plan, _))| plan.selected) {
+        let earlier = plans.iter().take(at).find(|other| other.selected && other.table == plan.table && other.name != plan.name);
+        if let Some(other) = earlier {
+            let why = format!(
+                "resources `{}` and `{}` would both write the table `{}`; give one another `table_name`",
+                other.name, plan.name, plan.table
+            );
+            cx.reader.conflict(*place, why);
+        }
+    }
 }
 
 impl<'a> Context<'a> {

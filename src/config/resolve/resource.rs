@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar};
 use crate::config::resolve::client::Client;
+use crate::config::resolve::hints::Hints;
 use crate::config::resolve::template::Names;
-use crate::config::resolve::{Context, endpoint, incremental, parents, table};
+use crate::config::resolve::{Context, endpoint, hints, incremental, parents, steps, table};
 use crate::config::tree::NodeId;
-use crate::config::{Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
+use crate::config::{ContractPlan, Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
 
 /// Loss of rows that a `replace` accepts unless the config says otherwise.
 const MAX_SHRINK_OF_REPLACE: f64 = 0.5;
@@ -43,11 +44,12 @@ pub(crate) fn resolve(
     if let (Some(id), true) = (raw.parents.place(), used.second.is_none()) {
         cx.reader.conflict(id, "`parents: cross_product` goes with placeholders of two or more resources");
     }
-    let primary_key = table::columns(cx, &raw.primary_key);
+    let processing_steps = steps::steps(cx, &raw.processing_steps);
     let write_disposition = disposition(cx, &raw.write_disposition);
+    let Hints { table, columns, primary_key, contract, nesting_max } = hints::hints(cx, &raw, name.as_ref(), write_disposition);
     let of = incremental::Of { primary_key: &primary_key, disposition: write_disposition, has_parent: !used.parents.is_empty() };
     let endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
-    if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() {
+    if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() && primary_key.is_empty() {
         let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
         cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
     }
@@ -55,14 +57,19 @@ pub(crate) fn resolve(
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let sort_by = table::sort_by(cx, &raw.sort_by);
     let expect = expect(&raw.expect, write_disposition);
-    let on_reject = on_reject(cx, &raw);
+    let on_reject = on_reject(cx, &raw, &contract);
     Some(ResourcePlan {
         name: name?,
+        table: table?,
+        columns,
+        contract,
+        nesting_max,
         endpoint: endpoint?,
         parents: used.parents,
         include_from_parent,
         on_missing_parent_field: parents::on_missing(&raw.on_missing_parent_field),
         selected: raw.selected.get().copied().unwrap_or(true),
+        processing_steps,
         primary_key,
         write_disposition: write_disposition?,
         schema,
@@ -79,11 +86,20 @@ fn merged(raw: Resource, defaults: &Resource) -> Resource {
     Resource {
         name: raw.name,
         endpoint: merged_endpoint(raw.endpoint, &defaults.endpoint),
+        processing_steps: raw.processing_steps.or(&defaults.processing_steps),
         primary_key: raw.primary_key.or(&defaults.primary_key),
         write_disposition: raw.write_disposition.or(&defaults.write_disposition),
         schema: raw.schema.or(&defaults.schema),
         partition_by: raw.partition_by.or(&defaults.partition_by),
         sort_by: raw.sort_by.or(&defaults.sort_by),
+        table_name: raw.table_name.or(&defaults.table_name),
+        columns: raw.columns.or(&defaults.columns),
+        merge_key: raw.merge_key.or(&defaults.merge_key),
+        schema_contract: raw.schema_contract.or(&defaults.schema_contract),
+        max_table_nesting: raw.max_table_nesting.or(&defaults.max_table_nesting),
+        table_format: raw.table_format.or(&defaults.table_format),
+        file_format: raw.file_format.or(&defaults.file_format),
+        references: raw.references.or(&defaults.references),
         nested: raw.nested.or(&defaults.nested),
         expect: raw.expect.or(&defaults.expect),
         on_reject: raw.on_reject.or(&defaults.on_reject),
@@ -189,10 +205,11 @@ fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> 
     Expect { min_rows: raw.min_rows.get().copied(), max_shrink, total: raw.total.get().map(|Scalar(path)| path.clone()) }
 }
 
-fn on_reject(cx: Context<'_>, raw: &Resource) -> OnReject {
+fn on_reject(cx: Context<'_>, raw: &Resource, contract: &ContractPlan) -> OnReject {
     let max_rejects = raw.max_rejects.get().copied();
     match (raw.on_reject.get(), raw.max_rejects.set()) {
         (Some(raw::OnReject::Quarantine), _) => OnReject::Quarantine { max_rejects },
+        (None, _) if contract.discards_rows() && raw.on_reject.is_unset() => OnReject::Quarantine { max_rejects },
         (_, Some((id, _))) => {
             cx.reader.conflict(id, "`max_rejects` goes with `on_reject: quarantine` only; `fail` stops at the first reject");
             OnReject::Fail

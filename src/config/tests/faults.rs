@@ -82,16 +82,6 @@ fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
         ],
     );
     check(
-        &resource("columns: []\ntable_format: delta\nprocessing_steps: []\nmerge_key: a\nnested: flatten"),
-        &[
-            "7:5: `resources[0].columns`: `columns` is not supported yet",
-            "8:5: `resources[0].table_format`: `table_format` is not supported yet",
-            "9:5: `resources[0].processing_steps`: `processing_steps` is not supported yet",
-            "10:5: `resources[0].merge_key`: `merge_key` is not supported yet",
-            "11:13: `resources[0].nested`: `flatten` is not supported yet",
-        ],
-    );
-    check(
         &resource("write_disposition: {disposition: merge, strategy: scd2}\nprimary_key: id"),
         &["7:55: `resources[0].write_disposition.strategy`: `scd2` is not supported yet"],
     );

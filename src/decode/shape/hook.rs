@@ -9,6 +9,11 @@ use crate::source::Page;
 pub(crate) trait RecordHook: fmt::Debug + Send + Sync {
     /// Begins a page; what is found in it is kept apart from that of other pages until the page is accepted.
     fn begin<'h>(&'h self, page: &'h Page) -> Box<dyn PageHook + 'h>;
+
+    /// What a person should know once all pages are in.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A [`RecordHook`] at work on one page.

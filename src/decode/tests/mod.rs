@@ -23,7 +23,7 @@ mod shape;
 mod widening;
 
 /// Page `number` with `body`.
-pub(super) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Page {
+pub(in crate::decode) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Page {
     let url = url::Url::parse("https://api.example.com/v1/wallets?api_key=secret&limit=100").unwrap();
     Page {
         resource: "wallets".into(),

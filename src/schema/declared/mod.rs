@@ -15,7 +15,7 @@ pub(crate) use reader::nearest;
 
 use crate::schema::declared::document::Document;
 use crate::schema::declared::reader::Reader;
-use crate::schema::{SchemaError, TableSchema};
+use crate::schema::{Column, ColumnType, SchemaError, TableSchema};
 
 /// A declared schema, with what it says besides types.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct DeclaredSchema {
     pub(crate) schema: TableSchema,
     /// What happens to columns that are not declared.
     pub(crate) undeclared: Undeclared,
+    /// What happens, wherever nothing else is said, to members that neither the declaration nor the table has.
+    contract: Undeclared,
     /// Places, as column and field names, that differ from the default.
     places: Vec<(Vec<String>, Place)>,
 }
@@ -45,6 +47,12 @@ pub(crate) enum Undeclared {
 struct Place {
     undeclared: Undeclared,
     accept_text: bool,
+    empty_as_null: bool,
+}
+
+/// A type as a declaration spells it, which says nothing of how wide integers are.
+fn as_written(column_type: &ColumnType) -> String {
+    if matches!(column_type, ColumnType::Int64 { .. }) { "int64".to_owned() } else { column_type.to_string() }
 }
 
 impl DeclaredSchema {
@@ -70,13 +78,66 @@ impl DeclaredSchema {
     /// no name, and the record itself is the empty path.
     #[must_use]
     pub(crate) fn undeclared_at(&self, path: &[String]) -> Undeclared {
-        if path.is_empty() { self.undeclared } else { self.place(path).undeclared }
+        let said = if path.is_empty() { self.undeclared } else { self.place(path).undeclared };
+        if said == Undeclared::Infer { self.contract } else { said }
+    }
+
+    /// Holds the whole table, structs of undeclared columns included, to a contract about members that are new.
+    #[must_use]
+    pub(crate) fn with_contract(self, contract: Undeclared) -> Self {
+        Self { contract, ..self }
+    }
+
+    /// Whether what is said of members that are new also holds within columns that are not declared.
+    #[must_use]
+    pub(crate) fn has_contract(&self) -> bool {
+        self.contract != Undeclared::Infer
+    }
+
+    /// Adds a column that is declared elsewhere than in the file.
+    ///
+    /// # Errors
+    /// [`SchemaError::Disagree`] when the file declares it as another type.
+    pub(crate) fn declare(&mut self, column: Column, accept_text: bool, empty_as_null: bool) -> Result<(), SchemaError> {
+        let path = vec![column.name.clone()];
+        match self.schema.columns.iter_mut().find(|known| known.name == column.name) {
+            Some(known) if known.column_type != column.column_type => {
+                return Err(SchemaError::Disagree {
+                    column: column.name,
+                    file_type: as_written(&known.column_type),
+                    config_type: as_written(&column.column_type),
+                });
+            }
+            Some(known) => {
+                known.nullable &= column.nullable;
+                known.description = known.description.take().or(column.description);
+            }
+            None => self.schema.columns.push(column),
+        }
+        let place = Place { accept_text, empty_as_null, ..self.place(&path) };
+        match self.places.iter_mut().find(|(at, _)| *at == path) {
+            Some((_, known)) => {
+                *known = Place {
+                    accept_text: known.accept_text || accept_text,
+                    empty_as_null: known.empty_as_null || empty_as_null,
+                    ..place
+                };
+            }
+            None => self.places.push((path, place)),
+        }
+        Ok(())
     }
 
     /// Whether the number or boolean declared at `path` may also come as JSON text (`"12.50"`).
     #[must_use]
     pub(crate) fn accepts_text(&self, path: &[String]) -> bool {
         self.place(path).accept_text
+    }
+
+    /// Whether an empty text at `path` is null.
+    #[must_use]
+    pub(crate) fn empties_are_null(&self, path: &[String]) -> bool {
+        self.place(path).empty_as_null
     }
 
     fn place(&self, path: &[String]) -> Place {

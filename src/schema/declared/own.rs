@@ -1,6 +1,6 @@
 //! lakeward's own form: `{"columns":[{"name":"id","type":"text","nullable":false}, …], "additional":"reject"}`.
 //!
-//! A column has `name` and `type`, and may have `nullable` (true), `description`, `accept_text` (false). A `struct` has
+//! A column has `name` and `type`, and may have `nullable` (true), `description`, `accept_text` and `empty_as_null` (false). A `struct` has
 //! `fields` and may have `additional`; a `list` has `element`, which is a column without name. `schemas/table.schema.json` is
 //! this page for editors.
 
@@ -10,8 +10,9 @@ use crate::schema::declared::{DeclaredSchema, Undeclared};
 use crate::schema::{Column, ColumnType, SchemaError};
 
 const TABLE: [&str; 4] = ["$schema", "description", "columns", "additional"];
-const COLUMN: [&str; 8] = ["name", "type", "nullable", "description", "accept_text", "fields", "element", "additional"];
-const ELEMENT: [&str; 6] = ["type", "description", "accept_text", "fields", "element", "additional"];
+const COLUMN: [&str; 9] =
+    ["name", "type", "nullable", "description", "accept_text", "empty_as_null", "fields", "element", "additional"];
+const ELEMENT: [&str; 7] = ["type", "description", "accept_text", "empty_as_null", "fields", "element", "additional"];
 
 /// Reads the whole file.
 pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &Node<'a>) -> Result<DeclaredSchema, SchemaError> {
@@ -80,6 +81,11 @@ fn read_type<'a>(reader: &mut Reader<'a>, node: &Node<'a>, outer: Undeclared) ->
         && accept_text.flag()?
     {
         reader.accept_text(&accept_text, &column_type)?;
+    }
+    if let Some(empty_as_null) = node.member("empty_as_null")
+        && empty_as_null.flag()?
+    {
+        reader.empty_as_null(&empty_as_null, &column_type)?;
     }
     Ok(column_type)
 }

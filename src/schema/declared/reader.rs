@@ -91,6 +91,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Notes that an empty text is null here.
+    pub(super) fn empty_as_null(&mut self, node: &Node<'a>, of: &ColumnType) -> Result<(), SchemaError> {
+        if matches!(of, ColumnType::Text | ColumnType::Json) {
+            return Err(node.fault(format!("is for types that an empty text is no value of, and this is {of}")));
+        }
+        self.place().empty_as_null = true;
+        Ok(())
+    }
+
     /// Notes what happens to undeclared members of the struct here.
     pub(super) fn undeclared(&mut self, undeclared: Undeclared) {
         if undeclared != Undeclared::Infer {
@@ -107,7 +116,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn finish(&mut self, columns: Vec<Column>, undeclared: Undeclared) -> DeclaredSchema {
-        DeclaredSchema { schema: TableSchema { columns }, undeclared, places: std::mem::take(&mut self.places) }
+        let places = std::mem::take(&mut self.places);
+        DeclaredSchema { schema: TableSchema { columns }, undeclared, places, contract: Undeclared::Infer }
     }
 }
 

@@ -297,6 +297,11 @@ fn client(base_url: url::Url) -> ClientPlan {
 fn resource(paginator: PaginatorPlan) -> ResourcePlan {
     ResourcePlan {
         name: "orders".to_owned(),
+        table: "orders".to_owned(),
+        columns: Vec::new(),
+        contract: crate::config::ContractPlan::default(),
+        nesting_max: None,
+        processing_steps: Vec::new(),
         endpoint: EndpointPlan {
             request: Default::default(),
             method: Method::Get,
