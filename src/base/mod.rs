@@ -4,7 +4,6 @@
 //! moves in here.
 
 mod clock;
-#[expect(dead_code, reason = "the pipeline is still to use it")]
 mod cursor;
 mod error;
 mod fault;

@@ -46,6 +46,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Refresh the tables: fetch every resource, then publish all of it in one commit.
     Run(RunArgs),
+    /// Load a range of incremental resources again, and leave their cursors where they are.
+    Backfill(BackfillArgs),
     /// Read and check the config; with --online also ask the API.
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
@@ -87,12 +89,50 @@ pub(crate) struct RunArgs {
     /// Only this resource; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
-    /// Rebuild the tables from this run alone, under the config's key and partitioning.
-    #[arg(long)]
-    pub(crate) full_refresh: bool,
+    /// Rebuild the tables from this run alone, and begin incremental loading anew. `drop_data` keeps the tables' columns; `drop_sources` goes with all resources
+    /// only.
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "drop_resources")]
+    pub(crate) full_refresh: Option<FullRefresh>,
+    /// Begin incremental loading anew, and keep the tables.
+    #[arg(long, conflicts_with = "full_refresh")]
+    pub(crate) reset_state: bool,
     /// Write the run report to this file too.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackfillArgs {
+    /// The config, YAML or JSON.
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// Where the range starts, spelled as the cursor or as a date.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) from: String,
+    /// Where it ends, itself left out.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) to: String,
+    /// Only this resource; may be given several times. Default: all that are incremental.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource: Vec<String>,
+    /// Write the run report to this file too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// dlt's refresh modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FullRefresh {
+    /// All tables and their state.
+    #[value(name = "drop_sources")]
+    Sources,
+    /// The tables of this run and their state.
+    #[value(name = "drop_resources")]
+    Resources,
+    /// The rows of this run's tables and their state; columns stay.
+    #[value(name = "drop_data")]
+    Data,
 }
 
 #[derive(Debug, clap::Args)]

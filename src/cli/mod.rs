@@ -4,6 +4,7 @@
 //! prints, and it knows nothing of what the other rooms do inside.
 
 mod args;
+mod backfill;
 mod check;
 mod keep;
 mod demo;
@@ -43,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = runtime.block_on(async move {
         match args.command {
             Command::Run(args) => run::run(args, log_format).await,
+            Command::Backfill(args) => backfill::backfill(args, log_format).await,
             Command::Check(args) => check::check(args).await,
             Command::Preview(args) => preview::preview(args).await,
             Command::Status(args) => status::status(args).await,

@@ -7,25 +7,44 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, ErrorKind, SystemClock};
-use crate::cli::args::{LogFormat, RunArgs};
+use crate::cli::args::{FullRefresh, LogFormat, RunArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
 use crate::config::Plan;
-use crate::pipeline::{self, Components, RunFacts, RunOptions};
+use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions};
 use crate::report;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
     let plan = load_plan(&args.config, args.choice.choice())?;
-    let options = RunOptions { only: args.resource, full_refresh: args.full_refresh };
-    let report = args.report.as_deref();
+    if args.full_refresh == Some(FullRefresh::Sources) && !args.resource.is_empty() {
+        let why = "`--full-refresh=drop_sources` is for all resources; with `--resource`, write `drop_resources`";
+        return Err(Failure::config(vec![why.to_owned()]));
+    }
+    let refresh = match args.full_refresh {
+        None if args.reset_state => Refresh::ResetState,
+        None => Refresh::No,
+        Some(FullRefresh::Data) => Refresh::DropData,
+        Some(FullRefresh::Resources | FullRefresh::Sources) => Refresh::DropResources,
+    };
+    let options = RunOptions { only: args.resource, refresh };
+    run_and_report(&plan, &options, args.report.as_deref(), log_format).await
+}
+
+/// Runs a plan and hands out its summary.
+pub(crate) async fn run_and_report(
+    plan: &Plan,
+    options: &RunOptions,
+    report: Option<&Path>,
+    log_format: LogFormat,
+) -> Result<u8, Failure> {
     if let Some(path) = report {
         // A report that cannot be written is known before a table changes.
         std::fs::File::create(path).map_err(|error| cannot_report(path, &error))?;
     }
-    let (facts, signal) = run_plan(&plan, &options, log_format).await;
+    let (facts, signal) = run_plan(plan, options, log_format).await;
     let facts = match facts {
         Ok(facts) => facts,
         Err(failure) => {

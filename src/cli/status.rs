@@ -9,10 +9,13 @@ use crate::cli::args::StatusArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal::print;
-use crate::config::Plan;
+use crate::config::{Plan, WriteDisposition};
 use crate::lake::{Inspection, TableState, inspect};
 use crate::pipeline::RunError;
 use crate::report;
+
+/// Cursors of one resource that are shown.
+const CURSORS_SHOWN: usize = 20;
 
 /// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
@@ -25,7 +28,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
     }
     tables(&plan, &seen);
     runs(&seen);
-    rerun(&seen);
+    rerun(&plan, &seen);
     Ok(0)
 }
 
@@ -45,9 +48,45 @@ fn tables(plan: &Plan, seen: &Inspection) {
             print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }
         if let Some(state) = seen.state.get(name) {
-            print(&format!("  state: {state}"));
+            print(&format!("  state: {}", without_cursors(state)));
+            for line in cursor_lines(state) {
+                print(&format!("  {line}"));
+            }
         }
     }
+}
+
+/// A resource's state, its cursors left out.
+fn without_cursors(state: &Value) -> Value {
+    let mut state = state.clone();
+    if let Value::Object(members) = &mut state {
+        members.remove("incremental");
+    }
+    state
+}
+
+/// Where the next run starts, and which windows it fetches again.
+fn cursor_lines(state: &Value) -> Vec<String> {
+    let Some(cursors) = state.pointer("/incremental/cursors").and_then(Value::as_object) else { return Vec::new() };
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Object(number) => number.get("number").and_then(Value::as_str).unwrap_or("?").to_owned(),
+        _ => "the first record".to_owned(),
+    };
+    let mut lines = Vec::new();
+    for (key, cursor) in cursors.iter().take(CURSORS_SHOWN) {
+        let of = if key.is_empty() { String::new() } else { format!(" of {key}") };
+        lines.push(format!("cursor{of}: {}", text(cursor.get("last_value").unwrap_or(&Value::Null))));
+        for window in cursor.get("pending").and_then(Value::as_array).into_iter().flatten() {
+            if let [start, end] = window.as_array().map_or(&[][..], Vec::as_slice) {
+                lines.push(format!("window left to the next run{of}: {}..{}", text(start), text(end)));
+            }
+        }
+    }
+    if cursors.len() > CURSORS_SHOWN {
+        lines.push(format!("and {} more cursors", report::count((cursors.len() - CURSORS_SHOWN) as u64)));
+    }
+    lines
 }
 
 fn layout(table: &TableState) -> String {
@@ -73,7 +112,7 @@ fn runs(seen: &Inspection) {
 }
 
 /// What the next run finds lying about.
-fn rerun(seen: &Inspection) {
+fn rerun(plan: &Plan, seen: &Inspection) {
     print("");
     if let Some(lease) = &seen.lease {
         let stale = if seen.is_lease_stale { "it gave no sign of life and will be taken over" } else { "it is at work" };
@@ -88,5 +127,15 @@ fn rerun(seen: &Inspection) {
             report::counted(seen.unfinished_runs.len() as u64, "unfinished run")
         ));
     }
-    print("a run fetches every page of every resource again and writes only the files that change");
+    let incremental: Vec<&str> = plan
+        .resources
+        .iter()
+        .filter(|resource| resource.endpoint.incremental.is_some() && resource.write_disposition != WriteDisposition::Replace)
+        .map(|resource| resource.name.as_str())
+        .collect();
+    let all = if incremental.is_empty() { "every resource" } else { "every other resource" };
+    if !incremental.is_empty() {
+        print(&format!("a run fetches {} from its cursor on", incremental.join(", ")));
+    }
+    print(&format!("a run fetches every page of {all} again and writes only the files that change"));
 }

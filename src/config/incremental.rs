@@ -108,6 +108,35 @@ pub(crate) struct CursorRange {
 }
 
 impl IncrementalPlan {
+    /// This plan for a range of its own, without state.
+    ///
+    /// # Errors
+    /// Why there is no such range, in words of the command line.
+    pub(crate) fn for_range(&self, from: &str, to: &str) -> Result<Self, String> {
+        let (from, to) = (self.form.text(from.trim()), self.form.text(to.trim()));
+        let as_configured = |value: CursorValue, edge| match &self.initial_value {
+            Some(initial) => self.form.fit(&value, initial.kind(), edge).unwrap_or(value),
+            None => value,
+        };
+        let (from, to) = self.form.matched(as_configured(from, Edge::Start), as_configured(to, Edge::End));
+        let kinds = (from.kind().name(), to.kind().name());
+        match from.order(&to) {
+            Err(_) => Err(format!("`--from` is a {} and `--to` a {}: they cannot be compared", kinds.0, kinds.1)),
+            Ok(_) if !self.is_farther(&to, &from) => {
+                let which = if self.last == LastValue::Max { "after" } else { "before, with `last_value_func: min`," };
+                Err(format!("`--to` must lie {which} `--from`"))
+            }
+            Ok(_) => Ok(Self { initial_value: Some(from), end_value: Some(to), lag: None, until_now: false, ..self.clone() }),
+        }
+    }
+
+    /// Whether this range ends where the first run of `plan` starts, or before.
+    pub(crate) fn is_before_first_run_of(&self, plan: &Self) -> bool {
+        let (Some(end), Some(first)) = (&self.end_value, &plan.initial_value) else { return false };
+        let end = self.form.fit(end, first.kind(), Edge::End);
+        end.is_ok_and(|end| !self.is_farther(&end, first) && end.order(first).is_ok())
+    }
+
     /// `value` as a request has it, at this end of the range.
     ///
     /// # Errors

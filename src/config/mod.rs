@@ -11,7 +11,6 @@ mod edit;
 mod expression;
 mod fault;
 mod import;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is still to use it"))]
 mod incremental;
 mod formats;
 mod plan;
@@ -38,7 +37,7 @@ pub(crate) use import::{ImportError, import};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 pub(crate) use plan::*;
 pub(crate) use project::Choice;
-pub(crate) use request::{BindError, Binding, Request, RequestData};
+pub(crate) use request::{BindError, Binding, IncrementalValue, Request, RequestData};
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 pub(crate) use spell::{paginator_words, path_words};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
+use crate::decode::PageCursors;
 use crate::schema::TableSchema;
 use crate::source::PageFacts;
 
@@ -29,6 +30,8 @@ pub(crate) struct DecodedPage {
     pub(crate) for_children: Vec<Vec<Option<Box<str>>>>,
     /// Members of rows left out because the declared schema or the contract says so.
     pub(crate) discarded_values: u64,
+    /// What the records say of the cursor; for incremental resources.
+    pub(crate) cursors: Option<Box<PageCursors>>,
 }
 
 /// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.

@@ -339,6 +339,7 @@ fn finish(
         values: findings.values,
         signs: findings.hints.signs,
         record_hashes: filled.hashes,
+        out_of_range: false,
     };
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
@@ -353,6 +354,7 @@ fn finish(
         filtered: 0,
         exploded: 0,
         for_children: Vec::new(),
+        cursors: None,
     })
 }
 

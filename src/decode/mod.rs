@@ -19,7 +19,6 @@ mod push;
 mod canonical;
 mod json;
 mod shape;
-#[expect(dead_code, reason = "the pipeline is still to use it")]
 mod cursor;
 mod steps;
 mod records;
@@ -38,6 +37,7 @@ mod texts;
 mod widen;
 
 pub(crate) use batch::*;
+pub(crate) use cursor::{CursorFault, CursorHook, CursorProgress, MARKS_MAX, PageCursors};
 pub(crate) use decoder::{DecodePlan, Decoder, RECORD_BYTES_MAX};
 pub(crate) use error::DecodeError;
 pub(crate) use json::Json;

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::config::ResourcePlan;
-use crate::decode::{DecodedPage, Decoder};
+use crate::base::CursorValue;
+use crate::config::{IncrementalPlan, ResourcePlan};
+use crate::decode::{CursorProgress, DecodedPage, Decoder, PageCursors};
+use crate::pipeline::cursors::{IncrementalError, capped, restart};
 use crate::pipeline::{PAGES_BYTES_MAX, PAGES_MAX, RunError};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Judge, Source, Verdict};
+use crate::source::{Chain, Delivery, End, Judge, Source, SourceError, Verdict};
 
 /// A page that counts.
 pub(crate) struct Accepted {
@@ -22,6 +24,16 @@ pub(crate) struct Accepted {
     pub(crate) records: u64,
     /// Body bytes, decompressed.
     pub(crate) bytes: u64,
+}
+
+/// How a chain ended.
+pub(crate) struct Ended {
+    /// Its end, or the first thing that kept it from being whole.
+    pub(crate) end: Result<End, RunError>,
+    /// Pages and records accepted, also of a chain that is not whole.
+    pub(crate) taken: (u64, u64),
+    /// What its records say of the cursor.
+    pub(crate) progress: CursorProgress,
 }
 
 /// What all chains of a resource share.
@@ -41,53 +53,70 @@ pub(crate) struct Chains<'a> {
 
 impl Chains<'_> {
     /// Runs a chain to its end; its pages go to `out`.
-    ///
-    /// # Errors
-    /// The first thing that kept it from being whole.
-    pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>) -> Result<End, RunError> {
+    pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>) -> Ended {
         let (deliver, deliveries) = mpsc::channel(PAGES_MAX);
-        let (fetched, decoded) = tokio::join!(self.source.fetch(self.resource, chain, deliver), self.decode(deliveries, out));
-        // A decoder that fails closes the way back, which the source can only report as an interruption: its cause comes first.
-        match (decoded, fetched) {
-            (Err(error), _) => Err(error),
-            (Ok(_), Err(error)) => Err(error.into()),
-            (Ok(None), Ok(_)) => Err(internal("the decoder stopped before the source had ended")),
-            (Ok(Some((pages, records))), Ok(end)) if (pages, records) == (end.pages, end.records) => Ok(end),
-            (Ok(Some((pages, records))), Ok(End { pages: told, records: told_records, .. })) => Err(internal(&format!(
-                "the source counts {told} pages with {told_records} records, the decoder {pages} with {records}"
-            ))),
-        }
+        let (mut taken, mut progress) = ((0, 0), CursorProgress::default());
+        let fetching = self.source.fetch(self.resource, chain, deliver);
+        let (fetched, decoded) = tokio::join!(fetching, self.decode(deliveries, out, &mut taken, &mut progress));
+        Ended { end: settled(decoded.map(|is_over| is_over.then_some(taken)), fetched), taken, progress }
     }
 
-    /// Pages and records accepted; `None` when nobody judges or takes them any more.
+    /// Counts the pages and records accepted in `taken`; `false` when nobody judges or takes them any more.
     async fn decode(
         &self,
         deliveries: mpsc::Receiver<Delivery>,
         out: mpsc::Sender<Accepted>,
-    ) -> Result<Option<(u64, u64)>, RunError> {
+        taken: &mut (u64, u64),
+        progress: &mut CursorProgress,
+    ) -> Result<bool, RunError> {
         let pages = futures::stream::unfold(deliveries, async |mut queue| queue.recv().await.map(|next| (next, queue)));
         let decoded = pages.map(|delivery| self.decode_one(delivery)).buffered(PAGES_MAX);
         let mut decoded = std::pin::pin!(decoded);
-        let (mut pages, mut records) = (0, 0);
         while let Some(next) = decoded.next().await {
             let (mut page, judge, bytes) = next?;
             let rows = page.rows.batch.num_rows() as u64;
             let page_records = rows + page.rejects.len() as u64 + page.filtered - page.exploded;
+            let cursors = page.cursors.take().zip(self.resource.endpoint.incremental.as_ref());
+            if let Some((cursors, plan)) = &cursors {
+                page.facts.out_of_range = progress.is_out_of_range(plan, cursors);
+            }
             if judge.facts.send(std::mem::take(&mut page.facts)).is_err() {
-                return Ok(None);
+                return Ok(false);
             }
             match judge.verdict.await {
-                Err(_) => return Ok(None),
+                Err(_) => return Ok(false),
                 Ok(Verdict::Discard) => continue,
                 Ok(Verdict::Accept) => {}
             }
-            if out.send(Accepted { page, records: page_records, bytes }).await.is_err() {
-                return Ok(None);
+            if let Some((cursors, plan)) = cursors {
+                self.note_cursors(plan, *cursors, progress, taken.0 + 1)?;
             }
-            pages += 1;
-            records += page_records;
+            if out.send(Accepted { page, records: page_records, bytes }).await.is_err() {
+                return Ok(false);
+            }
+            taken.0 += 1;
+            taken.1 += page_records;
         }
-        Ok(Some((pages, records)))
+        Ok(true)
+    }
+
+    fn note_cursors(
+        &self,
+        plan: &IncrementalPlan,
+        cursors: PageCursors,
+        progress: &mut CursorProgress,
+        page: u64,
+    ) -> Result<(), RunError> {
+        let asked = cursors.asked;
+        let met_again = |farthest: &CursorValue| match asked {
+            Some(asked) => restart(plan, &capped(plan, farthest, asked)),
+            None => farthest.clone(),
+        };
+        let wrong = |fault| RunError::Incremental {
+            resource: self.resource.name.clone(),
+            source: Box::new(IncrementalError::Record { page, fault }),
+        };
+        progress.take(plan, cursors, &met_again).map_err(wrong)
     }
 
     /// Decodes one delivery on rayon's threads, within the budget of page bytes.
@@ -102,6 +131,20 @@ impl Chains<'_> {
         let page = on_rayon("decoding a page", move || decoder.decode(&page, &schema)).await??;
         drop(permit);
         Ok((page, judge, bytes as u64))
+    }
+}
+
+/// The end of a chain of which both sides are through. A decoder that fails closes the way back, which the source can only report as an
+/// interruption: its cause comes first.
+fn settled(decoded: Result<Option<(u64, u64)>, RunError>, fetched: Result<End, SourceError>) -> Result<End, RunError> {
+    match (decoded, fetched) {
+        (Err(error), _) => Err(error),
+        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(None), Ok(_)) => Err(internal("the decoder stopped before the source had ended")),
+        (Ok(Some((pages, records))), Ok(end)) if (pages, records) == (end.pages, end.records) => Ok(end),
+        (Ok(Some((pages, records))), Ok(End { pages: told, records: told_records, .. })) => Err(internal(&format!(
+            "the source counts {told} pages with {told_records} records, the decoder {pages} with {records}"
+        ))),
     }
 }
 

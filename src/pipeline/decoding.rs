@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::JsonPath;
 use crate::config::{PaginatorPlan, ResourcePlan};
-use crate::decode::{DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
+use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
 use crate::pipeline::columns::required_columns;
 use crate::pipeline::contract;
@@ -46,6 +46,9 @@ fn shape_of(resource: &ResourcePlan, asked: &[JsonPath]) -> Option<ShapePlan> {
     }
     if !resource.processing_steps.is_empty() {
         hooks.push(Arc::new(Steps::new(&resource.processing_steps)));
+    }
+    if let Some(incremental) = &resource.endpoint.incremental {
+        hooks.push(Arc::new(CursorHook(Arc::new(incremental.clone()))));
     }
     if !asked.is_empty() {
         hooks.push(Arc::new(ForChildren::new(asked.to_vec())));

@@ -15,6 +15,9 @@ pub(crate) struct Ends {
     /// Chains that told a total, and met it.
     proven: u64,
     skipped: u64,
+    /// Pages and records taken of chains that failed.
+    left: (u64, u64),
+    is_partial: bool,
     /// The first of them, by their place among the parent's records.
     listed: BTreeMap<u64, String>,
 }
@@ -38,6 +41,13 @@ impl Ends {
         }
     }
 
+    /// A chain failed and is left to the next run; the `pages` and `records` that were taken of it stay.
+    pub(crate) fn leave(&mut self, (pages, records): (u64, u64)) {
+        self.left.0 += pages;
+        self.left.1 += records;
+        self.is_partial = true;
+    }
+
     /// A chain was skipped: what it was requested for is gone. `number` is its place among the parent's records.
     pub(crate) fn skip(&mut self, number: u64, error: &SourceError) {
         self.skipped += 1;
@@ -45,6 +55,11 @@ impl Ends {
         if self.listed.len() > LISTED_MAX {
             self.listed.pop_last();
         }
+    }
+
+    /// Whether no chain ended whole.
+    pub(crate) fn has_none(&self) -> bool {
+        self.sum.is_none()
     }
 
     /// The end of the resource. Of several reasons the commonest is told; the number of records is proven only where every chain's was.
@@ -78,8 +93,10 @@ impl Ends {
             end.reason = *reason;
         }
         if self.chains > 1 {
-            end.total = (self.proven == self.chains).then_some(end.records);
+            end.total = (self.proven == self.chains && !self.is_partial).then_some(end.records);
         }
+        end.pages += self.left.0;
+        end.records += self.left.1;
         Ok((end, facts))
     }
 }

@@ -4,6 +4,7 @@ use crate::base::ErrorKind;
 use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};
 use crate::lake::{LakeError, PartitionError};
+use crate::pipeline::cursors::IncrementalError;
 use crate::schema::SchemaError;
 use crate::source::SourceError;
 
@@ -81,6 +82,20 @@ pub(crate) enum RunError {
         resource: String,
         /// The bound.
         limit: usize,
+    },
+    /// Incremental loading cannot go on.
+    #[error("`{resource}`")]
+    Incremental {
+        /// The resource.
+        resource: String,
+        /// Why not.
+        source: Box<IncrementalError>,
+    },
+    /// `--reset-state`, where it would double rows.
+    #[error("`--reset-state` would load the rows of `{resource}` again, which is `append`, and so twice")]
+    ResetOfAppend {
+        /// The resource.
+        resource: String,
     },
     /// The spool on local disk.
     #[error("cannot {what}")]
@@ -228,6 +243,11 @@ impl RunError {
         Self::NoSuchResource { name: name.to_owned(), known: known.join(", ") }
     }
 
+    /// Incremental loading of `resource` cannot go on.
+    pub(crate) fn incremental(resource: &str, source: IncrementalError) -> Self {
+        Self::Incremental { resource: resource.to_owned(), source: Box::new(source) }
+    }
+
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
@@ -236,6 +256,7 @@ impl RunError {
             Self::Schema { source, .. } => source.kind(),
             Self::Lake(error) => error.kind(),
             Self::ParentFailed { kind, .. } => *kind,
+            Self::Incremental { source, .. } => source.kind(),
             Self::Disk { .. } => ErrorKind::Unavailable,
             Self::Request { .. }
             | Self::AllSkipped { .. }
@@ -251,7 +272,7 @@ impl RunError {
             | Self::Shrinks { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
-            Self::NoSuchResource { .. } => ErrorKind::Config,
+            Self::ResetOfAppend { .. } | Self::NoSuchResource { .. } => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
         }
@@ -283,6 +304,8 @@ impl RunError {
             Self::Request { source: BindError::Missing { .. }, .. } => {
                 "is it the field's exact name, as `preview` shows it? `on_missing_parent_field: skip` passes over such records, and counts them"
             }
+            Self::Incremental { source, .. } => source.hint(),
+            Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
             Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
             Self::TooFewRows { .. } | Self::Shrinks { .. } => {
                 "look at what the API answers; when the loss is real, relax `expect` for this run"

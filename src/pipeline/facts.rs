@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::ErrorKind;
 use crate::lake::StageStats;
+use crate::pipeline::CursorFacts;
 use crate::source::EndReason;
 
 /// A run, over.
@@ -105,6 +106,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) rejects: u64,
     /// The files they are in, below the lake's root.
     pub(crate) quarantine: Vec<String>,
+    /// Of an incremental resource.
+    pub(crate) cursors: Option<Box<CursorFacts>>,
     /// Why there were no more pages.
     pub(crate) end_reason: EndReason,
     /// What the API's own total says.
@@ -152,6 +155,14 @@ impl Completeness {
 }
 
 impl RunFacts {
+    /// Whether windows of published resources are left to the next run.
+    fn has_pending(&self) -> bool {
+        self.resources.iter().any(|(_, result)| match result {
+            ResourceResult::Published(facts) => facts.cursors.as_ref().is_some_and(|cursors| cursors.pending > 0),
+            ResourceResult::Failed { .. } | ResourceResult::Skipped | ResourceResult::ForChildren => false,
+        })
+    }
+
     /// How the run ended. Failures of several kinds are told by the one that most needs a person: internal, config,
     /// credentials, data, then cancelled and unavailable, which only need another run.
     pub(crate) fn status(&self) -> RunStatus {
@@ -169,6 +180,7 @@ impl RunFacts {
             ErrorKind::Unavailable => 1,
         };
         match failed.max_by_key(rank) {
+            None if self.has_pending() => RunStatus::Partial,
             None => RunStatus::Success,
             Some(_) if published => RunStatus::Partial,
             Some(kind) => RunStatus::Failed(kind),

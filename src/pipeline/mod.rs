@@ -17,6 +17,7 @@
 mod chain;
 mod columns;
 mod contract;
+mod cursors;
 mod decoding;
 mod ends;
 mod error;
@@ -32,10 +33,11 @@ mod slices;
 mod table_thread;
 
 pub(crate) use columns::validate;
+pub(crate) use cursors::CursorFacts;
 pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
-pub(crate) use run::{Components, RunOptions, run};
+pub(crate) use run::{Components, Refresh, RunOptions, run};
 pub(crate) use sample::{Sample, probe, sample};
 
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.

@@ -9,15 +9,17 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::base::JsonPath;
+use crate::base::{ErrorKind, JsonPath};
 use crate::config::ResourcePlan;
 use crate::decode::DecodedPage;
 use crate::lake::{RejectLog, TableStage};
-use crate::pipeline::chain::{Accepted, Chains, internal, on_rayon};
+use crate::pipeline::chain::{Accepted, Chains, Ended, internal, on_rayon};
+use crate::pipeline::cursors::{CursorOutcome, Cursors};
 use crate::pipeline::decoding::decoder_for;
 use crate::pipeline::ends::Ends;
 use crate::pipeline::intake::{Intake, Taken};
@@ -35,6 +37,8 @@ pub(crate) struct Load {
     pub(crate) parents: Vec<Arc<ParentRecords>>,
     /// Takes what its children ask for; `None` without children.
     pub(crate) for_children: Option<ParentLog>,
+    /// The cursors of an incremental resource.
+    pub(crate) cursors: Option<Cursors>,
 }
 
 /// All pages of a resource, staged.
@@ -53,6 +57,8 @@ pub(crate) struct Loaded {
     pub(crate) shaped: ShapedFacts,
     /// Its records, for its children.
     pub(crate) for_children: Option<Arc<ParentRecords>>,
+    /// What the next run is to know of the cursors.
+    pub(crate) cursors: Option<CursorOutcome>,
 }
 
 /// Runs a resource up to the point where its files can be finished. `table` is the schema of last night.
@@ -69,14 +75,14 @@ pub(crate) async fn load(
     if let Some(text) = resource.endpoint.warning.clone() {
         events(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
     }
-    let Load { stage, parents, for_children } = load;
+    let Load { stage, parents, for_children, cursors } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
     let so_far = Arc::new(Mutex::new(Arc::new(start)));
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let chains =
         Chains { source, resource, decoder: Arc::new(decoder), so_far, budget: Arc::new(Semaphore::new(PAGES_BYTES_MAX)) };
-    let slices = Slices::new(Arc::clone(resource), &parents)?;
+    let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
     // What was found on the first page holds for the others, and for no other run.
@@ -89,7 +95,8 @@ pub(crate) async fn load(
         (Ok(_), Err(_)) => return Err(ran.err().unwrap_or(RunError::Cancelled)),
         (Ok(taken), Ok(_)) => taken,
     };
-    let (end, slices) = ran?;
+    let (end, slices, cursors) = ran?;
+    let cursors = cursors.map(Cursors::finish).transpose().map_err(|source| RunError::incremental(&resource.name, source))?;
     if (end.pages, end.records) != (pages, records) {
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));
@@ -97,7 +104,7 @@ pub(crate) async fn load(
     for text in chains.decoder.notices().into_iter().filter(|_| records > 0) {
         (events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
     }
-    Ok(Loaded { stage, schema, end, slices, rejects, shaped, for_children })
+    Ok(Loaded { stage, schema, end, slices, rejects, shaped, for_children, cursors })
 }
 
 /// Runs the chains of all slices, as many at once as `queues` holds, and gives each one's queue to the intake in order.
@@ -105,19 +112,18 @@ async fn run_chains(
     chains: &Chains<'_>,
     mut slices: Slices,
     queues: mpsc::Sender<mpsc::Receiver<Accepted>>,
-) -> Result<(End, SliceFacts), RunError> {
+) -> Result<(End, SliceFacts, Option<Cursors>), RunError> {
     let is_child = !chains.resource.parents.is_empty();
+    let has_windows = chains.resource.endpoint.incremental.as_ref().is_some_and(|plan| plan.step.is_some());
     // Chains that run side by side need not run ahead of themselves too.
-    let ahead = if is_child { 1 } else { chains.source.concurrency() };
-    let (mut running, mut ends, mut more) = (FuturesUnordered::new(), Ends::default(), true);
+    let ahead = if is_child || has_windows { 1 } else { chains.source.concurrency() };
+    let (mut running, mut outcome, mut more) = (FuturesUnordered::new(), Outcome::default(), true);
     loop {
         tokio::select! {
             biased;
-            Some(ended) = running.next(), if !running.is_empty() => match ended {
-                (_, Ok(end)) => ends.add(end),
-                (number, Err(RunError::Source(error))) if is_child && error.is_gone() => ends.skip(number, &error),
-                (_, Err(error)) => return Err(error),
-            },
+            Some((slice, ended)) = running.next(), if !running.is_empty() => {
+                outcome.take(&slice, ended, &mut slices, is_child)?;
+            }
             place = queues.reserve(), if more => {
                 let Ok(place) = place else { return Err(internal("nobody takes the pages any more")) };
                 let Some((slice, request)) = slices.next()? else {
@@ -126,20 +132,63 @@ async fn run_chains(
                 };
                 let (accepted, queue) = mpsc::channel(CHAIN_PAGES_MAX);
                 place.send(queue);
-                let number = slice.parents.first().map_or(0, |record| record.number);
-                let chain = Chain { request, slice: Arc::new(slice), ahead };
-                running.push(async move { (number, chains.run(chain, accepted).await) });
+                let slice = Arc::new(slice);
+                let chain = Chain { request, slice: Arc::clone(&slice), ahead };
+                running.push(async move { (slice, chains.run(chain, accepted).await) });
             }
             else => break,
         }
     }
     drop(queues);
-    let facts = slices.into_facts();
-    ends.finish(&chains.resource.name, facts)
+    let Outcome { ends, left } = outcome;
+    if let Some(error) = left.filter(|_| ends.has_none()) {
+        return Err(error);
+    }
+    let (facts, cursors) = slices.into_parts();
+    let (end, facts) = ends.finish(&chains.resource.name, facts)?;
+    Ok((end, facts, cursors))
+}
+
+/// What the chains of a resource came to so far.
+#[derive(Default)]
+struct Outcome {
+    ends: Ends,
+    /// The first failure of a window that is left to the next run.
+    left: Option<RunError>,
+}
+
+impl Outcome {
+    fn take(&mut self, slice: &Arc<Slice>, ended: Ended, slices: &mut Slices, is_child: bool) -> Result<(), RunError> {
+        let Ended { end, taken, progress } = ended;
+        match end {
+            Ok(end) => {
+                slices.ended(slice, progress, &end);
+                self.ends.add(end);
+            }
+            Err(RunError::Source(error)) if is_child && error.is_gone() => {
+                self.ends.skip(slice.parents.first().map_or(0, |record| record.number), &error);
+            }
+            Err(error) if may_wait(&error) && slices.leave(slice, &error) => {
+                self.ends.leave(taken);
+                self.left.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// Whether the failure of one chain says nothing of the others.
+fn may_wait(error: &RunError) -> bool {
+    matches!(error, RunError::Source(_)) && matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Data)
 }
 
 /// The first page of a resource, decoded, for `preview` and `check --online`.
-pub(crate) async fn first_page(source: &Source, resource: &ResourcePlan) -> Result<(Page, DecodedPage), RunError> {
+pub(crate) async fn first_page(
+    source: &Source,
+    resource: &ResourcePlan,
+    now: DateTime<Utc>,
+) -> Result<(Page, DecodedPage), RunError> {
     let (decoder, start) = decoder_for(resource, &TableSchema::default(), &[])?;
     let (deliver, mut deliveries) = mpsc::channel(1);
     let first = async {
@@ -148,7 +197,7 @@ pub(crate) async fn first_page(source: &Source, resource: &ResourcePlan) -> Resu
         drop(deliveries);
         delivery.map(|delivery| delivery.page)
     };
-    let chain = lone_chain(resource)?;
+    let chain = lone_chain(resource, now)?;
     let (fetched, first) = tokio::join!(source.fetch(resource, chain, deliver), first);
     let Some(page) = first else {
         return Err(fetched.err().map_or_else(|| internal("the source ended without a page"), RunError::from));
@@ -159,10 +208,16 @@ pub(crate) async fn first_page(source: &Source, resource: &ResourcePlan) -> Resu
 }
 
 /// The chain of a resource without parents, one page at a time.
-fn lone_chain(resource: &ResourcePlan) -> Result<Chain, RunError> {
-    let bound = resource.endpoint.request.bind(&|_| None);
+fn lone_chain(resource: &ResourcePlan, now: DateTime<Utc>) -> Result<Chain, RunError> {
+    let wrong = |source| RunError::incremental(&resource.name, source);
+    let slices = match Cursors::new(resource, "", None, now).map_err(wrong)? {
+        Some(mut cursors) => cursors.slices(&Slice::default()).map_err(wrong)?,
+        None => Vec::new(),
+    };
+    let slice = Arc::new(slices.into_iter().next().unwrap_or_default());
+    let bound = resource.endpoint.request.bind(&|binding| slice.value(binding));
     let request = bound.map_err(|source| RunError::Request { resource: resource.name.clone(), of: String::new(), source })?;
-    Ok(Chain { request, slice: Arc::new(Slice::default()), ahead: 1 })
+    Ok(Chain { request, slice, ahead: 1 })
 }
 
 /// The first page of a resource, where its records were found if the config does not say, and how the pages ended that the source
@@ -170,7 +225,7 @@ fn lone_chain(resource: &ResourcePlan) -> Result<Chain, RunError> {
 type FirstPages = (Page, DecodedPage, Option<JsonPath>, End);
 
 /// Reads the pages of a source that is bounded to a few of them, and keeps the first.
-pub(crate) async fn first_pages(source: &Source, resource: &ResourcePlan) -> Result<FirstPages, RunError> {
+pub(crate) async fn first_pages(source: &Source, resource: &ResourcePlan, now: DateTime<Utc>) -> Result<FirstPages, RunError> {
     let (decoder, start) = decoder_for(resource, &TableSchema::default(), &[])?;
     let (decoder, start) = (Arc::new(decoder), Arc::new(start));
     let (deliver, mut deliveries) = mpsc::channel(1);
@@ -188,7 +243,7 @@ pub(crate) async fn first_pages(source: &Source, resource: &ResourcePlan) -> Res
         drop(deliveries);
         Ok::<_, RunError>(first)
     };
-    let (fetched, first) = tokio::join!(source.fetch(resource, lone_chain(resource)?, deliver), read);
+    let (fetched, first) = tokio::join!(source.fetch(resource, lone_chain(resource, now)?, deliver), read);
     let first = first?;
     let end = fetched?;
     let (page, decoded) = first.ok_or_else(|| internal("the source ended without a page"))?;

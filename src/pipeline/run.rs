@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::decode::MARKS_MAX;
 use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
+use crate::pipeline::cursors::{CursorFacts, CursorOutcome, Cursors};
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
@@ -19,13 +23,36 @@ use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts};
 use crate::schema::{Change, TableSchema, Widened, reconcile};
 use crate::source::{End, Source};
 
+/// Marks of one cursor from which on a person is told; dlt warns from as many on.
+const MARKS_WARNING: u64 = 200;
+
 /// What the command line adds to the plan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunOptions {
     /// Only these resources; all when empty.
     pub(crate) only: Vec<String>,
-    /// Rebuild the tables from this run's rows alone, under the config's key and partitioning.
-    pub(crate) full_refresh: bool,
+    /// What of the past does not count.
+    pub(crate) refresh: Refresh,
+}
+
+/// What of the past does not count. The names are dlt's; nothing is dropped before the commit that replaces it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// All of it counts.
+    #[default]
+    No,
+    /// Incremental resources begin anew; tables stay as they are.
+    ResetState,
+    /// Tables are rebuilt from this run's rows alone, and keep their columns.
+    DropData,
+    /// Tables are rebuilt from this run's rows alone, under the config's key and partitioning.
+    DropResources,
+}
+
+impl Refresh {
+    fn rebuilds(self) -> bool {
+        matches!(self, Self::DropData | Self::DropResources)
+    }
 }
 
 /// A resource that is ready to publish.
@@ -37,6 +64,8 @@ struct Ready {
     rejects: RejectLog,
     shaped: ShapedFacts,
     quarantine: Vec<String>,
+    /// Of an incremental resource.
+    cursors: Option<CursorOutcome>,
 }
 
 /// What a run is given from outside: time, a way to stop it, someone who listens, and how its report is spelled.
@@ -68,7 +97,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Arc::new(move |event| source_events(Event::Source(event))),
     )?;
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
-    let running = Running { plan, options, source: &source, cancel: &cancel, events: &events };
+    let running = Running { plan, options, source: &source, cancel: &cancel, events: &events, started };
     let outcome = running.load_and_commit(&mut lake, &graph).await;
     let took = clock.instant().duration_since(since);
     let facts =
@@ -91,6 +120,7 @@ struct Running<'a> {
     source: &'a Source,
     cancel: &'a CancellationToken,
     events: &'a Events,
+    started: DateTime<Utc>,
 }
 
 impl Running<'_> {
@@ -116,7 +146,7 @@ impl Running<'_> {
             return Err(RunError::Cancelled);
         }
         let failed = outcomes.iter().find(|(_, outcome)| matches!(outcome, Some(Err(_)))).map(|(name, _)| name.clone());
-        let (mut results, mut tables) = (Vec::new(), Vec::new());
+        let (mut results, mut tables, mut states) = (Vec::new(), Vec::new(), Map::new());
         for (name, outcome) in outcomes {
             let result = match outcome {
                 None if graph.has_children(&name) => ResourceResult::ForChildren,
@@ -128,6 +158,7 @@ impl Running<'_> {
                 Some(Ok(mut ready)) => {
                     ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
                     let facts = facts_of(&ready);
+                    states.insert(name.clone(), state_of(&facts, ready.cursors, lake.state(&name)));
                     tables.push(ready.staged);
                     ResourceResult::Published(facts)
                 }
@@ -139,7 +170,7 @@ impl Running<'_> {
         }
         (self.events)(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
         let heartbeat = lake.lease().keep();
-        let commit = lake.commit(tables, state_of(&results));
+        let commit = lake.commit(tables, states);
         // The commit runs to its end whatever becomes of the lease: the log decides who won.
         let commit = match futures::future::select(std::pin::pin!(commit), std::pin::pin!(heartbeat)).await {
             futures::future::Either::Left((commit, _)) => commit,
@@ -187,7 +218,8 @@ impl Running<'_> {
             ParentLog::new(&resource.name, fields_asked(self.plan, &resource.name), path)
         });
         if !tabled {
-            let load_plan = Load { stage: None, parents, for_children: children };
+            let cursors = self.cursors(lake, resource)?;
+            let load_plan = Load { stage: None, parents, for_children: children, cursors };
             let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
             self.tell_of_slices(resource, &loaded.slices);
             graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
@@ -196,17 +228,21 @@ impl Running<'_> {
         let mut existing = lake.table(&resource.table).await?;
         contract::check_table(resource, !existing.schema.columns.is_empty())?;
         let before = existing.rows();
-        if self.options.full_refresh {
+        if self.options.refresh == Refresh::DropResources {
             existing.schema = TableSchema::default();
         }
         let start = existing.schema.clone();
         let settings = self.settings(lake, resource);
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
-        let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children };
+        let cursors = self.cursors(lake, resource)?;
+        let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
-        let Loaded { stage, schema, end, slices, rejects, shaped, for_children } = loaded;
+        let Loaded { stage, schema, end, slices, rejects, shaped, for_children, cursors } = loaded;
         self.tell_of_slices(resource, &slices);
+        if let Some(cursors) = &cursors {
+            self.tell_of_cursors(resource, &cursors.facts);
+        }
         if let Some(first) = rejects.first().filter(|_| rejects.count() + shaped.records_filtered == end.records) {
             let first = Box::new(first.clone());
             return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
@@ -231,11 +267,11 @@ impl Running<'_> {
             .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
         check_rows(resource, before, &staged)?;
         let slices = (!resource.parents.is_empty()).then_some(slices);
-        Ok(Some(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new() }))
+        Ok(Some(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors }))
     }
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
-        let disposition = if self.options.full_refresh { WriteDisposition::Replace } else { resource.write_disposition };
+        let disposition = if self.options.refresh.rebuilds() { WriteDisposition::Replace } else { resource.write_disposition };
         StageSettings {
             table: resource.table.clone(),
             primary_key: resource.primary_key.clone(),
@@ -248,6 +284,39 @@ impl Running<'_> {
             on_schema_change: self.plan.lake.on_schema_change,
             spool: lake.spool().join(&resource.table),
             budgets: StageBudgets::default(),
+        }
+    }
+
+    /// The cursors of `resource`, from the state of last night unless it does not count.
+    fn cursors(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
+        let stored = if self.options.refresh == Refresh::No { lake.state(&resource.name) } else { None };
+        if self.options.refresh == Refresh::ResetState && resource.write_disposition == WriteDisposition::Append {
+            return Err(RunError::ResetOfAppend { resource: resource.name.clone() });
+        }
+        let cursors = Cursors::new(resource, self.plan.client.base_url.as_str(), stored, self.started);
+        cursors.map_err(|source| RunError::incremental(&resource.name, source))
+    }
+
+    /// What a person should know of the cursors.
+    fn tell_of_cursors(&self, resource: &ResourcePlan, facts: &CursorFacts) {
+        let name: Arc<str> = Arc::from(resource.name.as_str());
+        let mut texts = Vec::new();
+        if facts.is_disordered {
+            texts.push("records came against `row_order`; every page was read, and the cursor moves at the end only".to_owned());
+        }
+        if let Some(failure) = &facts.failure {
+            let (failed, all) = (facts.pending, facts.ranges);
+            texts.push(format!("{failed} of {all} windows failed; the next run fetches them again; the first: {failure}"));
+        }
+        if facts.marks > MARKS_WARNING {
+            let marks = facts.marks;
+            texts.push(format!("{marks} records share the last cursor or lie within `lag`; from {MARKS_MAX} on the run fails"));
+        }
+        if facts.starts_over {
+            texts.push("too many parent records for a cursor each; the next run begins at `initial_value`".to_owned());
+        }
+        for text in texts {
+            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
         }
     }
 
@@ -268,15 +337,14 @@ impl Running<'_> {
     }
 }
 
-/// What the next run may want to know; published with the files.
-fn state_of(results: &[(String, ResourceResult)]) -> serde_json::Map<String, serde_json::Value> {
-    let published = results.iter().filter_map(|(name, result)| match result {
-        ResourceResult::Published(facts) => {
-            Some((name.clone(), serde_json::json!({"records": facts.records, "end_reason": facts.end_reason.name()})))
-        }
-        ResourceResult::Failed { .. } | ResourceResult::Skipped | ResourceResult::ForChildren => None,
-    });
-    published.collect()
+/// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew.
+fn state_of(facts: &ResourceFacts, cursors: Option<CursorOutcome>, old: Option<&Value>) -> Value {
+    let mut state = serde_json::json!({"records": facts.records, "end_reason": facts.end_reason.name()});
+    let cursors = cursors.map(|cursors| cursors.state).or_else(|| old?.get("incremental").cloned());
+    if let (Value::Object(members), Some(cursors)) = (&mut state, cursors.filter(|cursors| !cursors.is_null())) {
+        members.insert("incremental".to_owned(), cursors);
+    }
+    state
 }
 
 fn failure(error: &RunError) -> ResourceResult {
@@ -312,7 +380,7 @@ fn check_rows(resource: &ResourcePlan, before: u64, staged: &StagedTable) -> Res
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {
-    let Ready { staged, end, slices, rejects, shaped, quarantine } = ready;
+    let Ready { staged, end, slices, rejects, shaped, quarantine, cursors } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
@@ -325,6 +393,7 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         shaped: *shaped,
         rejects: rejects.count(),
         quarantine: quarantine.clone(),
+        cursors: cursors.as_ref().map(|cursors| Box::new(cursors.facts.clone())),
         end_reason: end.reason,
         completeness: if end.total == Some(end.records) { Completeness::Proven } else { Completeness::Unknown },
         files: staged.state.files.len() as u64,

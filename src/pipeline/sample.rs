@@ -33,8 +33,9 @@ pub(crate) async fn sample(
     cancel: CancellationToken,
     events: Events,
 ) -> Result<Sample, RunError> {
+    let now = clock.now();
     let source = Source::new(&plan.client, clock, cancel, Arc::new(move |event| events(Event::Source(event))))?;
-    let (page, decoded) = first_page(&source, resource).await?;
+    let (page, decoded) = first_page(&source, resource, now).await?;
     Ok(Sample { page, decoded })
 }
 
@@ -73,8 +74,9 @@ pub(crate) async fn probe(
         }
         events(Event::Source(event));
     });
+    let now = clock.now();
     let source = Source::probing(&plan.client, clock, cancel, told, PROBE_PAGES_MAX)?;
-    let (page, decoded, data_selector, end) = first_pages(&source, resource).await?;
+    let (page, decoded, data_selector, end) = first_pages(&source, resource, now).await?;
     let paginator = proven.lock().unwrap_or_else(PoisonError::into_inner).take();
     let first = Sample { page, decoded };
     Ok(Probe { first, pages: end.pages, records: end.records, data_selector, paginator, reason: end.reason })

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::base::CursorValue;
 use crate::config::{BindError, OnMissing, Request, ResourcePlan};
+use crate::decode::CursorProgress;
+use crate::pipeline::cursors::Cursors;
 use crate::pipeline::parents::{ParentRecords, RecordReader};
 use crate::pipeline::{RunError, SliceFacts};
-use crate::source::{ParentRecord, Slice};
+use crate::source::{End, ParentRecord, Slice};
 
 /// Records of a second or further parent: every record of the first is combined with all of them, from memory.
 const COMBINED_RECORDS_MAX: usize = 100_000;
@@ -22,6 +25,10 @@ pub(crate) struct Slices {
     resource: Arc<ResourcePlan>,
     seen: HashSet<u128>,
     facts: SliceFacts,
+    /// The cursors of an incremental resource.
+    cursors: Option<Cursors>,
+    /// Ranges of the parents' record at hand that were not given out.
+    ranges: VecDeque<Slice>,
 }
 
 enum Parents {
@@ -36,7 +43,11 @@ impl Slices {
     ///
     /// # Errors
     /// [`RunError::Disk`]; [`RunError::TooManyCombinations`].
-    pub(crate) fn new(resource: Arc<ResourcePlan>, parents: &[Arc<ParentRecords>]) -> Result<Self, RunError> {
+    pub(crate) fn new(
+        resource: Arc<ResourcePlan>,
+        parents: &[Arc<ParentRecords>],
+        cursors: Option<Cursors>,
+    ) -> Result<Self, RunError> {
         let parents = match parents.split_first() {
             None => Parents::One { given: false },
             Some((first, others)) => {
@@ -48,7 +59,8 @@ impl Slices {
                 Parents::Of { first, batch: VecDeque::new(), others: combined, combination: 0 }
             }
         };
-        Ok(Self { parents, resource, seen: HashSet::new(), facts: SliceFacts::default() })
+        let (seen, facts, ranges) = (HashSet::new(), SliceFacts::default(), VecDeque::new());
+        Ok(Self { parents, resource, seen, facts, cursors, ranges })
     }
 
     /// The next slice and its first request; `None` behind the last. Blocks on the disk.
@@ -56,10 +68,10 @@ impl Slices {
     /// # Errors
     /// [`RunError::Request`] when a request cannot be made from a record; [`RunError::Disk`].
     pub(crate) fn next(&mut self) -> Result<Option<(Slice, Request)>, RunError> {
-        while let Some(slice) = self.next_slice()? {
+        while let Some(slice) = self.next_range()? {
             let has_parents = !slice.parents.is_empty();
             match self.resource.endpoint.request.bind(&|binding| slice.value(binding)) {
-                Ok(request) if !has_parents || self.seen.insert(fingerprint(&request)) => {
+                Ok(request) if !has_parents || self.seen.insert(fingerprint(&request, &slice)) => {
                     self.facts.requested += 1;
                     return Ok(Some((slice, request)));
                 }
@@ -80,12 +92,37 @@ impl Slices {
     }
 
     /// What became of the parents' records; final once [`Self::next`] has given `None`.
-    pub(crate) fn into_facts(self) -> SliceFacts {
-        self.facts
+    pub(crate) fn into_parts(self) -> (SliceFacts, Option<Cursors>) {
+        (self.facts, self.cursors)
     }
 
     fn parent_name(&self) -> &str {
         self.resource.parents.first().map_or("", |parent| &parent.resource)
+    }
+
+    /// A chain ended whole.
+    pub(crate) fn ended(&mut self, slice: &Slice, progress: CursorProgress, end: &End) {
+        if let Some(cursors) = &mut self.cursors {
+            cursors.ended(slice, progress, end.server_time);
+        }
+    }
+
+    /// Whether a chain that failed is left to the next run while the others count.
+    pub(crate) fn leave(&mut self, slice: &Slice, error: &RunError) -> bool {
+        self.cursors.as_mut().is_some_and(|cursors| cursors.leave(slice, &error.chain()))
+    }
+
+    /// The next range of the parents' record at hand, or of the next one.
+    fn next_range(&mut self) -> Result<Option<Slice>, RunError> {
+        loop {
+            if let Some(slice) = self.ranges.pop_front() {
+                return Ok(Some(slice));
+            }
+            let Some(slice) = self.next_slice()? else { return Ok(None) };
+            let Some(cursors) = &mut self.cursors else { return Ok(Some(slice)) };
+            let ranges = cursors.slices(&slice);
+            self.ranges = ranges.map_err(|source| RunError::incremental(&self.resource.name, source))?.into();
+        }
     }
 
     fn next_slice(&mut self) -> Result<Option<Slice>, RunError> {
@@ -115,7 +152,7 @@ impl Slices {
                 chosen.reverse();
                 parents.extend(chosen);
                 *combination += 1;
-                Ok(Some(Slice { parents }))
+                Ok(Some(Slice { parents, cursor: None }))
             }
         }
     }
@@ -140,9 +177,13 @@ fn all(mut reader: RecordReader, resource: &ResourcePlan) -> Result<Vec<ParentRe
     }
 }
 
-/// Equal for equal requests.
-fn fingerprint(request: &Request) -> u128 {
+/// Equal for equal requests, whose records are filtered by equal ranges.
+fn fingerprint(request: &Request, slice: &Slice) -> u128 {
+    let range = slice
+        .cursor
+        .as_ref()
+        .map(|cursor| [&cursor.range.start, &cursor.range.end].map(|end| end.as_ref().map(CursorValue::text)));
     let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     let json = request.json.as_ref().map(serde_json::Value::to_string);
-    xxh3_128(format!("{:?}", (request.url.as_str(), &request.params, json, &request.data, headers)).as_bytes())
+    xxh3_128(format!("{:?}", (request.url.as_str(), &request.params, json, &request.data, headers, range)).as_bytes())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::ErrorKind;
-use crate::pipeline::{ResourceFacts, ResourceResult, RunFacts, RunStatus};
+use crate::pipeline::{CursorFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus};
 
 /// The exit code of a run: 0, 20 for a partial one, or that of the failure.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
@@ -55,7 +55,22 @@ fn published(facts: &ResourceFacts) -> Value {
         let of = json!({"read": of.requested, "repeated": of.repeated, "skipped": of.skipped, "skipped_first": of.listed});
         members.insert("parent_records".to_owned(), of);
     }
+    if let (Some(cursors), Value::Object(members)) = (&facts.cursors, &mut table) {
+        members.insert("incremental".to_owned(), incremental(cursors));
+    }
     table
+}
+
+fn incremental(cursors: &CursorFacts) -> Value {
+    json!({
+        "last_value": cursors.last_value,
+        "records_outside": cursors.outside,
+        "records_repeated": cursors.repeated,
+        "records_without_cursor": cursors.missing,
+        "ranges": cursors.ranges,
+        "windows_failed": cursors.pending,
+        "failure": cursors.failure,
+    })
 }
 
 fn counts(facts: &ResourceFacts) -> Value {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pipeline::{Completeness, ResourceResult, RunFacts};
+use crate::pipeline::{Completeness, CursorFacts, ResourceResult, RunFacts};
 use crate::schema::ColumnType;
 use crate::source::EndReason;
 
@@ -58,6 +58,24 @@ pub(crate) fn type_words(column_type: &ColumnType) -> String {
         ColumnType::List(element) => format!("list of {}", type_words(element)),
         scalar => scalar.to_string(),
     }
+}
+
+/// Where an incremental resource stands, and what it dropped.
+fn cursor_words(cursors: &CursorFacts) -> String {
+    let mut parts = vec![cursors.last_value.as_ref().map_or_else(String::new, |last| format!("cursor at {last}"))];
+    for (number, what) in
+        [(cursors.outside, "outside the range"), (cursors.repeated, "loaded already"), (cursors.missing, "without a cursor")]
+    {
+        if number > 0 {
+            parts.push(format!("{} {what}", count(number)));
+        }
+    }
+    if cursors.pending > 0 {
+        let (failed, all) = (count(cursors.pending), count(cursors.ranges));
+        parts.push(format!("{failed} of {all} windows failed; the next run fetches them again"));
+    }
+    parts.retain(|part| !part.is_empty());
+    if parts.is_empty() { "no cursor yet".to_owned() } else { parts.join(", ") }
 }
 
 /// A finished run, a few lines a resource.
@@ -118,6 +136,9 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                         width = name.len()
                     ));
                 }
+                if let Some(cursors) = &table.cursors {
+                    lines.push(format!("{:width$}  {}", "", cursor_words(cursors), width = name.len()));
+                }
                 if let Some(first) = table.quarantine.first() {
                     let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
                     lines.push(format!("{:width$}  quarantine: {folder}/ in the lake", "", width = name.len()));
@@ -146,6 +167,7 @@ fn whole(completeness: Completeness, reason: EndReason) -> &'static str {
         (Completeness::Unknown, EndReason::TotalReached) => "up to the API's total",
         (Completeness::Unknown, EndReason::HasMoreFalse) => "up to where the API says there is no more",
         (Completeness::Unknown, EndReason::MaximumReached) => "up to the config's maximum",
+        (Completeness::Unknown, EndReason::OutOfRange) => "to the end of the range",
         (Completeness::Unknown, EndReason::NoParents) => "its parents have no records",
         (Completeness::Unknown, EndReason::Ignored) => "up to where the config's rules end it",
     }

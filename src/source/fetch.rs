@@ -276,6 +276,7 @@ impl Fetch {
             slice: Arc::clone(&self.slice),
             redactor: Arc::clone(&self.call.template.redactor),
             content_type,
+            server_time: self.call.server_time.get(),
         };
         if answer.skipped.is_none() {
             permit.send(Delivery { page, judge: Judge { facts: facts_in, verdict: verdict_out } });
@@ -348,6 +349,9 @@ impl Fetch {
             self.client.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
         }
         match step {
+            Step::Next(_) if facts.out_of_range => {
+                self.begin_end(EndReason::OutOfRange, seen.at(), page.position.ordinal);
+            }
             Step::Next(_) | Step::Again(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
                 return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });
             }
@@ -464,7 +468,7 @@ impl Fetch {
         let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
         let Tally { pages, records, read_again, bytes, ignored, total, farthest_void, .. } = self.tally;
         // The config ends it before the API does.
-        let is_early = matches!(reason, EndReason::MaximumReached | EndReason::Ignored);
+        let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
             && farthest > ordinal
             && !is_early

@@ -40,7 +40,7 @@ pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
 pub(crate) use paginate::{Detected, Sign, tells_of_paging, wanted_paths, wants_record_hashes};
-pub(crate) use slice::{Chain, ParentRecord, Slice};
+pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor};
 
 /// One API, as its resources share it: connections, requests in flight, rate limits and waits.
 #[derive(Clone)]

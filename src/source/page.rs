@@ -27,6 +27,8 @@ pub(crate) struct Page {
     pub(crate) redactor: Arc<Redactor>,
     /// Its `Content-Type` in lower case, if it had one.
     pub(crate) content_type: Option<String>,
+    /// The earliest `Date` of its chain's answers so far, where they have one.
+    pub(crate) server_time: Option<DateTime<Utc>>,
 }
 
 /// What the paginator needs to know of a page; found by the decoder in the same pass that makes the rows.
@@ -43,6 +45,8 @@ pub(crate) struct PageFacts {
     pub(crate) signs: Vec<Sign>,
     /// A hash of each record's bytes, in order, rejects included; empty unless asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,
+    /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
+    pub(crate) out_of_range: bool,
 }
 
 /// A page that a rule of the config drops.
@@ -119,6 +123,8 @@ pub(crate) enum EndReason {
     HasMoreFalse,
     /// dlt's `maximum_page` or `maximum_offset` was reached.
     MaximumReached,
+    /// The records have left the range asked for, and their order says that none of it can follow.
+    OutOfRange,
     /// Its parents have no records.
     NoParents,
     /// A rule of the config ends the resource there.
@@ -136,6 +142,7 @@ impl EndReason {
             Self::TotalReached => "total_reached",
             Self::HasMoreFalse => "has_more_false",
             Self::MaximumReached => "maximum_reached",
+            Self::OutOfRange => "out_of_range",
             Self::NoParents => "no_parents",
             Self::Ignored => "ignored",
         }

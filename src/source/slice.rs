@@ -1,14 +1,37 @@
 //! Slices: what one chain of pages is requested for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::config::{Binding, Request};
+use chrono::{DateTime, Utc};
+
+use crate::base::CursorType;
+use crate::config::{Binding, CursorRange, IncrementalValue, Request};
 
 /// What a chain of pages is requested for. The default is that of a resource without parents.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Slice {
     /// A record of each parent, in the plan's order.
     pub(crate) parents: Vec<ParentRecord>,
+    /// The range of an incremental resource.
+    pub(crate) cursor: Option<Arc<SliceCursor>>,
+}
+
+/// What an incremental resource is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SliceCursor {
+    /// Which of the resource's cursors it is.
+    pub(crate) key: String,
+    /// From where to where.
+    pub(crate) range: CursorRange,
+    /// What the cursor is, as far as the state knows.
+    pub(crate) kind: Option<CursorType>,
+    /// Marks of records at or behind the start that are loaded already.
+    pub(crate) known: Arc<HashSet<u128>>,
+    /// What placeholders stand for, as JSON text.
+    pub(crate) values: Vec<(IncrementalValue, Box<str>)>,
+    /// When the run began to ask, by this machine's clock.
+    pub(crate) asked: DateTime<Utc>,
 }
 
 /// What a child is told of a record of its parent.
@@ -25,7 +48,9 @@ impl Slice {
     pub(crate) fn value(&self, binding: &Binding) -> Option<&str> {
         match binding {
             Binding::Parent { parent, field } => self.parents.get(*parent)?.values.get(*field)?.as_deref(),
-            Binding::Incremental(_) => None,
+            Binding::Incremental(wanted) => {
+                self.cursor.as_ref()?.values.iter().find(|(value, _)| value == wanted).map(|(_, text)| &**text)
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod detection;
 mod dispositions;
 mod guide;
 mod import;
+mod incremental;
 mod pagination;
 mod parents;
 mod partitions;

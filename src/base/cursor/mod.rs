@@ -115,6 +115,15 @@ impl CursorForm {
         (value.kind() != CursorType::Text).then_some(value)
     }
 
+    /// `start` and `end` as values of one type, where they are a day and a time: then both are times.
+    pub(crate) fn matched(&self, start: CursorValue, end: CursorValue) -> (CursorValue, CursorValue) {
+        if ![start.kind(), end.kind()].contains(&CursorType::Timestamp) {
+            return (start, end);
+        }
+        let fit = |value: CursorValue, edge| self.fit(&value, CursorType::Timestamp, edge).unwrap_or(value);
+        (fit(start, Edge::Start), fit(end, Edge::End))
+    }
+
     fn read(&self, text: &str, is_quoted: bool) -> CursorValue {
         let number = number::parse(text);
         let (meaning, spelling) = match number {
@@ -132,11 +141,6 @@ impl CursorForm {
         CursorValue { meaning, text: text.into(), spelling, is_quoted }
     }
 
-    /// `value` as the state of a cursor has it, read again.
-    pub(crate) fn of_state(&self, text: &str, is_quoted: bool) -> CursorValue {
-        self.read(text, is_quoted)
-    }
-
     /// `time` as a value of `like`'s type and spelling; `None` where `like` is neither time nor date.
     pub(crate) fn time_like(&self, time: DateTime<Utc>, like: &CursorValue) -> Option<CursorValue> {
         match like.meaning {
@@ -144,6 +148,15 @@ impl CursorForm {
             Meaning::Date(_) => Some(like.with(Meaning::Date(time.with_timezone(&self.time_zone).date_naive()), self.time_zone)),
             Meaning::Number(_) | Meaning::Text => None,
         }
+    }
+
+    /// The end of a range of `like`'s type up to `time`: of days, the one behind the day of `time`.
+    pub(crate) fn ending_at(&self, time: DateTime<Utc>, like: &CursorValue) -> Option<CursorValue> {
+        let end = self.time_like(time, like)?;
+        Some(match end.meaning {
+            Meaning::Date(date) => end.with(Meaning::Date(date.succ_opt().unwrap_or(date)), self.time_zone),
+            _ => end,
+        })
     }
 
     /// `value` as one of `kind`: a date becomes its midnight, and a time the date it falls on; at the end of a range the next one, so

@@ -146,6 +146,33 @@ impl RequestTemplate {
             headers: self.headers.iter().map(header).collect::<Result<_, _>>()?,
         })
     }
+
+    /// Where the values come from, each once, in no order that matters.
+    pub(crate) fn bindings(&self) -> Vec<&Binding> {
+        let mut bindings: Vec<&Binding> = Vec::new();
+        for placeholder in self.templates().into_iter().flat_map(Template::placeholders) {
+            if !bindings.contains(&&placeholder.of) {
+                bindings.push(&placeholder.of);
+            }
+        }
+        bindings
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        let mut all = vec![&self.url];
+        for (name, value) in self.params.iter().chain(&self.headers) {
+            all.extend([name, value]);
+        }
+        match &self.data {
+            Some(DataTemplate::Raw(text)) => all.push(text),
+            Some(DataTemplate::Form(form)) => all.extend(form.iter().flat_map(|(name, value)| [name, value])),
+            None => {}
+        }
+        if let Some(json) = &self.json {
+            json.templates(&mut all);
+        }
+        all
+    }
 }
 
 impl JsonTemplate {
@@ -159,6 +186,20 @@ impl JsonTemplate {
                 Value::Object(members.iter().map(member).collect::<Result<Map<_, _>, _>>()?)
             }
         })
+    }
+
+    fn templates<'t>(&'t self, all: &mut Vec<&'t Template>) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Text(template) => all.push(template),
+            Self::Array(items) => items.iter().for_each(|item| item.templates(all)),
+            Self::Object(members) => {
+                for (name, value) in members {
+                    all.push(name);
+                    value.templates(all);
+                }
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::base::{Converter, CursorForm, CursorType, CursorValue, Edge};
+use crate::base::{Converter, CursorForm, CursorType, CursorValue};
 use crate::config::fault::nearest;
 use crate::config::raw::{self, Entries, Field, OneOrMany, Scalar};
 use crate::config::request::{IncrementalValue, Part, Placeholder, Template};
@@ -99,10 +99,12 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Incremental, of: O
         Some((start, end)) => (Some(start), Some(end)),
         None => (value(cx, &raw.initial_value, form), value(cx, &raw.end_value, form)),
     };
-    let initial_value = match (initial_value, &end_value) {
-        // A day and a time are compared as times.
-        (Some(initial), Some(end)) => form.fit(&initial, end.kind(), Edge::Start).ok().or(Some(initial)),
-        (initial, _) => initial,
+    let (initial_value, end_value) = match (initial_value, end_value) {
+        (Some(initial), Some(end)) => {
+            let (initial, end) = form.matched(initial, end);
+            (Some(initial), Some(end))
+        }
+        open => open,
     };
     check_end(cx, raw, (&initial_value, &end_value), last);
     let lag = raw.lag.get().map(|Scalar(lag)| *lag).filter(|lag| !lag.is_zero());

@@ -5,6 +5,7 @@
 //! `last_value_func`: with `min`, the range runs backwards.
 //! Not here: what is remembered from run to run (`pipeline`).
 
+mod hook;
 mod progress;
 
 use std::cmp::Ordering;
@@ -18,7 +19,7 @@ use crate::base::{CursorType, CursorValue, Edge, JsonPath, TypeMismatch};
 use crate::config::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 use crate::decode::Json;
 
-#[cfg(test)]
+pub(crate) use hook::CursorHook;
 pub(crate) use progress::{CursorProgress, MARKS_MAX};
 
 /// What lets the records of one range through.
@@ -55,6 +56,8 @@ pub(crate) struct PageCursors {
     pub(crate) missing: u64,
     /// The cursors and marks of records that a next run may meet again.
     pub(crate) marks: Vec<(CursorValue, u128)>,
+    /// By when the page was asked for, by the API's clock.
+    pub(crate) asked: Option<DateTime<Utc>>,
     /// The first record that cannot be placed; the run fails with it.
     pub(crate) fault: Option<CursorFault>,
 }
@@ -136,7 +139,7 @@ impl PageFilter {
 
     /// What the page's records said.
     pub(crate) fn finish(self) -> PageCursors {
-        self.seen
+        PageCursors { asked: Some(self.filter.asked), ..self.seen }
     }
 
     /// Whether the next record becomes a row.

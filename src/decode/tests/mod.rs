@@ -33,6 +33,7 @@ pub(in crate::decode) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Pag
         slice: Arc::default(),
         redactor: Arc::default(),
         content_type: None,
+        server_time: None,
     }
 }
 

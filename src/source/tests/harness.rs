@@ -225,6 +225,7 @@ pub(super) async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPa
             values: wanted.iter().map(|path| find(&json, path)).collect(),
             signs: signs(&json),
             record_hashes: records.iter().map(|record| xxhash_rust::xxh3::xxh3_64(record.to_string().as_bytes())).collect(),
+            out_of_range: json.get("out_of_range").and_then(Value::as_bool).unwrap_or(false),
         };
         judge.facts.send(facts).expect("the source waits for the facts of every page");
         open.push((records, judge.verdict));

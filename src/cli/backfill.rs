@@ -1,0 +1,66 @@
+//! `lakeward backfill`: a range of cursors is loaded, and the cursors stay where they are.
+
+use crate::cli::args::{BackfillArgs, LogFormat};
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::run::run_and_report;
+use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::pipeline::{Refresh, RunOptions};
+
+/// Loads the range of the resources asked for, or of all that are incremental.
+pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Result<u8, Failure> {
+    let mut plan = load_plan(&args.config, args.choice.choice())?;
+    let (mut faults, mut only) = (Vec::new(), Vec::new());
+    for name in &args.resource {
+        if !plan.resources.iter().any(|resource| resource.name == *name) {
+            faults.push(format!("no resource is named `{name}`"));
+        }
+    }
+    for resource in plan.resources.iter_mut().filter(|resource| is_meant(resource, &args.resource)) {
+        only.push(resource.name.clone());
+        if let Err(why) = set_range(resource, &args.from, &args.to) {
+            faults.push(format!("`{}`: {why}", resource.name));
+        }
+    }
+    if only.is_empty() && faults.is_empty() {
+        faults.push("no resource of the config is incremental: there is no range to load".to_owned());
+    }
+    if !faults.is_empty() {
+        return Err(Failure::config(faults));
+    }
+    let plan: Plan = plan;
+    let options = RunOptions { only, refresh: Refresh::No };
+    run_and_report(&plan, &options, args.report.as_deref(), log_format).await
+}
+
+/// Named; or without names, incremental and loaded.
+fn is_meant(resource: &ResourcePlan, names: &[String]) -> bool {
+    if names.is_empty() {
+        resource.endpoint.incremental.is_some() && resource.selected && resource.write_disposition != WriteDisposition::Skip
+    } else {
+        names.contains(&resource.name)
+    }
+}
+
+/// Gives `resource` the range.
+///
+/// # Errors
+/// Why it cannot have it.
+fn set_range(resource: &mut ResourcePlan, from: &str, to: &str) -> Result<(), String> {
+    let Some(plan) = &resource.endpoint.incremental else {
+        return Err("it is not incremental: there is no range to load".to_owned());
+    };
+    let ranged = plan.for_range(from, to)?;
+    match resource.write_disposition {
+        WriteDisposition::Merge => {}
+        WriteDisposition::Append if ranged.is_before_first_run_of(plan) => {}
+        WriteDisposition::Append => {
+            return Err("its rows are added by `append`, so that those of the range would be there twice; only a range that ends at or before `initial_value` is new".to_owned());
+        }
+        WriteDisposition::Replace | WriteDisposition::Skip => {
+            return Err("its `write_disposition` keeps no rows beside those of the range; `merge` does".to_owned());
+        }
+    }
+    resource.endpoint.incremental = Some(ranged);
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! What keeps a resource from being loaded incrementally.
+
+use crate::base::{ErrorKind, NoTime};
+use crate::decode::{CursorFault, MARKS_MAX};
+use crate::pipeline::cursors::state::PARENTS_MAX;
+use crate::pipeline::cursors::windows::WINDOWS_MAX;
+
+/// Why incremental loading cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IncrementalError {
+    /// A record that cannot be placed.
+    #[error("page {page}, {fault}")]
+    Record {
+        /// From 1, within its chain.
+        page: u64,
+        /// Which, and why.
+        fault: CursorFault,
+    },
+    /// The state is not what lakeward writes.
+    #[error("the state of its cursor {why}")]
+    State {
+        /// What is wrong.
+        why: String,
+    },
+    /// The config is not the one whose cursor is remembered.
+    #[error("`{key}` is {is}, and the state was made with {was}")]
+    Changed {
+        /// The config's key.
+        key: &'static str,
+        /// As it was.
+        was: String,
+        /// As it is.
+        is: String,
+    },
+    /// `convert` is for times.
+    #[error("the start of the range")]
+    Convert(#[from] NoTime),
+    /// `append` cannot tell so many records apart.
+    #[error(
+        "more than {MARKS_MAX} records lie at or behind the cursor to remember, so that the next run could not tell them from new ones"
+    )]
+    TooManyMarks,
+    /// So many cursors are not kept.
+    #[error("more than {PARENTS_MAX} parent records have a cursor each")]
+    TooManyParents,
+    /// The range makes too many windows.
+    #[error("`step` makes more than {WINDOWS_MAX} windows")]
+    TooManyWindows,
+}
+
+impl IncrementalError {
+    /// What the operator has to do about it.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Record { .. } | Self::TooManyMarks | Self::TooManyParents => ErrorKind::Data,
+            Self::State { .. } | Self::Changed { .. } | Self::Convert(_) | Self::TooManyWindows => ErrorKind::Config,
+        }
+    }
+
+    /// Advice for the operator.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Record { fault, .. } => fault.hint(),
+            Self::State { .. } | Self::Changed { .. } => {
+                "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns); or, with `merge`, start at `initial_value` with `--reset-state`"
+            }
+            Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",
+            Self::TooManyMarks => {
+                "use `write_disposition: merge`; or set `settle`, a shorter `lag`, or a cursor with finer steps"
+            }
+            Self::TooManyParents => "`state: shared` keeps one cursor for all of them",
+            Self::TooManyWindows => "make `step` longer, or `initial_value` later",
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Cursors: where a resource's chains of pages begin and end, and what the next run is to know.
+//!
+//! In: the plan, the state of last night, and the chains as they end. Out: the slices of each parent record, window by window, and a
+//! [`CursorOutcome`]: the state that the commit keeps with the rows. Invariants: a cursor moves only forward, only over chains that are whole, and
+//! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all.
+
+mod error;
+mod state;
+mod windows;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::base::{CursorValue, Edge};
+use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, LastValue, ResourcePlan, WriteDisposition};
+use crate::decode::CursorProgress;
+use crate::source::{Slice, SliceCursor};
+
+pub(crate) use error::IncrementalError;
+use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
+use windows::windows;
+
+/// Longest key of a parent's record in the state, in bytes; a longer one is hashed.
+const KEY_BYTES_MAX: usize = 100;
+
+/// What an incremental resource came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct CursorFacts {
+    /// The cursor that is remembered, where there is one for all.
+    pub(crate) last_value: Option<String>,
+    /// Records dropped because they lie outside the range.
+    pub(crate) outside: u64,
+    /// Records dropped because they were loaded already.
+    pub(crate) repeated: u64,
+    /// Records without a cursor.
+    pub(crate) missing: u64,
+    /// Chains of pages: windows, of each parent record.
+    pub(crate) ranges: u64,
+    /// Windows that failed and are left to the next run.
+    pub(crate) pending: u64,
+    /// Why the first of them failed.
+    pub(crate) failure: Option<String>,
+    /// Whether records came against `row_order`.
+    pub(crate) is_disordered: bool,
+    /// Marks of the cursor that has most of them.
+    pub(crate) marks: u64,
+    /// Whether there were too many parent records to remember a cursor for each, so that the next run begins anew.
+    pub(crate) starts_over: bool,
+}
+
+/// The cursors of a resource, once its chains have ended.
+#[derive(Debug)]
+pub(crate) struct CursorOutcome {
+    /// What the commit keeps.
+    pub(crate) state: Value,
+    /// For the summary.
+    pub(crate) facts: CursorFacts,
+}
+
+/// The cursors of a resource while its chains run.
+#[derive(Debug)]
+pub(crate) struct Cursors {
+    plan: Arc<IncrementalPlan>,
+    made: Made,
+    /// What of its parent's record a request is made with: what tells one cursor from another.
+    of_parent: Vec<Binding>,
+    disposition: WriteDisposition,
+    /// When the run began, by this machine's clock.
+    started: DateTime<Utc>,
+    /// The state as it is kept when it must not move.
+    stored: Option<Value>,
+    old: State,
+    new: BTreeMap<String, Ended>,
+    facts: CursorFacts,
+    kind: Option<crate::base::CursorType>,
+}
+
+/// What the chains of one cursor came to.
+#[derive(Debug, Default)]
+struct Ended {
+    farthest: Option<CursorValue>,
+    marks: BTreeMap<u128, CursorValue>,
+    pending: Vec<(CursorValue, CursorValue)>,
+    server_time: Option<DateTime<Utc>>,
+}
+
+impl Cursors {
+    /// The cursors of `resource`; `None` for one that is not incremental. `stored` is the resource's state.
+    ///
+    /// # Errors
+    /// [`IncrementalError`]: the state cannot be used.
+    pub(crate) fn new(
+        resource: &ResourcePlan,
+        base_url: &str,
+        stored: Option<&Value>,
+        started: DateTime<Utc>,
+    ) -> Result<Option<Self>, IncrementalError> {
+        let Some(plan) = &resource.endpoint.incremental else { return Ok(None) };
+        let parents: Vec<String> = resource.parents.iter().map(|parent| parent.resource.clone()).collect();
+        let made = Made::new(plan, base_url, &parents);
+        let begins_anew = resource.write_disposition == WriteDisposition::Replace;
+        let old = if plan.has_state() && !begins_anew { State::read(stored, &made, plan)? } else { State::default() };
+        Ok(Some(Self {
+            plan: Arc::new(plan.clone()),
+            of_parent: of_parent(resource),
+            made,
+            disposition: resource.write_disposition,
+            started,
+            stored: stored.and_then(|stored| stored.get("incremental")).cloned(),
+            kind: old.kind,
+            old,
+            new: BTreeMap::new(),
+            facts: CursorFacts::default(),
+        }))
+    }
+
+    /// The slices of a parent's record, or of the resource: a range, or its windows, those that failed last night first.
+    ///
+    /// # Errors
+    /// [`IncrementalError`]: a bound cannot be written into a request, or there are too many windows.
+    pub(crate) fn slices(&mut self, slice: &Slice) -> Result<Vec<Slice>, IncrementalError> {
+        let key = self.key(slice);
+        let none = Remembered::default();
+        let remembered = self.old.cursors.get(&key).unwrap_or(&none);
+        let range = self.range(remembered);
+        let mut ranges: Vec<CursorRange> = remembered
+            .pending
+            .iter()
+            .map(|(start, end)| CursorRange { start: Some(start.clone()), end: Some(end.clone()) })
+            .collect();
+        ranges.extend(windows(&self.plan, range)?);
+        let known: Arc<HashSet<u128>> = Arc::new(remembered.marks.iter().copied().collect());
+        self.facts.ranges += ranges.len() as u64;
+        self.new.entry(key.clone()).or_default();
+        ranges
+            .into_iter()
+            .map(|range| {
+                let values = self.values(&range, remembered.last.as_ref())?;
+                let cursor = SliceCursor {
+                    key: key.clone(),
+                    range,
+                    kind: self.old.kind,
+                    known: Arc::clone(&known),
+                    values,
+                    asked: self.started,
+                };
+                Ok(Slice { cursor: Some(Arc::new(cursor)), ..slice.clone() })
+            })
+            .collect()
+    }
+
+    /// Where to read: from the last cursor, `lag` before it, but not before `initial_value`; to the end, or to the time of the run.
+    fn range(&self, remembered: &Remembered) -> CursorRange {
+        let plan = &*self.plan;
+        let zone = plan.form.time_zone;
+        let start = match (&remembered.last, &plan.initial_value) {
+            (None, initial) => initial.clone(),
+            (Some(last), initial) => {
+                let back = plan.lag.map_or_else(|| last.clone(), |lag| last.shifted(lag, plan.last == LastValue::Min, zone));
+                // A lag leads back to the first run's start at most.
+                let first = initial.as_ref().and_then(|initial| plan.form.fit(initial, last.kind(), Edge::Start).ok());
+                Some(first.filter(|first| plan.is_farther(first, &back)).unwrap_or(back))
+            }
+        };
+        let now = || {
+            let settled = Duration::from_std(plan.settle).ok().and_then(|settle| self.started.checked_sub_signed(settle));
+            let start = start.as_ref()?;
+            // Of a day that has begun, all that there is is asked for.
+            plan.form.ending_at(settled.unwrap_or(self.started), start)
+        };
+        let end = match &plan.end_value {
+            Some(end) => start.as_ref().map_or(Some(end.clone()), |start| {
+                Some(plan.form.fit(end, start.kind(), Edge::End).unwrap_or_else(|_| end.clone()))
+            }),
+            None if plan.until_now => now(),
+            None => None,
+        };
+        // The clock may be behind the last cursor: then there is no window, and whatever came since is asked for.
+        let is_range = |end: &CursorValue| start.as_ref().is_none_or(|start| plan.is_farther(end, start));
+        CursorRange { end: end.filter(is_range), start }
+    }
+
+    /// What placeholders and parameters stand for, as JSON text.
+    fn values(
+        &self,
+        range: &CursorRange,
+        last: Option<&CursorValue>,
+    ) -> Result<Vec<(IncrementalValue, Box<str>)>, IncrementalError> {
+        let plan = &*self.plan;
+        let pairs = [
+            (IncrementalValue::Start, range.start.as_ref(), Edge::Start),
+            (IncrementalValue::Initial, plan.initial_value.as_ref(), Edge::Start),
+            (IncrementalValue::Last, last.or(range.start.as_ref()), Edge::Start),
+            (IncrementalValue::End, range.end.as_ref(), Edge::End),
+        ];
+        let mut values = Vec::new();
+        for (of, value, edge) in pairs {
+            if let Some(value) = value {
+                let sent = plan.sent(value, edge)?;
+                let text = if sent.is_number { sent.text } else { Value::String(sent.text).to_string() };
+                values.push((of, text.into()));
+            }
+        }
+        if let Some(lag) = plan.lag {
+            values.push((IncrementalValue::Lag, lag.to_string().into()));
+        }
+        Ok(values)
+    }
+
+    fn key(&self, slice: &Slice) -> String {
+        if !self.plan.is_per_parent {
+            return SHARED.to_owned();
+        }
+        let values = self.of_parent.iter().map(|binding| slice.value(binding).unwrap_or("null"));
+        let key = format!("[{}]", values.collect::<Vec<_>>().join(","));
+        if key.len() > KEY_BYTES_MAX { format!("{:032x}", xxh3_128(key.as_bytes())) } else { key }
+    }
+
+    /// A chain ended whole.
+    pub(crate) fn ended(&mut self, slice: &Slice, progress: CursorProgress, server_time: Option<DateTime<Utc>>) {
+        let Some(cursor) = &slice.cursor else { return };
+        self.facts.outside += progress.outside;
+        self.facts.repeated += progress.repeated;
+        self.facts.missing += progress.missing;
+        self.facts.is_disordered |= progress.is_disordered;
+        self.kind = self.kind.or(progress.kind);
+        let ended = self.new.entry(cursor.key.clone()).or_default();
+        ended.server_time = [ended.server_time, server_time].into_iter().flatten().min();
+        if let Some(farthest) = progress.farthest
+            && ended.farthest.as_ref().is_none_or(|known| self.plan.is_farther(&farthest, known))
+        {
+            ended.farthest = Some(farthest);
+        }
+        ended.marks.extend(progress.marks);
+    }
+
+    /// A window failed while others may be loaded; `false` when the resource must be whole, and so fails with it.
+    pub(crate) fn leave(&mut self, slice: &Slice, why: &dyn std::fmt::Display) -> bool {
+        let Some(cursor) = &slice.cursor else { return false };
+        let may_wait = self.plan.step.is_some() && self.plan.has_state() && self.disposition == WriteDisposition::Merge;
+        let (true, Some(start), Some(end)) = (may_wait, &cursor.range.start, &cursor.range.end) else { return false };
+        self.facts.pending += 1;
+        self.facts.failure.get_or_insert_with(|| why.to_string());
+        self.new.entry(cursor.key.clone()).or_default().pending.push((start.clone(), end.clone()));
+        true
+    }
+
+    /// What the commit keeps.
+    ///
+    /// # Errors
+    /// [`IncrementalError`]: the next run could not go on from here.
+    pub(crate) fn finish(mut self) -> Result<CursorOutcome, IncrementalError> {
+        if !self.plan.has_state() {
+            return Ok(CursorOutcome { state: self.stored.unwrap_or(Value::Null), facts: self.facts });
+        }
+        let mut state = State { kind: self.kind, cursors: BTreeMap::new() };
+        if self.disposition == WriteDisposition::Append {
+            // A record that is gone from its parent may come back, and then must not be loaded again from the start.
+            state.cursors = std::mem::take(&mut self.old.cursors);
+        }
+        for (key, ended) in std::mem::take(&mut self.new) {
+            let old = state.cursors.remove(&key).or_else(|| self.old.cursors.remove(&key)).unwrap_or_default();
+            let cursor = self.moved(old, ended)?;
+            self.facts.marks = self.facts.marks.max(cursor.marks.len() as u64);
+            state.cursors.insert(key, cursor);
+        }
+        if state.cursors.len() > PARENTS_MAX {
+            if self.disposition != WriteDisposition::Merge {
+                return Err(IncrementalError::TooManyParents);
+            }
+            // A merge replaces rows with themselves, so that the next run may begin anew; a common start would pass over new parents' past.
+            self.facts.starts_over = true;
+            state.cursors.clear();
+        }
+        let shared = state.cursors.get(SHARED).and_then(|cursor| cursor.last.as_ref());
+        self.facts.last_value = shared.map(ToString::to_string);
+        Ok(CursorOutcome { state: state.to_json(&self.made), facts: self.facts })
+    }
+
+    /// A cursor after its chains: never back, and not past the time of the run.
+    fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
+        let plan = &*self.plan;
+        let Ended { farthest, marks, mut pending, server_time } = ended;
+        pending.sort_by(|a, b| a.0.text().cmp(b.0.text()));
+        let Some(farthest) = farthest else { return Ok(Remembered { pending, ..old }) };
+        let asked = server_time.unwrap_or(self.started);
+        let reached = capped(plan, &farthest, asked);
+        let is_new = old.last.as_ref().is_none_or(|last| plan.is_farther(&reached, last));
+        let last = if is_new { reached } else { old.last.clone().unwrap_or(reached) };
+        if plan.dedup == Dedup::Off {
+            return Ok(Remembered { last: Some(last), marks: BTreeSet::new(), pending });
+        }
+        let from = restart(plan, &last);
+        let is_met_again = |value: &CursorValue| match plan.last {
+            LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
+            LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
+        };
+        let mut kept: BTreeSet<u128> = marks.iter().filter(|(_, value)| is_met_again(value)).map(|(mark, _)| *mark).collect();
+        if !is_new {
+            kept.extend(old.marks);
+        }
+        if kept.len() > crate::decode::MARKS_MAX {
+            return Err(IncrementalError::TooManyMarks);
+        }
+        Ok(Remembered { last: Some(last), marks: kept, pending })
+    }
+}
+
+/// The values of parents' records that requests are made with, in the plan's order.
+fn of_parent(resource: &ResourcePlan) -> Vec<Binding> {
+    let bindings = resource.endpoint.request.bindings().into_iter();
+    let mut places: Vec<(usize, usize)> = bindings
+        .filter_map(|binding| match binding {
+            Binding::Parent { parent, field } => Some((*parent, *field)),
+            Binding::Incremental(_) => None,
+        })
+        .collect();
+    places.sort_unstable();
+    places.into_iter().map(|(parent, field)| Binding::Parent { parent, field }).collect()
+}
+
+/// `farthest`, or the time at which the run asked where that is earlier: what was made since may still be on its way.
+pub(crate) fn capped(plan: &IncrementalPlan, farthest: &CursorValue, asked: DateTime<Utc>) -> CursorValue {
+    if plan.last == LastValue::Min {
+        return farthest.clone();
+    }
+    let settle = Duration::from_std(plan.settle).unwrap_or_default();
+    let latest = asked.checked_sub_signed(settle).and_then(|asked| plan.form.time_like(asked, farthest));
+    latest.filter(|latest| plan.is_farther(farthest, latest)).unwrap_or_else(|| farthest.clone())
+}
+
+/// The earliest cursor that the next run meets again, if `last` is remembered.
+pub(crate) fn restart(plan: &IncrementalPlan, last: &CursorValue) -> CursorValue {
+    plan.lag.map_or_else(|| last.clone(), |lag| last.shifted(lag, plan.last == LastValue::Min, plan.form.time_zone))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! The state of a resource's cursors, as the commit keeps it beside the resource's rows.
+//!
+//! In and out: JSON under the key `incremental` of the resource's state. It has a format's number, what of the config it was made with, and a
+//! cursor for the resource or for each parent record. Whatever does not fit is refused: a state is never begun again in silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::base::{CursorType, CursorValue};
+use crate::config::{IncrementalPlan, LastValue};
+use crate::pipeline::cursors::IncrementalError;
+
+/// The format that this program writes; it reads this and older ones.
+const FORMAT: u64 = 1;
+
+/// Most parent records with a cursor of their own.
+pub(crate) const PARENTS_MAX: usize = 100_000;
+
+/// The key of the one cursor that does not belong to a parent's record.
+pub(crate) const SHARED: &str = "";
+
+/// What is remembered of one cursor.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Remembered {
+    /// The last cursor; `None` before the first record.
+    pub(crate) last: Option<CursorValue>,
+    /// Marks of the records that the next run may meet again.
+    pub(crate) marks: BTreeSet<u128>,
+    /// Windows that failed while others were loaded.
+    pub(crate) pending: Vec<(CursorValue, CursorValue)>,
+}
+
+/// What of the config a state was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// `cursor_path`.
+    pub(crate) cursor_path: String,
+    /// `last_value_func`.
+    pub(crate) last_value_func: &'static str,
+    /// `client.base_url`.
+    pub(crate) base_url: String,
+    /// What belongs to a cursor of its own: the parents' names, none for one cursor.
+    pub(crate) parents: Vec<String>,
+}
+
+impl Made {
+    /// What `plan` makes states with.
+    pub(crate) fn new(plan: &IncrementalPlan, base_url: &str, parents: &[String]) -> Self {
+        Self {
+            cursor_path: plan.cursor_path.to_string(),
+            last_value_func: match plan.last {
+                LastValue::Max => "max",
+                LastValue::Min => "min",
+            },
+            base_url: base_url.to_owned(),
+            parents: if plan.is_per_parent { parents.to_vec() } else { Vec::new() },
+        }
+    }
+
+    /// # Errors
+    /// [`IncrementalError::Changed`] for the first difference.
+    fn check(&self, stored: &Map<String, Value>) -> Result<(), IncrementalError> {
+        let was = |key: &str| stored.get(key).and_then(Value::as_str).unwrap_or("nothing").to_owned();
+        let pairs = [
+            ("endpoint.incremental.cursor_path", "cursor_path", self.cursor_path.as_str()),
+            ("endpoint.incremental.last_value_func", "last_value_func", self.last_value_func),
+            ("client.base_url", "base_url", self.base_url.as_str()),
+        ];
+        for (key, name, is) in pairs {
+            if was(name) != is {
+                return Err(IncrementalError::Changed { key, was: format!("`{}`", was(name)), is: format!("`{is}`") });
+            }
+        }
+        let parents: Vec<&str> =
+            stored.get("per_parent").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        if parents != self.parents {
+            let words = |parents: &[String]| {
+                if parents.is_empty() { "`shared`".to_owned() } else { format!("`per_parent` of {}", parents.join(", ")) }
+            };
+            let was: Vec<String> = parents.iter().map(|&parent| parent.to_owned()).collect();
+            return Err(IncrementalError::Changed {
+                key: "endpoint.incremental.state",
+                was: words(&was),
+                is: words(&self.parents),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The cursors of a resource.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    /// What the cursors are, once one is known.
+    pub(crate) kind: Option<CursorType>,
+    /// By the key of the parent's record, or [`SHARED`].
+    pub(crate) cursors: BTreeMap<String, Remembered>,
+}
+
+impl State {
+    /// Reads what [`State::to_json`] wrote. `stored` is the resource's state.
+    ///
+    /// # Errors
+    /// [`IncrementalError::State`], [`IncrementalError::Changed`].
+    pub(crate) fn read(stored: Option<&Value>, made: &Made, plan: &IncrementalPlan) -> Result<Self, IncrementalError> {
+        let Some(stored) = stored.and_then(|stored| stored.get("incremental")) else { return Ok(Self::default()) };
+        let damaged = |why: &str| IncrementalError::State { why: format!("is damaged: {why}") };
+        let stored = stored.as_object().ok_or_else(|| damaged("it is no object"))?;
+        match stored.get("format").and_then(Value::as_u64) {
+            Some(1..=FORMAT) => {}
+            Some(format) => {
+                return Err(IncrementalError::State { why: format!("has format {format}, which is of a newer lakeward") });
+            }
+            None => return Err(damaged("it has no `format`")),
+        }
+        made.check(stored)?;
+        let kind = match stored.get("type") {
+            None | Some(Value::Null) => None,
+            Some(kind) => {
+                let known = kind.as_str().and_then(CursorType::of_name);
+                Some(known.ok_or_else(|| damaged("its `type` is none that a cursor has"))?)
+            }
+        };
+        let cursors = stored.get("cursors").and_then(Value::as_object).ok_or_else(|| damaged("it has no `cursors`"))?;
+        let mut state = Self { kind, ..Self::default() };
+        for (key, cursor) in cursors {
+            let cursor = remembered(cursor, plan, kind).ok_or_else(|| damaged("a cursor is not as it is written"))?;
+            state.cursors.insert(key.clone(), cursor);
+        }
+        Ok(state)
+    }
+
+    /// As the commit keeps it.
+    pub(crate) fn to_json(&self, made: &Made) -> Value {
+        let cursors: Map<String, Value> = self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor))).collect();
+        json!({
+            "format": FORMAT,
+            "cursor_path": made.cursor_path,
+            "last_value_func": made.last_value_func,
+            "base_url": made.base_url,
+            "per_parent": made.parents,
+            "type": self.kind.map(CursorType::name),
+            "cursors": cursors,
+        })
+    }
+}
+
+/// A number stays one, so that a cursor is remembered in the API's own spelling.
+fn of_value(value: &CursorValue) -> Value {
+    if value.is_quoted() { json!(value.text()) } else { json!({"number": value.text()}) }
+}
+
+fn value(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Option<CursorValue> {
+    let value = match stored {
+        Value::String(text) => plan.form.text(text),
+        Value::Object(members) => plan.form.number(members.get("number")?.as_str()?)?,
+        _ => return None,
+    };
+    kind.is_none_or(|kind| kind == value.kind()).then_some(value)
+}
+
+fn of_remembered(cursor: &Remembered) -> Value {
+    let marks: Vec<String> = cursor.marks.iter().map(|mark| format!("{mark:032x}")).collect();
+    let mut json = Map::new();
+    json.insert("last_value".to_owned(), cursor.last.as_ref().map_or(Value::Null, of_value));
+    if !marks.is_empty() {
+        json.insert("marks".to_owned(), json!(marks));
+    }
+    if !cursor.pending.is_empty() {
+        let pending: Vec<Value> = cursor.pending.iter().map(|(start, end)| json!([of_value(start), of_value(end)])).collect();
+        json.insert("pending".to_owned(), json!(pending));
+    }
+    Value::Object(json)
+}
+
+fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Option<Remembered> {
+    let members = stored.as_object()?;
+    let last = match members.get("last_value")? {
+        Value::Null => None,
+        last => Some(value(last, plan, kind)?),
+    };
+    let list = |key: &str| members.get(key).map_or(Some(&[][..]), |list| list.as_array().map(Vec::as_slice));
+    let mark = |mark: &Value| u128::from_str_radix(mark.as_str()?, 16).ok();
+    let window = |window: &Value| match window.as_array()?.as_slice() {
+        [start, end] => Some((value(start, plan, None)?, value(end, plan, None)?)),
+        _ => None,
+    };
+    Some(Remembered {
+        last,
+        marks: list("marks")?.iter().map(mark).collect::<Option<_>>()?,
+        pending: list("pending")?.iter().map(window).collect::<Option<_>>()?,
+    })
+}

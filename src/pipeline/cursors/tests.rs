@@ -1,0 +1,109 @@
+use chrono::TimeZone;
+use chrono_tz::Tz;
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::{CursorForm, CursorStep, JsonPath};
+use crate::config::{OnMissingCursor, Outside};
+use crate::pipeline::cursors::windows::windows;
+
+fn plan(zone: Tz, step: &str) -> IncrementalPlan {
+    IncrementalPlan {
+        cursor_path: JsonPath::parse("t").unwrap(),
+        form: CursorForm { time_zone: zone, epoch_per_second: 0 },
+        initial_value: None,
+        end_value: None,
+        start_param: None,
+        end_param: None,
+        convert: None,
+        last: LastValue::Max,
+        dedup: Dedup::Record,
+        row_order: None,
+        on_missing: OnMissingCursor::Raise,
+        lag: None,
+        keeps_start: true,
+        keeps_end: false,
+        step: CursorStep::parse(step),
+        until_now: false,
+        settle: std::time::Duration::ZERO,
+        outside: Outside::Drop,
+        is_per_parent: false,
+    }
+}
+
+fn tiles(plan: &IncrementalPlan, start: &str, end: &str) -> Vec<String> {
+    let value = |text: &str| Some(plan.form.text(text));
+    let windows = windows(plan, CursorRange { start: value(start), end: value(end) }).unwrap();
+    windows.iter().map(|w| format!("{}..{}", w.start.as_ref().unwrap(), w.end.as_ref().unwrap())).collect()
+}
+
+#[test]
+fn e_68_windows_of_days_follow_the_calendar_when_clocks_change() {
+    let berlin = plan(Tz::Europe__Berlin, "1d");
+    let autumn = ["2026-10-23T22:00:00Z..2026-10-24T22:00:00Z", "2026-10-24T22:00:00Z..2026-10-25T23:00:00Z"];
+    assert_eq!(tiles(&berlin, "2026-10-23T22:00:00Z", "2026-10-25T23:00:00Z"), autumn);
+    let spring = ["2026-03-28T23:00:00Z..2026-03-29T22:00:00Z", "2026-03-29T22:00:00Z..2026-03-30T12:00:00Z"];
+    assert_eq!(tiles(&berlin, "2026-03-28T23:00:00Z", "2026-03-30T12:00:00Z"), spring);
+    let months = ["2026-01-31..2026-02-28", "2026-02-28..2026-03-31", "2026-03-31..2026-04-15"];
+    assert_eq!(tiles(&plan(Tz::UTC, "1mo"), "2026-01-31", "2026-04-15"), months);
+    assert_eq!(tiles(&plan(Tz::UTC, "40"), "0", "100"), ["0..40", "40..80", "80..100"]);
+}
+
+#[test]
+fn too_many_windows_are_refused() {
+    let plan = plan(Tz::UTC, "1s");
+    let range =
+        CursorRange { start: Some(plan.form.text("2026-01-01T00:00:00Z")), end: Some(plan.form.text("2026-01-02T00:00:00Z")) };
+    assert!(matches!(windows(&plan, range), Err(IncrementalError::TooManyWindows)));
+}
+
+#[test]
+fn a_cursor_never_moves_back_nor_past_the_time_of_the_run() {
+    let plan = plan(Tz::UTC, "");
+    let asked = Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).unwrap();
+    let capped = |text: &str| super::capped(&plan, &plan.form.text(text), asked).text().to_owned();
+    assert_eq!(capped("2026-01-01T11:59:59.5Z"), "2026-01-01T11:59:59.5Z");
+    assert_eq!(capped("2026-01-01T14:00:00.5+01:00"), "2026-01-01T13:00:00.0+01:00");
+    assert_eq!(capped("2026-02-01"), "2026-01-01");
+    assert_eq!(capped("900"), "900", "a number is no time");
+}
+
+#[test]
+fn a_state_comes_back_as_it_was() {
+    let plan = plan(Tz::UTC, "1d");
+    let made = Made::new(&plan, "http://a.test/", &[]);
+    let mut state = State { kind: Some(crate::base::CursorType::Number), ..State::default() };
+    let remembered = Remembered {
+        last: plan.form.number("12.50"),
+        marks: [7, u128::MAX].into(),
+        pending: vec![(plan.form.text("1"), plan.form.text("2"))],
+    };
+    state.cursors.insert(SHARED.to_owned(), remembered);
+    let stored = serde_json::json!({"incremental": state.to_json(&made)});
+    assert_eq!(State::read(Some(&stored), &made, &plan).unwrap(), state);
+    let other = Made::new(&plan, "http://b.test/", &[]);
+    assert!(matches!(State::read(Some(&stored), &other, &plan), Err(IncrementalError::Changed { key: "client.base_url", .. })));
+    assert_eq!(State::read(None, &made, &plan).unwrap(), State::default());
+}
+
+proptest! {
+    #[test]
+    fn e_68_windows_tile_their_range_without_gap_or_overlap(
+        start in 1_600_000_000_i64..1_900_000_000, hours in 1_i64..20_000, zone in 0_usize..4, step in 0_usize..6,
+    ) {
+        let zone = [Tz::UTC, Tz::Europe__Berlin, Tz::America__Sao_Paulo, Tz::Australia__Lord_Howe][zone];
+        let plan = plan(zone, ["7h", "1d", "3d", "1w", "1mo", "1y"][step]);
+        let text = |seconds: i64| Utc.timestamp_opt(seconds, 0).unwrap().to_rfc3339();
+        let end = start + hours * 3600 + 17;
+        let range = CursorRange { start: Some(plan.form.text(&text(start))), end: Some(plan.form.text(&text(end))) };
+        let windows = windows(&plan, range).unwrap();
+        let times = |value: &Option<CursorValue>| value.as_ref().unwrap().time(zone).unwrap().timestamp();
+        let mut at = start;
+        for window in &windows {
+            prop_assert_eq!(times(&window.start), at);
+            prop_assert!(times(&window.end) > at);
+            at = times(&window.end);
+        }
+        prop_assert_eq!(at, end);
+    }
+}

@@ -1,0 +1,477 @@
+//! Incremental loading, night after night: every row once, the cursor where the rows are, and no loss when a night goes wrong.
+
+use std::os::unix::process::ExitStatusExt;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::support::fake_api::{FakeApi, Reply, Request};
+use crate::support::sandbox::{Ended, Running, Sandbox};
+
+/// An API of events that are never removed: `since` is inclusive, `until` exclusive.
+#[derive(Clone, Default)]
+struct Events {
+    records: Arc<Mutex<Vec<Value>>>,
+    date: Option<&'static str>,
+}
+
+impl Events {
+    fn new(records: &[(i64, &str)]) -> Self {
+        let events = Self::default();
+        events.add(records);
+        events
+    }
+
+    fn add(&self, records: &[(i64, &str)]) {
+        self.records.lock().unwrap().extend(records.iter().map(|(id, t)| json!({"id": id, "t": t, "account": id % 2 + 1})));
+    }
+
+    fn answer(&self, request: &Request) -> Reply {
+        let (since, until) = (request.param("since").unwrap_or(""), request.param("until").unwrap_or("~"));
+        let account = request.param("account").and_then(|account| account.parse::<i64>().ok());
+        let records = self.records.lock().unwrap();
+        let within = records.iter().filter(|record| {
+            let t = record["t"].as_str().unwrap_or("");
+            t >= since && t < until && account.is_none_or(|account| record["account"] == account)
+        });
+        let offset = usize::try_from(request.number("offset", 0)).unwrap();
+        let page: Vec<&Value> = within.skip(offset).take(3).collect();
+        let reply = Reply::json(json!({"data": page}).to_string());
+        match self.date {
+            Some(date) => reply.header("date", date),
+            None => reply,
+        }
+    }
+
+    fn serve(&self) -> FakeApi {
+        let events = self.clone();
+        FakeApi::start().on("/events", move |request| events.answer(request))
+    }
+}
+
+/// A config that reads `/events` with these keys of `incremental` and of the resource.
+fn config(api: &FakeApi, incremental: &str, resource: &str) -> String {
+    format!(
+        "name: t
+client: {{base_url: \"{}\", retry: {{max_retries: 0}}}}
+lake: {{url: ./lake}}
+resources:
+  - name: events
+    {resource}
+    endpoint:
+      path: /events
+      data_selector: data
+      paginator: {{type: offset, limit: 3}}
+      incremental: {{cursor_path: t, {incremental}}}
+",
+        api.url()
+    )
+}
+
+fn ids(sandbox: &Sandbox) -> Vec<i64> {
+    let mut ids: Vec<i64> = sandbox.rows("events").iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// What was asked since the last look: `since` and `until` of each chain's first page.
+fn asked(api: &FakeApi, from: usize) -> Vec<String> {
+    let requests = api.requests();
+    let first = requests[from..].iter().filter(|request| request.number("offset", 0) == 0);
+    let mut asked: Vec<String> = first
+        .map(|request| format!("{}..{}", request.param("since").unwrap_or(""), request.param("until").unwrap_or("")))
+        .collect();
+    asked.sort();
+    asked
+}
+
+fn cursor(ended: &Ended) -> Value {
+    ended.table("events")["incremental"]["last_value"].clone()
+}
+
+const FIRST: [(i64, &str); 4] =
+    [(1, "2026-01-01T00:00:00Z"), (2, "2026-01-02T00:00:00Z"), (3, "2026-01-02T00:00:00Z"), (4, "2026-01-02T00:00:00Z")];
+
+#[test]
+fn e_94_append_loads_every_row_once_also_those_that_share_the_last_cursor() {
+    for key in ["primary_key: id", "on_reject: fail"] {
+        let events = Events::new(&FIRST);
+        let api = events.serve();
+        let sandbox = Sandbox::with_config(&config(&api, "start_param: since", key));
+        assert_eq!(cursor(&sandbox.run_ok()), "2026-01-02T00:00:00Z");
+        events.add(&[(5, "2026-01-02T00:00:00Z"), (6, "2026-01-03T00:00:00Z")]);
+        let before = api.requests().len();
+        let ended = sandbox.run_ok();
+        assert_eq!(asked(&api, before), ["2026-01-02T00:00:00Z.."]);
+        assert_eq!(ended.table("events")["incremental"]["records_repeated"], 3);
+        assert_eq!(ids(&sandbox), [1, 2, 3, 4, 5, 6], "{key}");
+        sandbox.run_ok();
+        assert_eq!(ids(&sandbox), [1, 2, 3, 4, 5, 6], "a night without news");
+    }
+}
+
+#[test]
+fn a_parameter_of_type_incremental_starts_at_its_initial_value() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let text = config(&api, "initial_value: 2026", "primary_key: id").replace(
+        "      incremental: {cursor_path: t, initial_value: 2026}\n",
+        "      params: {since: {type: incremental, cursor_path: t, initial_value: '2026-01-02T00:00:00Z'}}\n",
+    );
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.run_ok();
+    assert_eq!((ids(&sandbox), asked(&api, 0)), (vec![2, 3, 4], vec!["2026-01-02T00:00:00Z..".to_owned()]));
+}
+
+#[test]
+fn rows_that_come_late_within_the_lag_are_loaded_and_the_others_not_twice() {
+    for (disposition, key) in [("append", "primary_key: id"), ("merge", "primary_key: id")] {
+        let events = Events::new(&FIRST);
+        let api = events.serve();
+        let resource = format!("write_disposition: {disposition}\n    {key}");
+        let sandbox = Sandbox::with_config(&config(&api, "start_param: since, lag: 1d", &resource));
+        sandbox.run_ok();
+        events.add(&[(7, "2026-01-01T12:00:00Z"), (8, "2026-01-04T00:00:00Z")]);
+        let before = api.requests().len();
+        sandbox.run_ok();
+        assert_eq!(asked(&api, before), ["2026-01-01T00:00:00Z.."]);
+        assert_eq!(ids(&sandbox), [1, 2, 3, 4, 7, 8], "{disposition}");
+        sandbox.run_ok();
+        assert_eq!(ids(&sandbox), [1, 2, 3, 4, 7, 8], "{disposition}");
+    }
+}
+
+#[test]
+fn a_range_with_an_end_neither_reads_nor_writes_the_state() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let open = config(&api, "start_param: since", "primary_key: id\n    write_disposition: merge");
+    let sandbox = Sandbox::with_config(&open);
+    sandbox.run_ok();
+    let range = "start_param: since, end_param: until, initial_value: 2026-01-01, end_value: '2026-01-02T00:00:00Z'";
+    sandbox.write("lakeward.yaml", &config(&api, range, "primary_key: id\n    write_disposition: merge"));
+    let before = api.requests().len();
+    let ended = sandbox.run_ok();
+    assert_eq!(asked(&api, before), ["2026-01-01T00:00:00Z..2026-01-02T00:00:00Z"]);
+    assert_eq!((cursor(&ended), ended.table("events")["records"].as_u64()), (Value::Null, Some(1)));
+    sandbox.write("lakeward.yaml", &open);
+    let before = api.requests().len();
+    sandbox.run_ok();
+    assert_eq!(asked(&api, before), ["2026-01-02T00:00:00Z.."], "the cursor of the first night");
+}
+
+#[test]
+fn a_night_that_fails_leaves_the_cursor_and_the_next_one_loads_what_it_missed() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+    sandbox.run_ok();
+    events.add(&[(5, "2026-01-03T00:00:00Z"), (6, "2026-01-04T00:00:00Z")]);
+    let api = api.then("/events", Reply::json(events.answer_text())).then("/events", Reply::status(500));
+    sandbox.run().failed_with(75, &["events"]);
+    assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
+    let before = api.requests().len();
+    sandbox.run_ok();
+    assert_eq!(asked(&api, before), ["2026-01-02T00:00:00Z.."]);
+    assert_eq!(ids(&sandbox), [1, 2, 3, 4, 5, 6]);
+}
+
+impl Events {
+    /// The last three records as a first page.
+    fn answer_text(&self) -> String {
+        let records = self.records.lock().unwrap();
+        json!({"data": records[records.len() - 3..]}).to_string()
+    }
+}
+
+#[test]
+fn e_102_killed_before_its_commit_a_night_leaves_the_cursor_and_behind_it_moves_both() {
+    let uninterrupted = {
+        let events = Events::new(&FIRST);
+        let api = events.serve();
+        let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+        sandbox.run_ok();
+        sandbox.data_files()
+    };
+    for point in ["lake.commit.after_stage", "lake.commit.before_record", "lake.commit.after_record"] {
+        let events = Events::new(&FIRST);
+        let api = events.serve();
+        let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+        let fault = format!("{point}=kill");
+        let killed = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", &fault)).end();
+        assert_eq!(killed.status.signal(), Some(9), "{point}: {killed}");
+        let before = api.requests().len();
+        sandbox.run_ok();
+        let moved = point == "lake.commit.after_record";
+        assert_eq!(asked(&api, before), [if moved { "2026-01-02T00:00:00Z.." } else { ".." }], "{point}");
+        assert_eq!(sandbox.data_files().into_values().collect::<Vec<_>>(), uninterrupted.values().cloned().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_cursor_is_not_remembered_past_the_time_at_which_the_api_was_asked() {
+    // The record of 13:00 is ahead of the API's own clock, and another one of 12:30 is still on its way.
+    let events = Events {
+        date: Some("Thu, 01 Jan 2026 12:00:00 GMT"),
+        ..Events::new(&[(1, "2026-01-01T11:00:00Z"), (2, "2026-01-01T13:00:00Z")])
+    };
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+    assert_eq!(cursor(&sandbox.run_ok()), "2026-01-01T12:00:00Z");
+    events.add(&[(3, "2026-01-01T12:30:00Z")]);
+    let before = api.requests().len();
+    sandbox.run_ok();
+    assert_eq!(asked(&api, before), ["2026-01-01T12:00:00Z.."]);
+    assert_eq!(ids(&sandbox), [1, 2, 3], "none lost, none twice");
+}
+
+#[test]
+fn e_91_with_settle_young_records_wait_for_the_next_night() {
+    let events = Events {
+        date: Some("Thu, 01 Jan 2026 12:00:00 GMT"),
+        ..Events::new(&[(1, "2026-01-01T11:00:00Z"), (2, "2026-01-01T11:58:00Z")])
+    };
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since, settle: 5m", "primary_key: id"));
+    let ended = sandbox.run_ok();
+    assert_eq!((ids(&sandbox), cursor(&ended)), (vec![1], json!("2026-01-01T11:00:00Z")));
+    assert_eq!(ended.table("events")["incremental"]["records_outside"], 1);
+    let later = Events { date: Some("Thu, 01 Jan 2026 12:10:00 GMT"), ..events.clone() };
+    let api = later.serve();
+    sandbox.write("lakeward.yaml", &config(&api, "start_param: since, settle: 5m", "primary_key: id"));
+    // Another port is another base URL, which is another API.
+    sandbox.run().failed_with(2, &["client.base_url"]);
+}
+
+#[test]
+fn windows_tile_the_range_and_are_remembered_by_the_last_record() {
+    let events = Events::new(&[(1, "2026-01-01T00:00:00Z"), (2, "2026-01-02T23:00:00Z"), (3, "2026-01-03T00:00:00Z")]);
+    let api = events.serve();
+    let keys = "start_param: since, end_param: until, initial_value: '2026-01-01T00:00:00Z', end_value: '2026-01-03T12:00:00Z', step: 1d";
+    let sandbox = Sandbox::with_config(&config(&api, keys, "primary_key: id"));
+    let ended = sandbox.run_ok();
+    let tiles = [
+        "2026-01-01T00:00:00Z..2026-01-02T00:00:00Z",
+        "2026-01-02T00:00:00Z..2026-01-03T00:00:00Z",
+        "2026-01-03T00:00:00Z..2026-01-03T12:00:00Z",
+    ];
+    assert_eq!(asked(&api, 0), tiles);
+    assert_eq!((ids(&sandbox), ended.table("events")["incremental"]["ranges"].as_u64()), (vec![1, 2, 3], Some(3)));
+}
+
+#[test]
+fn a_window_that_fails_is_left_to_the_next_night_with_merge_and_fails_an_append() {
+    let start = chrono::Local::now().to_utc() - chrono::Duration::hours(60);
+    let initial = start.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let at = |hours| (start + chrono::Duration::hours(hours)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let times = [at(1), at(25), at(49)];
+    let records: Vec<(i64, &str)> = (1..).zip(times.iter().map(String::as_str)).collect();
+    let failing = Arc::new(Mutex::new(Some(at(24))));
+    let events = Events::new(&records);
+    let (served, fails) = (events.clone(), Arc::clone(&failing));
+    let api = FakeApi::start().on("/events", move |request| match &*fails.lock().unwrap() {
+        Some(since) if request.param("since") == Some(since) => Reply::status(503),
+        _ => served.answer(request),
+    });
+    let keys = format!("start_param: since, end_param: until, initial_value: '{initial}', step: 1d");
+    let append = Sandbox::with_config(&config(&api, &keys, "primary_key: id"));
+    append.run().failed_with(75, &["events"]);
+    assert!(append.files("events").is_empty());
+    let merge = Sandbox::with_config(&config(&api, &keys, "primary_key: id\n    write_disposition: merge"));
+    let ended = merge.run();
+    ended.failed_with(20, &["1 of 3 windows failed", "the next run fetches them again"]);
+    assert_eq!(ids(&merge), [1, 3]);
+    let status = merge.lakeward(&["status", "lakeward.yaml"]);
+    assert!(status.stdout.contains(&format!("{}..{}", at(24), at(48))), "{status}");
+    *failing.lock().unwrap() = None;
+    let before = api.requests().len();
+    merge.run_ok();
+    assert_eq!(ids(&merge), [1, 2, 3]);
+    let asked = asked(&api, before);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_eq!(asked[0], format!("{}..{}", at(24), at(48)), "the window that failed, and the last cursor's");
+    assert!(asked[1].starts_with(&at(49)), "{asked:?}");
+}
+
+#[test]
+fn a_backfill_loads_a_range_and_leaves_the_cursor_alone() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let keys = "start_param: since, end_param: until, initial_value: '2026-01-02T00:00:00Z'";
+    let sandbox = Sandbox::with_config(&config(&api, keys, "primary_key: id\n    write_disposition: merge"));
+    sandbox.run_ok();
+    assert_eq!(ids(&sandbox), [2, 3, 4]);
+    let before = api.requests().len();
+    let backfill = ["backfill", "lakeward.yaml", "--from", "2026-01-01", "--to", "2026-01-02"];
+    let ended = sandbox.lakeward(&backfill);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(asked(&api, before), ["2026-01-01T00:00:00Z..2026-01-02T00:00:00Z"], "spelled as the config spells the cursor");
+    assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
+    let before = api.requests().len();
+    sandbox.run_ok();
+    assert_eq!(asked(&api, before), ["2026-01-02T00:00:00Z.."]);
+    sandbox.lakeward(&["backfill", "lakeward.yaml", "--from", "2026-01-02", "--to", "2026-01-01"]).failed_with(2, &["--to"]);
+    let append = Sandbox::with_config(&config(&api, keys, "primary_key: id"));
+    append.lakeward(&["backfill", "lakeward.yaml", "--from", "2026-01-01", "--to", "2026-01-09"]).failed_with(2, &["append"]);
+}
+
+#[test]
+fn a_full_refresh_begins_anew_and_drop_data_keeps_the_columns() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+    events.records.lock().unwrap()[0]["extra"] = json!("x");
+    sandbox.run_ok();
+    events.records.lock().unwrap()[0].as_object_mut().unwrap().remove("extra");
+    let before = api.requests().len();
+    let refreshed = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh=drop_data"]);
+    assert_eq!(refreshed.code(), Some(0), "{refreshed}");
+    assert_eq!((asked(&api, before), ids(&sandbox)), (vec!["..".to_owned()], vec![1, 2, 3, 4]));
+    assert!(sandbox.rows("events")[0].contains_key("extra"));
+    assert_eq!(sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).code(), Some(0));
+    assert!(!sandbox.rows("events")[0].contains_key("extra"));
+    assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
+    let one = ["run", "lakeward.yaml", "--full-refresh=drop_sources", "--resource", "events"];
+    sandbox.lakeward(&one).failed_with(2, &["drop_resources"]);
+    sandbox.lakeward(&["run", "lakeward.yaml", "--reset-state"]).failed_with(2, &["--reset-state", "twice"]);
+}
+
+#[test]
+fn e_106_another_cursor_than_the_states_is_refused_with_the_choices() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id\n    write_disposition: merge"));
+    sandbox.run_ok();
+    let other = config(&api, "start_param: since, last_value_func: min", "primary_key: id\n    write_disposition: merge");
+    sandbox.write("lakeward.yaml", &other);
+    sandbox.run().failed_with(2, &["last_value_func", "`max`", "`min`", "--full-refresh", "--reset-state"]);
+    assert_eq!(sandbox.lakeward(&["run", "lakeward.yaml", "--reset-state"]).code(), Some(0));
+    assert_eq!(cursor(&sandbox.run_ok()), "2026-01-01T00:00:00Z");
+}
+
+#[test]
+fn e_67_a_cursor_of_another_type_than_the_states_fails_and_changes_nothing() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "initial_value: '2026-01-01T00:00:00Z'", "primary_key: id"));
+    sandbox.run_ok();
+    events.add(&[(5, "2026-01-03")]);
+    sandbox.run().failed_with(3, &["events", "a date", "a timestamp", "page 2"]);
+    assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
+}
+
+#[test]
+fn e_105_a_state_that_is_damaged_or_of_a_newer_lakeward_is_refused() {
+    for (from, to, words) in [
+        ("\"format\":1,\"cursor_path\"", "\"format\":99,\"cursor_path\"", "newer"),
+        ("\"type\":\"timestamp\"", "\"type\":\"moon\"", "damaged"),
+    ] {
+        let events = Events::new(&FIRST);
+        let api = events.serve();
+        let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+        sandbox.run_ok();
+        let log = sandbox.lake().join("_lakeward/t/log");
+        let record = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
+        let record = record.filter(|path| path.extension().is_some_and(|end| end == "json")).max().unwrap();
+        let text = std::fs::read_to_string(&record).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&record, text.replace(from, to)).unwrap();
+        sandbox.run().failed_with(2, &["events", words, "--full-refresh"]);
+        assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
+    }
+}
+
+#[test]
+fn with_a_known_order_no_page_behind_the_range_is_asked_for() {
+    let falling: Vec<(i64, String)> = (1..=12).rev().map(|day| (day, format!("2026-01-{day:02}T00:00:00Z"))).collect();
+    let records: Vec<(i64, &str)> = falling.iter().map(|(id, t)| (*id, t.as_str())).collect();
+    let events = Events::new(&records);
+    let api = events.serve();
+    let keys = "row_order: desc, initial_value: '2026-01-09T00:00:00Z'";
+    let text = config(&api, keys, "primary_key: id").replace("retry: ", "concurrency: 1, retry: ");
+    let sandbox = Sandbox::with_config(&text);
+    let ended = sandbox.run_ok();
+    assert_eq!((ids(&sandbox), ended.table("events")["end_reason"].as_str()), (vec![9, 10, 11, 12], Some("out_of_range")));
+    assert_eq!(ended.table("events")["pages"], 2);
+}
+
+#[test]
+fn e_82_records_against_their_declared_order_are_all_read_and_told() {
+    let events = Events::new(&[
+        (1, "2026-01-01T00:00:00Z"),
+        (2, "2026-01-09T00:00:00Z"),
+        (3, "2026-01-08T00:00:00Z"),
+        (4, "2026-01-02T00:00:00Z"),
+    ]);
+    let api = events.serve();
+    let keys = "row_order: asc, initial_value: 2026-01-01, end_value: '2026-01-05T00:00:00Z'";
+    let sandbox = Sandbox::with_config(&config(&api, keys, "primary_key: id"));
+    let ended = sandbox.run_ok();
+    assert_eq!(ids(&sandbox), [1, 4]);
+    assert!(ended.stderr.contains("row_order"), "{ended}");
+}
+
+#[test]
+fn a_record_without_a_cursor_fails_the_night_with_its_place() {
+    let events = Events::new(&FIRST);
+    events.records.lock().unwrap().push(json!({"id": 5}));
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "initial_value: '2026-01-01T00:00:00Z'", "primary_key: id"));
+    sandbox.run().failed_with(3, &["events", "page 2", "record 1", "$.t", "on_cursor_value_missing"]);
+}
+
+#[test]
+fn every_parent_record_has_a_cursor_of_its_own() {
+    let events = Events::new(&[(1, "2026-01-01T00:00:00Z"), (2, "2026-01-05T00:00:00Z")]);
+    let (served, accounts) = (events.clone(), Arc::new(Mutex::new(vec![json!({"no": 1}), json!({"no": 2})])));
+    let listed = Arc::clone(&accounts);
+    let api = FakeApi::start()
+        .on("/events", move |request| served.answer(request))
+        .on("/accounts", move |_| Reply::json(json!({"data": *listed.lock().unwrap()}).to_string()));
+    let text = config(&api, "start_param: since", "primary_key: id")
+        .replace("      path: /events\n", "      path: /events\n      params: {account: '{resources.accounts.no}'}\n")
+        .replace(
+            "resources:\n",
+            "resources:\n  - {name: accounts, write_disposition: replace, endpoint: {path: /accounts, data_selector: data, paginator: single_page}}\n",
+        );
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.run_ok();
+    // Account 1's records are of the even ids and later: a shared cursor would lose this one of account 2.
+    events.add(&[(3, "2026-01-02T00:00:00Z")]);
+    accounts.lock().unwrap().push(json!({"no": 3}));
+    let before = api.requests().len();
+    sandbox.run_ok();
+    assert_eq!(ids(&sandbox), [1, 2, 3]);
+    assert_eq!(asked(&api, before), ["..", "..", "2026-01-01T00:00:00Z..", "2026-01-05T00:00:00Z.."]);
+}
+
+#[test]
+fn e_92_of_a_record_that_changes_while_the_night_reads_it_the_last_version_stays_and_both_are_counted() {
+    let events = Events::new(&FIRST);
+    events.add(&[(1, "2026-01-09T00:00:00Z")]);
+    let api = events.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id\n    write_disposition: merge"));
+    let ended = sandbox.run_ok();
+    assert_eq!(
+        (ended.table("events")["records"].as_u64(), ended.table("events")["rows_deduplicated"].as_u64()),
+        (Some(5), Some(1))
+    );
+    assert_eq!(sandbox.by_key("events", "id")[&1]["t"], "2026-01-09T00:00:00Z");
+    assert_eq!(cursor(&ended), "2026-01-09T00:00:00Z");
+}
+
+#[test]
+fn e_93_records_outside_the_range_asked_for_are_counted_and_fail_the_night_where_that_is_wanted() {
+    let events = Events::new(&FIRST);
+    let api = events.serve();
+    let range = "initial_value: '2026-01-02T00:00:00Z', end_value: '2026-01-03T00:00:00Z'";
+    let sandbox = Sandbox::with_config(&config(&api, range, "primary_key: id"));
+    let ended = sandbox.run_ok();
+    assert_eq!((ids(&sandbox), ended.table("events")["incremental"]["records_outside"].as_u64()), (vec![2, 3, 4], Some(1)));
+    let strict = Sandbox::with_config(&config(&api, &format!("{range}, strict_window: error"), "primary_key: id"));
+    strict.run().failed_with(3, &["events", "page 1", "record 0", "outside the range"]);
+    let resource = "primary_key: id\n    write_disposition: merge";
+    let keep = Sandbox::with_config(&config(&api, &format!("{range}, strict_window: keep"), resource));
+    assert_eq!(keep.run_ok().table("events")["incremental"]["records_outside"], 1);
+    assert_eq!(ids(&keep), [1, 2, 3, 4]);
+}
