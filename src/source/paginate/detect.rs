@@ -136,10 +136,12 @@ impl Detect {
         let known = page.facts.record_hashes.iter().filter(|hash| first.hashes.contains(hash)).count() as u64;
         let repeats = records > 0 && (page.facts.records_hash == first.facts.records_hash || known == records);
         let may_fail = self.trial.as_ref().is_some_and(|trial| trial.candidate.may_fail);
-        if repeats && may_fail && !self.left.is_empty() {
-            if let Step::Next(next) = self.try_next(page)? {
-                return Ok(Some(Step::Again(next)));
-            }
+        if repeats
+            && may_fail
+            && !self.left.is_empty()
+            && let Step::Next(next) = self.try_next(page)?
+        {
+            return Ok(Some(Step::Again(next)));
         }
         if repeats || known > 0 {
             let what = if repeats { "the records".to_owned() } else { format!("{known} of the records") };
