@@ -179,12 +179,12 @@ fn contains(body: &[u8], text: &[u8]) -> bool {
 
 fn holds(body: &[u8], path: &JsonPath, equals: Option<&str>) -> bool {
     let Ok(json) = serde_json::from_slice::<Value>(body) else { return false };
-    match (find(&json, path), equals) {
-        (None | Some(Value::Null), _) => false,
-        (Some(_), None) => true,
-        (Some(Value::String(text)), Some(wanted)) => text == wanted,
-        (Some(other), Some(wanted)) => other.to_string() == wanted,
-    }
+    let text = match find(&json, path) {
+        None | Some(Value::Null) => return false,
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    equals.is_none_or(|wanted| text == wanted)
 }
 
 /// The first value at `path`.
