@@ -133,6 +133,7 @@ impl Api {
                 .filter_map(|name| Some(Sign { path: path(name), value: found(&path(name))? }))
                 .filter(|sign| !sign.value.is_null())
                 .collect(),
+            ..PageFacts::default()
         };
         let url: Url = format!("http://api.test/rows?start={start}").parse().unwrap();
         let ordinal = position.ordinal;
