@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pipeline::{Completeness, CursorFacts, ResourceResult, RunFacts};
+use crate::pipeline::{Completeness, CursorFacts, ResourceFacts, ResourceResult, RunFacts};
 use crate::schema::ColumnType;
 use crate::source::EndReason;
 
@@ -83,67 +83,7 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, result) in &facts.resources {
         match result {
-            ResourceResult::Published(table) => {
-                let rows = table.rows;
-                let mut parts = vec![format!("{} new", count(rows.rows_inserted))];
-                for (number, what) in [
-                    (rows.rows_updated, "changed"),
-                    (rows.rows_unchanged, "unchanged"),
-                    (rows.rows_deduplicated, "repeated in this run"),
-                ] {
-                    if number > 0 {
-                        parts.push(format!("{} {what}", count(number)));
-                    }
-                }
-                if table.pages_ignored > 0 {
-                    parts.push(format!("{} dropped by rules", counted(table.pages_ignored, "page")));
-                }
-                for (number, what) in
-                    [(table.shaped.records_filtered, "filtered out"), (table.shaped.records_added, "added by explode")]
-                {
-                    if number > 0 {
-                        parts.push(format!("{} {what}", count(number)));
-                    }
-                }
-                if table.shaped.values_discarded > 0 {
-                    parts.push(format!("{} left out as not declared", counted(table.shaped.values_discarded, "value")));
-                }
-                if table.rejects > 0 {
-                    parts.push(format!("{} in quarantine", count(table.rejects)));
-                }
-                lines.push(format!(
-                    "{name}: {} on {} ({}): {}",
-                    counted(table.records, "record"),
-                    counted(table.pages, "page"),
-                    whole(table.completeness, table.end_reason),
-                    parts.join(", ")
-                ));
-                lines.push(format!(
-                    "{:width$}  {} in {}, {}; {} written, {} removed",
-                    "",
-                    counted(table.table_rows, "row"),
-                    counted(table.files, "file"),
-                    bytes(table.bytes),
-                    count(table.files_put),
-                    count(table.files_deleted),
-                    width = name.len()
-                ));
-                if let Some(of) = table.parent_records.as_ref().filter(|of| of.skipped > 0) {
-                    let (read, skipped) = (count(of.requested), count(of.skipped));
-                    lines.push(format!(
-                        "{:width$}  read for {read} records of its parent, skipped for {skipped}",
-                        "",
-                        width = name.len()
-                    ));
-                }
-                if let Some(cursors) = &table.cursors {
-                    lines.push(format!("{:width$}  {}", "", cursor_words(cursors), width = name.len()));
-                }
-                if let Some(first) = table.quarantine.first() {
-                    let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    lines.push(format!("{:width$}  quarantine: {folder}/ in the lake", "", width = name.len()));
-                }
-            }
+            ResourceResult::Published(table) => lines.extend(published_lines(name, table)),
             ResourceResult::Failed { message, hints, .. } => {
                 // The message names the resource for those who read it alone.
                 let named = format!("`{name}`, ");
@@ -155,6 +95,68 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A published table, a few lines.
+fn published_lines(name: &str, table: &ResourceFacts) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.push(format!(
+        "{name}: {} on {} ({}): {}",
+        counted(table.records, "record"),
+        counted(table.pages, "page"),
+        whole(table.completeness, table.end_reason),
+        became(table).join(", ")
+    ));
+    lines.push(format!(
+        "{:width$}  {} in {}, {}; {} written, {} removed",
+        "",
+        counted(table.table_rows, "row"),
+        counted(table.files, "file"),
+        bytes(table.bytes),
+        count(table.files_put),
+        count(table.files_deleted),
+        width = name.len()
+    ));
+    if let Some(of) = table.parent_records.as_ref().filter(|of| of.skipped > 0) {
+        let (read, skipped) = (count(of.requested), count(of.skipped));
+        lines.push(format!("{:width$}  read for {read} records of its parent, skipped for {skipped}", "", width = name.len()));
+    }
+    if let Some(cursors) = &table.cursors {
+        lines.push(format!("{:width$}  {}", "", cursor_words(cursors), width = name.len()));
+    }
+    if let Some(first) = table.quarantine.first() {
+        let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder);
+        lines.push(format!("{:width$}  quarantine: {folder}/ in the lake", "", width = name.len()));
+    }
+    lines
+}
+
+/// What became of the records.
+fn became(table: &ResourceFacts) -> Vec<String> {
+    let rows = table.rows;
+    let mut parts = vec![format!("{} new", count(rows.rows_inserted))];
+    for (number, what) in
+        [(rows.rows_updated, "changed"), (rows.rows_unchanged, "unchanged"), (rows.rows_deduplicated, "repeated in this run")]
+    {
+        if number > 0 {
+            parts.push(format!("{} {what}", count(number)));
+        }
+    }
+    if table.pages_ignored > 0 {
+        parts.push(format!("{} dropped by rules", counted(table.pages_ignored, "page")));
+    }
+    for (number, what) in [(table.shaped.records_filtered, "filtered out"), (table.shaped.records_added, "added by explode")] {
+        if number > 0 {
+            parts.push(format!("{} {what}", count(number)));
+        }
+    }
+    if table.shaped.values_discarded > 0 {
+        parts.push(format!("{} left out as not declared", counted(table.shaped.values_discarded, "value")));
+    }
+    if table.rejects > 0 {
+        parts.push(format!("{} in quarantine", count(table.rejects)));
+    }
+    parts
 }
 
 /// Why no page is missing.
