@@ -27,13 +27,14 @@ const CALLS: [(&str, &str); 8] = [
 
 /// Adds the functions to a language.
 pub(super) fn add(language: &mut Environment<'static>) {
-    type Both<T> = fn(&Value, &Value) -> Result<T, Error>;
-    let orders: [(&str, fn(Ordering) -> bool); 4] =
+    type Holds = fn(Ordering) -> bool;
+    type Answer = fn(&Value, &Value) -> Result<bool, Error>;
+    let orders: [(&str, Holds); 4] =
         [("<", Ordering::is_lt), ("<=", Ordering::is_le), (">", Ordering::is_gt), (">=", Ordering::is_ge)];
     for (sign, holds) in orders {
         language.add_function(name_of(sign), move |a: Value, b: Value| ordered(&a, &b).map(holds));
     }
-    let answers: [(&str, Both<bool>, bool); 4] =
+    let answers: [(&str, Answer, bool); 4] =
         [("==", equal, true), ("!=", equal, false), ("in", contains, true), ("not in", contains, false)];
     for (sign, answer, expected) in answers {
         language.add_function(name_of(sign), move |a: Value, b: Value| answer(&a, &b).map(|found| found == expected));
@@ -92,7 +93,7 @@ fn kind(value: &Value) -> &'static str {
         ValueKind::Seq | ValueKind::Iterable => "a list",
         ValueKind::Map => "an object",
         // The only such values are numbers that no machine number holds.
-        _ => "a number of more digits than can be computed with",
+        _ => "an overlong number",
     }
 }
 

@@ -38,12 +38,11 @@ pub(super) fn at_places<E>(
     }
 }
 
+/// Changes an object's members at the place of the one it is about.
+type MembersChange<'c, E> = dyn FnMut(&mut Vec<(String, Json)>, usize) -> Result<(), E> + 'c;
+
 /// Calls `change` with every object that has the last name of `steps`, and that name; whether one had it.
-fn at_owners<E>(
-    record: &mut Json,
-    steps: &[Step],
-    change: &mut dyn FnMut(&mut Vec<(String, Json)>, usize) -> Result<(), E>,
-) -> Result<bool, E> {
+fn at_owners<E>(record: &mut Json, steps: &[Step], change: &mut MembersChange<'_, E>) -> Result<bool, E> {
     let Some((Step::Key(name), way)) = steps.split_last() else { return Ok(false) };
     let mut found = false;
     at_places(record, way, &mut |owner| {
@@ -138,6 +137,6 @@ pub(super) fn keep(value: Json, paths: &[&[Step]]) -> Json {
     }
 }
 
-fn after<'s>(steps: &'s [Step], first: impl Fn(&Step) -> bool) -> Option<&'s [Step]> {
+fn after(steps: &[Step], first: impl Fn(&Step) -> bool) -> Option<&[Step]> {
     steps.split_first().filter(|(step, _)| first(step)).map(|(_, rest)| rest)
 }

@@ -102,7 +102,7 @@ fn digits_that_no_step_computes_with_stay_as_they_came() {
         record,
         r#"{"e":170141183460469231731687303715884105726}"#,
     );
-    let expected = "$ should be a record for which `d > 0` has a value (`processing_steps[0].filter`), found the comparison of a number of more digits than can be computed with with a number";
+    let expected = "$ should be a record for which `d > 0` has a value (`processing_steps[0].filter`), found the comparison of an overlong number with a number";
     check(r#"[filter: "d > 0"]"#, record, expected);
 }
 

@@ -100,5 +100,5 @@ fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<i64> {
 /// A time's microseconds, if they are all there is of it: a leap second has none of its own.
 fn within(time: DateTime<Utc>) -> Option<i64> {
     let nanos = time.timestamp_subsec_nanos();
-    ((1..=9999).contains(&time.year()) && nanos % 1000 == 0 && nanos < 1_000_000_000).then(|| time.timestamp_micros())
+    ((1..=9999).contains(&time.year()) && nanos.is_multiple_of(1000) && nanos < 1_000_000_000).then(|| time.timestamp_micros())
 }
