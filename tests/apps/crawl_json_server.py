@@ -127,6 +127,16 @@ def planes(checks, lakeward, door: Forwarder, url: str, server: Server) -> None:
     checks.that("planes, a quiet night: the table is the truth, row by row", (code, by_id(rows), len(rows)), (0, by_id(truth), len(truth)))
 
 
+def undeclared(checks, lakeward, door: Forwarder, url: str, server: Server) -> None:
+    door.begin()
+    config = PLANES.replace("DISPOSITION", "replace").replace(", paginator: header_link", "").replace(", data_selector: $", "")
+    code, _, said = lakeward.run("planes", config, url)
+    rows, truth = lakeward.rows("planes"), server.all("/planes")
+    checks.that("planes, no paginator declared: the table is the truth", (code, by_id(rows), len(rows)), (0, by_id(truth), len(truth)))
+    told = [line.split(" from ")[0] for line in said.splitlines() if "detected paginator" in line]
+    checks.that("planes: what was detected is told, as the line to write", told, ["planes: detected paginator {type: header_link}"])
+
+
 def children(checks, lakeward, door: Forwarder, url: str, server: Server) -> None:
     door.begin()
     code, tables, _ = lakeward.run("airlines", CHILDREN.replace("CONCURRENCY", "4"), url)
@@ -167,5 +177,6 @@ def scenario(checks, lakeward, script: pathlib.Path, folder: pathlib.Path) -> No
     door = Forwarder(port)
     with services.server(command, folder / "json-server.log", lambda: services.answers(f"{direct}/airlines")), door.serving() as url:
         planes(checks, lakeward, door, url, Server(direct))
+        undeclared(checks, lakeward, door, url, Server(direct))
         children(checks, lakeward, door, url, Server(direct))
         checks.that("json-server: every change was made", door.failed, [])
