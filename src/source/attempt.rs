@@ -143,6 +143,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let (status, template) = (response.status().as_u16(), &call.template);
         let (rules, redactor) = (&template.rules, &*template.redactor);
+        let renewable = !withheld && template.credentials.can_be_renewed();
         if !response.status().is_success() {
             let looked_at = rules.look_at_body(status, response.headers());
             let start = receive_start(&mut response, if looked_at { RULED_BYTES_MAX } else { REASON_BYTES_MAX }).await;
@@ -152,7 +153,8 @@ impl Client {
                 return Err(Failure::Expired { status, headers, preview });
             }
             if let Some(rule) = rules.find(status, &headers, &start) {
-                return Ruled { place: place(), url, status, headers, body: &start, redactor, key: template.key }.obey(rule);
+                return Ruled { place: place(), url, status, headers, body: &start, redactor, key: template.key, renewable }
+                    .obey(rule);
             }
             let start = &start[..start.len().min(REASON_BYTES_MAX)];
             let (preview, is_throttle) = (redactor.preview(start), is_throttle(status, &headers, start));
@@ -172,7 +174,8 @@ impl Client {
             return Err(Failure::Expired { status, headers, preview });
         }
         if let Some(rule) = rules.find(status, &headers, &body) {
-            return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key }.obey(rule);
+            return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable }
+                .obey(rule);
         }
         if body.trim_ascii().is_empty() {
             return Err(Failure::Empty { status });
@@ -181,7 +184,7 @@ impl Client {
             let start = &body[..body.len().min(REASON_BYTES_MAX)];
             return Err(Failure::NotJson { found, server: server(&headers), preview: redactor.preview(start) });
         }
-        let ruled = Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key };
+        let ruled = Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable };
         if let Some(partial) = template.graphql {
             ruled.heed_graphql(partial, &call.partial_errors)?;
         }

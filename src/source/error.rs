@@ -504,6 +504,9 @@ impl SourceError {
             }
             Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
             Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
+            Self::Refused { place, status: 400 | 404 | 410 | 422, .. } if place.page > 1 => {
+                "earlier pages were answered: a cursor may have expired, or the API goes only so far; with `endpoint.incremental` and `step`, each window of time is read by pages of its own"
+            }
             Self::Refused { status: 404 | 410, .. } => "look at `client.base_url` and `endpoint.path`, which make this URL",
             Self::Refused { status: 400 | 405 | 422, .. } => {
                 "look at `endpoint.method`, `endpoint.params` and the paginator's parameter names"

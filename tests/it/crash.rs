@@ -92,13 +92,13 @@ fn kill_at_every_point(second_night: bool) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn a_first_night_killed_at_any_fault_point_ends_as_if_it_had_not_been() {
+fn e_102_a_first_night_killed_at_any_fault_point_ends_as_if_it_had_not_been() {
     let reached = kill_at_every_point(false);
     assert!(reached.len() >= 12, "only {reached:?} were reached");
 }
 
 #[test]
-fn a_second_night_killed_at_any_fault_point_ends_as_if_it_had_not_been() {
+fn e_102_a_second_night_killed_at_any_fault_point_ends_as_if_it_had_not_been() {
     let reached = kill_at_every_point(true);
     assert!(reached.len() >= 12, "only {reached:?} were reached");
 }

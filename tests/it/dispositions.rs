@@ -87,7 +87,7 @@ fn fewer_rows_than_expected_publish_nothing() {
 }
 
 #[test]
-fn the_last_record_of_a_key_wins_inside_a_run() {
+fn e_92_the_last_record_of_a_key_wins_inside_a_run() {
     let mut records: Vec<Value> = (1..=300).map(wallet).collect();
     records.extend((1..=50).map(|id| json!({"id": id, "customer_id": "again", "balance": -id, "currency": "EUR"})));
     let (_, _api, sandbox) = serving(records, "primary_key: id\nwrite_disposition: merge");

@@ -74,7 +74,7 @@ fn a_field_and_a_wider_type_first_seen_on_page_900_are_right_in_every_file() {
 }
 
 #[test]
-fn integers_and_floats_become_the_type_that_keeps_every_digit() {
+fn e_60_integers_and_floats_become_the_type_that_keeps_every_digit() {
     check(&[json!(1), json!(2), json!(3)], "Int64", &[json!(1), json!(2), json!(3)]);
     check(&[json!(1), json!(2), json!(2.5)], "Float64", &[json!(1.0), json!(2.0), json!(2.5)]);
     let (data_type, values) = load(&[json!(9_007_199_254_740_993_i64), json!(1), json!(0.5)]);
@@ -83,7 +83,7 @@ fn integers_and_floats_become_the_type_that_keeps_every_digit() {
 }
 
 #[test]
-fn integers_past_64_bits_keep_every_digit() {
+fn e_62_integers_past_64_bits_keep_every_digit() {
     let body = br#"{"data":[{"id":1,"v":12345678901234567890123456789},{"id":2,"v":-1},{"id":3,"v":null}]}"#;
     let api = things(|_| Reply::json(body.to_vec()));
     let endpoint = format!("endpoint: {{path: /things, data_selector: data, paginator: single_page}}\n{MERGE}");

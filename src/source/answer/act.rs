@@ -35,6 +35,8 @@ pub(in crate::source) struct Ruled<'a> {
     pub(in crate::source) redactor: &'a Redactor,
     /// The config's key that holds the credential, if there is one.
     pub(in crate::source) key: Option<&'static str>,
+    /// Whether that is a token that can be fetched again.
+    pub(in crate::source) renewable: bool,
 }
 
 impl Ruled<'_> {
@@ -43,7 +45,7 @@ impl Ruled<'_> {
     /// # Errors
     /// Whatever is neither a page nor a skipped one.
     pub(in crate::source) fn obey(self, rule: &Rule) -> Result<Answer, Failure> {
-        let Self { place, url, status, headers, body, redactor, key: credential } = self;
+        let Self { place, url, status, headers, body, redactor, key: credential, renewable } = self;
         let preview = redactor.preview(&body[..body.len().min(QUOTED_BYTES_MAX)]);
         let key = rule.key.clone();
         let again = |why, is_throttle, wait| Failure::Again {
@@ -66,6 +68,7 @@ impl Ruled<'_> {
             }
             RuleAction::Retry => again(format!("`{key}` says to try again"), false, None),
             RuleAction::Throttle { wait } => again(format!("`{key}` takes it for a throttle"), true, *wait),
+            RuleAction::RefreshAuth if renewable => Failure::Expired { status, headers, preview },
             RuleAction::RefreshAuth => {
                 let (withheld, key) = (false, credential);
                 Failure::Final(Box::new(SourceError::Credentials { place, status, withheld, preview, key }))

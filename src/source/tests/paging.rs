@@ -327,3 +327,19 @@ async fn has_more_without_a_cursor_is_an_error() {
     };
     check_error(api, plan, "`$.more` says there are more records, but there is no next cursor").await;
 }
+
+#[tokio::test]
+async fn e_84_a_cursor_that_expires_is_an_error_and_never_the_end() {
+    for status in [400, 410] {
+        let api = FakeApi::start()
+            .then("/orders", Reply::json(r#"{"data": [{"id": 0}], "next": "b"}"#))
+            .then("/orders", Reply::json(r#"{"data": [{"id": 1}], "next": "c"}"#))
+            .then("/orders", Reply::status(status).body(r#"{"message": "invalid cursor"}"#));
+        let outcome = Case::new(&api, cursor()).read().await;
+        let text = outcome.error().replace(&api.url(), "http://api");
+        assert!(text.starts_with("`orders`, page 3, `http://api/orders") && text.contains("invalid cursor"), "{text}");
+        let error = outcome.result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+        assert!(error.hint().unwrap().contains("a cursor may have expired"), "{:?}", error.hint());
+    }
+}
