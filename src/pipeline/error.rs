@@ -65,6 +65,14 @@ pub(crate) enum RunError {
         /// As what the parent failed.
         kind: ErrorKind,
     },
+    /// A look at a child needs a record of its parent.
+    #[error("`{resource}` cannot be looked at: the first page of `{parent}` has no record with all that it asks for")]
+    NoParentRecord {
+        /// The resource.
+        resource: String,
+        /// The parent.
+        parent: String,
+    },
     /// A child was read for none of its parent's records.
     #[error("`{resource}` was read for none of its parent's {skipped} records; the first: {first}")]
     AllSkipped {
@@ -260,6 +268,7 @@ impl RunError {
             Self::Disk { .. } => ErrorKind::Unavailable,
             Self::Request { .. }
             | Self::AllSkipped { .. }
+            | Self::NoParentRecord { .. }
             | Self::TooManyCombinations { .. }
             | Self::NoSuchColumn { .. }
             | Self::NewColumn { .. }

@@ -27,7 +27,7 @@ use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Page, Slice, Source};
+use crate::source::{Chain, Delivery, End, Page, ParentRecord, Slice, Source};
 
 /// What a resource is loaded from and into.
 pub(crate) struct Load {
@@ -183,13 +183,15 @@ fn may_wait(error: &RunError) -> bool {
     matches!(error, RunError::Source(_)) && matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Data)
 }
 
-/// The first page of a resource, decoded, for `preview` and `check --online`.
+/// The first page of a resource, decoded, for `preview` and `check --online`: read for these records of its parents, keeping the fields
+/// `asked` of its own.
 pub(crate) async fn first_page(
     source: &Source,
     resource: &ResourcePlan,
+    (parents, asked): (Vec<ParentRecord>, &[JsonPath]),
     now: DateTime<Utc>,
 ) -> Result<(Page, DecodedPage), RunError> {
-    let (decoder, start) = decoder_for(resource, &TableSchema::default(), &[])?;
+    let (decoder, start) = decoder_for(resource, &TableSchema::default(), asked)?;
     let (deliver, mut deliveries) = mpsc::channel(1);
     let first = async {
         let delivery: Option<Delivery> = deliveries.recv().await;
@@ -197,7 +199,7 @@ pub(crate) async fn first_page(
         drop(deliveries);
         delivery.map(|delivery| delivery.page)
     };
-    let chain = lone_chain(resource, now)?;
+    let chain = lone_chain(resource, parents, now)?;
     let (fetched, first) = tokio::join!(source.fetch(resource, chain, deliver), first);
     let Some(page) = first else {
         return Err(fetched.err().map_or_else(|| internal("the source ended without a page"), RunError::from));
@@ -207,14 +209,15 @@ pub(crate) async fn first_page(
     Ok((page, decoded))
 }
 
-/// The chain of a resource without parents, one page at a time.
-fn lone_chain(resource: &ResourcePlan, now: DateTime<Utc>) -> Result<Chain, RunError> {
+/// The first chain of a resource for these records of its parents, one page at a time.
+fn lone_chain(resource: &ResourcePlan, parents: Vec<ParentRecord>, now: DateTime<Utc>) -> Result<Chain, RunError> {
     let wrong = |source| RunError::incremental(&resource.name, source);
+    let of = Slice { parents, ..Slice::default() };
     let slices = match Cursors::new(resource, "", None, now).map_err(wrong)? {
-        Some(mut cursors) => cursors.slices(&Slice::default()).map_err(wrong)?,
+        Some(mut cursors) => cursors.slices(&of).map_err(wrong)?,
         None => Vec::new(),
     };
-    let slice = Arc::new(slices.into_iter().next().unwrap_or_default());
+    let slice = Arc::new(slices.into_iter().next().unwrap_or(of));
     let bound = resource.endpoint.request.bind(&|binding| slice.value(binding));
     let request = bound.map_err(|source| RunError::Request { resource: resource.name.clone(), of: String::new(), source })?;
     Ok(Chain { request, slice, ahead: 1 })
@@ -225,7 +228,12 @@ fn lone_chain(resource: &ResourcePlan, now: DateTime<Utc>) -> Result<Chain, RunE
 type FirstPages = (Page, DecodedPage, Option<JsonPath>, End);
 
 /// Reads the pages of a source that is bounded to a few of them, and keeps the first.
-pub(crate) async fn first_pages(source: &Source, resource: &ResourcePlan, now: DateTime<Utc>) -> Result<FirstPages, RunError> {
+pub(crate) async fn first_pages(
+    source: &Source,
+    resource: &ResourcePlan,
+    parents: Vec<ParentRecord>,
+    now: DateTime<Utc>,
+) -> Result<FirstPages, RunError> {
     let (decoder, start) = decoder_for(resource, &TableSchema::default(), &[])?;
     let (decoder, start) = (Arc::new(decoder), Arc::new(start));
     let (deliver, mut deliveries) = mpsc::channel(1);
@@ -243,7 +251,7 @@ pub(crate) async fn first_pages(source: &Source, resource: &ResourcePlan, now: D
         drop(deliveries);
         Ok::<_, RunError>(first)
     };
-    let (fetched, first) = tokio::join!(source.fetch(resource, lone_chain(resource, now)?, deliver), read);
+    let (fetched, first) = tokio::join!(source.fetch(resource, lone_chain(resource, parents, now)?, deliver), read);
     let first = first?;
     let end = fetched?;
     let (page, decoded) = first.ok_or_else(|| internal("the source ended without a page"))?;

@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, JsonPath};
 use crate::config::{Plan, ResourcePlan};
 use crate::decode::DecodedPage;
+use crate::pipeline::chain::internal;
 use crate::pipeline::resource::{first_page, first_pages};
 use crate::pipeline::{Event, Events, RunError};
-use crate::source::{Detected, EndReason, Page, Source, SourceEvent};
+use crate::source::{Detected, EndReason, Page, ParentRecord, Source, SourceEvent};
 
 /// Most pages that are requested to prove what was detected.
 const PROBE_PAGES_MAX: u64 = 3;
@@ -35,8 +38,34 @@ pub(crate) async fn sample(
 ) -> Result<Sample, RunError> {
     let now = clock.now();
     let source = Source::new(&plan.client, clock, cancel, Arc::new(move |event| events(Event::Source(event))))?;
-    let (page, decoded) = first_page(&source, resource, now).await?;
+    let parents = first_records(plan, &source, resource, now).await?;
+    let (page, decoded) = first_page(&source, resource, (parents, &[]), now).await?;
     Ok(Sample { page, decoded })
+}
+
+/// A record of each parent of `resource`, from the parent's first page: the first one that has all that is asked of it.
+fn first_records<'a>(
+    plan: &'a Plan,
+    source: &'a Source,
+    resource: &'a ResourcePlan,
+    now: DateTime<Utc>,
+) -> BoxFuture<'a, Result<Vec<ParentRecord>, RunError>> {
+    Box::pin(async move {
+        let mut records = Vec::new();
+        for asked in &resource.parents {
+            let parent = plan.resources.iter().find(|known| known.name == asked.resource);
+            let parent = parent.ok_or_else(|| internal("a parent is not part of the plan"))?;
+            let of = first_records(plan, source, parent, now).await?;
+            let (_, decoded) = first_page(source, parent, (of, &asked.fields), now).await?;
+            let mut values = decoded.for_children.into_iter();
+            let whole = values.find(|values| values.iter().all(|value| value.as_deref().is_some_and(|value| value != "null")));
+            let Some(values) = whole else {
+                return Err(RunError::NoParentRecord { resource: resource.name.clone(), parent: asked.resource.clone() });
+            };
+            records.push(ParentRecord { number: 0, values });
+        }
+        Ok(records)
+    })
 }
 
 /// What the first pages of a resource have shown.
@@ -75,8 +104,14 @@ pub(crate) async fn probe(
         events(Event::Source(event));
     });
     let now = clock.now();
+    let parents = if resource.parents.is_empty() {
+        Vec::new()
+    } else {
+        let source = Source::new(&plan.client, Arc::clone(&clock), cancel.clone(), Arc::new(|_| ()))?;
+        first_records(plan, &source, resource, now).await?
+    };
     let source = Source::probing(&plan.client, clock, cancel, told, PROBE_PAGES_MAX)?;
-    let (page, decoded, data_selector, end) = first_pages(&source, resource, now).await?;
+    let (page, decoded, data_selector, end) = first_pages(&source, resource, parents, now).await?;
     let paginator = proven.lock().unwrap_or_else(PoisonError::into_inner).take();
     let first = Sample { page, decoded };
     Ok(Probe { first, pages: end.pages, records: end.records, data_selector, paginator, reason: end.reason })

@@ -245,3 +245,21 @@ fn pages_of_many_children_keep_their_own_position() {
         (&json!("proven"), &json!("total_reached"))
     );
 }
+
+#[test]
+fn preview_and_check_read_a_child_for_the_first_record_of_its_parent() {
+    let api = blog();
+    let comments = "  - {name: comments, endpoint: 'posts/{resources.posts.id}/comments', include_from_parent: [id]}\n";
+    let sandbox = Sandbox::with_config(&config(&api, &format!("{POSTS_RESOURCE}{comments}")));
+    let shown = sandbox.lakeward(&["preview", "lakeward.yaml", "comments"]);
+    assert_eq!(shown.code(), Some(0), "{shown}");
+    assert!(shown.stdout.contains("_posts_id") && shown.stdout.contains("2 of 2 records"), "{shown}");
+    assert_eq!((asked(&api, "/posts"), asked(&api, "/posts/1/")), (2, 1));
+    let checked = sandbox.lakeward(&["check", "lakeward.yaml", "--online"]);
+    assert_eq!(checked.code(), Some(0), "{checked}");
+    assert!(!sandbox.lake().exists());
+    let empty = FakeApi::start().page("/posts", r#"{"data": []}"#);
+    let sandbox = Sandbox::with_config(&config(&empty, &format!("{POSTS_RESOURCE}{comments}")));
+    let shown = sandbox.lakeward(&["preview", "lakeward.yaml", "comments"]);
+    shown.failed_with(3, &["`comments` cannot be looked at: the first page of `posts` has no record with all that it asks for"]);
+}
