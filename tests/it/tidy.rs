@@ -257,3 +257,47 @@ fn the_readme_names_the_commands_that_are_all_it_takes() {
         assert!(help.contains(code), "`lakeward --help` does not explain the exit code {code}");
     }
 }
+
+/// The rows of a document's tables, cell by cell, header lines left out.
+fn table_rows(text: &str) -> Vec<Vec<String>> {
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id |") && !line.starts_with("| dlt |"));
+    let cells = |line: &str| {
+        line.trim_matches('|').replace("\\|", "\u{0}").split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect()
+    };
+    rows.map(cells).collect()
+}
+
+/// Every test function of the repository.
+fn tests_there_are() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, text) in sources("src").into_iter().chain(sources("tests")) {
+        for (at, _) in text.match_indices("fn ") {
+            let name: String = text[at + 3..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            names.insert(name);
+        }
+    }
+    names
+}
+
+#[test]
+fn every_row_of_what_is_promised_names_tests_that_exist() {
+    let tests = tests_there_are();
+    let mut faults = Vec::new();
+    for document in ["docs/reliability.md", "docs/dlt-compatibility.md"] {
+        let rows = table_rows(&fs::read_to_string(root().join(document)).unwrap());
+        assert!(rows.len() > 60, "{document} has lost its rows");
+        for row in rows {
+            let named: Vec<&str> = row.last().unwrap().split(',').map(|name| name.trim().trim_matches('`')).collect();
+            for name in named.iter().filter(|name| !tests.contains(**name)) {
+                faults.push(format!("{document}: `{}`: there is no test `{name}`", row[0]));
+            }
+            if let Some(id) = row[0].strip_prefix("E-") {
+                let prefix = format!("e_{id}_");
+                if !named.iter().any(|name| name.starts_with(&prefix)) {
+                    faults.push(format!("{document}: {} names no test of its own", row[0]));
+                }
+            }
+        }
+    }
+    assert_none(&faults);
+}
