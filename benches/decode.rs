@@ -76,8 +76,11 @@ fn page(number: u64) -> Page {
         number,
         url: RedactedUrl::new(&url),
         body: body.into(),
+        spooled: None,
         slice: Arc::default(),
         redactor: Arc::default(),
+        content_type: None,
+        server_time: None,
     }
 }
 

@@ -127,6 +127,6 @@ fn tell_first(resource: &ResourcePlan, sample: &Sample) {
         resource.name,
         report::counted(sample.decoded.facts.records, "record"),
         report::counted(sample.decoded.rows.schema.columns.len() as u64, "column"),
-        report::bytes(sample.page.body.len() as u64)
+        report::bytes(sample.page.body_bytes())
     ));
 }

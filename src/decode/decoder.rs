@@ -12,11 +12,12 @@ use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::find::{Found, find_records};
-use crate::decode::format::{self, Unreadable};
+use crate::decode::format::{self, Formatted};
 use crate::decode::locate::{error_member, path_at, top_level};
 use crate::decode::reader::{DEPTH_MAX, Reader};
 use crate::decode::rows::Rows;
 use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
+use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
 use crate::decode::{DecodedPage, Json, Reject, TypedBatch};
 use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
@@ -58,9 +59,11 @@ pub(crate) struct DecodePlan {
 /// Decodes the pages of one resource.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    plan: DecodePlan,
+    pub(super) plan: DecodePlan,
     /// Where page 1 had its records, if the plan does not say.
-    found: OnceLock<JsonPath>,
+    pub(super) found: OnceLock<JsonPath>,
+    /// How pages in files are read.
+    pub(super) stream: StreamBounds,
 }
 
 impl Decoder {
@@ -68,7 +71,7 @@ impl Decoder {
     #[must_use]
     pub(crate) fn new(mut plan: DecodePlan) -> Self {
         plan.records = plan.records.map(JsonPath::without_last_every);
-        Self { plan, found: OnceLock::new() }
+        Self { plan, found: OnceLock::new(), stream: StreamBounds::default() }
     }
 
     /// Where page 1 had its records, if the plan does not say and it is decoded.
@@ -81,19 +84,29 @@ impl Decoder {
         self.plan.shape.iter().flat_map(|shape| &shape.hooks).flat_map(|hook| hook.notices()).collect()
     }
 
-    /// Decodes a page into rows of a schema that is `so_far` or wider. Pages may be decoded at the same time and in any order
+    /// Decodes a page in memory into rows of a schema that is `so_far` or wider. Pages may be decoded at the same time and in any order
     /// under any schema so far; joined in page order, the schemas give that of the table.
     ///
     /// # Errors
     /// [`DecodeError`] if the page is not as it has to be. Nothing of it counts then.
     pub(crate) fn decode(&self, page: &Page, so_far: &Arc<TableSchema>) -> Result<DecodedPage, DecodeError> {
-        let place = PagePlace { resource: Arc::clone(&page.resource), page: page.number, url: page.url.clone() };
-        let mut formatted =
-            format::read(page, &self.plan.format).map_err(|unreadable| unreadable_error(unreadable, place.clone()))?;
+        let formatted = format::read(page, &self.plan.format)
+            .map_err(|unreadable| format::unreadable_error(unreadable, PagePlace::of(page)))?;
+        let all = formatted.places.is_some();
+        self.decode_formatted(formatted, all, page, so_far)
+    }
+
+    /// Decodes the records in a text of `page`; `all`: it is an array of them and nothing else.
+    pub(super) fn decode_formatted(
+        &self,
+        mut formatted: Formatted<'_>,
+        all: bool,
+        page: &Page,
+        so_far: &Arc<TableSchema>,
+    ) -> Result<DecodedPage, DecodeError> {
         let text = std::mem::take(&mut formatted.text);
-        let mut decoded = self
-            .records_of(&text, formatted.places.is_some(), page, so_far, place)
-            .map_err(|error| error.earlier(formatted.shift))?;
+        let mut decoded =
+            self.records_of(&text, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
         decoded.replaced_characters += formatted.replaced;
         if let Some(places) = formatted.places {
             decoded.facts.records += formatted.rejects.len() as u64;
@@ -284,19 +297,6 @@ impl Decoder {
     }
 }
 
-/// Gives the reason why a body cannot be read its place.
-fn unreadable_error(unreadable: Unreadable, place: PagePlace) -> DecodeError {
-    match unreadable {
-        Unreadable::Empty => DecodeError::Empty { place },
-        Unreadable::Markup => DecodeError::Markup { place },
-        Unreadable::TooLarge(bytes) => DecodeError::PageTooLarge { place, bytes, limit: PAGE_BYTES_MAX },
-        Unreadable::NotUtf8(source) => DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source },
-        Unreadable::NotText(encoding) => DecodeError::NotText { place, encoding },
-        Unreadable::CutOff(offset) => DecodeError::RecordCutOff { place, offset },
-        Unreadable::Csv(why) | Unreadable::Zip(why) => DecodeError::Format { place, why },
-    }
-}
-
 /// The records of a page in columns.
 struct Filled {
     columns: StructBuilder,
@@ -359,13 +359,13 @@ fn finish(
 }
 
 /// The error of a page without records, with what the API may have said instead.
-fn no_records(page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
+pub(super) fn no_records(page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
     let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
     DecodeError::NoRecords { place, path, found: top_level(text), said }
 }
 
 /// Gives a fault its place.
-fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
+pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
     let spot = |at: usize| Spot { offset: Some(at), path: path_at(text, at).map(|path| path.to_string()) };
     let fault = match stop {
         Stop::Fault(fault) => fault,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::{ErrorKind, RedactedUrl};
+use crate::source::Page;
 
 /// Which page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,13 @@ pub(crate) struct PagePlace {
     pub(crate) page: u64,
     /// What was requested.
     pub(crate) url: RedactedUrl,
+}
+
+impl PagePlace {
+    /// That of `page`.
+    pub(in crate::decode) fn of(page: &Page) -> Self {
+        Self { resource: Arc::clone(&page.resource), page: page.number, url: page.url.clone() }
+    }
 }
 
 impl fmt::Display for PagePlace {
@@ -128,6 +136,26 @@ pub(crate) enum DecodeError {
         /// The largest size in bytes.
         limit: usize,
     },
+    /// The body is too large to be read as a whole, and cannot be read piece by piece.
+    #[error("{place} has {bytes} bytes; more than {limit} can be read only piece by piece, which it cannot be: {why}")]
+    NotInPieces {
+        /// The page.
+        place: PagePlace,
+        /// Its size in bytes.
+        bytes: u64,
+        /// The largest size in bytes.
+        limit: u64,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The body's temporary file cannot be read.
+    #[error("the temporary file with {place} cannot be read")]
+    Spool {
+        /// The page.
+        place: PagePlace,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A record is too long.
     #[error("{place} has a record of more than {limit} bytes at {spot}")]
     RecordTooLarge {
@@ -224,18 +252,49 @@ fn quoted(said: Option<&(&'static str, String)>) -> String {
 
 impl DecodeError {
     /// The same error of a text in which everything stands `bytes` earlier.
-    pub(in crate::decode) fn earlier(mut self, bytes: usize) -> Self {
-        if let Self::Syntax { spot, .. }
-        | Self::CutOff { spot, .. }
-        | Self::TooDeep { spot, .. }
-        | Self::RecordTooLarge { spot, .. }
-        | Self::TooManyColumns { spot, .. }
-        | Self::ValueTooLong { spot, .. }
-        | Self::NotRecords { spot, .. } = &mut self
-        {
-            spot.offset = spot.offset.map(|offset| offset.saturating_sub(bytes));
+    pub(in crate::decode) fn earlier(self, bytes: usize) -> Self {
+        self.moved(&|offset| offset.saturating_sub(bytes))
+    }
+
+    /// The same error of a text in which everything stands elsewhere.
+    pub(in crate::decode) fn moved(mut self, place: &dyn Fn(usize) -> usize) -> Self {
+        if let Some(spot) = self.spot() {
+            spot.offset = spot.offset.map(place);
         }
         self
+    }
+
+    /// The same error where its place is not known.
+    pub(in crate::decode) fn without_offset(mut self) -> Self {
+        if let Some(spot) = self.spot() {
+            spot.offset = None;
+        }
+        self
+    }
+
+    /// The same error of a body of which the text began at byte `start`: the path in that text is none in the body.
+    pub(in crate::decode) fn within(mut self, start: u64) -> Self {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        if let Self::NotUtf8 { offset, .. } | Self::RecordCutOff { offset, .. } = &mut self {
+            *offset = offset.saturating_add(start);
+        }
+        if let Some(spot) = self.spot() {
+            *spot = Spot { offset: spot.offset.map(|offset| offset.saturating_add(start)), path: None };
+        }
+        self
+    }
+
+    fn spot(&mut self) -> Option<&mut Spot> {
+        match self {
+            Self::Syntax { spot, .. }
+            | Self::CutOff { spot, .. }
+            | Self::TooDeep { spot, .. }
+            | Self::RecordTooLarge { spot, .. }
+            | Self::TooManyColumns { spot, .. }
+            | Self::ValueTooLong { spot, .. }
+            | Self::NotRecords { spot, .. } => Some(spot),
+            _ => None,
+        }
     }
 
     /// Advice for the operator.
@@ -253,6 +312,10 @@ impl DecodeError {
             Self::Syntax { .. } | Self::Empty { .. } => {
                 "when the body is no JSON, or has something around it, say what it is in `endpoint.response_format`"
             }
+            Self::NotInPieces { .. } => {
+                "ask for fewer records a page; plain JSON with its records at one path of names, and NDJSON, are read piece by piece"
+            }
+            Self::Spool { .. } => "is the system's temporary folder, or `TMPDIR`, on a disk that works?",
             _ => return None,
         })
     }
@@ -270,6 +333,7 @@ impl DecodeError {
             | Self::RecordCutOff { .. }
             | Self::Format { .. }
             | Self::PageTooLarge { .. }
+            | Self::NotInPieces { .. }
             | Self::RecordTooLarge { .. }
             | Self::TooManyColumns { .. }
             | Self::TooManyValues { .. }
@@ -278,6 +342,7 @@ impl DecodeError {
             | Self::NotRecords { .. }
             | Self::AmbiguousRecords { .. } => ErrorKind::Data,
             Self::Schema { source, .. } => source.kind(),
+            Self::Spool { .. } => ErrorKind::Unavailable,
             Self::Batch { .. } => ErrorKind::Internal,
         }
     }

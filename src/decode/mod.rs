@@ -32,6 +32,7 @@ mod rows;
 mod batch;
 mod error;
 mod decoder;
+mod stream;
 mod originals;
 mod texts;
 mod widen;
@@ -45,6 +46,7 @@ pub(crate) use number::{float_is_spelled, write_float};
 pub(crate) use originals::{SpellingCursor, SpellingLog};
 pub(crate) use shape::{ForChildren, IncludeFromParent, RecordHook, ShapePlan};
 pub(crate) use steps::Steps;
+pub(crate) use stream::{RecordSlice, Survey};
 pub(crate) use temporal::{write_date, write_time};
 pub(crate) use widen::{WidenError, widen, widen_array};
 

@@ -6,24 +6,34 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::base::CursorValue;
 use crate::config::{IncrementalPlan, ResourcePlan};
-use crate::decode::{CursorProgress, DecodedPage, Decoder, PageCursors};
+use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCursors, RecordSlice, Survey};
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
 use crate::pipeline::{PAGES_BYTES_MAX, PAGES_MAX, RunError};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Judge, Source, SourceError, Verdict};
+use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Source, SourceError, Verdict};
 
-/// A page that counts.
+/// A page that counts, or a slice of one.
 pub(crate) struct Accepted {
     /// As decoded.
     pub(crate) page: DecodedPage,
     /// Records in it.
     pub(crate) records: u64,
-    /// Body bytes, decompressed.
+    /// Body bytes of the page, decompressed.
     pub(crate) bytes: u64,
+    /// Whether it is all of its page, or the last slice.
+    pub(crate) ends_page: bool,
+}
+
+/// A page that is to be judged.
+enum Ready {
+    /// Decoded.
+    Whole(DecodedPage),
+    /// Too large for memory: its slices are decoded once it counts.
+    InSlices(Arc<Page>, Survey),
 }
 
 /// How a chain ended.
@@ -73,14 +83,9 @@ impl Chains<'_> {
         let decoded = pages.map(|delivery| self.decode_one(delivery)).buffered(PAGES_MAX);
         let mut decoded = std::pin::pin!(decoded);
         while let Some(next) = decoded.next().await {
-            let (mut page, judge, bytes) = next?;
-            let rows = page.rows.batch.num_rows() as u64;
-            let page_records = rows + page.rejects.len() as u64 + page.filtered - page.exploded;
-            let cursors = page.cursors.take().zip(self.resource.endpoint.incremental.as_ref());
-            if let Some((cursors, plan)) = &cursors {
-                page.facts.out_of_range = progress.is_out_of_range(plan, cursors);
-            }
-            if judge.facts.send(std::mem::take(&mut page.facts)).is_err() {
+            let (mut ready, judge, bytes) = next?;
+            let facts = self.facts(&mut ready, progress);
+            if judge.facts.send(facts).is_err() {
                 return Ok(false);
             }
             match judge.verdict.await {
@@ -88,16 +93,59 @@ impl Chains<'_> {
                 Ok(Verdict::Discard) => continue,
                 Ok(Verdict::Accept) => {}
             }
-            if let Some((cursors, plan)) = cursors {
-                self.note_cursors(plan, *cursors, progress, taken.0 + 1)?;
-            }
-            if out.send(Accepted { page, records: page_records, bytes }).await.is_err() {
+            let number = taken.0 + 1;
+            let has_taker = match ready {
+                Ready::Whole(page) => self.hand_on(page, (bytes, true), &out, number, taken, progress).await?,
+                Ready::InSlices(page, survey) => {
+                    let mut has_taker = true;
+                    for (i, slice) in survey.slices.iter().enumerate() {
+                        let decoded = self.decode_slice(&page, slice).await?;
+                        let is_last = i + 1 == survey.slices.len();
+                        has_taker = self.hand_on(decoded, (bytes, is_last), &out, number, taken, progress).await?;
+                        if !has_taker {
+                            break;
+                        }
+                    }
+                    has_taker
+                }
+            };
+            if !has_taker {
                 return Ok(false);
             }
             taken.0 += 1;
-            taken.1 += page_records;
         }
         Ok(true)
+    }
+
+    /// What the source learns of a page. That records have left the range is not known of a page in slices, and only costs requests.
+    fn facts(&self, ready: &mut Ready, progress: &CursorProgress) -> PageFacts {
+        match ready {
+            Ready::InSlices(_, survey) => std::mem::take(&mut survey.facts),
+            Ready::Whole(page) => {
+                if let Some((cursors, plan)) = page.cursors.as_ref().zip(self.resource.endpoint.incremental.as_ref()) {
+                    page.facts.out_of_range = progress.is_out_of_range(plan, cursors);
+                }
+                std::mem::take(&mut page.facts)
+            }
+        }
+    }
+
+    /// Hands on a page that counts, or a slice of one; `false` when nobody takes it any more.
+    async fn hand_on(
+        &self,
+        mut page: DecodedPage,
+        (bytes, ends_page): (u64, bool),
+        out: &mpsc::Sender<Accepted>,
+        number: u64,
+        taken: &mut (u64, u64),
+        progress: &mut CursorProgress,
+    ) -> Result<bool, RunError> {
+        let records = page.rows.batch.num_rows() as u64 + page.rejects.len() as u64 + page.filtered - page.exploded;
+        if let Some((cursors, plan)) = page.cursors.take().zip(self.resource.endpoint.incremental.as_ref()) {
+            self.note_cursors(plan, *cursors, progress, number)?;
+        }
+        taken.1 += records;
+        Ok(out.send(Accepted { page, records, bytes, ends_page }).await.is_ok())
     }
 
     fn note_cursors(
@@ -119,18 +167,39 @@ impl Chains<'_> {
         progress.take(plan, cursors, &met_again).map_err(wrong)
     }
 
-    /// Decodes one delivery on rayon's threads, within the budget of page bytes.
-    async fn decode_one(&self, delivery: Delivery) -> Result<(DecodedPage, Judge, u64), RunError> {
-        let Delivery { page, judge } = delivery;
-        let bytes = page.body.len();
-        let permits = u32::try_from(bytes.clamp(1, PAGES_BYTES_MAX)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.budget).acquire_many_owned(permits).await;
-        let permit = permit.map_err(|_| internal("the page budget is closed"))?;
-        let schema = Arc::clone(&self.so_far.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Decodes one delivery on rayon's threads, within the budget of page bytes; of a page in a file, everything is checked.
+    async fn decode_one(&self, delivery: Delivery) -> Result<(Ready, Judge, u64), RunError> {
+        let Delivery { mut page, judge } = delivery;
+        let bytes = page.body_bytes();
+        let permit = self.budget_for(bytes).await?;
+        let schema = self.schema_so_far();
         let decoder = Arc::clone(&self.decoder);
-        let page = on_rayon("decoding a page", move || decoder.decode(&page, &schema)).await??;
+        let decode = move || match decoder.open(&mut page)? {
+            Some(survey) => Ok(Ready::InSlices(Arc::new(page), survey)),
+            None => decoder.decode(&page, &schema).map(Ready::Whole),
+        };
+        let ready = on_rayon("decoding a page", decode).await?.map_err(|error: DecodeError| RunError::from(error))?;
         drop(permit);
-        Ok((page, judge, bytes as u64))
+        Ok((ready, judge, bytes))
+    }
+
+    async fn decode_slice(&self, page: &Arc<Page>, slice: &RecordSlice) -> Result<DecodedPage, RunError> {
+        let (page, slice, decoder) = (Arc::clone(page), slice.clone(), Arc::clone(&self.decoder));
+        let permit = self.budget_for(slice.bytes as u64).await?;
+        let schema = self.schema_so_far();
+        let decoded = on_rayon("decoding a page", move || decoder.decode_slice(&page, &slice, &schema)).await??;
+        drop(permit);
+        Ok(decoded)
+    }
+
+    async fn budget_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, RunError> {
+        let permits = u32::try_from(bytes.clamp(1, PAGES_BYTES_MAX as u64)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.budget).acquire_many_owned(permits).await;
+        permit.map_err(|_| internal("the page budget is closed"))
+    }
+
+    fn schema_so_far(&self) -> Arc<TableSchema> {
+        Arc::clone(&self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

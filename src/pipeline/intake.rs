@@ -36,6 +36,8 @@ pub(crate) struct Intake<'a> {
     is_first_page: bool,
     pages: u64,
     records: u64,
+    /// Those of them that are of the page at hand.
+    page_records: u64,
     duplicate_members: u64,
     replaced_characters: u64,
     shaped: ShapedFacts,
@@ -85,6 +87,7 @@ impl<'a> Intake<'a> {
             is_first_page: true,
             pages: 0,
             records: 0,
+            page_records: 0,
             duplicate_members: 0,
             replaced_characters: 0,
             shaped: ShapedFacts::default(),
@@ -131,7 +134,7 @@ impl<'a> Intake<'a> {
     }
 
     async fn take(&mut self, accepted: Accepted) -> Result<(), RunError> {
-        let Accepted { page, records, bytes } = accepted;
+        let Accepted { page, records, bytes, ends_page } = accepted;
         self.duplicate_members += page.duplicate_members;
         self.replaced_characters += page.replaced_characters;
         self.shaped.records_filtered += page.filtered;
@@ -151,8 +154,13 @@ impl<'a> Intake<'a> {
                 thread.push(page.rows).await?;
             }
         }
-        self.pages += 1;
         self.records += records;
+        self.page_records += records;
+        if !ends_page {
+            return Ok(());
+        }
+        self.pages += 1;
+        let records = std::mem::take(&mut self.page_records);
         (self.events)(Event::Page { resource: Arc::clone(&self.name), records, bytes });
         Ok(())
     }

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! Peak memory of one resource, each term bounded in one place:
-//! requests in flight × page size (`client.concurrency`), [`PAGES_BYTES_MAX`] of pages being decoded (or one larger page) with
-//! their arrays, [`BATCHES_MAX`] decoded pages waiting for the table, and the stage's own budgets (`lake::stage`). At most
-//! [`RESOURCES_MAX`] resources run at once; none of the terms grows with the number of pages.
+//! requests in flight × page size (`client.concurrency`; in memory at most 64 MiB of a page), [`PAGES_BYTES_MAX`] of pages being
+//! decoded (or one larger page, or one slice of a page in a file) with their arrays, [`BATCHES_MAX`] decoded pages waiting for the
+//! table, and the stage's own budgets (`lake::stage`). At most [`RESOURCES_MAX`] resources run at once; none of the terms grows with
+//! the number of pages.
 //! Not here: how anything is printed.
 
 mod chain;

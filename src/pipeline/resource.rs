@@ -201,12 +201,11 @@ pub(crate) async fn first_page(
     };
     let chain = lone_chain(resource, parents, now)?;
     let (fetched, first) = tokio::join!(source.fetch(resource, chain, deliver), first);
-    let Some(page) = first else {
+    let Some(mut page) = first else {
         return Err(fetched.err().map_or_else(|| internal("the source ended without a page"), RunError::from));
     };
-    let body = page.clone();
-    let decoded = on_rayon("decoding a page", move || decoder.decode(&body, &Arc::new(start))).await??;
-    Ok((page, decoded))
+    let decode = move || decoder.decode_first(&mut page, &Arc::new(start)).map(|decoded| (page, decoded));
+    Ok(on_rayon("decoding a page", decode).await??)
 }
 
 /// The first chain of a resource for these records of its parents, one page at a time.
@@ -240,8 +239,9 @@ pub(crate) async fn first_pages(
     let read = async {
         let mut first = None;
         while let Some(Delivery { page, judge }) = deliveries.recv().await {
-            let (decoder, start, body) = (Arc::clone(&decoder), Arc::clone(&start), page.clone());
-            let decoded = on_rayon("decoding a page", move || decoder.decode(&body, &start)).await??;
+            let (decoder, start, mut page) = (Arc::clone(&decoder), Arc::clone(&start), page);
+            let decode = move || decoder.decode_first(&mut page, &start).map(|decoded| (page, decoded));
+            let (page, decoded) = on_rayon("decoding a page", decode).await??;
             let facts = decoded.facts.clone();
             first.get_or_insert((page, decoded));
             if judge.facts.send(facts).is_err() || judge.verdict.await.is_err() {

@@ -14,13 +14,14 @@ use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
 use crate::source::answer::{Ruled, is_throttle};
 use crate::source::auth::Bearing;
-use crate::source::body::{BodyFault, receive, receive_start, unexpected};
+use crate::source::body::{BodyFault, Received, receive, receive_start, unexpected};
 use crate::source::certificate::{certificate_fault, is_unknown_name};
 use crate::source::client::{Call, Client};
 use crate::source::error::Place;
 use crate::source::page::Skipped;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::Spent;
+use crate::source::spooled::SpooledBody;
 
 /// Redirects followed one after the other.
 const REDIRECTS_MAX: usize = 5;
@@ -41,6 +42,8 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// The body, decompressed.
     pub(super) body: Bytes,
+    /// The body in a file, where it is too large for memory; `body` is empty then.
+    pub(super) spooled: Option<SpooledBody>,
     /// Set when a rule drops it; the body is empty then.
     pub(super) skipped: Option<Skipped>,
 }
@@ -160,15 +163,10 @@ impl Client {
             let (preview, is_throttle) = (redactor.preview(start), is_throttle(status, &headers, start));
             return Err(Failure::Status { status, headers, withheld, preview, key: template.key, is_throttle });
         }
-        let body = receive(&mut response, self.bounds.body_bytes_max).await.map_err(|fault| match fault {
-            BodyFault::Lost { received_bytes, source } => Failure::Lost { received_bytes, source },
-            BodyFault::Gzip(source) => Failure::Gzip(source),
-            BodyFault::Encoding(encoding) => Failure::Final(Box::new(SourceError::UnknownEncoding { place: place(), encoding })),
-            BodyFault::TooLarge => {
-                Failure::Final(Box::new(SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max }))
-            }
-        })?;
+        let received = receive(&mut response, &self.bounds).await.map_err(|fault| self.unreceived(fault, place))?;
         let headers = std::mem::take(response.headers_mut());
+        let is_ruled = template.graphql.is_some() || rules.look_at_body(status, &headers);
+        let Received { body, spooled } = if is_ruled { in_memory(received, place)? } else { received };
         if !withheld && template.credentials.is_sign_of_expiry(status, &body) {
             let preview = redactor.preview(&body[..body.len().min(REASON_BYTES_MAX)]);
             return Err(Failure::Expired { status, headers, preview });
@@ -177,7 +175,7 @@ impl Client {
             return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable }
                 .obey(rule);
         }
-        if body.trim_ascii().is_empty() {
+        if spooled.is_none() && body.trim_ascii().is_empty() {
             return Err(Failure::Empty { status });
         }
         if let Some(found) = unexpected(&headers, &body, template.expected) {
@@ -189,7 +187,31 @@ impl Client {
             ruled.heed_graphql(partial, &call.partial_errors)?;
         }
         let Ruled { url, headers, .. } = ruled;
-        Ok(Answer { url, headers, body, skipped: None })
+        let body = if spooled.is_some() { Bytes::new() } else { body };
+        Ok(Answer { url, headers, body, spooled, skipped: None })
+    }
+
+    fn unreceived(&self, fault: BodyFault, place: &(impl Fn() -> Place + Sync)) -> Failure {
+        Failure::Final(Box::new(match fault {
+            BodyFault::Lost { received_bytes, source } => return Failure::Lost { received_bytes, source },
+            BodyFault::Gzip(source) => return Failure::Gzip(source),
+            BodyFault::Encoding(encoding) => SourceError::UnknownEncoding { place: place(), encoding },
+            BodyFault::TooLarge => SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max },
+            BodyFault::Spool(source) => SourceError::Spool { place: place(), source },
+        }))
+    }
+}
+
+/// The body in memory, as what looks into all of it needs it.
+fn in_memory(received: Received, place: &(impl Fn() -> Place + Sync)) -> Result<Received, Failure> {
+    let Some(spooled) = received.spooled else { return Ok(received) };
+    match spooled.whole() {
+        Ok(Some(body)) => Ok(Received { body, spooled: None }),
+        Ok(None) => {
+            let (bytes, limit_bytes) = (spooled.bytes(), spooled.whole_max());
+            Err(Failure::Final(Box::new(SourceError::BodyTooLargeForRules { place: place(), bytes, limit_bytes })))
+        }
+        Err(source) => Err(Failure::Final(Box::new(SourceError::Spool { place: place(), source }))),
     }
 }
 

@@ -1,18 +1,27 @@
 //! Bodies: received whole, decompressed, checked to be text that may be JSON.
 //!
-//! In: a response. Out: bytes without a byte order mark, at most `body_bytes_max` of them. A body that ends early, fails its
-//! checksum or is larger is an error; nothing of it is used. Whether it is JSON is for the decoder to find.
+//! In: a response. Out: bytes without a byte order mark, at most `body_bytes_max` of them: in memory up to `body_in_memory_max`, in a
+//! temporary file without a name beyond. A body that ends early, fails its checksum or is larger is an error; nothing of it is used.
+//! Whether it is JSON is for the decoder to find.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
+use crate::source::client::Bounds;
+use crate::source::spooled::SpooledBody;
+
 /// Bytes reserved at once on a server's word.
 const TRUSTED_CAPACITY: u64 = 64 << 20;
-/// Bytes decompressed before other tasks get their turn.
+/// Bytes decompressed before other tasks get their turn, and written to a file at once.
 const SLICE: u64 = 1 << 20;
+/// Bytes of a body in a file that are looked at to know what it is.
+const HEAD_BYTES: usize = 64 << 10;
 /// gzip inside gzip is undone this often: servers that compress a stored `.gz` again exist.
 const LAYERS_MAX: u32 = 2;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -29,26 +38,119 @@ pub(super) enum BodyFault {
     Encoding(String),
     /// Larger than allowed.
     TooLarge,
+    /// There is no room for it on this machine, or it cannot be read back.
+    Spool(io::Error),
+}
+
+/// A body, received.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The body, or the first of it.
+    pub(super) body: Bytes,
+    /// All of it, where it is too large for memory.
+    pub(super) spooled: Option<SpooledBody>,
 }
 
 /// Receives the whole body of `response` and undoes its compression.
 ///
 /// # Errors
 /// [`BodyFault`].
-pub(super) async fn receive(response: &mut reqwest::Response, bytes_max: u64) -> Result<Bytes, BodyFault> {
+pub(super) async fn receive(response: &mut reqwest::Response, bounds: &Bounds) -> Result<Received, BodyFault> {
     let encoding = encoding(response.headers());
-    let mut body = collect(response, bytes_max).await?;
+    let mut stored = collect(response, bounds).await?;
+    let mut head = stored.head().map_err(BodyFault::Spool)?;
     for _ in 0..LAYERS_MAX {
-        if !body.starts_with(&GZIP_MAGIC) {
+        if !head.starts_with(&GZIP_MAGIC) {
             break;
         }
-        body = gunzip(&body, bytes_max).await?;
+        stored = gunzip(stored, bounds).await?;
+        head = stored.head().map_err(BodyFault::Spool)?;
     }
     match encoding.as_deref() {
-        None | Some("identity" | "gzip" | "x-gzip") => Ok(without_mark(body)),
+        None | Some("identity" | "gzip" | "x-gzip") => {}
         // Some servers name an encoding and send plain text.
-        Some(_) if looks_like_json(&body) => Ok(without_mark(body)),
-        Some(other) => Err(BodyFault::Encoding(other.to_owned())),
+        Some(_) if looks_like_json(&head) => {}
+        Some(other) => return Err(BodyFault::Encoding(other.to_owned())),
+    }
+    let marked = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let spooled = match stored {
+        Stored::Memory(_) => None,
+        Stored::File(file, bytes) => Some(SpooledBody::new(file, marked as u64, bytes, bounds.body_whole_max)),
+    };
+    Ok(Received { body: head.slice(marked..), spooled })
+}
+
+/// Bytes as they came or as they were unpacked.
+enum Stored {
+    Memory(Bytes),
+    /// So many of them.
+    File(Arc<File>, u64),
+}
+
+impl Stored {
+    /// All bytes in memory, or the first of a file.
+    fn head(&self) -> io::Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.clone()),
+            Self::File(file, bytes) => {
+                let mut head = vec![0; usize::try_from(*bytes).unwrap_or(HEAD_BYTES).min(HEAD_BYTES)];
+                file.read_exact_at(&mut head, 0)?;
+                Ok(Bytes::from(head))
+            }
+        }
+    }
+}
+
+/// Takes bytes as they come, into memory and, when they are too many, into a file.
+struct Sink<'b> {
+    bounds: &'b Bounds,
+    pending: Vec<u8>,
+    file: Option<Arc<File>>,
+    written: u64,
+}
+
+impl<'b> Sink<'b> {
+    fn new(capacity: u64, bounds: &'b Bounds) -> Self {
+        let capacity = usize::try_from(capacity).unwrap_or(0);
+        Self { bounds, pending: Vec::with_capacity(capacity), file: None, written: 0 }
+    }
+
+    /// Bytes taken so far.
+    fn bytes(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    /// To be called whenever `pending` has grown.
+    async fn settle(&mut self) -> Result<(), BodyFault> {
+        if self.bytes() > self.bounds.body_bytes_max {
+            return Err(BodyFault::TooLarge);
+        }
+        let full = if self.file.is_some() { SLICE } else { self.bounds.body_in_memory_max };
+        if self.pending.len() as u64 > full { self.write().await.map_err(BodyFault::Spool) } else { Ok(()) }
+    }
+
+    async fn write(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.pending);
+        let file = self.file.take();
+        let (file, written) = tokio::task::spawn_blocking(move || {
+            let file = file.map_or_else(|| tempfile::tempfile().map(Arc::new), Ok)?;
+            (&*file).write_all(&bytes)?;
+            Ok::<_, io::Error>((file, bytes.len() as u64))
+        })
+        .await
+        .map_err(io::Error::other)??;
+        self.file = Some(file);
+        self.written += written;
+        Ok(())
+    }
+
+    async fn end(mut self) -> Result<Stored, BodyFault> {
+        if self.file.is_none() {
+            return Ok(Stored::Memory(Bytes::from(self.pending)));
+        }
+        self.write().await.map_err(BodyFault::Spool)?;
+        let written = self.written;
+        Ok(self.file.map_or_else(|| Stored::Memory(Bytes::new()), |file| Stored::File(file, written)))
     }
 }
 
@@ -71,46 +173,56 @@ pub(super) async fn receive_start(response: &mut reqwest::Response, bytes_max: u
     body
 }
 
-async fn collect(response: &mut reqwest::Response, bytes_max: u64) -> Result<Bytes, BodyFault> {
+async fn collect(response: &mut reqwest::Response, bounds: &Bounds) -> Result<Stored, BodyFault> {
     let lost = |received_bytes: u64, source: reqwest::Error| BodyFault::Lost { received_bytes, source: source.without_url() };
     let announced = response.content_length();
-    if announced.is_some_and(|length| length > bytes_max) {
+    if announced.is_some_and(|length| length > bounds.body_bytes_max) {
         return Err(BodyFault::TooLarge);
     }
-    let Some(first) = response.chunk().await.map_err(|source| lost(0, source))? else { return Ok(Bytes::new()) };
-    if announced == Some(first.len() as u64) {
+    let Some(first) = response.chunk().await.map_err(|source| lost(0, source))? else {
+        return Ok(Stored::Memory(Bytes::new()));
+    };
+    if announced == Some(first.len() as u64) && first.len() as u64 <= bounds.body_in_memory_max {
         return match response.chunk().await {
-            Ok(_) => Ok(first),
+            Ok(_) => Ok(Stored::Memory(first)),
             Err(source) => Err(lost(first.len() as u64, source)),
         };
     }
-    let capacity = announced.unwrap_or(0).min(TRUSTED_CAPACITY).max(first.len() as u64);
-    let mut body = Vec::with_capacity(usize::try_from(capacity).unwrap_or(0));
-    body.extend_from_slice(&first);
+    let capacity = announced.unwrap_or(0).min(TRUSTED_CAPACITY.min(bounds.body_in_memory_max)).max(first.len() as u64);
+    let mut sink = Sink::new(capacity, bounds);
+    sink.pending.extend_from_slice(&first);
     loop {
+        sink.settle().await?;
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() as u64 + chunk.len() as u64 > bytes_max => return Err(BodyFault::TooLarge),
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(Bytes::from(body)),
-            Err(source) => return Err(lost(body.len() as u64, source)),
+            Ok(Some(chunk)) => sink.pending.extend_from_slice(&chunk),
+            Ok(None) => return sink.end().await,
+            Err(source) => return Err(lost(sink.bytes(), source)),
         }
     }
 }
 
 /// Undoes gzip of one or more members, all checksums verified.
-async fn gunzip(packed: &Bytes, bytes_max: u64) -> Result<Bytes, BodyFault> {
+async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
     // The last four bytes are the size of the last member; deflate packs at most 1:1032.
-    let told = packed.last_chunk::<4>().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
-    let capacity = told.min(packed.len() as u64 * 1032).min(TRUSTED_CAPACITY) + 1;
-    let mut plain = Vec::with_capacity(usize::try_from(capacity).unwrap_or(0));
-    let mut decoder = MultiGzDecoder::new(&packed[..]);
-    loop {
-        let read = (&mut decoder).take(SLICE).read_to_end(&mut plain).map_err(BodyFault::Gzip)?;
-        if plain.len() as u64 > bytes_max {
-            return Err(BodyFault::TooLarge);
+    let (packed, capacity): (Box<dyn BufRead + Send>, u64) = match packed {
+        Stored::Memory(packed) => {
+            let told = packed.last_chunk::<4>().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
+            let capacity = told.min(packed.len() as u64 * 1032).min(TRUSTED_CAPACITY.min(bounds.body_in_memory_max)) + 1;
+            (Box::new(io::Cursor::new(packed)), capacity)
         }
+        Stored::File(file, _) => {
+            let mut file = file.try_clone().map_err(BodyFault::Spool)?;
+            file.rewind().map_err(BodyFault::Spool)?;
+            (Box::new(BufReader::with_capacity(HEAD_BYTES, file)), SLICE)
+        }
+    };
+    let mut sink = Sink::new(capacity, bounds);
+    let mut decoder = MultiGzDecoder::new(packed);
+    loop {
+        let read = (&mut decoder).take(SLICE).read_to_end(&mut sink.pending).map_err(BodyFault::Gzip)?;
+        sink.settle().await?;
         if (read as u64) < SLICE {
-            return Ok(Bytes::from(plain));
+            return sink.end().await;
         }
         tokio::task::yield_now().await;
     }
@@ -120,10 +232,6 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_ENCODING)?;
     let text = String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase();
     (!text.is_empty()).then_some(text)
-}
-
-fn without_mark(body: Bytes) -> Bytes {
-    if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body }
 }
 
 fn looks_like_json(body: &[u8]) -> bool {

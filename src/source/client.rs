@@ -27,13 +27,17 @@ use crate::source::server_time::{Earliest, SkewWatch};
 pub(super) struct Bounds {
     /// Body bytes, decompressed.
     pub(super) body_bytes_max: u64,
+    /// Body bytes, packed or not, that are kept in memory; a larger body is in a file.
+    pub(super) body_in_memory_max: u64,
+    /// Bytes of a body that has to be in memory all the same: what reads it cannot read it piece by piece.
+    pub(super) body_whole_max: u64,
     /// Pages requested of a resource, which then ends as if its maximum were reached.
     pub(super) pages_max: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { body_bytes_max: 1 << 30, pages_max: u64::MAX }
+        Self { body_bytes_max: 16 << 30, body_in_memory_max: 64 << 20, body_whole_max: 1 << 30, pages_max: u64::MAX }
     }
 }
 

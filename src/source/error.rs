@@ -272,6 +272,26 @@ pub(crate) enum SourceError {
         /// The limit, decompressed.
         limit_bytes: u64,
     },
+    /// A body past what rules can look into.
+    #[error(
+        "{place}: the body has {bytes} bytes; rules that look into bodies, and `endpoint.graphql`, can with at most {limit_bytes}: ask for fewer records a page, or do without"
+    )]
+    BodyTooLargeForRules {
+        /// Where.
+        place: Place,
+        /// Its bytes, decompressed.
+        bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The temporary file of a large body fails.
+    #[error("{place}: the body is too large for memory, and cannot be kept in a file in the system's temporary folder")]
+    Spool {
+        /// Where.
+        place: Place,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A redirect that is not followed.
     #[error("{place}: redirected to `{to}`, which is refused: {why}")]
     RedirectRefused {
@@ -447,6 +467,7 @@ impl SourceError {
             | Self::WaitTooLong { .. }
             | Self::NoAnswer { .. }
             | Self::NoAttemptLeft { .. }
+            | Self::Spool { .. }
             | Self::Truncated { .. } => ErrorKind::Unavailable,
             Self::RuleFails { .. }
             | Self::ParentSkipped { .. }
@@ -457,6 +478,7 @@ impl SourceError {
             | Self::NotJson { .. }
             | Self::EmptyBody { .. }
             | Self::BodyTooLarge { .. }
+            | Self::BodyTooLargeForRules { .. }
             | Self::RedirectRefused { .. }
             | Self::LinkRefused { .. }
             | Self::BadLink { .. }
@@ -516,6 +538,7 @@ impl SourceError {
             }
             Self::NoAnswer { lasting: true, .. } => "look at `client.base_url`: waiting does not mend this",
             Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",
+            Self::Spool { .. } => "make room there, or set `TMPDIR` to a folder that has some",
             Self::WaitTooLong { .. } => {
                 "run again then: nothing of this resource's run is published, and a rerun reads it from where the last published run left it; or raise `client.retry.max_wait`"
             }

@@ -266,18 +266,19 @@ impl Fetch {
         let Some(Arrived { number, position, answer: Ok(answer) }) = self.arrived.take() else { return };
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
-        let bytes = answer.body.len() as u64;
         let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
         let page = Page {
             resource: Arc::clone(&self.call.template.resource),
             number,
             url: RedactedUrl::new(&answer.url),
             body: answer.body,
+            spooled: answer.spooled.map(Arc::new),
             slice: Arc::clone(&self.slice),
             redactor: Arc::clone(&self.call.template.redactor),
             content_type,
             server_time: self.call.server_time.get(),
         };
+        let bytes = page.body_bytes();
         if answer.skipped.is_none() {
             permit.send(Delivery { page, judge: Judge { facts: facts_in, verdict: verdict_out } });
         } else {

@@ -26,6 +26,7 @@ mod request;
 mod retry;
 mod slice;
 mod server_time;
+mod spooled;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
 pub(crate) use paginate::{Detected, Sign, tells_of_paging, wanted_paths, wants_record_hashes};
 pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor};
+pub(crate) use spooled::SpooledBody;
 
 /// One API, as its resources share it: connections, requests in flight, rate limits and waits.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::base::RedactedUrl;
 use crate::source::preview::Redactor;
-use crate::source::{Sign, Slice};
+use crate::source::{Sign, Slice, SpooledBody};
 
 /// One response, whole.
 #[derive(Debug, Clone)]
@@ -19,8 +19,10 @@ pub(crate) struct Page {
     pub(crate) number: u64,
     /// What was requested.
     pub(crate) url: RedactedUrl,
-    /// The body, decompressed, without a byte order mark of UTF-8.
+    /// The body, decompressed, without a byte order mark of UTF-8; empty when it is in a file.
     pub(crate) body: Bytes,
+    /// The body in a file, where it is too large for memory.
+    pub(crate) spooled: Option<Arc<SpooledBody>>,
     /// What it was requested for.
     pub(crate) slice: Arc<Slice>,
     /// Hides secrets in what an error quotes from it.
@@ -29,6 +31,13 @@ pub(crate) struct Page {
     pub(crate) content_type: Option<String>,
     /// The earliest `Date` of its chain's answers so far, where they have one.
     pub(crate) server_time: Option<DateTime<Utc>>,
+}
+
+impl Page {
+    /// Bytes of the body, decompressed.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.spooled.as_ref().map_or(self.body.len() as u64, |spooled| spooled.bytes())
+    }
 }
 
 /// What the paginator needs to know of a page; found by the decoder in the same pass that makes the rows.

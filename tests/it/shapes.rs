@@ -113,3 +113,22 @@ fn e_57_a_config_that_says_what_is_a_list_gets_lists() {
         &[json!({"id": 1, "tags": ["x"]}), json!({"id": 2, "tags": ["y", "z"]})],
     );
 }
+
+#[test]
+fn a_page_larger_than_memory_is_allowed_for_is_read_from_a_file_to_its_last_row() {
+    // 72 MB: past the 64 MiB that stay in memory. Space is the cheapest of sizes.
+    let space = " ".repeat(60_000);
+    let mut body = String::from("{\"data\":[");
+    for id in 0..1200 {
+        let comma = if id > 0 { "," } else { "" };
+        body.push_str(&format!("{comma}{{\"id\":{id},{space}\"name\":\"n{id} ]}}\"}}"));
+    }
+    body.push_str("],\"total\":1200}");
+    let (sandbox, ended) =
+        run("data_selector: data", "expect: {total: total}\nprocessing_steps: [{filter: id != 700}]", "application/json", body);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let rows = sandbox.rows("things");
+    let ids: Vec<u64> = rows.iter().filter_map(|row| row["id"].as_u64()).collect();
+    assert_eq!(ids, (0..1200).filter(|id| *id != 700).collect::<Vec<_>>());
+    assert_eq!((&ended.table("things")["records"], &ended.table("things")["pages"]), (&json!(1200), &json!(1)));
+}

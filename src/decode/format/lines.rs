@@ -7,11 +7,11 @@ use crate::decode::fault::{Fault, Stop};
 use crate::decode::format::{Formatted, Unreadable};
 use crate::decode::reader::Reader;
 
-/// Reads the lines of `text`. Elements stand one byte behind their place in the body.
+/// Reads the lines of `text`, which stand behind others: so many bytes and lines of the page are `before`. Elements stand one byte behind their place in the body.
 ///
 /// # Errors
 /// [`Unreadable::CutOff`] when the last line breaks off.
-pub(super) fn read(text: &str, page: u64) -> Result<Formatted<'static>, Unreadable> {
+pub(super) fn read(text: &str, page: u64, before: (u64, u64)) -> Result<Formatted<'static>, Unreadable> {
     let (mut out, mut places, mut rejects) = (String::with_capacity(text.len() + 2), Vec::new(), Vec::new());
     out.push('[');
     let (mut record, mut offset) = (0, 0);
@@ -43,7 +43,11 @@ pub(super) fn read(text: &str, page: u64) -> Result<Formatted<'static>, Unreadab
                     page,
                     record,
                     path: "$".to_owned(),
-                    expected: format!("{expected} at byte {} of the page, in line {}", start + at, number + 1),
+                    expected: format!(
+                        "{expected} at byte {} of the page, in line {}",
+                        before.0 + (start + at) as u64,
+                        before.1 + number as u64 + 1
+                    ),
                     actual: "a broken line".to_owned(),
                     raw: value.to_owned(),
                 });

@@ -13,9 +13,12 @@ mod zip;
 
 use std::borrow::Cow;
 
+use encoding_rs::{Encoding, UTF_8};
+
 use crate::config::{CsvPlan, FormatKind, FormatPlan};
 use crate::decode::Reject;
 use crate::decode::decoder::PAGE_BYTES_MAX;
+use crate::decode::error::{DecodeError, PagePlace};
 use crate::source::Page;
 
 /// A body as JSON text.
@@ -82,10 +85,54 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan) -> Result<Formatted<'p
     };
     let read = match csv {
         Some(csv) => csv::read(&text, &csv, page.number)?,
-        None if lines => lines::read(&text, page.number)?,
+        None if lines => lines::read(&text, page.number, (0, 0))?,
         None => json::read(text, plan)?,
     };
     Ok(Formatted { replaced, ..read })
+}
+
+/// Whether a body that begins with `head` can be read piece by piece, `true` for lines; otherwise why not.
+pub(super) fn in_pieces(page: &Page, plan: &FormatPlan, head: &[u8]) -> Result<bool, &'static str> {
+    let is_auto = matches!(plan.kind, FormatKind::Auto(_));
+    let by_header = page.content_type.as_deref().and_then(text::charset);
+    let is_other = |encoding: Option<&'static Encoding>| encoding.is_some_and(|encoding| encoding != UTF_8);
+    if matches!(plan.kind, FormatKind::Csv(_)) || is_auto && is_csv(page) {
+        Err("it is CSV")
+    } else if head.starts_with(b"PK\x03\x04") {
+        Err("it is a zip archive")
+    } else if is_other(Encoding::for_bom(head).map(|(encoding, _)| encoding)) || is_other(plan.encoding) || is_other(by_header) {
+        Err("it is in another encoding than UTF-8")
+    } else if plan.replace_invalid || plan.lenient || plan.xssi_prefix.is_some() {
+        Err("`response_format` changes its text")
+    } else {
+        Ok(plan.kind == FormatKind::Ndjson || is_auto && is_ndjson(page))
+    }
+}
+
+/// The text of some lines of a page; so many bytes and lines of it are `before`.
+///
+/// # Errors
+/// [`Unreadable::CutOff`] when the last line breaks off.
+pub(super) fn lines(text: &str, page: u64, before: (u64, u64)) -> Result<Formatted<'static>, Unreadable> {
+    lines::read(text, page, before)
+}
+
+/// The text of some records of a list, which stand as they do between its brackets.
+pub(super) fn records(text: &str) -> Formatted<'static> {
+    Formatted { text: Cow::Owned(format!("[{text}]")), shift: 1, ..Formatted::default() }
+}
+
+/// Gives the reason why a body cannot be read its place.
+pub(super) fn unreadable_error(unreadable: Unreadable, place: PagePlace) -> DecodeError {
+    match unreadable {
+        Unreadable::Empty => DecodeError::Empty { place },
+        Unreadable::Markup => DecodeError::Markup { place },
+        Unreadable::TooLarge(bytes) => DecodeError::PageTooLarge { place, bytes, limit: PAGE_BYTES_MAX },
+        Unreadable::NotUtf8(source) => DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source },
+        Unreadable::NotText(encoding) => DecodeError::NotText { place, encoding },
+        Unreadable::CutOff(offset) => DecodeError::RecordCutOff { place, offset },
+        Unreadable::Csv(why) | Unreadable::Zip(why) => DecodeError::Format { place, why },
+    }
 }
 
 /// The records of several files of an archive, one file behind the other.
@@ -100,7 +147,7 @@ fn several<'p>(
         let (member, replaced) = text::decode(Cow::Owned(member), plan, None)?;
         let read = match csv {
             Some(csv) => csv::read(&member, csv, page.number)?,
-            None => lines::read(&member, page.number)?,
+            None => lines::read(&member, page.number, (0, 0))?,
         };
         let elements = read.places.unwrap_or_default();
         if !elements.is_empty() {

@@ -50,7 +50,7 @@ pub(super) fn decode<'p>(
 }
 
 /// The charset of a `Content-Type`, if it names one.
-fn charset(content_type: &str) -> Option<&'static Encoding> {
+pub(super) fn charset(content_type: &str) -> Option<&'static Encoding> {
     let label = content_type.split(';').find_map(|part| part.trim().strip_prefix("charset="))?;
     Encoding::for_label(label.trim_matches(['"', '\'', ' ']).as_bytes())
 }

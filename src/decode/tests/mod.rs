@@ -30,6 +30,7 @@ pub(in crate::decode) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Pag
         number,
         url: RedactedUrl::new(&url),
         body: body.into(),
+        spooled: None,
         slice: Arc::default(),
         redactor: Arc::default(),
         content_type: None,
@@ -43,7 +44,7 @@ pub(super) fn decode(plan: DecodePlan, body: &str) -> Result<DecodedPage, Decode
 }
 
 /// A plan with records at `path`.
-pub(super) fn at(path: &str) -> DecodePlan {
+pub(in crate::decode) fn at(path: &str) -> DecodePlan {
     DecodePlan { records: Some(JsonPath::parse(path).unwrap()), ..DecodePlan::default() }
 }
 
@@ -53,7 +54,7 @@ pub(super) fn declared(schema: &str) -> DecodePlan {
 }
 
 /// Rows as JSON lines; null members left out.
-pub(super) fn lines(batch: &RecordBatch) -> String {
+pub(in crate::decode) fn lines(batch: &RecordBatch) -> String {
     let rows = StructArray::from(batch.clone());
     (0..batch.num_rows()).map(|row| value(&rows, row).to_string()).collect::<Vec<_>>().join("\n")
 }

@@ -19,7 +19,8 @@ use crate::source::auth::fault::Advice;
 use crate::source::auth::grant::{self, TokenRequest};
 use crate::source::auth::keep::Kept;
 use crate::source::auth::token::{Token, TokenSource};
-use crate::source::body::{BodyFault, receive, receive_start};
+use crate::source::body::{BodyFault, Received, receive, receive_start};
+use crate::source::client::Bounds;
 use crate::source::event::{SourceEvent, WaitReason};
 use crate::source::reach::Reach;
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
@@ -173,12 +174,13 @@ impl TokenSource {
         if !status.is_success() && !status.is_redirection() {
             return Err(self.failed(status, response).await);
         }
-        let body = receive(&mut response, ANSWER_BYTES_MAX).await.map_err(|fault| match fault {
+        let bounds = Bounds { body_bytes_max: ANSWER_BYTES_MAX, body_in_memory_max: ANSWER_BYTES_MAX, ..Bounds::default() };
+        let Received { body, .. } = receive(&mut response, &bounds).await.map_err(|fault| match fault {
             BodyFault::Lost { received_bytes, .. } => {
                 passing(format!("the answer broke off after {received_bytes} bytes"), Patience::Plan)
             }
             BodyFault::Gzip(_) => passing("the answer is damaged gzip".to_owned(), Patience::Plan),
-            BodyFault::Encoding(_) | BodyFault::TooLarge => {
+            BodyFault::Encoding(_) | BodyFault::TooLarge | BodyFault::Spool(_) => {
                 let what = "its answer is too large, or encoded in a way that was not asked for".to_owned();
                 Trouble::Final(TokenFault::Answer { url: self.url(), what })
             }

@@ -122,3 +122,76 @@ async fn e_31_a_captive_portal_is_named() {
     let message = "answered with HTML instead of JSON (from server `HotelGate/2`), saying `<!doctype html>";
     check_error(portal, ErrorKind::Data, 2, message).await;
 }
+
+/// Serves `reply` to a source with little memory: whether its one page is in a file, and how the resource ended.
+async fn in_little_memory(reply: Reply, body_in_memory_max: u64) -> (bool, Outcome) {
+    let api = FakeApi::start().on("/orders", move |_| reply.clone());
+    let case = Case::new(&api, PaginatorPlan::SinglePage).with(|case| {
+        (case.bounds.body_in_memory_max, case.bounds.body_bytes_max) = (body_in_memory_max, 1 << 16);
+    });
+    let outcome = case.read().await;
+    (outcome.spooled, outcome)
+}
+
+#[tokio::test]
+async fn a_body_too_large_for_memory_comes_in_a_file_whatever_it_is_packed_in() {
+    let packed = gzip(ids(0..300).as_bytes());
+    let in_file = packed.len() as u64 - 1;
+    for (reply, memory, expected) in [
+        (page(), 1000, true),
+        (page().without_length(), 1000, true),
+        (page().chunked().drip(700, std::time::Duration::ZERO), 1000, true),
+        (page().body([b"\xEF\xBB\xBF", ids(0..300).as_bytes()].concat()), 1000, true),
+        // Packed, it has room.
+        (page().gzip(), packed.len() as u64 + 100, true),
+        (page().gzip(), in_file, true),
+        (page().body(gzip(&packed)).header("content-encoding", "gzip"), in_file, true),
+        (page(), 1 << 20, false),
+    ] {
+        let (spooled, outcome) = in_little_memory(reply.clone(), memory).await;
+        assert_eq!(outcome.ids.len(), 300, "{reply:?}: {outcome:?}");
+        assert!(outcome.end().bytes >= ids(0..300).len() as u64);
+        assert_eq!(spooled, expected, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_a_file_is_checked_as_one_in_memory_is() {
+    let failing = async |reply: Reply, message: &str| {
+        let (_, outcome) = in_little_memory(reply, 100).await;
+        assert!(outcome.error().contains(message), "{}", outcome.error());
+        assert_eq!(outcome.ids, [0u64; 0]);
+    };
+    let packed = gzip(ids(0..300).as_bytes());
+    let mut wrong_sum = packed.clone();
+    let at = wrong_sum.len() - 8;
+    wrong_sum[at] ^= 1;
+    failing(page().cut_at(1000), "the answer broke off after").await;
+    failing(page().body(packed[..packed.len() - 3].to_vec()).header("content-encoding", "gzip"), "the body is damaged gzip")
+        .await;
+    failing(page().body(wrong_sum).header("content-encoding", "gzip"), "the body is damaged gzip").await;
+    failing(page().body(gzip(&vec![b' '; 200_000])), "the body is larger than 65536 bytes").await;
+    failing(page().body(vec![b' '; 100_000]).without_length(), "the body is larger than 65536 bytes").await;
+    failing(Reply::html().body(format!("<!doctype html>{}", " ".repeat(1000))), "answered with HTML instead of JSON").await;
+}
+
+#[tokio::test]
+async fn rules_look_into_a_body_in_a_file_as_far_as_memory_allows() {
+    use crate::config::{Conditions, Rule, RuleAction};
+    let read = async |whole_max: u64| {
+        let api = FakeApi::start().on("/orders", |_| page());
+        let when = Conditions { content: Some("{\"id\":299}".to_owned()), ..Conditions::default() };
+        let action = RuleAction::Fail { message: None };
+        let rule = Rule { when, action, key: "client.fail_when[0]".to_owned() };
+        let case = Case::new(&api, PaginatorPlan::SinglePage).with(|case| {
+            (case.bounds.body_in_memory_max, case.bounds.body_whole_max) = (1000, whole_max);
+            case.client.rules.push(rule);
+        });
+        case.read().await.error().replace(&api.url(), "http://api")
+    };
+    assert!(read(1 << 16).await.contains("client.fail_when[0]"));
+    let bytes = ids(0..300).len();
+    let expected =
+        format!("the body has {bytes} bytes; rules that look into bodies, and `endpoint.graphql`, can with at most 2000");
+    assert!(read(2000).await.contains(&expected));
+}

@@ -75,6 +75,8 @@ pub(super) struct Outcome {
     pub(super) result: Result<End, SourceError>,
     /// `id` of every accepted record, in order.
     pub(super) ids: Vec<u64>,
+    /// Whether a page came in a file.
+    pub(super) spooled: bool,
     pub(super) events: Vec<SourceEvent>,
 }
 
@@ -206,17 +208,25 @@ impl Case {
         let (sender, receiver) = mpsc::channel(2);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
         let chain = Chain { request: self.request, slice: Arc::default(), ahead: self.client.concurrency };
-        let (result, ids) = tokio::join!(source.fetch(&self.resource, chain, sender), reader(receiver, &wanted));
+        let mut spooled = false;
+        let reading = read_pages(receiver, &wanted, &mut spooled);
+        let (result, ids) = tokio::join!(source.fetch(&self.resource, chain, sender), reading);
         let events = events.lock().unwrap().clone();
-        Outcome { result, ids, events }
+        Outcome { result, ids, spooled, events }
     }
 }
 
-pub(super) async fn reader(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> Vec<u64> {
+pub(super) async fn reader(pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> Vec<u64> {
+    read_pages(pages, wanted, &mut false).await
+}
+
+async fn read_pages(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath], spooled: &mut bool) -> Vec<u64> {
     let mut open = Vec::new();
     while let Some(Delivery { page, judge }) = pages.recv().await {
         // A page that is no JSON: a decoder fails, and answers nothing.
-        let Ok(json) = serde_json::from_slice::<Value>(&page.body) else { break };
+        *spooled |= page.spooled.is_some();
+        let body = page.spooled.as_ref().map_or_else(|| page.body.clone(), |spooled| spooled.whole().unwrap().unwrap());
+        let Ok(json) = serde_json::from_slice::<Value>(&body) else { break };
         let records = if json.is_array() { json.clone() } else { json["data"].clone() };
         let records = records.as_array().cloned().unwrap_or_default();
         let facts = PageFacts {

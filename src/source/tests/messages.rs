@@ -96,8 +96,14 @@ fn errors_of_bodies_tell_what_came() {
     check(&error, Data, "@: answered with HTML instead of JSON (from server `x`), saying `<html>`");
     let error = SourceError::EmptyBody { place: place.clone(), status: 204 };
     check(&error, Data, "@: answered 204 with an empty body instead of JSON");
-    let error = SourceError::BodyTooLarge { place, limit_bytes: 10 };
+    let error = SourceError::BodyTooLarge { place: place.clone(), limit_bytes: 10 };
     check(&error, Data, "@: the body is larger than 10 bytes; ask for fewer records a page");
+    let error = SourceError::BodyTooLargeForRules { place: place.clone(), bytes: 11, limit_bytes: 10 };
+    let message = "@: the body has 11 bytes; rules that look into bodies, and `endpoint.graphql`, can with at most 10: ask for fewer records a page, or do without";
+    check(&error, Data, message);
+    let error = SourceError::Spool { place, source: std::io::Error::other("no space left") };
+    let message = "@: the body is too large for memory, and cannot be kept in a file in the system's temporary folder";
+    check(&error, ErrorKind::Unavailable, message);
 }
 
 #[test]
