@@ -7,6 +7,8 @@ mod clock;
 mod cursor;
 mod error;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod path;
 mod redact;
 
@@ -16,5 +18,7 @@ pub(crate) use error::ErrorKind;
 pub(crate) use fault::fault_point;
 #[cfg(test)]
 pub(crate) use fault::{FAULT_POINTS, arm_fault};
+#[cfg(test)]
+pub(crate) use fuzz::fuzz;
 pub(crate) use path::{JsonPath, Step};
 pub(crate) use redact::{RedactedUrl, Secret};

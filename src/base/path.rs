@@ -120,17 +120,24 @@ impl JsonPath {
     pub(crate) fn locate(&self, document: &serde_json::Value) -> Vec<Vec<Step>> {
         match &self.document {
             Some(path) => path.queries.iter().flat_map(|query| located(&query.whole, document)).collect(),
-            // A simple path is written as RFC 9535 has it.
-            None => {
-                serde_json_path::JsonPath::parse(&self.to_string()).map(|query| located(&query, document)).unwrap_or_default()
-            }
+            None => serde_json_path::JsonPath::parse(&self.query()).map(|query| located(&query, document)).unwrap_or_default(),
         }
+    }
+
+    /// A simple path as RFC 9535 has it, which takes fewer names than people write: each is quoted.
+    fn query(&self) -> String {
+        let step = |step: &Step| match step {
+            Step::Key(name) => format!("[{}]", translate::quoted(name)),
+            Step::Index(index) => format!("[{index}]"),
+            Step::Every => "[*]".to_owned(),
+        };
+        format!("${}", self.steps.iter().map(step).collect::<String>())
     }
 
     /// Whether the path finds nothing in `document` because there is nothing to choose from, or nothing that its filter lets pass: what it
     /// chooses from is there.
     pub(crate) fn has_no_choice(&self, document_value: &serde_json::Value) -> bool {
-        let written = self.to_string();
+        let written = self.query();
         let Some(path) = self.document.clone().or_else(|| document(&written, vec![written.clone()]).ok()?.document) else {
             return false;
         };

@@ -5,6 +5,7 @@ use super::*;
 
 mod auth;
 mod faults;
+mod fuzz;
 mod incremental;
 mod meaning;
 mod project;

@@ -8,6 +8,7 @@ mod auth;
 mod bodies;
 mod detecting;
 mod drift;
+mod fuzz;
 mod harness;
 mod messages;
 mod origins;

@@ -1,5 +1,7 @@
 use super::*;
 
+mod fuzz;
+
 fn check(text: &str, shown: &str) {
     let got = JsonPath::parse(text).map_or_else(|e| format!("error: {e}"), |p| p.to_string());
     assert_eq!(got, shown, "{text}");
@@ -73,6 +75,9 @@ fn everything_that_jsonpath_ng_finds_is_found() {
     check_found("b[?(@.name =~ 't')].name", &json, &["$.b[1].name", "$.b[2].name"]);
     check_found("b[?length(@.name) > 3].name", &json, &["$.b[2].name"]);
     check_found("b[*].x", &json, &["$.b[0].x", "$.b[1].x"]);
+    let json = serde_json::json!({"many-results": [{"2": 1}], "a\nb": 2});
+    check_found("many-results[0].2", &json, &["$.many-results[0].2"]);
+    check_found("a\nb", &json, &["$['a\nb']"]);
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl Format {
             while chars.get(*at).is_some_and(char::is_ascii_digit) {
                 *at += 1;
             }
-            chars[start..*at].iter().collect::<String>().parse().ok()
+            // A number past the largest is too wide as well.
+            (start < *at).then(|| chars[start..*at].iter().collect::<String>().parse().unwrap_or(usize::MAX))
         };
         self.width = number(&mut at).unwrap_or(0);
         if chars.get(at) == Some(&'.') {

@@ -181,7 +181,7 @@ impl Template {
     /// # Errors
     /// [`BindError`].
     pub(super) fn url(&self, values: &Values<'_>) -> Result<String, BindError> {
-        let mut url = String::new();
+        let (mut url, mut filled) = (String::new(), Vec::new());
         for part in &self.parts {
             match part {
                 Part::Text(fixed) => url.push_str(fixed),
@@ -194,11 +194,20 @@ impl Template {
                     if text.is_empty() && !in_query {
                         return Err(BindError::Missing { name: placeholder.name.clone() });
                     }
-                    if !in_query && text.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
-                        return Err(BindError::Climbs { name: placeholder.name.clone() });
-                    }
+                    let start = url.len();
                     encode(&text, in_query, &mut url);
+                    if !in_query {
+                        filled.push((start..url.len(), placeholder));
+                    }
                 }
+            }
+        }
+        // Dots may meet those of the text around them.
+        for (range, placeholder) in filled {
+            let start = url[..range.start].rfind('/').map_or(0, |at| at + 1);
+            let end = url[range.end..].find(['/', '?', '#']).map_or(url.len(), |at| range.end + at);
+            if url[start..end].to_ascii_uppercase().replace("%5C", "/").split('/').any(is_dots) {
+                return Err(BindError::Climbs { name: placeholder.name.clone() });
             }
         }
         Ok(url)
@@ -237,6 +246,11 @@ fn kind_of(json: &str) -> &'static str {
         Some(b'[') => "an array",
         _ => "a scalar",
     }
+}
+
+/// Whether a segment of a path, in upper case, leads to another place than itself, as URLs have it: dots may be written as `%2e` (WHATWG URL, "double-dot").
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.replace("%2E", ".").as_str(), "." | "..")
 }
 
 /// Appends `text` with every character encoded that would end a path or a query, and `%` where it begins no escape of its own.

@@ -1,5 +1,7 @@
 use super::*;
 
+mod fuzz;
+
 /// A template of `{0}`, `{1}` … in `text`, bound to `values`; an optional format stands behind the number.
 fn template(text: &str) -> Template {
     let mut parts = Vec::new();
@@ -63,6 +65,7 @@ fn formats_are_pythons() {
     assert!(Format::parse(":.2f").is_err());
     assert!(Format::parse("!a").is_err());
     assert!(Format::parse(":99999").is_err());
+    assert!(Format::parse(":99999999999999999999999").is_err());
 }
 
 #[test]
@@ -76,6 +79,13 @@ fn a_value_in_a_url_cannot_change_where_it_leads() {
         url("http://a.test/x/{0}", Some(r#""../admin""#)),
         "error: `{p0}` has a `..`, which would lead to another endpoint"
     );
+    for (open, value) in
+        [("{0}", "%2e%2E/admin"), ("{0}", "a/.%2e"), (".{0}", "."), ("{0}{0}", "."), ("{0}.", "."), ("{0}", r"a\\..\\b")]
+    {
+        let found = url(&format!("http://a.test/x/{open}/y"), Some(&format!("\"{value}\"")));
+        assert_eq!(found, "error: `{p0}` has a `..`, which would lead to another endpoint", "{open} with {value}");
+    }
+    assert_eq!(url("http://a.test/x/{0}.json", Some(r#"".""#)), "http://a.test/x/..json");
     assert_eq!(url("http://a.test/x/{0}", Some(r#""""#)), "error: `{p0}` has no value");
     assert_eq!(url("http://a.test/x/{0}", None), "error: `{p0}` has no value");
     assert!(url("http://a.test/x/{0}", Some("[1]")).contains("is an array"));

@@ -17,6 +17,7 @@ mod columns;
 mod corpora;
 mod envelope;
 mod example;
+mod fuzz;
 mod oracle;
 mod rejects;
 mod shape;
