@@ -1,6 +1,6 @@
 //! Shape: what stands between a body and the columns when a page is more than plain JSON with its records at one simple path.
 //!
-//! In: a page's text and a [`ShapePlan`]. Out: a [`Shaped`]: the records that are to become rows as one JSON array, each with its place in the
+//! In: a page's text and a [`ShapePlan`]. Out: the records that are to become rows as one JSON array, each with its place in the
 //! page. Invariants: `records + exploded == kept + rejects + filtered`; numbers keep their tokens; what the paginator learns comes from the
 //! page as it came, before any hook. A resource whose plan has no shape never gets here: its bytes become columns without a tree.
 //! Not here: columns and their types.
