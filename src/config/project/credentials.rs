@@ -1,11 +1,11 @@
-//! Credentials that a project file leaves to the environment, under dlt's names for them.
+//! Credentials that a project file leaves to the environment or to dlt's TOML files, under dlt's names for them.
 //!
 //! dlt looks a missing field of `auth` up as `sources.<section>.<source>.credentials.<field>`, dropping sections from right to
 //! left, first under the pipeline's name; the parts of a variable are joined by `__`, in upper case. What is written wins.
 
 use crate::config::fault::{Fault, Problem};
 use crate::config::project::Project;
-use crate::config::tree::{Document, Entry, NodeId, Text, Value};
+use crate::config::tree::{Document, Entry, NodeId, Value};
 
 /// The section that dlt's `rest_api` source belongs to.
 const SECTION: &str = "REST_API";
@@ -74,14 +74,17 @@ impl Project<'_> {
         self.document.replace(id, Value::Map(entries));
     }
 
-    /// The field's value from the first of dlt's variables that is set; otherwise a fault at the `auth` that lacks it.
+    /// The field's value from the first of dlt's places that has it; otherwise a fault at the `auth` that lacks it.
     fn looked_up(&mut self, auth: NodeId, source: &str, field: &str) -> Value {
         let names = variables(&self.pipeline, source, field);
-        if let Some((name, value)) = names.iter().find_map(|name| Some((name, self.inputs.variable(name).ok()?))) {
-            return Value::Text(from_variable(name, value));
+        if let Some(found) = self.providers.find(self.inputs, &names) {
+            return Value::Text(found);
         }
         let meaning = match names.iter().rev().find(|name| name.starts_with("SOURCES__")) {
-            Some(general) => format!("write it, or set dlt's variable for it, `{}` or `{general}`", names[names.len() / 2]),
+            Some(general) => format!(
+                "write it, or set dlt's variable for it, `{}` or `{general}`, or `.dlt/secrets.toml`",
+                names[names.len() / 2]
+            ),
             None => "write it".to_owned(),
         };
         let mark = self.document.node(auth).mark;
@@ -109,10 +112,4 @@ fn variables(pipeline: &str, source: &str, field: &str) -> Vec<String> {
 /// A name as a part of a variable's.
 pub(super) fn in_variable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
-}
-
-/// A variable's value, shown in messages as the reference to it.
-pub(super) fn from_variable(name: &str, value: String) -> Text {
-    let given = std::iter::once(0..value.len()).collect();
-    Text { text: value, written: Some(format!("${{{name}}}")), given }
 }

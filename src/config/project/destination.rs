@@ -4,6 +4,7 @@
 
 use crate::config::fault::Problem;
 use crate::config::project::Project;
+use crate::config::project::credentials::in_variable;
 use crate::config::tree::{Document, Entry, NodeId, Text, Value};
 
 /// The names of the filesystem destination.
@@ -43,7 +44,8 @@ impl Project<'_> {
         let mut entries = vec![Entry::new("url", destination.mark, url)];
         let own = self.document.entries(destination.node).iter();
         entries.extend(own.filter(|entry| LAKE_KEYS.contains(&entry.key.as_str())).cloned());
-        if let Some(options) = self.credentials(destination.node) {
+        let is_bucket = matches!(&self.document.node(url).value, Value::Text(url) if url.text.starts_with("s3://"));
+        if let Some(options) = self.credentials(&destination, is_bucket) {
             entries.push(options);
         }
         Some(self.document.add(destination.node, Value::Map(entries)))
@@ -120,17 +122,16 @@ impl Project<'_> {
     /// `<bucket_url>/<dataset_name>`, standing where `bucket_url` does.
     fn url(&mut self, destination: &Entry, dataset_at: NodeId, dataset: &Text) -> Option<NodeId> {
         let variables = [
-            format!("DESTINATION__{}__BUCKET_URL", super::credentials::in_variable(&destination.key)),
+            format!("DESTINATION__{}__BUCKET_URL", in_variable(&destination.key)),
             "DESTINATION__FILESYSTEM__BUCKET_URL".to_owned(),
         ];
         let written = self.text_of(destination.node, "bucket_url").map(|(id, _)| id);
-        let from_environment = variables.iter().find_map(|name| Some((name, self.inputs.variable(name).ok()?)));
-        let (at, bucket) = match (written, from_environment) {
+        let (at, bucket) = match (written, self.providers.find(self.inputs, &variables)) {
             (Some(id), _) => match &self.document.node(id).value {
                 Value::Text(text) => (id, text.clone()),
                 _ => return None,
             },
-            (None, Some((name, value))) => (destination.node, super::credentials::from_variable(name, value)),
+            (None, Some(found)) => (destination.node, found),
             (None, None) => {
                 let meaning = format!("a folder or `s3://bucket/prefix`; dlt's variable `{}` is not set", variables[0]);
                 return self.missing(destination.node, "bucket_url", &meaning);
@@ -148,18 +149,22 @@ impl Project<'_> {
         Some(self.document.add(at, Value::Text(Text { text: format!("{base}/{}", dataset.text), written, given })))
     }
 
-    /// `credentials` as the store's options.
-    fn credentials(&mut self, destination: NodeId) -> Option<Entry> {
-        let credentials = self.document.entry(destination, "credentials")?.clone();
-        if matches!(self.document.node(credentials.node).value, Value::Null) {
-            return None;
-        }
+    /// `credentials` as the store's options; for a bucket, those that are not written from dlt's other places.
+    fn credentials(&mut self, destination: &Entry, is_bucket: bool) -> Option<Entry> {
+        let written = self.document.entry(destination.node, "credentials").cloned();
+        let written = written.filter(|entry| !matches!(self.document.node(entry.node).value, Value::Null));
+        let Some(credentials) = written else {
+            let has_options = self.document.entry(destination.node, "options").is_some();
+            let found = if is_bucket && !has_options { self.provided(destination, &[]) } else { Vec::new() };
+            let map = (!found.is_empty()).then(|| self.document.add(destination.node, Value::Map(found)));
+            return map.map(|map| Entry::new("options", destination.mark, map));
+        };
         if !matches!(self.document.node(credentials.node).value, Value::Map(_)) {
             let found = self.document.node(credentials.node).value.kind().to_owned();
             self.fault(credentials.node, Problem::Wrong { expected: "a map".to_owned(), found });
             return None;
         }
-        if let Some(options) = self.document.entry(destination, "options").map(|entry| entry.node) {
+        if let Some(options) = self.document.entry(destination.node, "options").map(|entry| entry.node) {
             let why = "write either dlt's `credentials` or lakeward's `options`, not both";
             self.fault(options, Problem::Conflict { why: why.to_owned() });
             return None;
@@ -171,7 +176,29 @@ impl Project<'_> {
             let entry = self.document.entry(credentials.node, dlt);
             options.extend(entry.map(|entry| Entry::new(option, entry.mark, entry.node)));
         }
+        if is_bucket {
+            let there = options.clone();
+            options.extend(self.provided(destination, &there));
+        }
         let map = self.document.add(credentials.node, Value::Map(options));
         Some(Entry::new("options", credentials.mark, map))
+    }
+
+    /// The store's options that dlt's variables and TOML files give, but for those that are `there`.
+    fn provided(&mut self, destination: &Entry, there: &[Entry]) -> Vec<Entry> {
+        let (pipeline, own) = (in_variable(&self.pipeline), in_variable(&destination.key));
+        let mut options = Vec::new();
+        for (dlt, option) in OPTIONS.into_iter().filter(|(_, option)| there.iter().all(|entry| entry.key != *option)) {
+            let field = in_variable(dlt);
+            let general = [&*format!("DESTINATION__{own}"), "DESTINATION__FILESYSTEM", "DESTINATION"];
+            let general = general.map(|section| format!("{section}__CREDENTIALS__{field}"));
+            let names: Vec<String> =
+                general.iter().map(|name| format!("{pipeline}__{name}")).chain(general.iter().cloned()).collect();
+            if let Some(found) = self.providers.find(self.inputs, &names) {
+                let node = self.document.add(destination.node, Value::Text(found));
+                options.push(Entry::new(option, destination.mark, node));
+            }
+        }
+        options
     }
 }

@@ -10,6 +10,7 @@ mod credentials;
 mod destination;
 mod fill;
 mod profile;
+mod providers;
 
 use crate::config::Inputs;
 use crate::config::fault::{Fault, Problem, listed, nearest};
@@ -18,6 +19,7 @@ use crate::config::tree::{Document, Entry, NodeId, Text, Value, join_key};
 
 pub(in crate::config) use credentials::REQUIRED;
 pub(in crate::config) use destination::OPTIONS;
+use providers::Providers;
 
 /// Sections of a project file that a run reads.
 const SECTIONS: [&str; 6] = ["sources", "destinations", "pipelines", "datasets", "profiles", "project"];
@@ -54,7 +56,15 @@ pub(crate) fn settle(document: &mut Document, inputs: &Inputs<'_>, choice: Choic
         substitute(document, Document::ROOT, inputs, faults);
         return true;
     }
-    let mut project = Project { document, inputs, faults, profile: String::new(), settings: Vec::new(), pipeline: String::new() };
+    let mut project = Project {
+        document,
+        inputs,
+        faults,
+        profile: String::new(),
+        settings: Vec::new(),
+        pipeline: String::new(),
+        providers: Providers::default(),
+    };
     project.settle(choice).is_some()
 }
 
@@ -69,6 +79,8 @@ struct Project<'p> {
     settings: Vec<(String, String)>,
     /// The chosen pipeline.
     pipeline: String,
+    /// What dlt's TOML files say.
+    providers: Providers,
 }
 
 impl Project<'_> {
@@ -76,6 +88,10 @@ impl Project<'_> {
         self.known_keys(Document::ROOT, &SECTIONS, &FOREIGN_SECTIONS);
         self.lay_profile_over(choice.profile)?;
         self.read_settings();
+        match Providers::read(self.inputs, &self.profile) {
+            Ok(providers) => self.providers = providers,
+            Err(why) => self.fault(Document::ROOT, Problem::Conflict { why }),
+        }
         let pipeline = self.chosen(choice.pipeline)?;
         self.pipeline.clone_from(&pipeline.key);
         let name = self.document.add(pipeline.node, text(&pipeline.key));

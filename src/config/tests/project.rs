@@ -130,7 +130,7 @@ fn a_pipeline_profile_source_or_destination_that_is_not_there_is_named_with_the_
     check(
         PROJECT.replace("  weather: {source: weather, destination: bucket}\n", "").as_str(),
         &[
-            "7:13: `sources.billing.client.auth`: `api_key` is missing: write it, or set dlt's variable for it, `SOURCES__REST_API__BILLING__CREDENTIALS__API_KEY` or `SOURCES__CREDENTIALS__API_KEY`",
+            "7:13: `sources.billing.client.auth`: `api_key` is missing: write it, or set dlt's variable for it, `SOURCES__REST_API__BILLING__CREDENTIALS__API_KEY` or `SOURCES__CREDENTIALS__API_KEY`, or `.dlt/secrets.toml`",
         ],
     );
 }
@@ -167,7 +167,7 @@ fn faults_keep_the_place_they_have_in_the_project() {
         PROJECT,
         choice("billing_daily", "broken"),
         &[
-            "7:13: `sources.billing.client.auth`: `api_key` is missing: write it, or set dlt's variable for it, `SOURCES__REST_API__BILLING__CREDENTIALS__API_KEY` or `SOURCES__CREDENTIALS__API_KEY`",
+            "7:13: `sources.billing.client.auth`: `api_key` is missing: write it, or set dlt's variable for it, `SOURCES__REST_API__BILLING__CREDENTIALS__API_KEY` or `SOURCES__CREDENTIALS__API_KEY`, or `.dlt/secrets.toml`",
             "35:44: `profiles.broken.sources.billing.client.base_url`: environment variable `NOPE` is not set",
         ],
     );
@@ -246,8 +246,64 @@ fn a_missing_credential_comes_from_dlts_variable_and_what_is_written_wins() {
     }
     assert_eq!(
         token("bearer", "TOKEN"),
-        Err("dlt.yml:1:78: `sources.my-api.client.auth`: `token` is missing: write it, or set dlt's variable for it, `SOURCES__REST_API__MY_API__CREDENTIALS__TOKEN` or `SOURCES__CREDENTIALS__TOKEN`".to_owned())
+        Err("dlt.yml:1:78: `sources.my-api.client.auth`: `token` is missing: write it, or set dlt's variable for it, `SOURCES__REST_API__MY_API__CREDENTIALS__TOKEN` or `SOURCES__CREDENTIALS__TOKEN`, or `.dlt/secrets.toml`".to_owned())
     );
+}
+
+/// The plan of a project whose token, bucket and its credentials stand in `files`, by their paths, or in `variables`.
+fn provided(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<crate::config::Plan, String> {
+    let text = "sources: {my-api: {type: rest_api, client: {base_url: \"http://a.test\", auth: bearer}, resources: [r]}}\n\
+                destinations: {d: {type: filesystem}}\npipelines: {pipe: {source: my-api, destination: d}}\n";
+    let inputs = Inputs {
+        text,
+        file: "projects/dlt.yml",
+        current_dir: Path::new("/data"),
+        env: &|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+        read_file: &|path| {
+            let found = files.iter().find(|(known, _)| Path::new(known) == path);
+            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        },
+    };
+    load(&inputs, Choice::default()).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn dlts_toml_files_give_what_no_variable_does() {
+    let token = |files: &[(&str, &str)], variables: &[(&str, &str)]| -> Result<String, String> {
+        match provided(files, variables)?.client.auth {
+            Some(AuthPlan::Bearer { token, .. }) => Ok(token.expose().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let general = "[sources.my-api.credentials]\ntoken = \"general\"\n[destination.filesystem]\nbucket_url = \"/srv/lake\"\n";
+    let files: &[(&str, &str)] = &[
+        ("projects/.dlt/secrets.toml", general),
+        ("projects/.dlt/config.toml", "[sources.rest_api.my-api.credentials]\ntoken = \"of the config\"\n"),
+    ];
+    assert_eq!(token(files, &[]).as_deref(), Ok("general"), "secrets before config");
+    let plan = provided(files, &[]).unwrap();
+    assert_eq!(plan.lake.location, LakeLocation::Disk("/srv/lake/pipe_dataset".into()));
+    let files = &[files[0], ("projects/.dlt/dev.secrets.toml", "credentials.token = 7\n")];
+    assert_eq!(token(files, &[]).as_deref(), Ok("7"), "the profile's before the general one");
+    assert_eq!(token(files, &[("CREDENTIALS__TOKEN", "of the environment")]).as_deref(), Ok("of the environment"));
+    let home: &[(&str, &str)] = &[("/home/me/.dlt/secrets.toml", general)];
+    assert_eq!(token(home, &[("HOME", "/home/me")]).as_deref(), Ok("general"));
+    assert_eq!(
+        token(&[("projects/.dlt/secrets.toml", "[a]\ntoken = hush\n")], &[]).unwrap_err().lines().next(),
+        Some(
+            "projects/dlt.yml:1:1: `projects/.dlt/secrets.toml`, line 2 is no TOML: string values must be quoted, expected literal string"
+        )
+    );
+}
+
+#[test]
+fn a_buckets_credentials_come_from_dlts_variables_and_files() {
+    let secrets = "[sources.credentials]\ntoken = \"t\"\n[destination.filesystem]\nbucket_url = \"s3://lake\"\n\
+                   [destination.filesystem.credentials]\naws_access_key_id = \"of the file\"\naws_secret_access_key = \"hush\"\n";
+    let variables = &[("DESTINATION__D__CREDENTIALS__AWS_ACCESS_KEY_ID", "of the variable")];
+    let plan = provided(&[("projects/.dlt/secrets.toml", secrets)], variables).unwrap();
+    let found: Vec<_> = plan.lake.options.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(found, [("aws_access_key_id", "of the variable"), ("aws_secret_access_key", "hush")]);
 }
 
 #[test]
