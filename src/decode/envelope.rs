@@ -26,6 +26,11 @@ pub(super) trait Records {
     /// # Errors
     /// A fault of the page.
     fn read(&mut self, reader: &mut Reader<'_>, again: bool) -> Outcome<()>;
+
+    /// The hash of each record so far; `None` where nobody asks for them.
+    fn hashes(&self) -> Option<&[u64]> {
+        None
+    }
 }
 
 /// What was found around the records.
@@ -35,7 +40,7 @@ pub(super) struct Findings {
     pub(super) values: Vec<Option<Value>>,
     /// Whether the records' path led somewhere.
     pub(super) records_found: bool,
-    /// A hash of the records' bytes.
+    /// A hash of the records' bytes, or of their hashes where there are some.
     pub(super) records_hash: u128,
     pub(super) hints: Hints,
     /// Halves of surrogate pairs, each read as U+FFFD.
@@ -119,7 +124,10 @@ pub(super) fn read_page<R: Records>(
         return walk.reader.expected("the end of the page");
     }
     let mut findings = Findings { replaced: walk.reader.replaced, ..walk.findings };
-    findings.records_hash = walk.hash.digest128();
+    findings.records_hash = match walk.records.hashes() {
+        Some(hashes) => hash_of(hashes),
+        None => walk.hash.digest128(),
+    };
     for (place, path) in inside {
         let found = read_page(text, None, std::slice::from_ref(path), false, &mut NoRecords)?;
         if let (Some(slot), Some(value)) = (findings.values.get_mut(place), found.values.into_iter().next()) {
@@ -128,6 +136,13 @@ pub(super) fn read_page<R: Records>(
     }
     find_in_tree(text, wanted, &mut findings.values)?;
     Ok(findings)
+}
+
+/// The hash of records from the hash of each.
+pub(super) fn hash_of(hashes: &[u64]) -> u128 {
+    let mut all = Xxh3::new();
+    hashes.iter().for_each(|hash| all.update(&hash.to_le_bytes()));
+    all.digest128()
 }
 
 /// Looks up those of `wanted` that have to be looked up in the whole page: the first value that such a path finds.
@@ -264,7 +279,9 @@ impl<R: Records> Walk<'_, '_, R> {
         }
         self.findings.records_found = true;
         self.records.read(&mut self.reader, again)?;
-        self.hash.update(self.reader.slice(start, self.reader.pos).as_bytes());
+        if self.records.hashes().is_none() {
+            self.hash.update(self.reader.slice(start, self.reader.pos).as_bytes());
+        }
         Ok(())
     }
 }

@@ -150,4 +150,8 @@ impl Records for Rows<'_> {
         *reader = records.reader;
         Ok(())
     }
+
+    fn hashes(&self) -> Option<&[u64]> {
+        self.hashes.as_deref()
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn decode<'p>(
     let declared = marked.or(plan.encoding).filter(|&encoding| encoding != UTF_8);
     let (bytes, invalid) = match bytes {
         bytes if declared.is_some() => (bytes, None),
-        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+        Cow::Borrowed(bytes) => match simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)) {
             Ok(text) => return Ok((Cow::Borrowed(text.strip_prefix(MARK).unwrap_or(text)), 0)),
             Err(error) => (Cow::Borrowed(bytes), Some(error)),
         },

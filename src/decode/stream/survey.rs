@@ -4,7 +4,7 @@ use memchr::memrchr;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::base::{JsonPath, Step};
-use crate::decode::envelope::{NoRecords, read_page};
+use crate::decode::envelope::{NoRecords, hash_of, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::find::{Found, find_records};
@@ -301,7 +301,8 @@ impl Tally {
     }
 
     fn end(self) -> Survey {
-        let (records, records_hash) = (self.records, self.hash.digest128());
+        let records = self.records;
+        let records_hash = self.hashes.as_deref().map_or_else(|| self.hash.digest128(), hash_of);
         let record_hashes = self.hashes.unwrap_or_default();
         Survey { facts: PageFacts { records, records_hash, record_hashes, ..PageFacts::default() }, slices: self.slices }
     }
