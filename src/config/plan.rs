@@ -286,11 +286,15 @@ pub(crate) enum PaginatorPlan {
     JsonLink {
         /// Where the next page's URL stands.
         next_url_path: JsonPath,
+        /// Go on when rows seem to move while pages are read.
+        allow_drift: bool,
     },
     /// `header_link` (RFC 8288).
     HeaderLink {
         /// The relation of the next page.
         links_next_key: String,
+        /// Go on when rows seem to move while pages are read.
+        allow_drift: bool,
     },
     /// `header_cursor`.
     HeaderCursor {

@@ -42,13 +42,15 @@ pub(crate) fn spell_paginator(plan: &PaginatorPlan) -> Vec<(&'static str, Value)
             }
             has_more_path.iter().for_each(|path| keys.path("has_more_path", path));
         }
-        PaginatorPlan::JsonLink { next_url_path } => {
+        PaginatorPlan::JsonLink { next_url_path, allow_drift } => {
             keys.text("type", "json_link", "");
             keys.path("next_url_path", next_url_path);
+            keys.allow_drift(*allow_drift);
         }
-        PaginatorPlan::HeaderLink { links_next_key } => {
+        PaginatorPlan::HeaderLink { links_next_key, allow_drift } => {
             keys.text("type", "header_link", "");
             keys.text("links_next_key", links_next_key, "next");
+            keys.allow_drift(*allow_drift);
         }
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => {
             keys.text("type", "header_cursor", "");
@@ -126,6 +128,12 @@ impl Keys {
         }
     }
 
+    fn allow_drift(&mut self, allow: bool) {
+        if allow {
+            self.add("allow_drift", Value::Bool(true));
+        }
+    }
+
     fn stop(&mut self, maximum: &'static str, stop: &StopRules) {
         match &stop.total {
             TotalPath::None => self.add("total_path", Value::Null),
@@ -138,9 +146,7 @@ impl Keys {
         if !stop.stop_after_empty_page {
             self.add("stop_after_empty_page", Value::Bool(false));
         }
-        if stop.allow_drift {
-            self.add("allow_drift", Value::Bool(true));
-        }
+        self.allow_drift(stop.allow_drift);
         stop.has_more_path.iter().for_each(|path| self.path("has_more_path", path));
     }
 }

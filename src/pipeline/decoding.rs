@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::base::JsonPath;
-use crate::config::{PaginatorPlan, ResourcePlan};
+use crate::config::ResourcePlan;
 use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
 use crate::pipeline::columns::required_columns;
 use crate::pipeline::contract;
 use crate::schema::TableSchema;
-use crate::source::{wanted_paths, wants_record_hashes};
+use crate::source::{wanted_paths, wants_record_hashes, wants_signs};
 
 /// The decoder of a resource, and the schema its decoding starts from. Children ask for the fields `asked` of each record.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn decoder_for(
     let decoder = Decoder::new(DecodePlan {
         records: resource.endpoint.data_selector.clone(),
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
-        look_for_more_pages: matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared),
+        look_for_more_pages: wants_signs(&resource.endpoint.paginator),
         record_hashes: wants_record_hashes(resource),
         declared,
         format: resource.endpoint.response_format.clone(),

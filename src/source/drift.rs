@@ -1,15 +1,17 @@
 //! Drift: rows that are added or removed while pages are read by their places, and what of it can be seen.
 //!
-//! An offset or a page number names a place, and places move. Rows added before the place at hand come twice: the next page begins with
+//! An offset or a page number names a place, also in a link, and places move. Rows added before the place at hand come twice: the next page begins with
 //! records of the one before it, and nothing is lost. Rows removed before it are skipped over, which shows in a total that falls, or, where
 //! the API's order is not one, in records that come again elsewhere than at the border. Then the page before is read again, until one has
 //! records that are known, so that nothing lies between. That needs a primary key, by which the copies become one row.
 //! Not seen: as many rows removed as added between two pages without any total, and any of it without record hashes.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashSet;
 
 use crate::source::SourceError;
-use crate::source::paginate::{Position, Seen};
+use crate::source::paginate::{Place, Position, Seen};
 
 /// Pages read again, one after the other, before giving up.
 const REREADS_MAX: usize = 3;
@@ -26,6 +28,8 @@ pub(super) struct Drift {
     /// Pages that count and may be read again, the latest last.
     known: VecDeque<Known>,
     total: Option<u64>,
+    /// Whether what the API tells as a total is the page's own count.
+    total_is_of_page: bool,
     /// Since a page farther on was accepted.
     rereads: usize,
     farthest: u64,
@@ -66,6 +70,7 @@ impl Drift {
     }
 
     /// Judges a page in its turn; `total` is what it says there is in all. `Some`: it does not count, and another is to be read.
+    /// While it `is_open` whether pages have places, they are only remembered.
     ///
     /// # Errors
     /// [`SourceError::Drifted`] when pages cannot be brought together.
@@ -74,12 +79,20 @@ impl Drift {
         page: &Seen<'_>,
         position: &Position,
         total: Option<u64>,
+        is_open: bool,
     ) -> Result<Option<Reread>, SourceError> {
-        if !self.is_watched {
+        // A link that does not count names a record, and its place does not move.
+        if !self.is_watched || matches!(position.place, Place::Link(_)) && position.ordinal == 0 {
             return Ok(None);
         }
+        self.total_is_of_page |= page.page == 1 && total.is_some_and(|total| total <= page.facts.records);
+        let total = total.filter(|_| !self.total_is_of_page);
         let hashes = &page.facts.record_hashes;
-        let why = if self.is_rereading() { self.gap(hashes) } else { self.sign(hashes, total) };
+        let why = match self.is_rereading() {
+            true => self.gap(hashes),
+            false if is_open => None,
+            false => self.sign(hashes, total),
+        };
         if let Some(why) = why {
             return self.go_back(page, why).map(Some);
         }
@@ -106,7 +119,7 @@ impl Drift {
         }
         let last = self.known.back().filter(|_| self.has_key)?;
         let known: HashSet<u64> = last.hashes.iter().copied().collect();
-        let copies = hashes.iter().filter(|hash| known.contains(hash)).count();
+        let copies = hashes.iter().filter(|hash| known.contains(*hash)).count();
         let is_border = last.hashes.iter().rev().take(copies).rev().eq(hashes.iter().take(copies));
         (copies > 0 && copies < hashes.len() && !is_border)
             .then(|| format!("{copies} records came again in another order than they had"))
@@ -157,7 +170,7 @@ struct Copies {
 
 impl Copies {
     fn count(&mut self, hashes: &[u64]) {
-        let again = hashes.iter().filter(|hash| self.young.contains(hash) || self.old.contains(hash)).count();
+        let again = hashes.iter().filter(|hash| self.young.contains(*hash) || self.old.contains(*hash)).count();
         self.found += again as u64;
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);

@@ -368,6 +368,20 @@ pub(crate) enum SourceError {
         /// Whether the config names that path.
         declared: bool,
     },
+    /// The links end before the total of a header is reached.
+    #[error(
+        "{place}: there is no next link after {read} records, but the header `{header}` says {total}; if it counts something else, write `allow_drift: true` in the paginator"
+    )]
+    LinksEndEarly {
+        /// Where.
+        place: Place,
+        /// The header's name.
+        header: &'static str,
+        /// How many were read.
+        read: u64,
+        /// How many were announced.
+        total: u64,
+    },
     /// The API says that there is more, but not where; or that the end is reached, and that there is more.
     #[error("{place}: `{path}` says there are more records, but {why}")]
     MoreWithoutWay {
@@ -486,6 +500,7 @@ impl SourceError {
             | Self::EmptyPages { .. }
             | Self::BadValue { .. }
             | Self::TotalContradicted { .. }
+            | Self::LinksEndEarly { .. }
             | Self::MoreWithoutWay { .. }
             | Self::RecordsPastEnd { .. }
             | Self::MorePages { .. }

@@ -24,7 +24,7 @@ use crate::source::drift::{Drift, Reread};
 use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, paginator, watches_drift, whole_number};
+use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, of_headers, paginator, watches_drift, whole_number};
 use crate::source::request::Template;
 use crate::source::server_time::Earliest;
 use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Verdict};
@@ -322,14 +322,15 @@ impl Fetch {
             ordinal: page.position.ordinal,
             facts,
             reach: &call.template.reach,
+            is_reread: self.drift.is_rereading(),
         };
-        let is_reread = self.drift.is_rereading();
-        if let Some(reread) = self.drift.judge(&seen, &page.position, self.paginator.total_of(&seen))? {
+        let total = self.paginator.total_of(&seen).or_else(|| of_headers(&page.headers).map(|(_, total)| total));
+        if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
             let _ = page.verdict.send(Verdict::Discard);
             self.read_again(page.number, reread);
             return Ok(());
         }
-        if facts.records > 0 && !self.paginator.minds_repeats() && !is_reread {
+        if facts.records > 0 && !self.paginator.minds_repeats() && !seen.is_reread {
             self.records_seen.note(&seen, facts.records_hash)?;
         }
         let mut step = self.paginator.step(&seen)?;
@@ -383,7 +384,9 @@ impl Fetch {
             ordinal: page.position.ordinal,
             facts: &PageFacts::default(),
             reach: &call.template.reach,
+            is_reread: false,
         };
+        self.paginator.pass_over();
         self.tally.ignored += 1;
         self.tally.empty_in_a_row += 1;
         let next = if skipped.ends { None } else { self.behind_skipped(&page.position, &seen)? };

@@ -40,7 +40,7 @@ use crate::source::client::{Bounds, Client};
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use page::*;
-pub(crate) use paginate::{Detected, Sign, tells_of_paging, wanted_paths, wants_record_hashes};
+pub(crate) use paginate::{Detected, Sign, tells_of_paging, wanted_paths, wants_record_hashes, wants_signs};
 pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor};
 pub(crate) use spooled::SpooledBody;
 

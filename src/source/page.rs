@@ -50,7 +50,7 @@ pub(crate) struct PageFacts {
     /// The values at the paths asked for ([`crate::source::wanted_paths`]), in that order; `None` where the page has none.
     /// Scalars only: an object or array counts as present and is `Value::Null`-free text of at most 100 characters.
     pub(crate) values: Vec<Option<serde_json::Value>>,
-    /// What around the records tells of other pages; for [`crate::config::PaginatorPlan::Undeclared`], otherwise empty.
+    /// What around the records tells of other pages; empty unless asked for ([`crate::source::wants_signs`]).
     pub(crate) signs: Vec<Sign>,
     /// A hash of each record's bytes, in order, rejects included; empty unless asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,

@@ -115,6 +115,8 @@ pub(crate) struct CursorPaginator {
 pub(crate) struct JsonLinkPaginator {
     /// JSON path of the next page's URL. Default: `next`.
     pub(crate) next_url_path: Field<Scalar<JsonPath>>,
+    /// Go on when rows seem to be removed while pages are read, or the links end before a header's total, though some may then be missing. Default: false.
+    pub(crate) allow_drift: Field<bool>,
 }
 
 /// By the `Link` header (RFC 8288); an answer without the relation ends it.
@@ -123,6 +125,8 @@ pub(crate) struct JsonLinkPaginator {
 pub(crate) struct HeaderLinkPaginator {
     /// Relation of the next page. Default: `next`.
     pub(crate) links_next_key: Field<String>,
+    /// Go on when rows seem to be removed while pages are read, or the links end before a header's total, though some may then be missing. Default: false.
+    pub(crate) allow_drift: Field<bool>,
 }
 
 /// By a cursor in a header of the answer; a missing or empty one ends it.

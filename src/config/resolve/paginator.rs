@@ -37,12 +37,14 @@ fn declared(cx: Context<'_>, id: NodeId, paginator: &Paginator) -> Option<Pagina
         Paginator::Offset(paginator) => offset(cx, id, paginator)?,
         Paginator::PageNumber(paginator) => page_number(cx, id, paginator)?,
         Paginator::Cursor(paginator) => cursor(cx, paginator)?,
-        Paginator::JsonLink(JsonLinkPaginator { next_url_path }) => {
-            PaginatorPlan::JsonLink { next_url_path: path(next_url_path).unwrap_or_else(|| keys(&["next"])) }
-        }
-        Paginator::HeaderLink(HeaderLinkPaginator { links_next_key }) => {
-            PaginatorPlan::HeaderLink { links_next_key: cx.filled(links_next_key, "next") }
-        }
+        Paginator::JsonLink(JsonLinkPaginator { next_url_path, allow_drift }) => PaginatorPlan::JsonLink {
+            next_url_path: path(next_url_path).unwrap_or_else(|| keys(&["next"])),
+            allow_drift: allow_drift.get().copied().unwrap_or(false),
+        },
+        Paginator::HeaderLink(HeaderLinkPaginator { links_next_key, allow_drift }) => PaginatorPlan::HeaderLink {
+            links_next_key: cx.filled(links_next_key, "next"),
+            allow_drift: allow_drift.get().copied().unwrap_or(false),
+        },
         Paginator::HeaderCursor(HeaderCursorPaginator { cursor_key, cursor_param }) => PaginatorPlan::HeaderCursor {
             cursor_key: cx.filled(cursor_key, "next"),
             cursor_param: cx.filled(cursor_param, "cursor"),

@@ -114,7 +114,7 @@ fn short_forms_stand_for_the_full_ones() {
     assert_eq!(paginator("auto"), PaginatorPlan::Undeclared);
     assert_eq!(paginator("{}"), PaginatorPlan::Undeclared);
     assert_eq!(endpoint_of(&endpoint("")).paginator, PaginatorPlan::Undeclared);
-    assert_eq!(paginator("json_response"), PaginatorPlan::JsonLink { next_url_path: path("next") });
+    assert_eq!(paginator("json_response"), PaginatorPlan::JsonLink { next_url_path: path("next"), allow_drift: false });
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn paginators_have_dlts_defaults() {
             has_more_path: None,
         }
     );
-    assert_eq!(paginator("header_link"), PaginatorPlan::HeaderLink { links_next_key: "next".into() });
+    assert_eq!(paginator("header_link"), PaginatorPlan::HeaderLink { links_next_key: "next".into(), allow_drift: false });
     assert_eq!(
         paginator("header_cursor"),
         PaginatorPlan::HeaderCursor { cursor_key: "next".into(), cursor_param: "cursor".into() }
@@ -187,7 +187,7 @@ fn the_nearest_paginator_wins_and_null_takes_a_default_back() {
         let text = text.replace("path: p", &format!("path: '{path}', params: {{id: 7}}{}", key(own)));
         assert_eq!(&endpoint_of(&text).paginator, expected, "{text}");
     };
-    let link = |name: &str| PaginatorPlan::HeaderLink { links_next_key: name.to_owned() };
+    let link = |name: &str| PaginatorPlan::HeaderLink { links_next_key: name.to_owned(), allow_drift: false };
     let (own, default, client) = (
         "{type: header_link, links_next_key: o}",
         "{type: header_link, links_next_key: d}",

@@ -36,7 +36,7 @@ pub(super) enum Choice {
 pub(super) fn candidates(page: &Seen<'_>) -> Choice {
     let signs = &page.facts.signs;
     if link::target(page.headers, "next").is_some() {
-        let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned() };
+        let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false };
         return Choice::Try(vec![Candidate { plan, from: "the `Link` header".to_owned(), may_fail: false }]);
     }
     if signs.iter().any(|sign| sign.role() == Some(Role::HasMore) && sign.value == Value::Bool(false)) {
@@ -45,7 +45,7 @@ pub(super) fn candidates(page: &Seen<'_>) -> Choice {
     let links: Vec<&Sign> = with_role(signs, Role::Next).filter(|sign| is_link(&sign.value)).collect();
     if let Some(first) = links.first() {
         let link = |sign: &Sign| Candidate {
-            plan: PaginatorPlan::JsonLink { next_url_path: sign.path.clone() },
+            plan: PaginatorPlan::JsonLink { next_url_path: sign.path.clone(), allow_drift: false },
             from: format!("`{}`", sign.shown()),
             may_fail: false,
         };

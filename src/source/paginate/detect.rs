@@ -13,7 +13,7 @@ use crate::config::{PaginatorPlan, paginator_words};
 use crate::source::error::Repeated;
 use crate::source::paginate::candidates::{Candidate, Choice, candidates};
 use crate::source::paginate::signs::{Role, Sign};
-use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator};
+use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
 
 /// Most candidates that are tried.
@@ -180,6 +180,7 @@ impl Detect {
 
     fn go_on(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         if page.facts.records > 0
+            && !page.is_reread
             && let Err(SourceError::Repeats { earlier, .. }) = self.records_seen.note(page, page.facts.records_hash)
         {
             return Err(self.failed(page, format!("page {} has the records of page {earlier} again", page.page)));
@@ -234,6 +235,29 @@ impl Paginator for Detect {
         true
     }
 
+    fn watches_drift(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.is_proven && watches_drift(&trial.candidate.plan))
+    }
+
+    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
+        let trial = self.trial.as_ref()?;
+        let facts = with_values(trial.paginator.as_ref(), page);
+        trial.paginator.total_of(&Seen { facts: &facts, ..*page })
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.records = self.records.saturating_sub(records);
+        if let Some(trial) = &mut self.trial {
+            trial.paginator.take_back(records);
+        }
+    }
+
+    fn pass_over(&mut self) {
+        if let Some(trial) = &mut self.trial {
+            trial.paginator.pass_over();
+        }
+    }
+
     fn detected(&mut self) -> Option<Detected> {
         self.proven.take()
     }
@@ -245,10 +269,16 @@ impl Paginator for Detect {
 
 /// A step of a paginator that finds its values among the page's signs.
 fn step_with_values(paginator: &mut dyn Paginator, page: &Seen<'_>) -> Result<Step, SourceError> {
+    let facts = with_values(paginator, page);
+    paginator.step(&Seen { facts: &facts, ..*page })
+}
+
+/// The page's facts, with the values that `paginator` asks for taken from its signs.
+fn with_values(paginator: &dyn Paginator, page: &Seen<'_>) -> PageFacts {
     let value = |path| page.facts.signs.iter().find(|sign| sign.path == path).map(|sign| sign.value.clone());
     let values = paginator.wanted().into_iter().map(value).collect();
-    let facts = PageFacts { values, signs: Vec::new(), record_hashes: Vec::new(), ..page.facts.clone() };
-    paginator.step(&Seen { facts: &facts, ..*page })
+    let PageFacts { records, records_hash, out_of_range, ref signs, .. } = *page.facts;
+    PageFacts { records, records_hash, out_of_range, signs: signs.clone(), values, record_hashes: Vec::new() }
 }
 
 /// Paginators as a config would have them.

@@ -6,19 +6,20 @@ use url::Url;
 use crate::base::{JsonPath, RedactedUrl};
 use crate::source::error::Repeated;
 use crate::source::paginate::facts::{bad_value, value};
-use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, signs};
+use crate::source::paginate::told::BodyTotal;
+use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs, told};
 use crate::source::{EndReason, SourceError, link};
 
 /// `json_link`.
 pub(super) struct JsonLink {
     path: JsonPath,
-    trail: Trail,
+    links: Links,
 }
 
 impl JsonLink {
     /// The link stands at `path`.
-    pub(super) fn new(path: JsonPath) -> Self {
-        Self { path, trail: Trail::new(Repeated::Link) }
+    pub(super) fn new(path: JsonPath, allow_drift: bool) -> Self {
+        Self { path, links: Links::new(allow_drift) }
     }
 }
 
@@ -29,34 +30,124 @@ impl Paginator for JsonLink {
 
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         match value(page, 0) {
-            None => no_next(page),
-            Some(Value::String(reference)) if reference.trim().is_empty() => no_next(page),
-            Some(Value::String(reference)) => follow(page, reference, &mut self.trail),
-            Some(Value::Bool(false)) => no_next(page),
+            None => self.links.end(page),
+            Some(Value::String(reference)) if reference.trim().is_empty() => self.links.end(page),
+            Some(Value::String(reference)) => self.links.follow(page, reference),
+            Some(Value::Bool(false)) => self.links.end(page),
             Some(other) => Err(bad_value(page, &self.path, "a URL", Some(other))),
         }
+    }
+
+    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
+        self.links.body_total.of(page)
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.links.take_back(records);
+    }
+
+    fn pass_over(&mut self) {
+        self.links.has_gap = true;
     }
 }
 
 /// `header_link` (RFC 8288).
 pub(super) struct HeaderLink {
     rel: String,
-    trail: Trail,
+    links: Links,
 }
 
 impl HeaderLink {
     /// The link has relation `rel`.
-    pub(super) fn new(rel: String) -> Self {
-        Self { rel, trail: Trail::new(Repeated::Link) }
+    pub(super) fn new(rel: String, allow_drift: bool) -> Self {
+        Self { rel, links: Links::new(allow_drift) }
     }
 }
 
 impl Paginator for HeaderLink {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         match link::target(page.headers, &self.rel) {
-            None => no_next(page),
-            Some(reference) => follow(page, &reference, &mut self.trail),
+            None => self.links.end(page),
+            Some(reference) => self.links.follow(page, &reference),
         }
+    }
+
+    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
+        self.links.body_total.of(page)
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.links.take_back(records);
+    }
+
+    fn pass_over(&mut self) {
+        self.links.has_gap = true;
+    }
+}
+
+/// What both have to know of the links so far.
+struct Links {
+    trail: Trail,
+    allow_drift: bool,
+    body_total: BodyTotal,
+    read: u64,
+    /// Whether a page was passed over, of whose records nothing is known.
+    has_gap: bool,
+}
+
+impl Links {
+    fn new(allow_drift: bool) -> Self {
+        Self { trail: Trail::new(Repeated::Link), allow_drift, body_total: BodyTotal::default(), read: 0, has_gap: false }
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.read = self.read.saturating_sub(records);
+    }
+
+    fn count(&mut self, page: &Seen<'_>) {
+        self.read += page.facts.records;
+        if page.page == 1 {
+            self.body_total.settle(page);
+        }
+    }
+
+    /// The end, which a total that a header tells has to bear out: a link that is missing within would look the same.
+    fn end(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        self.count(page);
+        let told = told::of_headers(page.headers).filter(|_| !self.allow_drift && !self.has_gap);
+        if let Some((header, total)) = told
+            && self.read < total
+        {
+            return Err(SourceError::LinksEndEarly { place: page.at(), header, read: self.read, total });
+        }
+        no_next(page)
+    }
+
+    /// Goes to `reference`, resolved against the answer's URL (RFC 3986). Credentials in it are dropped: we add our own.
+    fn follow(&mut self, page: &Seen<'_>, reference: &str) -> Result<Step, SourceError> {
+        self.count(page);
+        let not_a_url = |_| SourceError::BadLink { place: page.at(), what: "the next link".to_owned() };
+        let mut to: Url = page.url.join(reference.trim()).map_err(not_a_url)?;
+        to.set_fragment(None);
+        if to.has_host() {
+            let cannot = |()| SourceError::BadLink { place: page.at(), what: "the next link".to_owned() };
+            to.set_username("").and_then(|()| to.set_password(None)).map_err(cannot)?;
+        }
+        page.reach.follow(page.url, &to).map_err(|why| SourceError::LinkRefused {
+            place: page.at(),
+            to: RedactedUrl::new(&to),
+            why,
+        })?;
+        if page.page == 1 {
+            self.trail.keep_text(page, page.url.as_str());
+        }
+        // Places that count up lead in no circle by themselves, and are gone to again when pages are read again.
+        let ordinal = place::counted(page.url, &to).unwrap_or(0);
+        match ordinal {
+            0 => self.trail.note_text(page, to.as_str())?,
+            _ => self.trail.keep_text(page, to.as_str()),
+        }
+        Ok(Step::Next(Position { ordinal, place: Place::Link(to) }))
     }
 }
 
@@ -81,25 +172,4 @@ pub(super) fn more_pages(page: &Seen<'_>, write: &'static str) -> Result<(), Sou
         return error("its `Link` header has a next page".to_owned(), "paginator: {type: header_link}");
     }
     signs::more_pages(&page.facts.signs, page.facts.records).map_or(Ok(()), |hint| error(hint, write))
-}
-
-/// Goes to `reference`, resolved against the answer's URL (RFC 3986). Credentials in it are dropped: we add our own.
-fn follow(page: &Seen<'_>, reference: &str, trail: &mut Trail) -> Result<Step, SourceError> {
-    let not_a_url = |_| SourceError::BadLink { place: page.at(), what: "the next link".to_owned() };
-    let mut to: Url = page.url.join(reference.trim()).map_err(not_a_url)?;
-    to.set_fragment(None);
-    if to.has_host() {
-        let cannot = |()| SourceError::BadLink { place: page.at(), what: "the next link".to_owned() };
-        to.set_username("").and_then(|()| to.set_password(None)).map_err(cannot)?;
-    }
-    page.reach.follow(page.url, &to).map_err(|why| SourceError::LinkRefused {
-        place: page.at(),
-        to: RedactedUrl::new(&to),
-        why,
-    })?;
-    if page.page == 1 {
-        trail.note_text(page, page.url.as_str())?;
-    }
-    trail.note_text(page, to.as_str())?;
-    Ok(Step::Next(Position { ordinal: 0, place: Place::Link(to) }))
 }

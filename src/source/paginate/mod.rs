@@ -13,8 +13,10 @@ mod facts;
 mod link;
 mod offset;
 mod page_number;
+mod place;
 mod signs;
 mod single_page;
+mod told;
 mod trail;
 
 use reqwest::header::HeaderMap;
@@ -29,6 +31,7 @@ use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use facts::whole_number;
 pub(crate) use signs::{Sign, tells_of_paging};
+pub(super) use told::of_headers;
 pub(super) use trail::Trail;
 
 /// Where a page is.
@@ -73,6 +76,8 @@ pub(super) struct Seen<'a> {
     pub(super) facts: &'a PageFacts,
     /// Where links may lead.
     pub(super) reach: &'a Reach,
+    /// Whether it is read again, so that its records are known.
+    pub(super) is_reread: bool,
 }
 
 impl Seen<'_> {
@@ -138,6 +143,14 @@ pub(super) trait Paginator: Send {
     /// Takes back `records` that are read again.
     fn take_back(&mut self, _records: u64) {}
 
+    /// Told before [`Self::step`] of a page that a rule drops: nothing is known of its records.
+    fn pass_over(&mut self) {}
+
+    /// Whether it is settled that pages have places, so that drift matters.
+    fn watches_drift(&self) -> bool {
+        true
+    }
+
     /// Whether it sees to it itself that no page comes twice.
     fn minds_repeats(&self) -> bool {
         false
@@ -168,8 +181,8 @@ pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
         PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page, has_more_path } => {
             Box::new(cursor::Cursor::new(cursor_path, cursor_slot, stop_after_empty_page, has_more_path))
         }
-        PaginatorPlan::JsonLink { next_url_path } => Box::new(link::JsonLink::new(next_url_path)),
-        PaginatorPlan::HeaderLink { links_next_key } => Box::new(link::HeaderLink::new(links_next_key)),
+        PaginatorPlan::JsonLink { next_url_path, allow_drift } => Box::new(link::JsonLink::new(next_url_path, allow_drift)),
+        PaginatorPlan::HeaderLink { links_next_key, allow_drift } => Box::new(link::HeaderLink::new(links_next_key, allow_drift)),
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(cursor::HeaderCursor::new(cursor_key, cursor_param)),
     }
 }
@@ -192,9 +205,20 @@ pub(crate) fn wants_record_hashes(resource: &ResourcePlan) -> bool {
     }
 }
 
-/// Whether rows that move while pages are read would be skipped, and that matters.
+/// Whether [`PageFacts::signs`] are needed: to choose a paginator, and to know a total beside links.
+#[must_use]
+pub(crate) fn wants_signs(plan: &PaginatorPlan) -> bool {
+    matches!(plan, PaginatorPlan::Undeclared | PaginatorPlan::JsonLink { .. } | PaginatorPlan::HeaderLink { .. })
+}
+
+/// Whether rows that move while pages are read would be skipped, and that matters; of a paginator yet to be detected, whether it may.
 pub(super) fn watches_drift(plan: &PaginatorPlan) -> bool {
-    matches!(plan, PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } if !stop.allow_drift)
+    match plan {
+        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => !stop.allow_drift,
+        PaginatorPlan::JsonLink { allow_drift, .. } | PaginatorPlan::HeaderLink { allow_drift, .. } => !allow_drift,
+        PaginatorPlan::Undeclared => true,
+        PaginatorPlan::SinglePage | PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => false,
+    }
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ fn stop(total: TotalPath, has_more: bool) -> StopRules {
 /// Every kind of paginator, with each of its ways to end.
 fn plans() -> Vec<PaginatorPlan> {
     let mut plans = vec![
-        PaginatorPlan::JsonLink { next_url_path: path("next_url") },
-        PaginatorPlan::HeaderLink { links_next_key: "next".to_owned() },
+        PaginatorPlan::JsonLink { next_url_path: path("next_url"), allow_drift: false },
+        PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false },
         PaginatorPlan::HeaderCursor { cursor_key: "x-next".to_owned(), cursor_param: "start".to_owned() },
     ];
     for more in [None, Some(path("more"))] {
@@ -137,7 +137,16 @@ impl Api {
         };
         let url: Url = format!("http://api.test/rows?start={start}").parse().unwrap();
         let ordinal = position.ordinal;
-        let seen = Seen { resource: "rows", page, url: &url, headers: &headers, ordinal, facts: &facts, reach: &self.reach };
+        let seen = Seen {
+            resource: "rows",
+            page,
+            url: &url,
+            headers: &headers,
+            ordinal,
+            facts: &facts,
+            reach: &self.reach,
+            is_reread: false,
+        };
         paginator.step(&seen).map(|step| (facts.records, step))
     }
 }

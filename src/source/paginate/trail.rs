@@ -40,10 +40,19 @@ impl Trail {
         if let Some(&earlier) = self.young.get(&hash).or_else(|| self.old.get(&hash)) {
             return Err(SourceError::Repeats { place: page.at(), what: self.what, earlier });
         }
+        self.keep(page, hash);
+        Ok(())
+    }
+
+    /// Notes text of `page` that may have been noted before, since the page is read again.
+    pub(in crate::source) fn keep_text(&mut self, page: &Seen<'_>, text: &str) {
+        self.keep(page, xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
+    }
+
+    fn keep(&mut self, page: &Seen<'_>, hash: u128) {
         if self.young.len() == GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(hash, page.page);
-        Ok(())
     }
 }

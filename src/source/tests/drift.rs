@@ -26,6 +26,34 @@ fn changing(before: std::ops::Range<u64>, after: Vec<u64>) -> FakeApi {
     })
 }
 
+/// The same behind links with page numbers: `link` writes the page's link and total into the reply.
+fn changing_behind_links(after: Vec<u64>, link: impl Fn(Reply, Option<u64>, usize) -> Reply + Send + Sync + 'static) -> FakeApi {
+    let changed = AtomicBool::new(false);
+    let before: Vec<u64> = (0..50).collect();
+    FakeApi::start().on("/orders", move |request| {
+        let page = request.number("page", 1);
+        if page >= 3 {
+            changed.store(true, Ordering::SeqCst);
+        }
+        let ids = if changed.load(Ordering::SeqCst) { &after } else { &before };
+        let next = (page * 10 < ids.len() as u64).then_some(page + 1);
+        let around = next.map_or_else(String::new, |next| format!(r#","next":"/orders?page={next}","count":{}"#, ids.len()));
+        link(rows(ids, (page - 1) * 10, &around), next, ids.len())
+    })
+}
+
+fn link_header(reply: Reply, next: Option<u64>, total: usize) -> Reply {
+    let reply = reply.header("X-Total-Count", &total.to_string());
+    match next {
+        Some(next) => reply.header("Link", &format!("</orders?page={next}>; rel=\"next\"")),
+        None => reply,
+    }
+}
+
+fn header_link(allow_drift: bool) -> PaginatorPlan {
+    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift }
+}
+
 async fn read(api: &FakeApi, paginator: PaginatorPlan, key: &[&str]) -> Outcome {
     let one_by_one = |case: &mut Case| {
         case.client.concurrency = 1;
@@ -113,4 +141,75 @@ async fn e_89_copies_are_counted_where_no_key_tells_them() {
     assert_eq!(outcome.ids, [0, 1, 2, 3, 3, 4, 4, 0, 5]);
     assert_eq!(outcome.warnings(), ["exact copies of records of earlier pages: 2; without a `primary_key` all of them are kept"]);
     assert!(read(&api, cursor(), &["id"]).await.warnings().is_empty());
+}
+
+#[tokio::test]
+async fn e_81_rows_removed_behind_links_with_page_numbers_are_not_skipped_over() {
+    for removed in [1, 3, 9, 14] {
+        let after: Vec<u64> = (removed..50).collect();
+        let api = changing_behind_links(after.clone(), link_header);
+        let outcome = read(&api, header_link(false), &["id"]).await;
+        assert_eq!(unique(&outcome), (0..50).collect::<Vec<_>>(), "header_link, {removed} removed");
+        let told = format!("the API's total fell from 50 to {} while pages were read", 50 - removed);
+        assert!(outcome.warnings()[0].starts_with(&told), "{:?}", outcome.warnings());
+
+        let api = changing_behind_links(after, |reply, _, _| reply);
+        let outcome = read(&api, json_link(), &["id"]).await;
+        assert_eq!(unique(&outcome), (0..50).collect::<Vec<_>>(), "json_link, {removed} removed");
+    }
+}
+
+#[tokio::test]
+async fn e_81_rows_removed_behind_links_are_an_error_without_a_key_unless_that_is_accepted() {
+    let api = || changing_behind_links((3..50).collect(), link_header);
+    let outcome = read(&api(), header_link(false), &[]).await;
+    for word in ["page 3, `", "fell from 50 to 47", "declare a `primary_key`", "`allow_drift: true`"] {
+        assert!(outcome.error().contains(word), "{}", outcome.error());
+    }
+    let outcome = read(&api(), header_link(true), &[]).await;
+    assert_eq!(outcome.ids.len(), 47, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn e_81_nothing_moves_behind_links_with_cursors() {
+    let api = FakeApi::start().on("/orders", |request| {
+        let ids: Vec<u64> = (0..30).collect();
+        let (start, total) = match request.param("after") {
+            None => (0, 30),
+            Some("x9") => (10, 28),
+            Some(_) => (20, 25),
+        };
+        let next = ["x9", "y9"].get(start as usize / 10);
+        let around = next.map_or_else(String::new, |next| format!(r#","next":"/orders?after={next}","total":{total}"#));
+        rows(&ids, start, &around)
+    });
+    let outcome = read(&api, json_link(), &["id"]).await;
+    assert_eq!(outcome.ids, (0..30).collect::<Vec<_>>());
+    assert!(outcome.warnings().is_empty(), "{:?}", outcome.warnings());
+    assert_eq!(api.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn e_81_a_detected_paginator_reads_again_too() {
+    let api = changing_behind_links((3..50).collect(), link_header);
+    let outcome = read(&api, PaginatorPlan::Undeclared, &["id"]).await;
+    assert_eq!(unique(&outcome), (0..50).collect::<Vec<_>>(), "links");
+    assert!(outcome.warnings()[0].contains("the API's total fell from 50 to 47"), "{:?}", outcome.warnings());
+}
+
+#[tokio::test]
+async fn e_83_links_that_end_before_the_total_of_a_header_are_an_error() {
+    let api = || {
+        FakeApi::start().on("/orders", |request| {
+            let page = request.number("page", 1);
+            let ids: Vec<u64> = (0..50).collect();
+            // The third page has lost its link.
+            link_header(rows(&ids, (page - 1) * 10, ""), (page < 3).then_some(page + 1), 50)
+        })
+    };
+    let outcome = read(&api(), header_link(false), &["id"]).await;
+    for word in ["page 3, `", "no next link after 30 records", "`x-total-count` says 50", "`allow_drift: true`"] {
+        assert!(outcome.error().contains(word), "{}", outcome.error());
+    }
+    assert_eq!(read(&api(), header_link(true), &["id"]).await.ids.len(), 30);
 }

@@ -164,7 +164,7 @@ pub(super) fn cursor() -> PaginatorPlan {
 }
 
 pub(super) fn json_link() -> PaginatorPlan {
-    PaginatorPlan::JsonLink { next_url_path: path("next") }
+    PaginatorPlan::JsonLink { next_url_path: path("next"), allow_drift: false }
 }
 
 pub(super) fn api_key(location: KeyLocation, hosts: &[String]) -> AuthPlan {
