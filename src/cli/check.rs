@@ -47,6 +47,7 @@ fn describe(resource: &ResourcePlan) -> String {
     let disposition = match resource.write_disposition {
         WriteDisposition::Append => "append",
         WriteDisposition::Replace => "replace",
+        WriteDisposition::Merge if resource.merge.insert_only => "merge (insert-only)",
         WriteDisposition::Merge => "merge",
         WriteDisposition::Skip => "skip",
     };

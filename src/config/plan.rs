@@ -13,7 +13,7 @@ use crate::config::request::RequestTemplate;
 use crate::config::rules::{PartialData, Rule};
 use crate::config::{AuthPlan, FormatPlan, IncrementalPlan, TlsPlan};
 
-pub(crate) use hints::{ColumnPlan, Contract, ContractPlan, DeclaredType};
+pub(crate) use hints::{ColumnPlan, Contract, ContractPlan, DeclaredType, DedupSort, MergePlan};
 pub(crate) use steps::{CastPlan, CastType, StepAction, StepPlan, TimeSource};
 
 /// One whole run.
@@ -111,6 +111,8 @@ pub(crate) struct ResourcePlan {
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.
     pub(crate) write_disposition: WriteDisposition,
+    /// Which record of a key becomes its row.
+    pub(crate) merge: MergePlan,
     /// The declared schema's file, as written in the config, and its text.
     pub(crate) schema: Option<SchemaFile>,
     /// Partition folders, outermost first.

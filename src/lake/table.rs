@@ -76,7 +76,7 @@ pub(crate) enum FileChange {
     },
 }
 
-/// Every row accounted for: `rows_in == rows_inserted + rows_updated + rows_unchanged + rows_deduplicated`.
+/// Every row accounted for: `rows_in` is the sum of all others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct StageStats {
     /// Rows pushed.
@@ -85,8 +85,12 @@ pub(crate) struct StageStats {
     pub(crate) rows_inserted: u64,
     /// Rows that replaced one with other values, in whatever partition.
     pub(crate) rows_updated: u64,
-    /// Rows equal to the stored one, left alone.
+    /// Rows whose stored one was left alone: they are equal, or stored ones stay as they are.
     pub(crate) rows_unchanged: u64,
-    /// Rows superseded by a later one of the same key in this run.
+    /// Rows superseded by another one of the same key in this run.
     pub(crate) rows_deduplicated: u64,
+    /// Rows that took a stored one out of the table.
+    pub(crate) rows_deleted: u64,
+    /// Rows that would have, and there was none.
+    pub(crate) deletes_unmatched: u64,
 }

@@ -18,6 +18,14 @@ pub(crate) enum MergeError {
         /// Its type.
         found: DataType,
     },
+    /// The column that decides among rows of one key has a type without an order, or changed it.
+    #[error(
+        "the column that decides among rows of one key has type `{found}`, which has no order, or not that of the rows before"
+    )]
+    RankType {
+        /// Its type.
+        found: DataType,
+    },
     /// A primary key without columns, or columns of different lengths.
     #[error("the columns of a primary key have {lengths:?} rows")]
     KeyColumns {
@@ -78,7 +86,8 @@ impl MergeError {
         match self {
             Self::KeyType { .. } => ErrorKind::Data,
             Self::Spill { .. } => ErrorKind::Unavailable,
-            Self::KeyColumns { .. }
+            Self::RankType { .. }
+            | Self::KeyColumns { .. }
             | Self::UnitRows { .. }
             | Self::Shapes { .. }
             | Self::Replacement { .. }

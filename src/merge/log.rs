@@ -3,14 +3,17 @@
 //! In: key hashes with the unit and row they stand at. Out: an [`Outcome`]. Entries are kept in 64 buckets by their top
 //! hash bits; past the budget all buckets go to one spill file. Finishing takes bucket after bucket; a bucket with more
 //! keys than the budget allows is split by the next hash bits. So memory holds four budgets at most (entries of the run, live
-//! ones, a table of keys, matches), with the slack of growing vectors, and a bit a row.
+//! ones, a table of keys, matches), and a fifth where a column decides which row of a key wins, with the slack of growing
+//! vectors, and a bit a row.
 //!
 //! Keys are told apart by 128 bits of XXH3: no accident makes two of them collide.
 
 use std::path::PathBuf;
 
+use arrow::array::ArrayRef;
 use hashbrown::HashTable;
 
+use crate::merge::ranks::RankLog;
 use crate::merge::spill::{SpillFile, SpillSlice};
 use crate::merge::{Matches, MergeError, RowSets};
 
@@ -38,6 +41,8 @@ pub(crate) struct KeyLog {
     spill: Option<SpillFile>,
     slices: Vec<(usize, SpillSlice)>,
     entries: u64,
+    /// Which row of a key wins; the last one without.
+    ranks: Option<RankLog>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +56,7 @@ struct Entry {
 /// What the keys tell.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// Rows of run units that a later row of the same key supersedes.
+    /// Rows of run units that another row of the same key supersedes.
     pub(crate) superseded: RowSets,
     /// Rows of run units, none of them superseded, whose key is live.
     pub(crate) matched: RowSets,
@@ -71,7 +76,23 @@ impl KeyLog {
 
     fn below(folder: PathBuf, budget_bytes: usize, used_bits: u32) -> Self {
         let buckets = vec![Vec::new(); BUCKETS];
-        Self { folder, budget_bytes, used_bits, buckets, in_memory: 0, spill: None, slices: Vec::new(), entries: 0 }
+        Self { folder, budget_bytes, used_bits, buckets, in_memory: 0, spill: None, slices: Vec::new(), entries: 0, ranks: None }
+    }
+
+    /// The same log, in which not the last row of a key wins but the one with the greatest value of a column, or the least. Every unit but the last
+    /// has `unit_rows` rows. The values come by [`KeyLog::push_ranks`].
+    #[must_use]
+    pub(crate) fn ranked(self, unit_rows: u64, greatest: bool) -> Self {
+        let ranks = RankLog::new(self.folder.clone(), self.budget_bytes, unit_rows, greatest);
+        Self { ranks: Some(ranks), ..self }
+    }
+
+    /// Notes the values that decide among rows of one key, of the rows `first_row..` of `unit`. Without effect where the last row wins.
+    ///
+    /// # Errors
+    /// [`MergeError::Spill`] when the disk takes no more, [`MergeError::RankType`] for values without an order.
+    pub(crate) fn push_ranks(&mut self, column: &ArrayRef, unit: u32, first_row: u32) -> Result<(), MergeError> {
+        self.ranks.as_mut().map_or(Ok(()), |ranks| ranks.push(column, unit, first_row))
     }
 
     /// Notes that the keys with these hashes are rows `first_row..` of `unit`. Any order of calls is right: what is later
@@ -95,7 +116,11 @@ impl KeyLog {
     ///
     /// # Errors
     /// [`MergeError::Spill`] when spilled entries cannot be read back or split.
-    pub(crate) fn finish(self, live: Option<Self>) -> Result<Outcome, MergeError> {
+    pub(crate) fn finish(mut self, live: Option<Self>) -> Result<Outcome, MergeError> {
+        let mut ranks = self.ranks.take();
+        if let Some(ranks) = &mut ranks {
+            ranks.finish()?;
+        }
         let live = live.unwrap_or_else(|| Self::new(self.folder.clone(), self.budget_bytes));
         let mut outcome = Outcome {
             superseded: RowSets::default(),
@@ -103,7 +128,7 @@ impl KeyLog {
             matches: Matches::new(self.folder.clone(), self.budget_bytes),
             duplicate_live: RowSets::default(),
         };
-        settle(self, live, &mut outcome)?;
+        settle(self, live, ranks.as_ref(), &mut outcome)?;
         outcome.matches.finish();
         Ok(outcome)
     }
@@ -180,7 +205,7 @@ impl Entry {
     }
 }
 
-/// A key of the bucket at hand: its last row in the run and its first live row, [`NOWHERE`] without one.
+/// A key of the bucket at hand: its winning row in the run and its first live row, [`NOWHERE`] without one.
 struct Slot {
     high: u64,
     low: u64,
@@ -189,16 +214,16 @@ struct Slot {
 }
 
 /// Adds what two logs of the same hash bits tell to the outcome. Each level of recursion uses up [`BUCKET_BITS`].
-fn settle(mut run: KeyLog, mut live: KeyLog, outcome: &mut Outcome) -> Result<(), MergeError> {
+fn settle(mut run: KeyLog, mut live: KeyLog, ranks: Option<&RankLog>, outcome: &mut Outcome) -> Result<(), MergeError> {
     let mut table = HashTable::new();
     for bucket in 0..BUCKETS {
         table.clear();
         let may_split = run.used_bits + 2 * BUCKET_BITS <= HASH_BITS;
         let keys_max = if may_split { (run.budget_bytes / SLOT_BYTES).max(8) } else { usize::MAX };
-        if !settle_bucket(&run, &live, bucket, keys_max, &mut table, outcome)? {
+        if !settle_bucket((&run, &live), ranks, bucket, keys_max, &mut table, outcome)? {
             // What was noted about the bucket so far stays true, and is only noted again.
             table = HashTable::new();
-            settle(run.split(bucket)?, live.split(bucket)?, outcome)?;
+            settle(run.split(bucket)?, live.split(bucket)?, ranks, outcome)?;
         }
         run.buckets[bucket] = Vec::new();
         live.buckets[bucket] = Vec::new();
@@ -212,8 +237,8 @@ fn settle(mut run: KeyLog, mut live: KeyLog, outcome: &mut Outcome) -> Result<()
 
 /// Fills the table with a bucket's keys and notes rows that lose; `false` when there are more keys than allowed.
 fn settle_bucket(
-    run: &KeyLog,
-    live: &KeyLog,
+    (run, live): (&KeyLog, &KeyLog),
+    ranks: Option<&RankLog>,
     bucket: usize,
     keys_max: usize,
     table: &mut HashTable<Slot>,
@@ -222,10 +247,14 @@ fn settle_bucket(
     let mut full = false;
     run.read_bucket(bucket, |entry| {
         let Some(slot) = slot_of(table, &entry, keys_max, &mut full) else { return Ok(()) };
-        let loser = if slot.run == NOWHERE { None } else { Some(slot.run.min(entry.place)) };
-        slot.run = loser.map_or(entry.place, |_| slot.run.max(entry.place));
-        if let Some(place) = loser.filter(|place| *place != slot.run) {
-            outcome.superseded.insert((place >> 32) as u32, place as u32);
+        let (winner, loser) = match (slot.run, ranks) {
+            (NOWHERE, _) => (entry.place, entry.place),
+            (before, None) => (before.max(entry.place), before.min(entry.place)),
+            (before, Some(ranks)) => ranks.winner(before, entry.place)?,
+        };
+        slot.run = winner;
+        if loser != winner {
+            outcome.superseded.insert((loser >> 32) as u32, loser as u32);
         }
         Ok(())
     })?;

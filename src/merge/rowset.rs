@@ -24,6 +24,25 @@ impl RowSet {
         self.words[word] |= 1 << (row % 64);
     }
 
+    /// Adds the rows of another set.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
+    /// Takes out the rows of another set.
+    pub(crate) fn remove_all(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= !other);
+    }
+
+    /// The rows that another set has too, counted.
+    #[must_use]
+    pub(crate) fn count_common(&self, other: &Self) -> u64 {
+        self.words.iter().zip(&other.words).map(|(word, other)| u64::from((word & other).count_ones())).sum()
+    }
+
     /// Whether the row is in the set.
     #[must_use]
     pub(crate) fn contains(&self, row: u32) -> bool {
@@ -99,6 +118,19 @@ impl RowSets {
         self.units[unit].insert(row);
     }
 
+    /// Adds the rows of other sets.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        if other.units.len() > self.units.len() {
+            self.units.resize(other.units.len(), RowSet::default());
+        }
+        self.units.iter_mut().zip(&other.units).for_each(|(rows, other)| rows.add_all(other));
+    }
+
+    /// Takes out the rows of other sets.
+    pub(crate) fn remove_all(&mut self, other: &Self) {
+        self.units.iter_mut().zip(&other.units).for_each(|(rows, other)| rows.remove_all(other));
+    }
+
     /// The rows of one unit; none for a unit never named.
     #[must_use]
     pub(crate) fn of_unit(&self, unit: u32) -> &RowSet {
@@ -141,6 +173,21 @@ mod tests {
         assert_eq!(set.ranges(64), [3..6, 63..64]);
         assert_eq!(set.to_mask(200).count_set_bits(), 6);
         assert!(set.contains(64) && !set.contains(65) && !set.contains(100_000));
+    }
+
+    #[test]
+    fn sets_are_added_to_each_other_and_taken_out() {
+        let sets = |rows: &[(u32, u32)]| {
+            let mut sets = RowSets::default();
+            rows.iter().for_each(|(unit, row)| sets.insert(*unit, *row));
+            sets
+        };
+        let (mut one, other) = (sets(&[(0, 1), (0, 70)]), sets(&[(0, 70), (0, 300), (2, 0)]));
+        assert_eq!(one.of_unit(0).count_common(other.of_unit(0)), 1);
+        one.add_all(&other);
+        assert_eq!(one.iter().collect::<Vec<_>>(), [(0, 1), (0, 70), (0, 300), (2, 0)]);
+        one.remove_all(&sets(&[(0, 70), (2, 0), (9, 9)]));
+        assert_eq!(one.iter().collect::<Vec<_>>(), [(0, 1), (0, 300)]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A file for what does not fit the budget: appended to, read by slices, removed when dropped.
+//! A file for what does not fit the budget: appended to and read by slices, or written and read anywhere; removed when dropped.
 //!
 //! The file is made by the first write. Its name ends in `.spill`, and no two of a process are the same.
 
@@ -88,21 +88,31 @@ impl SpillFile {
             let entries = per_chunk.min(slice.entries - done);
             buffer.resize(entries as usize * N, 0);
             let offset = slice.offset + done * N as u64;
-            self.read_at(offset, &mut buffer).map_err(|source| MergeError::Spill {
-                action: "read",
-                path: self.path.clone(),
-                source,
-            })?;
+            self.read_at(offset, &mut buffer)?;
             buffer.as_chunks::<N>().0.iter().try_for_each(&mut take)?;
             done += entries;
         }
         Ok(())
     }
 
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+    /// Writes bytes at a place; what lies between the end and a place behind it is zero. Not together with [`SpillFile::append`].
+    ///
+    /// # Errors
+    /// [`MergeError::Spill`] when the disk takes no more.
+    pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), MergeError> {
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let written = file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(bytes));
+        written.map_err(|source| MergeError::Spill { action: "write", path: self.path.clone(), source })
+    }
+
+    /// Fills `buffer` with the bytes at a place.
+    ///
+    /// # Errors
+    /// [`MergeError::Spill`] when the file cannot be read, or is shorter.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), MergeError> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(buffer)
+        let read = file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(buffer));
+        read.map_err(|source| MergeError::Spill { action: "read", path: self.path.clone(), source })
     }
 }
 

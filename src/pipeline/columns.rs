@@ -2,6 +2,7 @@
 
 use crate::config::{DeclaredType, Plan, ResourcePlan, StepPlan, WriteDisposition};
 use crate::lake::{Partitioner, check_settings};
+use crate::merge::has_order;
 use crate::pipeline::RunError;
 use crate::schema::{Column, ColumnType, DeclaredSchema, TableSchema, Undeclared, nearest};
 
@@ -15,7 +16,9 @@ pub(crate) fn validate(plan: &Plan) -> Vec<RunError> {
 
 fn validate_resource(resource: &ResourcePlan) -> Result<(), RunError> {
     let Some(declared) = declared_schema(resource)? else { return Ok(()) };
-    if declared.undeclared != Undeclared::Infer {
+    if declared.undeclared == Undeclared::Infer {
+        check_order(resource, &declared.schema)?;
+    } else {
         check_columns(resource, &declared.schema)?;
     }
     let partitioner = Partitioner::new(&resource.partition_by, &declared.schema);
@@ -75,13 +78,16 @@ pub(crate) fn required_columns(resource: &ResourcePlan) -> Vec<String> {
 /// Checks that a schema has the columns that the config names.
 ///
 /// # Errors
-/// [`RunError::NoSuchColumn`] for the first one that it lacks.
+/// [`RunError::NoSuchColumn`] for the first one that it lacks, [`RunError::NoOrder`] for values by which records cannot be compared.
 pub(crate) fn check_columns(resource: &ResourcePlan, schema: &TableSchema) -> Result<(), RunError> {
     let keys = resource.primary_key.iter().map(|column| ("primary_key", column));
     let levels = resource.partition_by.iter().map(|field| ("partition_by", &field.column));
     let sorts = resource.sort_by.iter().map(|field| ("sort_by", &field.column));
-    let Some((key, column)) = keys.chain(levels).chain(sorts).find(|(_, column)| schema.column(column).is_none()) else {
-        return Ok(());
+    let dedup = resource.merge.dedup_sort.iter().map(|sort| ("dedup_sort", &sort.column));
+    let deletes = resource.merge.hard_delete.iter().map(|column| ("hard_delete", column));
+    let mut named = keys.chain(levels).chain(sorts).chain(dedup).chain(deletes);
+    let Some((key, column)) = named.find(|(_, column)| schema.column(column).is_none()) else {
+        return check_order(resource, schema);
     };
     let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
     Err(RunError::NoSuchColumn {
@@ -90,6 +96,22 @@ pub(crate) fn check_columns(resource: &ResourcePlan, schema: &TableSchema) -> Re
         column: column.clone(),
         near: nearest(column, &names).map(str::to_owned),
     })
+}
+
+/// Checks that the column of `dedup_sort` has an order.
+///
+/// # Errors
+/// [`RunError::NoOrder`].
+fn check_order(resource: &ResourcePlan, schema: &TableSchema) -> Result<(), RunError> {
+    let sort = resource.merge.dedup_sort.as_ref();
+    match sort.and_then(|sort| schema.column(&sort.column)).filter(|column| !has_order(&column.column_type)) {
+        None => Ok(()),
+        Some(column) => Err(RunError::NoOrder {
+            resource: resource.name.clone(),
+            column: column.name.clone(),
+            found: column.column_type.to_string(),
+        }),
+    }
 }
 
 #[cfg(test)]

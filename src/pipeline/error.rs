@@ -45,6 +45,16 @@ pub(crate) enum RunError {
         /// What it is probably a misspelling of.
         near: Option<String>,
     },
+    /// `dedup_sort` names a column whose values have no order.
+    #[error("`dedup_sort` of `{resource}` names the column `{column}`, which is {found} and has no order")]
+    NoOrder {
+        /// The resource.
+        resource: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
     /// A request cannot be made from the values at hand.
     #[error("the request of `{resource}`{of} cannot be made")]
     Request {
@@ -271,6 +281,7 @@ impl RunError {
             | Self::NoParentRecord { .. }
             | Self::TooManyCombinations { .. }
             | Self::NoSuchColumn { .. }
+            | Self::NoOrder { .. }
             | Self::NewColumn { .. }
             | Self::NewType { .. }
             | Self::NewTable { .. }
@@ -303,6 +314,9 @@ impl RunError {
             }
             Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
                 "if the change is wanted, run once with `schema_contract: evolve`"
+            }
+            Self::NoOrder { .. } => {
+                "name a column of numbers, times, dates or text; a `set` step brings a member of an object up as a column"
             }
             Self::OnlyRejects { .. } => {
                 "the declared schema or the `primary_key` is of another table; `preview` shows what comes"

@@ -30,7 +30,7 @@ pub(crate) struct RunFacts {
 #[derive(Debug, Clone)]
 pub(crate) enum ResourceResult {
     /// Published, or nothing to change.
-    Published(ResourceFacts),
+    Published(Box<ResourceFacts>),
     /// Failed; the table is as it was.
     Failed {
         /// What the operator has to do.

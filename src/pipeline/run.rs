@@ -160,7 +160,7 @@ impl Running<'_> {
                     let facts = facts_of(&ready);
                     states.insert(name.clone(), state_of(&facts, ready.cursors, lake.state(&name)));
                     tables.push(ready.staged);
-                    ResourceResult::Published(facts)
+                    ResourceResult::Published(Box::new(facts))
                 }
             };
             results.push((name, result));
@@ -276,6 +276,7 @@ impl Running<'_> {
             table: resource.table.clone(),
             primary_key: resource.primary_key.clone(),
             disposition,
+            merge: resource.merge.clone(),
             partition_by: resource.partition_by.clone(),
             sort_by: resource.sort_by.clone(),
             compression: self.plan.lake.compression,

@@ -86,6 +86,8 @@ fn counts(facts: &ResourceFacts) -> Value {
         "rows_updated": facts.rows.rows_updated,
         "rows_unchanged": facts.rows.rows_unchanged,
         "rows_deduplicated": facts.rows.rows_deduplicated,
+        "rows_deleted": facts.rows.rows_deleted,
+        "deletes_unmatched": facts.rows.deletes_unmatched,
         "records_filtered": facts.shaped.records_filtered,
         "records_added": facts.shaped.records_added,
         "values_discarded": facts.shaped.values_discarded,

@@ -135,9 +135,13 @@ fn published_lines(name: &str, table: &ResourceFacts) -> Vec<String> {
 fn became(table: &ResourceFacts) -> Vec<String> {
     let rows = table.rows;
     let mut parts = vec![format!("{} new", count(rows.rows_inserted))];
-    for (number, what) in
-        [(rows.rows_updated, "changed"), (rows.rows_unchanged, "unchanged"), (rows.rows_deduplicated, "repeated in this run")]
-    {
+    for (number, what) in [
+        (rows.rows_updated, "changed"),
+        (rows.rows_unchanged, "unchanged"),
+        (rows.rows_deleted, "deleted"),
+        (rows.deletes_unmatched, "not there to delete"),
+        (rows.rows_deduplicated, "repeated in this run"),
+    ] {
         if number > 0 {
             parts.push(format!("{} {what}", count(number)));
         }

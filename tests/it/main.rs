@@ -13,6 +13,7 @@ mod guide;
 mod import;
 mod incremental;
 mod pagination;
+mod one_row_a_key;
 mod parents;
 mod partitions;
 mod project;

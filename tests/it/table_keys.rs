@@ -12,14 +12,14 @@ use crate::support::table::{data_files, file_schema};
 const ENDPOINT: &str = "endpoint: {path: /things, data_selector: data, paginator: single_page}";
 
 /// An API whose answer can be changed between runs.
-struct Things {
+pub(crate) struct Things {
     _api: FakeApi,
     records: Arc<Mutex<Value>>,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Things {
-    fn new(records: Value, keys: &str) -> Self {
+    pub(crate) fn new(records: Value, keys: &str) -> Self {
         let records = Arc::new(Mutex::new(records));
         let served = Arc::clone(&records);
         let api = things(move |_| Reply::json(json!({"data": served.lock().unwrap().clone()}).to_string()));
@@ -28,7 +28,7 @@ impl Things {
     }
 
     /// The next run, with these records.
-    fn then(&self, records: Value) -> Ended {
+    pub(crate) fn then(&self, records: Value) -> Ended {
         *self.records.lock().unwrap() = records;
         self.sandbox.run()
     }

@@ -459,3 +459,14 @@ fn several_configs_are_told() {
     let named = "C = {'client': {'base_url': 'http://b.test'}, 'resources': ['x']}\n";
     assert!(imported(named).yaml.contains("http://b.test"), "a dict alone is enough");
 }
+
+#[test]
+fn hints_that_choose_among_the_records_of_a_key_are_carried_over() {
+    let hints = r#""write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
+            "columns": {"updated_at": {"dedup_sort": "desc"}, "is_deleted": {"hard_delete": True}},
+            "name": "wallets","#;
+    let plan = plan_of(&GUIDE.replace(r#""name": "wallets","#, hints), "x");
+    let merge = &plan.resources[1].merge;
+    assert_eq!(merge.dedup_sort.as_ref().map(|sort| (sort.column.as_str(), sort.greatest)), Some(("updated_at", true)));
+    assert_eq!(merge.hard_delete.as_deref(), Some("is_deleted"));
+}

@@ -43,6 +43,26 @@ pub(crate) enum DeclaredType {
     Json,
 }
 
+/// Which record of a key becomes its row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct MergePlan {
+    /// Among the records of a run; without it the last one.
+    pub(crate) dedup_sort: Option<DedupSort>,
+    /// The column in which a record that deletes its key's row is flagged.
+    pub(crate) hard_delete: Option<String>,
+    /// Rows of the table stay as they are.
+    pub(crate) insert_only: bool,
+}
+
+/// The column that tells which record of a key stays; the last one of those with the same value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DedupSort {
+    /// The column.
+    pub(crate) column: String,
+    /// The one with the greatest value, or else the one with the least.
+    pub(crate) greatest: bool,
+}
+
 /// What happens to data that a table's schema does not foresee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Contract {

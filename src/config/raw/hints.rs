@@ -81,12 +81,27 @@ pub(crate) struct ColumnHint {
     pub(crate) primary_key: Field<bool>,
     /// Whether it is part of the merge key.
     pub(crate) merge_key: Field<bool>,
+    /// Of several records of one key, the one with the greatest value stays (`desc`), or the one with the least (`asc`). One column.
+    pub(crate) dedup_sort: Field<DedupOrder>,
+    /// With `merge`, `true`: a record that is flagged here deletes its key's row. Flagged is `true` in a column of booleans, any value in
+    /// another. One column.
+    pub(crate) hard_delete: Field<bool>,
     /// dlt's key, accepted without effect, as in dlt's own files.
     pub(crate) unique: Field<bool>,
     /// Whether numbers and booleans may come as text (`"12.50"`). Default: false, such a record is a reject.
     pub(crate) accept_text: Field<bool>,
     /// Whether an empty text is null, for all types but `text` and `json`. Default: false.
     pub(crate) empty_as_null: Field<bool>,
+}
+
+/// Which record of a key stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DedupOrder {
+    /// The one with the least value.
+    Asc,
+    /// The one with the greatest value.
+    Desc,
 }
 
 /// dlt's types.

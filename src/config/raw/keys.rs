@@ -38,6 +38,7 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
         "ActionName" => "action",
         "ScopeName" => "scope",
         "DataType" => "data type",
+        "DedupOrder" => "order",
         "ContractMode" => "contract",
         _ => "value",
     }
@@ -92,6 +93,13 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
             what: key.to_owned(),
             why: "lists stay in their row as lists, so there are no child tables to hint at",
         }),
+        (
+            "DispositionMap",
+            "validity_column_names" | "active_record_timestamp" | "boundary_timestamp" | "row_version_column_name",
+        ) => Some(Problem::Refused {
+            what: key.to_owned(),
+            why: "it is of the strategy `scd2`, and a merged table has one row a key",
+        }),
         ("ColumnHint", _) => column_hint(key),
         ("ProcessingStep", "map" | "yield_map") => Some(Problem::PythonOnly {
             what: key.to_owned(),
@@ -133,14 +141,10 @@ pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
             instead: "write `ignore`, `skip`, `retry`, `fail`, `throttle` or `refresh_auth`",
         });
     }
-    let not_yet = match name {
-        "Strategy" => matches!(variant, "delete-insert" | "scd2" | "insert-only"),
-        _ => false,
-    };
-    if not_yet {
-        return Some(Problem::NotYet { what: variant.to_owned() });
-    }
     let why = match (name, variant) {
+        ("Strategy", "scd2") => {
+            "it keeps every version of a row, and a merged table has one row a key; `append` with an `incremental` cursor keeps them all"
+        }
         ("Nested", "flatten" | "tables") => "objects and lists stay in their row as structs and lists, which every reader opens",
         ("DataType", "wei") => {
             "no reader's integers have 78 digits; write `decimal` with `precision: 38` and `scale: 0`, or `text`"
@@ -157,9 +161,6 @@ fn column_hint(key: &str) -> Option<Problem> {
     let why = match key {
         "partition" => "write the column in `partition_by`",
         "cluster" | "sort" => "write the column in `sort_by`",
-        "hard_delete" | "dedup_sort" => {
-            "rows are deleted by no flag, and of several records with one key the last that came wins"
-        }
         "row_key" | "parent_key" | "root_key" | "variant" => {
             "it is of dlt's child tables and variant columns, which lakeward does not make"
         }

@@ -28,7 +28,7 @@ pub(crate) use auth::{
 pub(crate) use client::{Client, RateLimit, Retry, Timeout, Tls};
 pub(crate) use endpoint::{CsvTypes, Endpoint, FormatName, InvalidText, JsonRules, Method};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
-pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, FileFormat, TableFormat, Unread};
+pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, DedupOrder, FileFormat, TableFormat, Unread};
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
 pub(crate) use lake::{ByteSize, Compat, Lake, OptionValue, Publish};
 pub(crate) use paginator::{
@@ -37,7 +37,7 @@ pub(crate) use paginator::{
 };
 pub(crate) use resource::{
     Disposition, DispositionMap, Expect, Include, Nested, OnMissingParentField, OnReject, Partition, Resource, Sort, SortForm,
-    SortOrder, TransformName,
+    SortOrder, Strategy, TransformName,
 };
 pub(crate) use rules::{ActionName, GraphQl, PartialName, ResponseAction, ScopeName};
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};

@@ -124,14 +124,20 @@ pub(crate) struct DispositionMap {
     pub(crate) disposition: Field<Disposition>,
     /// How `merge` is done. Default: `upsert`.
     pub(crate) strategy: Field<Strategy>,
+    /// With `merge`, dlt's key, accepted without effect: whether no key comes twice is looked at all the same.
+    pub(crate) deduplicated: Field<bool>,
 }
 
 /// How `merge` is done.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Strategy {
     /// New rows are added, known ones replaced whole.
     Upsert,
+    /// dlt's default, the same as `upsert` where the key is the primary key.
+    DeleteInsert,
+    /// New rows are added, known ones stay as they are.
+    InsertOnly,
 }
 
 /// One level of partition folders.

@@ -1,15 +1,17 @@
 //! The keys of a resource that declare its table: its name, hints of its columns, keys, contract and nesting.
 
 use crate::config::raw::{self, ColumnHint, ContractMap, ContractMode, DataType, Either, Field, Nested, OneOrMany, Resource};
+use crate::config::resolve::merging::{self, Deciding};
 use crate::config::resolve::{Context, table};
 use crate::config::tree::NodeId;
-use crate::config::{ColumnPlan, Contract, ContractPlan, DeclaredType, WriteDisposition};
+use crate::config::{ColumnPlan, Contract, ContractPlan, DeclaredType, MergePlan, WriteDisposition};
 
 /// What the keys of this file come to.
 pub(crate) struct Hints {
     pub(crate) table: Option<String>,
     pub(crate) columns: Vec<ColumnPlan>,
     pub(crate) primary_key: Vec<String>,
+    pub(crate) merge: MergePlan,
     pub(crate) contract: ContractPlan,
     pub(crate) nesting_max: Option<usize>,
 }
@@ -24,14 +26,16 @@ pub(crate) fn hints(cx: Context<'_>, raw: &Resource, name: Option<&String>, disp
     let primary_key = key(cx, "primary_key", &raw.primary_key, &flagged.primary);
     let merge_key = key(cx, "merge_key", &raw.merge_key, &flagged.merge);
     check_merge_key(cx, raw, &primary_key, &merge_key, disposition);
-    Hints { table, columns, primary_key, contract: contract(cx, &raw.schema_contract), nesting_max: nesting(cx, raw) }
+    let merge = merging::plan(cx, raw, flagged.deciding, &primary_key, disposition);
+    Hints { table, columns, primary_key, merge, contract: contract(cx, &raw.schema_contract), nesting_max: nesting(cx, raw) }
 }
 
-/// Columns that are flagged as parts of a key, in the file's order.
+/// Columns that are flagged as parts of a key, in the file's order, and those that decide among records of one key.
 #[derive(Default)]
 struct Flagged {
     primary: Vec<(NodeId, String)>,
     merge: Vec<(NodeId, String)>,
+    deciding: Deciding,
 }
 
 fn columns(cx: Context<'_>, field: &Field<raw::Columns>) -> (Vec<ColumnPlan>, Flagged) {
@@ -65,6 +69,7 @@ fn columns(cx: Context<'_>, field: &Field<raw::Columns>) -> (Vec<ColumnPlan>, Fl
                 found.push((id, name.clone()));
             }
         }
+        flagged.deciding.note(cx, &name, hint);
         plans.push(column(cx, name, hint));
     }
     (plans, flagged)

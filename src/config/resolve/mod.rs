@@ -10,6 +10,7 @@ mod incremental;
 mod format;
 mod hints;
 mod lake;
+mod merging;
 mod paginator;
 mod parents;
 mod request;

@@ -6,7 +6,7 @@ use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, En
 use crate::config::resolve::client::Client;
 use crate::config::resolve::hints::Hints;
 use crate::config::resolve::template::Names;
-use crate::config::resolve::{Context, endpoint, hints, incremental, parents, steps, table};
+use crate::config::resolve::{Context, endpoint, hints, incremental, merging, parents, steps, table};
 use crate::config::tree::NodeId;
 use crate::config::{ContractPlan, Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
 
@@ -46,7 +46,8 @@ pub(crate) fn resolve(
     }
     let processing_steps = steps::steps(cx, &raw.processing_steps);
     let write_disposition = disposition(cx, &raw.write_disposition);
-    let Hints { table, columns, primary_key, contract, nesting_max } = hints::hints(cx, &raw, name.as_ref(), write_disposition);
+    let Hints { table, columns, primary_key, merge, contract, nesting_max } =
+        hints::hints(cx, &raw, name.as_ref(), write_disposition);
     let of = incremental::Of { primary_key: &primary_key, disposition: write_disposition, has_parent: !used.parents.is_empty() };
     let endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
     if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() && primary_key.is_empty() {
@@ -72,6 +73,7 @@ pub(crate) fn resolve(
         processing_steps,
         primary_key,
         write_disposition: write_disposition?,
+        merge,
         schema,
         partition_by,
         sort_by,
@@ -169,9 +171,7 @@ fn disposition(cx: Context<'_>, field: &Field<Either<Disposition, DispositionMap
         Field::Set(_, Either::Text(disposition)) => *disposition,
         Field::Set(id, Either::Map(map)) => {
             let disposition = *cx.required(&map.disposition, *id, "disposition", "how rows enter the table")?.1;
-            if let (Some(strategy), false) = (map.strategy.place(), matches!(disposition, Disposition::Merge)) {
-                cx.reader.conflict(strategy, "`strategy` goes with `disposition: merge` only");
-            }
+            merging::check_map(cx, map, disposition);
             disposition
         }
     };

@@ -81,10 +81,6 @@ fn keys_that_dlt_has_and_lakeward_does_not_yet_are_not_called_misspelt() {
             "2:41: `client.session`: `session` needs Python and has no place in a config file; see `client.timeout`, `client.retry` and `client.headers`",
         ],
     );
-    check(
-        &resource("write_disposition: {disposition: merge, strategy: scd2}\nprimary_key: id"),
-        &["7:55: `resources[0].write_disposition.strategy`: `scd2` is not supported yet"],
-    );
 }
 
 #[test]

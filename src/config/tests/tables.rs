@@ -19,14 +19,14 @@ fn columns_are_read_from_a_map_or_a_list() {
 fn hints_that_have_no_meaning_here_say_what_to_write() {
     check(
         &resource(
-            "columns:\n  a: {data_type: wei}\n  b: {data_type: time, partition: true}\n  c: {data_type: binary, hard_delete: true}\n  d: {data_type: timestamp, timezone: false, precision: 9}\n  e: {precision: 3, accept_text: true}\n  f: {data_type: strng}",
+            "columns:\n  a: {data_type: wei}\n  b: {data_type: time, partition: true}\n  c: {data_type: binary, root_key: true}\n  d: {data_type: timestamp, timezone: false, precision: 9}\n  e: {precision: 3, accept_text: true}\n  f: {data_type: strng}",
         ),
         &[
             "8:22: `resources[0].columns.a.data_type`: `wei` is refused: no reader's integers have 78 digits; write `decimal` with `precision: 38` and `scale: 0`, or `text`",
             "9:22: `resources[0].columns.b.data_type`: `time` is refused: a time of day has no type that all readers share; write `text`",
             "9:28: `resources[0].columns.b.partition`: `partition` is refused: write the column in `partition_by`",
             "10:22: `resources[0].columns.c.data_type`: `binary` is refused: JSON has no bytes; write `text`, which keeps what comes",
-            "10:30: `resources[0].columns.c.hard_delete`: `hard_delete` is refused: rows are deleted by no flag, and of several records with one key the last that came wins",
+            "10:30: `resources[0].columns.c.root_key`: `root_key` is refused: it is of dlt's child tables and variant columns, which lakeward does not make",
             "11:43: `resources[0].columns.d.timezone`: a time without a zone is no point in time; `cast` it with its `timezone`, or keep it as `text`",
             "11:61: `resources[0].columns.d.precision`: timestamps have microseconds, precision 6; keep finer ones as `text`",
             "12:22: `resources[0].columns.e.precision`: goes with a `data_type`",
@@ -108,5 +108,84 @@ fn json_text_for_what_is_nested_has_two_spellings() {
     check(
         &resource("nested: json\nmax_table_nesting: 1"),
         &["7:13: `resources[0].nested`: `nested: json` is `max_table_nesting: 0`, and another number is given"],
+    );
+}
+
+#[test]
+fn hints_choose_among_the_records_of_a_key() {
+    let merge = |text: &str| plan(&resource(text)).resources.remove(0).merge;
+    let hints = "columns: {t: {dedup_sort: desc}, gone: {hard_delete: true}, other: {hard_delete: false}}";
+    let expected = MergePlan {
+        dedup_sort: Some(DedupSort { column: "t".into(), greatest: true }),
+        hard_delete: Some("gone".into()),
+        insert_only: false,
+    };
+    assert_eq!(merge(&format!("{hints}\nprimary_key: id\nwrite_disposition: merge")), expected);
+    let list = "columns:\n- {name: t, dedup_sort: asc}\nprimary_key: id\nwrite_disposition: replace";
+    assert_eq!(merge(list).dedup_sort, Some(DedupSort { column: "t".into(), greatest: false }));
+    for (strategy, insert_only) in [("upsert", false), ("delete-insert", false), ("insert-only", true)] {
+        let text = format!("primary_key: id\nwrite_disposition: {{disposition: merge, strategy: {strategy}}}");
+        assert_eq!(merge(&text).insert_only, insert_only, "{strategy}");
+    }
+}
+
+#[test]
+fn hints_that_choose_nothing_are_refused_with_the_reason() {
+    let check = |text: &str, expected: &str| check(&resource(text), &[expected]);
+    check(
+        "columns: {t: {dedup_sort: desc}}\nwrite_disposition: replace",
+        "7:31: `resources[0].columns.t.dedup_sort`: it chooses among the records of one `primary_key`, and there is none; dlt passes over it then",
+    );
+    check(
+        "columns: {t: {dedup_sort: desc}}\nprimary_key: id",
+        "7:31: `resources[0].columns.t.dedup_sort`: `append` keeps every record, so none is chosen among those of one key; `merge` and `replace` choose",
+    );
+    check(
+        "columns: {t: {dedup_sort: desc}}\nprimary_key: id\nwrite_disposition: {disposition: merge, deduplicated: true}",
+        "7:31: `resources[0].columns.t.dedup_sort`: `deduplicated: true` says that no key comes twice, and this which of its records stays",
+    );
+    check(
+        "columns: {t: {dedup_sort: desc, data_type: json}}\nprimary_key: id\nwrite_disposition: merge",
+        "7:31: `resources[0].columns.t.dedup_sort`: JSON text has no order; name a column of numbers, times, dates or text",
+    );
+    check(
+        "columns: {t: {dedup_sort: desc}, u: {dedup_sort: asc}}\nprimary_key: id\nwrite_disposition: merge",
+        "7:54: `resources[0].columns.u.dedup_sort`: one column has it, and here are `t` and `u`",
+    );
+    check(
+        "columns: {t: {hard_delete: true}, u: {hard_delete: true}}\nprimary_key: id\nwrite_disposition: merge",
+        "7:56: `resources[0].columns.u.hard_delete`: one column has it, and here are `t` and `u`",
+    );
+    check(
+        "columns: {id: {hard_delete: true}}\nprimary_key: id\nwrite_disposition: merge",
+        "7:33: `resources[0].columns.id.hard_delete`: a column of the `primary_key` has a value in every record, so every record would delete",
+    );
+    for disposition in ["append", "replace"] {
+        check(
+            &format!("columns: {{gone: {{hard_delete: true}}}}\nwrite_disposition: {disposition}"),
+            "7:35: `resources[0].columns.gone.hard_delete`: rows are deleted by `merge` only, and dlt would load the flagged records as rows; leave them out with a `filter` in `processing_steps`",
+        );
+    }
+    check(
+        "columns: {t: {dedup_sort: latest}}\nprimary_key: id\nwrite_disposition: merge",
+        "7:31: `resources[0].columns.t.dedup_sort`: unknown order `latest`; expected one of `asc`, `desc`",
+    );
+}
+
+#[test]
+fn a_strategy_that_keeps_versions_is_refused_with_its_keys() {
+    check(
+        &resource("write_disposition: {disposition: merge, strategy: scd2, boundary_timestamp: 2026-11-22}\nprimary_key: id"),
+        &[
+            "7:55: `resources[0].write_disposition.strategy`: `scd2` is refused: it keeps every version of a row, and a merged table has one row a key; `append` with an `incremental` cursor keeps them all",
+            "7:61: `resources[0].write_disposition.boundary_timestamp`: `boundary_timestamp` is refused: it is of the strategy `scd2`, and a merged table has one row a key",
+        ],
+    );
+    check(
+        &resource("write_disposition: {disposition: append, strategy: upsert, deduplicated: true}"),
+        &[
+            "7:56: `resources[0].write_disposition.strategy`: `strategy` goes with `disposition: merge` only",
+            "7:78: `resources[0].write_disposition.deduplicated`: `deduplicated` goes with `disposition: merge` only",
+        ],
     );
 }

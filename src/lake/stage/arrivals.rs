@@ -14,7 +14,7 @@ use crate::merge::{RowSet, RowSets};
 /// Bytes of a run, in memory and on disk.
 const RUN_BYTES: usize = 8;
 /// Rows of an arrival unit: the key log numbers rows in 32 bits.
-const UNIT_ROWS: u64 = 1 << 31;
+pub(crate) const UNIT_ROWS: u64 = 1 << 31;
 
 /// The place of an arrival number in the key log.
 pub(crate) fn unit_and_row(arrival: u64) -> (u32, u32) {

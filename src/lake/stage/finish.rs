@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{OnSchemaChange, WriteDisposition};
 use crate::lake::parquet::{FinishedFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
-use crate::lake::stage::arrivals::{ArrivalLog, unit_and_row};
+use crate::lake::stage::arrivals::ArrivalLog;
 use crate::lake::stage::changes::Changes;
 use crate::lake::stage::files::{FileMaker, NewFile, in_parts};
 use crate::lake::stage::form::same_columns;
@@ -23,7 +23,8 @@ use crate::schema::TableSchema;
 /// What a stage has come to once all rows are in segments.
 pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     let merging = stage.is_merging();
-    let TableStage { settings, existing, files, mut partitioner, schema, lanes, keys, mut stats, bytes_in, .. } = stage;
+    let TableStage { settings, existing, files, mut partitioner, schema, lanes, keys, deletions, mut stats, bytes_in, .. } =
+        stage;
     let file_schema = Arc::new(partitioner.file_schema(&schema)?);
     let (segments, arrivals, encodings) = lanes.finish()?;
     let mut changes = Changes::new(existing);
@@ -37,7 +38,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
             encodings,
             row_bytes: usize::try_from(bytes_in / stats.rows_in).unwrap_or(usize::MAX),
         };
-        merge.run(segments, keys, &mut changes, &mut stats)?;
+        merge.run(segments, keys, deletions, &mut changes, &mut stats)?;
     } else {
         let mut dropped = vec![RowSet::default(); segments.len()];
         if settings.is_keyed() && stats.rows_in > 0 {
@@ -45,13 +46,16 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
                 Some(keys) => keys,
                 None => log_again(&settings, &segments, &schema, &partitioner, &arrivals)?,
             };
-            let outcome = log.finish(None)?;
-            stats.rows_deduplicated = outcome.superseded.count();
-            if stats.rows_deduplicated > 0 {
-                dropped = arrivals.locate(&outcome.superseded, segments.len())?;
+            let mut gone = log.finish(None)?.superseded;
+            stats.rows_deduplicated = gone.count();
+            // There is nothing yet that a flagged row could delete, or what there is goes all the same.
+            gone.add_all(&deletions);
+            stats.deletes_unmatched = gone.count() - stats.rows_deduplicated;
+            if gone.count() > 0 {
+                dropped = arrivals.locate(&gone, segments.len())?;
             }
         }
-        stats.rows_inserted = stats.rows_in - stats.rows_deduplicated;
+        stats.rows_inserted = stats.rows_in - stats.rows_deduplicated - stats.deletes_unmatched;
         let mut maker = FileMaker::new(&settings, &file_schema, encodings, "file");
         if settings.disposition == WriteDisposition::Replace {
             changes.delete_all();
@@ -106,38 +110,24 @@ fn log_again(
     partitioner: &Partitioner,
     arrivals: &ArrivalLog,
 ) -> Result<KeyLog, LakeError> {
-    let mut log = KeyLog::new(settings.spool.clone(), settings.budgets.key_bytes);
+    let mut log = settings.key_log();
     let file_schema = Arc::new(partitioner.file_schema(schema)?);
     for (number, segment) in segments.iter().enumerate() {
         let from = Adapted::new(segment.file.open()?, &segment.schema, &file_schema, &settings.table);
-        let mut hashes = keys::hashes_of(&from, segment, partitioner, &settings.primary_key)?;
-        if let Some(order) = &segment.order {
-            let mut arrived = vec![0; hashes.len()];
-            let mut physical = hashes.iter();
-            order.each(|row| {
-                if let (Some(place), Some(hash)) = (arrived.get_mut(row as usize), physical.next()) {
-                    *place = *hash;
-                }
-            })?;
-            hashes = arrived;
-        }
-        let mut rest = hashes.as_slice();
+        let mut arrived = Vec::new();
         let mut arrival = 0;
-        let mut logged = Ok(());
         arrivals.each(|of, rows| {
             if of as usize == number {
-                let (here, later) = rest.split_at(rest.len().min(rows as usize));
-                for (hash, arrival) in here.iter().zip(arrival..) {
-                    let (unit, row) = unit_and_row(arrival);
-                    if logged.is_ok() {
-                        logged = log.push(&[*hash], unit, row);
-                    }
-                }
-                rest = later;
+                arrived.extend(arrival..arrival + u64::from(rows));
             }
             arrival += u64::from(rows);
         })?;
-        logged?;
+        if let Some(order) = &segment.order {
+            let mut physical = Vec::with_capacity(arrived.len());
+            order.each(|row| physical.extend(arrived.get(row as usize)))?;
+            arrived = physical;
+        }
+        keys::log_segment(&from, segment, partitioner, settings, &arrived, &mut log)?;
     }
     Ok(log)
 }

@@ -11,10 +11,11 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
 use crate::lake::stage::adapt::Adapted;
-use crate::lake::stage::arrivals::unit_and_row;
+use crate::lake::stage::arrivals::{UNIT_ROWS, unit_and_row, unit_room};
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::incoming::Incoming;
 use crate::lake::stage::segment::Segment;
+use crate::lake::stage::settings::StageSettings;
 use crate::lake::{LakeError, Partitioner};
 use crate::merge::{KeyLog, hash_keys};
 use crate::schema::TableSchema;
@@ -62,16 +63,21 @@ impl KeyFilter {
 }
 
 impl RunKeys {
-    /// Reads the run's keys, and logs them in `log` when given.
+    /// Reads the run's keys, and logs them in `log` when given, with the values that decide among rows of one.
     ///
     /// # Errors
     /// [`LakeError`].
     pub(crate) fn read(
         incoming: &Incoming,
         schema: &Arc<TableSchema>,
-        key: &[String],
+        settings: &StageSettings,
         mut log: Option<&mut KeyLog>,
     ) -> Result<Self, LakeError> {
+        let key = settings.primary_key.as_slice();
+        let rank: Vec<String> = settings.rank_column().map(str::to_owned).into_iter().collect();
+        if let Some(log) = log.as_deref_mut() {
+            log_ranks(incoming, schema, &rank, log)?;
+        }
         let mut filter = KeyFilter::new(incoming.rows());
         let mut hashes = Vec::new();
         let mut ranges: Option<Vec<Option<(DataType, OwnedRow, OwnedRow)>>> = None;
@@ -167,25 +173,67 @@ impl RunKeys {
     }
 }
 
-/// The hashes of a segment's keys in their final types, in the file's order.
+/// Logs the values that decide among the run's rows of one key.
+fn log_ranks(incoming: &Incoming, schema: &Arc<TableSchema>, rank: &[String], log: &mut KeyLog) -> Result<(), LakeError> {
+    let columns = places(schema, rank);
+    let mut arrival = 0;
+    for segment in (0..incoming.segments.len()).filter(|_| !columns.is_empty()) {
+        let adapted = incoming.open(segment, schema)?;
+        for batch in adapted.rows(adapted.row_groups(), &columns, None)? {
+            let batch = batch?;
+            let (mut done, rows) = (0, batch.num_rows());
+            while done < rows {
+                let (unit, row) = unit_and_row(arrival);
+                let count = (rows - done).min(unit_room(arrival));
+                log.push_ranks(&batch.column(0).slice(done, count), unit, row)?;
+                done += count;
+                arrival += count as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Logs the keys of a segment in their final types, with the values that decide among rows of one. `arrivals` are the numbers of arrival of
+/// its rows, in the file's order.
 ///
 /// # Errors
 /// [`LakeError`].
-pub(crate) fn hashes_of(
+pub(crate) fn log_segment(
     from: &Adapted,
     segment: &Segment,
     partitioner: &Partitioner,
-    key: &[String],
-) -> Result<Vec<u128>, LakeError> {
+    settings: &StageSettings,
+    arrivals: &[u64],
+    log: &mut KeyLog,
+) -> Result<(), LakeError> {
     let partition = partitioner.values(segment.partition);
-    let columns = places(from.target(), key);
-    let (mut all, mut hashes) = (Vec::new(), Vec::new());
+    let key = settings.primary_key.as_slice();
+    let rank: Vec<String> = settings.rank_column().map(str::to_owned).into_iter().collect();
+    let mut columns = places(from.target(), key);
+    columns.extend(places(from.target(), &rank));
+    columns.sort_unstable();
+    columns.dedup();
+    let mut hashes = Vec::new();
+    let mut rest = arrivals;
     let spellings = segment.spellings.load()?;
     for batch in from.spelled_rows(from.row_groups(), &columns, None, spellings.cursor())? {
-        hash_keys(&key_arrays(&batch?, &partition, key, partitioner)?, &mut hashes)?;
-        all.extend_from_slice(&hashes);
+        let batch = batch?;
+        hash_keys(&key_arrays(&batch, &partition, key, partitioner)?, &mut hashes)?;
+        let ranks = key_arrays(&batch, &partition, &rank, partitioner)?;
+        let (here, later) = rest.split_at(rest.len().min(hashes.len()));
+        let mut first = 0;
+        for stretch in here.chunk_by(|one, next| one + 1 == *next && next % UNIT_ROWS != 0) {
+            let (unit, row) = unit_and_row(stretch[0]);
+            log.push(&hashes[first..first + stretch.len()], unit, row)?;
+            if let Some(ranks) = ranks.first() {
+                log.push_ranks(&ranks.slice(first, stretch.len()), unit, row)?;
+            }
+            first += stretch.len();
+        }
+        rest = later;
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Where the key's columns are in a schema; those that only folder names hold are left out.
@@ -200,8 +248,8 @@ fn key_arrays(
     key: &[String],
     partitioner: &Partitioner,
 ) -> Result<Vec<ArrayRef>, LakeError> {
-    if batch.num_columns() == key.len() {
-        return Ok(batch.columns().to_vec());
+    if let Some(all) = key.iter().map(|name| batch.column_by_name(name).cloned()).collect() {
+        return Ok(all);
     }
     let restored = partitioner.restore(partition, batch.num_rows(), batch.schema_ref())?;
     let found = |name: &String| {

@@ -1,6 +1,6 @@
 //! The run's rows meet the table's: what is new, what changed, what moved.
 //!
-//! In: the run in segments, its key log, the live files. Out: new contents for live files, new files, files that go. A row stays
+//! In: the run in segments, its key log, which rows delete, the live files. Out: new contents for live files, new files, files that go. A row stays
 //! where it lives; one whose partition changed leaves its file and enters the other partition in the same commit.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,7 +22,7 @@ use crate::lake::stage::route::{append, route};
 use crate::lake::stage::segment::{Segment, SegmentSpellings};
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, StageStats};
-use crate::merge::{KeyLog, Outcome, RowSet};
+use crate::merge::{KeyLog, Outcome, RowSet, RowSets};
 use crate::schema::TableSchema;
 
 /// Incoming rows below which a live file tells more about a column's values than they do.
@@ -35,6 +35,26 @@ struct Inserts {
     added: BTreeMap<usize, Vec<Segment>>,
     /// To new files.
     new: Vec<Segment>,
+}
+
+/// What becomes of the run's rows, segment by segment.
+struct Fates {
+    /// Another row of the run has the key.
+    superseded: Vec<RowSet>,
+    /// The key is live.
+    matched: Vec<RowSet>,
+    /// The row deletes, and is not superseded.
+    deleting: Vec<RowSet>,
+    /// The key is live in another partition than the row's, which becomes its row.
+    moved: Vec<RowSet>,
+}
+
+impl Fates {
+    /// Whether the row enters a partition.
+    fn enters(&self, segment: usize, row: u32) -> bool {
+        let known = self.matched[segment].contains(row) && !self.moved[segment].contains(row);
+        !known && !self.superseded[segment].contains(row) && !self.deleting[segment].contains(row)
+    }
 }
 
 /// A merge while it is done.
@@ -51,7 +71,7 @@ pub(crate) struct Merge<'a> {
 }
 
 impl Merge<'_> {
-    /// Merges `segments`, whose keys `keys` has unless they changed their type, into the table.
+    /// Merges `segments`, whose keys `keys` has unless they changed their type, into the table. `deletions` are the arrivals that delete.
     ///
     /// # Errors
     /// [`LakeError`].
@@ -59,6 +79,7 @@ impl Merge<'_> {
         mut self,
         segments: Vec<Segment>,
         keys: Option<KeyLog>,
+        mut deletions: RowSets,
         changes: &mut Changes,
         stats: &mut StageStats,
     ) -> Result<(), LakeError> {
@@ -72,18 +93,33 @@ impl Merge<'_> {
             self.encodings = ColumnEncodings::of(&source).or(&self.encodings);
         }
         let outcome = self.match_keys(&incoming, &live, &written, keys)?;
-        let superseded = incoming.by_segment(&outcome.superseded);
-        let matched = incoming.by_segment(&outcome.matched);
+        deletions.remove_all(&outcome.superseded);
+        let mut fates = Fates {
+            superseded: incoming.by_segment(&outcome.superseded),
+            matched: incoming.by_segment(&outcome.matched),
+            deleting: incoming.by_segment(&deletions),
+            moved: vec![RowSet::default(); incoming.segments.len()],
+        };
+        let insert_only = self.settings.merge.insert_only;
+        if !insert_only {
+            fates.moved = self.moved_rows(&incoming, &outcome, &fates, &live)?;
+        }
+        let deleted = fates.deleting.iter().zip(&fates.matched).map(|(rows, matched)| rows.count_common(matched)).sum();
         stats.rows_deduplicated = outcome.superseded.count();
-        stats.rows_inserted = stats.rows_in - stats.rows_deduplicated - outcome.matched.count();
-        let moved = self.moved_rows(&incoming, &outcome, &matched, &live)?;
-        stats.rows_updated = moved.iter().map(RowSet::count).sum();
-        let inserts = self.insert(&incoming, &superseded, &matched, &moved)?;
+        stats.deletes_unmatched = deletions.count() - deleted;
+        stats.rows_inserted = stats.rows_in - stats.rows_deduplicated - outcome.matched.count() - stats.deletes_unmatched;
+        stats.rows_updated = fates.moved.iter().map(RowSet::count).sum();
+        let inserts = self.insert(&incoming, &fates)?;
         let mut maker = FileMaker::new(self.settings, self.file_schema, self.encodings.clone(), "file");
         let Inserts { added, new } = self.place_inserts(inserts, &live)?;
-        let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &moved, &live, &written, added, changes)?;
+        let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &fates, &live, &written, added, changes)?;
         stats.rows_updated += counts.updated;
-        stats.rows_unchanged = counts.unchanged;
+        if insert_only {
+            stats.rows_unchanged = outcome.matched.count();
+        } else {
+            stats.rows_deleted = deleted;
+            stats.rows_unchanged = counts.unchanged;
+        }
         let none = vec![RowSet::default(); new.len()];
         for file in settle(&mut maker, self.settings, new, &none)? {
             changes.add(&self.settings.table, self.partitioner, file);
@@ -121,16 +157,15 @@ impl Merge<'_> {
         written: &TableSchema,
         keys: Option<KeyLog>,
     ) -> Result<Outcome, LakeError> {
-        let new_log = || KeyLog::new(self.settings.spool.clone(), self.settings.budgets.key_bytes);
         let key = &self.settings.primary_key;
-        let mut anew = if keys.is_none() { Some(new_log()) } else { None };
-        let run = RunKeys::read(incoming, self.schema, key, anew.as_mut())?;
-        let mut live_log = new_log();
+        let mut anew = if keys.is_none() { Some(self.settings.key_log()) } else { None };
+        let run = RunKeys::read(incoming, self.schema, self.settings, anew.as_mut())?;
+        let mut live_log = KeyLog::new(self.settings.spool.clone(), self.settings.budgets.key_bytes);
         for (unit, file) in (0..).zip(live) {
             let adapted = self.open(file, written)?;
             run.log_live(&adapted, &file.partition, unit, key, self.partitioner, &mut live_log)?;
         }
-        let log = keys.or(anew).unwrap_or_else(new_log);
+        let log = keys.or(anew).unwrap_or_else(|| self.settings.key_log());
         Ok(log.finish(Some(live_log))?)
     }
 
@@ -139,12 +174,12 @@ impl Merge<'_> {
         Ok(Adapted::new(source, written, self.file_schema, &self.settings.table))
     }
 
-    /// Matched rows whose partition is another than that of the live row.
+    /// Matched rows whose partition is another than that of the live row, and that do not delete it.
     fn moved_rows(
         &mut self,
         incoming: &Incoming,
         outcome: &Outcome,
-        matched: &[RowSet],
+        fates: &Fates,
         live: &[DataFile],
     ) -> Result<Vec<RowSet>, LakeError> {
         let mut moved = vec![RowSet::default(); incoming.segments.len()];
@@ -156,7 +191,12 @@ impl Merge<'_> {
         let names: Vec<&String> = self.settings.partition_by.iter().map(|field| &field.column).collect();
         let columns: Vec<usize> =
             (0..self.schema.columns.len()).filter(|place| names.contains(&&self.schema.columns[*place].name)).collect();
-        for (segment, matched) in matched.iter().enumerate().filter(|(_, matched)| !matched.is_empty()) {
+        for (segment, matched) in fates.matched.iter().enumerate() {
+            let mut matched = matched.clone();
+            matched.remove_all(&fates.deleting[segment]);
+            if matched.is_empty() {
+                continue;
+            }
             let mut home_of = vec![None; incoming.segments[segment].file.rows() as usize];
             for (unit, home) in (0..).zip(&homes) {
                 for found in outcome.matches.of_live_unit(unit)? {
@@ -185,21 +225,12 @@ impl Merge<'_> {
     }
 
     /// Writes rows that are new, and those that move, to segments of their partitions.
-    fn insert(
-        &mut self,
-        incoming: &Incoming,
-        superseded: &[RowSet],
-        matched: &[RowSet],
-        moved: &[RowSet],
-    ) -> Result<Vec<Segment>, LakeError> {
+    fn insert(&mut self, incoming: &Incoming, fates: &Fates) -> Result<Vec<Segment>, LakeError> {
         let mut lanes = Lanes::new(self.settings, self.settings.style(), "new").without_order();
         lanes.set_encodings(self.encodings.clone());
         for segment in 0..incoming.segments.len() {
             let total = incoming.segments[segment].file.rows() as u32;
-            let inserted = |row: &u32| {
-                !superseded[segment].contains(*row) && (!matched[segment].contains(*row) || moved[segment].contains(*row))
-            };
-            let mut rows = (0..total).filter(inserted).map(|row| row as usize).peekable();
+            let mut rows = (0..total).filter(|row| fates.enters(segment, *row)).map(|row| row as usize).peekable();
             if rows.peek().is_none() {
                 continue;
             }
@@ -265,7 +296,7 @@ impl Merge<'_> {
         maker: &mut FileMaker,
         incoming: &Incoming,
         outcome: &Outcome,
-        moved: &[RowSet],
+        fates: &Fates,
         live: &[DataFile],
         written: &TableSchema,
         mut added: BTreeMap<usize, Vec<Segment>>,
@@ -279,7 +310,7 @@ impl Merge<'_> {
         for (number, file) in live.iter().enumerate() {
             // Rows for files to come are announced as far as the budget goes, so that one reading of the run serves them all.
             while next < live.len() && (next <= number || gather.has_room()) {
-                announced.push_back(announce(&mut gather, incoming, outcome, moved, next as u32)?);
+                announced.push_back(self.announce(&mut gather, incoming, outcome, fates, next as u32)?);
                 next += 1;
             }
             let (matched, removed) = announced.pop_front().unwrap_or_default();
@@ -300,26 +331,31 @@ impl Merge<'_> {
         }
         Ok(counts)
     }
-}
 
-/// Tells the gather of a live file's matched rows; which they are, and which rows leave the file.
-fn announce(
-    gather: &mut Gather<'_>,
-    incoming: &Incoming,
-    outcome: &Outcome,
-    moved: &[RowSet],
-    unit: u32,
-) -> Result<(Vec<u32>, RowSet), LakeError> {
-    let mut removed = outcome.duplicate_live.of_unit(unit).clone();
-    let mut matched = Vec::new();
-    for found in outcome.matches.of_live_unit(unit)? {
-        let place: Place = incoming.place(found.run_unit, found.run_row);
-        if moved[place.segment as usize].contains(place.row) {
-            removed.insert(found.live_row);
-        } else {
-            matched.push(found.live_row);
-            gather.announce(place);
+    /// Tells the gather of a live file's matched rows; which they are, and which rows leave the file.
+    fn announce(
+        &self,
+        gather: &mut Gather<'_>,
+        incoming: &Incoming,
+        outcome: &Outcome,
+        fates: &Fates,
+        unit: u32,
+    ) -> Result<(Vec<u32>, RowSet), LakeError> {
+        let mut removed = outcome.duplicate_live.of_unit(unit).clone();
+        let mut matched = Vec::new();
+        if self.settings.merge.insert_only {
+            return Ok((matched, removed));
         }
+        for found in outcome.matches.of_live_unit(unit)? {
+            let place: Place = incoming.place(found.run_unit, found.run_row);
+            let leaves = |rows: &[RowSet]| rows[place.segment as usize].contains(place.row);
+            if leaves(&fates.moved) || leaves(&fates.deleting) {
+                removed.insert(found.live_row);
+            } else {
+                matched.push(found.live_row);
+                gather.announce(place);
+            }
+        }
+        Ok((matched, removed))
     }
-    Ok((matched, removed))
 }

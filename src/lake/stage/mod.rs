@@ -4,7 +4,7 @@
 //! Out: a [`StagedTable`]. Rows are encoded as they arrive, under the schema known so far; what turns out to be narrower than
 //! the final schema, or superseded by a later row of its key, is repaired at the end, and only that.
 //!
-//! Invariants: `rows_in == inserted + updated + unchanged + deduplicated`; a key is in the table once; all files have one
+//! Invariants: every row is counted once, as [`StageStats`] says; a key is in the table once; all files have one
 //! schema; the same input over the same table gives the same names and bytes; memory is bounded by [`StageBudgets`] (plus
 //! bits and footers); nothing outside the spool is written. Not here: publishing, the store.
 
@@ -42,10 +42,8 @@ use crate::lake::parquet::ColumnEncodings;
 use crate::lake::stage::arrivals::{unit_and_row, unit_room};
 use crate::lake::stage::lanes::Lanes;
 use crate::lake::{LakeError, LiveFiles, Partitioner, StageStats, StagedTable, TableState};
-use crate::merge::{KeyLog, hash_keys, hashes_survive};
-#[cfg(test)]
-use crate::schema::ColumnType;
-use crate::schema::TableSchema;
+use crate::merge::{KeyLog, RowSets, deleting_rows, hash_keys, hashes_survive, ranks_survive};
+use crate::schema::{ColumnType, TableSchema};
 
 /// One table while its rows arrive.
 pub(crate) struct TableStage {
@@ -63,6 +61,8 @@ pub(crate) struct TableStage {
     sampled: bool,
     lanes: Lanes,
     keys: Option<KeyLog>,
+    /// Rows that are flagged as deletions, by their number of arrival.
+    deletions: RowSets,
     stats: StageStats,
     bytes_in: u64,
 }
@@ -75,13 +75,13 @@ impl TableStage {
     /// replaces it; [`LakeError::Disk`] when the spool cannot be made.
     pub(crate) fn new(settings: StageSettings, existing: TableState, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
         check_same_table(&settings, &existing)?;
-        let spool = settings.spool.clone();
-        std::fs::create_dir_all(&spool).map_err(|source| LakeError::Disk { action: "create", path: spool.clone(), source })?;
+        let spool = &settings.spool;
+        std::fs::create_dir_all(spool).map_err(|source| LakeError::Disk { action: "create", path: spool.clone(), source })?;
         let settings = Arc::new(settings);
         // Only what this run declares binds it.
         let schema = Arc::new(existing.schema.as_facts());
         let partitioner = Partitioner::new(&settings.partition_by, &schema)?;
-        let keys = settings.is_keyed().then(|| KeyLog::new(spool, settings.budgets.key_bytes));
+        let keys = settings.is_keyed().then(|| settings.key_log());
         let mut style = settings.style();
         if merges_onto(&settings, &existing) {
             style.sort_by.clear();
@@ -100,6 +100,7 @@ impl TableStage {
             sampled: false,
             lanes,
             keys,
+            deletions: RowSets::default(),
             stats: StageStats::default(),
             bytes_in: 0,
         };
@@ -142,7 +143,8 @@ impl TableStage {
     /// Brings the schema so far to one at least as wide.
     fn widen_to(&mut self, schema: TableSchema) -> Result<(), LakeError> {
         let file_schema = self.partitioner.file_schema(&schema)?;
-        if !self.settings.primary_key.iter().all(|name| key_survives(name, &self.schema, &schema)) {
+        let survives = |name: &String| key_survives(name, &self.schema, &schema);
+        if !self.settings.primary_key.iter().all(survives) || !rank_survives(self.settings.rank_column(), &self.schema, &schema) {
             // Logged anew at the end, from the final values.
             self.keys = None;
         }
@@ -183,6 +185,7 @@ impl TableStage {
             let sample = ColumnEncodings::sample(rows.iter().map(|rows| &rows.batch));
             self.lanes.set_encodings(sample);
         }
+        self.note_deletions(&rows);
         self.log_keys(&rows)?;
         self.lanes.begin_chunk()?;
         if self.is_merging() || self.settings.partition_by.is_empty() {
@@ -199,16 +202,33 @@ impl TableStage {
         let mut arrival = self.lanes.arrivals.rows();
         for rows in rows {
             hash_keys(&key_columns(&self.settings.primary_key, &rows.batch), &mut hashes)?;
-            let mut rest = hashes.as_slice();
-            while !rest.is_empty() {
+            let ranks = self.settings.rank_column().map(|name| named_column(name, &rows.batch));
+            let mut done = 0;
+            while done < hashes.len() {
                 let (unit, row) = unit_and_row(arrival);
-                let (now, later) = rest.split_at(rest.len().min(unit_room(arrival)));
-                keys.push(now, unit, row)?;
-                arrival += now.len() as u64;
-                rest = later;
+                let count = (hashes.len() - done).min(unit_room(arrival));
+                keys.push(&hashes[done..done + count], unit, row)?;
+                if let Some(ranks) = &ranks {
+                    keys.push_ranks(&ranks.slice(done, count), unit, row)?;
+                }
+                arrival += count as u64;
+                done += count;
             }
         }
         Ok(())
+    }
+
+    /// Notes which of the rows that are about to be appended are flagged as deletions.
+    fn note_deletions(&mut self, rows: &[TypedBatch]) {
+        let Some(name) = &self.settings.merge.hard_delete else { return };
+        let mut first = self.lanes.arrivals.rows();
+        for rows in rows {
+            for row in deleting_rows(&named_column(name, &rows.batch)).set_indices() {
+                let (unit, row) = unit_and_row(first + row as u64);
+                self.deletions.insert(unit, row);
+            }
+            first += rows.batch.num_rows() as u64;
+        }
     }
 }
 
@@ -225,10 +245,23 @@ fn key_survives(name: &str, from: &TableSchema, to: &TableSchema) -> bool {
     }
 }
 
-/// The key's columns; one that the batch lacks is null.
+/// Whether the values that decide among rows of one key stay right under a wider schema.
+fn rank_survives(name: Option<&str>, from: &TableSchema, to: &TableSchema) -> bool {
+    let type_in = |schema: &TableSchema| {
+        let column = name.and_then(|name| schema.column(name));
+        column.map_or(ColumnType::Unknown, |column| column.column_type.clone())
+    };
+    name.is_none() || ranks_survive(&type_in(from), &type_in(to))
+}
+
+/// The key's columns.
 fn key_columns(key: &[String], batch: &RecordBatch) -> Vec<ArrayRef> {
-    let missing = || new_null_array(&DataType::Null, batch.num_rows());
-    key.iter().map(|name| batch.column_by_name(name).cloned().unwrap_or_else(missing)).collect()
+    key.iter().map(|name| named_column(name, batch)).collect()
+}
+
+/// A column; one that the batch lacks is null.
+fn named_column(name: &str, batch: &RecordBatch) -> ArrayRef {
+    batch.column_by_name(name).cloned().unwrap_or_else(|| new_null_array(&DataType::Null, batch.num_rows()))
 }
 
 /// Refuses a table whose key or partitions are others than the settings'; a replaced table has neither yet.

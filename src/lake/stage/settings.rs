@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Compression, OnSchemaChange, PartitionField, SortField, WriteDisposition};
+use crate::config::{Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
 use crate::lake::parquet::{FileLimits, FileStyle};
+use crate::lake::stage::arrivals::UNIT_ROWS;
+use crate::merge::KeyLog;
 
 /// How a table is staged.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub(crate) struct StageSettings {
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.
     pub(crate) disposition: WriteDisposition,
+    /// Which record of a key becomes its row.
+    pub(crate) merge: MergePlan,
     /// Partition folders, outermost first.
     pub(crate) partition_by: Vec<PartitionField>,
     /// Row order within a row group; empty means arrival.
@@ -38,6 +42,20 @@ impl StageSettings {
         !self.primary_key.is_empty() && matches!(self.disposition, WriteDisposition::Merge | WriteDisposition::Replace)
     }
 
+    /// An empty log of the run's keys, in which the record that the config wants wins.
+    pub(crate) fn key_log(&self) -> KeyLog {
+        let log = KeyLog::new(self.spool.clone(), self.budgets.key_bytes);
+        match &self.merge.dedup_sort {
+            Some(sort) => log.ranked(UNIT_ROWS, sort.greatest),
+            None => log,
+        }
+    }
+
+    /// The column that decides among the run's rows of one key.
+    pub(crate) fn rank_column(&self) -> Option<&str> {
+        self.merge.dedup_sort.as_ref().map(|sort| sort.column.as_str())
+    }
+
     /// What the table's files have in common.
     pub(crate) fn style(&self) -> FileStyle {
         FileStyle {
@@ -51,7 +69,7 @@ impl StageSettings {
 }
 
 /// Bounds of a stage. Peak memory of a table is about `chunk_bytes` twice, `open_bytes`, one row group's metadata a file and
-/// `key_bytes`; while merging onto live files `gather_bytes` and one batch more.
+/// `key_bytes` (with `dedup_sort` twice); while merging onto live files `gather_bytes` and one batch more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StageBudgets {
     /// Rows of a row group: a multiple of DuckDB's 122,880, so that the encoders of usual rows hold some 20 MB.

@@ -1,6 +1,7 @@
 //! The stage against a model: what a publisher would make of its changes, read back with the Parquet reader.
 
 mod evolution;
+mod records;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use arrow::array::{Float64Array, Int64Array, StringArray};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Compression, OnSchemaChange, SortField, Transform};
+use crate::config::{Compression, MergePlan, OnSchemaChange, SortField, Transform};
 use crate::decode::{Originals, Spelling};
 use crate::lake::{DataFile, FileChange, LiveFile};
 use crate::schema::Column;
@@ -44,6 +45,7 @@ impl Lake {
             table: "t".into(),
             primary_key: vec!["id".into()],
             disposition,
+            merge: MergePlan::default(),
             partition_by: vec![],
             sort_by: vec![],
             compression: Compression::Zstd(1),
@@ -66,11 +68,9 @@ impl Lake {
 
     fn publish(&mut self, staged: StagedTable) -> StageStats {
         let stats = staged.stats;
-        assert_eq!(
-            stats.rows_in,
-            stats.rows_inserted + stats.rows_updated + stats.rows_unchanged + stats.rows_deduplicated,
-            "{stats:?}"
-        );
+        let StageStats { rows_in, rows_inserted, rows_updated, rows_unchanged, rows_deduplicated, .. } = stats;
+        let counted = rows_inserted + rows_updated + rows_unchanged + rows_deduplicated;
+        assert_eq!(rows_in, counted + stats.rows_deleted + stats.deletes_unmatched, "{stats:?}");
         for change in &staged.changes {
             match change {
                 FileChange::Put { file, spooled, replaces } => {

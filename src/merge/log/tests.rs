@@ -146,3 +146,75 @@ fn a_full_disk_is_an_error_with_the_file() {
     assert!(error.to_string().starts_with("cannot create spill file `/nonexistent/lakeward/keys-"), "{error}");
     assert!(matches!(log.push(&[1], 0, u32::MAX), Err(MergeError::UnitRows { unit: 0 })));
 }
+
+/// A row of the run: its key, and the value that decides.
+type Ranked = (u8, Option<i8>);
+
+/// Of each key the place of the row with the greatest or least value, the last one of equal ones; null loses.
+fn ranked_winners(run: &[Vec<Ranked>], greatest: bool) -> BTreeMap<u8, (u32, u32)> {
+    let mut best: BTreeMap<u8, (Option<i16>, (u32, u32))> = BTreeMap::new();
+    for (unit, rows) in (0..).zip(run) {
+        for (row, (key, value)) in (0..).zip(rows) {
+            let value = value.map(|value| if greatest { i16::from(value) } else { -i16::from(value) });
+            let found = (value, (unit, row));
+            let slot = best.entry(*key).or_insert(found);
+            *slot = found.max(*slot);
+        }
+    }
+    best.into_iter().map(|(key, (_, place))| (key, place)).collect()
+}
+
+fn ranked_log(run: &[Vec<Ranked>], folder: &std::path::Path, budget_bytes: usize, (greatest, as_text): (bool, bool)) -> KeyLog {
+    let unit_rows = run.iter().map(Vec::len).max().unwrap_or_default() as u64;
+    let mut log = KeyLog::new(folder.to_path_buf(), budget_bytes).ranked(unit_rows, greatest);
+    for (unit, rows) in (0..).zip(run) {
+        let hashes: Vec<u128> = rows.iter().map(|(key, _)| hash_of(*key, 0)).collect();
+        log.push(&hashes, unit, 0).unwrap();
+        let values = rows.iter().map(|(_, value)| *value);
+        let column: ArrayRef = if as_text {
+            // A spelling whose bytes are in the order of the numbers.
+            let texts = values.map(|value| value.map(|value| format!("{:03}", i16::from(value) + 200)));
+            std::sync::Arc::new(texts.collect::<arrow::array::StringArray>())
+        } else {
+            std::sync::Arc::new(values.map(|value| value.map(i64::from)).collect::<arrow::array::Int64Array>())
+        };
+        log.push_ranks(&column, unit, 0).unwrap();
+    }
+    log
+}
+
+proptest! {
+    #[test]
+    fn the_greatest_or_least_value_of_a_key_wins_whatever_the_budget(
+        run in proptest::collection::vec(proptest::collection::vec((any::<u8>(), proptest::option::of(-3..4_i8)), 0..120), 0..5),
+        live in units(),
+        budget_bytes in prop_oneof![Just(0_usize), 24..4_000_usize, Just(1 << 20)],
+        greatest: bool,
+        as_text: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let run_log = ranked_log(&run, folder.path(), budget_bytes, (greatest, as_text));
+        let hashes: Units = live.iter().map(|keys| keys.iter().map(|key| hash_of(*key, 0)).collect()).collect();
+        let outcome = run_log.finish(Some(log_of(&hashes, folder.path(), budget_bytes, 7))).unwrap();
+        let winners = ranked_winners(&run, greatest);
+        for (unit, rows) in (0..).zip(&run) {
+            for (row, (key, _)) in (0..).zip(rows) {
+                prop_assert_eq!(outcome.superseded.contains(unit, row), winners[key] != (unit, row));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for (unit, keys) in (0..).zip(&live) {
+            let expected: Vec<Match> = (0..)
+                .zip(keys)
+                .filter(|(_, key)| seen.insert(hash_of(**key, 0)))
+                .filter_map(|(live_row, key)| {
+                    let (run_unit, run_row) = *winners.iter().find(|(own, _)| hash_of(**own, 0) == hash_of(*key, 0))?.1;
+                    Some(Match { live_row, run_unit, run_row })
+                })
+                .collect();
+            prop_assert_eq!(outcome.matches.of_live_unit(unit).unwrap(), expected);
+        }
+        drop(outcome);
+        prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -332,6 +332,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         selected: true,
         primary_key: Vec::new(),
         write_disposition: WriteDisposition::Append,
+        merge: crate::config::MergePlan::default(),
         schema: None,
         partition_by: Vec::new(),
         sort_by: Vec::new(),
