@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Clock;
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::decode::MARKS_MAX;
-use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
+use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StageStats, StagedTable, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
@@ -25,6 +25,10 @@ use crate::source::{End, Source};
 
 /// Marks of one cursor from which on a person is told; dlt warns from as many on.
 const MARKS_WARNING: u64 = 200;
+/// Rows from which on repeated keys are told, where they are more than one in [`REPEATS_PART`].
+const REPEATS_MIN: u64 = 100;
+/// See [`REPEATS_MIN`].
+const REPEATS_PART: u64 = 10;
 
 /// What the command line adds to the plan.
 #[derive(Debug, Clone, Default)]
@@ -266,6 +270,7 @@ impl Running<'_> {
             .await
             .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
         check_rows(resource, before, &staged)?;
+        self.tell_of_repeats(resource, &staged.stats);
         let slices = (!resource.parents.is_empty()).then_some(slices);
         Ok(Some(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors }))
     }
@@ -321,6 +326,20 @@ impl Running<'_> {
         }
     }
 
+    /// Repeated keys are normal where pages overlap; many of them are the sign of a key that is not the whole one.
+    fn tell_of_repeats(&self, resource: &ResourcePlan, stats: &StageStats) {
+        if repeats_too_often(stats) {
+            let text = format!(
+                "{} of {} rows have the `primary_key` ({}) of another row of this run, and one row a key stays; is it the whole key, and are no pages \
+                 read twice?",
+                stats.rows_deduplicated,
+                stats.rows_in,
+                resource.primary_key.join(", ")
+            );
+            (self.events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
+        }
+    }
+
     /// Nothing is passed over without being told.
     fn tell_of_slices(&self, resource: &ResourcePlan, slices: &SliceFacts) {
         let name: Arc<str> = Arc::from(resource.name.as_str());
@@ -336,6 +355,11 @@ impl Running<'_> {
             (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
         }
     }
+}
+
+/// Whether so many rows share their key with another one that the key is probably not the whole key.
+fn repeats_too_often(stats: &StageStats) -> bool {
+    stats.rows_deduplicated >= REPEATS_MIN && stats.rows_deduplicated > stats.rows_in / REPEATS_PART
 }
 
 /// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew.

@@ -248,3 +248,19 @@ fn insert_only_adds_new_keys_and_leaves_known_rows_as_they_are() {
     assert!(checked.stdout.contains("things: merge (insert-only) by id, partitioned by city"), "{checked}");
     leave_for_readers("insert_only", &things.sandbox.lake().join("things"), 3, &[("id", 6)]);
 }
+
+#[test]
+fn e_70_many_repeats_of_keys_are_told_as_the_sign_of_a_key_that_is_not_the_whole_one() {
+    let records = |rows: i64, keys: i64| json!((0..rows).map(|row| json!({"id": row % keys, "v": row})).collect::<Vec<_>>());
+    let warned = |rows: i64, keys: i64| {
+        let ended = Things::new(records(rows, keys), MERGE).sandbox.run_ok();
+        let told = format!(
+            "{} of {rows} rows have the `primary_key` (id) of another row of this run, and one row a key stays; is it the whole key",
+            rows - keys
+        );
+        ended.stderr.contains(&told)
+    };
+    assert!(warned(900, 800), "100 of 900");
+    assert!(!warned(1000, 900), "100 of 1000 are a tenth, and not more");
+    assert!(!warned(150, 51), "99 are too few to tell");
+}
