@@ -1,6 +1,6 @@
 //! `auth` types with a token, and `client.tls`: what they mean and what is refused.
 
-use super::{client, load_text, plan};
+use super::{client, config, load_text, plan};
 use crate::base::Secret;
 use crate::config::*;
 
@@ -27,6 +27,21 @@ fn token(keys: &str) -> TokenPlan {
         Some(AuthPlan::Token(plan)) => *plan,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_endpoints_auth_wins_over_the_clients_and_null_leaves_it() {
+    let of = |endpoint: &str| {
+        let text = config("auth: {token: of-the-client}", endpoint, "", "", "");
+        let auth = plan(&text).resources.remove(0).endpoint.auth;
+        auth.map(|auth| match auth {
+            AuthPlan::Bearer { token, .. } => token.expose().to_owned(),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(of("auth: {token: of-the-endpoint}").as_deref(), Some("of-the-endpoint"));
+    assert_eq!(of("auth: null"), None, "the client's");
+    assert_eq!(of(""), None, "the client's");
 }
 
 #[test]

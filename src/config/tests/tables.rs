@@ -61,7 +61,8 @@ fn formats_other_than_parquet_are_refused() {
             "8:19: `resources[0].table_format`: lakeward writes folders of Parquet files and no `iceberg` tables; leave the key out",
         ],
     );
-    assert!(load_text(&resource("file_format: parquet\ntable_format: hive\nreferences: [{referenced_table: x}]")).is_ok());
+    let no_effect = "file_format: parquet\ntable_format: hive\nreferences: [{referenced_table: x}]\ncolumns: {a: {unique: true}}";
+    assert!(load_text(&resource(no_effect)).is_ok());
     check(
         &resource("nested: tables\nnested_hints: {}\nparent_table_name: x"),
         &[
