@@ -219,7 +219,7 @@ fn lone_chain(resource: &ResourcePlan, parents: Vec<ParentRecord>, now: DateTime
     let slice = Arc::new(slices.into_iter().next().unwrap_or(of));
     let bound = resource.endpoint.request.bind(&|binding| slice.value(binding));
     let request = bound.map_err(|source| RunError::Request { resource: resource.name.clone(), of: String::new(), source })?;
-    Ok(Chain { request, slice, ahead: 1 })
+    Ok(Chain::new(request, slice, 1))
 }
 
 /// The first page of a resource, where its records were found if the config does not say, and how the pages ended that the source

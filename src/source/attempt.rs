@@ -14,7 +14,7 @@ use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
 use crate::source::answer::{Ruled, is_throttle};
 use crate::source::auth::Bearing;
-use crate::source::body::{BodyFault, Received, receive, receive_start, unexpected};
+use crate::source::body::{BodyFault, RATIO_MAX, Received, receive, receive_start};
 use crate::source::certificate::{certificate_fault, is_unknown_name};
 use crate::source::client::{Call, Client};
 use crate::source::error::Place;
@@ -66,7 +66,7 @@ pub(super) enum Failure {
     /// The body is damaged.
     Gzip(io::Error),
     /// A page for people.
-    NotJson { found: &'static str, server: String, preview: String },
+    Instead { found: &'static str, expected: &'static str, server: String, preview: String },
     /// Nothing.
     Empty { status: u16 },
 }
@@ -90,7 +90,7 @@ impl Client {
             self.note(call, response.headers(), trusted);
             if !is_redirect(response.status()) {
                 let withheld = template.credentials.are_given() && !trusted;
-                return self.look_at(response, call, &place, url, withheld).await;
+                return self.look_at(response, call, &place, url, (withheld, bearing)).await;
             }
             let to = location(&response, &url).ok_or_else(|| {
                 Failure::Final(Box::new(SourceError::BadLink { place: place(), what: "its redirect".to_owned() }))
@@ -142,22 +142,32 @@ impl Client {
         call: &Call,
         place: &(impl Fn() -> Place + Sync),
         url: Url,
-        withheld: bool,
+        (withheld, bearing): (bool, &Bearing),
     ) -> Result<Answer, Failure> {
         let (status, template) = (response.status().as_u16(), &call.template);
         let (rules, redactor) = (&template.rules, &*template.redactor);
         let renewable = !withheld && template.credentials.can_be_renewed();
+        let is_expired = |body: &[u8]| !withheld && template.credentials.is_sign_of_expiry(status, body);
+        // A token may only be old: it is renewed before the rules are asked, and they before it is an error.
+        let comes_first = !template.credentials.is_refusal_final(bearing);
+        let expired = |headers, body: &[u8]| {
+            let preview = redactor.preview(&body[..body.len().min(REASON_BYTES_MAX)]);
+            Err(Failure::Expired { status, headers, preview })
+        };
         if !response.status().is_success() {
             let looked_at = rules.look_at_body(status, response.headers());
             let start = receive_start(&mut response, if looked_at { RULED_BYTES_MAX } else { REASON_BYTES_MAX }).await;
             let headers = std::mem::take(response.headers_mut());
-            if !withheld && template.credentials.is_sign_of_expiry(status, &start) {
-                let preview = redactor.preview(&start[..start.len().min(REASON_BYTES_MAX)]);
-                return Err(Failure::Expired { status, headers, preview });
+            let is_expired = is_expired(&start);
+            if is_expired && comes_first {
+                return expired(headers, &start);
             }
             if let Some(rule) = rules.find(status, &headers, &start) {
                 return Ruled { place: place(), url, status, headers, body: &start, redactor, key: template.key, renewable }
                     .obey(rule);
+            }
+            if is_expired {
+                return expired(headers, &start);
             }
             let start = &start[..start.len().min(REASON_BYTES_MAX)];
             let (preview, is_throttle) = (redactor.preview(start), is_throttle(status, &headers, start));
@@ -167,20 +177,25 @@ impl Client {
         let headers = std::mem::take(response.headers_mut());
         let is_ruled = template.graphql.is_some() || rules.look_at_body(status, &headers);
         let Received { body, spooled } = if is_ruled { in_memory(received, place)? } else { received };
-        if !withheld && template.credentials.is_sign_of_expiry(status, &body) {
-            let preview = redactor.preview(&body[..body.len().min(REASON_BYTES_MAX)]);
-            return Err(Failure::Expired { status, headers, preview });
+        let is_expired = is_expired(&body);
+        if is_expired && comes_first {
+            return expired(headers, &body);
         }
         if let Some(rule) = rules.find(status, &headers, &body) {
             return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable }
                 .obey(rule);
         }
-        if spooled.is_none() && body.trim_ascii().is_empty() {
+        if is_expired {
+            return expired(headers, &body);
+        }
+        let expected = template.expected.told_by(&headers);
+        if spooled.is_none() && body.trim_ascii().is_empty() && !expected.may_be_empty() {
             return Err(Failure::Empty { status });
         }
-        if let Some(found) = unexpected(&headers, &body, template.expected) {
+        if let Some(found) = expected.instead(&headers, &body) {
             let start = &body[..body.len().min(REASON_BYTES_MAX)];
-            return Err(Failure::NotJson { found, server: server(&headers), preview: redactor.preview(start) });
+            let (expected, server, preview) = (expected.name(), server(&headers), redactor.preview(start));
+            return Err(Failure::Instead { found, expected, server, preview });
         }
         let ruled = Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable };
         if let Some(partial) = template.graphql {
@@ -197,6 +212,7 @@ impl Client {
             BodyFault::Gzip(source) => return Failure::Gzip(source),
             BodyFault::Encoding(encoding) => SourceError::UnknownEncoding { place: place(), encoding },
             BodyFault::TooLarge => SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max },
+            BodyFault::Bomb { packed_bytes } => SourceError::Bomb { place: place(), packed_bytes, ratio_max: RATIO_MAX },
             BodyFault::Spool(source) => SourceError::Spool { place: place(), source },
         }))
     }
@@ -222,7 +238,7 @@ impl Failure {
             Self::Status { status, .. } | Self::Again { status, .. } | Self::Expired { status, .. } | Self::Empty { status } => {
                 Some(*status)
             }
-            Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Gzip(_) | Self::NotJson { .. } => None,
+            Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Gzip(_) | Self::Instead { .. } => None,
         }
     }
 
@@ -247,7 +263,7 @@ impl Failure {
                 format!("page {}: the answer broke off after {received_bytes} bytes", place.page)
             }
             Self::Gzip(_) => format!("page {}: the body is damaged gzip", place.page),
-            Self::NotJson { found, .. } => format!("page {}: answered with {found} instead of JSON", place.page),
+            Self::Instead { found, expected, .. } => format!("page {}: answered with {found} instead of {expected}", place.page),
             Self::Empty { .. } => format!("page {}: answered with an empty body", place.page),
         }
     }
@@ -274,7 +290,9 @@ impl Failure {
             }
             Self::Lost { received_bytes, source } => SourceError::Truncated { place, received_bytes, attempts, source },
             Self::Gzip(source) => SourceError::BadGzip { place, attempts, source },
-            Self::NotJson { found, server, preview } => SourceError::NotJson { place, found, server, preview },
+            Self::Instead { found, expected, server, preview } => {
+                SourceError::Instead { place, found, expected, server, preview }
+            }
             Self::Empty { status } => SourceError::EmptyBody { place, status },
         }
     }

@@ -1,8 +1,8 @@
-//! Bodies: received whole, decompressed, checked to be text that may be JSON.
+//! Bodies: received whole and decompressed.
 //!
 //! In: a response. Out: bytes without a byte order mark, at most `body_bytes_max` of them: in memory up to `body_in_memory_max`, in a
 //! temporary file without a name beyond. A body that ends early, fails its checksum or is larger is an error; nothing of it is used.
-//! Whether it is JSON is for the decoder to find.
+//! Whether it is what was asked for is a matter of [`crate::source::expected`], and of the decoder.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use crate::source::client::Bounds;
 use crate::source::spooled::SpooledBody;
@@ -24,6 +24,9 @@ const SLICE: u64 = 1 << 20;
 const HEAD_BYTES: usize = 64 << 10;
 /// gzip inside gzip is undone this often: servers that compress a stored `.gz` again exist.
 const LAYERS_MAX: u32 = 2;
+/// Bytes that a packed one becomes at most, past [`Bounds::bomb_bytes_min`]: the most repetitive records stay below, and what is made to
+/// fill disks comes near deflate's 1032.
+pub(super) const RATIO_MAX: u64 = 500;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -38,6 +41,8 @@ pub(super) enum BodyFault {
     Encoding(String),
     /// Larger than allowed.
     TooLarge,
+    /// Unpacked, so many bytes are more than records become.
+    Bomb { packed_bytes: u64 },
     /// There is no room for it on this machine, or it cannot be read back.
     Spool(io::Error),
 }
@@ -204,6 +209,11 @@ async fn collect(response: &mut reqwest::Response, bounds: &Bounds) -> Result<St
 /// Undoes gzip of one or more members, all checksums verified.
 async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
     // The last four bytes are the size of the last member; deflate packs at most 1:1032.
+    let packed_bytes = match &packed {
+        Stored::Memory(packed) => packed.len() as u64,
+        Stored::File(_, bytes) => *bytes,
+    };
+    let bomb_bytes_min = bounds.bomb_bytes_min.max(packed_bytes.saturating_mul(RATIO_MAX));
     let (packed, capacity): (Box<dyn BufRead + Send>, u64) = match packed {
         Stored::Memory(packed) => {
             let told = packed.last_chunk::<4>().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
@@ -221,6 +231,9 @@ async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
     loop {
         let read = (&mut decoder).take(SLICE).read_to_end(&mut sink.pending).map_err(BodyFault::Gzip)?;
         sink.settle().await?;
+        if sink.bytes() > bomb_bytes_min {
+            return Err(BodyFault::Bomb { packed_bytes });
+        }
         if (read as u64) < SLICE {
             return sink.end().await;
         }
@@ -236,32 +249,4 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
 
 fn looks_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
-}
-
-/// What a body is expected to be. What else it may be is added here, with what cannot be it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expected {
-    /// One JSON value; an empty body is none.
-    Json,
-}
-
-/// What stands in the place of what is expected, if that is plain from the first byte or the headers.
-pub(super) fn unexpected(headers: &HeaderMap, body: &[u8], expected: Expected) -> Option<&'static str> {
-    match expected {
-        Expected::Json => not_json(headers, body),
-    }
-}
-
-fn not_json(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
-    let kind = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-    let is_html = kind.is_some_and(|kind| kind.starts_with("text/html"));
-    match body.trim_ascii_start().first() {
-        Some(b'<') if is_html || body.trim_ascii_start().get(..5).is_some_and(|tag| !tag.eq_ignore_ascii_case(b"<?xml")) => {
-            Some("HTML")
-        }
-        Some(b'<') => Some("XML"),
-        Some(b'{' | b'[') => None,
-        _ if is_html => Some("HTML"),
-        _ => None,
-    }
 }

@@ -33,11 +33,19 @@ pub(super) struct Bounds {
     pub(super) body_whole_max: u64,
     /// Pages requested of a resource, which then ends as if its maximum were reached.
     pub(super) pages_max: u64,
+    /// Bytes of an unpacked body past which its ratio to the packed one counts.
+    pub(super) bomb_bytes_min: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { body_bytes_max: 16 << 30, body_in_memory_max: 64 << 20, body_whole_max: 1 << 30, pages_max: u64::MAX }
+        Self {
+            body_bytes_max: 16 << 30,
+            body_in_memory_max: 64 << 20,
+            body_whole_max: 1 << 30,
+            bomb_bytes_min: 1 << 30,
+            pages_max: u64::MAX,
+        }
     }
 }
 
@@ -267,7 +275,7 @@ impl Client {
             }
             Failure::NoAnswer { source, .. } if is_lasting(source) => Some(Patience::Once),
             Failure::NoAnswer { .. } | Failure::Lost { .. } | Failure::Gzip(_) => Some(Patience::Plan),
-            Failure::NotJson { .. } => Some(Patience::Once),
+            Failure::Instead { .. } => Some(Patience::Once),
             Failure::Empty { status } => (*status != 204).then_some(Patience::Once),
         }
     }

@@ -244,13 +244,15 @@ pub(crate) enum SourceError {
         /// `Content-Encoding`.
         encoding: String,
     },
-    /// A page of HTML or XML where JSON was expected.
-    #[error("{place}: answered with {found} instead of JSON{}{}", from(.server), said(.preview))]
-    NotJson {
+    /// A page of HTML or XML where records were expected.
+    #[error("{place}: answered with {found} instead of {expected}{}{}", from(.server), said(.preview))]
+    Instead {
         /// Where.
         place: Place,
         /// What came.
         found: &'static str,
+        /// What was expected.
+        expected: &'static str,
         /// `Server` and `Via`, as far as they came.
         server: String,
         /// What the server said, shortened and redacted.
@@ -271,6 +273,16 @@ pub(crate) enum SourceError {
         place: Place,
         /// The limit, decompressed.
         limit_bytes: u64,
+    },
+    /// A body that is packed to fill disks.
+    #[error("{place}: the body's {packed_bytes} bytes unpack to more than {ratio_max} times as many, which records never do")]
+    Bomb {
+        /// Where.
+        place: Place,
+        /// As it came.
+        packed_bytes: u64,
+        /// The limit.
+        ratio_max: u64,
     },
     /// A body past what rules can look into.
     #[error(
@@ -489,9 +501,10 @@ impl SourceError {
             | Self::Refused { .. }
             | Self::BadGzip { .. }
             | Self::UnknownEncoding { .. }
-            | Self::NotJson { .. }
+            | Self::Instead { .. }
             | Self::EmptyBody { .. }
             | Self::BodyTooLarge { .. }
+            | Self::Bomb { .. }
             | Self::BodyTooLargeForRules { .. }
             | Self::RedirectRefused { .. }
             | Self::LinkRefused { .. }
@@ -511,59 +524,6 @@ impl SourceError {
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Setup { .. } | Self::Abandoned { .. } => ErrorKind::Internal,
         }
-    }
-
-    /// Whether the first page of a chain says that what it was requested for is gone, or a rule of the config skips it.
-    #[must_use]
-    pub(crate) fn is_gone(&self) -> bool {
-        match self {
-            Self::Refused { place, status: 404 | 410, .. } | Self::ParentSkipped { place, .. } => place.page == 1,
-            _ => false,
-        }
-    }
-
-    /// What the operator can do, where that is not plain from the message.
-    #[must_use]
-    pub(crate) fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Credentials { withheld: true, .. } => return None,
-            Self::Credentials { key: Some(key), .. } => {
-                return Some(format!(
-                    "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired"
-                ));
-            }
-            Self::Token { fault, .. } => return fault.hint(),
-            Self::TokenRefused { .. } => {
-                "the token is fresh, so it is a right that is missing: look at the scopes, and at what the client may read"
-            }
-            Self::LoginPage { key: Some(key), .. } => {
-                return Some(format!("the API does not accept what it was sent: look at `{key}` and where its value comes from"));
-            }
-            Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
-            Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
-            Self::Refused { place, status: 400 | 404 | 410 | 422, .. } if place.page > 1 => {
-                "earlier pages were answered: a cursor may have expired, or the API goes only so far; with `endpoint.incremental` and `step`, each window of time is read by pages of its own"
-            }
-            Self::Refused { status: 404 | 410, .. } => "look at `client.base_url` and `endpoint.path`, which make this URL",
-            Self::Refused { status: 400 | 405 | 422, .. } => {
-                "look at `endpoint.method`, `endpoint.params` and the paginator's parameter names"
-            }
-            Self::NotJson { .. } => {
-                "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`"
-            }
-            Self::NoAnswer { lasting: true, .. } => "look at `client.base_url`: waiting does not mend this",
-            Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",
-            Self::Spool { .. } => "make room there, or set `TMPDIR` to a folder that has some",
-            Self::WaitTooLong { .. } => {
-                "run again then: nothing of this resource's run is published, and a rerun reads it from where the last published run left it; or raise `client.retry.max_wait`"
-            }
-            Self::ParentSkipped { .. } => {
-                "`scope: parent` is about the first page of a resource that is requested for a parent's records; elsewhere, write `scope: resource`"
-            }
-            Self::GraphQl { partial: true, .. } => "`endpoint.graphql: {partial: allow}` keeps the data beside the errors",
-            _ => return None,
-        };
-        Some(hint.to_owned())
     }
 }
 

@@ -5,6 +5,7 @@
 //! repeated cursor, link or page is an error, never a loop and never a quiet end.
 //! Not here: what is in a record. Whoever decodes a page answers with its [`PageFacts`], which decide about the next.
 
+mod advice;
 mod answer;
 mod attempt;
 mod auth;
@@ -14,6 +15,7 @@ mod client;
 mod drift;
 mod error;
 mod event;
+mod expected;
 mod fetch;
 mod http;
 mod link;

@@ -10,7 +10,7 @@ use crate::config::{AuthPlan, ClientPlan, Method, PartialData, Request, RequestD
 use crate::source::SourceError;
 use crate::source::answer::Rules;
 use crate::source::auth::{Bearing, Credentials, Tokens, header_name, hidden, remove_parameters};
-use crate::source::body::Expected;
+use crate::source::expected::Expected;
 use crate::source::paginate::{Place as Where, Position};
 use crate::source::preview::Redactor;
 use crate::source::reach::Reach;
@@ -79,7 +79,7 @@ impl Template {
             method: endpoint.method,
             rules: Rules::new(client, endpoint),
             graphql: endpoint.graphql,
-            expected: Expected::Json,
+            expected: Expected::of(&endpoint.response_format.kind),
             client_headers: headers(&client.headers)?,
             endpoint_headers: headers(&request.headers)?,
             url: request.url,

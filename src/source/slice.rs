@@ -65,3 +65,10 @@ pub(crate) struct Chain {
     /// Requests under way at most, of pages whose places can be guessed.
     pub(crate) ahead: usize,
 }
+
+impl Chain {
+    /// A chain for `slice`.
+    pub(crate) fn new(request: Request, slice: Arc<Slice>, ahead: usize) -> Self {
+        Self { request, slice, ahead }
+    }
+}

@@ -41,6 +41,38 @@ fn e_44_what_holds_no_records_fails_with_what_to_write() {
 }
 
 #[test]
+fn e_41_an_empty_body_of_ndjson_or_csv_is_a_page_without_records() {
+    for (format, kind, rows) in [
+        ("csv", "text/csv", "id\n1\n2\n"),
+        ("ndjson", "application/x-ndjson", "{\"id\":1}\n{\"id\":2}\n"),
+        ("auto", "text/csv", "id\n1\n2\n"),
+    ] {
+        let paged = format!(
+            "write_disposition: append\nendpoint:\n  path: /things\n  paginator: {{type: page_number, total_path: null}}\n  response_format: {format}\n"
+        );
+        let api = things(move |request| {
+            let body = if request.number("page", 0) == 0 { rows } else { "" };
+            Reply::status(200).header("content-type", kind).body(body)
+        });
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &paged));
+        let ended = sandbox.run();
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 2), "{ended}");
+        assert_eq!(ended.table("things")["end_reason"], "empty_page", "{ended}");
+    }
+    let (_, ended) = run("response_format: csv", "", "text/csv", "");
+    assert_eq!((ended.code(), &ended.table("things")["records"]), (Some(0), &json!(0)), "{ended}");
+    let (_, ended) = run("response_format: auto", "", "application/json", "");
+    ended.failed_with(3, &["answered 200 with an empty body instead of JSON"]);
+}
+
+#[test]
+fn e_41_csv_may_begin_with_an_angle_bracket_and_is_no_page_for_people() {
+    check("response_format: csv", "text/csv", "<id>,name\n<1>,a\n", &[json!({"<id>": "<1>", "name": "a"})]);
+    let (_, ended) = run("response_format: csv", "", "text/csv", "<!doctype html><p>Sign in</p>");
+    ended.failed_with(3, &["answered with HTML instead of CSV", "<!doctype html>"]);
+}
+
+#[test]
 fn e_45_records_come_from_maps_and_from_any_json_path() {
     let map = r#"{"rates":{"EUR":{"rate":1.5},"USD":{"rate":2.5}}}"#;
     check(

@@ -180,7 +180,7 @@ impl TokenSource {
                 passing(format!("the answer broke off after {received_bytes} bytes"), Patience::Plan)
             }
             BodyFault::Gzip(_) => passing("the answer is damaged gzip".to_owned(), Patience::Plan),
-            BodyFault::Encoding(_) | BodyFault::TooLarge | BodyFault::Spool(_) => {
+            BodyFault::Encoding(_) | BodyFault::TooLarge | BodyFault::Bomb { .. } | BodyFault::Spool(_) => {
                 let what = "its answer is too large, or encoded in a way that was not asked for".to_owned();
                 Trouble::Final(TokenFault::Answer { url: self.url(), what })
             }

@@ -37,12 +37,15 @@ pub(super) struct Credentials {
     token: Option<Arc<TokenSource>>,
 }
 
+/// Tokens of others that one request is tried again with, after the one that was obtained for it was replaced.
+const RENEWALS_MAX: u32 = 3;
+
 /// What one request is sent with, attempt by attempt, besides what never changes.
 #[derive(Default)]
 pub(super) struct Bearing {
     token: Option<Arc<Token>>,
-    /// Whether the token was renewed because the API refused it.
-    is_renewed: bool,
+    /// How often another token was taken because the API refused the one before it.
+    renewals: u32,
 }
 
 impl Credentials {
@@ -102,15 +105,23 @@ impl Credentials {
     /// Takes the token out of use that the API refused with these `headers`, so that the next attempt has another.
     ///
     /// # Errors
-    /// The token's age, when it had been renewed for this very request.
+    /// The token's age, when another one would change nothing.
     pub(super) fn renew(&self, bearing: &mut Bearing, headers: &HeaderMap, now: Instant) -> Result<(), Duration> {
+        let is_final = self.is_refusal_final(bearing);
         let (Some(source), Some(token)) = (&self.token, bearing.token.take()) else { return Err(Duration::ZERO) };
-        if bearing.is_renewed {
+        if is_final {
             return Err(token.age(now));
         }
-        bearing.is_renewed = true;
+        bearing.renewals += 1;
         source.reject(&token, headers);
         Ok(())
+    }
+
+    /// Whether a refusal of the token in `bearing` is about the request and not about its age: it was renewed for this very request. Where
+    /// somebody else has renewed it since, which ends the older one at some APIs, the newer one is tried too.
+    pub(super) fn is_refusal_final(&self, bearing: &Bearing) -> bool {
+        let (Some(source), Some(token)) = (&self.token, &bearing.token) else { return true };
+        bearing.renewals >= RENEWALS_MAX || bearing.renewals > 0 && source.is_newest(token)
     }
 
     /// Whether an answer to a request with these credentials tells that its token has expired.

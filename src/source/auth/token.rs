@@ -166,6 +166,11 @@ impl TokenSource {
         }
     }
 
+    /// Whether no token was obtained after this one.
+    pub(super) fn is_newest(&self, token: &Token) -> bool {
+        token.number + 1 == self.count.load(Ordering::Relaxed)
+    }
+
     /// Seconds that the server's clock is ahead by its `Date`; `None` when it tells none, or about the same time.
     pub(super) fn skew(&self, headers: &HeaderMap) -> Option<i64> {
         let skew = (answer::server_time(headers)? - self.means.clock.now()).num_seconds();

@@ -1,5 +1,7 @@
 //! Bodies that are cut, damaged, packed, empty or no JSON.
 
+use std::io::Write;
+
 use super::fake_api::{FakeApi, Reply, gzip, ids};
 use super::harness::*;
 use crate::base::ErrorKind;
@@ -85,6 +87,30 @@ async fn e_26_a_bomb_does_not_go_off() {
     check_error(page().body(vec![b' '; 100_000]), ErrorKind::Data, 1, "the body is larger than 65536 bytes").await;
     let unannounced = page().body(vec![b' '; 100_000]).without_length();
     check_error(unannounced, ErrorKind::Data, 1, "the body is larger than 65536 bytes").await;
+}
+
+#[tokio::test]
+async fn e_26_a_body_packed_beyond_what_records_can_be_is_refused_before_it_fills_the_disk() {
+    let pack = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let bomb = pack(&vec![b' '; 4 << 20]);
+    let records = pack(ids(0..100_000).as_bytes());
+    let read = async |body: Vec<u8>, bomb_bytes_min: u64| {
+        let api = FakeApi::start().on("/orders", move |_| Reply::json(body.clone()));
+        let case = Case::new(&api, PaginatorPlan::SinglePage).with(|case| case.bounds.bomb_bytes_min = bomb_bytes_min);
+        (case.read().await, api.requests().len())
+    };
+    let bytes = bomb.len();
+    let (outcome, requests) = read(bomb, 1 << 20).await;
+    let expected = format!("the body's {bytes} bytes unpack to more than 500 times as many, which records never do");
+    assert!(outcome.error().ends_with(&expected), "{}", outcome.error());
+    assert_eq!((outcome.result.unwrap_err().kind(), requests), (ErrorKind::Data, 1));
+    // What is small may be packed as tightly as it likes, and records are not packed so tightly.
+    assert!(!read(pack(&vec![b' '; 1 << 19]), 1 << 20).await.0.error().contains("unpack"));
+    assert_eq!(read(records, 1 << 10).await.0.ids.len(), 100_000);
 }
 
 #[tokio::test]

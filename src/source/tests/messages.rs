@@ -92,12 +92,15 @@ fn errors_of_bodies_tell_what_came() {
     let error = SourceError::UnknownEncoding { place: place.clone(), encoding: "br".to_owned() };
     check(&error, Data, "@: the body is encoded as `br`, but only gzip was asked for");
     let server = "server `x`".to_owned();
-    let error = SourceError::NotJson { place: place.clone(), found: "HTML", server, preview: "<html>".to_owned() };
+    let (found, expected) = ("HTML", "JSON");
+    let error = SourceError::Instead { place: place.clone(), found, expected, server, preview: "<html>".to_owned() };
     check(&error, Data, "@: answered with HTML instead of JSON (from server `x`), saying `<html>`");
     let error = SourceError::EmptyBody { place: place.clone(), status: 204 };
     check(&error, Data, "@: answered 204 with an empty body instead of JSON");
     let error = SourceError::BodyTooLarge { place: place.clone(), limit_bytes: 10 };
     check(&error, Data, "@: the body is larger than 10 bytes; ask for fewer records a page");
+    let error = SourceError::Bomb { place: place.clone(), packed_bytes: 10, ratio_max: 500 };
+    check(&error, Data, "@: the body's 10 bytes unpack to more than 500 times as many, which records never do");
     let error = SourceError::BodyTooLargeForRules { place: place.clone(), bytes: 11, limit_bytes: 10 };
     let message = "@: the body has 11 bytes; rules that look into bodies, and `endpoint.graphql`, can with at most 10: ask for fewer records a page, or do without";
     check(&error, Data, message);

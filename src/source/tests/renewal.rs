@@ -11,7 +11,7 @@ use super::fake_api::{FakeApi, Reply, Request, ids};
 use super::harness::*;
 use crate::base::ErrorKind;
 use crate::config::*;
-use crate::source::{Chain, Source, wanted_paths};
+use crate::source::{Chain, Source, SourceError, wanted_paths};
 
 /// The number of the token in a request, 0 without one.
 fn number(request: &Request) -> u64 {
@@ -48,7 +48,7 @@ async fn e_35_one_token_serves_all_requests_of_all_resources_with_the_same_auth(
     other.endpoint.auth.clone_from(&client.auth);
     let source = Source::bounded(&client, Arc::new(clock), Default::default(), Arc::new(|_| ()), bounds).unwrap();
     let wanted = wanted_paths(&resource.endpoint.paginator, &resource.expect);
-    let chain = Chain { request, slice: Arc::default(), ahead: 4 };
+    let chain = Chain::new(request, Arc::default(), 4);
     let (first, to_first) = mpsc::channel(2);
     let (second, to_second) = mpsc::channel(2);
     let (one, ids, two, same) = tokio::join!(
@@ -102,6 +102,94 @@ async fn e_35_a_second_401_ends_with_the_age_of_the_token_and_the_reason() {
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert!(error.hint().is_some());
     assert_eq!(auth.requests().len(), 2);
+}
+
+/// A rule that skips the parent's record on this status.
+fn skip(status: u16) -> Rule {
+    let when = Conditions { statuses: vec![StatusMatch::Exact(status)], ..Conditions::default() };
+    Rule { when, action: RuleAction::Skip(Scope::Parent), key: "endpoint.response_actions[0]".to_owned() }
+}
+
+#[tokio::test]
+async fn e_35_a_rule_on_401_is_asked_when_the_renewed_token_is_refused_too() {
+    let ruled = |api: &FakeApi, auth: &FakeApi| {
+        paged(api, client_credentials(auth)).with(|case| {
+            case.client.concurrency = 1;
+            case.resource.endpoint.rules.push(skip(401));
+        })
+    };
+    // The token was only old: the rule is not about that.
+    let auth = issuing(FakeApi::start(), "");
+    let api = records(FakeApi::start(), |number| number == 2, Reply::status(401));
+    check_whole(&ruled(&api, &auth).read().await);
+    assert_eq!(auth.requests().len(), 2);
+    // The record is forbidden under any token.
+    let auth = issuing(FakeApi::start(), "");
+    let api = records(FakeApi::start(), |_| false, Reply::status(401));
+    let error = ruled(&api, &auth).read().await.result.unwrap_err();
+    assert!(matches!(error, SourceError::ParentSkipped { status: 401, .. }), "{error}");
+    assert_eq!((auth.requests().len(), api.requests().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn e_36_a_rule_on_403_is_asked_at_once_unless_it_may_mean_an_expired_token() {
+    let may_expire = ExpiredRule { status: Some(403), text: None, json: None };
+    for (expired_when, requests) in [(Vec::new(), 1), (vec![may_expire], 2)] {
+        let auth = issuing(FakeApi::start(), "");
+        let api = records(FakeApi::start(), |_| false, Reply::status(403));
+        let plan = TokenPlan { expired_when, ..client_credentials(&auth) };
+        let error = paged(&api, plan).with(|case| case.resource.endpoint.rules.push(skip(403))).read().await.result.unwrap_err();
+        assert!(matches!(error, SourceError::ParentSkipped { status: 403, .. }), "{error}");
+        assert_eq!((auth.requests().len(), api.requests().len()), (requests, requests));
+    }
+}
+
+#[tokio::test]
+async fn e_35_a_token_that_others_have_replaced_meanwhile_says_nothing_of_the_request() {
+    let issued = Arc::new(AtomicU64::new(0));
+    let seen = Arc::new(AtomicU64::new(0));
+    let until = |counter: &AtomicU64, number| {
+        while counter.load(Ordering::SeqCst) < number {
+            std::thread::yield_now();
+        }
+    };
+    let count = Arc::clone(&issued);
+    let auth = FakeApi::start().on("/token", move |_| {
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        Reply::json(format!(r#"{{"access_token":"tok-{number}"}}"#))
+    });
+    // A new token ends the older ones, and two others obtain one while this request is under way, each time.
+    let (newest, told) = (Arc::clone(&issued), Arc::clone(&seen));
+    let good = move |number| {
+        told.store(number, Ordering::SeqCst);
+        until(&newest, (number + 1).min(3));
+        number == 3
+    };
+    let api = records(FakeApi::start(), good, Reply::status(401));
+    let forbidden = FakeApi::start().on("/first", |_| Reply::status(401)).on("/second", move |request| {
+        until(&seen, number(request).min(2));
+        Reply::status(401)
+    });
+    let plan = TokenPlan { hosts: vec![forbidden.host()], ..client_credentials(&auth) };
+    let Case { client, resource, request, bounds, clock, .. } = paged(&api, plan);
+    let source = Source::bounded(&client, Arc::new(clock), Default::default(), Arc::new(|_| ()), bounds).unwrap();
+    let mut other = resource.clone();
+    other.endpoint.rules.push(skip(401));
+    let wanted = wanted_paths(&resource.endpoint.paginator, &resource.expect);
+    let (out, pages) = mpsc::channel(2);
+    let orders = source.fetch(&resource, Chain::new(request.clone(), Arc::default(), 1), out);
+    let others = async {
+        for path in ["/first", "/second"] {
+            let request =
+                crate::config::Request { url: format!("{}{path}", forbidden.url()).parse().unwrap(), ..request.clone() };
+            let chain = Chain::new(request, Arc::default(), 1);
+            let error = source.fetch(&other, chain, mpsc::channel(1).0).await.unwrap_err();
+            assert!(matches!(error, SourceError::ParentSkipped { .. }), "{error}");
+        }
+    };
+    let (end, ids, ()) = tokio::join!(orders, reader(pages, &wanted), others);
+    assert_eq!((end.unwrap().records, ids.len()), (50, 50));
+    assert_eq!(issued.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Certificates: the config's authority vouches for a server, and the client's own certificate is shown to trusted hosts only.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,27 +22,42 @@ const SERVER_KEY: &str = include_str!("../../../tests/fixtures/keys/tls-server.k
 const CLIENT: &str = include_str!("../../../tests/fixtures/keys/tls-client.pem");
 const CLIENT_KEY: &str = include_str!("../../../tests/fixtures/keys/tls-client.key.pem");
 
+const FAULTY_AUTHORITY: &str = include_str!("../../../tests/fixtures/keys/tls-faulty-ca.pem");
+const FAULTY_KEY: &str = include_str!("../../../tests/fixtures/keys/tls-faulty.key.pem");
+const EXPIRED: &str = include_str!("../../../tests/fixtures/keys/tls-expired.pem");
+const NOT_YET: &str = include_str!("../../../tests/fixtures/keys/tls-not-yet.pem");
+const OTHER_NAME: &str = include_str!("../../../tests/fixtures/keys/tls-other-name.pem");
+const SELF_SIGNED: &str = include_str!("../../../tests/fixtures/keys/tls-self-signed.pem");
+
 /// A server over TLS that wishes for a client's certificate, and notes whether one came.
 struct TlsApi {
     host: String,
     certified: Arc<Mutex<Vec<bool>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl TlsApi {
     /// Answers every request with what `reply` makes of having seen a certificate: a status line's rest, and a `Location` or nothing.
     async fn start(reply: impl Fn(bool) -> (&'static str, String) + Send + 'static) -> Self {
+        Self::presenting(SERVER, SERVER_KEY, reply).await
+    }
+
+    /// The same, with this certificate and its key.
+    async fn presenting(certificate: &str, key: &str, reply: impl Fn(bool) -> (&'static str, String) + Send + 'static) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(AUTHORITY.as_bytes()).unwrap()).unwrap();
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build().unwrap();
-        let chain = vec![CertificateDer::from_pem_slice(SERVER.as_bytes()).unwrap()];
-        let key = PrivateKeyDer::from_pem_slice(SERVER_KEY.as_bytes()).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let config = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let api = Self { host: listener.local_addr().unwrap().to_string(), certified: Arc::default() };
-        let certified = Arc::clone(&api.certified);
+        let api =
+            Self { host: listener.local_addr().unwrap().to_string(), certified: Arc::default(), connections: Arc::default() };
+        let (certified, connections) = (Arc::clone(&api.certified), Arc::clone(&api.connections));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 let mut head = Vec::new();
                 while !head.windows(4).any(|end| end == b"\r\n\r\n")
@@ -101,6 +117,24 @@ async fn a_server_that_nobody_vouches_for_is_refused() {
     let outcome = api.case(None).read().await;
     assert!(outcome.error().contains("the TLS certificate of"), "{}", outcome.error());
     assert_eq!(api.seen(), [false; 0]);
+}
+
+#[tokio::test]
+async fn e_22_a_faulty_certificate_is_tried_twice_and_told_in_plain_words() {
+    for (certificate, words) in [
+        (EXPIRED, "expired "),
+        (NOT_YET, "is not valid yet: is this machine's clock right?"),
+        (OTHER_NAME, "is for another host name"),
+        (SELF_SIGNED, "is signed by no authority that this machine trusts"),
+    ] {
+        let api = TlsApi::presenting(certificate, FAULTY_KEY, only_certified).await;
+        let plan = TlsPlan { identity: None, authorities: Some(Secret::new(FAULTY_AUTHORITY)) };
+        let outcome = api.case(Some(plan)).with(|case| case.client.retry.max_retries = 3).read().await;
+        let expected = format!("the TLS certificate of `{}` {words}", api.host);
+        assert!(outcome.error().contains(&expected), "{}", outcome.error());
+        assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!((api.connections.load(Ordering::SeqCst), api.seen().len()), (2, 0), "{words}");
+    }
 }
 
 #[tokio::test]

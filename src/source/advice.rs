@@ -1,0 +1,58 @@
+//! What follows from an error of the source: what the pipeline may do about it, and what the operator can.
+
+use crate::source::SourceError;
+
+impl SourceError {
+    /// Whether the first page of a chain says that what it was requested for is gone, or a rule of the config skips it.
+    #[must_use]
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Refused { place, status: 404 | 410, .. } | Self::ParentSkipped { place, .. } => place.page == 1,
+            _ => false,
+        }
+    }
+
+    /// What the operator can do, where that is not plain from the message.
+    #[must_use]
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Credentials { withheld: true, .. } => return None,
+            Self::Credentials { key: Some(key), .. } => {
+                return Some(format!(
+                    "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired"
+                ));
+            }
+            Self::Token { fault, .. } => return fault.hint(),
+            Self::TokenRefused { .. } => {
+                "the token is fresh, so it is a right that is missing: look at the scopes, and at what the client may read"
+            }
+            Self::LoginPage { key: Some(key), .. } => {
+                return Some(format!("the API does not accept what it was sent: look at `{key}` and where its value comes from"));
+            }
+            Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
+            Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
+            Self::Refused { place, status: 400 | 404 | 410 | 422, .. } if place.page > 1 => {
+                "earlier pages were answered: a cursor may have expired, or the API goes only so far; with `endpoint.incremental` and `step`, each window of time is read by pages of its own"
+            }
+            Self::Refused { status: 404 | 410, .. } => "look at `client.base_url` and `endpoint.path`, which make this URL",
+            Self::Refused { status: 400 | 405 | 422, .. } => {
+                "look at `endpoint.method`, `endpoint.params` and the paginator's parameter names"
+            }
+            Self::Instead { .. } => {
+                "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`"
+            }
+            Self::NoAnswer { lasting: true, .. } => "look at `client.base_url`: waiting does not mend this",
+            Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",
+            Self::Spool { .. } => "make room there, or set `TMPDIR` to a folder that has some",
+            Self::WaitTooLong { .. } => {
+                "run again then: nothing of this resource's run is published, and a rerun reads it from where the last published run left it; or raise `client.retry.max_wait`"
+            }
+            Self::ParentSkipped { .. } => {
+                "`scope: parent` is about the first page of a resource that is requested for a parent's records; elsewhere, write `scope: resource`"
+            }
+            Self::GraphQl { partial: true, .. } => "`endpoint.graphql: {partial: allow}` keeps the data beside the errors",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
