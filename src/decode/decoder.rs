@@ -21,7 +21,7 @@ use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
 use crate::decode::{DecodedPage, Json, Reject, TypedBatch};
 use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
-use crate::source::{Page, PageFacts};
+use crate::source::{LookForMorePages, Page, PageFacts};
 
 /// Most columns and struct fields of a page while it is read, those of the schema so far included. The table's own cap counts
 /// leaves, and is checked on what comes of the page.
@@ -40,10 +40,12 @@ pub(crate) struct DecodePlan {
     pub(crate) records: Option<JsonPath>,
     /// What the paginator asks for, outside the records or in them.
     pub(crate) wanted: Vec<JsonPath>,
-    /// Whether to look for signs of more pages.
-    pub(crate) look_for_more_pages: bool,
+    /// Where to look for signs of more pages.
+    pub(crate) look_for_more_pages: LookForMorePages,
     /// Whether to hash each record.
     pub(crate) record_hashes: bool,
+    /// Members of which the hash is made; none: of all of the record.
+    pub(crate) hashed_by: Vec<String>,
     /// The declared schema.
     pub(crate) declared: Option<DeclaredSchema>,
     /// Columns whose null or absence makes a record a reject.
@@ -60,7 +62,7 @@ pub(crate) struct DecodePlan {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     pub(super) plan: DecodePlan,
-    /// Where page 1 had its records, if the plan does not say.
+    /// Where the first page had its records, if the plan does not say.
     pub(super) found: OnceLock<JsonPath>,
     /// How pages in files are read.
     pub(super) stream: StreamBounds,
@@ -77,6 +79,11 @@ impl Decoder {
     /// Where page 1 had its records, if the plan does not say and it is decoded.
     pub(crate) fn found(&self) -> Option<&JsonPath> {
         self.found.get()
+    }
+
+    /// Whether the first page that is decoded has to tell where the records are.
+    pub(crate) fn looks_for_records(&self) -> bool {
+        self.plan.records.is_none() && self.found.get().is_none()
     }
 
     /// What a person should know once all pages are in.
@@ -174,7 +181,7 @@ impl Decoder {
         let mut shaper = Shaper::new(shape, page);
         let findings = match &shape.records {
             None if path.is_simple() => {
-                let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages);
+                let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages.on(page.number));
                 let findings = read_page(text, Some(&path), wanted, hints, &mut shaper)
                     .map_err(|stop| explain(*stop, text, place.clone()))?;
                 if !findings.records_found {
@@ -206,8 +213,8 @@ impl Decoder {
         (page, place): (&Page, &PagePlace),
     ) -> Result<Findings, DecodeError> {
         let fault = |stop: Box<Stop>| explain(*stop, text, place.clone());
-        let mut findings =
-            read_page(text, None, &self.plan.wanted, self.plan.look_for_more_pages, &mut NoRecords).map_err(fault)?;
+        let hints = self.plan.look_for_more_pages.on(page.number);
+        let mut findings = read_page(text, None, &self.plan.wanted, hints, &mut NoRecords).map_err(fault)?;
         let mut reader = Reader::new(text);
         reader.skip_space();
         let tree = Json::read(&mut reader, &mut shaper.shaped().duplicates).map_err(fault)?;
@@ -240,14 +247,14 @@ impl Decoder {
         let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
         let hashes = || self.plan.record_hashes.then(Vec::new);
-        let mut rows = Rows::new(&fresh, &known, page, hashes());
-        let mut findings = self.read(text, path, &mut rows)?;
+        let mut rows = Rows::new(&fresh, &known, page, (hashes(), &self.plan.hashed_by));
+        let mut findings = self.read(text, path, page, &mut rows)?;
         let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
         let mut schema = rows.columns.columns();
         if !known.is_empty() && schema != so_far.columns {
             // A record may have widened a column before it was found not to fit.
-            rows = Rows::new(&fresh, &known, page, hashes());
-            findings = self.read(text, path, &mut rows)?;
+            rows = Rows::new(&fresh, &known, page, (hashes(), &self.plan.hashed_by));
+            findings = self.read(text, path, page, &mut rows)?;
             schema = rows.columns.columns();
         }
         let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, .. } = rows;
@@ -255,8 +262,8 @@ impl Decoder {
         Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes }, findings))
     }
 
-    fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
-        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages, rows)
+    fn read(&self, text: &str, path: &JsonPath, page: u64, rows: &mut Rows<'_>) -> Outcome<Findings> {
+        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages.on(page), rows)
     }
 
     /// Where the page's records are.

@@ -11,6 +11,7 @@ mod number;
 mod fault;
 mod token;
 mod reader;
+mod record_hash;
 mod spelling;
 mod column;
 mod structs;

@@ -9,6 +9,7 @@ use crate::decode::envelope::Records;
 use crate::decode::fault::{Fault, Misfit, Outcome, Stop};
 use crate::decode::locate::path_at;
 use crate::decode::reader::Reader;
+use crate::decode::record_hash::record_hash;
 use crate::decode::records::RecordReader;
 use crate::decode::structs::StructBuilder;
 use crate::decode::{RECORD_BYTES_MAX, Reject};
@@ -29,8 +30,10 @@ pub(super) struct Rows<'p> {
     pub(super) rejects: Vec<Reject>,
     /// Members superseded by a later one of the same name.
     pub(super) duplicates: u64,
-    /// A hash of each record's bytes; `None` where nobody asks.
+    /// A hash of each record; `None` where nobody asks.
     pub(super) hashes: Option<Vec<u64>>,
+    /// The members of which it is made.
+    hashed_by: &'p [String],
     /// Members of rows left out because they are not declared.
     pub(super) discarded: u64,
 }
@@ -41,10 +44,21 @@ impl<'p> Rows<'p> {
         fresh: &'p dyn Fn() -> StructBuilder,
         known: &'p BTreeMap<u64, Reject>,
         page: u64,
-        hashes: Option<Vec<u64>>,
+        (hashes, hashed_by): (Option<Vec<u64>>, &'p [String]),
     ) -> Self {
-        let columns = fresh();
-        Self { fresh, known, page, columns, rows: 0, records: 0, rejects: Vec::new(), duplicates: 0, discarded: 0, hashes }
+        Self {
+            fresh,
+            known,
+            page,
+            columns: fresh(),
+            rows: 0,
+            records: 0,
+            rejects: Vec::new(),
+            duplicates: 0,
+            discarded: 0,
+            hashes,
+            hashed_by,
+        }
     }
 
     /// Reads the record that is next into a row, or sets it aside.
@@ -52,7 +66,7 @@ impl<'p> Rows<'p> {
         let start = records.reader.pos;
         self.row(records)?;
         if let Some(hashes) = &mut self.hashes {
-            hashes.push(xxhash_rust::xxh3::xxh3_64(records.reader.slice(start, records.reader.pos).as_bytes()));
+            hashes.push(record_hash(records.reader.slice(start, records.reader.pos), self.hashed_by));
         }
         Ok(())
     }
@@ -122,7 +136,7 @@ impl Records for Rows<'_> {
         if again {
             *self = Self {
                 duplicates: self.duplicates + 1,
-                ..Self::new(self.fresh, self.known, self.page, self.hashes.as_ref().map(|_| Vec::new()))
+                ..Self::new(self.fresh, self.known, self.page, (self.hashes.as_ref().map(|_| Vec::new()), self.hashed_by))
             };
         }
         let mut records = RecordReader::new(reader.clone(), self.columns.count(), self.columns.nesting_max);

@@ -14,7 +14,7 @@ use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCurso
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
 use crate::pipeline::{PAGES_BYTES_MAX, PAGES_MAX, RunError};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Source, SourceError, Verdict};
+use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Source, SourceError, Turn, Verdict};
 
 /// A page that counts, or a slice of one.
 pub(crate) struct Accepted {
@@ -66,8 +66,9 @@ impl Chains<'_> {
     pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>) -> Ended {
         let (deliver, deliveries) = mpsc::channel(PAGES_MAX);
         let (mut taken, mut progress) = ((0, 0), CursorProgress::default());
+        let turn = Arc::clone(&chain.turn);
         let fetching = self.source.fetch(self.resource, chain, deliver);
-        let (fetched, decoded) = tokio::join!(fetching, self.decode(deliveries, out, &mut taken, &mut progress));
+        let (fetched, decoded) = tokio::join!(fetching, self.decode(deliveries, &turn, out, &mut taken, &mut progress));
         Ended { end: settled(decoded.map(|is_over| is_over.then_some(taken)), fetched), taken, progress }
     }
 
@@ -75,12 +76,13 @@ impl Chains<'_> {
     async fn decode(
         &self,
         deliveries: mpsc::Receiver<Delivery>,
+        turn: &Turn,
         out: mpsc::Sender<Accepted>,
         taken: &mut (u64, u64),
         progress: &mut CursorProgress,
     ) -> Result<bool, RunError> {
         let pages = futures::stream::unfold(deliveries, async |mut queue| queue.recv().await.map(|next| (next, queue)));
-        let decoded = pages.map(|delivery| self.decode_one(delivery)).buffered(PAGES_MAX);
+        let decoded = pages.map(|delivery| self.decode_one(delivery, turn)).buffered(PAGES_MAX);
         let mut decoded = std::pin::pin!(decoded);
         while let Some(next) = decoded.next().await {
             let (mut ready, judge, bytes) = next?;
@@ -168,9 +170,13 @@ impl Chains<'_> {
     }
 
     /// Decodes one delivery on rayon's threads, within the budget of page bytes; of a page in a file, everything is checked.
-    async fn decode_one(&self, delivery: Delivery) -> Result<(Ready, Judge, u64), RunError> {
+    async fn decode_one(&self, delivery: Delivery, turn: &Turn) -> Result<(Ready, Judge, u64), RunError> {
         let Delivery { mut page, judge } = delivery;
         let bytes = page.body_bytes();
+        let tells_of_records = page.number == 1 && self.decoder.looks_for_records();
+        if tells_of_records {
+            turn.records().await;
+        }
         let permit = self.budget_for(bytes).await?;
         let schema = self.schema_so_far();
         let decoder = Arc::clone(&self.decoder);
@@ -180,6 +186,9 @@ impl Chains<'_> {
         };
         let ready = on_rayon("decoding a page", decode).await?.map_err(|error: DecodeError| RunError::from(error))?;
         drop(permit);
+        if tells_of_records {
+            turn.read();
+        }
         Ok((ready, judge, bytes))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::JsonPath;
-use crate::config::ResourcePlan;
+use crate::config::{PaginatorPlan, ResourcePlan};
 use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
 use crate::pipeline::columns::required_columns;
@@ -27,6 +27,11 @@ pub(crate) fn decoder_for(
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
         look_for_more_pages: wants_signs(&resource.endpoint.paginator),
         record_hashes: wants_record_hashes(resource),
+        // What proves a detected paginator is that other rows came, whatever changes in them by the minute.
+        hashed_by: match &resource.endpoint.paginator {
+            PaginatorPlan::Undeclared => resource.primary_key.clone(),
+            _ => Vec::new(),
+        },
         declared,
         format: resource.endpoint.response_format.clone(),
         key_columns: required_columns(resource),

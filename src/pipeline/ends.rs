@@ -30,14 +30,7 @@ impl Ends {
         *self.reasons.entry(end.reason).or_default() += 1;
         match &mut self.sum {
             None => self.sum = Some(end),
-            Some(sum) => {
-                sum.pages += end.pages;
-                sum.records += end.records;
-                sum.ignored += end.ignored;
-                sum.bytes += end.bytes;
-                sum.requests += end.requests;
-                sum.server_time = [sum.server_time, end.server_time].into_iter().flatten().min();
-            }
+            Some(sum) => sum.add(end),
         }
     }
 
@@ -77,17 +70,7 @@ impl Ends {
                 let first = facts.listed.into_iter().next().unwrap_or_default();
                 return Err(RunError::AllSkipped { resource: resource.to_owned(), skipped: facts.skipped, first });
             }
-            let nothing = End {
-                reason: EndReason::NoParents,
-                pages: 0,
-                records: 0,
-                ignored: 0,
-                bytes: 0,
-                requests: 0,
-                total: None,
-                server_time: None,
-            };
-            return Ok((nothing, facts));
+            return Ok((End::without_pages(EndReason::NoParents), facts));
         };
         if let Some((reason, _)) = self.reasons.iter().max_by_key(|(_, count)| **count) {
             end.reason = *reason;

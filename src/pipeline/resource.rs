@@ -27,7 +27,7 @@ use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Page, ParentRecord, Slice, Source};
+use crate::source::{Chain, Delivery, End, Page, ParentRecord, Slice, Source, Turns};
 
 /// What a resource is loaded from and into.
 pub(crate) struct Load {
@@ -101,7 +101,7 @@ pub(crate) async fn load(
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));
     }
-    for text in chains.decoder.notices().into_iter().filter(|_| records > 0) {
+    for text in end.warnings().into_iter().chain(chains.decoder.notices().into_iter().filter(|_| records > 0)) {
         (events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
     }
     Ok(Loaded { stage, schema, end, slices, rejects, shaped, for_children, cursors })
@@ -118,6 +118,7 @@ async fn run_chains(
     // Chains that run side by side need not run ahead of themselves too.
     let ahead = if is_child || has_windows { 1 } else { chains.source.concurrency() };
     let (mut running, mut outcome, mut more) = (FuturesUnordered::new(), Outcome::default(), true);
+    let turns = Arc::<Turns>::default();
     loop {
         tokio::select! {
             biased;
@@ -133,7 +134,7 @@ async fn run_chains(
                 let (accepted, queue) = mpsc::channel(CHAIN_PAGES_MAX);
                 place.send(queue);
                 let slice = Arc::new(slice);
-                let chain = Chain { request, slice: Arc::clone(&slice), ahead };
+                let chain = Chain { turn: Arc::new(turns.next()), ..Chain::new(request, Arc::clone(&slice), ahead) };
                 running.push(async move { (slice, chains.run(chain, accepted).await) });
             }
             else => break,

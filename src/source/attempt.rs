@@ -199,7 +199,7 @@ impl Client {
         }
         let ruled = Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable };
         if let Some(partial) = template.graphql {
-            ruled.heed_graphql(partial, &call.partial_errors)?;
+            ruled.heed_graphql(partial, &call.ledger.partial_errors)?;
         }
         let Ruled { url, headers, .. } = ruled;
         let body = if spooled.is_some() { Bytes::new() } else { body };

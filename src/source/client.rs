@@ -1,7 +1,7 @@
 //! The client of one API: its connections, its gate, and one request tried until it succeeds or nothing is left to try.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, RedactedUrl};
 use crate::config::ClientPlan;
-use crate::source::SourceError;
-use crate::source::answer::PartialErrors;
 use crate::source::attempt::{Answer, Failure, is_lasting};
 use crate::source::auth::{Bearing, Means, Tokens};
 use crate::source::error::Place;
@@ -20,7 +18,11 @@ use crate::source::http::Http;
 use crate::source::pace::{Gate, Held, Permits, told_limits};
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
-use crate::source::server_time::{Earliest, SkewWatch};
+use crate::source::server_time::SkewWatch;
+use crate::source::{Ledger, SourceError};
+
+/// Different things that are told once.
+const TOLD_MAX: usize = 1000;
 
 /// Bounds of one page that nobody needs to set.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +33,10 @@ pub(super) struct Bounds {
     pub(super) body_in_memory_max: u64,
     /// Bytes of a body that has to be in memory all the same: what reads it cannot read it piece by piece.
     pub(super) body_whole_max: u64,
-    /// Pages requested of a resource, which then ends as if its maximum were reached.
-    pub(super) pages_max: u64,
     /// Bytes of an unpacked body past which its ratio to the packed one counts.
     pub(super) bomb_bytes_min: u64,
+    /// Pages requested of a resource, which then ends as if its maximum were reached.
+    pub(super) pages_max: u64,
 }
 
 impl Default for Bounds {
@@ -62,22 +64,18 @@ pub(super) struct Client {
     permits: Permits,
     gate: Gate,
     skew: SkewWatch,
-    /// Rules of which it was told that they drop pages: one entry for each resource and rule of the config.
-    told_rules: Mutex<HashSet<(Arc<str>, String)>>,
+    /// What was told once: one entry for each resource and rule of the config, or kind of warning.
+    told: Mutex<HashSet<(Arc<str>, String)>>,
 }
 
 /// What the requests of one fetch share.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) template: Template,
-    /// Requests sent, retries included.
-    pub(super) requests: AtomicU64,
+    /// What they come to.
+    pub(super) ledger: Arc<Ledger>,
     /// Set once the resource has ended: requests behind the end finish or fail, but wait no more.
     pub(super) ended: CancellationToken,
-    /// When it began, by the server's clock.
-    pub(super) server_time: Earliest,
-    /// GraphQL errors beside data that counts.
-    pub(super) partial_errors: PartialErrors,
 }
 
 impl Client {
@@ -109,7 +107,7 @@ impl Client {
             permits: Permits::new(plan.concurrency),
             gate: Gate::new(&plan.rate_limits),
             skew: SkewWatch::default(),
-            told_rules: Mutex::default(),
+            told: Mutex::default(),
         })
     }
 
@@ -119,16 +117,23 @@ impl Client {
             let told = told_limits(headers, self.clock.now());
             self.gate.heed(self.clock.instant(), &told, self.permits.allowed());
         }
-        call.server_time.note(headers);
+        call.ledger.server_time.note(headers);
         if let Some(text) = self.skew.warning(headers, self.clock.now()) {
             self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
         }
     }
 
+    /// Tells a warning about `resource`, unless it was told one in the same words but for numbers: it may have many chains.
+    pub(super) fn warn_once(&self, resource: &Arc<str>, text: String) {
+        let words: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        self.tell_of_rule(resource, &words, text);
+    }
+
     /// Tells that the rule at `key` drops a page of `resource`, the first time that it does.
     pub(super) fn tell_of_rule(&self, resource: &Arc<str>, key: &str, text: String) {
-        let is_news =
-            self.told_rules.lock().unwrap_or_else(PoisonError::into_inner).insert((Arc::clone(resource), key.to_owned()));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.len() < TOLD_MAX && told.insert((Arc::clone(resource), key.to_owned()));
+        drop(told);
         if is_news {
             self.tell(SourceEvent::Warning { resource: Arc::clone(resource), text });
         }
@@ -215,7 +220,7 @@ impl Client {
         }
         call.template.credentials.take(bearing, &call.template.resource).await?;
         spent.attempts += 1;
-        call.requests.fetch_add(1, Ordering::Relaxed);
+        call.ledger.requests.fetch_add(1, Ordering::Relaxed);
         let started = self.clock.instant();
         let tried = self.attempt(call, request, bearing).await;
         spent.note_attempt(self.clock.instant().duration_since(started));

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -17,17 +17,16 @@ use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
 use crate::config::ResourcePlan;
-use crate::source::answer::PartialErrors;
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled};
 use crate::source::drift::{Drift, Reread};
 use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
+use crate::source::ledger::Sums;
 use crate::source::page::Skipped;
 use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, of_headers, paginator, watches_drift, whole_number};
 use crate::source::request::Template;
-use crate::source::server_time::Earliest;
-use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Verdict};
+use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Turn, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
 const EMPTY_PAGES_MAX: u32 = 5;
@@ -43,17 +42,12 @@ pub(super) async fn fetch(
     out: mpsc::Sender<Delivery>,
 ) -> Result<End, SourceError> {
     let template = Template::new(&client.plan, plan, chain.request, &client.tokens)?;
-    let call = Arc::new(Call {
-        template,
-        requests: AtomicU64::new(0),
-        ended: CancellationToken::new(),
-        server_time: Earliest::default(),
-        partial_errors: PartialErrors::default(),
-    });
+    let call = Arc::new(Call { template, ledger: chain.ledger, ended: CancellationToken::new() });
     let paginator = paginator(&plan.endpoint.paginator);
     let mut fetch = Fetch {
         window: chain.ahead.max(1),
         slice: chain.slice,
+        turn: chain.turn,
         client,
         call,
         expected_total: plan.expect.total.clone().map(|path| (path, paginator.wanted().len())),
@@ -81,6 +75,7 @@ struct Fetch {
     expected_total: Option<(JsonPath, usize)>,
     window: usize,
     slice: Arc<Slice>,
+    turn: Arc<Turn>,
     /// Requested, in order.
     flights: VecDeque<Flight>,
     /// How many of them have no answer yet.
@@ -154,7 +149,6 @@ struct Tally {
     records: u64,
     /// Those of them that came once more because pages were read again.
     read_again: u64,
-    bytes: u64,
     /// Pages that a rule dropped.
     ignored: u64,
     empty_in_a_row: u32,
@@ -199,7 +193,10 @@ impl Fetch {
             match self.wait(&out).await {
                 Happened::Cancelled => return Err(cancelled(&self.call)),
                 Happened::Facts(None) | Happened::Closed => return Err(self.abandoned()),
-                Happened::Facts(Some(facts)) => self.judge(&facts)?,
+                Happened::Facts(Some(facts)) => {
+                    self.take_turn(&facts).await?;
+                    self.judge(&facts)?;
+                }
                 Happened::Room(permit) => self.deliver(permit),
                 Happened::Landed(answer) => self.land(answer),
                 Happened::Answered => {}
@@ -276,7 +273,7 @@ impl Fetch {
             slice: Arc::clone(&self.slice),
             redactor: Arc::clone(&self.call.template.redactor),
             content_type,
-            server_time: self.call.server_time.get(),
+            server_time: self.call.ledger.server_time.get(),
         };
         let bytes = page.body_bytes();
         if answer.skipped.is_none() {
@@ -297,6 +294,34 @@ impl Fetch {
             facts,
             verdict,
         });
+    }
+
+    /// Before the first page is judged that tells of more: waits for what earlier chains of the resource find out, where the config does
+    /// not say how to go on.
+    async fn take_turn(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
+        let Some(page) = self.delivered.front().filter(|page| !page.is_void && page.skipped.is_none()) else { return Ok(()) };
+        let seen = Seen {
+            resource: &self.call.template.resource,
+            page: page.number,
+            url: &page.url,
+            headers: &page.headers,
+            ordinal: page.position.ordinal,
+            facts,
+            reach: &self.call.template.reach,
+            is_reread: false,
+        };
+        if !self.paginator.waits_its_turn(&seen) {
+            return Ok(());
+        }
+        let settled = tokio::select! {
+            biased;
+            () = self.client.cancel.cancelled() => return Err(cancelled(&self.call)),
+            settled = self.turn.paginator() => settled,
+        };
+        if let Some(plan) = settled {
+            self.paginator.adopt(plan);
+        }
+        Ok(())
     }
 
     /// Judges the oldest delivered page.
@@ -338,6 +363,7 @@ impl Fetch {
             step = Step::End(EndReason::MaximumReached);
         }
         if let Some(detected) = self.paginator.detected() {
+            self.turn.settle(&detected.plan);
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
         }
         if let Step::Again(next) = step {
@@ -348,7 +374,7 @@ impl Fetch {
         self.count(&seen, page.bytes);
         self.drift.count_copies(&facts.record_hashes);
         if let Some(text) = self.paginator.warning() {
-            self.client.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
+            self.client.warn_once(&call.template.resource, text);
         }
         match step {
             Step::Next(_) if facts.out_of_range => {
@@ -388,6 +414,7 @@ impl Fetch {
         };
         self.paginator.pass_over();
         self.tally.ignored += 1;
+        self.call.ledger.ignored.fetch_add(1, Ordering::Relaxed);
         self.tally.empty_in_a_row += 1;
         let next = if skipped.ends { None } else { self.behind_skipped(&page.position, &seen)? };
         let Skipped { status, key, .. } = skipped;
@@ -421,7 +448,7 @@ impl Fetch {
         let tally = &mut self.tally;
         tally.pages += 1;
         tally.records += records;
-        tally.bytes += bytes;
+        self.call.ledger.bytes.fetch_add(bytes, Ordering::Relaxed);
         tally.empty_in_a_row = if records == 0 { tally.empty_in_a_row + 1 } else { 0 };
         if records > 0 {
             tally.largest = tally.largest.max(records);
@@ -469,8 +496,9 @@ impl Fetch {
     }
 
     fn end(mut self) -> Result<End, SourceError> {
+        self.turn.end();
         let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
-        let Tally { pages, records, read_again, bytes, ignored, total, farthest_void, .. } = self.tally;
+        let Tally { pages, records, read_again, ignored, total, farthest_void, .. } = self.tally;
         // The config ends it before the API does.
         let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
@@ -484,7 +512,9 @@ impl Fetch {
         {
             let Some(total) = total else { return Err(SourceError::TotalMissing { place, path }) };
             let records = records - read_again;
-            if total != records {
+            // Nobody knows how many records a skipped page had.
+            let is_contradicted = if ignored > 0 { records > total } else { records != total };
+            if is_contradicted {
                 let path = Some(path);
                 return Err(SourceError::TotalContradicted {
                     place,
@@ -496,15 +526,9 @@ impl Fetch {
                 });
             }
         }
-        let copies = self.drift.copies();
-        let copied = (copies > 0)
-            .then(|| format!("exact copies of records of earlier pages: {copies}; without a `primary_key` all of them are kept"));
-        for text in self.call.partial_errors.warning().into_iter().chain(copied) {
-            self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), text });
-        }
-        let requests = self.call.requests.load(Ordering::Relaxed);
-        let server_time = self.call.server_time.get();
-        Ok(End { reason, pages, records, ignored, bytes, requests, total: total.or(self.paginator.total_records()), server_time })
+        let Sums { requests, bytes, ignored, server_time, partial_errors } = self.call.ledger.sums();
+        let (total, copies) = (total.or(self.paginator.total_records()), self.drift.copies());
+        Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
     }
 
     fn abandoned(&self) -> SourceError {

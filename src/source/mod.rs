@@ -18,6 +18,7 @@ mod event;
 mod expected;
 mod fetch;
 mod http;
+mod ledger;
 mod link;
 mod pace;
 mod page;
@@ -29,6 +30,7 @@ mod retry;
 mod slice;
 mod server_time;
 mod spooled;
+mod turn;
 
 use std::sync::Arc;
 
@@ -41,10 +43,12 @@ use crate::source::client::{Bounds, Client};
 
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
+pub(crate) use ledger::Ledger;
 pub(crate) use page::*;
-pub(crate) use paginate::{Detected, Sign, tells_of_paging, wanted_paths, wants_record_hashes, wants_signs};
+pub(crate) use paginate::{Detected, LookForMorePages, Sign, tells_of_paging, wanted_paths, wants_record_hashes, wants_signs};
 pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor};
 pub(crate) use spooled::SpooledBody;
+pub(crate) use turn::{Turn, Turns};
 
 /// One API, as its resources share it: connections, requests in flight, rate limits and waits.
 #[derive(Clone)]

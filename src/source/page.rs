@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::base::RedactedUrl;
+use crate::source::answer::PartialErrors;
 use crate::source::preview::Redactor;
 use crate::source::{Sign, Slice, SpooledBody};
 
@@ -52,7 +53,7 @@ pub(crate) struct PageFacts {
     pub(crate) values: Vec<Option<serde_json::Value>>,
     /// What around the records tells of other pages; empty unless asked for ([`crate::source::wants_signs`]).
     pub(crate) signs: Vec<Sign>,
-    /// A hash of each record's bytes, in order, rejects included; empty unless asked for ([`crate::source::wants_record_hashes`]).
+    /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,
@@ -115,6 +116,49 @@ pub(crate) struct End {
     pub(crate) total: Option<u64>,
     /// The earliest `Date` of its answers: the fetch's start by the server's own clock, in whole seconds. `None` without any.
     pub(crate) server_time: Option<DateTime<Utc>>,
+    /// Records without a key that are exact copies of records of earlier pages.
+    pub(crate) copies: u64,
+    /// GraphQL errors beside data that counts, by their path.
+    pub(crate) partial_errors: PartialErrors,
+}
+
+impl End {
+    /// An end without any page.
+    pub(crate) fn without_pages(reason: EndReason) -> Self {
+        Self {
+            reason,
+            pages: 0,
+            records: 0,
+            ignored: 0,
+            bytes: 0,
+            requests: 0,
+            total: None,
+            server_time: None,
+            copies: 0,
+            partial_errors: PartialErrors::default(),
+        }
+    }
+
+    /// Counts another chain's end to this one; the reason and the total stay.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.pages += other.pages;
+        self.records += other.records;
+        self.ignored += other.ignored;
+        self.bytes += other.bytes;
+        self.requests += other.requests;
+        self.server_time = [self.server_time, other.server_time].into_iter().flatten().min();
+        self.copies += other.copies;
+        self.partial_errors.add(other.partial_errors);
+    }
+
+    /// What a person should know of it.
+    #[must_use]
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let copied = (self.copies > 0).then(|| {
+            format!("exact copies of records of earlier pages: {}; without a `primary_key` all of them are kept", self.copies)
+        });
+        self.partial_errors.warning().into_iter().chain(copied).collect()
+    }
 }
 
 /// Why a resource has no more pages.

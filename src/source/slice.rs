@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::CursorType;
 use crate::config::{Binding, CursorRange, IncrementalValue, Request};
+use crate::source::{Ledger, Turn};
 
 /// What a chain of pages is requested for. The default is that of a resource without parents.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,11 +65,15 @@ pub(crate) struct Chain {
     pub(crate) slice: Arc<Slice>,
     /// Requests under way at most, of pages whose places can be guessed.
     pub(crate) ahead: usize,
+    /// Its place among the chains of its resource.
+    pub(crate) turn: Arc<Turn>,
+    /// What its requests come to.
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 impl Chain {
-    /// A chain for `slice`.
+    /// A chain for `slice`, the only one of its resource.
     pub(crate) fn new(request: Request, slice: Arc<Slice>, ahead: usize) -> Self {
-        Self { request, slice, ahead }
+        Self { request, slice, ahead, turn: Arc::default(), ledger: Arc::default() }
     }
 }

@@ -1,6 +1,7 @@
 //! What the config leaves open is detected, proven by the second page, told, and written into the file when asked to.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -178,4 +179,90 @@ fn a_single_record_wins_over_the_clients_paginator_and_says_so() {
     let ended = Sandbox::with_config(&text).run_ok();
     assert!(ended.stderr.contains("read as a single page and not by `client.paginator`"), "{ended}");
     assert_eq!(api.requests().len(), 1);
+}
+
+/// Runs fifty parents whose children are answered by `child`, from the parent's number and the request; nothing is declared.
+fn children(child: impl Fn(i64, &Request) -> Reply + Clone + Send + Sync + 'static) -> (Sandbox, FakeApi) {
+    let parents: Vec<Value> = (1..=50).map(|id| json!({"id": id})).collect();
+    let api = FakeApi::start().page("/lists", json!({"data": parents}).to_string());
+    let api = (1..=50).fold(api, |api, id| {
+        let child = child.clone();
+        api.on(&format!("/lists/{id}/items"), move |request| child(id, request))
+    });
+    let resources = "resources:\n  - {name: lists, selected: false, endpoint: {path: lists, paginator: single_page, data_selector: data}}\n  - name: items\n    endpoint: lists/{resources.lists.id}/items\n";
+    (Sandbox::with_config(&config(&api.url(), resources)), api)
+}
+
+#[test]
+fn what_one_child_has_proven_holds_for_those_behind_it_and_costs_each_no_request_more() {
+    // The first three have a single page. The cursor goes to the parameter that is the second guess.
+    let (sandbox, api) = children(|id, request| {
+        let number = request.number("token", 0) as i64;
+        let records: Vec<Value> = (number * 10..(number * 10 + 10).min(25)).map(|n| json!({"id": id * 100 + n})).collect();
+        let next = (id > 3 && number < 2).then(|| (number + 1).to_string());
+        answer(&json!({"items": records, "next_token": next}))
+    });
+    let ended = sandbox.run_ok();
+    let ids: Vec<i64> = sandbox.rows("items").iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    let expected: Vec<i64> = (1..=50).flat_map(|id| (0..if id > 3 { 25 } else { 10 }).map(move |n| id * 100 + n)).collect();
+    assert_eq!(ids, expected);
+    assert_eq!(ended.stderr.matches("items: detected paginator").count(), 1, "{ended}");
+    let of_items = api.requests().iter().filter(|request| request.path.ends_with("/items")).count();
+    assert_eq!(of_items, 3 + 47 * 3 + 1, "one page too many, of the fourth");
+}
+
+#[test]
+fn a_child_that_what_was_proven_does_not_fit_fails_loudly() {
+    let (sandbox, _api) = children(|id, request| {
+        let number = request.number("cursor", 0) as i64;
+        let records: Vec<Value> = (number * 10..number * 10 + 10).map(|n| json!({"id": id * 100 + n})).collect();
+        match (id, number) {
+            (7, _) => answer(&json!({"items": records, "more": {"next_token": "1"}})),
+            (_, 0) => answer(&json!({"items": records, "next_cursor": "1"})),
+            _ => answer(&json!({"items": records})),
+        }
+    });
+    sandbox.run().failed_with(3, &["/lists/7/items", "the paginator finds no next page, but `more.next_token` is set"]);
+}
+
+#[test]
+fn the_first_childs_first_page_tells_where_the_records_are_whatever_is_answered_first() {
+    // By themselves, the pages of the others could mean either list.
+    let (sandbox, _api) = children(|id, _| match id {
+        1 => answer(&json!({"parts": [{"id": 1}]})).delay(Duration::from_millis(40)),
+        _ => answer(&json!({"parts": [{"id": id}], "notes": [{"text": "x"}]})),
+    });
+    sandbox.run_ok();
+    assert_eq!(sandbox.rows("items").len(), 50);
+    // The first one is not clear, though it comes last.
+    let (sandbox, _api) = children(|id, _| match id {
+        1 => answer(&json!({"parts": [{"id": id}], "notes": [{"text": "x"}]})).delay(Duration::from_millis(40)),
+        _ => answer(&json!({"parts": [{"id": id}]})),
+    });
+    sandbox.run().failed_with(3, &["/lists/1/items", "`$.parts`, `$.notes`"]);
+    // Where it is, a page without is an error.
+    let (sandbox, _api) = children(|id, _| match id {
+        9 => answer(&json!({"rows": [{"id": id}]})),
+        _ => answer(&json!({"parts": [{"id": id}]})),
+    });
+    sandbox.run().failed_with(3, &["/lists/9/items", "has nothing at `$.parts`"]);
+}
+
+#[test]
+fn a_page_that_repeats_is_known_by_its_keys_whatever_changes_in_its_records() {
+    let api = |answered: std::sync::Arc<std::sync::atomic::AtomicU64>| {
+        things(move |request| {
+            let at = answered.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let number = request.number("page", 1) as i64;
+            let records: Vec<Value> = (number * 10..number * 10 + 10).map(|id| json!({"id": id, "fetched_at": at})).collect();
+            answer(&json!({"data": records, "total_pages": 2}))
+        })
+    };
+    // Counted from 0, the second page is the first one again, with other times in its records.
+    let with_key = api(std::sync::Arc::default());
+    let sandbox = Sandbox::with_config(&things_config(&with_key.url(), "primary_key: id\nwrite_disposition: merge"));
+    let ended = sandbox.run_ok();
+    assert!(ended.stderr.contains("detected paginator {type: page_number, base_page: 1, total_path: total_pages}"), "{ended}");
+    assert_eq!(sandbox.by_key("things", "id").into_keys().collect::<Vec<_>>(), (10..30).collect::<Vec<_>>());
+    assert_eq!(with_key.requests().len(), 3);
 }

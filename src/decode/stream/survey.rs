@@ -1,13 +1,14 @@
 //! The survey: the first pass over a page in a file, to its end.
 
 use memchr::memrchr;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::{NoRecords, hash_of, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::find::{Found, find_records};
+use crate::decode::record_hash::record_hash;
 use crate::decode::stream::check::check_records;
 use crate::decode::stream::splitter::{Skeleton, Slice, Splitter, Target, Unsplit};
 use crate::decode::{Decoder, RECORD_BYTES_MAX, decoder, format};
@@ -118,6 +119,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// The members of which records are hashed, if they are.
+    fn hashes(&self) -> Option<&[String]> {
+        self.plan.record_hashes.then_some(self.plan.hashed_by.as_slice())
+    }
+
     /// Where the records are.
     fn path_in(&self, page: &Page, body: &SpooledBody, place: &PagePlace) -> Result<JsonPath, Trouble> {
         if let Some(path) = self.plan.records.as_ref().or_else(|| self.found.get()) {
@@ -144,12 +150,13 @@ impl Decoder {
     fn survey_records(&self, page: &Page, body: &SpooledBody, path: &JsonPath, place: &PagePlace) -> Result<Survey, Trouble> {
         let keys = keys(path).ok_or(Trouble::NotInPieces("its records are not at a path of names alone"))?;
         let mut splitter = Splitter::new(Target::Records(&keys), self.stream.slice_bytes);
-        let mut tally = Tally::new(self.plan.record_hashes, keys.len());
+        let mut tally = Tally::new(self.hashes(), keys.len());
         self.windows(body, place, &mut |bytes| splitter.feed(bytes, &mut |slice| tally.take(&slice)))?;
         let skeleton = splitter.end().ok_or_else(|| cut_off(body, place))?;
         let text = skeleton_text(&skeleton, place)?;
-        let findings = read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages, &mut NoRecords)
-            .map_err(|stop| decoder::explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
+        let findings =
+            read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages.on(page.number), &mut NoRecords)
+                .map_err(|stop| decoder::explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
         if !findings.records_found {
             return Err(decoder::no_records(page, text, place.clone(), path.to_string()).into());
         }
@@ -166,7 +173,7 @@ impl Decoder {
     }
 
     fn survey_lines(&self, page: &Page, body: &SpooledBody, place: &PagePlace) -> Result<Survey, Trouble> {
-        let mut tally = Tally::new(self.plan.record_hashes, 0);
+        let mut tally = Tally::new(self.hashes(), 0);
         let (mut pending, mut start, mut lines) = (Vec::new(), 0, 0);
         let mut take = |bytes: &[u8], start: u64| -> Result<(), DecodeError> {
             let text = std::str::from_utf8(bytes).map_err(|source| not_utf8(place, start, source))?;
@@ -226,20 +233,21 @@ impl Decoder {
 }
 
 /// What a first pass has found.
-struct Tally {
+struct Tally<'d> {
     records: u64,
     slices: Vec<RecordSlice>,
     hash: Xxh3,
     hashes: Option<Vec<u64>>,
+    hashed_by: &'d [String],
     /// Objects that the records' list is in.
     depth: usize,
     is_object: bool,
 }
 
-impl Tally {
-    fn new(hashes: bool, depth: usize) -> Self {
-        let hashes = hashes.then(Vec::new);
-        Self { records: 0, slices: Vec::new(), hash: Xxh3::new(), hashes, depth, is_object: false }
+impl<'d> Tally<'d> {
+    fn new(hashed_by: Option<&'d [String]>, depth: usize) -> Self {
+        let (hashes, hashed_by) = (hashed_by.map(|_| Vec::new()), hashed_by.unwrap_or_default());
+        Self { records: 0, slices: Vec::new(), hash: Xxh3::new(), hashes, hashed_by, depth, is_object: false }
     }
 
     fn take(&mut self, slice: &Slice<'_>) -> Result<(), Halt> {
@@ -279,10 +287,10 @@ impl Tally {
 
     fn check(&mut self, text: &str, is_object: bool) -> Result<u64, Box<Stop>> {
         let depth = u32::try_from(self.depth + usize::from(!is_object)).unwrap_or(u32::MAX);
-        let hashes = &mut self.hashes;
+        let (hashes, by) = (&mut self.hashes, self.hashed_by);
         check_records(text, depth, &mut |record| {
             if let Some(hashes) = hashes {
-                hashes.push(xxh3_64(record.as_bytes()));
+                hashes.push(record_hash(record, by));
             }
         })
     }

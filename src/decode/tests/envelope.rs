@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{at, decode, lines, page};
 use crate::base::{ErrorKind, JsonPath};
 use crate::decode::{DecodeError, DecodePlan, Decoder};
+use crate::source::LookForMorePages;
 
 /// The page's rows under `plan`, or the error's words.
 #[track_caller]
@@ -139,7 +140,7 @@ fn a_page_is_known_again_by_its_records_alone() {
 #[test]
 fn signs_of_paging_are_told() {
     let signs = |body: &str| {
-        let plan = DecodePlan { look_for_more_pages: true, ..at("data") };
+        let plan = DecodePlan { look_for_more_pages: LookForMorePages::All, ..at("data") };
         let facts = decode(plan, body).unwrap().facts;
         facts.signs.iter().map(|sign| format!("{} = {}", sign.path, sign.value)).collect::<Vec<_>>().join(", ")
     };

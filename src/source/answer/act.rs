@@ -80,7 +80,7 @@ impl Ruled<'_> {
     ///
     /// # Errors
     /// Errors, and throttles.
-    pub(in crate::source) fn heed_graphql(&self, partial: PartialData, tally: &PartialErrors) -> Result<(), Failure> {
+    pub(in crate::source) fn heed_graphql(&self, partial: PartialData, tally: &Mutex<PartialErrors>) -> Result<(), Failure> {
         let place = &self.place;
         let preview = |text: &str| self.redactor.preview(text.as_bytes());
         let fails = |preview, count, partial| {
@@ -94,7 +94,7 @@ impl Ruled<'_> {
                 fails(text, 1, false)
             }
             GraphQlAnswer::Errors { partial: true, paths, .. } if partial == PartialData::Allow => {
-                tally.add(paths);
+                tally.lock().unwrap_or_else(PoisonError::into_inner).add(PartialErrors(paths));
                 Ok(())
             }
             GraphQlAnswer::Errors { count, messages, partial, .. } => fails(preview(&messages), count, partial),
@@ -114,24 +114,24 @@ impl Ruled<'_> {
 }
 
 /// GraphQL errors beside data that counts, by their path.
-#[derive(Debug, Default)]
-pub(in crate::source) struct PartialErrors(Mutex<BTreeMap<String, u64>>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PartialErrors(BTreeMap<String, u64>);
 
 impl PartialErrors {
-    fn add(&self, paths: BTreeMap<String, u64>) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, count) in paths {
-            let path = if counts.len() >= PATHS_MAX && !counts.contains_key(&path) { "…".to_owned() } else { path };
-            *counts.entry(path).or_insert(0) += count;
+    /// Counts those of `other`.
+    pub(in crate::source) fn add(&mut self, other: Self) {
+        for (path, count) in other.0 {
+            let path = if self.0.len() >= PATHS_MAX && !self.0.contains_key(&path) { "…".to_owned() } else { path };
+            *self.0.entry(path).or_insert(0) += count;
         }
     }
 
-    /// The warning of a fetch that had some.
+    /// The warning of a resource that had some.
     pub(in crate::source) fn warning(&self) -> Option<String> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: u64 = counts.values().sum();
-        let listed: Vec<String> = counts.iter().map(|(path, count)| format!("{count} at `{path}`")).collect();
+        let total: u64 = self.0.values().sum();
+        let listed: Vec<String> = self.0.iter().map(|(path, count)| format!("{count} at `{path}`")).collect();
+        let errors = if total == 1 { "error" } else { "errors" };
         (total > 0)
-            .then(|| format!("GraphQL gave {total} errors beside its data, which counts all the same: {}", listed.join(", ")))
+            .then(|| format!("GraphQL gave {total} {errors} beside its data, which counts all the same: {}", listed.join(", ")))
     }
 }

@@ -22,6 +22,13 @@ pub(super) struct Candidate {
     pub(super) may_fail: bool,
 }
 
+impl Candidate {
+    /// One that another chain of the resource has proven.
+    pub(super) fn adopted(plan: PaginatorPlan) -> Self {
+        Self { plan, from: String::new(), may_fail: false }
+    }
+}
+
 /// What the first page leads to.
 pub(super) enum Choice {
     /// To be tried in this order; none: a single page.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::base::JsonPath;
 use crate::config::Slot;
 use crate::source::error::Repeated;
-use crate::source::paginate::facts::{has_more, value};
+use crate::source::paginate::facts::{has_more, is_absent, value};
 use crate::source::paginate::link::no_next;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail};
 use crate::source::{EndReason, SourceError};
@@ -17,12 +17,13 @@ pub(super) struct Cursor {
     stop_after_empty_page: bool,
     has_more_path: Option<JsonPath>,
     trail: Trail,
+    warning: Option<String>,
 }
 
 impl Cursor {
     /// The cursor stands at `path` and goes to `slot`.
     pub(super) fn new(path: JsonPath, slot: Slot, stop_after_empty_page: bool, has_more_path: Option<JsonPath>) -> Self {
-        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor) }
+        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor), warning: None }
     }
 }
 
@@ -41,12 +42,16 @@ impl Paginator for Cursor {
             (None, Some(true), Some(path)) => {
                 Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why: "there is no next cursor" })
             }
-            (None, ..) => no_next(page),
+            (None, ..) => no_next(page, is_absent(page, 0), &mut self.warning),
             (Some(cursor), ..) => {
                 self.trail.note_text(page, &cursor.to_string())?;
                 Ok(Step::Next(Position { ordinal: 0, place: Place::Slots(vec![(self.slot.clone(), cursor.clone())]) }))
             }
         }
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 }
 
@@ -65,25 +70,31 @@ pub(super) struct HeaderCursor {
     header: String,
     slot: Slot,
     trail: Trail,
+    warning: Option<String>,
 }
 
 impl HeaderCursor {
     /// The cursor stands in `header` and goes to the query parameter `param`.
     pub(super) fn new(header: String, param: String) -> Self {
-        Self { header, slot: Slot::Param(param), trail: Trail::new(Repeated::Cursor) }
+        Self { header, slot: Slot::Param(param), trail: Trail::new(Repeated::Cursor), warning: None }
     }
 }
 
 impl Paginator for HeaderCursor {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         let cursor = page.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+        let is_absent = cursor.is_none();
         match cursor.filter(|cursor| !cursor.is_empty()) {
-            None => no_next(page),
+            None => no_next(page, is_absent, &mut self.warning),
             Some(cursor) => {
                 self.trail.note_text(page, &cursor)?;
                 let place = Place::Slots(vec![(self.slot.clone(), Value::from(cursor))]);
                 Ok(Step::Next(Position { ordinal: 0, place }))
             }
         }
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 }

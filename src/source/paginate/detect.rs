@@ -3,6 +3,8 @@
 //! dlt believes its first guess, and so repeats, skips or never ends. Here a guess counts once another page has come that shares no record
 //! with the first. Until then a page that only repeats is thrown away and the next candidate is tried; when none is left, or a page
 //! comes again later, or the API's total is not what was read, the resource fails with the configs to write instead.
+//! Of a resource that is read by several chains, the first one that has proven a paginator settles it for those behind it: they try no
+//! other, and fail where it does not hold. Whether there is more at all, each chain's own first page says.
 
 use std::collections::HashSet;
 
@@ -33,6 +35,10 @@ pub(super) struct Detect {
     records: u64,
     records_seen: Trail,
     proven: Option<Detected>,
+    /// Whether a page was skipped, whose records nobody counted.
+    has_skipped: bool,
+    /// What another chain has proven.
+    adopted: Option<PaginatorPlan>,
     warning: Option<String>,
 }
 
@@ -61,6 +67,8 @@ impl Default for Detect {
             records: 0,
             records_seen: Trail::new(Repeated::Records),
             proven: None,
+            has_skipped: false,
+            adopted: None,
             warning: None,
         }
     }
@@ -69,10 +77,12 @@ impl Default for Detect {
 impl Detect {
     /// Chooses by the first page.
     fn begin(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        self.left = match candidates(page) {
-            Choice::Try(found) => found,
-            Choice::Over => return Ok(Step::End(EndReason::SinglePage)),
-            Choice::Ambiguous(choices) => {
+        self.left = match (candidates(page), self.adopted.clone()) {
+            (Choice::Try(found), Some(plan)) if !found.is_empty() => vec![Candidate::adopted(plan)],
+            (Choice::Ambiguous(_), Some(plan)) => vec![Candidate::adopted(plan)],
+            (Choice::Try(found), _) => found,
+            (Choice::Over, _) => return Ok(Step::End(EndReason::SinglePage)),
+            (Choice::Ambiguous(choices), None) => {
                 return Err(SourceError::AmbiguousPaginator {
                     place: page.at(),
                     choices: words(choices.iter().map(|choice| &choice.plan)),
@@ -107,6 +117,10 @@ impl Detect {
         let ordinal = paginator.first().ordinal;
         let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ordinal, ..*page };
         let step = step_with_values(paginator.as_mut(), &seen)?;
+        if self.adopted.is_some() && step == Step::End(EndReason::NoNext) {
+            // The page tells of more, so that what another chain has proven is not this one's way.
+            link::more_pages(&seen, link::WRITE_ITS_OWN)?;
+        }
         self.trial = Some(Trial { candidate, paginator, is_proven: false });
         Ok(step)
     }
@@ -151,7 +165,9 @@ impl Detect {
             && let Some(trial) = &mut self.trial
         {
             trial.is_proven = true;
-            self.proven = Some(Detected { plan: trial.candidate.plan.clone(), from: trial.candidate.from.clone() });
+            if self.adopted.is_none() {
+                self.proven = Some(Detected { plan: trial.candidate.plan.clone(), from: trial.candidate.from.clone() });
+            }
         }
         Ok(None)
     }
@@ -170,6 +186,7 @@ impl Detect {
             .collect();
         let told: Vec<(Sign, u64)> = totals(page.facts).into_iter().filter(|(sign, _)| !of_page.contains(&sign.path)).collect();
         match told.iter().max_by_key(|(_, total)| *total) {
+            Some((_, total)) if self.has_skipped && *total >= self.records => Ok(()),
             Some((sign, total)) if !told.iter().any(|(_, total)| *total == self.records) => {
                 let why = format!("it ended after {} records, but `{}` is {total}", self.records, sign.shown());
                 Err(self.failed(page, why))
@@ -253,9 +270,23 @@ impl Paginator for Detect {
     }
 
     fn pass_over(&mut self) {
+        self.has_skipped = true;
         if let Some(trial) = &mut self.trial {
             trial.paginator.pass_over();
         }
+    }
+
+    fn waits_its_turn(&self, page: &Seen<'_>) -> bool {
+        let may_go_on = || match candidates(page) {
+            Choice::Try(found) => !found.is_empty(),
+            Choice::Ambiguous(_) => true,
+            Choice::Over => false,
+        };
+        self.pages == 0 && may_go_on()
+    }
+
+    fn adopt(&mut self, plan: PaginatorPlan) {
+        self.adopted = Some(plan);
     }
 
     fn detected(&mut self) -> Option<Detected> {

@@ -12,6 +12,11 @@ pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
     page.facts.values.get(index).and_then(Option::as_ref).filter(|value| !value.is_null())
 }
 
+/// Whether nothing at all stands at place `index` of the wanted paths, not even `null`.
+pub(super) fn is_absent(page: &Seen<'_>, index: usize) -> bool {
+    page.facts.values.get(index).is_none_or(Option::is_none)
+}
+
 /// The paths of stop rules: the total's, then `has_more_path`.
 pub(super) fn wanted(stop: &StopRules) -> Vec<JsonPath> {
     let total = match &stop.total {

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
 use crate::source::error::Repeated;
-use crate::source::paginate::facts::{bad_value, value};
+use crate::source::paginate::facts::{bad_value, is_absent, value};
 use crate::source::paginate::told::BodyTotal;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs, told};
 use crate::source::{EndReason, SourceError, link};
@@ -30,10 +30,10 @@ impl Paginator for JsonLink {
 
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         match value(page, 0) {
-            None => self.links.end(page),
-            Some(Value::String(reference)) if reference.trim().is_empty() => self.links.end(page),
+            None => self.links.end(page, is_absent(page, 0)),
+            Some(Value::String(reference)) if reference.trim().is_empty() => self.links.end(page, false),
             Some(Value::String(reference)) => self.links.follow(page, reference),
-            Some(Value::Bool(false)) => self.links.end(page),
+            Some(Value::Bool(false)) => self.links.end(page, false),
             Some(other) => Err(bad_value(page, &self.path, "a URL", Some(other))),
         }
     }
@@ -48,6 +48,10 @@ impl Paginator for JsonLink {
 
     fn pass_over(&mut self) {
         self.links.has_gap = true;
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.links.warning.take()
     }
 }
 
@@ -67,7 +71,7 @@ impl HeaderLink {
 impl Paginator for HeaderLink {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         match link::target(page.headers, &self.rel) {
-            None => self.links.end(page),
+            None => self.links.end(page, true),
             Some(reference) => self.links.follow(page, &reference),
         }
     }
@@ -83,6 +87,10 @@ impl Paginator for HeaderLink {
     fn pass_over(&mut self) {
         self.links.has_gap = true;
     }
+
+    fn warning(&mut self) -> Option<String> {
+        self.links.warning.take()
+    }
 }
 
 /// What both have to know of the links so far.
@@ -93,11 +101,19 @@ struct Links {
     read: u64,
     /// Whether a page was passed over, of whose records nothing is known.
     has_gap: bool,
+    warning: Option<String>,
 }
 
 impl Links {
     fn new(allow_drift: bool) -> Self {
-        Self { trail: Trail::new(Repeated::Link), allow_drift, body_total: BodyTotal::default(), read: 0, has_gap: false }
+        Self {
+            trail: Trail::new(Repeated::Link),
+            allow_drift,
+            body_total: BodyTotal::default(),
+            read: 0,
+            has_gap: false,
+            warning: None,
+        }
     }
 
     fn take_back(&mut self, records: u64) {
@@ -112,7 +128,7 @@ impl Links {
     }
 
     /// The end, which a total that a header tells has to bear out: a link that is missing within would look the same.
-    fn end(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+    fn end(&mut self, page: &Seen<'_>, is_absent: bool) -> Result<Step, SourceError> {
         self.count(page);
         let told = told::of_headers(page.headers).filter(|_| !self.allow_drift && !self.has_gap);
         if let Some((header, total)) = told
@@ -120,7 +136,7 @@ impl Links {
         {
             return Err(SourceError::LinksEndEarly { place: page.at(), header, read: self.read, total });
         }
-        no_next(page)
+        no_next(page, is_absent, &mut self.warning)
     }
 
     /// Goes to `reference`, resolved against the answer's URL (RFC 3986). Credentials in it are dropped: we add our own.
@@ -151,13 +167,26 @@ impl Links {
     }
 }
 
-/// The end of a resource that names its next page; on the first page, other signs of more are heeded.
+/// What to write where the paginator is not the API's own.
+pub(super) const WRITE_ITS_OWN: &str = "paginator: as the API gives its next page";
+
+/// The end of a resource that names its next page. On the first page, where the place for it `is_absent` and so may be misspelt, other
+/// signs of more are heeded: those that leave no doubt are an error, a larger total is a `warning`.
 ///
 /// # Errors
 /// [`SourceError::MorePages`].
-pub(super) fn no_next(page: &Seen<'_>) -> Result<Step, SourceError> {
+pub(super) fn no_next(page: &Seen<'_>, is_absent: bool, warning: &mut Option<String>) -> Result<Step, SourceError> {
     if page.page == 1 {
-        more_pages(page, "paginator: as the API gives its next page")?;
+        refuse_link_header(page)?;
+        let signs = &page.facts.signs;
+        match signs::said_outright(signs).filter(|_| is_absent) {
+            Some(hint) => return Err(SourceError::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN }),
+            None if is_absent => {
+                *warning = signs::total_told(signs, page.facts.records)
+                    .map(|hint| format!("the paginator finds no next page, but {hint}: is it the API's own?"));
+            }
+            None => {}
+        }
     }
     Ok(Step::End(EndReason::NoNext))
 }
@@ -167,9 +196,15 @@ pub(super) fn no_next(page: &Seen<'_>) -> Result<Step, SourceError> {
 /// # Errors
 /// [`SourceError::MorePages`] with the config to write.
 pub(super) fn more_pages(page: &Seen<'_>, write: &'static str) -> Result<(), SourceError> {
-    let error = |hint: String, write| Err(SourceError::MorePages { place: page.at(), hint, write });
-    if link::target(page.headers, "next").is_some() {
-        return error("its `Link` header has a next page".to_owned(), "paginator: {type: header_link}");
+    refuse_link_header(page)?;
+    let hint = signs::more_pages(&page.facts.signs, page.facts.records);
+    hint.map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
+}
+
+fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {
+    if link::target(page.headers, "next").is_none() {
+        return Ok(());
     }
-    signs::more_pages(&page.facts.signs, page.facts.records).map_or(Ok(()), |hint| error(hint, write))
+    let hint = "its `Link` header has a next page".to_owned();
+    Err(SourceError::MorePages { place: page.at(), hint, write: "paginator: {type: header_link}" })
 }

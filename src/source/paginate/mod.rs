@@ -30,7 +30,7 @@ use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use facts::whole_number;
-pub(crate) use signs::{Sign, tells_of_paging};
+pub(crate) use signs::{LookForMorePages, Sign, tells_of_paging};
 pub(super) use told::of_headers;
 pub(super) use trail::Trail;
 
@@ -143,7 +143,7 @@ pub(super) trait Paginator: Send {
     /// Takes back `records` that are read again.
     fn take_back(&mut self, _records: u64) {}
 
-    /// Told before [`Self::step`] of a page that a rule drops: nothing is known of its records.
+    /// Told before [`Self::step`] of a page that a rule drops: nothing is known of its records, so that a total of them is a bound from then on.
     fn pass_over(&mut self) {}
 
     /// Whether it is settled that pages have places, so that drift matters.
@@ -155,6 +155,14 @@ pub(super) trait Paginator: Send {
     fn minds_repeats(&self) -> bool {
         false
     }
+
+    /// Whether it has to know, before it steps over `page`, what other chains of the resource have found.
+    fn waits_its_turn(&self, _page: &Seen<'_>) -> bool {
+        false
+    }
+
+    /// Takes up what another chain of the resource has proven.
+    fn adopt(&mut self, _plan: PaginatorPlan) {}
 
     /// What the last step has proven, told once.
     fn detected(&mut self) -> Option<Detected> {
@@ -205,10 +213,15 @@ pub(crate) fn wants_record_hashes(resource: &ResourcePlan) -> bool {
     }
 }
 
-/// Whether [`PageFacts::signs`] are needed: to choose a paginator, and to know a total beside links.
+/// Pages of which [`PageFacts::signs`] are needed: to choose a paginator, to know a total beside links, and to know that the place of the
+/// next page is misspelt.
 #[must_use]
-pub(crate) fn wants_signs(plan: &PaginatorPlan) -> bool {
-    matches!(plan, PaginatorPlan::Undeclared | PaginatorPlan::JsonLink { .. } | PaginatorPlan::HeaderLink { .. })
+pub(crate) fn wants_signs(plan: &PaginatorPlan) -> LookForMorePages {
+    match plan {
+        PaginatorPlan::Undeclared | PaginatorPlan::JsonLink { .. } | PaginatorPlan::HeaderLink { .. } => LookForMorePages::All,
+        PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => LookForMorePages::First,
+        PaginatorPlan::SinglePage | PaginatorPlan::Offset { .. } | PaginatorPlan::PageNumber { .. } => LookForMorePages::Never,
+    }
 }
 
 /// Whether rows that move while pages are read would be skipped, and that matters; of a paginator yet to be detected, whether it may.

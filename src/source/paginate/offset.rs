@@ -29,6 +29,8 @@ pub(super) struct Offset {
     read: u64,
     total: Option<u64>,
     total_counts_page: bool,
+    /// Whether a page was skipped, so that the total is a bound of what was read.
+    has_skipped: bool,
     told: bool,
     warning: Option<String>,
 }
@@ -48,6 +50,7 @@ impl Offset {
             read: 0,
             total: None,
             total_counts_page: false,
+            has_skipped: false,
             told: false,
             warning: None,
         }
@@ -71,12 +74,10 @@ impl Offset {
 
     /// Whether ending here is what the total says.
     fn check_end(&self, page: &Seen<'_>) -> Result<(), SourceError> {
-        match self.total {
-            Some(total) if self.read + self.start.min(total) != total => {
-                Err(contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start)))
-            }
-            _ => Ok(()),
-        }
+        let Some(total) = self.total else { return Ok(()) };
+        // Nobody knows how many records a skipped page had.
+        let is_met = if self.has_skipped { self.read <= total } else { self.read + self.start.min(total) == total };
+        if is_met { Ok(()) } else { Err(contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start))) }
     }
 
     /// A total that nobody declared and that equals a full first page may be the page's own count: one more request tells.
@@ -158,6 +159,10 @@ impl Paginator for Offset {
             }
             (None, ..) => Ok(Step::Next(self.at(next))),
         }
+    }
+
+    fn pass_over(&mut self) {
+        self.has_skipped = true;
     }
 
     fn warning(&mut self) -> Option<String> {

@@ -18,12 +18,13 @@ pub(super) struct PageNumber {
     total: Option<u64>,
     total_counts_records: bool,
     records: u64,
+    has_skipped: bool,
 }
 
 impl PageNumber {
     /// Counts from `first`; totals count from `base`.
     pub(super) fn new(base: u64, first: u64, slot: Slot, stop: StopRules) -> Self {
-        Self { base, first, slot, stop, judged: false, total: None, total_counts_records: false, records: 0 }
+        Self { base, first, slot, stop, judged: false, total: None, total_counts_records: false, records: 0, has_skipped: false }
     }
 
     fn at(&self, number: u64) -> Position {
@@ -46,7 +47,9 @@ impl PageNumber {
     fn check_end(&self, page: &Seen<'_>, number: u64) -> Result<(), SourceError> {
         match self.total {
             Some(total) if number + 1 < total.saturating_add(self.base) && self.records > 0 => {
-                if is_guess(&self.stop) && total == self.records {
+                // A page that was skipped had records that nobody counted.
+                let counts_records = if self.has_skipped { total >= self.records } else { total == self.records };
+                if is_guess(&self.stop) && counts_records {
                     return Ok(());
                 }
                 Err(contradicted(page, &self.stop, "pages", number.saturating_sub(self.base), total))
@@ -87,6 +90,10 @@ impl Paginator for PageNumber {
 
     fn take_back(&mut self, records: u64) {
         self.records = self.records.saturating_sub(records);
+    }
+
+    fn pass_over(&mut self) {
+        self.has_skipped = true;
     }
 
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {

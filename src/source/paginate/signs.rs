@@ -30,6 +30,29 @@ pub(in crate::source) enum Role {
     Limit,
 }
 
+/// Pages that are searched for signs of more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum LookForMorePages {
+    /// None.
+    #[default]
+    Never,
+    /// The first, where a paginator that sees no next page may have been told a wrong place.
+    First,
+    /// All, since the paginator has to find its own way.
+    All,
+}
+
+impl LookForMorePages {
+    /// Whether page number `page` is.
+    pub(crate) fn on(self, page: u64) -> bool {
+        match self {
+            Self::Never => false,
+            Self::First => page == 1,
+            Self::All => true,
+        }
+    }
+}
+
 /// A member around the records that tells of paging: a scalar, not null.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sign {
@@ -56,6 +79,19 @@ impl Sign {
     /// The path as a config would have it.
     pub(super) fn shown(&self) -> String {
         names(&self.path).join(".")
+    }
+
+    /// That it tells of more pages, in words, unless its role is one of `but`.
+    fn of_more(&self, but: &[Role]) -> Option<String> {
+        let shown = self.shown();
+        let role = self.role().filter(|role| !but.contains(role))?;
+        match (role, &self.value) {
+            (Role::HasMore, Value::Bool(true)) => Some(format!("`{shown}` is true")),
+            (Role::IsLast, Value::Bool(false)) => Some(format!("`{shown}` is false")),
+            (Role::Pages, _) => self.number().filter(|pages| *pages > 1).map(|pages| format!("`{shown}` is {pages}")),
+            (Role::Next | Role::Cursor, value) if holds_something(value) => Some(format!("`{shown}` is set")),
+            _ => None,
+        }
     }
 
     /// Its number, also from text.
@@ -121,21 +157,23 @@ fn role(path: &[&str]) -> Option<Role> {
 
 /// The reason to believe in more pages than this one with `records` records, in words.
 pub(super) fn more_pages(signs: &[Sign], records: u64) -> Option<String> {
-    let told = signs.iter().find_map(|sign| {
-        let shown = sign.shown();
-        match (sign.role()?, &sign.value) {
-            (Role::HasMore, Value::Bool(true)) => Some(format!("`{shown}` is true")),
-            (Role::IsLast, Value::Bool(false)) => Some(format!("`{shown}` is false")),
-            (Role::Pages, _) => sign.number().filter(|pages| *pages > 1).map(|pages| format!("`{shown}` is {pages}")),
-            (Role::Next | Role::Cursor, value) if holds_something(value) => Some(format!("`{shown}` is set")),
-            _ => None,
-        }
-    });
-    told.or_else(|| {
-        let totals = signs.iter().filter(|sign| sign.role() == Some(Role::Total));
-        let (shown, total) = totals.filter_map(|sign| Some((sign.shown(), sign.number()?))).max_by_key(|(_, total)| *total)?;
-        (total > records).then(|| format!("`{shown}` is {total} and the page has {records} records"))
-    })
+    signs.iter().find_map(|sign| sign.of_more(&[])).or_else(|| total_beyond(signs.iter(), records))
+}
+
+/// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.
+pub(super) fn said_outright(signs: &[Sign]) -> Option<String> {
+    signs.iter().find_map(|sign| sign.of_more(&[Role::Cursor]).filter(|_| reduced(sign.name()) != "pages"))
+}
+
+/// A member that calls itself a total, of more records than the page has, in words.
+pub(super) fn total_told(signs: &[Sign], records: u64) -> Option<String> {
+    total_beyond(signs.iter().filter(|sign| reduced(sign.name()) != "count"), records)
+}
+
+fn total_beyond<'a>(signs: impl Iterator<Item = &'a Sign>, records: u64) -> Option<String> {
+    let totals = signs.filter(|sign| sign.role() == Some(Role::Total));
+    let (shown, total) = totals.filter_map(|sign| Some((sign.shown(), sign.number()?))).max_by_key(|(_, total)| *total)?;
+    (total > records).then(|| format!("`{shown}` is {total} and the page has {records} records"))
 }
 
 /// Whether a value is more than `false`, 0 or an empty text.

@@ -207,11 +207,14 @@ impl Case {
         let source = Source::bounded(&self.client, Arc::new(self.clock), self.cancel, listener, self.bounds).unwrap();
         let (sender, receiver) = mpsc::channel(2);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
-        let chain = Chain { request: self.request, slice: Arc::default(), ahead: self.client.concurrency };
+        let chain = Chain::new(self.request, Arc::default(), self.client.concurrency);
         let mut spooled = false;
         let reading = read_pages(receiver, &wanted, &mut spooled);
         let (result, ids) = tokio::join!(source.fetch(&self.resource, chain, sender), reading);
-        let events = events.lock().unwrap().clone();
+        let mut events = events.lock().unwrap().clone();
+        let resource: Arc<str> = Arc::from(self.resource.name.as_str());
+        let warnings = result.iter().flat_map(End::warnings);
+        events.extend(warnings.map(|text| SourceEvent::Warning { resource: Arc::clone(&resource), text }));
         Outcome { result, ids, spooled, events }
     }
 }

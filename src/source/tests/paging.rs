@@ -343,3 +343,62 @@ async fn e_84_a_cursor_that_expires_is_an_error_and_never_the_end() {
         assert!(error.hint().unwrap().contains("a cursor may have expired"), "{:?}", error.hint());
     }
 }
+
+/// Reads one page with this around its records; nothing stands where the paginator looks.
+async fn only_page(paginator: PaginatorPlan, around: &str) -> Outcome {
+    let body = format!(r#"{{"data":{}{around}}}"#, ids(0..3));
+    Case::new(&FakeApi::start().page("/orders", body), paginator).read().await
+}
+
+#[tokio::test]
+async fn a_misspelt_place_of_the_next_page_is_an_error_where_the_body_tells_of_more() {
+    let paginators = || {
+        [
+            PaginatorPlan::JsonLink { next_url_path: path("nxet"), allow_drift: false },
+            PaginatorPlan::Cursor {
+                cursor_path: path("meta.cursor"),
+                cursor_slot: param("cursor"),
+                stop_after_empty_page: false,
+                has_more_path: None,
+            },
+            PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false },
+            PaginatorPlan::HeaderCursor { cursor_key: "x-next".to_owned(), cursor_param: "cursor".to_owned() },
+        ]
+    };
+    for (around, hint) in [
+        (r#","next":"/orders?page=2""#, "`next` is set"),
+        (r#","meta":{"next_cursor":"b"}"#, "`meta.next_cursor` is set"),
+        (r#","has_more":true"#, "`has_more` is true"),
+        (r#","is_last":false"#, "`is_last` is false"),
+        (r#","total_pages":4"#, "`total_pages` is 4"),
+    ] {
+        for paginator in paginators() {
+            let outcome = only_page(paginator, around).await;
+            let expected =
+                format!("the paginator finds no next page, but {hint}; write `paginator: as the API gives its next page`");
+            assert!(outcome.error().ends_with(&expected), "{}", outcome.error());
+            assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Data);
+        }
+    }
+    // What may count something else, or be the page's own, is no proof: a larger total is told.
+    for paginator in paginators() {
+        let outcome = only_page(paginator, r#","page_info":{"totalResults":9}"#).await;
+        assert_eq!((outcome.end().reason, outcome.ids.len()), (EndReason::NoNext, 3));
+        let warning = "the paginator finds no next page, but `page_info.totalResults` is 9 and the page has 3 records: is it the API's own?";
+        assert_eq!(outcome.warnings(), [warning]);
+    }
+    for around in [r#","total":3,"has_more":false,"next":null"#, r#","paging":{"cursors":{"after":"b"}},"pages":7,"count":9"#] {
+        for paginator in paginators() {
+            let outcome = only_page(paginator, around).await;
+            assert_eq!((outcome.end().reason, outcome.warnings().len()), (EndReason::NoNext, 0), "{around}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_next_page_that_is_said_to_be_none_is_none_whatever_else_stands_there() {
+    let outcome = only_page(json_link(), r#","next":null,"total":9,"total_pages":3"#).await;
+    assert_eq!((outcome.end().reason, outcome.warnings().len()), (EndReason::NoNext, 0));
+    let outcome = only_page(cursor(), r#","next":"","has_more":true"#).await;
+    assert_eq!((outcome.end().reason, outcome.warnings().len()), (EndReason::NoNext, 0));
+}

@@ -69,6 +69,26 @@ async fn a_skipped_page_is_passed_over_where_the_paginator_can_go_on() {
 }
 
 #[tokio::test]
+async fn a_total_is_a_bound_where_a_page_was_skipped_whose_records_nobody_counted() {
+    let api = |total: u64| {
+        FakeApi::start().on("/orders", move |request| match request.number("offset", 0) {
+            10 => Reply::status(404),
+            offset => Reply::json(format!(r#"{{"data":{},"total":{total}}}"#, ids(offset.min(40)..(offset + 10).min(40)))),
+        })
+    };
+    let skip = || rule(RuleAction::Skip(Scope::Page), status(404));
+    let declared = |case: &mut Case| case.resource.expect.total = Some(path("total"));
+    for paginator in [offset(10, stop_rules()), offset(10, without_total())] {
+        let outcome = case(&api(40), paginator, skip()).with(declared).read().await;
+        assert_eq!(outcome.ids, (0..10).chain(20..40).collect::<Vec<_>>(), "{outcome:?}");
+        assert_eq!(outcome.end().ignored, 1);
+    }
+    // More than there is in all, even without the page that was skipped.
+    let outcome = case(&api(29), offset(10, without_total()), skip()).with(declared).read().await;
+    assert!(outcome.error().contains("ended after 30 records, but the API's total is 29"), "{}", outcome.error());
+}
+
+#[tokio::test]
 async fn pages_that_are_skipped_without_end_are_an_error() {
     let api = FakeApi::start().on("/orders", |request| match request.number("page", 0) {
         page @ 0..2 => Reply::json(format!(r#"{{"data":{}}}"#, ids(page * 10..page * 10 + 10))),
@@ -152,7 +172,7 @@ async fn e_43_graphql_errors_fail_unless_partial_data_is_allowed() {
     assert!(outcome.error().ends_with("answered with 1 GraphQL error, saying `no owner for ***`"), "{}", outcome.error());
     let outcome = graphql(PartialData::Allow, &[partial]).await;
     assert_eq!(outcome.ids, [1]);
-    let warning = "GraphQL gave 1 errors beside its data, which counts all the same: 1 at `data.*.owner`";
+    let warning = "GraphQL gave 1 error beside its data, which counts all the same: 1 at `data.*.owner`";
     assert_eq!(outcome.warnings(), [warning]);
     let outcome = graphql(PartialData::Allow, &[r#"{"data":null,"errors":[{"message":"down"}]}"#]).await;
     assert!(outcome.error().ends_with("answered with 1 GraphQL error, saying `down`"), "{}", outcome.error());

@@ -1,0 +1,46 @@
+//! The ledger of a chain: what its requests came to, whole or not.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use crate::source::answer::PartialErrors;
+use crate::source::server_time::Earliest;
+
+/// Counts that stay when a fetch fails, for whoever goes on in its place.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Requests sent, retries included.
+    pub(super) requests: AtomicU64,
+    /// Body bytes of accepted pages, decompressed.
+    pub(super) bytes: AtomicU64,
+    /// Pages that a rule of the config dropped.
+    pub(super) ignored: AtomicU64,
+    /// When it began, by the server's clock.
+    pub(super) server_time: Earliest,
+    /// GraphQL errors beside data that counts.
+    pub(super) partial_errors: Mutex<PartialErrors>,
+}
+
+/// A ledger, read.
+pub(super) struct Sums {
+    pub(super) requests: u64,
+    pub(super) bytes: u64,
+    pub(super) ignored: u64,
+    pub(super) server_time: Option<DateTime<Utc>>,
+    pub(super) partial_errors: PartialErrors,
+}
+
+impl Ledger {
+    /// What it has come to.
+    pub(super) fn sums(&self) -> Sums {
+        Sums {
+            requests: self.requests.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            ignored: self.ignored.load(Ordering::Relaxed),
+            server_time: self.server_time.get(),
+            partial_errors: self.partial_errors.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
