@@ -12,7 +12,7 @@ use crate::base::CursorValue;
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCursors, RecordSlice, Survey};
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
-use crate::pipeline::{PAGES_BYTES_MAX, PAGES_MAX, RunError};
+use crate::pipeline::{Events, PAGES_BYTES_MAX, PAGES_MAX, RunError};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Source, SourceError, Turn, Verdict};
 
@@ -59,13 +59,15 @@ pub(crate) struct Chains<'a> {
     pub(crate) so_far: Arc<Mutex<Arc<TableSchema>>>,
     /// Bytes of pages that may be decoded at once.
     pub(crate) budget: Arc<Semaphore>,
+    /// Where warnings go.
+    pub(crate) events: &'a Events,
 }
 
 impl Chains<'_> {
-    /// Runs a chain to its end; its pages go to `out`.
-    pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>) -> Ended {
+    /// Runs a chain to its end; its pages go to `out`. What its records say of the cursor adds to `progress`.
+    pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>, mut progress: CursorProgress) -> Ended {
         let (deliver, deliveries) = mpsc::channel(PAGES_MAX);
-        let (mut taken, mut progress) = ((0, 0), CursorProgress::default());
+        let mut taken = (0, 0);
         let turn = Arc::clone(&chain.turn);
         let fetching = self.source.fetch(self.resource, chain, deliver);
         let (fetched, decoded) = tokio::join!(fetching, self.decode(deliveries, &turn, out, &mut taken, &mut progress));

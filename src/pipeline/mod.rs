@@ -28,6 +28,7 @@ mod graph;
 mod intake;
 mod parents;
 mod resource;
+mod resume;
 mod run;
 mod sample;
 mod slices;

@@ -80,8 +80,8 @@ pub(crate) async fn load(
     let (decoder, start) = decoder_for(resource, table, asked)?;
     let so_far = Arc::new(Mutex::new(Arc::new(start)));
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
-    let chains =
-        Chains { source, resource, decoder: Arc::new(decoder), so_far, budget: Arc::new(Semaphore::new(PAGES_BYTES_MAX)) };
+    let budget = Arc::new(Semaphore::new(PAGES_BYTES_MAX));
+    let chains = Chains { source, resource, decoder: Arc::new(decoder), so_far, budget, events };
     let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
@@ -135,7 +135,7 @@ async fn run_chains(
                 place.send(queue);
                 let slice = Arc::new(slice);
                 let chain = Chain { turn: Arc::new(turns.next()), ..Chain::new(request, Arc::clone(&slice), ahead) };
-                running.push(async move { (slice, chains.run(chain, accepted).await) });
+                running.push(async move { (slice, chains.run_on(chain, accepted).await) });
             }
             else => break,
         }

@@ -67,6 +67,7 @@ fn incremental(cursors: &CursorFacts) -> Value {
         "records_outside": cursors.outside,
         "records_repeated": cursors.repeated,
         "records_without_cursor": cursors.missing,
+        "restarts": cursors.restarts,
         "ranges": cursors.ranges,
         "windows_failed": cursors.pending,
         "failure": cursors.failure,

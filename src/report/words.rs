@@ -70,6 +70,9 @@ fn cursor_words(cursors: &CursorFacts) -> String {
             parts.push(format!("{} {what}", count(number)));
         }
     }
+    if cursors.restarts > 0 {
+        parts.push(format!("{} times begun anew where the API's cursor had expired", count(cursors.restarts)));
+    }
     if cursors.pending > 0 {
         let (failed, all) = (count(cursors.pending), count(cursors.ranges));
         parts.push(format!("{failed} of {all} windows failed; the next run fetches them again"));

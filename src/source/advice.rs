@@ -12,6 +12,20 @@ impl SourceError {
         }
     }
 
+    /// Whether it may be that a cursor or link of the API has expired: pages before were answered, and this one is gone, or is refused with
+    /// words for that.
+    #[must_use]
+    pub(crate) fn is_expired_cursor(&self) -> bool {
+        let Self::Refused { place, status, preview } = self else { return false };
+        let said = preview.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        let is_about_cursors = || {
+            says(&["cursor", "token", "continuation", "scroll", "bookmark", "pagination", "next page", "link"])
+                && says(&["expire", "invalid", "not valid", "no longer", "not found", "unknown", "stale", "too old"])
+        };
+        place.page > 1 && (*status == 410 || matches!(status, 400 | 404 | 422) && is_about_cursors())
+    }
+
     /// What the operator can do, where that is not plain from the message.
     #[must_use]
     pub(crate) fn hint(&self) -> Option<String> {

@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod detection;
 mod dispositions;
+mod expiring;
 mod guide;
 mod import;
 mod incremental;

@@ -28,10 +28,18 @@ pub(crate) struct CursorProgress {
     pub(crate) repeated: u64,
     /// Records without a cursor.
     pub(crate) missing: u64,
+    /// How often it was begun anew behind a cursor of the API that had expired.
+    pub(crate) restarts: u64,
     last: Option<CursorValue>,
 }
 
 impl CursorProgress {
+    /// The records that come next follow none: the same range is read again from the farthest cursor on.
+    pub(crate) fn begin_anew(&mut self) {
+        self.last = None;
+        self.restarts += 1;
+    }
+
     /// Whether the range has ended with `page`: `row_order` holds so far, and the page has left the range.
     pub(crate) fn is_out_of_range(&self, plan: &IncrementalPlan, page: &PageCursors) -> bool {
         let follows = match (&self.last, &page.ends) {

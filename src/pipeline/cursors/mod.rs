@@ -5,6 +5,7 @@
 //! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all.
 
 mod error;
+mod resume;
 mod state;
 mod windows;
 
@@ -21,6 +22,7 @@ use crate::decode::CursorProgress;
 use crate::source::{Slice, SliceCursor};
 
 pub(crate) use error::IncrementalError;
+pub(crate) use resume::{from_farthest, may_read_on};
 use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
 use windows::windows;
 
@@ -38,6 +40,8 @@ pub(crate) struct CursorFacts {
     pub(crate) repeated: u64,
     /// Records without a cursor.
     pub(crate) missing: u64,
+    /// How often reading began anew within a range, behind a cursor of the API that had expired.
+    pub(crate) restarts: u64,
     /// Chains of pages: windows, of each parent record.
     pub(crate) ranges: u64,
     /// Windows that failed and are left to the next run.
@@ -226,6 +230,7 @@ impl Cursors {
         self.facts.outside += progress.outside;
         self.facts.repeated += progress.repeated;
         self.facts.missing += progress.missing;
+        self.facts.restarts += progress.restarts;
         self.facts.is_disordered |= progress.is_disordered;
         self.kind = self.kind.or(progress.kind);
         let ended = self.new.entry(cursor.key.clone()).or_default();
