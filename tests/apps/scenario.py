@@ -13,31 +13,16 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "readers"), str(HERE.parent / "datasette")]
 
+from checks import Checks, run_scenario  # noqa: E402
 import readers  # noqa: E402
 
 import crawl_datasette  # noqa: E402
 import crawl_json_server  # noqa: E402
-
-
-class Checks:
-    """Counts what held and what did not, and says so."""
-
-    def __init__(self):
-        self.passed, self.failed = 0, 0
-
-    def that(self, what: str, found, expected) -> None:
-        if found == expected:
-            self.passed += 1
-            print(f"ok      {what}", flush=True)
-        else:
-            self.failed += 1
-            print(f"FAILED  {what}: found {str(found)[:600]}, expected {str(expected)[:600]}", flush=True)
 
 
 class Lakeward:
@@ -98,18 +83,5 @@ def scenario(binary: pathlib.Path, folder: pathlib.Path) -> Checks:
     return checks
 
 
-def main() -> int:
-    binary = pathlib.Path(sys.argv[1]).resolve()
-    if len(sys.argv) > 2:
-        folder = pathlib.Path(sys.argv[2]).resolve()
-        folder.mkdir(parents=True)
-        checks = scenario(binary, folder)
-    else:
-        with tempfile.TemporaryDirectory(prefix="lakeward-apps-") as temporary:
-            checks = scenario(binary, pathlib.Path(temporary))
-    print(f"apps: {checks.passed} passed, {checks.failed} failed")
-    return 1 if checks.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("apps", scenario))

@@ -14,12 +14,12 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "readers")]
 
+from checks import Checks, run_scenario  # noqa: E402
 import readers  # noqa: E402
 import services  # noqa: E402
 
@@ -48,21 +48,6 @@ lake: {url: ./lake}
 # One line per airport and month, the same from SQLite and from every reader.
 SUMS = ("count(*), count(DISTINCT flight_id), sum(flight_id), sum(distance), sum(air_time), count(air_time), sum(dep_delay), "
         "count(dep_delay), count(tailnum)")
-
-
-class Checks:
-    """Counts what held and what did not, and says so."""
-
-    def __init__(self):
-        self.passed, self.failed = 0, 0
-
-    def that(self, what: str, found, expected) -> None:
-        if found == expected:
-            self.passed += 1
-            print(f"ok      {what}")
-        else:
-            self.failed += 1
-            print(f"FAILED  {what}: found {str(found)[:600]}, expected {str(expected)[:600]}")
 
 
 def sqlite_lines(db: pathlib.Path) -> list:
@@ -163,18 +148,5 @@ def scenario(lakeward: pathlib.Path, folder: pathlib.Path) -> Checks:
     return checks
 
 
-def main() -> int:
-    lakeward = pathlib.Path(sys.argv[1]).resolve()
-    if len(sys.argv) > 2:
-        folder = pathlib.Path(sys.argv[2]).resolve()
-        folder.mkdir(parents=True)
-        checks = scenario(lakeward, folder)
-    else:
-        with tempfile.TemporaryDirectory(prefix="lakeward-datasette-") as temporary:
-            checks = scenario(lakeward, pathlib.Path(temporary))
-    print(f"datasette: {checks.passed} passed, {checks.failed} failed")
-    return 1 if checks.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenario("datasette", scenario))
