@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::base::{Converter, CursorForm, CursorStep, CursorValue, Edge, JsonPath, Lag, NoTime, Sent};
 
+/// Most windows of one cursor in one run.
+pub(crate) const WINDOWS_MAX: u32 = 10_000;
+
 /// Incremental loading of one resource.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct IncrementalPlan {

@@ -34,7 +34,7 @@ pub(crate) use expression::{EvalFault, Expression};
 pub(crate) use fault::{ConfigErrors, Problem};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
 pub(crate) use import::{ImportError, import};
-pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
+pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
 pub(crate) use plan::*;
 pub(crate) use project::Choice;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Request, RequestData};

@@ -307,6 +307,23 @@ pub(crate) enum PaginatorPlan {
     },
 }
 
+impl PaginatorPlan {
+    /// The places in the JSON body that positions are written to.
+    pub(crate) fn body_paths(&self) -> impl Iterator<Item = &[String]> {
+        let slots = match self {
+            Self::Offset { offset_slot, limit_slot, .. } => [Some(offset_slot), Some(limit_slot)],
+            Self::PageNumber { page_slot: slot, .. } | Self::Cursor { cursor_slot: slot, .. } => [Some(slot), None],
+            Self::Undeclared | Self::SinglePage | Self::JsonLink { .. } | Self::HeaderLink { .. } | Self::HeaderCursor { .. } => {
+                [None, None]
+            }
+        };
+        slots.into_iter().flatten().filter_map(|slot| match slot {
+            Slot::Body(path) => Some(path.as_slice()),
+            Slot::Param(_) => None,
+        })
+    }
+}
+
 /// Stop rules of `offset` and `page_number`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StopRules {

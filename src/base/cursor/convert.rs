@@ -33,6 +33,13 @@ pub(crate) struct Sent {
     pub(crate) is_number: bool,
 }
 
+impl Sent {
+    /// It as JSON text.
+    pub(crate) fn json(self) -> String {
+        if self.is_number { self.text } else { serde_json::Value::String(self.text).to_string() }
+    }
+}
+
 /// A value that is no time, and so cannot be written as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`convert` needs a time or a date, and the cursor is a {0}")]

@@ -147,6 +147,31 @@ impl StepPlan {
         }
         columns
     }
+
+    /// The step after which no record has the member `name` any more, if there is one.
+    pub(crate) fn taking_out<'s>(steps: &'s [Self], name: &str) -> Option<&'s str> {
+        let mut by: Option<&Self> = None;
+        for step in steps {
+            let (takes, gives) = match &step.action {
+                StepAction::Filter(_) | StepAction::Cast(_) | StepAction::Hash { .. } | StepAction::Mask { .. } => (false, false),
+                StepAction::Set(values) => (false, values.iter().any(|(path, _)| is_within(path, name))),
+                StepAction::Drop(paths) => (paths.iter().any(|path| is_column(path, name)), false),
+                StepAction::Keep(paths) => (!paths.iter().any(|path| is_within(path, name)), false),
+                StepAction::Rename(renames) => (
+                    renames.iter().any(|(path, new)| is_column(path, name) && new != name),
+                    renames.iter().any(|(path, new)| path.steps().len() == 1 && new == name),
+                ),
+                StepAction::Explode { column, .. } => (false, column.as_deref() == Some(name)),
+            };
+            by = if gives { None } else { by.or_else(|| takes.then_some(step)) };
+        }
+        by.map(|step| step.place.as_str())
+    }
+}
+
+/// Whether the path leads to the column `name`, or into it.
+fn is_within(path: &JsonPath, name: &str) -> bool {
+    path.steps().first().is_none_or(|step| !matches!(step, Step::Key(key) if key != name))
 }
 
 fn is_column(path: &JsonPath, name: &str) -> bool {

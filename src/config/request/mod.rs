@@ -188,6 +188,17 @@ impl JsonTemplate {
         })
     }
 
+    /// How many names of `path` lead to something that is no object and has further names behind it.
+    pub(crate) fn obstacle(&self, path: &[String]) -> Option<usize> {
+        let mut at = self;
+        for (depth, name) in path.iter().enumerate() {
+            let Self::Object(members) = at else { return Some(depth).filter(|_| *at != Self::Fixed(Value::Null)) };
+            let member = members.iter().find(|(key, _)| key.is_fixed() && key.sample() == *name);
+            at = &member?.1;
+        }
+        None
+    }
+
     fn templates<'t>(&'t self, all: &mut Vec<&'t Template>) {
         match self {
             Self::Fixed(_) => {}

@@ -221,6 +221,14 @@ impl Placeholder {
         value.ok_or_else(|| BindError::Missing { name: self.name.clone() })
     }
 
+    /// Whether a value, as JSON text, can stand in it.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub(crate) fn check(&self, json: &str) -> Result<(), BindError> {
+        self.text(&|_| Some(json)).map(drop)
+    }
+
     fn text(&self, values: &Values<'_>) -> Result<String, BindError> {
         let json = self.value(values)?;
         match &self.format {

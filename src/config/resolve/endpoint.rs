@@ -2,6 +2,7 @@
 
 use crate::base::JsonPath;
 use crate::config::raw::{self, Scalar};
+use crate::config::request::RequestTemplate;
 use crate::config::resolve::client::Client;
 use crate::config::resolve::request::{self, Texts};
 use crate::config::resolve::template::{Names, names_single_entity};
@@ -43,6 +44,9 @@ pub(crate) fn resolve(
     });
     let paginator =
         if is_inferred { Some(PaginatorPlan::SinglePage) } else { paginator::resolve(cx, &raw.paginator, &client.paginator) };
+    if let (Some(paginator), Some(request)) = (&paginator, &request) {
+        check_body(cx, raw, paginator, request);
+    }
     let data_selector = raw.data_selector.get().map(|Scalar(path)| path.clone());
     Some(EndpointPlan {
         request: request?,
@@ -60,4 +64,19 @@ pub(crate) fn resolve(
         rules,
         graphql: rules::graphql(&raw.graphql),
     })
+}
+
+/// Refuses positions of pages that would go to a JSON body which is not there, or over something that stands in it.
+fn check_body(cx: Context<'_>, raw: &raw::Endpoint, paginator: &PaginatorPlan, request: &RequestTemplate) {
+    for path in paginator.body_paths() {
+        if let Some(id) = raw.data.place().filter(|_| request.data.is_some()) {
+            let why =
+                format!("the paginator writes `{}` into a JSON body, and `data` is another one; write `json`", path.join("."));
+            cx.reader.conflict(id, why);
+        }
+        if let (Some(id), Some(at)) = (raw.json.place(), request.json.as_ref().and_then(|json| json.obstacle(path))) {
+            let (path, at) = (path.join("."), path[..at].join("."));
+            cx.reader.conflict(id, format!("the paginator writes `{path}` into the body, and `{at}` there is no map"));
+        }
+    }
 }

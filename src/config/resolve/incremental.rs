@@ -1,17 +1,21 @@
 //! `endpoint.incremental` and `params.x: {type: incremental}`: dlt's rules, and those of windows.
 
+mod range;
+
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::base::{Converter, CursorForm, CursorType, CursorValue};
+use crate::base::{Converter, CursorForm, CursorValue, Step};
 use crate::config::fault::nearest;
 use crate::config::raw::{self, Entries, Field, OneOrMany, Scalar};
 use crate::config::request::{IncrementalValue, Part, Placeholder, Template};
-use crate::config::resolve::Context;
+use crate::config::resolve::template::Need;
+use crate::config::resolve::{Context, steps};
 use crate::config::tree::{NodeId, Value};
 use crate::config::{
-    Binding, Dedup, EndpointPlan, IncrementalPlan, LastValue, OnMissingCursor, Outside, Problem, RowOrder, WriteDisposition,
+    Binding, Dedup, EndpointPlan, IncrementalPlan, LastValue, OnMissingCursor, Outside, Problem, RowOrder, StepPlan,
+    WriteDisposition,
 };
 
 /// What the rules need to know of the resource.
@@ -23,6 +27,10 @@ pub(crate) struct Of<'a> {
     pub(crate) disposition: Option<WriteDisposition>,
     /// Whether it has a parent.
     pub(crate) has_parent: bool,
+    /// What is done to its records before their cursor is looked at.
+    pub(crate) steps: &'a [StepPlan],
+    /// What its request needs of incremental loading.
+    pub(crate) needs: &'a [Need],
 }
 
 /// What an endpoint says of incremental loading: its own key, and parameters of that type, which have the parameter's name.
@@ -69,6 +77,7 @@ pub(crate) fn join(cx: Context<'_>, mut endpoint: EndpointPlan, said: Vec<Said>,
         endpoint.request.params.retain(|(known, _)| *known != name);
         endpoint.request.params.push((name, Template { parts: vec![Part::Value(placeholder)] }));
     }
+    range::check_request(cx, &first.raw, &plan, &endpoint.request, of.needs);
     endpoint.incremental = Some(plan);
     endpoint
 }
@@ -87,7 +96,8 @@ fn plan(cx: Context<'_>, said: &Said, of: Of<'_>) -> Option<IncrementalPlan> {
 
 /// The plan of `raw`, which stands at `id`; `None` when a fault leaves it open.
 pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Incremental, of: Of<'_>) -> Option<IncrementalPlan> {
-    let (_, Scalar(cursor_path)) = cx.required(&raw.cursor_path, id, "cursor_path", "where the cursor stands in a record")?;
+    let (cursor_id, Scalar(cursor_path)) =
+        cx.required(&raw.cursor_path, id, "cursor_path", "where the cursor stands in a record")?;
     let convert = convert(cx, raw);
     let form = CursorForm {
         time_zone: time_zone(cx, &raw.time_zone),
@@ -106,11 +116,16 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Incremental, of: O
         }
         open => open,
     };
-    check_end(cx, raw, (&initial_value, &end_value), last);
+    range::check_end(cx, raw, (&initial_value, &end_value), last);
     let lag = raw.lag.get().map(|Scalar(lag)| *lag).filter(|lag| !lag.is_zero());
-    check_lag(cx, raw, initial_value.as_ref(), lag.is_some_and(crate::base::Lag::is_duration));
-    let until_now = check_windows(cx, raw, initial_value.as_ref(), end_value.is_some(), last);
+    range::check_lag(cx, raw, initial_value.as_ref(), lag.is_some_and(crate::base::Lag::is_duration));
+    let until_now = range::check_windows(cx, raw, (&initial_value, &end_value), form.time_zone, last);
+    if let Some(convert) = &convert {
+        range::check_convert(cx, raw, (&initial_value, &end_value), convert, form.time_zone);
+    }
     check_outside(cx, raw, of);
+    let cursor = cursor_path.steps().first().and_then(|step| if let Step::Key(name) = step { Some(name) } else { None });
+    steps::check_kept(cx, of.steps, ("cursor_path", cursor_id), cursor);
     Some(IncrementalPlan {
         cursor_path: cursor_path.clone(),
         form,
@@ -221,91 +236,6 @@ fn scheduled(cx: Context<'_>, raw: &raw::Incremental, form: CursorForm) -> Optio
         }
     };
     Some((form.text(start.trim()), form.text(end.trim())))
-}
-
-type Ends<'a> = (&'a Option<CursorValue>, &'a Option<CursorValue>);
-
-/// dlt: an end needs a start, and lies behind it.
-fn check_end(cx: Context<'_>, raw: &raw::Incremental, (initial, end): Ends<'_>, last: LastValue) {
-    let (Some(end), Some(id)) = (end, raw.end_value.place()) else { return };
-    let Some(initial) = initial else {
-        if raw.initial_value.is_unset() {
-            cx.reader.conflict(id, "`end_value` needs an `initial_value`: both make the range");
-        }
-        return;
-    };
-    let is_behind = match (initial.order(end), last) {
-        (Err(error), _) => {
-            let (start, end) = (error.expected.name(), error.found.name());
-            cx.reader.conflict(id, format!("`initial_value` is a {start} and `end_value` a {end}: they cannot be compared"));
-            return;
-        }
-        (Ok(order), LastValue::Max) => order.is_lt(),
-        (Ok(order), LastValue::Min) => order.is_gt(),
-    };
-    if !is_behind {
-        let which = if last == LastValue::Max { "after" } else { "before, with `last_value_func: min`," };
-        cx.reader.conflict(id, format!("`end_value` must lie {which} `initial_value`"));
-    }
-}
-
-fn check_lag(cx: Context<'_>, raw: &raw::Incremental, initial: Option<&CursorValue>, is_duration: bool) {
-    let Some((id, _)) = raw.lag.set() else { return };
-    if raw.end_value.place().is_some() {
-        cx.reader.conflict(id, "`lag` does not go with `end_value`: such a run starts where `initial_value` says");
-    }
-    match initial.map(CursorValue::kind) {
-        Some(CursorType::Text) => {
-            cx.reader.conflict(id, "`lag` needs a time, a date or a number as cursor, and `initial_value` is text")
-        }
-        Some(CursorType::Number) if is_duration => {
-            cx.reader.conflict(
-                id,
-                "`lag` is a duration, and the cursor a number; with `convert: epoch_s` or `epoch_ms`, numbers are times",
-            );
-        }
-        _ => {}
-    }
-}
-
-/// The rules of `step` and `until`; whether the range ends with the time of the run.
-fn check_windows(cx: Context<'_>, raw: &raw::Incremental, initial: Option<&CursorValue>, has_end: bool, last: LastValue) -> bool {
-    let step = raw.step.set();
-    if let (Some((id, _)), true) = (raw.until.set(), has_end) {
-        cx.reader.conflict(id, "`until` and `end_value` are both ends of the range; give one of them");
-    }
-    let kind = initial.map(CursorValue::kind);
-    let is_time = matches!(kind, Some(CursorType::Timestamp | CursorType::Date));
-    if let (Some((id, _)), Some(false)) = (raw.until.set(), kind.map(|_| is_time)) {
-        cx.reader.conflict(id, "`until: now` needs a time or a date as cursor");
-    }
-    let Some((id, Scalar(step))) = step else { return raw.until.get().is_some() && !has_end };
-    if last == LastValue::Min {
-        cx.reader.conflict(id, "`step` goes with `last_value_func: max` only: windows follow each other forward");
-    }
-    match kind {
-        None if raw.initial_value.is_unset() => {
-            cx.reader.conflict(id, "`step` needs an `initial_value`: the first window begins there");
-        }
-        Some(CursorType::Text) => {
-            cx.reader.conflict(id, "`step` needs a time, a date or a number as cursor, and `initial_value` is text")
-        }
-        Some(CursorType::Number) if !step.is_number() => {
-            cx.reader.conflict(
-                id,
-                "`step` is a time, and the cursor a number; with `convert: epoch_s` or `epoch_ms`, numbers are times",
-            );
-        }
-        Some(CursorType::Number) if !has_end => cx.reader.conflict(id, "windows of numbers need an `end_value`"),
-        Some(CursorType::Timestamp | CursorType::Date) if step.is_number() => {
-            cx.reader.conflict(id, "`step` is a number, and the cursor a time; write `12h`, `1d`, `1w` or `1mo`");
-        }
-        Some(CursorType::Date) if step.is_part_of_day() => {
-            cx.reader.conflict(id, "`step` is shorter than a day, and the cursor is a date");
-        }
-        _ => {}
-    }
-    !has_end
 }
 
 fn check_outside(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>) {

@@ -52,7 +52,16 @@ pub(crate) fn resolve(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Co
     let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake));
     let resources = cx.required(&config.resources, root, "resources", "the endpoints to read");
     let settled = client.unwrap_or_else(client::Client::unknown);
-    let resources = resources.map(|(id, resources)| all_resources(cx, id, resources, config.resource_defaults.get(), &settled));
+    let resources = resources.map(|(id, resources)| {
+        let plans = all_resources(cx, id, resources, config.resource_defaults.get(), &settled);
+        // What is said for all endpoints may be about children alone.
+        if plans.len() == resources.len() && plans.iter().all(|plan| plan.parents.is_empty()) {
+            let of_client = config.client.get().map(|client| client.response_actions.clone());
+            let of_defaults = config.resource_defaults.get().map(|defaults| resource::endpoint_of(defaults).response_actions);
+            of_client.iter().chain(&of_defaults).for_each(|actions| rules::check_no_parent(cx, actions));
+        }
+        plans
+    });
     Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake? })
 }
 
@@ -115,6 +124,7 @@ fn all_resources(
     }
     check_tables(cx, &plans, &places);
     parents::check_circles(cx, &plans, &places);
+    parents::check_fields(cx, &plans, &places);
     let plans = parents::needed(plans);
     if plans.is_empty() && !skipped && !entries.is_empty() && names.len() == entries.len() {
         cx.reader.conflict(id, "nothing to load: every resource is `selected: false`");

@@ -1,11 +1,11 @@
 //! Parents and children: which resources are requested for the records of which, and which are therefore read.
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Step};
 use crate::config::raw::{self, Either, Field, Include, OnMissingParentField};
 use crate::config::resolve::Context;
 use crate::config::resolve::template::Names;
 use crate::config::tree::NodeId;
-use crate::config::{Binding, IncludePlan, OnMissing, Problem, ResourcePlan};
+use crate::config::{Binding, IncludePlan, OnMissing, Problem, ResourcePlan, StepPlan};
 
 /// What a resource takes over from its parents' records.
 pub(crate) fn includes(cx: Context<'_>, raw: &raw::Resource, names: &Names<'_>) -> Vec<IncludePlan> {
@@ -75,6 +75,25 @@ pub(crate) fn on_missing(field: &Field<OnMissingParentField>) -> OnMissing {
     match field.get() {
         Some(OnMissingParentField::Skip) => OnMissing::Skip,
         Some(OnMissingParentField::Fail) | None => OnMissing::Fail,
+    }
+}
+
+/// Refuses children that ask for what the parent's own steps take out: they see its records as these leave them.
+pub(crate) fn check_fields(cx: Context<'_>, plans: &[ResourcePlan], places: &[NodeId]) {
+    for (plan, &place) in plans.iter().zip(places) {
+        for asked in &plan.parents {
+            let Some(parent) = plans.iter().find(|parent| parent.name == asked.resource) else { continue };
+            let names = asked.fields.iter().filter_map(|field| match field.steps().first() {
+                Some(Step::Key(name)) => Some(name),
+                _ => None,
+            });
+            for name in names {
+                if let Some(step) = StepPlan::taking_out(&parent.processing_steps, name) {
+                    let why = format!("`{}` asks `{}` for `{name}`, which `{step}` there takes out", plan.name, parent.name);
+                    cx.reader.conflict(place, why);
+                }
+            }
+        }
     }
 }
 

@@ -71,6 +71,10 @@ pub(crate) fn resolve(
 impl Texts<'_> {
     /// The template of a text, or the fault recorded.
     fn template(self, id: NodeId, text: &Text, hide: bool) -> Option<Template> {
+        self.parsed(id, text, hide).inspect(|template| self.names.note(id, template, false))
+    }
+
+    fn parsed(self, id: NodeId, text: &Text, hide: bool) -> Option<Template> {
         parse(self.names, id, text, hide, &mut |_| None).map_err(|problem| self.cx.fault(id, problem)).ok()
     }
 
@@ -148,7 +152,7 @@ impl Texts<'_> {
             Value::Null | Value::Faulty => None,
             Value::Bool(value) => Some(Template::fixed(if *value { "True" } else { "False" })),
             Value::Number(number) => Some(Template::fixed(number.as_str())),
-            Value::Text(text) => self.template(id, text, false),
+            Value::Text(text) => self.parsed(id, text, false).inspect(|template| self.names.note(id, template, true)),
             Value::List(_) => {
                 self.cx.reader.wrong(id, "text, a number or a boolean within the list");
                 None
@@ -215,6 +219,7 @@ impl Texts<'_> {
                 return None;
             }
         };
+        self.names.note(id, &filled, false);
         params.retain(|param| !used.contains(&param.written));
         let joined = join(base.as_str(), filled);
         // The host is what credentials are sent to: no value of a record may stand in it.

@@ -6,7 +6,7 @@ use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, En
 use crate::config::resolve::client::Client;
 use crate::config::resolve::hints::Hints;
 use crate::config::resolve::template::Names;
-use crate::config::resolve::{Context, endpoint, hints, incremental, merging, parents, steps, table};
+use crate::config::resolve::{Context, endpoint, hints, incremental, merging, parents, rules, steps, table};
 use crate::config::tree::NodeId;
 use crate::config::{ContractPlan, Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
 
@@ -24,10 +24,7 @@ pub(crate) fn resolve(
     let raw = merged(raw, defaults);
     let (name_id, name) = raw.name.set()?;
     let name = cx.checked_name(name_id, name);
-    let mut endpoint_raw = match &raw.endpoint {
-        Field::Set(_, Either::Map(endpoint)) => endpoint.clone(),
-        _ => Endpoint::default(),
-    };
+    let mut endpoint_raw = endpoint_of(&raw);
     let incremental = incremental::take(cx, &mut endpoint_raw);
     let names = Names::new(resources, !incremental.is_empty());
     let endpoint = endpoint::resolve(cx, id, raw.name.get()?, &endpoint_raw, client, &names);
@@ -44,11 +41,21 @@ pub(crate) fn resolve(
     if let (Some(id), true) = (raw.parents.place(), used.second.is_none()) {
         cx.reader.conflict(id, "`parents: cross_product` goes with placeholders of two or more resources");
     }
+    let is_own = endpoint_raw.response_actions.place() != endpoint_of(defaults).response_actions.place();
+    if used.parents.is_empty() && is_own {
+        rules::check_no_parent(cx, &endpoint_raw.response_actions);
+    }
     let processing_steps = steps::steps(cx, &raw.processing_steps);
     let write_disposition = disposition(cx, &raw.write_disposition);
     let Hints { table, columns, primary_key, merge, contract, nesting_max } =
         hints::hints(cx, &raw, name.as_ref(), write_disposition);
-    let of = incremental::Of { primary_key: &primary_key, disposition: write_disposition, has_parent: !used.parents.is_empty() };
+    let of = incremental::Of {
+        steps: &processing_steps,
+        primary_key: &primary_key,
+        disposition: write_disposition,
+        has_parent: !used.parents.is_empty(),
+        needs: &used.needs,
+    };
     let endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
     if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() && primary_key.is_empty() {
         let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
@@ -57,6 +64,15 @@ pub(crate) fn resolve(
     let schema = schema(cx, &raw.schema);
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let sort_by = table::sort_by(cx, &raw.sort_by);
+    let kept = [
+        ("primary_key", raw.primary_key.place().or(raw.columns.place()), primary_key.iter().collect::<Vec<_>>()),
+        ("partition_by", raw.partition_by.place(), partition_by.iter().map(|field| &field.column).collect()),
+        ("sort_by", raw.sort_by.place(), sort_by.iter().map(|field| &field.column).collect()),
+        ("columns", raw.columns.place(), columns.iter().filter(|hint| !hint.nullable).map(|hint| &hint.name).collect()),
+    ];
+    for (key, place, names) in kept {
+        steps::check_kept(cx, &processing_steps, (key, place.unwrap_or(id)), names);
+    }
     let expect = expect(&raw.expect, write_disposition);
     let on_reject = on_reject(cx, &raw, &contract);
     Some(ResourcePlan {
@@ -80,6 +96,14 @@ pub(crate) fn resolve(
         expect,
         on_reject,
     })
+}
+
+/// The endpoint of a resource whose short form is spelled out.
+pub(crate) fn endpoint_of(raw: &Resource) -> Endpoint {
+    match &raw.endpoint {
+        Field::Set(_, Either::Map(endpoint)) => endpoint.clone(),
+        _ => Endpoint::default(),
+    }
 }
 
 /// dlt's merge: a resource's keys replace the defaults'; `endpoint` is merged one level deep, `params` and `json` in it one

@@ -44,6 +44,17 @@ impl Lists<'_> {
     }
 }
 
+/// Refuses rules that skip a parent's record, where there is no parent.
+pub(crate) fn check_no_parent(cx: Context<'_>, actions: &RuleList) {
+    for (_, entry) in actions.get().into_iter().flatten().filter_map(Field::set) {
+        let Either::Map(raw) = entry else { continue };
+        if let Some((id, ScopeName::Parent)) = raw.scope.set() {
+            let why = "`scope: parent` is about the parent's record that a child is requested for, and there is no parent here; write `scope: resource`, or `page`";
+            cx.reader.conflict(id, why);
+        }
+    }
+}
+
 /// What `graphql` says.
 pub(crate) fn graphql(field: &Field<GraphQl>) -> Option<PartialData> {
     field.get().map(|graphql| match graphql.partial.get() {

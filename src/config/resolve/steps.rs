@@ -29,6 +29,20 @@ pub(crate) fn steps(cx: Context<'_>, field: &Field<Vec<Field<ProcessingStep>>>) 
     plans
 }
 
+/// Refuses steps that take out a member which the resource's `key`, at `id`, needs of every record.
+pub(crate) fn check_kept<'n>(
+    cx: Context<'_>,
+    steps: &[StepPlan],
+    (key, id): (&str, NodeId),
+    names: impl IntoIterator<Item = &'n String>,
+) {
+    for name in names {
+        if let Some(step) = StepPlan::taking_out(steps, name) {
+            cx.reader.conflict(id, format!("`{key}` names `{name}`, which `{step}` takes out of every record"));
+        }
+    }
+}
+
 fn one_entry(cx: Context<'_>, id: NodeId, raw: &ProcessingStep, at: usize, plans: &mut Vec<StepPlan>) {
     let changes = [
         raw.set.place().map(|_| "set"),

@@ -27,6 +27,21 @@ pub(crate) struct Used {
     pub(crate) parents: Vec<ParentPlan>,
     /// Where the second parent is named first.
     pub(crate) second: Option<NodeId>,
+    /// The placeholders of incremental loading.
+    pub(crate) needs: Vec<Need>,
+}
+
+/// A placeholder of incremental loading, and what becomes of it without a value.
+#[derive(Debug)]
+pub(crate) struct Need {
+    /// Where it stands.
+    pub(crate) at: NodeId,
+    /// What it is.
+    pub(crate) value: IncrementalValue,
+    /// As written, with its format.
+    pub(crate) placeholder: Placeholder,
+    /// Whether what it stands in is left out where it has no value; otherwise no request can be made.
+    pub(crate) may_be_missing: bool,
 }
 
 impl<'a> Names<'a> {
@@ -68,6 +83,17 @@ impl<'a> Names<'a> {
             fields.len() - 1
         });
         Ok(Binding::Parent { parent, field })
+    }
+
+    /// Notes what a text at `at` needs of incremental loading. What `may_be_missing` is left out when it is nothing but a value that does not exist.
+    pub(crate) fn note(&self, at: NodeId, template: &Template, may_be_missing: bool) {
+        let is_alone = template.parts.len() == 1;
+        for placeholder in template.placeholders() {
+            if let Binding::Incremental(value) = placeholder.of {
+                let need = Need { at, value, placeholder: placeholder.clone(), may_be_missing: may_be_missing && is_alone };
+                self.used.borrow_mut().needs.push(need);
+            }
+        }
     }
 
     /// The first parent's name, where there is one and only one.

@@ -100,6 +100,24 @@ fn keys_at_the_wrong_level_are_sent_home() {
 }
 
 #[test]
+fn a_position_goes_to_a_body_that_has_room_for_it() {
+    let cursor = "method: POST, paginator: {type: cursor, cursor_body_path: page.after}";
+    plan(&endpoint(cursor));
+    plan(&endpoint(&format!("{cursor}, json: {{page: {{size: 5}}}}")));
+    plan(&endpoint(&format!("{cursor}, json: {{page: null}}")));
+    check(
+        &endpoint(&format!("{cursor}, data: {{a: 1}}")),
+        &[
+            "6:102: `resources[0].endpoint.data`: the paginator writes `page.after` into a JSON body, and `data` is another one; write `json`",
+        ],
+    );
+    check(
+        &endpoint(&format!("{cursor}, json: {{page: 1}}")),
+        &["6:102: `resources[0].endpoint.json`: the paginator writes `page.after` into the body, and `page` there is no map"],
+    );
+}
+
+#[test]
 fn wrong_types_tell_what_was_expected_and_found() {
     check("- a", &["1:1: expected a map, found a list"]);
     check(

@@ -117,8 +117,9 @@ fn dlts_rules_of_ranges_are_checked_before_any_request() {
 
 #[test]
 fn windows_need_a_start_and_a_cursor_that_goes_with_the_step() {
-    assert!(plan_of(&incremental("initial_value: 2026-01-01, step: 1mo")).until_now);
-    assert!(!plan_of(&incremental("initial_value: 1, end_value: 900, step: 100")).until_now);
+    assert!(plan_of(&incremental("start_param: a, initial_value: 2026-01-01, step: 1mo")).until_now);
+    assert!(!plan_of(&incremental("end_param: b, initial_value: 1, end_value: 900, step: 100")).until_now);
+    let check_one = |keys: &str, expected: &str| check_one(&format!("start_param: a, {keys}"), expected);
     check_one("step: 1d", "step`: `step` needs an `initial_value`: the first window begins there");
     check_one(
         "initial_value: abc, step: 1d",
@@ -137,4 +138,97 @@ fn windows_need_a_start_and_a_cursor_that_goes_with_the_step() {
     check_one("state: shared", "state`: `state` goes with a parent resource only; without one there is a single cursor");
     let both = "until`: `until` and `end_value` are both ends of the range; give one of them";
     check_one("initial_value: 2026-01-01, end_value: 2026-02-01, until: now", both);
+}
+
+#[test]
+fn windows_that_nobody_asks_for_and_too_many_of_them_are_refused() {
+    let unasked = "step`: `step` makes windows, and the request names none of their ends, so that every window would fetch everything; give `start_param` and `end_param`, or write `{incremental.start_value}` and `{incremental.end_value}`";
+    check_one("initial_value: 2026-01-01, step: 1d", unasked);
+    plan(&endpoint(
+        "incremental: {cursor_path: t, initial_value: 2026-01-01, step: 1d}, headers: {X-Until: '{incremental.end_value}'}",
+    ));
+    let many = "step`: `step` makes more than 10000 windows up to `end_value`; make it longer, or the range shorter";
+    check_one("start_param: a, initial_value: 0, end_value: 10001, step: 1", many);
+    plan(&incremental("start_param: a, initial_value: 0, end_value: 10000, step: 1"));
+    check_one("start_param: a, initial_value: 2026-01-01T00:00:00Z, end_value: 2026-01-01T02:46:41Z, step: 1s", many);
+}
+
+#[test]
+fn convert_needs_bounds_that_are_times() {
+    let needs = |found: &str| {
+        format!("`convert` needs a time or a date, and the cursor is a {found}; leave `convert` out, or write a time")
+    };
+    check_one("initial_value: 5, convert: iso8601", &format!("initial_value`: {}", needs("number")));
+    check_one("initial_value: abc, convert: epoch_s", &format!("initial_value`: {}", needs("text")));
+    let later = incremental("initial_value: 2026-01-01, end_value: 2027-01-01, convert: '%Y'");
+    plan(&later);
+    plan(&incremental("initial_value: 5, end_value: 900, convert: epoch_ms"));
+}
+
+#[test]
+fn what_the_request_needs_has_a_value_in_the_first_run() {
+    let missing =
+        "the first run has no value for it: give `initial_value`, or make it all of a query parameter, which then is left out";
+    let fault = |value: &str, advice: &str| format!("`{{incremental.{value}}}` cannot be filled in: {advice}");
+    let check_one = |keys: &str, expected: String| {
+        let faults = load_text(&endpoint(keys)).unwrap_err();
+        let faults: Vec<String> = faults.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(faults, [format!("`resources[0].endpoint.{expected}")], "{keys}");
+    };
+    let open = "incremental: {cursor_path: t}";
+    check_one(
+        &format!("json: {{since: '{{incremental.start_value}}'}}, {open}"),
+        format!("json.since`: {}", fault("start_value", missing)),
+    );
+    check_one(
+        &format!("params: {{q: 'after:{{incremental.last_value}}'}}, {open}"),
+        format!("params.q`: {}", fault("last_value", missing)),
+    );
+    check_one(
+        &format!("headers: {{X-Since: '{{incremental.initial_value}}'}}, {open}"),
+        format!("headers.X-Since`: {}", fault("initial_value", missing)),
+    );
+    let end = "the range has no end: give `end_value`, or `until: now` with an `initial_value`";
+    check_one(
+        "data: 'to={incremental.end_value}', incremental: {cursor_path: t, initial_value: 5}",
+        format!("data`: {}", fault("end_value", end)),
+    );
+    check_one(
+        "json: {lag: '{incremental.lag}'}, incremental: {cursor_path: t, initial_value: 5}",
+        format!("json.lag`: {}", fault("lag", "there is no `lag`")),
+    );
+    // As all of a parameter or form field, a value that is missing is left out; in a path it cannot be.
+    plan(&endpoint(&format!("params: {{since: '{{incremental.start_value}}'}}, {open}")));
+    plan(&endpoint(&format!("data: {{since: '{{incremental.start_value}}'}}, {open}")));
+    plan(&endpoint(
+        "json: {to: '{incremental.end_value}'}, incremental: {cursor_path: t, initial_value: 2026-01-01, until: now}",
+    ));
+    let path = format!(
+        "name: n\nclient: {{base_url: 'http://a.test'}}\nlake: {{url: l}}\nresources:\n  - name: r\n    endpoint: {{path: 'x/{{since}}', params: {{since: '{{incremental.start_value}}'}}, {open}}}\n"
+    );
+    check(&path, &[&format!("6:22: `resources[0].endpoint.path`: {}", fault("start_value", missing))]);
+}
+
+#[test]
+fn a_placeholders_format_goes_with_the_bound_that_the_config_gives() {
+    check(
+        &endpoint("params: {since: '{incremental.start_value:010d}'}, incremental: {cursor_path: t, initial_value: 2026-01-01}"),
+        &[
+            "6:41: `resources[0].endpoint.params.since`: `{incremental.start_value:010d}`: its format `d` is for integers, and the value is none",
+        ],
+    );
+    plan(&endpoint(
+        "params: {since: '{incremental.start_value:010d}'}, incremental: {cursor_path: t, initial_value: 2026-01-01, convert: epoch_s}",
+    ));
+}
+
+#[test]
+fn a_cursor_that_the_steps_take_out_is_refused() {
+    let text = config("", "incremental: {cursor_path: a.t}", "processing_steps: [{drop: a}]", "", "");
+    check(
+        &text,
+        &[
+            "6:52: `resources[0].endpoint.incremental.cursor_path`: `cursor_path` names `a`, which `processing_steps[0].drop` takes out of every record",
+        ],
+    );
 }

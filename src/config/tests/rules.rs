@@ -50,7 +50,7 @@ fn a_status_as_text_means_the_number_it_spells() {
 #[test]
 fn our_conditions_and_actions_stand_in_the_same_list() {
     let rules = rules_of(
-        "response_actions: [{header: {name: X-Left, equals: 0}, action: throttle, wait: 30s}, {json_path: error.code, matches: '^rate', action: fail, message: no}, {json_path: login, exists: false, action: refresh_auth}, {status_code: 403, action: skip, scope: parent}]",
+        "response_actions: [{header: {name: X-Left, equals: 0}, action: throttle, wait: 30s}, {json_path: error.code, matches: '^rate', action: fail, message: no}, {json_path: login, exists: false, action: refresh_auth}, {status_code: 403, action: skip, scope: resource}]",
     );
     check_rules(
         &rules,
@@ -58,7 +58,7 @@ fn our_conditions_and_actions_stand_in_the_same_list() {
             "endpoint.response_actions[0]: [] x-left Equals(Number(0)) -> Throttle { wait: Some(30s) }",
             "endpoint.response_actions[1]: [] $.error.code Matches(Regex(\"^rate\")) -> Fail { message: Some(\"no\") }",
             "endpoint.response_actions[2]: [] $.login Exists(false) -> RefreshAuth",
-            "endpoint.response_actions[3]: [Exact(403)] -> Skip(Parent)",
+            "endpoint.response_actions[3]: [Exact(403)] -> Skip(Resource)",
         ],
     );
 }
@@ -151,4 +151,25 @@ fn relay_is_a_cursor_in_the_body_with_a_flag() {
             "6:36: `resources[0].endpoint.paginator`: `path` is missing: the JSON path of `pageInfo`, such as `data.orders.pageInfo`",
         ],
     );
+}
+
+/// A config with a parent `posts` and a child `comments`, with these keys of the client, the defaults, and the endpoints of both.
+fn family(client: &str, defaults: &str, parent: &str, child: &str) -> String {
+    format!(
+        "name: n\nlake: {{url: ./lake}}\nclient: {{base_url: \"http://a.test/v1/\", {client}}}\nresource_defaults: {{{defaults}}}\nresources:\n  - name: posts\n    endpoint: {{{parent}}}\n  - name: comments\n    endpoint: {{path: \"{child}\"}}\n"
+    )
+}
+
+#[test]
+fn a_parents_record_can_be_skipped_only_where_there_is_a_parent() {
+    let rule = "response_actions: [{status_code: 403, action: skip, scope: parent}]";
+    let why = "`scope: parent` is about the parent's record that a child is requested for, and there is no parent here; write `scope: resource`, or `page`";
+    let child = "posts/{resources.posts.id}/comments";
+    check(&family("", "", rule, child), &[&format!("7:75: `resources[0].endpoint.response_actions[0].scope`: {why}")]);
+    // What is said for all may be meant for the children among them.
+    plan(&family(rule, "", "", child));
+    plan(&family("", &format!("endpoint: {{{rule}}}"), "", child));
+    check(&family(rule, "", "", "comments"), &[&format!("3:100: `client.response_actions[0].scope`: {why}")]);
+    let defaults = family("", &format!("endpoint: {{{rule}}}"), "", "comments");
+    check(&defaults, &[&format!("4:91: `resource_defaults.endpoint.response_actions[0].scope`: {why}")]);
 }

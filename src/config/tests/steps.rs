@@ -82,3 +82,38 @@ fn faults_of_casts_masks_and_keys_are_told_with_what_goes() {
         ],
     );
 }
+
+#[test]
+fn columns_that_the_resource_needs_are_not_taken_out_by_its_steps() {
+    let check_steps = |steps: &str, expected: &[&str]| {
+        check(&resource(&format!("primary_key: id\nprocessing_steps: [{steps}]")), expected);
+    };
+    let fault = |step: &str| {
+        format!(
+            "7:18: `resources[0].primary_key`: `primary_key` names `id`, which `processing_steps{step}` takes out of every record"
+        )
+    };
+    check_steps("{drop: [a, id]}", &[&fault("[0].drop")]);
+    check_steps("{set: {a: id}}, {keep: [a, b.id]}", &[&fault("[1].keep")]);
+    check_steps("{rename: {id: key}}", &[&fault("[0].rename")]);
+    // Taken out and put back, or kept in part, it may be there.
+    check_steps("{drop: id}, {set: {id: a + 1}}", &[]);
+    check_steps("{rename: {ID: id}}", &[]);
+    check_steps("{keep: [id.value]}", &[]);
+    check_steps("{explode: {path: lines, as: id}}", &[]);
+    check(
+        &resource("partition_by: day\nsort_by: -at\ncolumns: {x: {nullable: false}}\nprocessing_steps: [{drop: [day, at, x]}]"),
+        &[
+            "7:19: `resources[0].partition_by`: `partition_by` names `day`, which `processing_steps[0].drop` takes out of every record",
+            "8:14: `resources[0].sort_by`: `sort_by` names `at`, which `processing_steps[0].drop` takes out of every record",
+            "9:14: `resources[0].columns`: `columns` names `x`, which `processing_steps[0].drop` takes out of every record",
+        ],
+    );
+}
+
+#[test]
+fn children_do_not_ask_for_what_the_parents_steps_take_out() {
+    let text = root("  - name: child\n    endpoint: {path: \"x/{resources.r.id}/y\"}")
+        .replace("endpoint: {path: p}", "endpoint: {path: p}\n    processing_steps: [{drop: id}]");
+    check(&text, &["8:5: `resources[1]`: `child` asks `r` for `id`, which `processing_steps[0].drop` there takes out"]);
+}

@@ -1,9 +1,9 @@
 //! What keeps a resource from being loaded incrementally.
 
 use crate::base::{ErrorKind, NoTime};
+use crate::config::WINDOWS_MAX;
 use crate::decode::{CursorFault, MARKS_MAX};
 use crate::pipeline::cursors::state::PARENTS_MAX;
-use crate::pipeline::cursors::windows::WINDOWS_MAX;
 
 /// Why incremental loading cannot go on.
 #[derive(Debug, thiserror::Error)]

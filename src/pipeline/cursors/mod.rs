@@ -204,9 +204,7 @@ impl Cursors {
         let mut values = Vec::new();
         for (of, value, edge) in pairs {
             if let Some(value) = value {
-                let sent = plan.sent(value, edge)?;
-                let text = if sent.is_number { sent.text } else { Value::String(sent.text).to_string() };
-                values.push((of, text.into()));
+                values.push((of, plan.sent(value, edge)?.json().into()));
             }
         }
         if let Some(lag) = plan.lag {

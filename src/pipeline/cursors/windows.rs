@@ -1,11 +1,8 @@
 //! Windows: a range of cursors cut into half-open pieces of calendar time.
 
 use crate::base::CursorValue;
-use crate::config::{CursorRange, IncrementalPlan};
+use crate::config::{CursorRange, IncrementalPlan, WINDOWS_MAX};
 use crate::pipeline::cursors::IncrementalError;
-
-/// Most windows of one cursor in one run.
-pub(crate) const WINDOWS_MAX: usize = 10_000;
 
 /// The windows that `range` consists of, in order: each begins where the one before it ends, the first at the range's start, the last ends at
 /// its end. Without a `step`, and for a range that is open or empty, it is one.
@@ -17,7 +14,7 @@ pub(crate) fn windows(plan: &IncrementalPlan, range: CursorRange) -> Result<Vec<
     let mut windows = Vec::new();
     let mut from = start.clone();
     for count in 1.. {
-        if windows.len() >= WINDOWS_MAX {
+        if windows.len() >= WINDOWS_MAX as usize {
             return Err(IncrementalError::TooManyWindows);
         }
         let next = start.stepped(step, count, plan.form.time_zone);
