@@ -23,6 +23,8 @@ pub(super) struct ColumnBuilder {
     pub(super) accept_text: bool,
     /// Whether an empty text is null.
     pub(super) empty_as_null: bool,
+    /// Whether a value that does not fit the declared type is null, and counted.
+    pub(super) unfit_as_null: bool,
 }
 
 /// Values by type.
@@ -51,7 +53,25 @@ pub(super) struct ListBuilder {
 impl ColumnBuilder {
     /// A column without rows.
     pub(super) fn new(values: Values, declared: bool) -> Self {
-        Self { len: 0, validity: Validity::default(), values, declared, accept_text: false, empty_as_null: false }
+        Self {
+            len: 0,
+            validity: Validity::default(),
+            values,
+            declared,
+            accept_text: false,
+            empty_as_null: false,
+            unfit_as_null: false,
+        }
+    }
+
+    /// Makes null of what does not fit the declared types of the column and of all below it.
+    pub(super) fn discard_unfit(&mut self) {
+        self.unfit_as_null = self.declared;
+        match &mut self.values {
+            Values::Struct(fields) => fields.discard_unfit(),
+            Values::List(list) => list.items.discard_unfit(),
+            _ => {}
+        }
     }
 
     /// Counts the value just put into `values`.

@@ -56,6 +56,8 @@ pub(crate) struct DecodePlan {
     pub(crate) shape: Option<ShapePlan>,
     /// Levels of objects and arrays that become structs and lists, where neither the table nor a declaration says more; deeper ones are JSON text.
     pub(crate) nesting_max: Option<usize>,
+    /// Values that do not fit a declared type are null and counted, where the record would be a reject; key columns apart.
+    pub(crate) discard_unfit: bool,
 }
 
 /// Decodes the pages of one resource.
@@ -295,6 +297,9 @@ impl Decoder {
         builders.nesting_max = self.plan.nesting_max;
         for key in &self.plan.key_columns {
             builders.require(key);
+        }
+        if self.plan.discard_unfit {
+            builders.discard_unfit();
         }
         if matches!(self.plan.format.kind, FormatKind::Csv(_) | FormatKind::Auto(_)) {
             // CSV has texts only.

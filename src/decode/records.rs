@@ -19,7 +19,7 @@ pub(super) struct RecordReader<'a> {
     pub(super) reader: Reader<'a>,
     /// Members superseded by a later one of the same name.
     pub(super) duplicates: u64,
-    /// Members left out because they are not declared.
+    /// Members left out because they are not declared, and values that are null because they do not fit.
     pub(super) discarded: u64,
     /// Levels of objects and arrays that become structs and lists, where nothing is known of a column.
     nesting_max: usize,
@@ -149,7 +149,7 @@ impl<'a> RecordReader<'a> {
                         values.push(int);
                         *wide |= !crate::decode::token::exact(int);
                     }
-                    _ => return push_number(column, &number).map_err(|_| Misfit::of(column, at, "number").into()),
+                    _ => return push_number(column, &number).or_else(|_| self.unfit(column, at, "number")),
                 }
                 column.count_valid();
                 Ok(())
@@ -169,7 +169,7 @@ impl<'a> RecordReader<'a> {
                     column.count_valid();
                     return Ok(());
                 }
-                push_boolean(column, byte == b't').map_err(|_| Misfit::of(column, at, "boolean").into())
+                push_boolean(column, byte == b't').or_else(|_| self.unfit(column, at, "boolean"))
             }
             _ => self.reader.expected("a value"),
         }
@@ -178,7 +178,28 @@ impl<'a> RecordReader<'a> {
     #[cold]
     fn any_text(&mut self, column: &mut ColumnBuilder, token: StringToken) -> Outcome<()> {
         let text = self.reader.resolve(token, &mut self.scratch);
-        push_text(column, text).map_err(|_| Misfit::of(column, token.start - 1, "string").into())
+        push_text(column, text).or_else(|_| self.unfit(column, token.start - 1, "string"))
+    }
+
+    /// A value of kind `actual`, read, that `column` does not take: null where the config says so.
+    #[cold]
+    fn unfit(&mut self, column: &mut ColumnBuilder, at: usize, actual: &'static str) -> Outcome<()> {
+        if !column.unfit_as_null {
+            return Err(Misfit::of(column, at, actual).into());
+        }
+        self.discarded += 1;
+        column.push_null();
+        Ok(())
+    }
+
+    /// The same for a value that is next.
+    #[cold]
+    fn unfit_next(&mut self, column: &mut ColumnBuilder, actual: &'static str) -> Outcome<()> {
+        let at = self.reader.pos;
+        if column.unfit_as_null {
+            self.reader.skip_value()?;
+        }
+        self.unfit(column, at, actual)
     }
 
     fn object_value(&mut self, column: &mut ColumnBuilder) -> Outcome<()> {
@@ -196,7 +217,7 @@ impl<'a> RecordReader<'a> {
                 Values::Json(texts) => {
                     break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
                 }
-                _ if column.declared => return Err(Misfit::of(column, self.reader.pos, "object").into()),
+                _ if column.declared => return self.unfit_next(column, "object"),
                 _ => column.become_json(),
             }
         }
@@ -216,7 +237,7 @@ impl<'a> RecordReader<'a> {
                 Values::Json(texts) => {
                     break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
                 }
-                _ if column.declared => return Err(Misfit::of(column, self.reader.pos, "array").into()),
+                _ if column.declared => return self.unfit_next(column, "array"),
                 _ => column.become_json(),
             }
         }

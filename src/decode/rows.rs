@@ -34,7 +34,7 @@ pub(super) struct Rows<'p> {
     pub(super) hashes: Option<Vec<u64>>,
     /// The members of which it is made.
     hashed_by: &'p [String],
-    /// Members of rows left out because they are not declared.
+    /// Values of rows left out, or null, because they are not declared or do not fit.
     pub(super) discarded: u64,
 }
 

@@ -118,6 +118,13 @@ impl StructBuilder {
         }
     }
 
+    /// Makes null of what does not fit the fields' declared types, but where there must be a value.
+    pub(super) fn discard_unfit(&mut self) {
+        for field in self.fields.iter_mut().filter(|field| !field.required) {
+            field.column.discard_unfit();
+        }
+    }
+
     /// Makes `name` a member that must have a value.
     pub(super) fn require(&mut self, name: &str) {
         self.required = true;

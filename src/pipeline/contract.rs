@@ -22,7 +22,7 @@ pub(super) fn start(resource: &ResourcePlan, table: &TableSchema) -> Result<(Opt
         let start = declared.as_ref().map_or(TableSchema::default(), |declared| declared.schema.join(&facts));
         return Ok((declared, start));
     }
-    if resource.contract.data_type == Contract::DiscardRow {
+    if matches!(resource.contract.data_type, Contract::DiscardRow | Contract::DiscardValue) {
         facts = facts.held_fast();
     }
     let undeclared = match resource.contract.columns {
@@ -76,13 +76,15 @@ pub(super) fn check_frozen(
     }
 }
 
-/// Checks that a table that has to be there is.
+/// Whether a table is loaded that `is_there` or not: one that is not, and must not be made, may be passed over or be an error.
 ///
 /// # Errors
 /// [`RunError::NewTable`].
-pub(super) fn check_table(resource: &ResourcePlan, is_there: bool) -> Result<(), RunError> {
-    if resource.contract.freeze_tables && !is_there {
-        return Err(RunError::NewTable { resource: resource.name.clone(), table: resource.table.clone() });
+pub(super) fn admits(resource: &ResourcePlan, is_there: bool) -> Result<bool, RunError> {
+    match resource.contract.tables {
+        _ if is_there => Ok(true),
+        Contract::Evolve => Ok(true),
+        Contract::Freeze => Err(RunError::NewTable { resource: resource.name.clone(), table: resource.table.clone() }),
+        Contract::DiscardRow | Contract::DiscardValue => Ok(false),
     }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::JsonPath;
-use crate::config::{PaginatorPlan, ResourcePlan};
+use crate::config::{Contract, PaginatorPlan, ResourcePlan};
 use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
 use crate::pipeline::columns::required_columns;
@@ -36,6 +36,7 @@ pub(crate) fn decoder_for(
         format: resource.endpoint.response_format.clone(),
         key_columns: required_columns(resource),
         nesting_max: resource.nesting_max,
+        discard_unfit: resource.contract.data_type == Contract::DiscardValue,
         shape: shape_of(resource, asked),
     });
     Ok((decoder, start))

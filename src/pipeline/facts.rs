@@ -44,6 +44,11 @@ pub(crate) enum ResourceResult {
     Skipped,
     /// Read for its children only.
     ForChildren,
+    /// Read, and not loaded: its table is not there, and `schema_contract` lets none be made.
+    Discarded {
+        /// Records read.
+        records: u64,
+    },
 }
 
 /// How a whole run ended.
@@ -131,7 +136,7 @@ pub(crate) struct ShapedFacts {
     pub(crate) records_filtered: u64,
     /// Rows more than one that an `explode` made of a record.
     pub(crate) records_added: u64,
-    /// Members left out because they are not declared and the schema or the contract says so.
+    /// Members left out, or null, because they are not declared or do not fit, and the schema or the contract says so.
     pub(crate) values_discarded: u64,
 }
 
@@ -159,7 +164,7 @@ impl RunFacts {
     fn has_pending(&self) -> bool {
         self.resources.iter().any(|(_, result)| match result {
             ResourceResult::Published(facts) => facts.cursors.as_ref().is_some_and(|cursors| cursors.pending > 0),
-            ResourceResult::Failed { .. } | ResourceResult::Skipped | ResourceResult::ForChildren => false,
+            _ => false,
         })
     }
 
@@ -168,7 +173,7 @@ impl RunFacts {
     pub(crate) fn status(&self) -> RunStatus {
         let failed = self.resources.iter().filter_map(|(_, result)| match result {
             ResourceResult::Failed { kind, .. } => Some(*kind),
-            ResourceResult::Published(_) | ResourceResult::Skipped | ResourceResult::ForChildren => None,
+            _ => None,
         });
         let published = self.resources.iter().any(|(_, result)| matches!(result, ResourceResult::Published(_)));
         let rank = |kind: &ErrorKind| match kind {

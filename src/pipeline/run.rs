@@ -72,6 +72,16 @@ struct Ready {
     cursors: Option<CursorOutcome>,
 }
 
+/// What the reading of a resource came to.
+enum Read {
+    /// A table.
+    Ready(Box<Ready>),
+    /// Records for its children, or none.
+    NoTable,
+    /// So many records for a table that must not be made.
+    Discarded(u64),
+}
+
 /// What a run is given from outside: time, a way to stop it, someone who listens, and how its report is spelled.
 pub(crate) struct Components<'a> {
     /// Time and chance.
@@ -137,11 +147,11 @@ impl Running<'_> {
         let load_all = futures::stream::iter(graph.in_order())
             .map(|(resource, tabled)| async move {
                 let outcome = self.load_one(shared, graph, resource, tabled).await;
-                (resource.name.clone(), outcome.transpose())
+                (resource.name.clone(), outcome)
             })
             .buffered(RESOURCES_MAX)
             .collect();
-        let outcomes: Vec<(String, Option<Result<Ready, RunError>>)> = tokio::select! {
+        let outcomes: Vec<(String, Result<Read, RunError>)> = tokio::select! {
             outcomes = load_all => outcomes,
             lost = shared.lease().keep() => return Err(lost.into()),
         };
@@ -149,20 +159,21 @@ impl Running<'_> {
         if self.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let failed = outcomes.iter().find(|(_, outcome)| matches!(outcome, Some(Err(_)))).map(|(name, _)| name.clone());
+        let failed = outcomes.iter().find(|(_, outcome)| outcome.is_err()).map(|(name, _)| name.clone());
         let (mut results, mut tables, mut states) = (Vec::new(), Vec::new(), Map::new());
         for (name, outcome) in outcomes {
             let result = match outcome {
-                None if graph.has_children(&name) => ResourceResult::ForChildren,
-                None => ResourceResult::Skipped,
-                Some(Err(error)) => failure(&error),
-                Some(Ok(_)) if self.plan.lake.publish_together && failed.is_some() => {
+                Ok(Read::NoTable) if graph.has_children(&name) => ResourceResult::ForChildren,
+                Ok(Read::NoTable) => ResourceResult::Skipped,
+                Ok(Read::Discarded(records)) => ResourceResult::Discarded { records },
+                Err(error) => failure(&error),
+                Ok(Read::Ready(_)) if self.plan.lake.publish_together && failed.is_some() => {
                     failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() })
                 }
-                Some(Ok(mut ready)) => {
+                Ok(Read::Ready(mut ready)) => {
                     ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
                     let facts = facts_of(&ready);
-                    states.insert(name.clone(), state_of(&facts, ready.cursors, lake.state(&name)));
+                    states.insert(name.clone(), state_of(&facts, ready.cursors.take(), lake.state(&name)));
                     tables.push(ready.staged);
                     ResourceResult::Published(Box::new(facts))
                 }
@@ -183,16 +194,16 @@ impl Running<'_> {
         Ok((results, Some(commit.version)))
     }
 
-    /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole. `None` when there is nothing to publish.
+    /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole.
     async fn load_one(
         &self,
         lake: &Lake,
         graph: &Graph,
         resource: &Arc<ResourcePlan>,
         tabled: bool,
-    ) -> Result<Option<Ready>, RunError> {
+    ) -> Result<Read, RunError> {
         if !tabled && !graph.has_children(&resource.name) {
-            return Ok(None);
+            return Ok(Read::NoTable);
         }
         let name: Arc<str> = Arc::from(resource.name.as_str());
         let parents = graph.parents_of(resource).await;
@@ -216,21 +227,24 @@ impl Running<'_> {
         resource: &Arc<ResourcePlan>,
         parents: Vec<Arc<ParentRecords>>,
         tabled: bool,
-    ) -> Result<Option<Ready>, RunError> {
+    ) -> Result<Read, RunError> {
         let children = graph.has_children(&resource.name).then(|| {
             let path = lake.spool().join("_parents").join(format!("{}.jsonl", resource.name));
             ParentLog::new(&resource.name, fields_asked(self.plan, &resource.name), path)
         });
-        if !tabled {
+        let existing = if tabled { Some(lake.table(&resource.table).await?) } else { None };
+        let admitted = match &existing {
+            Some(table) => contract::admits(resource, !table.schema.columns.is_empty())?,
+            None => false,
+        };
+        let Some(mut existing) = existing.filter(|_| admitted) else {
             let cursors = self.cursors(lake, resource)?;
             let load_plan = Load { stage: None, parents, for_children: children, cursors };
             let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
             self.tell_of_slices(resource, &loaded.slices);
             graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
-            return Ok(None);
-        }
-        let mut existing = lake.table(&resource.table).await?;
-        contract::check_table(resource, !existing.schema.columns.is_empty())?;
+            return Ok(if tabled { self.discard(resource, loaded.end.records) } else { Read::NoTable });
+        };
         let before = existing.rows();
         if self.options.refresh == Refresh::DropResources {
             existing.schema = TableSchema::default();
@@ -272,7 +286,17 @@ impl Running<'_> {
         check_rows(resource, before, &staged)?;
         self.tell_of_repeats(resource, &staged.stats);
         let slices = (!resource.parents.is_empty()).then_some(slices);
-        Ok(Some(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors }))
+        Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors })))
+    }
+
+    /// Records were read for a table that must not be made; their cursor does not move, so that they can still be loaded.
+    fn discard(&self, resource: &ResourcePlan, records: u64) -> Read {
+        let text = format!(
+            "{records} records were read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
+            resource.table
+        );
+        (self.events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
+        Read::Discarded(records)
     }
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {

@@ -46,6 +46,7 @@ fn table(result: &ResourceResult) -> Value {
         }
         ResourceResult::Skipped => json!({"status": "skipped"}),
         ResourceResult::ForChildren => json!({"status": "read_for_children"}),
+        ResourceResult::Discarded { records } => json!({"status": "discarded", "records": records}),
     }
 }
 

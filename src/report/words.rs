@@ -95,6 +95,9 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
             }
             ResourceResult::Skipped => lines.push(format!("{name}: skipped, as its write_disposition says")),
             ResourceResult::ForChildren => lines.push(format!("{name}: read for its children, no table")),
+            ResourceResult::Discarded { records } => {
+                lines.push(format!("{name}: {} read and not loaded, as its schema_contract says", counted(*records, "record")));
+            }
         }
     }
     lines
@@ -158,7 +161,7 @@ fn became(table: &ResourceFacts) -> Vec<String> {
         }
     }
     if table.shaped.values_discarded > 0 {
-        parts.push(format!("{} left out as not declared", counted(table.shaped.values_discarded, "value")));
+        parts.push(format!("{} left out, as its schema or contract says", counted(table.shaped.values_discarded, "value")));
     }
     if table.rejects > 0 {
         parts.push(format!("{} in quarantine", count(table.rejects)));

@@ -69,14 +69,29 @@ impl TableSchema {
     /// The schema with its columns' types held fast, those of struct fields too: what does not fit them is no longer taken in.
     #[must_use]
     pub(crate) fn held_fast(&self) -> Self {
-        let held = |column: &Column| Column { declared: column.column_type != ColumnType::Unknown, ..column.clone() };
-        Self { columns: self.columns.iter().map(held).collect() }
+        Self { columns: self.columns.iter().map(held_fast).collect() }
     }
 
     /// The schema with objects and arrays as JSON text that lie within `levels` others or more.
     #[must_use]
     pub(crate) fn nested_at_most(&self, levels: usize) -> Self {
         Self { columns: self.columns.iter().map(|column| nested_at_most(column, levels)).collect() }
+    }
+}
+
+fn held_fast(column: &Column) -> Column {
+    Column {
+        column_type: type_held_fast(&column.column_type),
+        declared: column.column_type != ColumnType::Unknown,
+        ..column.clone()
+    }
+}
+
+fn type_held_fast(column_type: &ColumnType) -> ColumnType {
+    match column_type {
+        ColumnType::Struct(fields) => ColumnType::Struct(fields.iter().map(held_fast).collect()),
+        ColumnType::List(element) => ColumnType::List(Box::new(type_held_fast(element))),
+        scalar => scalar.clone(),
     }
 }
 

@@ -162,8 +162,69 @@ fn e_69_rows_or_values_that_a_contract_discards_are_counted() {
     things.sandbox.run_ok();
     let ended = things.then(json!([{"id": 2, "tier": 1, "user": {"name": "b", "age": 3}}]));
     assert_eq!(ended.table("things")["values_discarded"], json!(2), "{ended}");
-    assert!(ended.stderr.contains("2 values left out as not declared"), "{ended}");
+    assert!(ended.stderr.contains("2 values left out, as its schema or contract says"), "{ended}");
     assert_eq!(things.column_type("things", "tier"), "missing");
+}
+
+#[test]
+fn e_69_a_contract_about_types_holds_within_structs_and_lists() {
+    let record = json!({"id": 1, "user": {"age": 3}, "lines": [{"n": 1}]});
+    let things = Things::new(json!([record]), &format!("schema_contract: {{data_type: discard_row}}\n{MERGE}"));
+    things.sandbox.run_ok();
+    let ended = things.then(json!([
+        {"id": 2, "user": {"age": "four"}},
+        {"id": 3, "lines": [{"n": 2}, {"n": "two"}]},
+        {"id": 4, "user": {"age": 5, "name": "new fields are another matter"}},
+    ]));
+    assert_eq!((ended.code(), &ended.table("things")["rejects"]), (Some(0), &json!(2)), "{ended}");
+    assert_eq!(things.sandbox.by_key("things", "id").into_keys().collect::<Vec<_>>(), [1, 4]);
+}
+
+#[test]
+fn e_69_a_value_of_another_type_is_null_and_counted_where_the_contract_says_so() {
+    let record = json!({"id": 1, "n": 5, "user": {"age": 3}, "tags": [1]});
+    let things = Things::new(json!([record]), &format!("schema_contract: {{data_type: discard_value}}\n{MERGE}"));
+    things.sandbox.run_ok();
+    let ended = things.then(json!([
+        {"id": 2, "n": "six", "user": {"age": {"years": 4}}, "tags": [2, "two", [2]]},
+        {"id": 3, "n": true, "user": [1], "tags": "none"},
+        {"id": 4, "n": 7, "user": {"age": 8}, "tags": [9], "tier": "a new column is another matter"},
+    ]));
+    assert_eq!((ended.code(), &ended.table("things")["values_discarded"]), (Some(0), &json!(7)), "{ended}");
+    assert_eq!(ended.table("things")["rejects"], json!(0), "{ended}");
+    let rows = things.sandbox.by_key("things", "id");
+    assert_eq!(
+        (&rows[&2]["n"], &rows[&2]["user"], &rows[&2]["tags"]),
+        (&Value::Null, &json!({"age": null}), &json!([2, null, null]))
+    );
+    assert_eq!((&rows[&3]["n"], &rows[&3]["user"], &rows[&3]["tags"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!((&rows[&4]["n"], &rows[&4]["tier"]), (&json!(7), &json!("a new column is another matter")));
+    assert_eq!(things.column_type("things", "n"), "Int64");
+    // Without its key a record is no row: it is a reject, told with its type.
+    things.then(json!([{"id": "five"}])).failed_with(3, &["`$.id` should be an integer", "found string"]);
+}
+
+#[test]
+fn e_69_declared_types_are_held_to_the_contract_from_the_first_run_on() {
+    let keys = format!("schema_contract: {{data_type: discard_value}}\ncolumns: {{n: {{data_type: bigint}}}}\n{MERGE}");
+    let things = Things::new(json!([{"id": 1, "n": "one"}, {"id": 2, "n": 2}]), &keys);
+    let ended = things.sandbox.run_ok();
+    assert_eq!(ended.table("things")["values_discarded"], json!(1), "{ended}");
+    let rows = things.sandbox.by_key("things", "id");
+    assert_eq!((&rows[&1]["n"], &rows[&2]["n"]), (&Value::Null, &json!(2)));
+}
+
+#[test]
+fn e_69_a_table_that_must_not_be_made_is_read_counted_and_not_loaded() {
+    for contract in ["discard_row", "discard_value", "{tables: discard_row}", "{tables: discard_value}"] {
+        let things = Things::new(json!([{"id": 1}, {"id": 2}]), &format!("schema_contract: {contract}\n{MERGE}"));
+        let ended = things.sandbox.run_ok();
+        assert_eq!(ended.table("things"), json!({"status": "discarded", "records": 2}), "{ended}");
+        let words =
+            "2 records were read and not loaded: the table `things` is not there, and `schema_contract` lets none be made";
+        assert!(ended.stderr.contains(words), "{ended}");
+        assert!(things.sandbox.data_files().is_empty());
+    }
 }
 
 #[test]

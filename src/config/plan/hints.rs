@@ -73,18 +73,18 @@ pub(crate) enum Contract {
     Freeze,
     /// The record is a reject.
     DiscardRow,
-    /// The value is left out and counted.
+    /// The value is left out, or null, and counted.
     DiscardValue,
 }
 
-/// dlt's `schema_contract`. As in dlt, a table that is not there yet takes its first columns whatever it says.
+/// dlt's `schema_contract`. As in dlt, a table that is not there yet takes its first columns whatever it says of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ContractPlan {
-    /// Whether a table that is not there is refused.
-    pub(crate) freeze_tables: bool,
+    /// A table that is not there: of it there are no values without rows, so that both ways to discard are one.
+    pub(crate) tables: Contract,
     /// New columns and struct fields.
     pub(crate) columns: Contract,
-    /// Values of another type; never [`Contract::DiscardValue`].
+    /// Values of another type.
     pub(crate) data_type: Contract,
 }
 

@@ -136,7 +136,7 @@ pub(crate) enum ContractMode {
     Freeze,
     /// The record goes to quarantine.
     DiscardRow,
-    /// The value is left out, and counted.
+    /// The value is left out, or null, and counted.
     DiscardValue,
 }
 
@@ -144,11 +144,11 @@ pub(crate) enum ContractMode {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ContractMap {
-    /// A table that is not there: `evolve` or `freeze`. Default: `evolve`.
+    /// A table that is not there; with `discard_row` and `discard_value` its records are read and not loaded. Default: `evolve`.
     pub(crate) tables: Field<ContractMode>,
     /// A column or struct field that the table does not have. Default: `evolve`.
     pub(crate) columns: Field<ContractMode>,
-    /// A value that its column's type does not hold: `evolve`, `freeze` or `discard_row`. Default: `evolve`.
+    /// A value that its column's type does not hold; with `discard_value` it becomes null. Default: `evolve`.
     pub(crate) data_type: Field<ContractMode>,
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn hints(cx: Context<'_>, raw: &Resource, name: Option<&String>, disp
     let merge_key = key(cx, "merge_key", &raw.merge_key, &flagged.merge);
     check_merge_key(cx, raw, &primary_key, &merge_key, disposition);
     let merge = merging::plan(cx, raw, flagged.deciding, &primary_key, disposition);
-    Hints { table, columns, primary_key, merge, contract: contract(cx, &raw.schema_contract), nesting_max: nesting(cx, raw) }
+    Hints { table, columns, primary_key, merge, contract: contract(&raw.schema_contract), nesting_max: nesting(cx, raw) }
 }
 
 /// Columns that are flagged as parts of a key, in the file's order, and those that decide among records of one key.
@@ -158,46 +158,23 @@ fn check_merge_key(cx: Context<'_>, raw: &Resource, primary: &[String], merge: &
     }
 }
 
-/// The contract, evolving unless it says otherwise.
-fn contract(cx: Context<'_>, field: &Field<Either<ContractMode, ContractMap>>) -> ContractPlan {
+/// The contract, evolving unless it says otherwise; dlt's short form is about all three parts.
+fn contract(field: &Field<Either<ContractMode, ContractMap>>) -> ContractPlan {
     let mode = |mode: ContractMode| match mode {
         ContractMode::Evolve => Contract::Evolve,
         ContractMode::Freeze => Contract::Freeze,
         ContractMode::DiscardRow => Contract::DiscardRow,
         ContractMode::DiscardValue => Contract::DiscardValue,
     };
-    match field.set() {
+    let part = |field: &Field<ContractMode>| field.get().map_or(Contract::Evolve, |found| mode(*found));
+    match field.get() {
         None => ContractPlan::default(),
-        // dlt's short form is about all three; what discards has no meaning for a table that is not there yet.
-        Some((id, Either::Text(all))) => {
-            let all = mode(*all);
-            if all == Contract::DiscardValue {
-                cx.reader.conflict(id, format!("for `data_type`, {NO_DISCARDED_VALUES}"));
-            }
-            ContractPlan { freeze_tables: all == Contract::Freeze, columns: all, data_type: all }
-        }
-        Some((_, Either::Map(map))) => {
-            let part = |field: &Field<ContractMode>| field.get().map_or(Contract::Evolve, |found| mode(*found));
-            if let Some((id, ContractMode::DiscardRow | ContractMode::DiscardValue)) = map.tables.set() {
-                cx.reader.conflict(
-                    id,
-                    "all rows of a new table would be dropped; write `freeze`, or `selected: false` on the resource",
-                );
-            }
-            if let Some((id, ContractMode::DiscardValue)) = map.data_type.set() {
-                cx.reader.conflict(id, NO_DISCARDED_VALUES);
-            }
-            ContractPlan {
-                freeze_tables: part(&map.tables) == Contract::Freeze,
-                columns: part(&map.columns),
-                data_type: part(&map.data_type),
-            }
+        Some(Either::Text(all)) => ContractPlan { tables: mode(*all), columns: mode(*all), data_type: mode(*all) },
+        Some(Either::Map(map)) => {
+            ContractPlan { tables: part(&map.tables), columns: part(&map.columns), data_type: part(&map.data_type) }
         }
     }
 }
-
-const NO_DISCARDED_VALUES: &str =
-    "a value left out for its type could not be told from a null; write `discard_row`, or `data_type: json` on the column";
 
 fn nesting(cx: Context<'_>, raw: &Resource) -> Option<usize> {
     let levels = raw.max_table_nesting.get().map(|levels| usize::try_from(*levels).unwrap_or(usize::MAX));

@@ -92,12 +92,17 @@ fn contracts_have_a_short_form_and_a_map() {
     assert_eq!(contract("schema_contract: {columns: discard_value}").columns, Contract::DiscardValue);
     let quarantined = plan(&resource("schema_contract: {data_type: discard_row}\nmax_rejects: 5"));
     assert_eq!(quarantined.resources[0].on_reject, OnReject::Quarantine { max_rejects: Some(5) });
+    let all = |mode| ContractPlan { tables: mode, columns: mode, data_type: mode };
+    assert_eq!(contract("schema_contract: discard_value"), all(Contract::DiscardValue));
+    assert_eq!(
+        contract("schema_contract: {tables: discard_row}"),
+        ContractPlan { tables: Contract::DiscardRow, ..ContractPlan::default() }
+    );
+    assert_eq!(plan(&resource("schema_contract: discard_value")).resources[0].on_reject, OnReject::Fail);
     check(
-        &resource("schema_contract: {tables: discard_row, data_type: discard_value, columns: thaw}"),
+        &resource("schema_contract: {columns: thaw}"),
         &[
-            "7:31: `resources[0].schema_contract.tables`: all rows of a new table would be dropped; write `freeze`, or `selected: false` on the resource",
-            "7:55: `resources[0].schema_contract.data_type`: a value left out for its type could not be told from a null; write `discard_row`, or `data_type: json` on the column",
-            "7:79: `resources[0].schema_contract.columns`: unknown contract `thaw`; expected one of `evolve`, `freeze`, `discard_row`, `discard_value`",
+            "7:32: `resources[0].schema_contract.columns`: unknown contract `thaw`; expected one of `evolve`, `freeze`, `discard_row`, `discard_value`",
         ],
     );
 }
