@@ -9,14 +9,30 @@ pub(crate) struct FormatPlan {
     pub(crate) kind: FormatKind,
     /// The encoding, whatever the headers say.
     pub(crate) encoding: Option<&'static Encoding>,
-    /// Bytes that mean nothing become U+FFFD instead of an error.
-    pub(crate) replace_invalid: bool,
+    /// What becomes of bytes that mean nothing.
+    pub(crate) invalid: InvalidBytes,
+    /// NUL characters are taken out of texts.
+    pub(crate) strip_nul: bool,
+    /// A name that an object has twice makes the record a reject; otherwise the last of them counts.
+    pub(crate) unique_names: bool,
     /// What stands before the JSON.
     pub(crate) xssi_prefix: Option<XssiPrefix>,
     /// `NaN`, `Infinity` and `-Infinity` are null.
     pub(crate) lenient: bool,
     /// Which files of a zip archive are read; `*` stands for any characters. `None`: the only one.
     pub(crate) member: Option<String>,
+}
+
+/// What becomes of bytes that mean nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum InvalidBytes {
+    /// The page is an error.
+    #[default]
+    Error,
+    /// They become U+FFFD.
+    Replace,
+    /// The record that has them is a reject.
+    Quarantine,
 }
 
 /// What a body is.

@@ -22,6 +22,8 @@ pub(crate) struct DecodedPage {
     pub(crate) duplicate_members: u64,
     /// Characters that are U+FFFD because what stood there is none: halves of surrogate pairs, invalid bytes.
     pub(crate) replaced_characters: u64,
+    /// NUL characters left out of texts, where the config says so.
+    pub(crate) stripped_characters: u64,
     /// Records of which the hooks left nothing.
     pub(crate) filtered: u64,
     /// Rows more than one that the hooks made of a record.

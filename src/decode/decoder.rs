@@ -12,10 +12,10 @@ use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::find::{Found, find_records};
-use crate::decode::format::{self, Formatted};
+use crate::decode::format::{self, Formatted, Invalid};
 use crate::decode::locate::{error_member, path_at, top_level};
-use crate::decode::reader::{DEPTH_MAX, Reader};
-use crate::decode::rows::Rows;
+use crate::decode::reader::{DEPTH_MAX, Reader, TextRules};
+use crate::decode::rows::{NAME_ONCE, Rows};
 use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
 use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
@@ -114,8 +114,10 @@ impl Decoder {
         so_far: &Arc<TableSchema>,
     ) -> Result<DecodedPage, DecodeError> {
         let text = std::mem::take(&mut formatted.text);
+        let invalid = std::mem::take(&mut formatted.invalid);
+        let body = Body { text: &text, invalid: &invalid };
         let mut decoded =
-            self.records_of(&text, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
+            self.records_of(body, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
         decoded.replaced_characters += formatted.replaced;
         if let Some(places) = formatted.places {
             decoded.facts.records += formatted.rejects.len() as u64;
@@ -129,10 +131,10 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// Decodes the records in `text`; `all`: it is an array of them and nothing else.
+    /// Decodes the records in a text; `all`: it is an array of them and nothing else.
     fn records_of(
         &self,
-        text: &str,
+        body: Body<'_>,
         all: bool,
         page: &Page,
         so_far: &Arc<TableSchema>,
@@ -142,13 +144,13 @@ impl Decoder {
         let records_path = match declared {
             _ if all => JsonPath::root(),
             Some(path) => path.clone(),
-            None => self.records_path(text, page.number, &place)?,
+            None => self.records_path(body.text, page.number, &place)?,
         };
         let simple = ShapePlan::default();
         let shape = self.plan.shape.as_ref().or_else(|| (!records_path.is_simple()).then_some(&simple));
         match shape {
-            None => self.plain(page, text, records_path, so_far, place),
-            Some(shape) => self.shaped(shape, page, text, records_path, so_far, place),
+            None => self.plain(page, body, records_path, so_far, place),
+            Some(shape) => self.shaped(shape, page, body, records_path, so_far, place),
         }
     }
 
@@ -156,16 +158,18 @@ impl Decoder {
     fn plain(
         &self,
         page: &Page,
-        text: &str,
+        body: Body<'_>,
         path: JsonPath,
         so_far: &Arc<TableSchema>,
         place: PagePlace,
     ) -> Result<DecodedPage, DecodeError> {
+        let text = body.text;
         let (filled, findings) =
-            self.fill(text, &path, page.number, so_far).map_err(|stop| explain(*stop, text, place.clone()))?;
+            self.fill(body, &path, page.number, so_far).map_err(|stop| explain(*stop, text, place.clone()))?;
         if !findings.records_found {
             return Err(no_records(page, text, place, path.to_string()));
         }
+        body.check_met(filled.met, &place)?;
         let records = filled.records;
         finish(filled, findings, records, so_far, place)
     }
@@ -175,16 +179,17 @@ impl Decoder {
         &self,
         shape: &ShapePlan,
         page: &Page,
-        text: &str,
+        body: Body<'_>,
         path: JsonPath,
         so_far: &Arc<TableSchema>,
         place: PagePlace,
     ) -> Result<DecodedPage, DecodeError> {
-        let mut shaper = Shaper::new(shape, page);
+        let text = body.text;
+        let mut shaper = Shaper::new(shape, page, body.invalid);
         let findings = match &shape.records {
             None if path.is_simple() => {
                 let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages.on(page.number));
-                let findings = read_page(text, Some(&path), wanted, hints, &mut shaper)
+                let findings = read_page(text, Some(&path), wanted, hints, self.rules(), &mut shaper)
                     .map_err(|stop| explain(*stop, text, place.clone()))?;
                 if !findings.records_found {
                     return Err(no_records(page, text, place, path.to_string()));
@@ -193,9 +198,11 @@ impl Decoder {
             }
             plan => self.select(text, &path, &plan.clone().unwrap_or_default(), &mut shaper, (page, &place))?,
         };
+        body.check_met(shaper.shaped().met, &place)?;
         let kept = shaper.shaped().take_text();
-        let mut filled =
-            self.fill(&kept, &JsonPath::root(), page.number, so_far).map_err(|stop| explain(*stop, &kept, place.clone()))?.0;
+        let kept = Body { text: &kept, invalid: &Invalid::default() };
+        let filled = self.fill(kept, &JsonPath::root(), page.number, so_far);
+        let mut filled = filled.map_err(|stop| explain(*stop, kept.text, place.clone()))?.0;
         let shaped = shaper.shaped();
         filled.rejects = shaped.place_rejects(filled.rejects);
         filled.duplicates += shaped.duplicates;
@@ -216,9 +223,12 @@ impl Decoder {
     ) -> Result<Findings, DecodeError> {
         let fault = |stop: Box<Stop>| explain(*stop, text, place.clone());
         let hints = self.plan.look_for_more_pages.on(page.number);
-        let mut findings = read_page(text, None, &self.plan.wanted, hints, &mut NoRecords).map_err(fault)?;
-        let mut reader = Reader::new(text);
+        let mut findings = read_page(text, None, &self.plan.wanted, hints, self.rules(), &mut NoRecords).map_err(fault)?;
+        let mut reader = Reader::new(text).under(self.rules());
         reader.skip_space();
+        if let Some(at) = reader.repeated_name().filter(|_| self.rules().unique_names) {
+            return Err(fault(Fault::Syntax { at, expected: NAME_ONCE }.into()));
+        }
         let tree = Json::read(&mut reader, &mut shaper.shaped().duplicates).map_err(fault)?;
         let paths = if plan.paths.is_empty() { std::slice::from_ref(path) } else { plan.paths.as_slice() };
         let records = select(&tree, paths, plan).map_err(|unfound| match unfound {
@@ -245,27 +255,32 @@ impl Decoder {
     }
 
     /// Reads the records at `path` into columns, rejects aside.
-    fn fill(&self, text: &str, path: &JsonPath, page: u64, so_far: &TableSchema) -> Outcome<(Filled, Findings)> {
+    fn fill(&self, body: Body<'_>, path: &JsonPath, page: u64, so_far: &TableSchema) -> Outcome<(Filled, Findings)> {
+        let Body { text, invalid } = body;
         let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
         let hashes = || self.plan.record_hashes.then(Vec::new);
-        let mut rows = Rows::new(&fresh, &known, page, (hashes(), &self.plan.hashed_by));
+        let mut rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
         let mut findings = self.read(text, path, page, &mut rows)?;
         let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
         let mut schema = rows.columns.columns();
         if !known.is_empty() && schema != so_far.columns {
             // A record may have widened a column before it was found not to fit.
-            rows = Rows::new(&fresh, &known, page, (hashes(), &self.plan.hashed_by));
+            rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
             findings = self.read(text, path, page, &mut rows)?;
             schema = rows.columns.columns();
         }
-        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, .. } = rows;
+        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, .. } = rows;
         let hashes = hashes.unwrap_or_default();
-        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes }, findings))
+        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met }, findings))
     }
 
     fn read(&self, text: &str, path: &JsonPath, page: u64, rows: &mut Rows<'_>) -> Outcome<Findings> {
-        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages.on(page), rows)
+        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages.on(page), self.rules(), rows)
+    }
+
+    fn rules(&self) -> TextRules {
+        TextRules { strip_nul: self.plan.format.strip_nul, unique_names: self.plan.format.unique_names }
     }
 
     /// Where the page's records are.
@@ -309,6 +324,22 @@ impl Decoder {
     }
 }
 
+/// The text that records are read from.
+#[derive(Clone, Copy)]
+struct Body<'t> {
+    text: &'t str,
+    /// Its characters that make their record a reject.
+    invalid: &'t Invalid,
+}
+
+impl Body<'_> {
+    /// # Errors
+    /// [`DecodeError::NotUtf8`] when some of those characters are in no record.
+    fn check_met(&self, met: usize, place: &PagePlace) -> Result<(), DecodeError> {
+        self.invalid.check_met(met).map_err(|unreadable| format::unreadable_error(unreadable, place.clone()))
+    }
+}
+
 /// The records of a page in columns.
 struct Filled {
     columns: StructBuilder,
@@ -319,6 +350,7 @@ struct Filled {
     duplicates: u64,
     hashes: Vec<u64>,
     discarded: u64,
+    met: usize,
 }
 
 /// The decoded page of `records` records, from its filled builders.
@@ -355,7 +387,7 @@ fn finish(
     };
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
-    let replaced_characters = findings.replaced;
+    let (replaced_characters, stripped_characters) = (findings.mended.replaced, findings.mended.stripped);
     Ok(DecodedPage {
         facts,
         rows,
@@ -363,6 +395,7 @@ fn finish(
         duplicate_members,
         discarded_values: filled.discarded,
         replaced_characters,
+        stripped_characters,
         filtered: 0,
         exploded: 0,
         for_children: Vec::new(),

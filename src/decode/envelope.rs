@@ -11,7 +11,7 @@ use crate::base::{JsonPath, Step};
 use crate::decode::Json;
 use crate::decode::fault::{Fault, Outcome};
 use crate::decode::hints::Hints;
-use crate::decode::reader::{Reader, StringToken};
+use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
 
 /// Longest string that the paginator is given, in bytes.
 pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -43,8 +43,8 @@ pub(super) struct Findings {
     /// A hash of the records' bytes, or of their hashes where there are some.
     pub(super) records_hash: u128,
     pub(super) hints: Hints,
-    /// Halves of surrogate pairs, each read as U+FFFD.
-    pub(super) replaced: u64,
+    /// Characters that are not what came.
+    pub(super) mended: Mended,
 }
 
 /// What is looked for below one value of the page.
@@ -79,7 +79,7 @@ impl Node {
     }
 }
 
-/// Reads a page: hands over its records, looks for `wanted`, and for signs of more pages if asked to.
+/// Reads a page under `rules`: hands over its records, looks for `wanted`, and for signs of more pages if asked to.
 ///
 /// # Errors
 /// The first fault of the page.
@@ -88,6 +88,7 @@ pub(super) fn read_page<R: Records>(
     records_path: Option<&JsonPath>,
     wanted: &[JsonPath],
     look_for_more_pages: bool,
+    rules: TextRules,
     records: &mut R,
 ) -> Outcome<Findings> {
     let mut root = Node::default();
@@ -109,7 +110,7 @@ pub(super) fn read_page<R: Records>(
         }
     }
     let mut walk = Walk {
-        reader: Reader::new(text),
+        reader: Reader::new(text).under(rules),
         records,
         findings: Findings { values: vec![None; wanted.len()], ..Findings::default() },
         several: steps.is_some_and(|steps| steps.contains(&Step::Every)),
@@ -123,13 +124,13 @@ pub(super) fn read_page<R: Records>(
     if !walk.reader.rest().is_empty() {
         return walk.reader.expected("the end of the page");
     }
-    let mut findings = Findings { replaced: walk.reader.replaced, ..walk.findings };
+    let mut findings = Findings { mended: walk.reader.mended, ..walk.findings };
     findings.records_hash = match walk.records.hashes() {
         Some(hashes) => hash_of(hashes),
         None => walk.hash.digest128(),
     };
     for (place, path) in inside {
-        let found = read_page(text, None, std::slice::from_ref(path), false, &mut NoRecords)?;
+        let found = read_page(text, None, std::slice::from_ref(path), false, TextRules::default(), &mut NoRecords)?;
         if let (Some(slot), Some(value)) = (findings.values.get_mut(place), found.values.into_iter().next()) {
             *slot = value;
         }
@@ -288,7 +289,8 @@ impl<R: Records> Walk<'_, '_, R> {
 
 /// The value that is next, without moving on.
 fn value_ahead(reader: &Reader<'_>) -> Outcome<Value> {
-    let mut ahead = reader.clone();
+    // What the paginator sends back is what came.
+    let mut ahead = reader.clone().under(TextRules::default());
     let at = ahead.pos;
     Ok(match ahead.peek() {
         b'"' => {

@@ -307,7 +307,7 @@ impl DecodeError {
                 "values become records with `endpoint.records: {wrap: COLUMN}`"
             }
             Self::NotUtf8 { .. } | Self::NotText { .. } => {
-                "set `endpoint.response_format: {encoding: NAME}`, or `invalid_utf8: replace` to read it with gaps"
+                "set `endpoint.response_format: {encoding: NAME}`, or `invalid_utf8: replace` to read it with gaps, or `quarantine` to set such records aside"
             }
             Self::Syntax { .. } | Self::Empty { .. } => {
                 "when the body is no JSON, or has something around it, say what it is in `endpoint.response_format`"

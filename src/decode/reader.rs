@@ -11,6 +11,24 @@ use crate::decode::token::Number;
 /// Deepest nesting of objects and arrays in a page, the page's outermost value included.
 pub(super) const DEPTH_MAX: u32 = 128;
 
+/// What the config says of texts and names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct TextRules {
+    /// NUL characters are left out of strings.
+    pub(super) strip_nul: bool,
+    /// No object of a record has a name twice.
+    pub(super) unique_names: bool,
+}
+
+/// Characters of a page's strings that are not what came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Mended {
+    /// Halves of surrogate pairs without the other half: each is read as U+FFFD.
+    pub(super) replaced: u64,
+    /// NUL characters left out.
+    pub(super) stripped: u64,
+}
+
 /// A position in a page, and the tokens behind it.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a> {
@@ -20,8 +38,8 @@ pub(super) struct Reader<'a> {
     pub(super) pos: usize,
     /// Open objects and arrays.
     pub(super) depth: u32,
-    /// Halves of surrogate pairs without the other half: each is read as U+FFFD.
-    pub(super) replaced: u64,
+    pub(super) mended: Mended,
+    pub(super) rules: TextRules,
 }
 
 /// A string's range between its quotes.
@@ -36,7 +54,12 @@ pub(super) struct StringToken {
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`.
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), pos: 0, depth: 0, replaced: 0 }
+        Self { text, bytes: text.as_bytes(), pos: 0, depth: 0, mended: Mended::default(), rules: TextRules::default() }
+    }
+
+    /// The same reader under these rules.
+    pub(super) fn under(self, rules: TextRules) -> Self {
+        Self { rules, ..self }
     }
 
     /// The page's text from byte `start` up to `end`; empty if that is no range of characters.
@@ -174,10 +197,12 @@ impl<'a> Reader<'a> {
                     if low.is_some_and(|low| (0xdc00..0xe000).contains(&low)) {
                         self.pos += 6;
                     } else {
-                        self.replaced += 1;
+                        self.mended.replaced += 1;
                     }
                 } else if (0xdc00..0xe000).contains(&unit) {
-                    self.replaced += 1;
+                    self.mended.replaced += 1;
+                } else if unit == 0 && self.rules.strip_nul {
+                    self.mended.stripped += 1;
                 }
             }
             _ => return self.expected("a JSON escape after `\\`"),
@@ -189,7 +214,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn unescape_into(&self, token: StringToken, out: &mut Vec<u8>) {
         let raw = self.bytes.get(token.start..token.end).unwrap_or_default();
-        if token.escaped { unescape(raw, out) } else { out.extend_from_slice(raw) }
+        if token.escaped { unescape(raw, self.rules.strip_nul, out) } else { out.extend_from_slice(raw) }
     }
 
     /// The text of a string that [`Self::string`] accepted; `scratch` holds it when it has escapes.
@@ -231,6 +256,40 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.expected("a value")
+    }
+
+    /// Where an object within the value that is next has a name for the second time.
+    pub(super) fn repeated_name(&self) -> Option<usize> {
+        let mut ahead = self.clone();
+        ahead.find_repeated().unwrap_or_default()
+    }
+
+    fn find_repeated(&mut self) -> Outcome<Option<usize>> {
+        let open = self.peek();
+        if !matches!(open, b'{' | b'[') {
+            return self.skip_value().map(|()| None);
+        }
+        let (close, mut names) = (open + 2, hashbrown::HashSet::new());
+        self.enter()?;
+        if self.peek() == close {
+            self.leave();
+            return Ok(None);
+        }
+        loop {
+            let at = self.pos;
+            if open == b'{' {
+                let key = self.key()?;
+                if !names.insert(self.resolve(key, &mut Vec::new()).to_owned()) {
+                    return Ok(Some(at));
+                }
+            }
+            if let Some(found) = self.find_repeated()? {
+                return Ok(Some(found));
+            }
+            if !self.more(close)? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Reads a value and forgets it, as strictly as if it were kept.
@@ -313,8 +372,8 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
     digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
 }
 
-/// Appends `raw` with its escapes resolved; they have been checked.
-fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+/// Appends `raw` with its escapes resolved, without NUL characters if they are to be stripped; they have been checked.
+fn unescape(raw: &[u8], strip_nul: bool, out: &mut Vec<u8>) {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         let (plain, escape) = rest.split_at(at);
@@ -331,10 +390,13 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) {
                     }
                     unit => (unit, 6),
                 };
+                rest = escape.get(length..).unwrap_or_default();
+                if code == 0 && strip_nul {
+                    continue;
+                }
                 let mut buffer = [0; 4];
                 let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
                 out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-                rest = escape.get(length..).unwrap_or_default();
                 continue;
             }
             Some(b'b') => (8, 2),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::Records;
 use crate::decode::fault::{Fault, Misfit, Outcome, Stop};
+use crate::decode::format::{INVALID, Invalid, expected_utf8};
 use crate::decode::locate::path_at;
 use crate::decode::reader::Reader;
 use crate::decode::record_hash::record_hash;
@@ -34,6 +35,9 @@ pub(super) struct Rows<'p> {
     pub(super) hashes: Option<Vec<u64>>,
     /// The members of which it is made.
     hashed_by: &'p [String],
+    /// Characters of the page that make their record a reject, and how many of them were met.
+    invalid: &'p Invalid,
+    pub(super) met: usize,
     /// Values of rows left out, or null, because they are not declared or do not fit.
     pub(super) discarded: u64,
 }
@@ -44,6 +48,7 @@ impl<'p> Rows<'p> {
         fresh: &'p dyn Fn() -> StructBuilder,
         known: &'p BTreeMap<u64, Reject>,
         page: u64,
+        invalid: &'p Invalid,
         (hashes, hashed_by): (Option<Vec<u64>>, &'p [String]),
     ) -> Self {
         Self {
@@ -58,6 +63,8 @@ impl<'p> Rows<'p> {
             discarded: 0,
             hashes,
             hashed_by,
+            invalid,
+            met: 0,
         }
     }
 
@@ -72,6 +79,13 @@ impl<'p> Rows<'p> {
     }
 
     fn row(&mut self, records: &mut RecordReader<'_>) -> Outcome<()> {
+        if !self.invalid.is_empty()
+            && let Some(misfit) = self.invalid_in(records)?
+        {
+            self.set_aside(records, misfit)?;
+            self.records += 1;
+            return Ok(());
+        }
         if !self.known.is_empty()
             && let Some(reject) = self.known.get(&self.records)
         {
@@ -80,24 +94,43 @@ impl<'p> Rows<'p> {
             self.records += 1;
             return Ok(());
         }
-        let (start, depth, replaced) = (records.reader.pos, records.reader.depth, records.reader.replaced);
-        let discarded = records.discarded;
+        let (start, depth, mended) = (records.reader.pos, records.reader.depth, records.reader.mended);
+        let (discarded, duplicates) = (records.discarded, records.duplicates);
         records.record_end_max = start.saturating_add(RECORD_BYTES_MAX);
         let read = match records.reader.peek() {
             b'{' => records.object(&mut self.columns, self.rows),
             _ => Err(Misfit::new(start, "an object", records.reader.kind()).into()),
         };
+        let read = match read {
+            Ok(()) if records.duplicates > duplicates && records.reader.rules.unique_names => {
+                records.reader.pos = start;
+                records.reader.depth = depth;
+                Err(repeated(records).into())
+            }
+            read => read,
+        };
         match read.map_err(|stop| *stop) {
             Ok(()) => self.rows += 1,
             Err(Stop::Misfit(misfit)) => {
-                (records.reader.pos, records.reader.depth, records.reader.replaced) = (start, depth, replaced);
-                records.discarded = discarded;
+                (records.reader.pos, records.reader.depth, records.reader.mended) = (start, depth, mended);
+                (records.discarded, records.duplicates) = (discarded, duplicates);
                 self.set_aside(records, misfit)?;
             }
             Err(fault) => return Err(Box::new(fault)),
         }
         self.records += 1;
         Ok(())
+    }
+
+    /// Why the record that is next cannot be a row, if it has bytes that mean nothing.
+    #[cold]
+    fn invalid_in(&mut self, records: &RecordReader<'_>) -> Outcome<Option<Misfit>> {
+        let mut ahead = records.reader.clone();
+        ahead.skip_value()?;
+        Ok(self.invalid.within(records.reader.pos..ahead.pos).map(|(at, byte, count)| {
+            self.met += count;
+            Misfit { at, missing: None, expected: expected_utf8(byte as u64), actual: INVALID }
+        }))
     }
 
     /// Makes room for the rows to come: as many, and as large, as the bytes behind say of those ahead. All room together is
@@ -131,12 +164,34 @@ impl<'p> Rows<'p> {
     }
 }
 
+/// Why the record that is next, in which a name comes twice, cannot be a row.
+fn repeated(records: &RecordReader<'_>) -> Misfit {
+    let at = records.reader.repeated_name().unwrap_or(records.reader.pos);
+    Misfit::new(at, NAME_ONCE, NAME_AGAIN)
+}
+
+/// What is expected of a name that must not come twice, and what is found where it does.
+pub(super) const NAME_ONCE: &str = "a name that its object has once";
+pub(super) const NAME_AGAIN: &str = "it again";
+
+/// The records' own name came before: the last counts, unless the config says that no name comes twice.
+pub(super) fn check_again(reader: &Reader<'_>) -> Outcome<()> {
+    if reader.rules.unique_names { reader.expected("the records once") } else { Ok(()) }
+}
+
 impl Records for Rows<'_> {
     fn read(&mut self, reader: &mut Reader<'_>, again: bool) -> Outcome<()> {
         if again {
+            check_again(reader)?;
             *self = Self {
                 duplicates: self.duplicates + 1,
-                ..Self::new(self.fresh, self.known, self.page, (self.hashes.as_ref().map(|_| Vec::new()), self.hashed_by))
+                ..Self::new(
+                    self.fresh,
+                    self.known,
+                    self.page,
+                    self.invalid,
+                    (self.hashes.as_ref().map(|_| Vec::new()), self.hashed_by),
+                )
             };
         }
         let mut records = RecordReader::new(reader.clone(), self.columns.count(), self.columns.nesting_max);

@@ -250,6 +250,12 @@ pub(crate) enum RunError {
     },
 }
 
+/// Whether a reject is one for how the body is written, and not for what it says.
+fn is_of_format(reject: &Reject) -> bool {
+    ["a broken line", "bytes that mean nothing", "it again"].contains(&reject.actual.as_str())
+        || reject.expected.contains(" fields at byte ")
+}
+
 fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
@@ -303,8 +309,8 @@ impl RunError {
         let hint = match self {
             Self::Source(error) => return error.hint().into_iter().collect(),
             Self::Decode(error) => return error.hint().map(str::to_owned).into_iter().collect(),
-            Self::Rejected { first, .. } if first.actual == "a broken line" || first.expected.contains(" fields at byte ") => {
-                "`on_reject: quarantine` keeps such lines aside; `response_format` says how they are read"
+            Self::Rejected { first, .. } if is_of_format(first) => {
+                "`on_reject: quarantine` keeps such records aside; `response_format` says how they are read"
             }
             Self::Rejected { first, .. } if first.path == "$" && first.expected == "an object" => {
                 "values become records with `endpoint.records: {wrap: COLUMN}`"

@@ -40,6 +40,7 @@ pub(crate) struct Intake<'a> {
     page_records: u64,
     duplicate_members: u64,
     replaced_characters: u64,
+    stripped_characters: u64,
     shaped: ShapedFacts,
 }
 
@@ -90,6 +91,7 @@ impl<'a> Intake<'a> {
             page_records: 0,
             duplicate_members: 0,
             replaced_characters: 0,
+            stripped_characters: 0,
             shaped: ShapedFacts::default(),
         };
         intake.check_against(&intake.current())?;
@@ -117,6 +119,9 @@ impl<'a> Intake<'a> {
             );
             self.warn(text);
         }
+        if self.stripped_characters > 0 {
+            self.warn(format!("{} NUL characters were left out of texts", self.stripped_characters));
+        }
         let schema = self.current().as_ref().clone();
         let stage = match self.thread {
             Some(thread) => Some(thread.end().await?),
@@ -137,6 +142,7 @@ impl<'a> Intake<'a> {
         let Accepted { page, records, bytes, ends_page } = accepted;
         self.duplicate_members += page.duplicate_members;
         self.replaced_characters += page.replaced_characters;
+        self.stripped_characters += page.stripped_characters;
         self.shaped.records_filtered += page.filtered;
         self.shaped.records_added += page.exploded;
         self.shaped.values_discarded += page.discarded_values;

@@ -75,6 +75,10 @@ pub(crate) struct ResponseFormat {
     pub(crate) encoding: Field<String>,
     /// What becomes of bytes that mean nothing. Default: `error`.
     pub(crate) invalid_utf8: Field<InvalidText>,
+    /// Whether NUL characters are taken out of texts, and counted. Default: `keep`.
+    pub(crate) nul_characters: Field<NulCharacters>,
+    /// Of the members of one name in an object, the last counts, and how many came is told; or the record is a reject. Default: `last`.
+    pub(crate) duplicate_members: Field<DuplicateMembers>,
     /// True: a known prefix that keeps scripts from reading JSON, such as `)]}',`, is passed over where it is there; a text: this one is. Default:
     /// false, an error.
     pub(crate) xssi_prefix: Field<Node>,
@@ -105,6 +109,28 @@ pub(crate) enum InvalidText {
     Error,
     /// They become U+FFFD, and are counted.
     Replace,
+    /// The record that has them is a reject; the others are loaded.
+    Quarantine,
+}
+
+/// What becomes of NUL characters.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NulCharacters {
+    /// They stay.
+    Keep,
+    /// They are taken out, and counted.
+    Strip,
+}
+
+/// What becomes of a member whose name comes again in its object.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DuplicateMembers {
+    /// The last of them counts, and how many there were is told.
+    Last,
+    /// The record is a reject.
+    Error,
 }
 
 /// How strictly JSON is read.

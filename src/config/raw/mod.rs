@@ -26,7 +26,7 @@ pub(crate) use auth::{
     LoginThen, RefreshTokenAuth,
 };
 pub(crate) use client::{Client, RateLimit, Retry, Timeout, Tls};
-pub(crate) use endpoint::{CsvTypes, Endpoint, FormatName, InvalidText, JsonRules, Method};
+pub(crate) use endpoint::{CsvTypes, DuplicateMembers, Endpoint, FormatName, InvalidText, JsonRules, Method, NulCharacters};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
 pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, DedupOrder, FileFormat, TableFormat, Unread};
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};

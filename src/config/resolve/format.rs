@@ -2,10 +2,12 @@
 
 use encoding_rs::Encoding;
 
-use crate::config::raw::{CsvTypes, Either, Endpoint, Field, FormatName, InvalidText, JsonRules, Node, OneOrMany};
+use crate::config::raw::{
+    CsvTypes, DuplicateMembers, Either, Endpoint, Field, FormatName, InvalidText, JsonRules, Node, NulCharacters, OneOrMany,
+};
 use crate::config::resolve::Context;
-use crate::config::tree::Value;
-use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, XssiPrefix};
+use crate::config::tree::{NodeId, Value};
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
 
 /// What `raw.response_format` means.
 pub(crate) fn resolve(cx: Context<'_>, raw: &Endpoint) -> FormatPlan {
@@ -15,7 +17,13 @@ pub(crate) fn resolve(cx: Context<'_>, raw: &Endpoint) -> FormatPlan {
         Some(Either::Text(name)) => *name,
         Some(Either::Map(map)) => {
             plan.encoding = encoding(cx, &map.encoding);
-            plan.replace_invalid = map.invalid_utf8.get() == Some(&InvalidText::Replace);
+            plan.invalid = match map.invalid_utf8.get() {
+                None | Some(InvalidText::Error) => InvalidBytes::Error,
+                Some(InvalidText::Replace) => InvalidBytes::Replace,
+                Some(InvalidText::Quarantine) => InvalidBytes::Quarantine,
+            };
+            plan.strip_nul = map.nul_characters.get() == Some(&NulCharacters::Strip);
+            plan.unique_names = map.duplicate_members.get() == Some(&DuplicateMembers::Error);
             plan.xssi_prefix = xssi_prefix(cx, &map.xssi_prefix);
             plan.lenient = map.json.get() == Some(&JsonRules::Lenient);
             plan.member = map.member.get().cloned();
@@ -26,6 +34,9 @@ pub(crate) fn resolve(cx: Context<'_>, raw: &Endpoint) -> FormatPlan {
                 csv.null_values = values.iter().filter_map(|value| value.get().cloned()).collect();
             }
             csv.infer = map.types.get() == Some(&CsvTypes::Infer);
+            if let (Some(id), InvalidBytes::Quarantine) = (map.invalid_utf8.place(), plan.invalid) {
+                check_quarantine(cx, id, raw, &plan);
+            }
             let name = map.r#type.get().copied().unwrap_or(FormatName::Json);
             let csv_keys =
                 [map.delimiter.place(), map.quote.place(), map.header.place(), map.null_values.place(), map.types.place()];
@@ -59,6 +70,21 @@ pub(crate) fn resolve(cx: Context<'_>, raw: &Endpoint) -> FormatPlan {
         FormatName::Auto => FormatKind::Auto(csv),
     };
     plan
+}
+
+/// Which record has a byte is known while its page streams by in UTF-8, and not otherwise.
+fn check_quarantine(cx: Context<'_>, id: NodeId, raw: &Endpoint, plan: &FormatPlan) {
+    let is_at_path = raw.data_selector.get().is_none_or(|selector| selector.0.clone().without_last_every().is_simple());
+    let why = if plan.encoding.is_some_and(|encoding| encoding != encoding_rs::UTF_8) {
+        "`invalid_utf8: quarantine` is for UTF-8, and `encoding` is another one"
+    } else if plan.lenient {
+        "`invalid_utf8: quarantine` does not go with `json: lenient`"
+    } else if raw.records.place().is_some() || !is_at_path {
+        "`invalid_utf8: quarantine` needs the records at one path of names, `[0]` and `[*]`"
+    } else {
+        return;
+    };
+    cx.reader.conflict(id, why);
 }
 
 fn encoding(cx: Context<'_>, field: &Field<String>) -> Option<&'static Encoding> {

@@ -8,7 +8,7 @@ use crate::config::resolve::hints::Hints;
 use crate::config::resolve::template::Names;
 use crate::config::resolve::{Context, endpoint, hints, incremental, merging, parents, rules, steps, table};
 use crate::config::tree::NodeId;
-use crate::config::{ContractPlan, Expect, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
+use crate::config::{Expect, InvalidBytes, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
 
 /// Loss of rows that a `replace` accepts unless the config says otherwise.
 const MAX_SHRINK_OF_REPLACE: f64 = 0.5;
@@ -64,18 +64,10 @@ pub(crate) fn resolve(
     let schema = schema(cx, &raw.schema);
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let sort_by = table::sort_by(cx, &raw.sort_by);
-    let kept = [
-        ("primary_key", raw.primary_key.place().or(raw.columns.place()), primary_key.iter().collect::<Vec<_>>()),
-        ("partition_by", raw.partition_by.place(), partition_by.iter().map(|field| &field.column).collect()),
-        ("sort_by", raw.sort_by.place(), sort_by.iter().map(|field| &field.column).collect()),
-        ("columns", raw.columns.place(), columns.iter().filter(|hint| !hint.nullable).map(|hint| &hint.name).collect()),
-    ];
-    for (key, place, names) in kept {
-        steps::check_kept(cx, &processing_steps, (key, place.unwrap_or(id)), names);
-    }
     let expect = expect(&raw.expect, write_disposition);
-    let on_reject = on_reject(cx, &raw, &contract);
-    Some(ResourcePlan {
+    let sets_bytes_aside = endpoint.as_ref().is_some_and(|endpoint| endpoint.response_format.invalid == InvalidBytes::Quarantine);
+    let on_reject = on_reject(cx, &raw, contract.discards_rows() || sets_bytes_aside);
+    let plan = ResourcePlan {
         name: name?,
         table: table?,
         columns,
@@ -95,7 +87,22 @@ pub(crate) fn resolve(
         sort_by,
         expect,
         on_reject,
-    })
+    };
+    check_kept(cx, id, &raw, &plan);
+    Some(plan)
+}
+
+/// Refuses steps that take out the columns which the resource itself names.
+fn check_kept(cx: Context<'_>, id: NodeId, raw: &Resource, plan: &ResourcePlan) {
+    let kept = [
+        ("primary_key", raw.primary_key.place().or(raw.columns.place()), plan.primary_key.iter().collect::<Vec<_>>()),
+        ("partition_by", raw.partition_by.place(), plan.partition_by.iter().map(|field| &field.column).collect()),
+        ("sort_by", raw.sort_by.place(), plan.sort_by.iter().map(|field| &field.column).collect()),
+        ("columns", raw.columns.place(), plan.columns.iter().filter(|hint| !hint.nullable).map(|hint| &hint.name).collect()),
+    ];
+    for (key, place, names) in kept {
+        steps::check_kept(cx, &plan.processing_steps, (key, place.unwrap_or(id)), names);
+    }
 }
 
 /// The endpoint of a resource whose short form is spelled out.
@@ -229,11 +236,12 @@ fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> 
     Expect { min_rows: raw.min_rows.get().copied(), max_shrink, total: raw.total.get().map(|Scalar(path)| path.clone()) }
 }
 
-fn on_reject(cx: Context<'_>, raw: &Resource, contract: &ContractPlan) -> OnReject {
+/// `on_reject`; `sets_aside`: something else in the config says that records are to be.
+fn on_reject(cx: Context<'_>, raw: &Resource, sets_aside: bool) -> OnReject {
     let max_rejects = raw.max_rejects.get().copied();
     match (raw.on_reject.get(), raw.max_rejects.set()) {
         (Some(raw::OnReject::Quarantine), _) => OnReject::Quarantine { max_rejects },
-        (None, _) if contract.discards_rows() && raw.on_reject.is_unset() => OnReject::Quarantine { max_rejects },
+        (None, _) if sets_aside && raw.on_reject.is_unset() => OnReject::Quarantine { max_rejects },
         (_, Some((id, _))) => {
             cx.reader.conflict(id, "`max_rejects` goes with `on_reject: quarantine` only; `fail` stops at the first reject");
             OnReject::Fail

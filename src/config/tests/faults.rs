@@ -298,6 +298,27 @@ fn client_values_out_of_range_are_refused() {
 }
 
 #[test]
+fn invalid_bytes_are_set_aside_only_where_their_record_is_known() {
+    let quarantine = |keys: &str, endpoint_keys: &str| {
+        endpoint(&format!("response_format: {{invalid_utf8: quarantine{keys}}}{endpoint_keys}"))
+    };
+    let resource = &plan(&quarantine(", nul_characters: strip, duplicate_members: error", "")).resources[0];
+    let format = &resource.endpoint.response_format;
+    assert_eq!((format.invalid, format.strip_nul, format.unique_names), (InvalidBytes::Quarantine, true, true));
+    assert_eq!(resource.on_reject, OnReject::Quarantine { max_rejects: None });
+    plan(&quarantine(", encoding: utf-8", ", data_selector: 'data.items[*]'"));
+    let check = |keys: &str, endpoint_keys: &str, why: &str| {
+        let place = "6:57: `resources[0].endpoint.response_format.invalid_utf8`: `invalid_utf8: quarantine`";
+        check(&quarantine(keys, endpoint_keys), &[&format!("{place} {why}")]);
+    };
+    check(", encoding: latin1", "", "is for UTF-8, and `encoding` is another one");
+    check(", json: lenient", "", "does not go with `json: lenient`");
+    let path = "needs the records at one path of names, `[0]` and `[*]`";
+    check("", ", data_selector: '$..items'", path);
+    check("", ", records: {map_values: data}", path);
+}
+
+#[test]
 fn formats_and_records_that_contradict_themselves_are_refused() {
     check(
         &endpoint("response_format: {type: ndjson, delimiter: ';', xssi_prefix: true}, data_selector: data"),

@@ -8,13 +8,13 @@ use csv::{ReaderBuilder, StringRecord};
 use crate::config::{CsvHeader, CsvPlan};
 use crate::decode::Reject;
 use crate::decode::convert::{quoted, write_quoted};
-use crate::decode::format::{Formatted, Unreadable};
+use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
 
 /// Reads the rows of `text`.
 ///
 /// # Errors
 /// [`Unreadable`] when there is no usable header, or the last row breaks off.
-pub(super) fn read(text: &str, plan: &CsvPlan, page: u64) -> Result<Formatted<'static>, Unreadable> {
+pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> Result<Formatted<'static>, Unreadable> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64) -> Result<Formatted<'s
     let (mut row, mut names) = (StringRecord::new(), header(plan)?);
     let (mut out, mut places, mut rejects, mut record) = (vec![b'['], Vec::new(), Vec::new(), 0);
     // Up to where lines are counted, and the number of the line there.
-    let mut counted = (0, 1);
+    let (mut counted, mut met) = ((0, 1), 0);
     loop {
         let start = reader.position().byte();
         if !reader.read_record(&mut row).map_err(fault)? {
@@ -48,12 +48,14 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64) -> Result<Formatted<'s
                 found
             }
         };
-        if row.len() == names.len() {
+        let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
+        let unreadable = invalid.within(usize::try_from(start).unwrap_or(usize::MAX).min(end)..end);
+        met += unreadable.map_or(0, |(_, _, count)| count);
+        if row.len() == names.len() && unreadable.is_none() {
             out.extend_from_slice(if places.is_empty() { b"{" } else { b",{" });
             write_row(&row, names, plan, &mut out);
             places.push(record);
         } else {
-            let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
             if row.len() < names.len() && end == text.len() && !text.ends_with(['\n', '\r']) {
                 return Err(Unreadable::CutOff(end));
             }
@@ -62,17 +64,23 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64) -> Result<Formatted<'s
             start += text.get(start..end).map_or(0, |row| row.len() - row.trim_start_matches(['\r', '\n']).len());
             let between = text.get(counted.0..start).unwrap_or_default();
             counted = (start, counted.1 + between.matches('\n').count());
+            let (expected, actual) = match unreadable {
+                Some((_, byte, _)) => (expected_utf8(byte as u64), INVALID.to_owned()),
+                None => (format!("{} fields at byte {start} of the page", names.len()), row.len().to_string()),
+            };
             rejects.push(Reject {
                 page,
                 record,
                 path: "$".to_owned(),
-                expected: format!("{} fields at byte {start} of the page, in line {}", names.len(), counted.1),
-                actual: row.len().to_string(),
+                expected: format!("{expected}, in line {}", counted.1),
+                actual,
                 raw: text.get(start..end).unwrap_or_default().trim().to_owned(),
             });
         }
         record += 1;
     }
+    // Those of the header are in no record.
+    invalid.check_met(met)?;
     out.push(b']');
     let out = String::from_utf8(out).expect("JSON is written from texts");
     Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, ..Formatted::default() })

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use crate::decode::Reject;
 use crate::decode::fault::{Fault, Stop};
-use crate::decode::format::{Formatted, Unreadable};
+use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
 use crate::decode::reader::Reader;
 
 /// Reads the lines of `text`, which stand behind others: so many bytes and lines of the page are `before`. Elements stand one byte behind their place in the body.
 ///
 /// # Errors
 /// [`Unreadable::CutOff`] when the last line breaks off.
-pub(super) fn read(text: &str, page: u64, before: (u64, u64)) -> Result<Formatted<'static>, Unreadable> {
+pub(super) fn read(text: &str, page: u64, before: (u64, u64), invalid: &Invalid) -> Result<Formatted<'static>, Unreadable> {
     let (mut out, mut places, mut rejects) = (String::with_capacity(text.len() + 2), Vec::new(), Vec::new());
     out.push('[');
     let (mut record, mut offset) = (0, 0);
@@ -23,8 +23,18 @@ pub(super) fn read(text: &str, page: u64, before: (u64, u64)) -> Result<Formatte
             out.push_str(&" ".repeat(line.len()));
             continue;
         }
-        match check(value) {
-            Ok(()) => {
+        let fault = match (check(value), invalid.within(start..offset)) {
+            (Err((at, _)), _) if !line.ends_with('\n') && value.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {
+                return Err(Unreadable::CutOff(start + at));
+            }
+            (_, Some((_, byte, _))) => Some((expected_utf8(before.0 + byte as u64), INVALID)),
+            (Err((at, expected)), None) => {
+                Some((format!("{expected} at byte {} of the page", before.0 + (start + at) as u64), "a broken line"))
+            }
+            (Ok(()), None) => None,
+        };
+        match fault {
+            None => {
                 // The comma takes the place of the break before the line.
                 if !places.is_empty() {
                     out.pop();
@@ -35,29 +45,17 @@ pub(super) fn read(text: &str, page: u64, before: (u64, u64)) -> Result<Formatte
                 out.push_str(&" ".repeat((start + line.len() + 1).saturating_sub(out.len())));
                 places.push(record);
             }
-            Err((at, _)) if !line.ends_with('\n') && value.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {
-                return Err(Unreadable::CutOff(start + at));
-            }
-            Err((at, expected)) => {
-                rejects.push(Reject {
-                    page,
-                    record,
-                    path: "$".to_owned(),
-                    expected: format!(
-                        "{expected} at byte {} of the page, in line {}",
-                        before.0 + (start + at) as u64,
-                        before.1 + number as u64 + 1
-                    ),
-                    actual: "a broken line".to_owned(),
-                    raw: value.to_owned(),
-                });
+            Some((expected, actual)) => {
+                let expected = format!("{expected}, in line {}", before.1 + number as u64 + 1);
+                let (path, actual) = ("$".to_owned(), actual.to_owned());
+                rejects.push(Reject { page, record, path, expected, actual, raw: value.to_owned() });
                 out.push_str(&" ".repeat(line.len()));
             }
         }
         record += 1;
     }
     out.push(']');
-    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, replaced: 0, shift: 1 })
+    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, shift: 1, ..Formatted::default() })
 }
 
 /// Whether `line` is one JSON value; otherwise where not, and what had to stand there.

@@ -15,11 +15,14 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use crate::config::{CsvPlan, FormatKind, FormatPlan};
+use crate::config::{CsvPlan, FormatKind, FormatPlan, InvalidBytes};
 use crate::decode::Reject;
 use crate::decode::decoder::PAGE_BYTES_MAX;
 use crate::decode::error::{DecodeError, PagePlace};
+use crate::decode::format::text::Decoded;
 use crate::source::Page;
+
+pub(super) use text::{INVALID, Invalid, expected_utf8};
 
 /// A body as JSON text.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ pub(super) struct Formatted<'p> {
     pub(super) replaced: u64,
     /// Bytes of the text before the body's first.
     pub(super) shift: usize,
+    /// Where the text has characters that make their record a reject; those of lines and rows are among [`Self::rejects`] already.
+    pub(super) invalid: Invalid,
 }
 
 /// Why a body is nothing to read records from.
@@ -72,7 +77,7 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan) -> Result<Formatted<'p
     let lines = plan.kind == FormatKind::Ndjson || matches!(plan.kind, FormatKind::Auto(_)) && is_ndjson(page);
     let members = zip::members(body, plan.member.as_deref()).map_err(Unreadable::Zip)?;
     let one = |bytes: Cow<'p, [u8]>| text::decode(bytes, plan, page.content_type.as_deref());
-    let (text, replaced) = match members {
+    let Decoded { text, replaced, invalid } = match members {
         None => one(Cow::Borrowed(body))?,
         Some(mut members) if members.len() == 1 => one(Cow::Owned(members.remove(0)))?,
         Some(members) if lines || csv.is_some() => return several(members, page, plan, csv.as_ref()),
@@ -84,9 +89,9 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan) -> Result<Formatted<'p
         }
     };
     let read = match csv {
-        Some(csv) => csv::read(&text, &csv, page.number)?,
-        None if lines => lines::read(&text, page.number, (0, 0))?,
-        None => json::read(text, plan)?,
+        Some(csv) => csv::read(&text, &csv, page.number, &invalid)?,
+        None if lines => lines::read(&text, page.number, (0, 0), &invalid)?,
+        None => Formatted { invalid, ..json::read(text, plan)? },
     };
     Ok(Formatted { replaced, ..read })
 }
@@ -102,7 +107,7 @@ pub(super) fn in_pieces(page: &Page, plan: &FormatPlan, head: &[u8]) -> Result<b
         Err("it is a zip archive")
     } else if is_other(Encoding::for_bom(head).map(|(encoding, _)| encoding)) || is_other(plan.encoding) || is_other(by_header) {
         Err("it is in another encoding than UTF-8")
-    } else if plan.replace_invalid || plan.lenient || plan.xssi_prefix.is_some() {
+    } else if plan.invalid != InvalidBytes::Error || plan.lenient || plan.xssi_prefix.is_some() {
         Err("`response_format` changes its text")
     } else {
         Ok(plan.kind == FormatKind::Ndjson || is_auto && is_ndjson(page))
@@ -114,7 +119,7 @@ pub(super) fn in_pieces(page: &Page, plan: &FormatPlan, head: &[u8]) -> Result<b
 /// # Errors
 /// [`Unreadable::CutOff`] when the last line breaks off.
 pub(super) fn lines(text: &str, page: u64, before: (u64, u64)) -> Result<Formatted<'static>, Unreadable> {
-    lines::read(text, page, before)
+    lines::read(text, page, before, &Invalid::default())
 }
 
 /// The text of some records of a list, which stand as they do between its brackets.
@@ -144,10 +149,10 @@ fn several<'p>(
 ) -> Result<Formatted<'p>, Unreadable> {
     let (mut all, mut text, mut places, mut records) = (Formatted::default(), String::from("["), Vec::new(), 0);
     for member in members {
-        let (member, replaced) = text::decode(Cow::Owned(member), plan, None)?;
+        let Decoded { text: member, replaced, invalid } = text::decode(Cow::Owned(member), plan, None)?;
         let read = match csv {
-            Some(csv) => csv::read(&member, csv, page.number)?,
-            None => lines::read(&member, page.number, (0, 0))?,
+            Some(csv) => csv::read(&member, csv, page.number, &invalid)?,
+            None => lines::read(&member, page.number, (0, 0), &invalid)?,
         };
         let elements = read.places.unwrap_or_default();
         if !elements.is_empty() {

@@ -1,9 +1,13 @@
 //! The shaper: records come in one at a time, pass the hooks, and are written one behind the other as a JSON array.
 
+use crate::base::JsonPath;
 use crate::config::{PhpEmpty, RecordsPlan};
 use crate::decode::envelope::Records;
 use crate::decode::fault::{Fault, Outcome};
+use crate::decode::format::{INVALID, Invalid, expected_utf8};
+use crate::decode::locate::path_at;
 use crate::decode::reader::Reader;
+use crate::decode::rows::{NAME_AGAIN, NAME_ONCE, check_again};
 use crate::decode::shape::{PageHook, RecordFault, Selected, ShapePlan};
 use crate::decode::{DecodedPage, Json, RECORD_BYTES_MAX, Reject};
 use crate::source::Page;
@@ -25,6 +29,8 @@ pub(in crate::decode) struct Shaped {
     pub(in crate::decode) rejects: Vec<Reject>,
     /// Members superseded by a later one of the same name.
     pub(in crate::decode) duplicates: u64,
+    /// Characters met that make their record a reject.
+    pub(in crate::decode) met: usize,
 }
 
 impl Shaped {
@@ -52,15 +58,17 @@ impl Shaped {
 pub(in crate::decode) struct Shaper<'p> {
     plan: &'p ShapePlan,
     page: &'p Page,
+    /// Characters of the page that make their record a reject.
+    invalid: &'p Invalid,
     hooks: Vec<Box<dyn PageHook + 'p>>,
     shaped: Shaped,
 }
 
 impl<'p> Shaper<'p> {
     /// Begins `page`.
-    pub(in crate::decode) fn new(plan: &'p ShapePlan, page: &'p Page) -> Self {
+    pub(in crate::decode) fn new(plan: &'p ShapePlan, page: &'p Page, invalid: &'p Invalid) -> Self {
         let hooks = plan.hooks.iter().map(|hook| hook.begin(page)).collect();
-        Self { plan, page, hooks, shaped: Shaped::default() }
+        Self { plan, page, invalid, hooks, shaped: Shaped::default() }
     }
 
     /// What has become of the records so far.
@@ -119,12 +127,27 @@ impl<'p> Shaper<'p> {
     }
 
     fn read_record(&mut self, reader: &mut Reader<'_>) -> Outcome<()> {
-        let start = reader.pos;
-        let record = Json::read(reader, &mut self.shaped.duplicates)?;
+        let (start, before, mut duplicates) = (reader.pos, reader.clone(), 0);
+        let record = Json::read(reader, &mut duplicates)?;
         if reader.pos - start > RECORD_BYTES_MAX {
             return Err(Fault::RecordTooLarge { at: start }.into());
         }
-        self.take(Ok(record));
+        let fault = if let Some((at, byte, count)) = self.invalid.within(start..reader.pos) {
+            self.shaped.met += count;
+            Some((at, expected_utf8(byte as u64), INVALID))
+        } else if duplicates > 0 && reader.rules.unique_names {
+            Some((before.repeated_name().unwrap_or(start), NAME_ONCE.to_owned(), NAME_AGAIN))
+        } else {
+            self.shaped.duplicates += duplicates;
+            None
+        };
+        self.take(match fault {
+            None => Ok(record),
+            Some((at, expected, actual)) => {
+                let path = path_at(reader.slice(start, reader.pos), at - start).unwrap_or_else(JsonPath::root).to_string();
+                Err(RecordFault { path, expected, actual: actual.to_owned(), record: Box::new(record) })
+            }
+        });
         Ok(())
     }
 }
@@ -132,8 +155,9 @@ impl<'p> Shaper<'p> {
 impl Records for Shaper<'_> {
     fn read(&mut self, reader: &mut Reader<'_>, again: bool) -> Outcome<()> {
         if again {
+            check_again(reader)?;
             let duplicates = self.shaped.duplicates + 1;
-            *self = Self::new(self.plan, self.page);
+            *self = Self::new(self.plan, self.page, self.invalid);
             self.shaped.duplicates = duplicates;
         }
         if reader.peek() == b'{' {

@@ -8,6 +8,7 @@ use crate::decode::envelope::{NoRecords, hash_of, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::find::{Found, find_records};
+use crate::decode::reader::TextRules;
 use crate::decode::record_hash::record_hash;
 use crate::decode::stream::check::check_records;
 use crate::decode::stream::splitter::{Skeleton, Slice, Splitter, Target, Unsplit};
@@ -154,9 +155,9 @@ impl Decoder {
         self.windows(body, place, &mut |bytes| splitter.feed(bytes, &mut |slice| tally.take(&slice)))?;
         let skeleton = splitter.end().ok_or_else(|| cut_off(body, place))?;
         let text = skeleton_text(&skeleton, place)?;
-        let findings =
-            read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages.on(page.number), &mut NoRecords)
-                .map_err(|stop| decoder::explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
+        let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages.on(page.number));
+        let findings = read_page(text, Some(path), wanted, hints, TextRules::default(), &mut NoRecords)
+            .map_err(|stop| decoder::explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
         if !findings.records_found {
             return Err(decoder::no_records(page, text, place.clone(), path.to_string()).into());
         }
@@ -167,7 +168,7 @@ impl Decoder {
         let mut survey = tally.end();
         (survey.facts.values, survey.facts.signs) = (findings.values, findings.hints.signs);
         if let Some(first) = survey.slices.first_mut() {
-            first.replaced_around = findings.replaced;
+            first.replaced_around = findings.mended.replaced;
         }
         Ok(survey)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{at, decode, lines, page, types};
 use crate::base::JsonPath;
-use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, PhpEmpty, RecordsPlan, XssiPrefix};
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, PhpEmpty, RecordsPlan, XssiPrefix};
 use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder, ShapePlan};
 use crate::source::Page;
 
@@ -201,9 +201,62 @@ fn e_47_bodies_are_read_in_the_encoding_they_are_in() {
     assert_eq!(rows(latin, "application/json; charset=iso-8859-1"), "{\"a\":\"é\"}");
     assert_eq!(rows("[{\"a\":\"é\"}]".as_bytes(), "application/json; charset=iso-8859-1"), "{\"a\":\"é\"}", "a wrong header");
     assert!(rows(b"[{\"a\":\"\xff\"}]", "text/json;charset=shift_jis").contains("is not valid Shift_JIS"));
-    let replace = DecodePlan { format: FormatPlan { replace_invalid: true, ..FormatPlan::default() }, ..at("$") };
+    let replace = DecodePlan { format: FormatPlan { invalid: InvalidBytes::Replace, ..FormatPlan::default() }, ..at("$") };
     let decoded = read(replace, latin, None).unwrap();
     assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.replaced_characters), ("{\"a\":\"\u{fffd}\"}", 1));
+}
+
+#[test]
+fn e_47_a_record_with_bytes_that_mean_nothing_is_a_reject_where_the_config_says_so() {
+    let quarantine = |plan: DecodePlan| DecodePlan {
+        format: FormatPlan { invalid: InvalidBytes::Quarantine, ..plan.format },
+        ..plan
+    };
+    let body: &[u8] = b"{\"data\":[{\"a\":\"x\"},{\"b\":{\"a\":\"\xff\xfey\"}},{\"a\":\"z\"}]}";
+    let rejects = "1: UTF-8 at byte 30 of the page, bytes that mean nothing";
+    for shape in [None, Some(ShapePlan::default())] {
+        let plan = || quarantine(DecodePlan { shape: shape.clone(), ..at("data") });
+        check(plan(), body, &["{\"a\":\"x\"}", "{\"a\":\"z\"}", rejects]);
+        let marked = [b"\xef\xbb\xbf", body].concat();
+        let decoded = read(plan(), marked, None).unwrap();
+        let reject = &decoded.rejects[0];
+        assert_eq!((reject.expected.as_str(), reject.path.as_str()), ("UTF-8 at byte 33 of the page", "$.b.a"));
+        assert_eq!(reject.raw, "{\"b\":{\"a\":\"\u{fffd}\u{fffd}y\"}}");
+        assert_eq!((types(&decoded.rows.schema).as_str(), decoded.replaced_characters), ("a: text", 0), "it widens no column");
+        // Where no record has them, there is nothing to set aside.
+        let around: &[u8] = b"{\"meta\":\"\xff\",\"data\":[{\"a\":1}]}";
+        check(plan(), around, &["is not UTF-8 at byte 9"]);
+    }
+    let lines: &[u8] = b"{\"a\":1}\n{\"a\":\"\xff\"}\n{\"a\":3}\n";
+    let reject = "1: UTF-8 at byte 14 of the page, in line 2, bytes that mean nothing";
+    check(quarantine(format(FormatKind::Ndjson)), lines, &["{\"a\":1}", "{\"a\":3}", reject]);
+    let rows: &[u8] = b"a,b\r\n1,\xff\r\n2,y\r\n";
+    let reject = "0: UTF-8 at byte 7 of the page, in line 2, bytes that mean nothing";
+    check(quarantine(csv(CsvPlan::default())), rows, &["{\"a\":\"2\",\"b\":\"y\"}", reject]);
+    let header: &[u8] = b"a,\xff\n1,2\n";
+    check(quarantine(csv(CsvPlan::default())), header, &["is not UTF-8 at byte 2"]);
+    let noise = vec![0xff; 200_000];
+    check(quarantine(csv(CsvPlan::default())), noise, &["is not UTF-8 at byte 0"]);
+}
+
+#[test]
+fn e_48_nul_characters_are_left_out_and_counted_where_the_config_says_so() {
+    let strip = |plan: DecodePlan| DecodePlan { format: FormatPlan { strip_nul: true, ..plan.format }, ..plan };
+    let body = r#"[{"a":"n\u0000l","k\u0000":"\\u0000","j":["\u0000"],"x":7},{"j":5,"a":"\u0000"}]"#;
+    for shape in [None, Some(ShapePlan::default())] {
+        let decoded = decode(strip(DecodePlan { shape, ..at("$") }), body).unwrap();
+        assert_eq!(
+            lines(&decoded.rows.batch),
+            "{\"a\":\"nl\",\"k\":\"\\\\u0000\",\"j\":\"[\\\"\\\"]\",\"x\":7}\n{\"a\":\"\",\"j\":\"5\"}"
+        );
+        assert_eq!(decoded.stripped_characters, 4);
+    }
+    let decoded = read(strip(csv(CsvPlan::default())), "a\nx\0y\n", None).unwrap();
+    assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.stripped_characters), ("{\"a\":\"xy\"}", 1));
+    // A cursor goes back to the API as it came.
+    let wanted = DecodePlan { wanted: vec![path("next")], ..strip(at("data")) };
+    let decoded = decode(wanted, r#"{"data":[],"next":"a\u0000b"}"#).unwrap();
+    assert_eq!(decoded.facts.values, [Some(serde_json::json!("a\0b"))]);
 }
 
 #[test]
@@ -241,6 +294,28 @@ fn e_50_of_equal_names_the_last_wins_and_the_others_are_counted() {
         let decoded = decode(DecodePlan { shape, ..at("data") }, body).unwrap();
         assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.duplicate_members), ("{\"a\":2,\"b\":{\"c\":2}}", 2));
     }
+}
+
+#[test]
+fn e_50_a_name_twice_in_an_object_is_an_error_where_the_config_says_so() {
+    let unique = |plan: DecodePlan| DecodePlan { format: FormatPlan { unique_names: true, ..plan.format }, ..plan };
+    let body = r#"{"data":[{"a":1,"a":2},{"a":3},{"o":{"b":1,"c":[{"b":1}],"b":2}},{"o":{"c":[{"d":1,"d":1}]}}],"meta":{"x":1,"x":1}}"#;
+    let expected = |record: u64| format!("{record}: a name that its object has once, it again");
+    let all = ["{\"a\":3}".to_owned(), expected(0), expected(2), expected(3)];
+    for (shape, nesting_max) in [(None, None), (None, Some(0)), (Some(ShapePlan::default()), None)] {
+        let plan = || unique(DecodePlan { shape: shape.clone(), nesting_max, ..at("data") });
+        check(plan(), body, &all.each_ref().map(String::as_str));
+        let decoded = decode(plan(), body).unwrap();
+        let places: Vec<&str> = decoded.rejects.iter().map(|reject| reject.path.as_str()).collect();
+        assert_eq!((places, decoded.duplicate_members), (vec!["$.a", "$.o.b", "$.o.c[0].d"], 0));
+        check(plan(), r#"{"data":[],"data":[]}"#, &["is not JSON at byte 18, in `$.data`: expected the records once"]);
+    }
+    let by_key = RecordsPlan { by_key: true, ..RecordsPlan::default() };
+    check(
+        unique(records(by_key)),
+        r#"{"data":{"x":{"a":1},"x":{"a":2}}}"#,
+        &["is not JSON at byte 21, in `$.data.x`: expected a name that its object has once"],
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{at, page};
 use crate::base::{JsonPath, fuzz};
-use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, PhpEmpty, RecordsPlan};
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, PhpEmpty, RecordsPlan};
 use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder, ShapePlan};
 use crate::schema::DeclaredSchema;
 use crate::source::LookForMorePages;
@@ -101,6 +101,11 @@ fn decode(plan: DecodePlan, body: &[u8]) -> Result<DecodedPage, DecodeError> {
     decoded
 }
 
+/// A format with all that is done to texts and names.
+fn careful(kind: FormatKind) -> FormatPlan {
+    FormatPlan { kind, invalid: InvalidBytes::Quarantine, strip_nul: true, unique_names: true, ..FormatPlan::default() }
+}
+
 #[test]
 fn any_page_is_decoded_as_serde_json_reads_it_or_refused_as_it_refuses_it() {
     fuzz("page", WORDS, |input| {
@@ -166,9 +171,11 @@ fn any_page_has_its_records_counted_wherever_and_however_they_are_declared() {
         shaped(records),
         at("..items"),
         DecodePlan {
-            format: FormatPlan { lenient: true, replace_invalid: true, ..FormatPlan::default() },
+            format: FormatPlan { lenient: true, invalid: InvalidBytes::Replace, ..FormatPlan::default() },
             ..DecodePlan::default()
         },
+        DecodePlan { format: careful(FormatKind::Json), ..at("data") },
+        DecodePlan { format: careful(FormatKind::Json), shape: Some(ShapePlan::default()), ..at("$") },
     ];
     fuzz("page", WORDS, |input| plans.iter().for_each(|plan| drop(decode(plan.clone(), input))));
 }
@@ -183,6 +190,8 @@ fn any_lines_and_rows_are_records_rejects_or_nothing() {
         format(FormatKind::Csv(CsvPlan::default())),
         format(FormatKind::Csv(odd)),
         format(FormatKind::Auto(CsvPlan::default())),
+        DecodePlan { format: careful(FormatKind::Ndjson), ..DecodePlan::default() },
+        DecodePlan { format: careful(FormatKind::Csv(CsvPlan::default())), ..DecodePlan::default() },
     ];
     fuzz("lines", WORDS, |input| {
         plans.iter().for_each(|plan| drop(decode(plan.clone(), input)));
