@@ -1,5 +1,6 @@
 //! What leaves the decoder.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -30,8 +31,10 @@ pub(crate) struct DecodedPage {
     pub(crate) exploded: u64,
     /// What children ask of each record that is left: the fields' values as JSON text, in the order they were asked for.
     pub(crate) for_children: Vec<Vec<Option<Box<str>>>>,
-    /// Members of rows left out because the declared schema or the contract says so.
+    /// Values of rows left out, or null, because the declared schema or the contract says so.
     pub(crate) discarded_values: u64,
+    /// Columns, as `stats.by_day`, that became JSON because their objects have too many names.
+    pub(crate) overgrown: BTreeSet<String>,
     /// What the records say of the cursor; for incremental resources.
     pub(crate) cursors: Option<Box<PageCursors>>,
 }

@@ -16,7 +16,7 @@ use arrow::error::ArrowError;
 use crate::decode::column::{Bits, ColumnBuilder, Exceptions, Floats, ListBuilder, Texts, Times, Values};
 use crate::decode::structs::{FieldBuilder, StructBuilder};
 use crate::decode::{Originals, Spelling};
-use crate::schema::{Column, ColumnType, DeclaredSchema, Undeclared};
+use crate::schema::{Column, ColumnType, DeclaredSchema, FIELDS_MAX, Undeclared};
 
 impl StructBuilder {
     /// Builders for `columns`, without rows. `declared` tells what their types do not, for the struct at `path`.
@@ -84,7 +84,11 @@ fn builder_of(column_type: &ColumnType, declared: bool, about: Option<&DeclaredS
         ColumnType::Date => Values::Date(Vec::new()),
         ColumnType::Text => Values::Text(Texts::empty(0)),
         ColumnType::Json => Values::Json(Texts::empty(0)),
-        ColumnType::Struct(columns) => Values::Struct(StructBuilder::of(columns, about, path)),
+        ColumnType::Struct(columns) => {
+            let mut fields = StructBuilder::of(columns, about, path);
+            fields.unbounded = declared || columns.len() > FIELDS_MAX;
+            Values::Struct(fields)
+        }
         ColumnType::List(items) => Values::List(ListBuilder::empty(0, builder_of(items, declared, about, path))),
     };
     let mut builder = ColumnBuilder::new(values, declared);

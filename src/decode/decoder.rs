@@ -1,6 +1,6 @@
 //! The decoder: one a resource, a page at a time, any number of pages at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -270,9 +270,9 @@ impl Decoder {
             findings = self.read(text, path, page, &mut rows)?;
             schema = rows.columns.columns();
         }
-        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, .. } = rows;
+        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, overgrown, .. } = rows;
         let hashes = hashes.unwrap_or_default();
-        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met }, findings))
+        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met, overgrown }, findings))
     }
 
     fn read(&self, text: &str, path: &JsonPath, page: u64, rows: &mut Rows<'_>) -> Outcome<Findings> {
@@ -309,7 +309,7 @@ impl Decoder {
         let joined = declared.map(|declared| so_far.join(&declared.schema));
         let columns = &joined.as_ref().unwrap_or(so_far).columns;
         let mut builders = StructBuilder::of(columns, declared, &mut Vec::new());
-        builders.nesting_max = self.plan.nesting_max;
+        (builders.nesting_max, builders.unbounded) = (self.plan.nesting_max, true);
         for key in &self.plan.key_columns {
             builders.require(key);
         }
@@ -351,6 +351,7 @@ struct Filled {
     hashes: Vec<u64>,
     discarded: u64,
     met: usize,
+    overgrown: BTreeSet<String>,
 }
 
 /// The decoded page of `records` records, from its filled builders.
@@ -394,6 +395,7 @@ fn finish(
         rejects,
         duplicate_members,
         discarded_values: filled.discarded,
+        overgrown: filled.overgrown,
         replaced_characters,
         stripped_characters,
         filtered: 0,
@@ -416,6 +418,8 @@ pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
         Stop::Fault(fault) => fault,
         // Misfits are rejects before they get here.
         Stop::Misfit(misfit) => Fault::NotRecords { at: misfit.at, actual: misfit.actual },
+        // So are columns that become JSON.
+        Stop::Overgrown { at } => Fault::TooManyColumns { at },
     };
     match fault {
         Fault::Syntax { at, .. } if text.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {

@@ -10,6 +10,8 @@ pub(super) enum Stop {
     Fault(Fault),
     /// This record cannot become a row; the others may.
     Misfit(Misfit),
+    /// An object has more names than a struct may: its column becomes JSON, which whoever reads the column sees to.
+    Overgrown { at: usize },
 }
 
 /// Why a page cannot be read. Every `at` is a byte offset in the page.

@@ -7,11 +7,11 @@
 use crate::decode::canonical::copy_canonical;
 use crate::decode::column::{ColumnBuilder, ListBuilder, Values};
 use crate::decode::decoder::COLUMNS_MAX;
-use crate::decode::fault::{Fault, Misfit, Outcome};
+use crate::decode::fault::{Fault, Misfit, Outcome, Stop};
 use crate::decode::push::{push_boolean, push_json, push_number, push_text};
 use crate::decode::reader::{Reader, StringToken};
 use crate::decode::structs::{FieldBuilder, StructBuilder};
-use crate::schema::Undeclared;
+use crate::schema::{FIELDS_MAX, Undeclared};
 
 /// Reads records of one page.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct RecordReader<'a> {
     pub(super) duplicates: u64,
     /// Members left out because they are not declared, and values that are null because they do not fit.
     pub(super) discarded: u64,
+    /// Where objects of the record at hand begin that have too many names for a struct.
+    pub(super) overgrown: Vec<usize>,
     /// Levels of objects and arrays that become structs and lists, where nothing is known of a column.
     nesting_max: usize,
     /// Members that the value at hand lies within.
@@ -41,6 +43,7 @@ impl<'a> RecordReader<'a> {
             reader,
             duplicates: 0,
             discarded: 0,
+            overgrown: Vec::new(),
             nesting_max,
             level: 0,
             columns,
@@ -105,6 +108,9 @@ impl<'a> RecordReader<'a> {
             (None, Undeclared::Ignore) => None,
             (None, Undeclared::Reject) => {
                 return Err(Misfit::new(at, "no member that is not declared", "an undeclared one").into());
+            }
+            (None, Undeclared::Infer) if !fields.unbounded && fields.fields.len() >= FIELDS_MAX => {
+                return Err(Box::new(Stop::Overgrown { at }));
             }
             (None, Undeclared::Infer) => {
                 self.columns += 1;
@@ -207,10 +213,22 @@ impl<'a> RecordReader<'a> {
         loop {
             match &mut column.values {
                 Values::Struct(fields) => {
+                    let (start, depth, mended) = (self.reader.pos, self.reader.depth, self.reader.mended);
+                    let (discarded, duplicates) = (self.discarded, self.duplicates);
                     self.level += 1;
                     let read = self.object(fields, slot);
                     self.level -= 1;
-                    break read?;
+                    match read {
+                        Err(stop) if matches!(*stop, Stop::Overgrown { .. }) => {
+                            // The object is read again, into the column of texts that this one becomes.
+                            (self.reader.pos, self.reader.depth, self.reader.mended) = (start, depth, mended);
+                            (self.discarded, self.duplicates) = (discarded, duplicates);
+                            self.columns = self.columns.saturating_sub(fields.count());
+                            self.overgrown.push(start);
+                            column.become_json();
+                        }
+                        read => break read?,
+                    }
                 }
                 Values::Unknown if self.level >= self.nesting_max => column.become_json(),
                 Values::Unknown => column.values = Values::Struct(StructBuilder::default()),

@@ -2,7 +2,7 @@
 //!
 //! Invariants: `rows + rejects.len()` is the number of records read; a reject leaves no value behind, in no column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::Records;
@@ -35,6 +35,8 @@ pub(super) struct Rows<'p> {
     pub(super) hashes: Option<Vec<u64>>,
     /// The members of which it is made.
     hashed_by: &'p [String],
+    /// Columns that became JSON because their objects have too many names.
+    pub(super) overgrown: BTreeSet<String>,
     /// Characters of the page that make their record a reject, and how many of them were met.
     invalid: &'p Invalid,
     pub(super) met: usize,
@@ -63,6 +65,7 @@ impl<'p> Rows<'p> {
             discarded: 0,
             hashes,
             hashed_by,
+            overgrown: BTreeSet::new(),
             invalid,
             met: 0,
         }
@@ -110,8 +113,14 @@ impl<'p> Rows<'p> {
             read => read,
         };
         match read.map_err(|stop| *stop) {
-            Ok(()) => self.rows += 1,
+            Ok(()) => {
+                self.rows += 1;
+                if !records.overgrown.is_empty() {
+                    self.note_overgrown(records, start);
+                }
+            }
             Err(Stop::Misfit(misfit)) => {
+                records.overgrown.clear();
                 (records.reader.pos, records.reader.depth, records.reader.mended) = (start, depth, mended);
                 (records.discarded, records.duplicates) = (discarded, duplicates);
                 self.set_aside(records, misfit)?;
@@ -120,6 +129,18 @@ impl<'p> Rows<'p> {
         }
         self.records += 1;
         Ok(())
+    }
+
+    /// Names the columns that became JSON in the record that began at `start`.
+    #[cold]
+    fn note_overgrown(&mut self, records: &mut RecordReader<'_>, start: usize) {
+        let record = records.reader.slice(start, records.reader.pos);
+        for at in std::mem::take(&mut records.overgrown) {
+            let path = path_at(record, at - start).unwrap_or_else(JsonPath::root);
+            let names =
+                path.steps().iter().filter_map(|step| if let Step::Key(name) = step { Some(name.as_str()) } else { None });
+            self.overgrown.insert(names.collect::<Vec<_>>().join("."));
+        }
     }
 
     /// Why the record that is next cannot be a row, if it has bytes that mean nothing.

@@ -25,6 +25,8 @@ pub(super) struct StructBuilder {
     pub(super) awaited: Vec<String>,
     /// What happens to members that no field is declared for.
     pub(super) undeclared: Undeclared,
+    /// Whether it may have any number of fields: the page's columns, what is declared, and what the table has so.
+    pub(super) unbounded: bool,
     /// Of the page's columns: levels of objects and arrays that become structs and lists.
     pub(super) nesting_max: Option<usize>,
 }

@@ -42,14 +42,14 @@ fn is_new(table: &TableSchema) -> bool {
     table.columns.is_empty()
 }
 
-/// Checks what a page made of the schema against a contract that freezes it.
+/// Checks what a page made of the schema, in which `overgrown` has more fields than it shows, against a contract that freezes it.
 ///
 /// # Errors
 /// [`RunError::NewColumn`] and [`RunError::NewType`].
 pub(super) fn check_frozen(
     resource: &ResourcePlan,
     (table, start): (&TableSchema, &TableSchema),
-    joined: &TableSchema,
+    (joined, overgrown): (&TableSchema, Option<&String>),
     page: u64,
 ) -> Result<(), RunError> {
     let (columns, types) = (resource.contract.columns == Contract::Freeze, resource.contract.data_type == Contract::Freeze);
@@ -57,7 +57,7 @@ pub(super) fn check_frozen(
         return Ok(());
     }
     let change = reconcile(start, joined, &[]).map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
-    if let (true, Some(column)) = (columns, change.new.first()) {
+    if let (true, Some(column)) = (columns, change.new.first().or(overgrown)) {
         return Err(RunError::NewColumn { resource: resource.name.clone(), column: column.clone(), page });
     }
     let is_same = |from: &ColumnType, to: &ColumnType| {

@@ -3,6 +3,7 @@
 //! In: the queues of its chains, one after the other. Out: [`Taken`], in which every record is counted. What a page taught about the schema
 //! joins what all earlier ones taught, in the order of the rows.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +18,7 @@ use crate::pipeline::contract;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::table_thread::TableThread;
 use crate::pipeline::{Event, Events, RunError, ShapedFacts};
-use crate::schema::{TableSchema, reconcile};
+use crate::schema::{FIELDS_MAX, TableSchema, reconcile};
 
 /// Takes the pages of one resource.
 pub(crate) struct Intake<'a> {
@@ -42,6 +43,8 @@ pub(crate) struct Intake<'a> {
     replaced_characters: u64,
     stripped_characters: u64,
     shaped: ShapedFacts,
+    /// Columns of which it was told that they are JSON because their objects have too many names.
+    overgrown: BTreeSet<String>,
 }
 
 /// All pages of a resource, taken.
@@ -93,6 +96,7 @@ impl<'a> Intake<'a> {
             replaced_characters: 0,
             stripped_characters: 0,
             shaped: ShapedFacts::default(),
+            overgrown: BTreeSet::new(),
         };
         intake.check_against(&intake.current())?;
         Ok(intake)
@@ -151,6 +155,7 @@ impl<'a> Intake<'a> {
         }
         if self.thread.is_some() {
             self.take_rejects(page.rejects).await?;
+            self.tell_overgrown(page.overgrown);
             self.widen_so_far(&page.rows.schema)?;
             let has_rows = page.rows.batch.num_rows() > 0;
             if has_rows && std::mem::take(&mut self.is_first_page) {
@@ -179,17 +184,32 @@ impl<'a> Intake<'a> {
         Arc::clone(&self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn widen_so_far(&self, page: &Arc<TableSchema>) -> Result<(), RunError> {
+    /// What was an object of few names becomes text: whoever queries the column wants to know at once.
+    fn tell_overgrown(&mut self, columns: impl IntoIterator<Item = String>) {
+        for column in columns {
+            if self.overgrown.contains(&column) {
+                continue;
+            }
+            self.warn(format!(
+                "`{column}` is JSON text: its objects have more than {FIELDS_MAX} names in all, as a map has whose names are ids or dates; \
+                 declare it in `schema`, as json or as a struct with its fields"
+            ));
+            self.overgrown.insert(column);
+        }
+    }
+
+    fn widen_so_far(&mut self, page: &Arc<TableSchema>) -> Result<(), RunError> {
         let current = self.current();
         if Arc::ptr_eq(&current, page) || current == *page {
             return Ok(());
         }
         let joined = current.join(page);
+        self.tell_overgrown(current.overgrown_with(page));
         joined
             .check_limits()
             .and_then(|()| joined.check_names())
             .map_err(|source| RunError::Schema { resource: self.name.to_string(), source })?;
-        contract::check_frozen(self.resource, (self.table, &self.start), &joined, self.pages + 1)?;
+        contract::check_frozen(self.resource, (self.table, &self.start), (&joined, self.overgrown.first()), self.pages + 1)?;
         self.check_against(&joined)?;
         if joined != *current {
             *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(joined);

@@ -9,6 +9,10 @@ use crate::schema::{Column, ColumnType, SchemaError, TableSchema};
 /// Most leaves of a table: its scalar columns, the scalar fields of its structs and the scalar elements of its lists.
 pub(crate) const LEAVES_MAX: usize = 5_000;
 
+/// Most fields of a struct that nobody declared. Past it the object is taken for a map, whose names are data, and is JSON text: what APIs write
+/// about one thing has fewer names by far, and a table that has a column for every id or day is of no use to anybody.
+pub(crate) const FIELDS_MAX: usize = 256;
+
 /// Most levels of structs and lists within a column, the column itself counted.
 pub(crate) const DEPTH_MAX: usize = 64;
 
@@ -22,7 +26,7 @@ impl ColumnType {
     /// The least type that holds the values of both.
     #[must_use]
     pub(crate) fn join(&self, other: &Self) -> Self {
-        join_types((self, false), (other, false))
+        join_types((self, false), (other, false), FIELDS_MAX)
     }
 
     /// Whether every value of this type has its place in `wider`: `self.join(wider)` is `wider`, whatever the order of struct
@@ -73,13 +77,18 @@ impl ColumnType {
     }
 }
 
-/// Joins types; a declared one only takes in struct fields that it lacks.
-fn join_types(left: (&ColumnType, bool), right: (&ColumnType, bool)) -> ColumnType {
+/// Joins types; a declared one only takes in struct fields that it lacks. Inferred structs that have more than `fields_max` fields together, and
+/// not on one side already, are JSON. (On one side they have when a table had them before there was a bound, and then in all pages of the run.)
+fn join_types(left: (&ColumnType, bool), right: (&ColumnType, bool), fields_max: usize) -> ColumnType {
     use ColumnType::{Json, List, Struct, Text, Unknown};
     let ((a, a_declared), (b, b_declared)) = (left, right);
     match (a, b) {
-        (Struct(a), Struct(b)) => Struct(join_columns(a, b)),
-        (List(a), List(b)) => List(Box::new(join_types((a, a_declared), (b, b_declared)))),
+        (Struct(a), Struct(b)) => {
+            let joined = join_columns(a, b, fields_max);
+            let is_overgrown = joined.len() > fields_max && a.len().max(b.len()) <= fields_max;
+            if is_overgrown && !a_declared && !b_declared { Json } else { Struct(joined) }
+        }
+        (List(a), List(b)) => List(Box::new(join_types((a, a_declared), (b, b_declared), fields_max))),
         _ if a_declared && !b_declared => a.clone(),
         _ if b_declared && !a_declared => b.clone(),
         (Unknown, known) | (known, Unknown) => known.clone(),
@@ -105,7 +114,7 @@ fn join_numbers(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
 }
 
 /// Joins columns by name: the left ones in their order, then those that only the right has.
-fn join_columns(left: &[Column], right: &[Column]) -> Vec<Column> {
+fn join_columns(left: &[Column], right: &[Column], fields_max: usize) -> Vec<Column> {
     let mut joined = left.to_vec();
     let mut places: Option<HashMap<&str, usize>> = None;
     for (at, column) in right.iter().enumerate() {
@@ -118,11 +127,30 @@ fn join_columns(left: &[Column], right: &[Column]) -> Vec<Column> {
             places.get(column.name.as_str()).copied()
         };
         match place.and_then(|at| joined.get_mut(at)) {
-            Some(found) => found.widen(column),
+            Some(found) => found.widen(column, fields_max),
             None => joined.push(column.clone()),
         }
     }
     joined
+}
+
+fn note_overgrown(left: &[Column], right: &[Column], prefix: &str, found: &mut Vec<String>) {
+    let by_name: HashMap<&str, &Column> = right.iter().map(|column| (column.name.as_str(), column)).collect();
+    for column in left {
+        let Some(other) = by_name.get(column.name.as_str()) else { continue };
+        let (mut a, mut b) = (&column.column_type, &other.column_type);
+        while let (ColumnType::List(inner_a), ColumnType::List(inner_b)) = (a, b) {
+            (a, b) = (inner_a, inner_b);
+        }
+        let (ColumnType::Struct(fields_a), ColumnType::Struct(fields_b)) = (a, b) else { continue };
+        let path = format!("{prefix}{}", column.name);
+        let is_declared = column.declared || other.declared;
+        if !is_declared && join_types((a, false), (b, false), FIELDS_MAX) == ColumnType::Json {
+            found.push(path);
+        } else {
+            note_overgrown(fields_a, fields_b, &format!("{path}."), found);
+        }
+    }
 }
 
 impl Column {
@@ -132,11 +160,11 @@ impl Column {
         Self { name: name.into(), column_type, nullable: true, declared: false, description: None }
     }
 
-    fn widen(&mut self, other: &Self) {
+    fn widen(&mut self, other: &Self, fields_max: usize) {
         if self == other {
             return;
         }
-        self.column_type = join_types((&self.column_type, self.declared), (&other.column_type, other.declared));
+        self.column_type = join_types((&self.column_type, self.declared), (&other.column_type, other.declared), fields_max);
         let (nullable, description) = match (self.declared, other.declared) {
             (true, false) => (self.nullable, [&self.description, &other.description]),
             (false, true) => (other.nullable, [&other.description, &self.description]),
@@ -152,7 +180,15 @@ impl TableSchema {
     /// declared on one side alone stays as declared.
     #[must_use]
     pub(crate) fn join(&self, other: &Self) -> Self {
-        Self { columns: join_columns(&self.columns, &other.columns) }
+        Self { columns: join_columns(&self.columns, &other.columns, FIELDS_MAX) }
+    }
+
+    /// Columns and struct fields that are structs on both sides and JSON in the join, because it has too many fields, as `stats.by_day`.
+    #[must_use]
+    pub(crate) fn overgrown_with(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        note_overgrown(&self.columns, &other.columns, "", &mut found);
+        found
     }
 
     /// Whether every column of this schema is in `wider`, with a type that holds its values.
@@ -244,178 +280,4 @@ impl ColumnType {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::schema::strategies::{any_schema, any_type, same_columns, same_type};
-
-    const INT: ColumnType = ColumnType::Int64 { wide: false };
-    const WIDE: ColumnType = ColumnType::Int64 { wide: true };
-    const BIG: ColumnType = ColumnType::Decimal { precision: 38, scale: 0 };
-
-    /// Both ways round.
-    fn check(a: &ColumnType, b: &ColumnType, expected: &ColumnType) {
-        assert_eq!(&a.join(b), expected, "{a} with {b}");
-        assert_eq!(&b.join(a), expected, "{b} with {a}");
-        assert!(a.le(expected) && expected.is_wider_or_equal(b));
-    }
-
-    fn schema<const N: usize>(columns: [Column; N]) -> TableSchema {
-        TableSchema { columns: columns.into() }
-    }
-
-    fn declared(name: &str, column_type: ColumnType) -> Column {
-        Column { declared: true, ..Column::inferred(name, column_type) }
-    }
-
-    #[test]
-    fn scalars_widen_as_documented() {
-        use ColumnType::*;
-        check(&Unknown, &Boolean, &Boolean);
-        check(&INT, &WIDE, &WIDE);
-        check(&INT, &Float64, &Float64);
-        check(&WIDE, &Float64, &Text);
-        check(&WIDE, &BIG, &BIG);
-        check(&BIG, &Float64, &Text);
-        check(&Date, &Timestamp, &Text);
-        check(&Boolean, &INT, &Text);
-        check(&Text, &Json, &Json);
-        check(&Decimal { precision: 10, scale: 2 }, &Decimal { precision: 9, scale: 4 }, &Decimal { precision: 12, scale: 4 });
-        check(&Decimal { precision: 38, scale: 20 }, &BIG, &Text);
-        check(&Decimal { precision: 5, scale: 2 }, &WIDE, &Decimal { precision: 21, scale: 2 });
-    }
-
-    #[test]
-    fn names_that_differ_in_case_alone_are_refused_wherever_they_are() {
-        let object = ColumnType::Struct(vec![Column::inferred("Ä", INT), Column::inferred("ä", INT)]);
-        let list = ColumnType::List(Box::new(object.clone()));
-        for (table, expected) in [
-            (schema([Column::inferred("id", INT), Column::inferred("ID", INT)]), "columns `ID` and `id` differ"),
-            (schema([Column::inferred("s", object)]), "columns `s.ä` and `s.Ä` differ"),
-            (schema([Column::inferred("l", list)]), "columns `l.ä` and `l.Ä` differ"),
-        ] {
-            let error = table.check_names().unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{error}");
-        }
-        let apart = ColumnType::Struct(vec![Column::inferred("A", INT)]);
-        assert!(schema([Column::inferred("a", INT), Column::inferred("s", apart)]).check_names().is_ok());
-    }
-
-    #[test]
-    fn shapes_that_conflict_become_json() {
-        let object = ColumnType::Struct(vec![Column::inferred("a", INT)]);
-        let list = ColumnType::List(Box::new(INT));
-        check(&object, &list, &ColumnType::Json);
-        check(&object, &INT, &ColumnType::Json);
-        check(&list, &ColumnType::Text, &ColumnType::Json);
-        check(&list, &ColumnType::Unknown, &list);
-        check(&list, &ColumnType::List(Box::new(object)), &ColumnType::List(Box::new(ColumnType::Json)));
-    }
-
-    #[test]
-    fn new_columns_come_last_and_structs_join_by_field() {
-        let object = |fields: &[(&str, ColumnType)]| {
-            ColumnType::Struct(fields.iter().map(|(name, column_type)| Column::inferred(*name, column_type.clone())).collect())
-        };
-        let a = schema([Column::inferred("x", INT), Column::inferred("o", object(&[("p", INT), ("q", ColumnType::Unknown)]))]);
-        let b = schema([
-            Column::inferred("new", ColumnType::Text),
-            Column::inferred("o", object(&[("r", ColumnType::Date), ("p", ColumnType::Float64)])),
-            Column::inferred("x", WIDE),
-        ]);
-        let joined = a.join(&b);
-        assert_eq!(
-            joined,
-            schema([
-                Column::inferred("x", WIDE),
-                Column::inferred("o", object(&[("p", ColumnType::Float64), ("q", ColumnType::Unknown), ("r", ColumnType::Date)])),
-                Column::inferred("new", ColumnType::Text),
-            ])
-        );
-        assert!(a.le(&joined) && b.le(&joined) && !joined.le(&a));
-    }
-
-    #[test]
-    fn a_declared_type_never_widens_and_takes_in_new_fields() {
-        let a = schema([declared("x", INT), declared("o", ColumnType::Struct(vec![declared("p", INT)]))]);
-        let b = schema([
-            Column::inferred("x", ColumnType::Text),
-            Column::inferred(
-                "o",
-                ColumnType::Struct(vec![Column::inferred("p", ColumnType::Text), Column::inferred("q", ColumnType::Date)]),
-            ),
-        ]);
-        let fields = vec![declared("p", INT), Column::inferred("q", ColumnType::Date)];
-        let expected = schema([declared("x", INT), declared("o", ColumnType::Struct(fields))]);
-        assert_eq!(a.join(&b), expected);
-        assert!(same_columns(&b.join(&a).columns, &expected.columns));
-        assert!(b.join(&a).columns[0].declared);
-    }
-
-    #[test]
-    fn leaves_and_depth_are_capped() {
-        let wide = TableSchema { columns: (0..=LEAVES_MAX).map(|n| Column::inferred(format!("c{n}"), INT)).collect() };
-        assert_eq!(
-            wide.check_limits().unwrap_err().to_string(),
-            "the table has more than 5000 columns, struct fields counted; `c5000` is the next one"
-        );
-        let nested = |levels| (1..levels).fold(INT, |inner, _| ColumnType::List(Box::new(inner)));
-        assert!(schema([Column::inferred("deep", nested(DEPTH_MAX))]).check_limits().is_ok());
-        assert_eq!(
-            schema([Column::inferred("deep", nested(DEPTH_MAX + 1))]).check_limits().unwrap_err().to_string(),
-            "column `deep` is nested more than 64 levels deep"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn joining_types_is_commutative_associative_and_idempotent(a in any_type(), b in any_type(), c in any_type()) {
-            prop_assert!(same_type(&a.join(&b), &b.join(&a)));
-            prop_assert!(same_type(&a.join(&b).join(&c), &a.join(&b.join(&c))));
-            prop_assert_eq!(a.join(&a), a);
-        }
-
-        #[test]
-        fn joining_only_widens_and_gives_the_least_type(a in any_type(), b in any_type(), c in any_type()) {
-            let joined = a.join(&b);
-            prop_assert!(a.le(&joined) && b.le(&joined));
-            prop_assert_eq!(a.le(&b), same_type(&joined, &b));
-            if a.le(&c) && b.le(&c) {
-                prop_assert!(joined.le(&c));
-            }
-        }
-
-        #[test]
-        fn joining_schemas_keeps_every_column_in_order(a in any_schema(), b in any_schema(), c in any_schema()) {
-            let joined = a.join(&b);
-            prop_assert!(a.le(&joined) && b.le(&joined));
-            prop_assert!(same_columns(&joined.columns, &b.join(&a).columns));
-            prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
-            prop_assert_eq!(joined.join(&b), joined.clone());
-            prop_assert!(joined.columns.iter().zip(&a.columns).all(|(one, other)| one.name == other.name));
-        }
-
-        /// All pages of a run start from the same declaration.
-        #[test]
-        fn pages_join_in_any_grouping_around_a_declaration(
-            base in any_schema(), a in any_schema(), b in any_schema(), c in any_schema(),
-        ) {
-            let base = TableSchema { columns: base.columns.into_iter().map(declare).collect() };
-            let (a, b, c) = (base.join(&a), base.join(&b), base.join(&c));
-            prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
-            for column in &base.columns {
-                let joined = a.join(&b);
-                prop_assert!(column.column_type.le(&joined.column(&column.name).unwrap().column_type));
-            }
-        }
-    }
-
-    fn declare(column: Column) -> Column {
-        let column_type = match column.column_type {
-            ColumnType::Struct(fields) => ColumnType::Struct(fields.into_iter().map(declare).collect()),
-            other => other,
-        };
-        Column { column_type, declared: true, ..column }
-    }
-}
+mod tests;

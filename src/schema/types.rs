@@ -7,7 +7,7 @@ use std::fmt;
 /// Inferred types form a lattice with `Unknown` at the bottom and `Json` at the top:
 /// `Int64 {wide: false} < Int64 {wide: true} < Decimal(38,0) < Text`, `Int64 {wide: false} < Float64 < Text`, every other pair of
 /// different scalars joins to `Text`, a scalar with a struct or list, or a struct with a list, to `Json`.
-/// Structs join field by field, lists by their element. Decimals join to one with room for both, `Text` past 38 digits.
+/// Structs join field by field, up to [`crate::schema::FIELDS_MAX`] fields and to `Json` beyond, lists by their element. Decimals join to one with room for both, `Text` past 38 digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     /// Only nulls so far; written as Utf8 when it must be.

@@ -74,6 +74,34 @@ fn a_field_and_a_wider_type_first_seen_on_page_900_are_right_in_every_file() {
 }
 
 #[test]
+fn e_53_a_map_whose_names_pass_the_bound_on_a_late_page_or_night_is_json_text_in_every_file() {
+    let record = |id: usize, names: std::ops::Range<usize>| {
+        let by_day: serde_json::Map<String, Value> = names.map(|day| (format!("day {day:03}"), json!(day))).collect();
+        json!({"id": id, "by_day": by_day})
+    };
+    let first: Vec<Value> = (0..3).map(|id| record(id, id * 80..id * 80 + 80)).collect();
+    let (billing, _api, sandbox) = serving(first.clone(), 1, MERGE);
+    let ended = sandbox.run_ok();
+    assert!(!ended.stderr.contains("JSON text"), "240 names are no map\n{ended}");
+    assert!(column_type(&sandbox, "by_day").starts_with("Struct"));
+
+    let second: Vec<Value> = first.into_iter().chain([record(3, 240..260)]).collect();
+    billing.change("/things", |records| *records = second);
+    let ended = sandbox.run_ok();
+    let words = "warning: things: `by_day` is JSON text: its objects have more than 256 names in all";
+    assert_eq!(ended.stderr.matches(words).count(), 1, "{ended}");
+    assert_eq!(column_type(&sandbox, "by_day"), "Utf8");
+    let rows = sandbox.by_key("things", "id");
+    let text = |id: i64| rows[&id]["by_day"].as_str().unwrap().to_owned();
+    assert!(text(0).starts_with(r#"{"day 000":0,"day 001":1"#) && text(3).ends_with(r#""day 259":259}"#), "{}", text(3));
+    assert_eq!(serde_json::from_str::<Value>(&text(2)).unwrap().as_object().unwrap().len(), 80);
+
+    let ended = sandbox.run_ok();
+    assert!(!ended.stderr.contains("JSON text"), "it is told once\n{ended}");
+    assert_eq!(ended.table("things")["files_put"], json!(0), "{ended}");
+}
+
+#[test]
 fn e_60_integers_and_floats_become_the_type_that_keeps_every_digit() {
     check(&[json!(1), json!(2), json!(3)], "Int64", &[json!(1), json!(2), json!(3)]);
     check(&[json!(1), json!(2), json!(2.5)], "Float64", &[json!(1.0), json!(2.0), json!(2.5)]);
