@@ -33,6 +33,8 @@ pub(crate) struct DecodedPage {
     pub(crate) for_children: Vec<Vec<Option<Box<str>>>>,
     /// Values of rows left out, or null, because the declared schema or the contract says so.
     pub(crate) discarded_values: u64,
+    /// Columns that no row has, not even with null, by their place in the schema.
+    pub(crate) absent: Vec<usize>,
     /// Columns, as `stats.by_day`, that became JSON because their objects have too many names.
     pub(crate) overgrown: BTreeSet<String>,
     /// What the records say of the cursor; for incremental resources.

@@ -368,6 +368,9 @@ fn finish(
     }
     let schema = if columns == so_far.columns { Arc::clone(so_far) } else { Arc::new(TableSchema { columns }) };
     schema.check_limits().map_err(|source| DecodeError::Schema { place: place.clone(), source: source.into() })?;
+    // Absent members have no slots until the arrays are made; null ones have.
+    let fields = filled.columns.fields.iter().enumerate();
+    let absent = fields.filter(|(_, field)| field.column.len == 0).map(|(at, _)| at).collect();
     let arrow_schema = schema.to_arrow();
     let mut originals = Vec::new();
     let batch = filled
@@ -395,6 +398,7 @@ fn finish(
         rejects,
         duplicate_members,
         discarded_values: filled.discarded,
+        absent,
         overgrown: filled.overgrown,
         replaced_characters,
         stripped_characters,

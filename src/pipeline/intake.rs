@@ -43,6 +43,8 @@ pub(crate) struct Intake<'a> {
     replaced_characters: u64,
     stripped_characters: u64,
     shaped: ShapedFacts,
+    /// Columns of the table that no row of the run has had.
+    unseen: BTreeSet<String>,
     /// Columns of which it was told that they are JSON because their objects have too many names.
     overgrown: BTreeSet<String>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Taken {
     pub(crate) records: u64,
     /// What the steps and the contract did to the records.
     pub(crate) shaped: ShapedFacts,
+    /// Columns of the table that no row has, not even with null.
+    pub(crate) unseen: BTreeSet<String>,
 }
 
 impl<'a> Intake<'a> {
@@ -96,6 +100,7 @@ impl<'a> Intake<'a> {
             replaced_characters: 0,
             stripped_characters: 0,
             shaped: ShapedFacts::default(),
+            unseen: table.columns.iter().map(|column| column.name.clone()).collect(),
             overgrown: BTreeSet::new(),
         };
         intake.check_against(&intake.current())?;
@@ -139,6 +144,7 @@ impl<'a> Intake<'a> {
             pages: self.pages,
             records: self.records,
             shaped: self.shaped,
+            unseen: self.unseen,
         })
     }
 
@@ -158,6 +164,11 @@ impl<'a> Intake<'a> {
             self.tell_overgrown(page.overgrown);
             self.widen_so_far(&page.rows.schema)?;
             let has_rows = page.rows.batch.num_rows() > 0;
+            if has_rows && !self.unseen.is_empty() {
+                let columns = &page.rows.schema.columns;
+                let absent = page.absent.iter().filter_map(|&at| columns.get(at)).map(|column| column.name.clone()).collect();
+                self.unseen = self.unseen.intersection(&absent).cloned().collect();
+            }
             if has_rows && std::mem::take(&mut self.is_first_page) {
                 self.warn_of_columns();
             }

@@ -33,6 +33,7 @@ mod run;
 mod sample;
 mod slices;
 mod table_thread;
+mod told;
 
 pub(crate) use columns::validate;
 pub(crate) use cursors::CursorFacts;

@@ -6,6 +6,7 @@
 //!
 //! Rows stand in the order of the slices, whatever answers first: pages of later chains wait in their queues.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -55,6 +56,8 @@ pub(crate) struct Loaded {
     pub(crate) rejects: RejectLog,
     /// What the steps and the contract did to the records.
     pub(crate) shaped: ShapedFacts,
+    /// Columns of the table that no row has, not even with null.
+    pub(crate) unseen: BTreeSet<String>,
     /// Its records, for its children.
     pub(crate) for_children: Option<Arc<ParentRecords>>,
     /// What the next run is to know of the cursors.
@@ -90,7 +93,7 @@ pub(crate) async fn load(
         events(Event::Detected { resource: Arc::from(resource.name.as_str()), data_selector: path.clone() });
     }
     // Who takes the pages closes the queues when it fails, which the chains can only report as an interruption: its cause comes first.
-    let Taken { stage, schema, rejects, for_children, pages, records, shaped } = match (taken, &ran) {
+    let Taken { stage, schema, rejects, for_children, pages, records, shaped, unseen } = match (taken, &ran) {
         (Err(error), _) => return Err(error),
         (Ok(_), Err(_)) => return Err(ran.err().unwrap_or(RunError::Cancelled)),
         (Ok(taken), Ok(_)) => taken,
@@ -104,7 +107,7 @@ pub(crate) async fn load(
     for text in end.warnings().into_iter().chain(chains.decoder.notices().into_iter().filter(|_| records > 0)) {
         (events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
     }
-    Ok(Loaded { stage, schema, end, slices, rejects, shaped, for_children, cursors })
+    Ok(Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors })
 }
 
 /// Runs the chains of all slices, as many at once as `queues` holds, and gives each one's queue to the intake in order.

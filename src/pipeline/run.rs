@@ -19,8 +19,8 @@ use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFac
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
-use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts};
-use crate::schema::{Change, TableSchema, Widened, reconcile};
+use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts, told};
+use crate::schema::{TableSchema, reconcile};
 use crate::source::{End, Source};
 
 /// Marks of one cursor from which on a person is told; dlt warns from as many on.
@@ -195,13 +195,7 @@ impl Running<'_> {
     }
 
     /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole.
-    async fn load_one(
-        &self,
-        lake: &Lake,
-        graph: &Graph,
-        resource: &Arc<ResourcePlan>,
-        tabled: bool,
-    ) -> Result<Read, RunError> {
+    async fn load_one(&self, lake: &Lake, graph: &Graph, resource: &Arc<ResourcePlan>, tabled: bool) -> Result<Read, RunError> {
         if !tabled && !graph.has_children(&resource.name) {
             return Ok(Read::NoTable);
         }
@@ -256,7 +250,7 @@ impl Running<'_> {
         let cursors = self.cursors(lake, resource)?;
         let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
-        let Loaded { stage, schema, end, slices, rejects, shaped, for_children, cursors } = loaded;
+        let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors } = loaded;
         self.tell_of_slices(resource, &slices);
         if let Some(cursors) = &cursors {
             self.tell_of_cursors(resource, &cursors.facts);
@@ -273,7 +267,9 @@ impl Running<'_> {
         let name: Arc<str> = Arc::from(resource.name.as_str());
         let change = reconcile(&start, &schema, &resource.primary_key)
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
-        for text in changes(&change, before) {
+        let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
+        let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, end.records, is_whole));
+        for text in told::changes(&change, before).into_iter().chain(vanished) {
             (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
         }
         let schema = change.schema;
@@ -398,16 +394,6 @@ fn state_of(facts: &ResourceFacts, cursors: Option<CursorOutcome>, old: Option<&
 
 fn failure(error: &RunError) -> ResourceResult {
     ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints() }
-}
-
-/// What a run does to the schema of a table that has rows, in words.
-fn changes(change: &Change, rows: u64) -> Vec<String> {
-    if rows == 0 {
-        return Vec::new();
-    }
-    let new = (!change.new.is_empty()).then(|| format!("new columns, null in older rows: {}", change.new.join(", ")));
-    let widened = change.widened.iter().map(|Widened { column, from, to }| format!("column {column} widens from {from} to {to}"));
-    new.into_iter().chain(widened).collect()
 }
 
 /// The guards of `expect`.

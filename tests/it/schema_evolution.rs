@@ -233,3 +233,43 @@ fn a_declaration_that_would_take_values_away_is_refused_before_any_request() {
     assert_eq!(api.requests().len(), asked);
     assert!(before == sandbox.data_files());
 }
+
+#[test]
+fn e_69_a_column_that_no_record_has_any_more_is_told_and_a_rename_is_suggested() {
+    let user = |id: usize| json!({"id": id, "name": format!("user {id}"), "age": id, "note": null});
+    let (billing, _api, sandbox) = serving((0..5).map(user).collect(), 2, MERGE);
+    let gone = "columns of the table that no record of this run has";
+    assert!(!sandbox.run_ok().stderr.contains(gone));
+    let then = |records: Vec<Value>| {
+        billing.change("/things", |known| *known = records);
+        sandbox.run_ok()
+    };
+    // Null is there, and few records may just lack what is empty.
+    let nulls = (0..5).map(|id| json!({"id": id, "name": null, "age": null, "note": null})).collect();
+    let few = vec![json!({"id": 1, "age": 1}), json!({"id": 2, "age": 2})];
+    for records in [nulls, few] {
+        let ended = then(records);
+        assert!(!ended.stderr.contains(gone), "{ended}");
+    }
+    let ended = then((0..5).map(|id| json!({"id": id, "full_name": format!("user {id}"), "age": id, "note": "x"})).collect());
+    let words = "warning: things: columns of the table that no record of this run has, and that are null in its rows: `name`; `full_name` is new and of the same type: if it is the same, `processing_steps: [{rename: {full_name: name}}]` keeps it in one column";
+    assert_eq!(ended.stderr.matches(words).count(), 1, "{ended}");
+    assert_eq!(sandbox.by_key("things", "id")[&1]["name"], Value::Null);
+    // Of two, or of another type, nobody knows which it was.
+    let ended = then((0..5).map(|id| json!({"id": id, "age": id, "tier": 1.5})).collect());
+    assert!(ended.stderr.contains("null in its rows: `full_name`, `name`, `note`\n"), "{ended}");
+}
+
+#[test]
+fn e_69_a_column_that_a_step_takes_out_is_not_missed_and_a_replace_tells_too() {
+    let user = |id: usize| json!({"id": id, "name": "a", "age": id});
+    let (billing, _api, sandbox) = serving((0..4).map(user).collect(), 2, "write_disposition: replace");
+    sandbox.run_ok();
+    let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+    sandbox.write("lakeward.yaml", &config.replace("    write_dis", "    processing_steps: [{drop: name}]\n    write_dis"));
+    let ended = sandbox.run_ok();
+    assert!(!ended.stderr.contains("no record of this run"), "{ended}");
+    billing.change("/things", |records| *records = vec![json!({"id": 0, "name": "a"}), json!({"id": 1, "name": "b"})]);
+    let ended = sandbox.run_ok();
+    assert!(ended.stderr.contains("null in its rows: `age`\n"), "{ended}");
+}
