@@ -55,6 +55,41 @@ fn e_42_an_error_in_a_200_is_an_error_with_the_apis_words_and_without_secrets() 
 }
 
 #[test]
+fn e_43_partial_data_of_a_graphql_api_is_loaded_when_allowed_and_its_errors_are_counted_by_path() {
+    let page = |ids: &str, next: &str, errors: &str| {
+        let data = format!(r#"{{"orders":{{"nodes":{ids},"pageInfo":{next}}}}}"#);
+        Reply::json(format!(r#"{{"data":{data}{errors}}}"#))
+    };
+    let api = FakeApi::start().on("/graphql", move |request| {
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        let error = |at: u64| format!(r#"{{"message":"no owner for {KEY}","path":["orders","nodes",{at},"owner"]}}"#);
+        match body["variables"]["after"].as_str() {
+            None => {
+                let errors = format!(r#","errors":[{},{}]"#, error(0), error(1));
+                page(r#"[{"id":1,"owner":null},{"id":2,"owner":null}]"#, r#"{"hasNextPage":true,"endCursor":"c1"}"#, &errors)
+            }
+            Some(_) => page(r#"[{"id":3,"owner":"x"}]"#, r#"{"hasNextPage":false,"endCursor":null}"#, r#","errors":[]"#),
+        }
+    });
+    let run = |graphql: &str| {
+        let endpoint = format!(
+            "write_disposition: append\nendpoint:\n  path: /graphql\n  method: POST\n  json: {{query: '{{{{ orders }}}}'}}\n  data_selector: data.orders.nodes\n  paginator: {{type: relay, path: data.orders.pageInfo}}\n  graphql: {graphql}\n"
+        );
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
+        let ended = sandbox.run();
+        assert!(!ended.to_string().contains(KEY), "{ended}");
+        (sandbox, ended)
+    };
+    let (sandbox, ended) = run("{partial: allow}");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 3), "{ended}");
+    let words = "GraphQL gave 2 errors beside its data, which counts all the same: 2 at `orders.nodes.*.owner`";
+    assert!(ended.stderr.contains(words), "{ended}");
+    let (sandbox, ended) = run("{}");
+    ended.failed_with(3, &["answered with 2 GraphQL errors, saying `no owner for ***", "`endpoint.graphql: {partial: allow}`"]);
+    assert!(sandbox.files("things").is_empty());
+}
+
+#[test]
 fn e_04_a_wait_past_the_longest_ends_as_unavailable_and_says_when_to_come_again() {
     let (sandbox, ended) = run(&api(Reply::status(429).header("retry-after", "86400")), "");
     ended.failed_with(75, &["answered 429 and asks to wait 86400s", "it resets", "a rerun reads it from where"]);

@@ -1,14 +1,14 @@
 //! The check of a slice: its records are JSON, each small enough, with a comma between them.
 
-use crate::decode::RECORD_BYTES_MAX;
 use crate::decode::fault::{Fault, Outcome};
 use crate::decode::reader::Reader;
 
-/// Reads the values of `text`, elements of a list that is `depth` deep, and gives their number and each one's text to `each`.
+/// Reads the values of `text`, elements of a list that is `depth` deep, each of at most `record_bytes`, and gives their number and each one's text
+/// to `each`.
 ///
 /// # Errors
 /// The first fault, its place counted from the start of `text`.
-pub(super) fn check_records(text: &str, depth: u32, each: &mut impl FnMut(&str)) -> Outcome<u64> {
+pub(super) fn check_records(text: &str, depth: u32, record_bytes: usize, each: &mut impl FnMut(&str)) -> Outcome<u64> {
     let mut reader = Reader::new(text);
     reader.depth = depth;
     reader.skip_space();
@@ -16,7 +16,7 @@ pub(super) fn check_records(text: &str, depth: u32, each: &mut impl FnMut(&str))
     loop {
         let start = reader.pos;
         reader.skip_value()?;
-        if reader.pos - start > RECORD_BYTES_MAX {
+        if reader.pos - start > record_bytes {
             return Err(Fault::RecordTooLarge { at: start }.into());
         }
         each(reader.slice(start, reader.pos));

@@ -4,8 +4,8 @@
 
 use memchr::memchr2;
 
-use crate::decode::RECORD_BYTES_MAX;
 use crate::decode::reader::Reader;
+use crate::decode::stream::StreamBounds;
 
 /// Bytes of a document around its records.
 pub(super) const SKELETON_BYTES_MAX: usize = 16 << 20;
@@ -48,8 +48,7 @@ pub(super) enum Unsplit {
 /// Splits a document, as it comes.
 pub(super) struct Splitter<'p> {
     target: Target<'p>,
-    /// From so many bytes on, a slice ends with the next record.
-    slice_bytes: usize,
+    bounds: StreamBounds,
     /// Bytes seen.
     at: u64,
     state: State,
@@ -109,10 +108,10 @@ impl Around {
 }
 
 impl<'p> Splitter<'p> {
-    pub(super) fn new(target: Target<'p>, slice_bytes: usize) -> Self {
+    pub(super) fn new(target: Target<'p>, bounds: StreamBounds) -> Self {
         Self {
             target,
-            slice_bytes,
+            bounds,
             at: 0,
             state: State::Around,
             in_string: false,
@@ -288,7 +287,7 @@ impl<'p> Splitter<'p> {
                 }
                 b',' if self.inside.depth == 1 && !self.inside.is_object => {
                     let next = self.at + i as u64 + 1;
-                    if self.inside.slice.len() + (i - from) >= self.slice_bytes {
+                    if self.inside.slice.len() + (i - from) >= self.bounds.slice_bytes {
                         self.take(bytes, from, i)?;
                         self.emit(false, out)?;
                         (self.inside.slice_start, from) = (next, i + 1);
@@ -320,7 +319,7 @@ impl<'p> Splitter<'p> {
     /// Adds to the slice at hand.
     fn take(&mut self, bytes: &[u8], from: usize, to: usize) -> Result<(), Unsplit> {
         self.inside.slice.extend_from_slice(bytes.get(from..to).unwrap_or_default());
-        if (self.at + to as u64).saturating_sub(self.inside.record_start) > RECORD_BYTES_MAX as u64 {
+        if (self.at + to as u64).saturating_sub(self.inside.record_start) > self.bounds.record_bytes as u64 {
             return Err(Unsplit::Record(self.inside.record_start));
         }
         Ok(())

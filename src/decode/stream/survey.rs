@@ -22,11 +22,13 @@ pub(in crate::decode) struct StreamBounds {
     pub(in crate::decode) window_bytes: usize,
     /// From so many bytes on, a slice ends with the next record.
     pub(in crate::decode) slice_bytes: usize,
+    /// Most bytes of a record.
+    pub(in crate::decode) record_bytes: usize,
 }
 
 impl Default for StreamBounds {
     fn default() -> Self {
-        Self { window_bytes: 1 << 20, slice_bytes: 8 << 20 }
+        Self { window_bytes: 1 << 20, slice_bytes: 8 << 20, record_bytes: RECORD_BYTES_MAX }
     }
 }
 
@@ -130,7 +132,7 @@ impl Decoder {
         if let Some(path) = self.plan.records.as_ref().or_else(|| self.found.get()) {
             return Ok(path.clone());
         }
-        let mut splitter = Splitter::new(Target::Lists, self.stream.slice_bytes);
+        let mut splitter = Splitter::new(Target::Lists, self.stream);
         self.windows(body, place, &mut |bytes| splitter.feed(bytes, &mut |_| Ok::<(), Halt>(())))?;
         let skeleton = splitter.end().ok_or_else(|| cut_off(body, place))?;
         let text = skeleton_text(&skeleton, place)?;
@@ -150,8 +152,8 @@ impl Decoder {
 
     fn survey_records(&self, page: &Page, body: &SpooledBody, path: &JsonPath, place: &PagePlace) -> Result<Survey, Trouble> {
         let keys = keys(path).ok_or(Trouble::NotInPieces("its records are not at a path of names alone"))?;
-        let mut splitter = Splitter::new(Target::Records(&keys), self.stream.slice_bytes);
-        let mut tally = Tally::new(self.hashes(), keys.len());
+        let mut splitter = Splitter::new(Target::Records(&keys), self.stream);
+        let mut tally = Tally::new(self.hashes(), keys.len(), self.stream);
         self.windows(body, place, &mut |bytes| splitter.feed(bytes, &mut |slice| tally.take(&slice)))?;
         let skeleton = splitter.end().ok_or_else(|| cut_off(body, place))?;
         let text = skeleton_text(&skeleton, place)?;
@@ -174,7 +176,7 @@ impl Decoder {
     }
 
     fn survey_lines(&self, page: &Page, body: &SpooledBody, place: &PagePlace) -> Result<Survey, Trouble> {
-        let mut tally = Tally::new(self.hashes(), 0);
+        let mut tally = Tally::new(self.hashes(), 0, self.stream);
         let (mut pending, mut start, mut lines) = (Vec::new(), 0, 0);
         let mut take = |bytes: &[u8], start: u64| -> Result<(), DecodeError> {
             let text = std::str::from_utf8(bytes).map_err(|source| not_utf8(place, start, source))?;
@@ -191,7 +193,7 @@ impl Decoder {
                 return Ok(());
             }
             let Some(end) = memrchr(b'\n', &pending) else {
-                return if pending.len() > RECORD_BYTES_MAX { Err(Unsplit::Record(start).into()) } else { Ok(()) };
+                return if pending.len() > self.stream.record_bytes { Err(Unsplit::Record(start).into()) } else { Ok(()) };
             };
             let rest = pending.split_off(end + 1);
             if let Err(error) = take(&pending, start) {
@@ -243,12 +245,13 @@ struct Tally<'d> {
     /// Objects that the records' list is in.
     depth: usize,
     is_object: bool,
+    bounds: StreamBounds,
 }
 
 impl<'d> Tally<'d> {
-    fn new(hashed_by: Option<&'d [String]>, depth: usize) -> Self {
+    fn new(hashed_by: Option<&'d [String]>, depth: usize, bounds: StreamBounds) -> Self {
         let (hashes, hashed_by) = (hashed_by.map(|_| Vec::new()), hashed_by.unwrap_or_default());
-        Self { records: 0, slices: Vec::new(), hash: Xxh3::new(), hashes, hashed_by, depth, is_object: false }
+        Self { records: 0, slices: Vec::new(), hash: Xxh3::new(), hashes, hashed_by, depth, is_object: false, bounds }
     }
 
     fn take(&mut self, slice: &Slice<'_>) -> Result<(), Halt> {
@@ -289,7 +292,7 @@ impl<'d> Tally<'d> {
     fn check(&mut self, text: &str, is_object: bool) -> Result<u64, Box<Stop>> {
         let depth = u32::try_from(self.depth + usize::from(!is_object)).unwrap_or(u32::MAX);
         let (hashes, by) = (&mut self.hashes, self.hashed_by);
-        check_records(text, depth, &mut |record| {
+        check_records(text, depth, self.bounds.record_bytes, &mut |record| {
             if let Some(hashes) = hashes {
                 hashes.push(record_hash(record, by));
             }

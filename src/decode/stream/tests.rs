@@ -23,7 +23,7 @@ fn spooled(body: &[u8], whole_max: u64) -> Page {
 
 fn decoder(plan: &DecodePlan, window_bytes: usize, slice_bytes: usize) -> Decoder {
     let mut decoder = Decoder::new(plan.clone());
-    decoder.stream = StreamBounds { window_bytes, slice_bytes };
+    decoder.stream = StreamBounds { window_bytes, slice_bytes, ..StreamBounds::default() };
     decoder
 }
 
@@ -165,6 +165,29 @@ fn a_fault_is_told_with_its_place_in_the_body() {
     told(r#"{"data":[{"a":1}],"b":?}"#, "is not JSON at byte 22, in `$.b`: expected a value");
     told(r#"{"data":[{"a":1}"#, "ends at byte 16, in the middle of a value: it is cut off");
     told(r#"{"rows":[]}"#, "has nothing at `$.data`, where its records should be; at its top are `rows`");
+}
+
+#[test]
+fn e_52_a_record_past_the_bound_is_refused_with_its_place_wherever_windows_and_slices_end() {
+    let ndjson = DecodePlan { format: FormatPlan { kind: FormatKind::Ndjson, ..FormatPlan::default() }, ..at("$") };
+    let small = r#"{"a":"x"}"#;
+    let large = format!(r#"{{"a":"{}"}}"#, "y".repeat(100));
+    for (plan, before, between, after) in [(&at("data"), r#"{"data":["#, ",", "]}"), (&ndjson, "", "\n", "\n")] {
+        let body = |last: &str| format!("{before}{small}{between}{last}{after}");
+        for (window, slice) in [(1, 1), (7, 30), (40, 1 << 20), (1 << 20, 1 << 20)] {
+            let mut decoder = decoder(plan, window, slice);
+            let mut open = |last: &str, record_bytes| {
+                decoder.stream.record_bytes = record_bytes;
+                decoder.open(&mut spooled(body(last).as_bytes(), WHOLE_MAX)).map(|survey| survey.unwrap().facts.records)
+            };
+            assert_eq!(open(&large, large.len()).unwrap(), 2, "windows of {window}, slices of {slice}");
+            let error = open(&large, 50).unwrap_err();
+            let place = before.len() + small.len() + between.len();
+            assert!(matches!(error, DecodeError::RecordTooLarge { .. }), "{error}");
+            assert!(error.to_string().ends_with(&format!(" at byte {place}")), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Data);
+        }
+    }
 }
 
 #[test]
