@@ -13,6 +13,8 @@ use crate::support::sandbox::{Ended, Running, Sandbox};
 struct Events {
     records: Arc<Mutex<Vec<Value>>>,
     date: Option<&'static str>,
+    /// The offset whose page is answered with 500.
+    fails_at: Arc<Mutex<Option<u64>>>,
 }
 
 impl Events {
@@ -34,7 +36,11 @@ impl Events {
             let t = record["t"].as_str().unwrap_or("");
             t >= since && t < until && account.is_none_or(|account| record["account"] == account)
         });
-        let offset = usize::try_from(request.number("offset", 0)).unwrap();
+        let offset = request.number("offset", 0);
+        if *self.fails_at.lock().unwrap() == Some(offset) {
+            return Reply::status(500);
+        }
+        let offset = usize::try_from(offset).unwrap();
         let page: Vec<&Value> = within.skip(offset).take(3).collect();
         let reply = Reply::json(json!({"data": page}).to_string());
         match self.date {
@@ -167,21 +173,14 @@ fn a_night_that_fails_leaves_the_cursor_and_the_next_one_loads_what_it_missed() 
     let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
     sandbox.run_ok();
     events.add(&[(5, "2026-01-03T00:00:00Z"), (6, "2026-01-04T00:00:00Z")]);
-    let api = api.then("/events", Reply::json(events.answer_text())).then("/events", Reply::status(500));
+    *events.fails_at.lock().unwrap() = Some(3);
     sandbox.run().failed_with(75, &["events"]);
     assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
+    *events.fails_at.lock().unwrap() = None;
     let before = api.requests().len();
     sandbox.run_ok();
     assert_eq!(asked(&api, before), ["2026-01-02T00:00:00Z.."]);
     assert_eq!(ids(&sandbox), [1, 2, 3, 4, 5, 6]);
-}
-
-impl Events {
-    /// The last three records as a first page.
-    fn answer_text(&self) -> String {
-        let records = self.records.lock().unwrap();
-        json!({"data": records[records.len() - 3..]}).to_string()
-    }
 }
 
 #[test]

@@ -54,6 +54,13 @@ pub(crate) struct MergePlan {
     pub(crate) insert_only: bool,
 }
 
+impl MergePlan {
+    /// The columns that decide.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &String> {
+        self.dedup_sort.iter().map(|sort| &sort.column).chain(&self.hard_delete)
+    }
+}
+
 /// The column that tells which record of a key stays; the last one of those with the same value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DedupSort {

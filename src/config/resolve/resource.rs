@@ -99,6 +99,7 @@ fn check_kept(cx: Context<'_>, id: NodeId, raw: &Resource, plan: &ResourcePlan) 
         ("partition_by", raw.partition_by.place(), plan.partition_by.iter().map(|field| &field.column).collect()),
         ("sort_by", raw.sort_by.place(), plan.sort_by.iter().map(|field| &field.column).collect()),
         ("columns", raw.columns.place(), plan.columns.iter().filter(|hint| !hint.nullable).map(|hint| &hint.name).collect()),
+        ("columns", raw.columns.place(), plan.merge.columns().collect()),
     ];
     for (key, place, names) in kept {
         steps::check_kept(cx, &plan.processing_steps, (key, place.unwrap_or(id)), names);

@@ -109,6 +109,15 @@ fn columns_that_the_resource_needs_are_not_taken_out_by_its_steps() {
             "9:14: `resources[0].columns`: `columns` names `x`, which `processing_steps[0].drop` takes out of every record",
         ],
     );
+    check(
+        &resource(
+            "primary_key: id\nwrite_disposition: merge\ncolumns: {at: {dedup_sort: desc}, gone: {hard_delete: true}}\nprocessing_steps: [{drop: [at, gone]}]",
+        ),
+        &[
+            "9:14: `resources[0].columns`: `columns` names `at`, which `processing_steps[0].drop` takes out of every record",
+            "9:14: `resources[0].columns`: `columns` names `gone`, which `processing_steps[0].drop` takes out of every record",
+        ],
+    );
 }
 
 #[test]
