@@ -50,6 +50,10 @@ impl Paginator for JsonLink {
         self.links.has_gap = true;
     }
 
+    fn total_records(&self) -> Option<u64> {
+        self.links.told.filter(|_| !self.links.allow_drift)
+    }
+
     fn warning(&mut self) -> Option<String> {
         self.links.warning.take()
     }
@@ -88,6 +92,10 @@ impl Paginator for HeaderLink {
         self.links.has_gap = true;
     }
 
+    fn total_records(&self) -> Option<u64> {
+        self.links.told.filter(|_| !self.links.allow_drift)
+    }
+
     fn warning(&mut self) -> Option<String> {
         self.links.warning.take()
     }
@@ -99,6 +107,8 @@ struct Links {
     allow_drift: bool,
     body_total: BodyTotal,
     read: u64,
+    /// The latest total, of a header or else of the body.
+    told: Option<u64>,
     /// Whether a page was passed over, of whose records nothing is known.
     has_gap: bool,
     warning: Option<String>,
@@ -111,6 +121,7 @@ impl Links {
             allow_drift,
             body_total: BodyTotal::default(),
             read: 0,
+            told: None,
             has_gap: false,
             warning: None,
         }
@@ -122,6 +133,8 @@ impl Links {
 
     fn count(&mut self, page: &Seen<'_>) {
         self.read += page.facts.records;
+        let told = told::of_headers(page.headers).map(|(_, total)| total);
+        self.told = told.or_else(|| self.body_total.of(page)).or(self.told);
         if page.page == 1 {
             self.body_total.settle(page);
         }

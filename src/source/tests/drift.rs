@@ -156,6 +156,7 @@ async fn e_81_rows_removed_behind_links_with_page_numbers_are_not_skipped_over()
         let api = changing_behind_links(after, |reply, _, _| reply);
         let outcome = read(&api, json_link(), &["id"]).await;
         assert_eq!(unique(&outcome), (0..50).collect::<Vec<_>>(), "json_link, {removed} removed");
+        assert_eq!(outcome.end().total, Some(50 - removed), "the body's latest count");
     }
 }
 
@@ -212,4 +213,6 @@ async fn e_83_links_that_end_before_the_total_of_a_header_are_an_error() {
         assert!(outcome.error().contains(word), "{}", outcome.error());
     }
     assert_eq!(read(&api(), header_link(true), &["id"]).await.ids.len(), 30);
+    let whole = FakeApi::start().on("/orders", |_| link_header(rows(&[1, 2], 0, ""), None, 2));
+    assert_eq!(read(&whole, header_link(false), &["id"]).await.end().total, Some(2), "that many came: it is proven");
 }
