@@ -10,99 +10,9 @@ use crate::source::paginate::told::BodyTotal;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs, told};
 use crate::source::{EndReason, SourceError, link};
 
-/// `json_link`.
-pub(super) struct JsonLink {
-    path: JsonPath,
-    links: Links,
-}
-
-impl JsonLink {
-    /// The link stands at `path`.
-    pub(super) fn new(path: JsonPath, allow_drift: bool) -> Self {
-        Self { path, links: Links::new(allow_drift) }
-    }
-}
-
-impl Paginator for JsonLink {
-    fn wanted(&self) -> Vec<JsonPath> {
-        vec![self.path.clone()]
-    }
-
-    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        match value(page, 0) {
-            None => self.links.end(page, is_absent(page, 0)),
-            Some(Value::String(reference)) if reference.trim().is_empty() => self.links.end(page, false),
-            Some(Value::String(reference)) => self.links.follow(page, reference),
-            Some(Value::Bool(false)) => self.links.end(page, false),
-            Some(other) => Err(bad_value(page, &self.path, "a URL", Some(other))),
-        }
-    }
-
-    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
-        self.links.body_total.of(page)
-    }
-
-    fn take_back(&mut self, records: u64) {
-        self.links.take_back(records);
-    }
-
-    fn pass_over(&mut self) {
-        self.links.has_gap = true;
-    }
-
-    fn total_records(&self) -> Option<u64> {
-        self.links.told.filter(|_| !self.links.allow_drift)
-    }
-
-    fn warning(&mut self) -> Option<String> {
-        self.links.warning.take()
-    }
-}
-
-/// `header_link` (RFC 8288).
-pub(super) struct HeaderLink {
-    rel: String,
-    links: Links,
-}
-
-impl HeaderLink {
-    /// The link has relation `rel`.
-    pub(super) fn new(rel: String, allow_drift: bool) -> Self {
-        Self { rel, links: Links::new(allow_drift) }
-    }
-}
-
-impl Paginator for HeaderLink {
-    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        match link::target(page.headers, &self.rel) {
-            None => self.links.end(page, true),
-            Some(reference) => self.links.follow(page, &reference),
-        }
-    }
-
-    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
-        self.links.body_total.of(page)
-    }
-
-    fn take_back(&mut self, records: u64) {
-        self.links.take_back(records);
-    }
-
-    fn pass_over(&mut self) {
-        self.links.has_gap = true;
-    }
-
-    fn total_records(&self) -> Option<u64> {
-        self.links.told.filter(|_| !self.links.allow_drift)
-    }
-
-    fn warning(&mut self) -> Option<String> {
-        self.links.warning.take()
-    }
-}
-
-/// What both have to know of the links so far.
-struct Links {
+/// `json_link` and `header_link` (RFC 8288).
+pub(super) struct Links {
+    next: NextLink,
     trail: Trail,
     allow_drift: bool,
     body_total: BodyTotal,
@@ -114,9 +24,19 @@ struct Links {
     warning: Option<String>,
 }
 
+/// Where a page has its next link.
+pub(super) enum NextLink {
+    /// In the body.
+    Body(JsonPath),
+    /// In the `Link` header, with this relation.
+    Header(String),
+}
+
 impl Links {
-    fn new(allow_drift: bool) -> Self {
+    /// Follows the links that stand at `next`.
+    pub(super) fn new(next: NextLink, allow_drift: bool) -> Self {
         Self {
+            next,
             trail: Trail::new(Repeated::Link),
             allow_drift,
             body_total: BodyTotal::default(),
@@ -125,10 +45,6 @@ impl Links {
             has_gap: false,
             warning: None,
         }
-    }
-
-    fn take_back(&mut self, records: u64) {
-        self.read = self.read.saturating_sub(records);
     }
 
     fn count(&mut self, page: &Seen<'_>) {
@@ -177,6 +93,51 @@ impl Links {
             _ => self.trail.keep_text(page, to.as_str()),
         }
         Ok(Step::Next(Position { ordinal, place: Place::Link(to) }))
+    }
+}
+
+impl Paginator for Links {
+    fn wanted(&self) -> Vec<JsonPath> {
+        match &self.next {
+            NextLink::Body(path) => vec![path.clone()],
+            NextLink::Header(_) => Vec::new(),
+        }
+    }
+
+    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        match &self.next {
+            NextLink::Header(rel) => match link::target(page.headers, rel) {
+                None => self.end(page, true),
+                Some(reference) => self.follow(page, &reference),
+            },
+            NextLink::Body(path) => match value(page, 0) {
+                None => self.end(page, is_absent(page, 0)),
+                Some(Value::String(reference)) if reference.trim().is_empty() => self.end(page, false),
+                Some(Value::String(reference)) => self.follow(page, reference),
+                Some(Value::Bool(false)) => self.end(page, false),
+                Some(other) => Err(bad_value(page, path, "a URL", Some(other))),
+            },
+        }
+    }
+
+    fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
+        self.body_total.of(page)
+    }
+
+    fn take_back(&mut self, records: u64) {
+        self.read = self.read.saturating_sub(records);
+    }
+
+    fn pass_over(&mut self) {
+        self.has_gap = true;
+    }
+
+    fn total_records(&self) -> Option<u64> {
+        self.told.filter(|_| !self.allow_drift)
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 }
 

@@ -26,6 +26,7 @@ use url::Url;
 use crate::base::{JsonPath, RedactedUrl};
 use crate::config::{Expect, PaginatorPlan, ResourcePlan, Slot};
 use crate::source::error::Place as At;
+use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
@@ -189,8 +190,12 @@ pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
         PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page, has_more_path } => {
             Box::new(cursor::Cursor::new(cursor_path, cursor_slot, stop_after_empty_page, has_more_path))
         }
-        PaginatorPlan::JsonLink { next_url_path, allow_drift } => Box::new(link::JsonLink::new(next_url_path, allow_drift)),
-        PaginatorPlan::HeaderLink { links_next_key, allow_drift } => Box::new(link::HeaderLink::new(links_next_key, allow_drift)),
+        PaginatorPlan::JsonLink { next_url_path, allow_drift } => {
+            Box::new(Links::new(NextLink::Body(next_url_path), allow_drift))
+        }
+        PaginatorPlan::HeaderLink { links_next_key, allow_drift } => {
+            Box::new(Links::new(NextLink::Header(links_next_key), allow_drift))
+        }
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(cursor::HeaderCursor::new(cursor_key, cursor_param)),
     }
 }
