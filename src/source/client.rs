@@ -61,7 +61,8 @@ pub(super) struct Client {
     pub(super) cancel: CancellationToken,
     pub(super) bounds: Bounds,
     events: Events,
-    permits: Permits,
+    /// How many requests may be in flight.
+    pub(super) permits: Permits,
     gate: Gate,
     skew: SkewWatch,
     /// What was told once: one entry for each resource and rule of the config, or kind of warning.

@@ -1,7 +1,7 @@
 //! Drift: rows that are added or removed while pages are read by their places, and what of it can be seen.
 //!
-//! An offset or a page number names a place, also in a link, and places move. Rows added before the place at hand come twice: the next page begins with
-//! records of the one before it, and nothing is lost. Rows removed before it are skipped over, which shows in a total that falls, or, where
+//! An offset or a page number names a place, also in a link, and places move. Rows added before the place at hand come twice: the next
+//! page begins with records of the one before it, and nothing is lost. Rows removed before it are skipped over, which shows in a total that falls, or, where
 //! the API's order is not one, in records that come again elsewhere than at the border. Then the page before is read again, until one has
 //! records that are known, so that nothing lies between. That needs a primary key, by which the copies become one row.
 //! Not seen: as many rows removed as added between two pages without any total, and any of it without record hashes.

@@ -55,7 +55,8 @@ fn setup(source: reqwest::Error) -> SourceError {
     SourceError::Setup { source }
 }
 
-fn builder(plan: &ClientPlan) -> reqwest::ClientBuilder {
+/// What the clients have in common.
+pub(super) fn builder(plan: &ClientPlan) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

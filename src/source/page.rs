@@ -53,7 +53,8 @@ pub(crate) struct PageFacts {
     pub(crate) values: Vec<Option<serde_json::Value>>,
     /// What around the records tells of other pages; empty unless asked for ([`crate::source::wants_signs`]).
     pub(crate) signs: Vec<Sign>,
-    /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless asked for ([`crate::source::wants_record_hashes`]).
+    /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless
+    /// asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,

@@ -78,6 +78,8 @@ pub(super) struct Outcome {
     /// Whether a page came in a file.
     pub(super) spooled: bool,
     pub(super) events: Vec<SourceEvent>,
+    /// Requests that may be in flight at the end.
+    pub(super) allowed: usize,
 }
 
 impl Outcome {
@@ -215,7 +217,7 @@ impl Case {
         let resource: Arc<str> = Arc::from(self.resource.name.as_str());
         let warnings = result.iter().flat_map(End::warnings);
         events.extend(warnings.map(|text| SourceEvent::Warning { resource: Arc::clone(&resource), text }));
-        Outcome { result, ids, spooled, events }
+        Outcome { result, ids, spooled, events, allowed: source.client.permits.allowed() }
     }
 }
 

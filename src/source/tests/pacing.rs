@@ -94,6 +94,8 @@ async fn e_11_a_storm_of_429_ends_with_every_request_let_in_late_and_fewer_at_on
     assert_eq!(outcome.ids, (0..200).collect::<Vec<_>>(), "{outcome:?}");
     assert!(storm.load(Ordering::SeqCst) >= 4);
     assert!(!outcome.waits().is_empty() && outcome.waits().iter().all(|wait| *wait <= 32), "{:?}", outcome.waits());
+    // Two of four, or fewer, after the storm; the pages behind it are enough to climb by one.
+    assert!(outcome.allowed < 4, "{} at once", outcome.allowed);
 }
 
 #[tokio::test]

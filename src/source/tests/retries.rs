@@ -1,5 +1,6 @@
 //! Statuses, waits, limits, cancellation.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::fake_api::{FakeApi, Reply, ids};
@@ -7,7 +8,9 @@ use super::harness::*;
 use crate::base::{ErrorKind, Secret};
 use crate::config::{AuthPlan, PaginatorPlan, RateLimit};
 use crate::source::SourceEvent;
+use crate::source::attempt::no_answer;
 use crate::source::event::WaitReason;
+use crate::source::http::builder;
 
 fn api() -> FakeApi {
     FakeApi::start().page("/orders", ids(0..3))
@@ -214,9 +217,32 @@ async fn e_28_a_connection_lost_before_a_byte_came_is_tried_again_once_for_free(
 #[tokio::test]
 async fn e_32_a_host_whose_first_address_is_dead_is_reached_by_its_second() {
     let api = api();
-    let url = api.url().replace("127.0.0.1", "localhost");
-    let outcome = Case::at(&url, PaginatorPlan::SinglePage).read().await;
-    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+    let live: SocketAddr = api.host().parse().unwrap();
+    // Nobody listens there.
+    let dead = SocketAddr::from(([127, 0, 0, 2], live.port()));
+    let plan = Case::new(&api, PaginatorPlan::SinglePage).client;
+    let get = async |addresses: &[SocketAddr]| {
+        let http = builder(&plan).tls_certs_only([]).resolve_to_addrs("api.test", addresses).build().unwrap();
+        http.get(format!("http://api.test:{}/orders", live.port())).send().await
+    };
+    assert_eq!(get(&[dead, live]).await.unwrap().status(), 200);
+    assert!(get(&[dead]).await.unwrap_err().is_connect());
+}
+
+#[tokio::test]
+async fn e_32_a_name_that_is_looked_up_for_ever_ends_in_the_timeout_of_connecting() {
+    struct Never;
+    impl reqwest::dns::Resolve for Never {
+        fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+            Box::pin(std::future::pending())
+        }
+    }
+    let mut plan = Case::at("http://api.test", PaginatorPlan::SinglePage).client;
+    plan.connect_timeout = Duration::from_millis(50);
+    let http = builder(&plan).tls_certs_only([]).no_proxy().dns_resolver(Never).build().unwrap();
+    let error = http.get("http://api.test/orders").send().await.unwrap_err();
+    assert!(error.is_timeout() && error.is_connect(), "{error:?}");
+    assert_eq!(no_answer("api.test", false, &error, &plan), "no connection to `api.test` within 50ms");
 }
 
 #[tokio::test]
