@@ -1,4 +1,4 @@
-//! Names that need an answer of their own: dlt's keys that lakeward does not read yet, keys at the wrong place, and the
+//! Names that need an answer of their own: dlt's keys that lakeward does not read, keys at the wrong place, and the
 //! types that are chosen by `type`.
 
 use crate::config::fault::Problem;

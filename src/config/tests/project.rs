@@ -286,8 +286,8 @@ fn dlts_toml_files_give_what_no_variable_does() {
     let files = &[files[0], ("projects/.dlt/dev.secrets.toml", "credentials.token = 7\n")];
     assert_eq!(token(files, &[]).as_deref(), Ok("7"), "the profile's before the general one");
     assert_eq!(token(files, &[("CREDENTIALS__TOKEN", "of the environment")]).as_deref(), Ok("of the environment"));
-    let home: &[(&str, &str)] = &[("/home/me/.dlt/secrets.toml", general)];
-    assert_eq!(token(home, &[("HOME", "/home/me")]).as_deref(), Ok("general"));
+    let home: &[(&str, &str)] = &[("/people/me/.dlt/secrets.toml", general)];
+    assert_eq!(token(home, &[("HOME", "/people/me")]).as_deref(), Ok("general"));
     assert_eq!(
         token(&[("projects/.dlt/secrets.toml", "[a]\ntoken = hush\n")], &[]).unwrap_err().lines().next(),
         Some(
