@@ -1,10 +1,11 @@
 """The steps of ./tests/run, once their environment exists.
 
-    steps.py [NAME…]
+    steps.py [NAME…] [--minutes N] [--seed N …]
 
 Without a name every step runs, in this order: `rust` (unit and integration tests, with both S3 servers up), `doc` (the examples in the
 documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left), `datasette` (a real application's table,
-exported and merged) and `apps` (real applications, crawled while their rows change). A name is a step, or a part of Rust test names. Ends
+exported and merged), `apps` (real applications, crawled while their rows change) and `model` (random histories against a model, for two
+minutes or as `--minutes` says). A name is a step, or a part of Rust test names; options are those of `tests/model/scenario.py`. Ends
 non-zero when a test failed or a step ran none.
 """
 
@@ -23,7 +24,10 @@ import services
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-STEPS = ["rust", "doc", "readers", "datasette", "apps"]
+STEPS = ["rust", "doc", "readers", "datasette", "apps", "model"]
+
+# What stands behind the names on the command line.
+OPTIONS: list = []
 
 # What the runners close with: nextest, cargo test, and the plain line of our own scripts.
 COUNTS = [
@@ -75,11 +79,11 @@ def readers(env: dict, _names: list) -> tuple:
     return run([sys.executable, TESTS / "readers/check_tables.py", env["LAKEWARD_TEST_TABLES"]], env)
 
 
-def with_binary(script: str, env: dict) -> tuple:
+def with_binary(script: str, env: dict, *options: str) -> tuple:
     built, _, _ = run(["cargo", "build", "--locked"], env)
     if built != 0:
         return built, 0, 0
-    return run([sys.executable, TESTS / script, target_folder() / "debug/lakeward"], env)
+    return run([sys.executable, TESTS / script, target_folder() / "debug/lakeward", *options], env)
 
 
 def datasette(env: dict, _names: list) -> tuple:
@@ -90,6 +94,10 @@ def apps(env: dict, _names: list) -> tuple:
     return with_binary("apps/scenario.py", env)
 
 
+def model(env: dict, _names: list) -> tuple:
+    return with_binary("model/scenario.py", env, *OPTIONS)
+
+
 def stop(signum: int, _frame) -> None:
     raise SystemExit(128 + signum)
 
@@ -97,8 +105,13 @@ def stop(signum: int, _frame) -> None:
 def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    asked = [name for name in sys.argv[1:] if name in STEPS]
-    names = [name for name in sys.argv[1:] if name not in STEPS]
+    given = sys.argv[1:]
+    first_option = next((place for place, word in enumerate(given) if word.startswith("--")), len(given))
+    OPTIONS.extend(given[first_option:])
+    asked = [name for name in given[:first_option] if name in STEPS]
+    names = [name for name in given[:first_option] if name not in STEPS]
+    if OPTIONS and asked != ["model"]:
+        raise SystemExit(f"tests/run: {OPTIONS[0]} is an option of `model`: ./tests/run model {' '.join(OPTIONS)}")
     if names and "rust" not in asked:
         asked.append("rust")
     steps = [step for step in STEPS if not asked or step in asked]
