@@ -21,6 +21,7 @@ LADDERS = {
     "texts": ["text"],
     "objects": ["object", "object_more", "scalar_or_object"],
     "lists": ["list", "list_wider", "scalar_or_list"],
+    "rows": ["rows", "rows_more", "scalar_or_list"],
     "sparse": ["null", "int", "text"],
 }
 WORDS = ["", "a", "zwei", "été", "日本", "a b", "x/y=z%20", "0012", "true", "null", "-", "\u2028", "'quoted'", '"', "\\", "😀", "1e5", "2026-11-29"]
@@ -61,6 +62,10 @@ def token(rng: random.Random, kind: str) -> str:
             return "[" + ", ".join(token(rng, "int") for _ in range(rng.randint(0, 3))) + "]"
         case "list_wider":
             return "[" + ", ".join(rng.choice([token(rng, "float"), "null"]) for _ in range(rng.randint(0, 3))) + "]"
+        case "rows":
+            return "[" + ", ".join(token(rng, "object") for _ in range(rng.randint(0, 3))) + "]"
+        case "rows_more":
+            return "[" + ", ".join(rng.choice([token(rng, "object_more"), "null"]) for _ in range(rng.randint(0, 3))) + "]"
         case "scalar_or_object":
             return rng.choice([token(rng, "int"), token(rng, "object"), token(rng, "text")])
         case "scalar_or_list":
@@ -110,6 +115,9 @@ class Resource:
         self.dedup_sort = self.disposition == "merge" and rng.random() < 0.3
         names = ["price", "note", "Étage", "a b", "x.y", "select"]
         self.columns = [Column(name, LADDERS[rng.choice(list(LADDERS))]) for name in names[: rng.randint(1, len(names))]]
+        # JSON text must be the API's own text, as long as the column was JSON text from its first night on.
+        self.is_json = rng.random() < 0.15
+        self.insert_only = self.disposition == "merge" and not self.hard_delete and not self.dedup_sort and rng.random() < 0.15
         self.partitions = rng.choice([[], [], ["region"], ["at:day"], ["at:month", "flag"], ["id:bucket"], ["region:truncate"], ["id"]])
         if self.partitions == ["id"] and self.key == ["code"]:
             self.partitions = []
@@ -186,6 +194,10 @@ class Resource:
                 "single_page": "single_page",
             }[self.paginator]
         config: dict = {"name": self.name, "write_disposition": self.disposition, "endpoint": endpoint}
+        if self.insert_only:
+            config["write_disposition"] = {"disposition": "merge", "strategy": "insert-only"}
+        if self.is_json:
+            config["nested"] = "json"
         if self.key:
             config["primary_key"] = self.key
         columns = {}
@@ -224,6 +236,8 @@ class World:
         self.lake = {"compression": rng.choice(["zstd(1)", "snappy", "none"]), "target_file_size": rng.choice(["2kB", "20kB", "256MB"])}
         if rng.random() < 0.3:
             self.lake["compat"] = rng.choice(["modern", "legacy"])
+        if rng.random() < 0.15:
+            self.lake["on_schema_change"] = "leave"
         self.concurrency = rng.choice([1, 4, 8])
 
     def config(self, lake: str, url: str) -> dict:
