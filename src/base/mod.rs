@@ -1,6 +1,6 @@
 //! Base: what every room shares and nobody owns.
 //!
-//! Error kinds, the clock, secrets, JSON paths, cursor values and fault points. It knows nothing of any other room, and only what has three users
+//! Error kinds, warnings, the clock, secrets, JSON paths, cursor values and fault points. It knows nothing of any other room, and only what has three users
 //! moves in here.
 
 mod clock;
@@ -11,6 +11,7 @@ mod fault;
 mod fuzz;
 mod path;
 mod redact;
+mod warning;
 
 pub(crate) use clock::{Clock, SystemClock};
 pub(crate) use cursor::{Converter, CursorForm, CursorStep, CursorType, CursorValue, Edge, Lag, NoTime, Sent, TypeMismatch};
@@ -22,3 +23,4 @@ pub(crate) use fault::{FAULT_POINTS, arm_fault};
 pub(crate) use fuzz::fuzz;
 pub(crate) use path::{JsonPath, Step};
 pub(crate) use redact::{RedactedUrl, Secret};
+pub(crate) use warning::{Warning, WarningCode, Weight};

@@ -96,6 +96,9 @@ pub(crate) struct RunArgs {
     /// Begin incremental loading anew, and keep the tables.
     #[arg(long, conflicts_with = "full_refresh")]
     pub(crate) reset_state: bool,
+    /// Publish nothing and end with exit code 3 when there is a warning that matters.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Write the run report to this file too.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -116,6 +119,9 @@ pub(crate) struct BackfillArgs {
     /// Only this resource; may be given several times. Default: all that are incremental.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
+    /// Publish nothing and end with exit code 3 when there is a warning that matters.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Write the run report to this file too.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -29,7 +29,7 @@ pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Resul
         return Err(Failure::config(faults));
     }
     let plan: Plan = plan;
-    let options = RunOptions { only, refresh: Refresh::No };
+    let options = RunOptions { only, refresh: Refresh::No, strict: args.strict };
     run_and_report(&plan, &options, args.report.as_deref(), log_format).await
 }
 

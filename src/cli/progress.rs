@@ -9,6 +9,7 @@ use chrono::SecondsFormat;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::base::Warning;
 use crate::cli::args::LogFormat;
 use crate::cli::terminal;
 use crate::cli::waits::Waits;
@@ -119,8 +120,8 @@ impl State {
             Event::Detected { resource, data_selector } => {
                 self.detected(&resource, "data_selector", &path_words(&data_selector), "page 1");
             }
-            Event::Source(SourceEvent::Warning { resource, text }) => self.warn(Some(&resource), &text),
-            Event::Warning { resource, text } => self.warn(resource.as_ref(), &text),
+            Event::Source(SourceEvent::Warning { resource, warning }) => self.warn(Some(&resource), &warning),
+            Event::Warning { resource, warning } => self.warn(resource.as_ref(), &warning),
         }
     }
 
@@ -196,10 +197,11 @@ impl State {
     }
 
     /// What stays true when the run is over.
-    fn warn(&self, resource: Option<&Arc<str>>, text: &str) {
+    fn warn(&self, resource: Option<&Arc<str>>, Warning { code, text }: &Warning) {
         match (&self.style, resource) {
             (Style::Json, resource) => {
-                terminal::event("warning", [("resource", json!(resource.map(|name| &**name))), ("text", json!(text))]);
+                let resource = json!(resource.map(|name| &**name));
+                terminal::event("warning", [("code", json!(code.name())), ("resource", resource), ("text", json!(text))]);
             }
             (_, Some(name)) => terminal::say(&format!("warning: {name}: {text}")),
             (_, None) => terminal::say(&format!("warning: {text}")),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Clock, ErrorKind, SystemClock};
+use crate::base::{Clock, ErrorKind, SystemClock, Warning, WarningCode};
 use crate::cli::args::{FullRefresh, LogFormat, RunArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Fail
         Some(FullRefresh::Data) => Refresh::DropData,
         Some(FullRefresh::Resources | FullRefresh::Sources) => Refresh::DropResources,
     };
-    let options = RunOptions { only: args.resource, refresh };
+    let options = RunOptions { only: args.resource, refresh, strict: args.strict };
     run_and_report(&plan, &options, args.report.as_deref(), log_format).await
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn run_and_report(
         Ok(facts) => facts,
         Err(failure) => {
             let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
-            deliver(&failure.summary(&plan.name), report);
+            deliver(failure.summary(&plan.name), report);
             return Err(failure);
         }
     };
@@ -58,17 +58,19 @@ pub(crate) async fn run_and_report(
         LogFormat::Json => terminal::event("summary", [("summary", summary.clone())]),
         LogFormat::Text => report::run_lines(&facts).iter().for_each(|line| terminal::say(line)),
     }
-    deliver(&summary, report);
+    deliver(summary, report);
     Ok(report::exit_code(&facts))
 }
 
 /// Hands out the summary: to the report's file, and as the last line of stdout. What is published stays so, whatever becomes
 /// of the file.
-fn deliver(summary: &serde_json::Value, report: Option<&Path>) {
+fn deliver(mut summary: serde_json::Value, report: Option<&Path>) {
     if let Some(path) = report
         && let Err(error) = std::fs::write(path, format!("{summary:#}\n"))
     {
-        terminal::tell("warning", &format!("cannot write the report to `{}`: {error}", path.display()));
+        let text = format!("cannot write the report to `{}`: {error}", path.display());
+        terminal::tell("warning", &text);
+        report::add_warning(&mut summary, &Warning::new(WarningCode::ReportNotWritten, text));
     }
     terminal::print(&summary.to_string());
 }

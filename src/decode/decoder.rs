@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning};
 use crate::config::{FormatKind, FormatPlan, RecordsPlan};
 use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
@@ -89,7 +89,7 @@ impl Decoder {
     }
 
     /// What a person should know once all pages are in.
-    pub(crate) fn notices(&self) -> Vec<String> {
+    pub(crate) fn notices(&self) -> Vec<Warning> {
         self.plan.shape.iter().flat_map(|shape| &shape.hooks).flat_map(|hook| hook.notices()).collect()
     }
 

@@ -21,7 +21,7 @@ const COMMIT_TRIES: u32 = 8;
 const CREATE_TRIES: u32 = 3;
 
 /// What a commit did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Commit {
     /// The lake's version now.
     pub(crate) version: u64,
@@ -31,8 +31,8 @@ pub(crate) struct Commit {
     pub(crate) files_put: u64,
     /// Files deleted.
     pub(crate) files_deleted: u64,
-    /// Bytes put.
-    pub(crate) bytes_put: u64,
+    /// What kept the published commit from being noted and its staging from being dropped; the next run does it.
+    pub(crate) untidy: Option<LakeError>,
 }
 
 impl Lake {
@@ -65,15 +65,17 @@ impl Lake {
         let record = self.create_record(record, &touched, &state).await?;
         let unpublished = |source| LakeError::Unpublished { version: record.version, source: Box::new(source) };
         pass("lake.commit.after_record").map_err(unpublished)?;
-        self.publisher().publish(&record).await.map_err(unpublished)?;
-        self.is_unsettled = false;
+        let placed = self.publisher().place(&record).await.map_err(unpublished)?;
+        // Readers see the commit: what fails from here on is for the next run to tidy, and no failure of this one.
+        let untidy = self.publisher().note(&record, placed).await.err();
+        self.is_unsettled = untidy.is_some();
         let puts = || record.files.iter().filter(|change| change.action == Action::Put);
         let commit = Commit {
             version: record.version,
             is_new: true,
             files_put: puts().count() as u64,
             files_deleted: record.files.len() as u64 - puts().count() as u64,
-            bytes_put: puts().map(|change| change.bytes).sum(),
+            untidy,
         };
         self.quarantined.clear();
         self.head = Some(record);

@@ -27,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use commit::Commit;
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
 pub(crate) use layout::Layout;
 pub(crate) use lease::Owner;

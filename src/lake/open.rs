@@ -171,12 +171,15 @@ impl Lake {
     /// # Errors
     /// The store's; the next run then does what was left.
     pub(crate) async fn close(self) -> Result<(), LakeError> {
-        if !self.is_unsettled {
-            self.store.clear(&self.layout.staging(&self.run), false).await?;
-        }
+        let cleared = match self.is_unsettled {
+            false => self.store.clear(&self.layout.staging(&self.run), false).await,
+            true => Ok(()),
+        };
         pass("lake.close.before_release")?;
+        // What could not be cleared is the next run's to clear, which must not wait for a lease that nobody needs.
         self.lease.release().await?;
-        pass("lake.close.released")
+        pass("lake.close.released")?;
+        cleared
     }
 
     pub(super) fn publisher(&self) -> Publisher<'_> {

@@ -4,6 +4,7 @@
 //! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
 //! once and a deleted path is never written again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -33,12 +34,28 @@ pub(crate) struct Publisher<'a> {
     pub(crate) clock: &'a dyn Clock,
 }
 
+/// The files of a record that are all in their places.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Etag of each file put, where the store has them.
+    etags: BTreeMap<String, String>,
+}
+
 impl Publisher<'_> {
-    /// Publishes `record` and drops its staging; but a record with fences is written by a run that is still at work.
+    /// Publishes `record`, notes that it is, and drops its staging.
+    ///
+    /// # Errors
+    /// Those of [`Publisher::place`] and [`Publisher::note`].
+    pub(crate) async fn publish(&self, record: &Record) -> Result<(), LakeError> {
+        let placed = self.place(record).await?;
+        self.note(record, placed).await
+    }
+
+    /// Brings every file of `record` to its place: when this is done, readers see the commit.
     ///
     /// # Errors
     /// [`LakeError::Lost`] when a file is neither staged nor published; the store's.
-    pub(crate) async fn publish(&self, record: &Record) -> Result<(), LakeError> {
+    pub(crate) async fn place(&self, record: &Record) -> Result<Placed, LakeError> {
         let (puts, deletes): (Vec<&Change>, Vec<&Change>) = record.files.iter().partition(|change| change.action == Action::Put);
         let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
         let etags: Vec<Option<(String, String)>> = stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
@@ -47,8 +64,17 @@ impl Publisher<'_> {
         let deleted: Vec<_> = deletes.iter().map(|change| self.delete(change)).collect();
         stream::iter(deleted).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         self.settle(&deletes).await?;
+        Ok(Placed { etags: etags.into_iter().flatten().collect() })
+    }
+
+    /// Notes that `record` is published, and drops its staging; but a record with fences is written by a run that is still at work.
+    /// Without the note the next run looks at the files itself.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn note(&self, record: &Record, Placed { etags }: Placed) -> Result<(), LakeError> {
         pass("lake.publish.before_done")?;
-        let done = to_json(&Done { format: FORMAT, etags: etags.into_iter().flatten().collect() });
+        let done = to_json(&Done { format: FORMAT, etags });
         self.store.create(&self.layout.done(record.version), done).await?;
         pass("lake.publish.after_done")?;
         if record.fences.is_empty() {

@@ -229,6 +229,18 @@ pub(crate) enum RunError {
         /// The one that failed first in the config's order.
         failed: String,
     },
+    /// `--strict`, and a warning that matters.
+    #[error("nothing is published, because `--strict` lets no warning pass; {count} came, the first{of}: {text} ({code})")]
+    Strict {
+        /// What it is about, in words; empty for the run as a whole.
+        of: String,
+        /// Its code.
+        code: &'static str,
+        /// What it says.
+        text: String,
+        /// Warnings that matter.
+        count: u64,
+    },
     /// `--resource` named something the config lacks.
     #[error("no resource is named `{name}`; the config has {known}")]
     NoSuchResource {
@@ -296,6 +308,7 @@ impl RunError {
             | Self::OnlyRejects { .. }
             | Self::TooFewRows { .. }
             | Self::Shrinks { .. }
+            | Self::Strict { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
             Self::ResetOfAppend { .. } | Self::NoSuchResource { .. } => ErrorKind::Config,
@@ -336,6 +349,9 @@ impl RunError {
             Self::Incremental { source, .. } => source.hint(),
             Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
             Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
+            Self::Strict { .. } => {
+                "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
+            }
             Self::TooFewRows { .. } | Self::Shrinks { .. } => {
                 "look at what the API answers; when the loss is real, relax `expect` for this run"
             }

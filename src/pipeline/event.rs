@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning};
 use crate::source::SourceEvent;
 
 /// Takes events; called from any task, so it must not block for long.
 pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Tells warnings about `resource`.
+pub(crate) fn warn(events: &Events, resource: &str, warnings: impl IntoIterator<Item = Warning>) {
+    for warning in warnings {
+        events(Event::Warning { resource: Some(Arc::from(resource)), warning });
+    }
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -58,6 +65,6 @@ pub(crate) enum Event {
         /// The resource, if it is about one.
         resource: Option<Arc<str>>,
         /// What.
-        text: String,
+        warning: Warning,
     },
 }

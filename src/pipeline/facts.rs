@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::ErrorKind;
 use crate::lake::StageStats;
-use crate::pipeline::CursorFacts;
+use crate::pipeline::{CursorFacts, Told};
 use crate::source::EndReason;
 
 /// A run, over.
@@ -24,6 +24,8 @@ pub(crate) struct RunFacts {
     pub(crate) resources: Vec<(String, ResourceResult)>,
     /// The version committed, if anything was.
     pub(crate) version: Option<u64>,
+    /// The warnings that matter.
+    pub(crate) warnings: Vec<Told>,
 }
 
 /// What one resource came to.

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use crate::base::{Warning, WarningCode};
 use crate::config::{OnReject, ResourcePlan};
 use crate::decode::Reject;
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::chain::Accepted;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
+use crate::pipeline::event::warn;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::table_thread::TableThread;
 use crate::pipeline::{Event, Events, RunError, ShapedFacts};
@@ -119,17 +121,18 @@ impl<'a> Intake<'a> {
         }
         if self.duplicate_members > 0 {
             let text = format!("{} members came twice in one object; the last of each counts", self.duplicate_members);
-            self.warn(text);
+            self.warn(WarningCode::MembersRepeated, text);
         }
         if self.replaced_characters > 0 {
             let text = format!(
                 "{} characters were none (half of a surrogate pair, invalid bytes) and are U+FFFD in the table",
                 self.replaced_characters
             );
-            self.warn(text);
+            self.warn(WarningCode::CharactersReplaced, text);
         }
         if self.stripped_characters > 0 {
-            self.warn(format!("{} NUL characters were left out of texts", self.stripped_characters));
+            let text = format!("{} NUL characters were left out of texts", self.stripped_characters);
+            self.warn(WarningCode::CharactersStripped, text);
         }
         let schema = self.current().as_ref().clone();
         let stage = match self.thread {
@@ -187,8 +190,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    fn warn(&self, text: String) {
-        (self.events)(Event::Warning { resource: Some(Arc::clone(&self.name)), text });
+    fn warn(&self, code: WarningCode, text: String) {
+        warn(&self.events, &self.name, [Warning::new(code, text)]);
     }
 
     fn current(&self) -> Arc<TableSchema> {
@@ -201,10 +204,11 @@ impl<'a> Intake<'a> {
             if self.overgrown.contains(&column) {
                 continue;
             }
-            self.warn(format!(
+            let text = format!(
                 "`{column}` is JSON text: its objects have more than {FIELDS_MAX} names in all, as a map has whose names are ids or dates; \
                  declare it in `schema`, as json or as a struct with its fields"
-            ));
+            );
+            self.warn(WarningCode::ColumnBecameJson, text);
             self.overgrown.insert(column);
         }
     }
@@ -240,7 +244,7 @@ impl<'a> Intake<'a> {
     /// A misspelt column is an error once all records are in; who waits for hours wants to know before.
     fn warn_of_columns(&self) {
         if let Err(error) = check_columns(self.resource, &self.current()) {
-            self.warn(format!("{error} (as far as the first page tells)"));
+            self.warn(WarningCode::ColumnNotSeenYet, format!("{error} (as far as the first page tells)"));
         }
     }
 

@@ -34,6 +34,7 @@ mod sample;
 mod slices;
 mod table_thread;
 mod told;
+mod warnings;
 
 pub(crate) use columns::validate;
 pub(crate) use cursors::CursorFacts;
@@ -42,6 +43,7 @@ pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use run::{Components, Refresh, RunOptions, run};
 pub(crate) use sample::{Sample, probe, sample};
+pub(crate) use warnings::Told;
 
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.
 const PAGES_BYTES_MAX: usize = 32 << 20;

@@ -15,7 +15,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::base::{ErrorKind, JsonPath};
+use crate::base::{ErrorKind, JsonPath, Warning, WarningCode};
 use crate::config::ResourcePlan;
 use crate::decode::DecodedPage;
 use crate::lake::{RejectLog, TableStage};
@@ -23,6 +23,7 @@ use crate::pipeline::chain::{Accepted, Chains, Ended, internal, on_rayon};
 use crate::pipeline::cursors::{CursorOutcome, Cursors};
 use crate::pipeline::decoding::decoder_for;
 use crate::pipeline::ends::Ends;
+use crate::pipeline::event::warn;
 use crate::pipeline::intake::{Intake, Taken};
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
@@ -76,7 +77,7 @@ pub(crate) async fn load(
     events: &Events,
 ) -> Result<Loaded, RunError> {
     if let Some(text) = resource.endpoint.warning.clone() {
-        events(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
+        warn(events, &resource.name, [Warning::new(WarningCode::ConfigSurprise, text)]);
     }
     let Load { stage, parents, for_children, cursors } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
@@ -104,9 +105,7 @@ pub(crate) async fn load(
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));
     }
-    for text in end.warnings().into_iter().chain(chains.decoder.notices().into_iter().filter(|_| records > 0)) {
-        (events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
-    }
+    warn(events, &resource.name, end.warnings().into_iter().chain(chains.decoder.notices().into_iter().filter(|_| records > 0)));
     Ok(Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors })
 }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::base::{Warning, WarningCode};
 use crate::decode::CursorProgress;
+use crate::pipeline::RunError;
 use crate::pipeline::chain::{Accepted, Chains, Ended};
 use crate::pipeline::cursors::{from_farthest, may_read_on};
-use crate::pipeline::{Event, RunError};
+use crate::pipeline::event::warn;
 use crate::source::Chain;
 
 /// Times in a row that reading may begin anew and come no farther.
@@ -62,7 +64,7 @@ impl Chains<'_> {
         let text = format!(
             "{error}: taken for a cursor that has expired; reading on from {farthest}, and what comes again becomes one row by its key"
         );
-        (self.events)(Event::Warning { resource: Some(Arc::from(self.resource.name.as_str())), text });
+        warn(self.events, &self.resource.name, [Warning::new(WarningCode::CursorExpired, text)]);
         Some(Chain { request, slice: Arc::new(slice), ..chain.clone() })
     }
 }

@@ -7,28 +7,22 @@ use futures::StreamExt;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Clock;
+use crate::base::{Clock, Warning, WarningCode};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::decode::MARKS_MAX;
-use crate::lake::{Lake, Owner, RejectLog, StageBudgets, StageSettings, StageStats, StagedTable, TableStage};
+use crate::lake::{Commit, Lake, LakeError, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
-use crate::pipeline::cursors::{CursorFacts, CursorOutcome, Cursors};
+use crate::pipeline::cursors::{CursorOutcome, Cursors};
+use crate::pipeline::event::warn;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
+use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts, told};
 use crate::schema::{TableSchema, reconcile};
 use crate::source::{End, Source};
-
-/// Marks of one cursor from which on a person is told; dlt warns from as many on.
-const MARKS_WARNING: u64 = 200;
-/// Rows from which on repeated keys are told, where they are more than one in [`REPEATS_PART`].
-const REPEATS_MIN: u64 = 100;
-/// See [`REPEATS_MIN`].
-const REPEATS_PART: u64 = 10;
 
 /// What the command line adds to the plan.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +31,8 @@ pub(crate) struct RunOptions {
     pub(crate) only: Vec<String>,
     /// What of the past does not count.
     pub(crate) refresh: Refresh,
+    /// Nothing is published when there is a warning that matters.
+    pub(crate) strict: bool,
 }
 
 /// What of the past does not count. The names are dlt's; nothing is dropped before the commit that replaces it.
@@ -103,6 +99,8 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let (started, since) = (clock.now(), clock.instant());
     let graph = Graph::new(plan, &options.only)?;
     let run_id = format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff);
+    let warnings = Arc::<WarningLog>::default();
+    let events = warnings.watching(events);
     let source_events = Arc::clone(&events);
     let source = Source::new(
         &plan.client,
@@ -111,20 +109,40 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Arc::new(move |event| source_events(Event::Source(event))),
     )?;
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
-    let running = Running { plan, options, source: &source, cancel: &cancel, events: &events, started };
+    let running = Running { plan, options, source: &source, cancel: &cancel, events: &events, warnings: &warnings, started };
     let outcome = running.load_and_commit(&mut lake, &graph).await;
     let took = clock.instant().duration_since(since);
-    let facts =
-        outcome.map(|(resources, version)| RunFacts { run_id, pipeline: plan.name.clone(), started, took, resources, version });
-    let reported = match &facts {
-        Ok(facts) => lake.report(&spell(facts)).await,
-        Err(_) => Ok(()),
-    };
-    let closed = lake.close().await;
-    let facts = facts?;
-    reported?;
-    closed?;
-    Ok(facts)
+    let mut facts = outcome.map(|(resources, version)| RunFacts {
+        run_id,
+        pipeline: plan.name.clone(),
+        started,
+        took,
+        resources,
+        version,
+        warnings: warnings.listed(),
+    });
+    // From here on nothing can take back what is published, and so nothing may call for another run.
+    if let Ok(facts) = &facts
+        && let Err(error) = lake.report(&spell(facts)).await
+    {
+        tell_late(&events, WarningCode::ReportNotWritten, "the run report cannot be written to the lake", error);
+    }
+    if let Err(error) = lake.close().await {
+        tell_late(&events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+    }
+    if let Ok(facts) = &mut facts {
+        facts.warnings = warnings.listed();
+    }
+    facts
+}
+
+/// What a lake is whose own folder holds more than it should.
+const NOT_TIDY: &str = "something is left over in the lake's own folder, which the next run removes";
+
+/// Tells of an error after the commit, which takes nothing back.
+fn tell_late(events: &Events, code: WarningCode, what: &str, error: LakeError) {
+    let text = format!("{what}: {}; what the run published stands", RunError::from(error).chain());
+    events(Event::Warning { resource: None, warning: Warning::new(code, text) });
 }
 
 /// What everything in a run shares.
@@ -134,6 +152,7 @@ struct Running<'a> {
     source: &'a Source,
     cancel: &'a CancellationToken,
     events: &'a Events,
+    warnings: &'a WarningLog,
     started: DateTime<Utc>,
 }
 
@@ -155,7 +174,7 @@ impl Running<'_> {
             outcomes = load_all => outcomes,
             lost = shared.lease().keep() => return Err(lost.into()),
         };
-        let outcomes = graph.as_configured(outcomes);
+        let outcomes = self.strictly(graph.as_configured(outcomes));
         if self.cancel.is_cancelled() {
             return Err(RunError::Cancelled);
         }
@@ -191,7 +210,28 @@ impl Running<'_> {
             futures::future::Either::Left((commit, _)) => commit,
             futures::future::Either::Right((_, commit)) => commit.await,
         }?;
-        Ok((results, Some(commit.version)))
+        let Commit { version, is_new, files_put, files_deleted, untidy } = commit;
+        tracing::info!(version, is_new, files_put, files_deleted, "committed");
+        if let Some(error) = untidy {
+            tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+        }
+        Ok((results, Some(version)))
+    }
+
+    /// What the resources came to; under `--strict` nothing is ready to publish once there is a warning that matters.
+    fn strictly(&self, outcomes: Vec<(String, Result<Read, RunError>)>) -> Vec<(String, Result<Read, RunError>)> {
+        let Some((first, count)) = self.warnings.first().filter(|_| self.options.strict) else { return outcomes };
+        let refused = || RunError::Strict {
+            of: first.resource.as_ref().map_or_else(String::new, |name| format!(" of `{name}`")),
+            code: first.warning.code.name(),
+            text: first.warning.text.clone(),
+            count,
+        };
+        let strict = |outcome| match outcome {
+            Ok(Read::Ready(_) | Read::Discarded(_)) => Err(refused()),
+            other => other,
+        };
+        outcomes.into_iter().map(|(name, outcome)| (name, strict(outcome))).collect()
     }
 
     /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole.
@@ -235,7 +275,7 @@ impl Running<'_> {
             let cursors = self.cursors(lake, resource)?;
             let load_plan = Load { stage: None, parents, for_children: children, cursors };
             let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
-            self.tell_of_slices(resource, &loaded.slices);
+            self.warn(resource, told::slices(&loaded.slices));
             graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
             return Ok(if tabled { self.discard(resource, loaded.end.records) } else { Read::NoTable });
         };
@@ -251,10 +291,9 @@ impl Running<'_> {
         let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors } = loaded;
-        self.tell_of_slices(resource, &slices);
-        if let Some(cursors) = &cursors {
-            self.tell_of_cursors(resource, &cursors.facts);
-        }
+        self.warn(resource, told::slices(&slices));
+        self.warn(resource, cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)));
+        self.warn(resource, told::left_out(&shaped, rejects.count()));
         if let Some(first) = rejects.first().filter(|_| rejects.count() + shaped.records_filtered == end.records) {
             let first = Box::new(first.clone());
             return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
@@ -269,9 +308,7 @@ impl Running<'_> {
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
         let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
         let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, end.records, is_whole));
-        for text in told::changes(&change, before).into_iter().chain(vanished) {
-            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
-        }
+        self.warn(resource, told::changes(&change, before).into_iter().chain(vanished));
         let schema = change.schema;
         (self.events)(Event::Finishing { resource: name });
         let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
@@ -280,7 +317,7 @@ impl Running<'_> {
             .await
             .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
         check_rows(resource, before, &staged)?;
-        self.tell_of_repeats(resource, &staged.stats);
+        self.warn(resource, told::repeats(resource, &staged.stats));
         let slices = (!resource.parents.is_empty()).then_some(slices);
         Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors })))
     }
@@ -291,7 +328,7 @@ impl Running<'_> {
             "{records} records were read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
             resource.table
         );
-        (self.events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
+        self.warn(resource, [Warning::new(WarningCode::RecordsDiscarded, text)]);
         Read::Discarded(records)
     }
 
@@ -323,63 +360,9 @@ impl Running<'_> {
         cursors.map_err(|source| RunError::incremental(&resource.name, source))
     }
 
-    /// What a person should know of the cursors.
-    fn tell_of_cursors(&self, resource: &ResourcePlan, facts: &CursorFacts) {
-        let name: Arc<str> = Arc::from(resource.name.as_str());
-        let mut texts = Vec::new();
-        if facts.is_disordered {
-            texts.push("records came against `row_order`; every page was read, and the cursor moves at the end only".to_owned());
-        }
-        if let Some(failure) = &facts.failure {
-            let (failed, all) = (facts.pending, facts.ranges);
-            texts.push(format!("{failed} of {all} windows failed; the next run fetches them again; the first: {failure}"));
-        }
-        if facts.marks > MARKS_WARNING {
-            let marks = facts.marks;
-            texts.push(format!("{marks} records share the last cursor or lie within `lag`; from {MARKS_MAX} on the run fails"));
-        }
-        if facts.starts_over {
-            texts.push("too many parent records for a cursor each; the next run begins at `initial_value`".to_owned());
-        }
-        for text in texts {
-            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
-        }
+    fn warn(&self, resource: &ResourcePlan, warnings: impl IntoIterator<Item = Warning>) {
+        warn(self.events, &resource.name, warnings);
     }
-
-    /// Repeated keys are normal where pages overlap; many of them are the sign of a key that is not the whole one.
-    fn tell_of_repeats(&self, resource: &ResourcePlan, stats: &StageStats) {
-        if repeats_too_often(stats) {
-            let text = format!(
-                "{} of {} rows have the `primary_key` ({}) of another row of this run, and one row a key stays; is it the whole key, and are no pages \
-                 read twice?",
-                stats.rows_deduplicated,
-                stats.rows_in,
-                resource.primary_key.join(", ")
-            );
-            (self.events)(Event::Warning { resource: Some(Arc::from(resource.name.as_str())), text });
-        }
-    }
-
-    /// Nothing is passed over without being told.
-    fn tell_of_slices(&self, resource: &ResourcePlan, slices: &SliceFacts) {
-        let name: Arc<str> = Arc::from(resource.name.as_str());
-        let mut texts: Vec<String> = slices.listed.iter().map(|why| format!("skipped: {why}")).collect();
-        let more = slices.skipped.saturating_sub(slices.listed.len() as u64);
-        if more > 0 {
-            texts.push(format!("skipped {more} more"));
-        }
-        if slices.repeated > 0 {
-            texts.push(format!("{} of the parent's records ask for what an earlier one asked for; read once", slices.repeated));
-        }
-        for text in texts {
-            (self.events)(Event::Warning { resource: Some(Arc::clone(&name)), text });
-        }
-    }
-}
-
-/// Whether so many rows share their key with another one that the key is probably not the whole key.
-fn repeats_too_often(stats: &StageStats) -> bool {
-    stats.rows_deduplicated >= REPEATS_MIN && stats.rows_deduplicated > stats.rows_in / REPEATS_PART
 }
 
 /// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew.

@@ -1,20 +1,33 @@
-//! What a run does to a table that is there already, in words: the schema's changes, and the columns that are gone.
+//! What a person should know of a resource that is whole, in words: what it does to its table's schema, and what is odd about its records.
 
 use std::collections::BTreeSet;
 
+use crate::base::{Warning, WarningCode};
 use crate::config::{ResourcePlan, StepPlan};
+use crate::decode::MARKS_MAX;
+use crate::lake::StageStats;
+use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
 use crate::schema::{Change, Column, ColumnType, TableSchema, Widened};
 
 /// Records from which on it says something that none of them has a column; fewer may just lack what APIs leave out where it is empty.
 const TELLING_RECORDS: u64 = 100;
+/// Marks of one cursor from which on a person is told; dlt warns from as many on.
+const MARKS_WARNING: u64 = 200;
+/// Rows from which on repeated keys are told, where they are more than one in [`REPEATS_PART`].
+const REPEATS_MIN: u64 = 100;
+/// See [`REPEATS_MIN`].
+const REPEATS_PART: u64 = 10;
 
 /// What a run does to the schema of a table of so many rows.
-pub(super) fn changes(change: &Change, rows: u64) -> Vec<String> {
+pub(super) fn changes(change: &Change, rows: u64) -> Vec<Warning> {
     if rows == 0 {
         return Vec::new();
     }
-    let new = (!change.new.is_empty()).then(|| format!("new columns, null in older rows: {}", change.new.join(", ")));
-    let widened = change.widened.iter().map(|Widened { column, from, to }| format!("column {column} widens from {from} to {to}"));
+    let new = (!change.new.is_empty())
+        .then(|| Warning::new(WarningCode::ColumnAdded, format!("new columns, null in older rows: {}", change.new.join(", "))));
+    let widened = change.widened.iter().map(|Widened { column, from, to }| {
+        Warning::new(WarningCode::TypeWidened, format!("column {column} widens from {from} to {to}"))
+    });
     new.into_iter().chain(widened).collect()
 }
 
@@ -25,7 +38,7 @@ pub(super) fn vanished(
     unseen: &BTreeSet<String>,
     (before, after): (&TableSchema, &TableSchema),
     (rows, records, is_whole): (u64, u64, bool),
-) -> Option<String> {
+) -> Option<Warning> {
     let is_telling = records > 0 && (is_whole || records >= TELLING_RECORDS || records >= rows);
     let is_missed = |name: &&String| StepPlan::taking_out(&resource.processing_steps, name).is_none();
     let gone: Vec<&String> = unseen.iter().filter(is_missed).collect();
@@ -43,11 +56,86 @@ pub(super) fn vanished(
         _ => String::new(),
     };
     let names = gone.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    Some(format!("columns of the table that no record of this run has, and that are null in its rows: {names}{renamed}"))
+    let text = format!("columns of the table that no record of this run has, and that are null in its rows: {names}{renamed}");
+    Some(Warning::new(WarningCode::ColumnVanished, text))
 }
 
 /// Whether two columns hold values of one type; integers differ in how wide they have become.
 fn is_same(one: &ColumnType, other: &ColumnType) -> bool {
     let is_integer = |column_type: &ColumnType| matches!(column_type, ColumnType::Int64 { .. });
     *one != ColumnType::Unknown && (one == other || is_integer(one) && is_integer(other))
+}
+
+/// What is odd about the cursors.
+pub(super) fn cursors(facts: &CursorFacts) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut tell = |code, text: String| warnings.push(Warning::new(code, text));
+    if facts.is_disordered {
+        let text = "records came against `row_order`; every page was read, and the cursor moves at the end only";
+        tell(WarningCode::OrderBroken, text.to_owned());
+    }
+    if let Some(failure) = &facts.failure {
+        let (failed, all) = (facts.pending, facts.ranges);
+        let text = format!("{failed} of {all} windows failed; the next run fetches them again; the first: {failure}");
+        tell(WarningCode::WindowsFailed, text);
+    }
+    if facts.marks > MARKS_WARNING {
+        let marks = facts.marks;
+        let text = format!("{marks} records share the last cursor or lie within `lag`; from {MARKS_MAX} on the run fails");
+        tell(WarningCode::ManyMarks, text);
+    }
+    if facts.starts_over {
+        let text = "too many parent records for a cursor each; the next run begins at `initial_value`";
+        tell(WarningCode::CursorsForgotten, text.to_owned());
+    }
+    warnings
+}
+
+/// Repeated keys are normal where pages overlap; many of them are the sign of a key that is not the whole one.
+pub(super) fn repeats(resource: &ResourcePlan, stats: &StageStats) -> Option<Warning> {
+    if !repeats_too_often(stats) {
+        return None;
+    }
+    let text = format!(
+        "{} of {} rows have the `primary_key` ({}) of another row of this run, and one row a key stays; is it the whole key, and are no pages \
+         read twice?",
+        stats.rows_deduplicated,
+        stats.rows_in,
+        resource.primary_key.join(", ")
+    );
+    Some(Warning::new(WarningCode::KeysRepeated, text))
+}
+
+/// Whether so many rows share their key with another one that the key is probably not the whole key.
+fn repeats_too_often(stats: &StageStats) -> bool {
+    stats.rows_deduplicated >= REPEATS_MIN && stats.rows_deduplicated > stats.rows_in / REPEATS_PART
+}
+
+/// Nothing is passed over without being told.
+pub(super) fn slices(slices: &SliceFacts) -> Vec<Warning> {
+    let skipped = |text| Warning::new(WarningCode::ParentRecordsSkipped, text);
+    let mut warnings: Vec<Warning> = slices.listed.iter().map(|why| skipped(format!("skipped: {why}"))).collect();
+    let more = slices.skipped.saturating_sub(slices.listed.len() as u64);
+    if more > 0 {
+        warnings.push(skipped(format!("skipped {more} more")));
+    }
+    if slices.repeated > 0 {
+        let text = format!("{} of the parent's records ask for what an earlier one asked for; read once", slices.repeated);
+        warnings.push(Warning::new(WarningCode::ParentRecordsRepeated, text));
+    }
+    warnings
+}
+
+/// What of the records is not in the table.
+pub(super) fn left_out(shaped: &ShapedFacts, rejects: u64) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if shaped.values_discarded > 0 {
+        let text = format!("{} values are left out, or null, as the schema or the contract says", shaped.values_discarded);
+        warnings.push(Warning::new(WarningCode::ValuesDiscarded, text));
+    }
+    if rejects > 0 {
+        let text = format!("{rejects} records could not become rows and are in quarantine");
+        warnings.push(Warning::new(WarningCode::RecordsRejected, text));
+    }
+    warnings
 }

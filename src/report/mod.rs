@@ -6,5 +6,5 @@
 mod summary;
 mod words;
 
-pub(crate) use summary::{exit_code, failure, summary};
+pub(crate) use summary::{add_warning, exit_code, failure, summary};
 pub(crate) use words::{bytes, count, counted, duration, run_lines, type_words};

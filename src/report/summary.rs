@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::ErrorKind;
-use crate::pipeline::{CursorFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus};
+use crate::base::{ErrorKind, Warning};
+use crate::pipeline::{CursorFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, Told};
 
 /// The exit code of a run: 0, 20 for a partial one, or that of the failure.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
@@ -30,12 +30,25 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         "seconds": (facts.took.as_secs_f64() * 1000.0).round() / 1000.0,
         "version": facts.version,
         "tables": tables,
+        "warnings": facts.warnings.iter().map(warning).collect::<Vec<Value>>(),
     })
+}
+
+/// A warning as the summary lists it.
+fn warning(Told { resource, warning }: &Told) -> Value {
+    json!({"code": warning.code.name(), "resource": resource.as_deref(), "text": warning.text})
+}
+
+/// Adds a warning about the run as a whole to a summary that is made already.
+pub(crate) fn add_warning(summary: &mut Value, late: &Warning) {
+    if let Some(Value::Array(listed)) = summary.get_mut("warnings") {
+        listed.push(warning(&Told { resource: None, warning: late.clone() }));
+    }
 }
 
 /// The summary of a run that failed as a whole, before or beside its resources: locked, cancelled, no lake.
 pub(crate) fn failure(pipeline: &str, kind: ErrorKind, message: &str, hints: &[String]) -> Value {
-    json!({"status": "failed", "pipeline": pipeline, "kind": kind.name(), "error": message, "hints": hints, "tables": {}})
+    json!({"status": "failed", "pipeline": pipeline, "kind": kind.name(), "error": message, "hints": hints, "tables": {}, "warnings": []})
 }
 
 fn table(result: &ResourceResult) -> Value {

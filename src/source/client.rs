@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::HeaderMap;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Clock, RedactedUrl};
+use crate::base::{Clock, RedactedUrl, Warning, WarningCode};
 use crate::config::ClientPlan;
 use crate::source::attempt::{Answer, Failure, is_lasting};
 use crate::source::auth::{Bearing, Means, Tokens};
@@ -120,23 +120,24 @@ impl Client {
         }
         call.ledger.server_time.note(headers);
         if let Some(text) = self.skew.warning(headers, self.clock.now()) {
-            self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), text });
+            let warning = Warning::new(WarningCode::ClockSkew, text);
+            self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), warning });
         }
     }
 
     /// Tells a warning about `resource`, unless it was told one in the same words but for numbers: it may have many chains.
-    pub(super) fn warn_once(&self, resource: &Arc<str>, text: String) {
-        let words: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
-        self.tell_of_rule(resource, &words, text);
+    pub(super) fn warn_once(&self, resource: &Arc<str>, warning: Warning) {
+        let words: String = warning.text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        self.tell_first(resource, &words, warning);
     }
 
-    /// Tells that the rule at `key` drops a page of `resource`, the first time that it does.
-    pub(super) fn tell_of_rule(&self, resource: &Arc<str>, key: &str, text: String) {
+    /// Tells a warning about `resource` the first time that there is one of this `key`.
+    pub(super) fn tell_first(&self, resource: &Arc<str>, key: &str, warning: Warning) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = told.len() < TOLD_MAX && told.insert((Arc::clone(resource), key.to_owned()));
         drop(told);
         if is_news {
-            self.tell(SourceEvent::Warning { resource: Arc::clone(resource), text });
+            self.tell(SourceEvent::Warning { resource: Arc::clone(resource), warning });
         }
     }
 

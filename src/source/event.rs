@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::base::Warning;
 use crate::source::Detected;
 
 /// Something worth telling whoever watches the run.
@@ -26,8 +27,8 @@ pub(crate) enum SourceEvent {
     Warning {
         /// The resource's name.
         resource: Arc<str>,
-        /// In words.
-        text: String,
+        /// What.
+        warning: Warning,
     },
     /// A paginator was found, and proven by the second page.
     Detected {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use crate::base::{JsonPath, RedactedUrl};
+use crate::base::{JsonPath, RedactedUrl, Warning, WarningCode};
 use crate::config::ResourcePlan;
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled};
@@ -373,8 +373,8 @@ impl Fetch {
         }
         self.count(&seen, page.bytes);
         self.drift.count_copies(&facts.record_hashes);
-        if let Some(text) = self.paginator.warning() {
-            self.client.warn_once(&call.template.resource, text);
+        if let Some(warning) = self.paginator.warning() {
+            self.client.warn_once(&call.template.resource, warning);
         }
         match step {
             Step::Next(_) if facts.out_of_range => {
@@ -393,7 +393,8 @@ impl Fetch {
     /// Goes back to a page that was read, instead of taking page `number`.
     fn read_again(&mut self, number: u64, Reread { from, records, why }: Reread) {
         let text = format!("{why} while pages were read: reading the page before page {number} again");
-        self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), text });
+        let warning = Warning::new(WarningCode::PagesReadAgain, text);
+        self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), warning });
         self.paginator.take_back(records);
         self.tally.read_again += records;
         self.go_on(number + 1, from);
@@ -420,7 +421,7 @@ impl Fetch {
         let Skipped { status, key, .. } = skipped;
         let what = if next.is_some() { "skips it" } else { "ends the resource there" };
         let text = format!("page {} was answered with {status}: `{key}` {what}", page.number);
-        self.client.tell_of_rule(&call.template.resource, key, text);
+        self.client.tell_first(&call.template.resource, key, Warning::new(WarningCode::PageIgnored, text));
         match next {
             Some(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
                 return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use crate::base::RedactedUrl;
+use crate::base::{RedactedUrl, Warning, WarningCode};
 use crate::source::answer::PartialErrors;
 use crate::source::preview::Redactor;
 use crate::source::{Sign, Slice, SpooledBody};
@@ -154,9 +154,13 @@ impl End {
 
     /// What a person should know of it.
     #[must_use]
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
         let copied = (self.copies > 0).then(|| {
-            format!("exact copies of records of earlier pages: {}; without a `primary_key` all of them are kept", self.copies)
+            let text = format!(
+                "exact copies of records of earlier pages: {}; without a `primary_key` all of them are kept",
+                self.copies
+            );
+            Warning::new(WarningCode::RecordsCopied, text)
         });
         self.partial_errors.warning().into_iter().chain(copied).collect()
     }

@@ -26,3 +26,4 @@ mod shapes;
 mod support;
 mod table_keys;
 mod tidy;
+mod warnings;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::Warning;
 use crate::decode::{DecodedPage, Json};
 use crate::source::Page;
 
@@ -11,7 +12,7 @@ pub(crate) trait RecordHook: fmt::Debug + Send + Sync {
     fn begin<'h>(&'h self, page: &'h Page) -> Box<dyn PageHook + 'h>;
 
     /// What a person should know once all pages are in.
-    fn notices(&self) -> Vec<String> {
+    fn notices(&self) -> Vec<Warning> {
         Vec::new()
     }
 }

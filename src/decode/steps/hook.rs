@@ -1,6 +1,6 @@
 //! Steps in the chain that every record passes, and what the quarantine may see of a record that they cannot handle.
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{StepAction, StepPlan};
 use crate::decode::Json;
 use crate::decode::shape::{PageHook, RecordFault, RecordHook};
@@ -14,10 +14,11 @@ impl RecordHook for Steps {
         Box::new(AtWork(self))
     }
 
-    fn notices(&self) -> Vec<String> {
+    fn notices(&self) -> Vec<Warning> {
         self.unmatched()
             .into_iter()
             .map(|named| format!("{named}, which no record has: is it the member's exact name?"))
+            .map(|text| Warning::new(WarningCode::StepWithoutMember, text))
             .collect()
     }
 }

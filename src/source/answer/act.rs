@@ -8,6 +8,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use crate::base::{Warning, WarningCode};
 use crate::config::{PartialData, Rule, RuleAction, Scope};
 use crate::source::SourceError;
 use crate::source::answer::graphql::{GraphQlAnswer, PATHS_MAX, read_graphql};
@@ -127,11 +128,13 @@ impl PartialErrors {
     }
 
     /// The warning of a resource that had some.
-    pub(in crate::source) fn warning(&self) -> Option<String> {
+    pub(in crate::source) fn warning(&self) -> Option<Warning> {
         let total: u64 = self.0.values().sum();
         let listed: Vec<String> = self.0.iter().map(|(path, count)| format!("{count} at `{path}`")).collect();
         let errors = if total == 1 { "error" } else { "errors" };
-        (total > 0)
-            .then(|| format!("GraphQL gave {total} {errors} beside its data, which counts all the same: {}", listed.join(", ")))
+        (total > 0).then(|| {
+            let text = format!("GraphQL gave {total} {errors} beside its data, which counts all the same: {}", listed.join(", "));
+            Warning::new(WarningCode::PartialErrors, text)
+        })
     }
 }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-use crate::base::RedactedUrl;
+use crate::base::{RedactedUrl, Warning, WarningCode};
 use crate::config::{AuthPlan, Carried, Grant};
 use crate::source::SourceError;
 use crate::source::attempt::{authority, location, no_answer};
@@ -239,7 +239,8 @@ impl TokenSource {
             skew.abs(),
             self.url()
         );
-        (self.means.events)(SourceEvent::Warning { resource: Arc::clone(resource), text });
+        let warning = Warning::new(WarningCode::ClockSkew, text);
+        (self.means.events)(SourceEvent::Warning { resource: Arc::clone(resource), warning });
     }
 
     async fn wait(

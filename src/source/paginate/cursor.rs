@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning};
 use crate::config::Slot;
 use crate::source::error::Repeated;
 use crate::source::paginate::facts::{has_more, is_absent, value};
@@ -17,7 +17,7 @@ pub(super) struct Cursor {
     stop_after_empty_page: bool,
     has_more_path: Option<JsonPath>,
     trail: Trail,
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 impl Cursor {
@@ -50,7 +50,7 @@ impl Paginator for Cursor {
         }
     }
 
-    fn warning(&mut self) -> Option<String> {
+    fn warning(&mut self) -> Option<Warning> {
         self.warning.take()
     }
 }
@@ -70,7 +70,7 @@ pub(super) struct HeaderCursor {
     header: String,
     slot: Slot,
     trail: Trail,
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 impl HeaderCursor {
@@ -94,7 +94,7 @@ impl Paginator for HeaderCursor {
         }
     }
 
-    fn warning(&mut self) -> Option<String> {
+    fn warning(&mut self) -> Option<Warning> {
         self.warning.take()
     }
 }

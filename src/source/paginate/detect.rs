@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use crate::base::{Warning, WarningCode};
 use crate::config::{PaginatorPlan, paginator_words};
 use crate::source::error::Repeated;
 use crate::source::paginate::candidates::{Candidate, Choice, candidates};
@@ -39,7 +40,7 @@ pub(super) struct Detect {
     has_skipped: bool,
     /// What another chain has proven.
     adopted: Option<PaginatorPlan>,
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 /// The candidate at hand.
@@ -98,9 +99,10 @@ impl Detect {
             )?;
             let records = page.facts.records;
             if page.facts.signs.is_empty() && USUAL_SIZES.contains(&records) {
-                self.warning = Some(format!(
+                let text = format!(
                     "nothing in the answer tells of more pages, but {records} records are a usual page size; if they are all there is, write `paginator: single_page`"
-                ));
+                );
+                self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
             }
             return Ok(Step::End(EndReason::SinglePage));
         }
@@ -244,7 +246,7 @@ impl Paginator for Detect {
         self.go_on(page)
     }
 
-    fn warning(&mut self) -> Option<String> {
+    fn warning(&mut self) -> Option<Warning> {
         self.warning.take().or_else(|| self.trial.as_mut().and_then(|trial| trial.paginator.warning()))
     }
 

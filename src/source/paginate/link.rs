@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::base::{JsonPath, RedactedUrl};
+use crate::base::{JsonPath, RedactedUrl, Warning, WarningCode};
 use crate::source::error::Repeated;
 use crate::source::paginate::facts::{bad_value, is_absent, value};
 use crate::source::paginate::told::BodyTotal;
@@ -21,7 +21,7 @@ pub(super) struct Links {
     told: Option<u64>,
     /// Whether a page was passed over, of whose records nothing is known.
     has_gap: bool,
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 /// Where a page has its next link.
@@ -136,7 +136,7 @@ impl Paginator for Links {
         self.told.filter(|_| !self.allow_drift)
     }
 
-    fn warning(&mut self) -> Option<String> {
+    fn warning(&mut self) -> Option<Warning> {
         self.warning.take()
     }
 }
@@ -149,15 +149,17 @@ pub(super) const WRITE_ITS_OWN: &str = "paginator: as the API gives its next pag
 ///
 /// # Errors
 /// [`SourceError::MorePages`].
-pub(super) fn no_next(page: &Seen<'_>, is_absent: bool, warning: &mut Option<String>) -> Result<Step, SourceError> {
+pub(super) fn no_next(page: &Seen<'_>, is_absent: bool, warning: &mut Option<Warning>) -> Result<Step, SourceError> {
     if page.page == 1 {
         refuse_link_header(page)?;
         let signs = &page.facts.signs;
         match signs::said_outright(signs).filter(|_| is_absent) {
             Some(hint) => return Err(SourceError::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN }),
             None if is_absent => {
-                *warning = signs::total_told(signs, page.facts.records)
-                    .map(|hint| format!("the paginator finds no next page, but {hint}: is it the API's own?"));
+                *warning = signs::total_told(signs, page.facts.records).map(|hint| {
+                    let text = format!("the paginator finds no next page, but {hint}: is it the API's own?");
+                    Warning::new(WarningCode::TotalContradicted, text)
+                });
             }
             None => {}
         }

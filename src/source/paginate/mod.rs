@@ -23,7 +23,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-use crate::base::{JsonPath, RedactedUrl};
+use crate::base::{JsonPath, RedactedUrl, Warning};
 use crate::config::{Expect, PaginatorPlan, ResourcePlan, Slot};
 use crate::source::error::Place as At;
 use crate::source::paginate::link::{Links, NextLink};
@@ -132,7 +132,7 @@ pub(super) trait Paginator: Send {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError>;
 
     /// Something odd that the last step noticed, told once.
-    fn warning(&mut self) -> Option<String> {
+    fn warning(&mut self) -> Option<Warning> {
         None
     }
 

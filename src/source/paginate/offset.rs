@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
 use crate::source::paginate::facts::{contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
@@ -32,7 +32,7 @@ pub(super) struct Offset {
     /// Whether a page was skipped, so that the total is a bound of what was read.
     has_skipped: bool,
     told: bool,
-    warning: Option<String>,
+    warning: Option<Warning>,
 }
 
 impl Offset {
@@ -98,8 +98,8 @@ impl Offset {
         self.settled = records == self.stride;
         if self.settled && records < self.limit && !self.told {
             self.told = true;
-            self.warning =
-                Some(format!("asked for {} records a page and gets {records}: offsets move on by what comes", self.limit));
+            let text = format!("asked for {} records a page and gets {records}: offsets move on by what comes", self.limit);
+            self.warning = Some(Warning::new(WarningCode::PageSizeDiffers, text));
         }
         if !self.settled {
             self.misses += 1;
@@ -165,7 +165,7 @@ impl Paginator for Offset {
         self.has_skipped = true;
     }
 
-    fn warning(&mut self) -> Option<String> {
+    fn warning(&mut self) -> Option<Warning> {
         self.warning.take()
     }
 

@@ -118,7 +118,7 @@ impl Outcome {
 
     pub(super) fn warnings(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|event| match event {
-            SourceEvent::Warning { text, .. } => Some(text.as_str()),
+            SourceEvent::Warning { warning, .. } => Some(warning.text.as_str()),
             SourceEvent::Waiting { .. } | SourceEvent::Detected { .. } => None,
         });
         texts.collect()
@@ -216,7 +216,7 @@ impl Case {
         let mut events = events.lock().unwrap().clone();
         let resource: Arc<str> = Arc::from(self.resource.name.as_str());
         let warnings = result.iter().flat_map(End::warnings);
-        events.extend(warnings.map(|text| SourceEvent::Warning { resource: Arc::clone(&resource), text }));
+        events.extend(warnings.map(|warning| SourceEvent::Warning { resource: Arc::clone(&resource), warning }));
         Outcome { result, ids, spooled, events, allowed: source.client.permits.allowed() }
     }
 }
