@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{OnSchemaChange, WriteDisposition};
+use crate::config::WriteDisposition;
 use crate::lake::parquet::{FinishedFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrivals::ArrivalLog;
@@ -84,7 +84,7 @@ fn refresh(
     schema: &Arc<TableSchema>,
 ) -> Result<(), LakeError> {
     let written = changes.state.schema.clone();
-    if settings.on_schema_change == OnSchemaChange::Leave || same_columns(&written.columns, &schema.columns) {
+    if !settings.refreshes(&written, schema) {
         return Ok(());
     }
     let file_schema = Arc::new(partitioner.file_schema(schema)?);

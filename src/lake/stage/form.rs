@@ -35,6 +35,11 @@ pub(crate) fn same_columns(from: &[Column], to: &[Column]) -> bool {
         && from.iter().zip(to).all(|(from, to)| from.name == to.name && same_storage(&from.column_type, &to.column_type))
 }
 
+/// Whether `to` has all columns of `from` as files store them, and others at most besides.
+pub(crate) fn only_adds(from: &[Column], to: &[Column]) -> bool {
+    from.iter().all(|from| to.iter().any(|to| from.name == to.name && same_storage(&from.column_type, &to.column_type)))
+}
+
 /// The batch as files of `schema` have it, whose types are those of the batch; columns that the files lack are left out.
 ///
 /// # Errors

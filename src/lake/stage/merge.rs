@@ -6,14 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::config::OnSchemaChange;
 use crate::decode::{SpellingLog, TypedBatch};
 use crate::lake::parquet::{ColumnEncodings, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::changes::Changes;
 use crate::lake::stage::files::{FileMaker, row_bytes};
 use crate::lake::stage::finish::settle;
-use crate::lake::stage::form::same_columns;
 use crate::lake::stage::incoming::{Gather, Incoming, Place, selection};
 use crate::lake::stage::keys::RunKeys;
 use crate::lake::stage::lanes::Lanes;
@@ -315,8 +313,7 @@ impl Merge<'_> {
             }
             let (matched, removed) = announced.pop_front().unwrap_or_default();
             let added = added.remove(&number).unwrap_or_default();
-            let refresh = self.settings.on_schema_change == OnSchemaChange::Rewrite
-                && !same_columns(&written.columns, &self.schema.columns);
+            let refresh = self.settings.refreshes(written, self.schema);
             if matched.is_empty() && removed.is_empty() && added.is_empty() && !refresh {
                 continue;
             }

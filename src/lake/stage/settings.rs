@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use crate::config::{Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::stage::arrivals::UNIT_ROWS;
+use crate::lake::stage::form::{only_adds, same_columns};
 use crate::merge::KeyLog;
+use crate::schema::TableSchema;
 
 /// How a table is staged.
 #[derive(Debug, Clone)]
@@ -40,6 +42,15 @@ impl StageSettings {
     /// Whether the run keeps one row a key.
     pub(crate) fn is_keyed(&self) -> bool {
         !self.primary_key.is_empty() && matches!(self.disposition, WriteDisposition::Merge | WriteDisposition::Replace)
+    }
+
+    /// Whether files written as `written` says are brought up to date when the table becomes `schema`.
+    ///
+    /// `leave` leaves files that merely lack columns, which readers fill with nulls. A column of two types is another matter:
+    /// neither Spark's `mergeSchema` nor DuckDB's `union_by_name` reads every pair of them.
+    pub(crate) fn refreshes(&self, written: &TableSchema, schema: &TableSchema) -> bool {
+        !same_columns(&written.columns, &schema.columns)
+            && (self.on_schema_change == OnSchemaChange::Rewrite || !only_adds(&written.columns, &schema.columns))
     }
 
     /// An empty log of the run's keys, in which the record that the config wants wins.

@@ -561,7 +561,7 @@ fn many_partitions_fit_a_tiny_budget() {
 }
 
 #[test]
-fn an_appended_column_is_null_in_old_files_or_they_are_left() {
+fn an_appended_column_is_null_in_old_files_or_they_are_left_until_a_type_widens() {
     for (on_schema_change, schemas) in [(OnSchemaChange::Rewrite, 1), (OnSchemaChange::Leave, 2)] {
         let mut lake = Lake::new();
         let append =
@@ -577,12 +577,22 @@ fn an_appended_column_is_null_in_old_files_or_they_are_left() {
         )
         .unwrap();
         let settings = append(&mut lake);
-        lake.run(settings, vec![wide]);
+        lake.run(settings, vec![wide.clone()]);
         let mut found = lake.schemas();
         found.dedup();
         assert_eq!(found.len(), schemas);
         assert_eq!(names(&lake).len(), 310);
         assert_eq!(lake.state.schema.columns.len(), 4);
+
+        // No reader joins a column of numbers with one of text: then no file is left.
+        let mut texts = wide.schema.columns.clone();
+        texts[3].column_type = ColumnType::Text;
+        let settings = append(&mut lake);
+        lake.run(settings, vec![widen(&wide, &Arc::new(TableSchema { columns: texts })).unwrap()]);
+        let mut found = lake.schemas();
+        found.dedup();
+        assert_eq!(found.len(), 1);
+        assert_eq!(lake.schemas().len(), 3);
     }
 }
 
