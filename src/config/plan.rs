@@ -465,8 +465,8 @@ pub(crate) struct LakePlan {
     pub(crate) publish_together: bool,
     /// `on_schema_change`.
     pub(crate) on_schema_change: OnSchemaChange,
-    /// `compat: legacy` switches the delta and byte-stream-split encodings off.
-    pub(crate) legacy_encodings: bool,
+    /// `compat`.
+    pub(crate) compat: Compat,
 }
 
 /// Where a lake lies.
@@ -490,6 +490,25 @@ pub(crate) enum OnSchemaChange {
     Rewrite,
     /// Leave them; readers then need `union_by_name` or `mergeSchema`.
     Leave,
+}
+
+/// Which readers the files are for, the narrower choice first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Compat {
+    /// Those that know the delta and byte-stream-split encodings.
+    Modern,
+    /// All, also those that know only the plain and dictionary encodings.
+    Legacy,
+}
+
+impl Compat {
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Legacy => "legacy",
+        }
+    }
 }
 
 /// Parquet codec.

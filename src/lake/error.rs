@@ -59,6 +59,14 @@ pub(crate) enum LakeError {
         /// What the config says.
         wanted: String,
     },
+    /// Rows without a column: files of them would have none, which no reader opens.
+    #[error("all {rows} records for table `{table}` are empty objects, and a file without columns is opened by no reader")]
+    NoColumns {
+        /// The table.
+        table: String,
+        /// How many.
+        rows: u64,
+    },
     /// Rows could not be given to partitions.
     #[error(transparent)]
     Partition(#[from] PartitionError),
@@ -213,7 +221,7 @@ impl LakeError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Disk { source, .. } => io_kind(source),
-            Self::Arrow { .. } => ErrorKind::Data,
+            Self::Arrow { .. } | Self::NoColumns { .. } => ErrorKind::Data,
             Self::Widen(error) => error.kind(),
             Self::TableDiffers { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
@@ -239,6 +247,9 @@ impl LakeError {
                 Some("look at `lake.url`: it has to be a folder that this user may write to")
             }
             Self::Foreign { .. } => Some("move the files out of the table's folder, or put back what was there; then run again"),
+            Self::NoColumns { .. } => Some(
+                "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
+            ),
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
             Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::config::Compat;
 use crate::lake::log::{FORMAT, TableRef, read_done, read_json, to_json};
 use crate::lake::store::Store;
 use crate::lake::{DataFile, LakeError, Layout, TableState};
@@ -21,6 +22,9 @@ struct Manifest {
     primary_key: Vec<String>,
     partition_by: Vec<PartitionLevel>,
     next_number: u64,
+    /// `legacy` or `modern`: which readers open all files. Absent where an older lakeward wrote some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compat: Option<String>,
     files: Vec<ManifestFile>,
 }
 
@@ -66,6 +70,7 @@ pub(crate) fn encode(table: &str, state: &TableState) -> (String, Vec<u8>) {
         primary_key: state.primary_key.clone(),
         partition_by: state.partition_by.iter().map(level).collect(),
         next_number: state.next_number,
+        compat: state.compat.map(|compat| compat.name().to_owned()),
         files: state.files.iter().map(file).collect(),
     });
     (format!("{table}-{:032x}.json", xxh3_128(&bytes)), bytes)
@@ -96,5 +101,6 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &TableRef) -
         partition_by: manifest.partition_by.into_iter().map(|level| (level.name, level.column, level.transform)).collect(),
         files: files.collect(),
         next_number: manifest.next_number,
+        compat: [Compat::Legacy, Compat::Modern].into_iter().find(|compat| manifest.compat.as_deref() == Some(compat.name())),
     })
 }

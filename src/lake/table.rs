@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::Compat;
 use crate::schema::TableSchema;
 
 /// A table as the newest published commit has it.
@@ -17,6 +18,8 @@ pub(crate) struct TableState {
     pub(crate) files: Vec<DataFile>,
     /// The next file number: numbers are never reused.
     pub(crate) next_number: u64,
+    /// Which readers open all live files, as far as it is known.
+    pub(crate) compat: Option<Compat>,
 }
 
 impl TableState {
@@ -76,7 +79,7 @@ pub(crate) enum FileChange {
     },
 }
 
-/// Every row accounted for: `rows_in` is the sum of all others.
+/// Every row accounted for: `rows_in` is the sum of all others of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct StageStats {
     /// Rows pushed.
@@ -93,4 +96,6 @@ pub(crate) struct StageStats {
     pub(crate) rows_deleted: u64,
     /// Rows that would have, and there was none.
     pub(crate) deletes_unmatched: u64,
+    /// Files written anew, no row counted for it, because not all readers opened them.
+    pub(crate) files_reencoded: u64,
 }

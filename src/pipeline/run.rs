@@ -343,7 +343,7 @@ impl Running<'_> {
             sort_by: resource.sort_by.clone(),
             compression: self.plan.lake.compression,
             target_file_size: self.plan.lake.target_file_size,
-            legacy_encodings: self.plan.lake.legacy_encodings,
+            compat: self.plan.lake.compat,
             on_schema_change: self.plan.lake.on_schema_change,
             spool: lake.spool().join(&resource.table),
             budgets: StageBudgets::default(),

@@ -114,6 +114,7 @@ fn counts(facts: &ResourceFacts) -> Value {
         "files": facts.files,
         "bytes": facts.bytes,
         "files_put": facts.files_put,
+        "files_reencoded": facts.rows.files_reencoded,
         "files_deleted": facts.files_deleted,
     })
 }

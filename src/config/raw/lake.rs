@@ -29,7 +29,8 @@ pub(crate) struct Lake {
     pub(crate) publish: Field<Publish>,
     /// What a changed schema does to the files written under the older one. Default: `rewrite`.
     pub(crate) on_schema_change: Field<SchemaChange>,
-    /// `legacy` leaves out the encodings that old readers do not know. Default: none.
+    /// Which readers the files are for. `legacy`: all of them; `modern`: those that know the encodings which Spark before 4.1 does not.
+    /// Default: `legacy`.
     pub(crate) compat: Field<Compat>,
 }
 
@@ -90,8 +91,19 @@ impl From<SchemaChange> for OnSchemaChange {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Compat {
-    /// Also those that know only the plain and dictionary encodings.
+    /// All, also those that know only the plain and dictionary encodings.
     Legacy,
+    /// Those that know the delta and byte-stream-split encodings, which Spark before 4.1 does not.
+    Modern,
+}
+
+impl From<Compat> for crate::config::Compat {
+    fn from(compat: Compat) -> Self {
+        match compat {
+            Compat::Legacy => Self::Legacy,
+            Compat::Modern => Self::Modern,
+        }
+    }
 }
 
 /// A number of bytes.

@@ -68,7 +68,7 @@ fn misspelt_names_name_the_nearest_one() {
         &[
             "3:30: `lake.publish`: unknown value `all`; expected one of `each`, `together`",
             "3:53: `lake.on_schema_change`: unknown value `keep`; expected one of `rewrite`, `leave`",
-            "3:67: `lake.compat`: unknown value `new`; expected `legacy`",
+            "3:67: `lake.compat`: unknown value `new`; expected one of `legacy`, `modern`",
         ],
     );
 }

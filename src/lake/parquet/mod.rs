@@ -5,6 +5,8 @@
 //! [`FileLimits`]; row groups that do not change are copied as bytes. Not here: which rows go where.
 
 mod encoding;
+mod portable;
+mod sample;
 mod source;
 mod spool;
 mod writer;

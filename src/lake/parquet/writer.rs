@@ -20,6 +20,8 @@ use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use crate::base::fault_point;
+use crate::config::Compat;
+use crate::lake::parquet::portable::may_stand;
 use crate::lake::parquet::source::{JSON_COLUMNS, leaves};
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
@@ -87,6 +89,7 @@ pub(crate) struct ParquetFile {
     factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
     limits: FileLimits,
+    compat: Compat,
     open: Option<OpenRowGroup>,
     row_groups: Vec<u64>,
     json_columns: Vec<String>,
@@ -118,8 +121,9 @@ impl ParquetFile {
         let writer = SerializedFileWriter::new(spool, parquet.root_schema_ptr(), Arc::new(properties)).map_err(failed)?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
         let path = path.to_owned();
-        let (limits, open, row_groups, json_columns) = (style.limits, None, Vec::new(), Vec::new());
-        let mut file = Self { path, writer, factory, schema, limits, open, row_groups, json_columns };
+        let FileStyle { limits, compat, .. } = *style;
+        let (open, row_groups, json_columns) = (None, Vec::new(), Vec::new());
+        let mut file = Self { path, writer, factory, schema, limits, compat, open, row_groups, json_columns };
         file.note_types(table);
         Ok(file)
     }
@@ -255,14 +259,18 @@ impl ParquetFile {
         Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum })
     }
 
-    /// Whether `column` of this file can be carried over from `source`'s column `from`.
-    pub(crate) fn can_copy(&self, column: usize, source: &ParquetSource, from: usize) -> bool {
+    /// Whether `column` of this file can be carried over from column `from` of `source`'s row group.
+    pub(crate) fn can_copy(&self, column: usize, source: &ParquetSource, row_group: usize, from: usize) -> bool {
         let (target, found) = (self.writer.schema_descr(), source.metadata().file_metadata().schema_descr());
         let (here, there) = (leaves(target, column), source.leaves(from));
-        here.len() == there.len() && here.zip(there).all(|(here, there)| target.column(here) == found.column(there))
+        let chunk = |leaf: usize| source.row_groups().get(row_group).and_then(|found| found.columns().get(leaf));
+        here.len() == there.len()
+            && here.zip(there).all(|(here, there)| {
+                target.column(here) == found.column(there) && chunk(there).is_some_and(|chunk| may_stand(chunk, self.compat))
+            })
     }
 
-    /// Whether a row group of `source` has the order, by the same columns, that this file tells of all of its row groups.
+    /// Whether a row group of `source` has the order, by the same columns at least, that this file tells of all of its row groups.
     pub(crate) fn has_order_of(&self, source: &ParquetSource, row_group: usize) -> bool {
         let Some(told) = self.writer.properties().sorting_columns() else { return true };
         let found = source.row_groups().get(row_group).and_then(|found| found.sorting_columns().map(Vec::as_slice));
@@ -274,7 +282,7 @@ impl ParquetFile {
             (told.descending, told.nulls_first) == (found.descending, found.nulls_first)
                 && column(target, told) == column(there, found)
         };
-        found.is_some_and(|found| found.len() == told.len() && told.iter().zip(found).all(same))
+        found.is_some_and(|found| found.len() >= told.len() && told.iter().zip(found).all(same))
     }
 
     /// Encodes batches that fit the open row group.

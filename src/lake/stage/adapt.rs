@@ -121,10 +121,10 @@ impl Adapted {
         self.origins.iter().any(|origin| matches!(origin, Origin::Narrower(..)))
     }
 
-    /// Which columns can be carried over to `file`, a file of the table's schema, as bytes.
-    pub(crate) fn plan(&self, file: &ParquetFile) -> Vec<ColumnPlan> {
+    /// Which columns of a row group can be carried over to `file`, a file of the table's schema, as bytes.
+    pub(crate) fn plan(&self, file: &ParquetFile, row_group: usize) -> Vec<ColumnPlan> {
         let planned = |(column, origin): (usize, &Origin)| match *origin {
-            Origin::Same(from) if file.can_copy(column, &self.source, from) => ColumnPlan::Copy(from),
+            Origin::Same(from) if file.can_copy(column, &self.source, row_group, from) => ColumnPlan::Copy(from),
             _ => ColumnPlan::Encode,
         };
         self.origins.iter().enumerate().map(planned).collect()

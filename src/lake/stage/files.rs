@@ -12,7 +12,7 @@ use arrow::compute::filter_record_batch;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::decode::{SpellingCursor, SpellingLog, TypedBatch};
-use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FinishedFile, ParquetFile};
+use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FinishedFile, ParquetFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::settings::StageSettings;
@@ -47,6 +47,16 @@ impl FileMaker {
     /// The same, keeping the order of rows.
     pub(crate) fn unsorted(self) -> Self {
         Self { sorts: false, ..self }
+    }
+
+    /// Lets a file tell how columns are best written of which nothing is known.
+    ///
+    /// # Errors
+    /// [`LakeError::Parquet`].
+    pub(crate) fn complete_encodings(&mut self, source: &ParquetSource) -> Result<(), LakeError> {
+        let found = ColumnEncodings::of(source, self.settings.compat)?;
+        self.encodings = std::mem::take(&mut self.encodings).or(&found);
+        Ok(())
     }
 
     /// The files' schema.
@@ -128,7 +138,7 @@ pub(crate) fn carry_row_group(
         carry_rows(sink, from, row_group, &[whole], originals)?;
         return sink.close_row_group();
     }
-    let plan = from.plan(file);
+    let plan = from.plan(file, row_group);
     let columns: Vec<usize> = (0..plan.len()).filter(|column| plan[*column] == ColumnPlan::Encode).collect();
     let rows = from.spelled_rows(vec![row_group], &columns, None, originals)?;
     file.append_row_group(from.source(), row_group, &plan, rows)

@@ -15,6 +15,7 @@ use crate::lake::stage::merge::Merge;
 use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
+use crate::lake::stage::upkeep::Upkeep;
 use crate::lake::stage::{TableStage, keys, partition_levels};
 use crate::lake::{LakeError, LiveFiles, PartitionId, Partitioner, StagedTable};
 use crate::merge::{KeyLog, RowSet};
@@ -26,6 +27,9 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     let TableStage { settings, existing, files, mut partitioner, schema, lanes, keys, deletions, mut stats, bytes_in, .. } =
         stage;
     let file_schema = Arc::new(partitioner.file_schema(&schema)?);
+    if schema.columns.is_empty() && stats.rows_in > 0 {
+        return Err(LakeError::NoColumns { table: settings.table.clone(), rows: stats.rows_in });
+    }
     let (segments, arrivals, encodings) = lanes.finish()?;
     let mut changes = Changes::new(existing);
     if merging && stats.rows_in > 0 {
@@ -60,7 +64,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
         if settings.disposition == WriteDisposition::Replace {
             changes.delete_all();
         } else {
-            refresh(&mut maker, &settings, files.as_ref(), &mut partitioner, &mut changes, &schema)?;
+            stats.files_reencoded = refresh(&mut maker, &settings, files.as_ref(), &mut partitioner, &mut changes, &schema)?;
         }
         for new in settle(&mut maker, &settings, segments, &dropped)? {
             changes.add(&settings.table, &partitioner, new);
@@ -69,12 +73,13 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     changes.sync()?;
     let mut state = changes.state;
     state.schema = schema.as_ref().clone();
+    state.compat = (!state.files.is_empty()).then_some(settings.compat);
     state.primary_key.clone_from(&settings.primary_key);
     state.partition_by = partition_levels(&settings.partition_by);
     Ok(StagedTable { table: settings.table.clone(), changes: changes.changes, state, stats })
 }
 
-/// Brings live files of an older schema up to date, unless the settings leave them.
+/// Brings live files up to date that the settings do not leave as they are; tells how many of them not all readers opened.
 fn refresh(
     maker: &mut FileMaker,
     settings: &Arc<StageSettings>,
@@ -82,24 +87,32 @@ fn refresh(
     partitioner: &mut Partitioner,
     changes: &mut Changes,
     schema: &Arc<TableSchema>,
-) -> Result<(), LakeError> {
+) -> Result<u64, LakeError> {
     let written = changes.state.schema.clone();
-    if !settings.refreshes(&written, schema) {
-        return Ok(());
+    let upkeep = Upkeep::new(settings, &changes.state, schema);
+    if !upkeep.is_due() {
+        return Ok(0);
     }
+    let mut reencoded = 0;
     let file_schema = Arc::new(partitioner.file_schema(schema)?);
     let nothing = Incoming::new(Vec::new(), &settings.table);
     let mut gather = Gather::new(&nothing, &file_schema, 1, 1);
     for file in changes.state.files.clone() {
         let source = ParquetSource::open(files.open(&file)?, file.path.clone())?;
         let live = Adapted::new(source, &written, &file_schema, &settings.table);
-        let always = !live.is_current();
-        let job = Rewrite { live: &live, matched: &[], removed: &RowSet::default(), added: &[], always };
+        if !upkeep.rewrites(&live) {
+            continue;
+        }
+        if upkeep.reencodes(&live) {
+            maker.complete_encodings(live.source())?;
+            reencoded += 1;
+        }
+        let job = Rewrite { live: &live, matched: &[], removed: &RowSet::default(), added: &[], always: true };
         if let Rewritten::Replaced(new) = rewrite(maker, &job, &mut gather, &mut MatchCounts::default())? {
             changes.replace(&file, new);
         }
     }
-    Ok(())
+    Ok(reencoded)
 }
 
 /// The key log of rows whose key changed its type on the way, from the final values.

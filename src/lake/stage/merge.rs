@@ -19,6 +19,7 @@ use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::route::{append, route};
 use crate::lake::stage::segment::{Segment, SegmentSpellings};
 use crate::lake::stage::settings::StageSettings;
+use crate::lake::stage::upkeep::Upkeep;
 use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, StageStats};
 use crate::merge::{KeyLog, Outcome, RowSet, RowSets};
 use crate::schema::TableSchema;
@@ -88,7 +89,7 @@ impl Merge<'_> {
             && let Some(largest) = live.iter().max_by_key(|file| file.rows)
         {
             let source = ParquetSource::open(self.files.open(largest)?, largest.path.clone())?;
-            self.encodings = ColumnEncodings::of(&source).or(&self.encodings);
+            self.encodings = ColumnEncodings::of(&source, self.settings.compat)?.or(&self.encodings);
         }
         let outcome = self.match_keys(&incoming, &live, &written, keys)?;
         deletions.remove_all(&outcome.superseded);
@@ -112,6 +113,7 @@ impl Merge<'_> {
         let Inserts { added, new } = self.place_inserts(inserts, &live)?;
         let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &fates, &live, &written, added, changes)?;
         stats.rows_updated += counts.updated;
+        stats.files_reencoded = counts.reencoded;
         if insert_only {
             stats.rows_unchanged = outcome.matched.count();
         } else {
@@ -305,6 +307,7 @@ impl Merge<'_> {
         let mut gather = Gather::new(incoming, self.file_schema, self.row_bytes, budget);
         let mut announced: VecDeque<(Vec<u32>, RowSet)> = VecDeque::new();
         let mut next = 0;
+        let upkeep = Upkeep::new(self.settings, &changes.state, self.schema);
         for (number, file) in live.iter().enumerate() {
             // Rows for files to come are announced as far as the budget goes, so that one reading of the run serves them all.
             while next < live.len() && (next <= number || gather.has_room()) {
@@ -313,12 +316,12 @@ impl Merge<'_> {
             }
             let (matched, removed) = announced.pop_front().unwrap_or_default();
             let added = added.remove(&number).unwrap_or_default();
-            let refresh = self.settings.refreshes(written, self.schema);
-            if matched.is_empty() && removed.is_empty() && added.is_empty() && !refresh {
+            if matched.is_empty() && removed.is_empty() && added.is_empty() && !upkeep.is_due() {
                 continue;
             }
             let adapted = self.open(file, written)?;
-            let always = refresh && !adapted.is_current();
+            let always = upkeep.rewrites(&adapted);
+            counts.reencoded += u64::from(upkeep.reencodes(&adapted));
             let job = Rewrite { live: &adapted, matched: &matched, removed: &removed, added: &added, always };
             match rewrite(maker, &job, &mut gather, &mut counts)? {
                 Rewritten::Untouched => {}

@@ -24,6 +24,7 @@ mod segment;
 mod settings;
 mod sink;
 mod spellings;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -182,7 +183,7 @@ impl TableStage {
         drop(waiting);
         if !self.sampled {
             self.sampled = true;
-            let sample = ColumnEncodings::sample(rows.iter().map(|rows| &rows.batch));
+            let sample = ColumnEncodings::sample(rows.iter().map(|rows| &rows.batch), self.settings.compat);
             self.lanes.set_encodings(sample);
         }
         self.note_deletions(&rows);

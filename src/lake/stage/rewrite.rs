@@ -42,13 +42,15 @@ pub(crate) enum Rewritten {
     Emptied,
 }
 
-/// Counts of matched rows.
+/// Counts of matched rows, and of files.
 #[derive(Debug, Default)]
 pub(crate) struct MatchCounts {
     /// Rows with other values than before.
     pub(crate) updated: u64,
     /// Rows equal to those that were there.
     pub(crate) unchanged: u64,
+    /// Files that not all readers opened.
+    pub(crate) reencoded: u64,
 }
 
 /// The file that is made, as soon as there is one.

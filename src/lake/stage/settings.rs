@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
+use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::stage::arrivals::UNIT_ROWS;
 use crate::lake::stage::form::{only_adds, same_columns};
@@ -28,8 +28,8 @@ pub(crate) struct StageSettings {
     pub(crate) compression: Compression,
     /// Encoded bytes at which a data file is split.
     pub(crate) target_file_size: u64,
-    /// Plain and dictionary encodings only.
-    pub(crate) legacy_encodings: bool,
+    /// Which readers the files are for.
+    pub(crate) compat: Compat,
     /// What happens to files of an older schema.
     pub(crate) on_schema_change: OnSchemaChange,
     /// A folder of this table and run alone, on local disk, on the file system of a lake on disk. Made if it is not there.
@@ -71,7 +71,7 @@ impl StageSettings {
     pub(crate) fn style(&self) -> FileStyle {
         FileStyle {
             compression: self.compression,
-            legacy_encodings: self.legacy_encodings,
+            compat: self.compat,
             key: self.primary_key.clone(),
             sort_by: self.sort_by.clone(),
             limits: FileLimits { row_group_rows: self.budgets.row_group_rows, row_group_bytes: self.budgets.row_group_bytes },

@@ -1,6 +1,7 @@
 //! The stage against a model: what a publisher would make of its changes, read back with the Parquet reader.
 
 mod evolution;
+mod readers;
 mod records;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use arrow::array::{Float64Array, Int64Array, StringArray};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Compression, MergePlan, OnSchemaChange, SortField, Transform};
+use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, SortField, Transform};
 use crate::decode::{Originals, Spelling};
 use crate::lake::{DataFile, FileChange, LiveFile};
 use crate::schema::Column;
@@ -50,7 +51,7 @@ impl Lake {
             sort_by: vec![],
             compression: Compression::Zstd(1),
             target_file_size: 1 << 20,
-            legacy_encodings: false,
+            compat: Compat::Legacy,
             on_schema_change: OnSchemaChange::Rewrite,
             spool: self.folder.path().join(format!("spool-{}", self.nights)),
             budgets: StageBudgets::default(),
@@ -153,7 +154,13 @@ fn read_file(path: &Path) -> Vec<BTreeMap<String, String>> {
     for batch in source.read(all, None, None, 1000).unwrap() {
         let batch = batch.unwrap();
         let schema = batch.schema();
-        let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        // A time in a zone is shown by its microseconds, without a time zone database.
+        let shown = |column: &ArrayRef| match column.data_type() {
+            DataType::Timestamp(..) => arrow::compute::cast(column, &DataType::Int64).unwrap(),
+            _ => Arc::clone(column),
+        };
+        let shown: Vec<ArrayRef> = batch.columns().iter().map(shown).collect();
+        let columns: Vec<_> = shown.iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
         for row in 0..batch.num_rows() {
             let cells = schema.fields().iter().zip(&columns);
             rows.push(cells.map(|(field, column)| (field.name().clone(), column.value(row).to_string())).collect());

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::{Clock, Secret};
-use crate::config::{Compression, LakeLocation, LakePlan, OnSchemaChange};
+use crate::config::{Compat, Compression, LakeLocation, LakePlan, OnSchemaChange};
 use crate::lake::bucket::Bucket;
 use crate::lake::store::{Store, open_store};
 use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, StageStats, StagedTable};
@@ -71,7 +71,7 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         allow_unsafe_store: false,
         publish_together: false,
         on_schema_change: OnSchemaChange::Rewrite,
-        legacy_encodings: false,
+        compat: Compat::Legacy,
     }
 }
 
