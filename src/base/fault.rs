@@ -1,11 +1,13 @@
 //! Fault points: named instants at which a debug build can be killed, stopped or failed, so that crash tests hit every one.
 //!
-//! In: `LAKEWARD_FAULT=<name>[#n]=kill|stop|io`, read once. Out: nothing, an [`io::Error`] (`io`), or the process gone (`kill`,
-//! SIGKILL) or frozen (`stop`, SIGSTOP until SIGCONT) at the n-th time the point is passed. A release build has none of it.
+//! In: `LAKEWARD_FAULT=<name>[#n]=kill|stop|io|panic|int|int2|term2`, read once. Out: nothing, an [`io::Error`] (`io`), a panic, or the process gone (`kill`,
+//! SIGKILL) or frozen (`stop`, SIGSTOP until SIGCONT) at the n-th time the point is passed; or a signal
+//! sent to it, once or twice, and heeded before the point is left (`int`, `int2`, `term2`). A release build has none of it.
 
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Every fault point, in the order in which a run passes them; crash tests iterate over this list.
 pub(crate) const FAULT_POINTS: [&str; 18] = [
@@ -29,12 +31,19 @@ pub(crate) const FAULT_POINTS: [&str; 18] = [
     "lake.close.released",
 ];
 
+/// Points within tasks, one for each kind of task, at which tests let one panic.
+pub(crate) const TASK_POINTS: [&str; 8] =
+    ["task.main", "task.request", "task.token", "task.body", "task.decode", "task.table", "task.finish", "task.disk"];
+
 /// What happens at an armed point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Kill,
     Stop,
     Io,
+    Panic,
+    /// A signal, so many times.
+    Signal(&'static str, u8),
 }
 
 /// One armed point.
@@ -59,11 +68,16 @@ impl Fault {
             "kill" => Effect::Kill,
             "stop" => Effect::Stop,
             "io" => Effect::Io,
+            "panic" => Effect::Panic,
+            "int" => Effect::Signal("-INT", 1),
+            "int2" => Effect::Signal("-INT", 2),
+            "term2" => Effect::Signal("-TERM", 2),
             _ => return None,
         };
-        FAULT_POINTS.contains(&name).then(|| Self { name: name.to_owned(), nth, effect, passed: AtomicU64::new(0) })
+        is_known(name).then(|| Self { name: name.to_owned(), nth, effect, passed: AtomicU64::new(0) })
     }
 
+    #[expect(clippy::panic, reason = "a panic is what one of the faults is")]
     fn pass(&self, name: &str) -> io::Result<()> {
         if self.name != name || self.passed.fetch_add(1, Ordering::SeqCst) + 1 != self.nth {
             return Ok(());
@@ -72,8 +86,32 @@ impl Fault {
             Effect::Kill => signal("-KILL"),
             Effect::Stop => signal("-STOP"),
             Effect::Io => Err(io::Error::other(format!("fault point `{name}`"))),
+            Effect::Signal(name, times) => (0..times).try_for_each(|_| heeded(name)),
+            Effect::Panic => std::panic::panic_any(format!("fault point `{name}`")),
         }
     }
+}
+
+fn is_known(name: &str) -> bool {
+    FAULT_POINTS.contains(&name) || TASK_POINTS.contains(&name)
+}
+
+/// Signals that whoever watches them has heeded.
+static HEEDED: AtomicU64 = AtomicU64::new(0);
+
+/// To be called by whoever watches signals, once it has done what a signal asks for.
+pub(crate) fn signal_heeded() {
+    HEEDED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Sends `name` to this process, and waits until it is heeded.
+fn heeded(name: &str) -> io::Result<()> {
+    let before = HEEDED.load(Ordering::SeqCst);
+    signal(name)?;
+    while HEEDED.load(Ordering::SeqCst) == before {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Sends `signal` to this process. By the `kill` program, because the system call needs `unsafe`.
@@ -81,7 +119,7 @@ fn signal(signal: &str) -> io::Result<()> {
     std::process::Command::new("kill").arg(signal).arg(std::process::id().to_string()).status().map(drop)
 }
 
-/// Passes the fault point `name`, one of [`FAULT_POINTS`].
+/// Passes the fault point `name`, one of [`FAULT_POINTS`] or [`TASK_POINTS`].
 ///
 /// # Errors
 /// The error that `LAKEWARD_FAULT` asks for, in debug builds only.
@@ -89,7 +127,7 @@ pub(crate) fn fault_point(name: &'static str) -> io::Result<()> {
     if !cfg!(debug_assertions) {
         return Ok(());
     }
-    debug_assert!(FAULT_POINTS.contains(&name), "`{name}` is missing in FAULT_POINTS");
+    debug_assert!(is_known(name), "`{name}` is missing in the lists of fault points");
     #[cfg(test)]
     ARMED.with_borrow(|armed| armed.as_ref().map_or(Ok(()), |fault| fault.pass(name)))?;
     static FROM_ENV: OnceLock<Option<Fault>> = OnceLock::new();
@@ -97,6 +135,12 @@ pub(crate) fn fault_point(name: &'static str) -> io::Result<()> {
         .get_or_init(|| std::env::var("LAKEWARD_FAULT").ok().and_then(|text| Fault::parse(&text)))
         .as_ref()
         .map_or(Ok(()), |fault| fault.pass(name))
+}
+
+/// Passes the point `name` of [`TASK_POINTS`], where only a panic matters.
+pub(crate) fn task_point(name: &'static str) {
+    // Tasks have errors of their own; this is about the ones they do not have.
+    let _ = fault_point(name);
 }
 
 #[cfg(test)]

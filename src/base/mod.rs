@@ -12,15 +12,17 @@ mod fuzz;
 mod path;
 mod redact;
 mod warning;
+mod task;
 
-pub(crate) use clock::{Clock, SystemClock};
+pub(crate) use clock::{Clock, SystemClock, instant_after, time_after};
 pub(crate) use cursor::{Converter, CursorForm, CursorStep, CursorType, CursorValue, Edge, Lag, NoTime, Sent, TypeMismatch};
 pub(crate) use error::ErrorKind;
-pub(crate) use fault::fault_point;
 #[cfg(test)]
 pub(crate) use fault::{FAULT_POINTS, arm_fault};
+pub(crate) use fault::{fault_point, signal_heeded, task_point};
 #[cfg(test)]
 pub(crate) use fuzz::fuzz;
 pub(crate) use path::{JsonPath, Step};
 pub(crate) use redact::{RedactedUrl, Secret};
+pub(crate) use task::{Panicked, Unjoined, blocking, caught};
 pub(crate) use warning::{Warning, WarningCode, Weight};

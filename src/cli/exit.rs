@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::base::ErrorKind;
+use crate::base::{ErrorKind, Panicked};
 use crate::cli::terminal;
 use crate::pipeline::RunError;
 use crate::report;
@@ -26,6 +26,12 @@ impl Failure {
     /// A defect of this program, or of the machine it runs on.
     pub(crate) fn internal(doing: &str, error: &dyn std::fmt::Display) -> Self {
         Self::of(ErrorKind::Internal, vec![format!("{doing}: {error}")], Vec::new())
+    }
+
+    /// A defect of this program, and what it leaves behind.
+    pub(crate) fn panicked(panic: &Panicked, stands: &str) -> Self {
+        let hints = vec![format!("this is a bug of lakeward: report it with the lines above; {stands}")];
+        Self::of(ErrorKind::Internal, vec![format!("internal error: {panic}")], hints)
     }
 
     fn of(kind: ErrorKind, lines: Vec<String>, hints: Vec<String>) -> Self {

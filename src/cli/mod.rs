@@ -18,10 +18,13 @@ mod status;
 mod terminal;
 mod waits;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
+use futures::FutureExt;
 
+use crate::base::Panicked;
 use crate::cli::args::{Args, Command};
 use crate::cli::exit::Failure;
 
@@ -36,12 +39,13 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     terminal::start_logging(args.log_format, args.verbose);
+    terminal::tell_of_panics();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::internal("starting the runtime", &error).report(),
     };
     let log_format = args.log_format;
-    let outcome = runtime.block_on(async move {
+    let command = async move {
         match args.command {
             Command::Run(args) => run::run(args, log_format).await,
             Command::Backfill(args) => backfill::backfill(args, log_format).await,
@@ -55,11 +59,13 @@ pub(crate) fn main() -> ExitCode {
                 Ok(0)
             }
         }
-    });
+    };
+    let outcome = runtime.block_on(AssertUnwindSafe(command).catch_unwind());
     // Whatever still runs in the background has nothing to say any more.
     runtime.shutdown_background();
     match outcome {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => failure.report(),
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(failure)) => failure.report(),
+        Err(panic) => Failure::panicked(&Panicked::of(panic.as_ref()), "no table was changed").report(),
     }
 }

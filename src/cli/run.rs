@@ -1,19 +1,20 @@
 //! `lakeward run`: the nightly refresh.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use tokio_util::sync::CancellationToken;
+use futures::FutureExt;
 
-use crate::base::{Clock, ErrorKind, SystemClock, Warning, WarningCode};
+use crate::base::{Clock, Panicked, SystemClock, Warning, WarningCode, signal_heeded};
 use crate::cli::args::{FullRefresh, LogFormat, RunArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
 use crate::config::Plan;
-use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions};
+use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions, Standing, Stop};
 use crate::report;
 
 /// Runs a config and prints the summary as the last line of stdout.
@@ -80,20 +81,35 @@ const SIGTERM: u8 = 15;
 
 /// Runs a plan with live progress, ended by Ctrl-C or SIGTERM; also tells which signal came, 0 for none.
 pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogFormat) -> (Result<RunFacts, Failure>, u8) {
-    let cancel = CancellationToken::new();
-    let signal = Arc::new(AtomicU8::new(0));
-    let watch = tokio::spawn(watch_signals(cancel.clone(), Arc::clone(&signal)));
+    let (stop, signal) = (Arc::<Stop>::default(), Arc::new(AtomicU8::new(0)));
+    let watch = tokio::spawn(watch_signals(Arc::clone(&stop), Arc::clone(&signal)));
     let progress = Progress::start(log_format);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let components = Components { clock, cancel, events: progress.events(), spell: &report::summary };
-    let outcome = pipeline::run(plan, options, components).await;
+    let components = Components { clock, stop: Arc::clone(&stop), events: progress.events(), spell: &report::summary };
+    // A defect ends the run with its text and a summary, as any failure does.
+    let outcome = AssertUnwindSafe(pipeline::run(plan, options, components)).catch_unwind().await;
+    let outcome = match outcome {
+        Ok(outcome) => outcome.map_err(Failure::from),
+        Err(panic) => Err(Failure::panicked(&Panicked::of(panic.as_ref()), stands(stop.standing()))),
+    };
     progress.finish();
     watch.abort();
-    (outcome.map_err(Failure::from), signal.load(Ordering::SeqCst))
+    (outcome, signal.load(Ordering::SeqCst))
 }
 
-/// The first signal asks the run to end; the second ends the process at once.
-async fn watch_signals(cancel: CancellationToken, signal: Arc<AtomicU8>) {
+/// What an end at this instant leaves behind.
+fn stands(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Nothing => "nothing of this run is published",
+        Standing::Committing => {
+            "a commit is being published; the next run finishes it, or finds the lake as it was if it is not recorded yet"
+        }
+        Standing::Committed => "the commit stands and is published",
+    }
+}
+
+/// The first signal asks the run to end; the second ends the process at once. Both tell what stands.
+async fn watch_signals(stop: Arc<Stop>, signal: Arc<AtomicU8>) {
     use tokio::signal::unix::{SignalKind, signal as listen};
     let (Ok(mut interrupt), Ok(mut terminate)) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate())) else {
         tracing::warn!("signals cannot be watched; Ctrl-C ends the process at once");
@@ -104,11 +120,21 @@ async fn watch_signals(cancel: CancellationToken, signal: Arc<AtomicU8>) {
             _ = interrupt.recv() => 2,
             _ = terminate.recv() => SIGTERM,
         };
-        if signal.swap(number, Ordering::SeqCst) != 0 {
-            std::process::exit(i32::from(ErrorKind::Cancelled.exit_code()));
+        let (is_second, standing) = (signal.swap(number, Ordering::SeqCst) != 0, stop.ask());
+        if is_second {
+            terminal::tell("ended", stands(standing));
+            // As a shell tells of a process that a signal ended.
+            std::process::exit(128 + i32::from(number));
         }
-        terminal::tell("cancelling", "requests end, nothing is published; once more ends at once");
-        cancel.cancel();
+        let text = match standing {
+            Standing::Nothing => "requests end, nothing of this run is published; once more ends at once",
+            Standing::Committing => {
+                "a commit is being published, and runs to its end; once more ends at once, and the next run finishes it"
+            }
+            Standing::Committed => "the commit stands and is published, only the end of the run is left; once more ends at once",
+        };
+        terminal::tell("cancelling", text);
+        signal_heeded();
     }
 }
 

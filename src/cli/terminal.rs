@@ -2,6 +2,7 @@
 //!
 //! Live lines at the foot of a terminal are taken away while anything else is written, so that nothing is written over.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -10,7 +11,7 @@ use indicatif::MultiProgress;
 use serde_json::{Map, Value};
 use tracing_subscriber::EnvFilter;
 
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, Panicked, SystemClock};
 use crate::cli::args::LogFormat;
 
 /// The live lines on stderr, while there are some.
@@ -48,6 +49,19 @@ pub(crate) fn event<'a>(kind: &str, facts: impl IntoIterator<Item = (&'a str, Va
 /// Lines that stay at the foot of the terminal from here on, or no more.
 pub(crate) fn set_live(lines: Option<MultiProgress>) {
     *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = lines;
+}
+
+/// Tells of every panic where and why, in the form of all other lines; with `RUST_BACKTRACE=1` also how it came to it.
+pub(crate) fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = Panicked::of(panic.payload());
+        let place = panic.location().map_or_else(String::new, |place| format!(" ({}:{})", place.file(), place.line()));
+        tell("panic", &format!("{}{place}", text.0));
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            tell("panic", &backtrace.to_string());
+        }
+    }));
 }
 
 fn write_error_stream(bytes: &[u8]) {

@@ -122,6 +122,9 @@ impl IncrementalPlan {
             None => value,
         };
         let (from, to) = self.form.matched(as_configured(from, Edge::Start), as_configured(to, Edge::End));
+        for (name, value) in [("--from", &from), ("--to", &to)] {
+            self.check_bound(name, value)?;
+        }
         let kinds = (from.kind().name(), to.kind().name());
         match from.order(&to) {
             Err(_) => Err(format!("`--from` is a {} and `--to` a {}: they cannot be compared", kinds.0, kinds.1)),
@@ -130,6 +133,28 @@ impl IncrementalPlan {
                 Err(format!("`--to` must lie {which} `--from`"))
             }
             Ok(_) => Ok(Self { initial_value: Some(from), end_value: Some(to), lag: None, until_now: false, ..self.clone() }),
+        }
+    }
+
+    /// Whether a bound of the command line has the form of the cursor, as far as the config tells it.
+    fn check_bound(&self, name: &str, value: &CursorValue) -> Result<(), String> {
+        if value.is_no_time() {
+            return Err(format!(
+                "`{name}` looks like a time and is none; write it as ISO 8601 does: `2026-11-22T08:00:00Z`, `2026-11-22`"
+            ));
+        }
+        let kind = value.kind().name();
+        match &self.initial_value {
+            Some(initial) if initial.kind() != value.kind() => {
+                let expected = initial.kind().name();
+                return Err(format!("`{name}` is a {kind}, and the cursor a {expected}, as `initial_value` has it"));
+            }
+            _ => {}
+        }
+        let converted = self.convert.as_ref().map(|convert| convert.apply(value, Edge::Start, self.form.time_zone));
+        match converted {
+            Some(Err(error)) => Err(format!("`{name}` is a {kind}, and {error}")),
+            _ => Ok(()),
         }
     }
 

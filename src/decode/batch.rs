@@ -30,7 +30,7 @@ pub(crate) struct DecodedPage {
     /// Rows more than one that the hooks made of a record.
     pub(crate) exploded: u64,
     /// What children ask of each record that is left: the fields' values as JSON text, in the order they were asked for.
-    pub(crate) for_children: Vec<Vec<Option<Box<str>>>>,
+    pub(crate) for_children: Vec<Vec<Box<str>>>,
     /// Values of rows left out, or null, because the declared schema or the contract says so.
     pub(crate) discarded_values: u64,
     /// Columns that no row has, not even with null, by their place in the schema.

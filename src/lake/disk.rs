@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::base::{blocking, task_point};
 use crate::lake::publish::pass;
 use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store};
 use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
@@ -54,16 +55,11 @@ impl Disk {
     ) -> Result<T, LakeError> {
         let path = self.local(path);
         let place = path.clone();
-        blocking(move || work(path)).await.map_err(|source| LakeError::Disk { action, path: place, source })
-    }
-}
-
-/// Runs blocking work off the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(io::Error::other(error)),
+        let work = move || {
+            task_point("task.disk");
+            work(path)
+        };
+        blocking(work).await.map_err(|source| LakeError::Disk { action, path: place, source })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parquet::errors::ParquetError;
 
-use crate::base::ErrorKind;
+use crate::base::{ErrorKind, Panicked};
 use crate::decode::WidenError;
 use crate::lake::PartitionError;
 use crate::merge::MergeError;
@@ -186,6 +186,10 @@ pub(crate) enum StoreProblem {
     NoBucket,
     /// The bucket is in another region, or the endpoint is wrong.
     WrongPlace,
+    /// `https://` where the store does not speak TLS.
+    NotTls,
+    /// `http://` where the store speaks TLS.
+    Tls,
     /// The answer was an error that a later run may not meet.
     Failed,
     /// No answer came.
@@ -200,6 +204,8 @@ impl std::fmt::Display for StoreProblem {
             Self::Denied => "access denied",
             Self::NoBucket => "the bucket does not exist",
             Self::WrongPlace => "the bucket is in another region or behind another endpoint",
+            Self::NotTls => "the endpoint does not speak TLS: write `http://` in it",
+            Self::Tls => "the endpoint speaks TLS: write `https://` in it",
             Self::Failed => "the store failed",
             Self::NoAnswer => "the store does not answer",
             Self::Changed => "it changed since the last commit",
@@ -228,7 +234,7 @@ impl LakeError {
             Self::Merge(error) => error.kind(),
             Self::Store { problem, .. } => match problem {
                 StoreProblem::Denied => ErrorKind::Credentials,
-                StoreProblem::NoBucket | StoreProblem::WrongPlace => ErrorKind::Config,
+                StoreProblem::NoBucket | StoreProblem::WrongPlace | StoreProblem::NotTls | StoreProblem::Tls => ErrorKind::Config,
                 StoreProblem::Failed | StoreProblem::NoAnswer => ErrorKind::Unavailable,
                 StoreProblem::Changed => ErrorKind::Data,
             },
@@ -264,6 +270,9 @@ fn io_kind(error: &io::Error) -> ErrorKind {
     use io::ErrorKind as Io;
     if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<LakeError>()) {
         return inner.kind();
+    }
+    if Panicked::within(error).is_some() {
+        return ErrorKind::Internal;
     }
     match error.kind() {
         Io::InvalidData => ErrorKind::Data,

@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
+use crate::base::blocking;
 use crate::decode::Reject;
 use crate::lake::LakeError;
-use crate::lake::disk::blocking;
 
 /// Bytes at which the lines that wait become a part on disk.
 const PART_BYTES: usize = 8 << 20;

@@ -9,8 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::blocking;
 use crate::lake::LakeError;
-use crate::lake::disk::{blocking, make_folder};
+use crate::lake::disk::make_folder;
 use crate::lake::lease::Owner;
 use crate::lake::log::to_json;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::base::CursorValue;
+use crate::base::{CursorValue, caught, task_point};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCursors, RecordSlice, Survey};
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
@@ -240,19 +240,16 @@ pub(crate) async fn on_rayon<T: Send + 'static>(
 ) -> Result<T, RunError> {
     let (done, outcome) = oneshot::channel();
     rayon::spawn(move || {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let result = caught(|| {
+            task_point("task.decode");
+            work()
+        });
         // Nobody waits any more only when the resource has failed already.
         let _ = done.send(result);
     });
     match outcome.await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(panic)) => Err(RunError::Internal { place, what: panic_text(panic.as_ref()) }),
+        Ok(Err(panic)) => Err(RunError::Internal { place, what: panic.to_string() }),
         Err(_) => Err(RunError::Internal { place, what: "it ended without an answer".to_owned() }),
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }

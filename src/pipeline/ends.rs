@@ -1,10 +1,13 @@
 //! How the chains of a resource ended, taken together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::pipeline::facts::LISTED_MAX;
 use crate::pipeline::{RunError, SliceFacts};
 use crate::source::{End, EndReason, SourceError};
+
+/// One in so many of the parent's records may be gone without a rule for it: 5 %.
+const GONE_PART: usize = 20;
 
 /// The ends of a resource's chains.
 #[derive(Debug, Default)]
@@ -15,6 +18,9 @@ pub(crate) struct Ends {
     /// Chains that told a total, and met it.
     proven: u64,
     skipped: u64,
+    /// What the chains were requested for, each once, and what of it the API says is gone without a rule for it.
+    asked: HashSet<u64>,
+    gone: HashSet<u64>,
     /// Pages and records taken of chains that failed.
     left: (u64, u64),
     is_partial: bool,
@@ -23,7 +29,12 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    /// A chain ended.
+    /// A chain ended, whatever it came to. `of` tells apart what chains are requested for.
+    pub(crate) fn note(&mut self, of: u64) {
+        self.asked.insert(of);
+    }
+
+    /// A chain ended whole.
     pub(crate) fn add(&mut self, end: End) {
         self.chains += 1;
         self.proven += u64::from(end.total == Some(end.records));
@@ -41,9 +52,12 @@ impl Ends {
         self.is_partial = true;
     }
 
-    /// A chain was skipped: what it was requested for is gone. `number` is its place among the parent's records.
-    pub(crate) fn skip(&mut self, number: u64, error: &SourceError) {
+    /// A chain was skipped: what it was requested for is gone, or a rule says so. `number` is its place among the parent's records.
+    pub(crate) fn skip(&mut self, number: u64, of: u64, error: &SourceError) {
         self.skipped += 1;
+        if !matches!(error, SourceError::ParentSkipped { .. }) {
+            self.gone.insert(of);
+        }
         self.listed.insert(number, error.to_string());
         if self.listed.len() > LISTED_MAX {
             self.listed.pop_last();
@@ -58,7 +72,7 @@ impl Ends {
     /// The end of the resource. Of several reasons the commonest is told; the number of records is proven only where every chain's was.
     ///
     /// # Errors
-    /// [`RunError::AllSkipped`].
+    /// [`RunError::AllSkipped`]; [`RunError::TooManyGone`].
     pub(crate) fn finish(mut self, resource: &str, mut facts: SliceFacts) -> Result<(End, SliceFacts), RunError> {
         let listed = std::mem::take(&mut self.listed);
         facts.requested -= self.skipped.min(facts.requested);
@@ -72,6 +86,12 @@ impl Ends {
             }
             return Ok((End::without_pages(EndReason::NoParents), facts));
         };
+        // Rounded down, so that it is never more than the part; a single record may always vanish between two requests.
+        if self.gone.len() > (self.asked.len() / GONE_PART).max(1) {
+            let first = facts.listed.into_iter().next().unwrap_or_default();
+            let (gone, asked) = (self.gone.len(), self.asked.len());
+            return Err(RunError::TooManyGone { resource: resource.to_owned(), gone, asked, first });
+        }
         if let Some((reason, _)) = self.reasons.iter().max_by_key(|(_, count)| **count) {
             end.reason = *reason;
         }

@@ -93,6 +93,48 @@ pub(crate) enum RunError {
         /// Why the first was not.
         first: String,
     },
+    /// Placeholders of two lists of one record, and nothing says which values go together.
+    #[error(
+        "`{resource}` asks `{parent}` for values of two lists, `{first}` and `{second}`, and nothing says which of them go together"
+    )]
+    ManyLists {
+        /// The resource.
+        resource: String,
+        /// The parent.
+        parent: String,
+        /// One list.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A list of a parent's record that is too long to ask for each element.
+    #[error("`{resource}` would ask for every element of `{list}`, and record {record} of `{parent}` has more than {limit}")]
+    TooManyElements {
+        /// The resource.
+        resource: String,
+        /// The parent.
+        parent: String,
+        /// The parent's record, from 1.
+        record: u64,
+        /// The list.
+        list: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// Too many of the parent's records are gone.
+    #[error(
+        "{gone} of {asked} requests of `{resource}`, one for each record of its parent, were answered 404 or 410; without a rule at most 5 % may be, at least one; the first: {first}"
+    )]
+    TooManyGone {
+        /// The resource.
+        resource: String,
+        /// How many.
+        gone: usize,
+        /// Of how many.
+        asked: usize,
+        /// The first of them.
+        first: String,
+    },
     /// A parent with too many records to combine them with another one's.
     #[error("`{resource}` combines the records of several parents, and a parent behind the first has more than {limit}")]
     TooManyCombinations {
@@ -298,6 +340,9 @@ impl RunError {
             | Self::AllSkipped { .. }
             | Self::NoParentRecord { .. }
             | Self::TooManyCombinations { .. }
+            | Self::ManyLists { .. }
+            | Self::TooManyElements { .. }
+            | Self::TooManyGone { .. }
             | Self::NoSuchColumn { .. }
             | Self::NoOrder { .. }
             | Self::NewColumn { .. }
@@ -348,6 +393,15 @@ impl RunError {
             }
             Self::Incremental { source, .. } => source.hint(),
             Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
+            Self::TooManyGone { .. } => {
+                "look at `endpoint.path`; if those records are really gone, write under `endpoint`: `response_actions: [{status_code: [404, 410], action: skip, scope: parent}]`"
+            }
+            Self::ManyLists { .. } => {
+                "ask for fields of one list, or bring the other list's value up as a column with a `set` step of the parent"
+            }
+            Self::TooManyElements { .. } => {
+                "make records of the list's elements with the parent's `data_selector`, or with an `explode` step"
+            }
             Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"

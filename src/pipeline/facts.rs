@@ -170,8 +170,14 @@ impl RunFacts {
         })
     }
 
-    /// How the run ended. Failures of several kinds are told by the one that most needs a person: internal, config,
-    /// credentials, data, then cancelled and unavailable, which only need another run.
+    /// Whether a resource failed by a defect of this program.
+    pub(crate) fn has_defect(&self) -> bool {
+        let is_defect = |result: &ResourceResult| matches!(result, ResourceResult::Failed { kind: ErrorKind::Internal, .. });
+        self.resources.iter().any(|(_, result)| is_defect(result))
+    }
+
+    /// How the run ended. Failures of several kinds are told by one: a defect, an interruption, then what most needs a person: config,
+    /// credentials, data, and last what only needs another run.
     pub(crate) fn status(&self) -> RunStatus {
         let failed = self.resources.iter().filter_map(|(_, result)| match result {
             ResourceResult::Failed { kind, .. } => Some(*kind),
@@ -179,8 +185,8 @@ impl RunFacts {
         });
         let published = self.resources.iter().any(|(_, result)| matches!(result, ResourceResult::Published(_)));
         let rank = |kind: &ErrorKind| match kind {
-            ErrorKind::Cancelled => 6,
-            ErrorKind::Internal => 5,
+            ErrorKind::Internal => 6,
+            ErrorKind::Cancelled => 5,
             ErrorKind::Config => 4,
             ErrorKind::Credentials => 3,
             ErrorKind::Data => 2,

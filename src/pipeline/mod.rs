@@ -1,6 +1,6 @@
 //! Pipeline: one run, from a plan to a commit.
 //!
-//! In: a [`crate::config::Plan`], the clock, a cancellation token and a place for progress events. Out: [`RunFacts`], in which
+//! In: a [`crate::config::Plan`], the clock, a stop and a place for progress events. Out: [`RunFacts`], in which
 //! every page, record and row is accounted for. Invariants: no task outlives the run; a resource publishes only when its
 //! pages ended for a named reason and its counts agree; a cancelled or failed resource leaves its table as it was.
 //!
@@ -15,6 +15,7 @@
 //! the number of pages.
 //! Not here: how anything is printed.
 
+mod asked;
 mod chain;
 mod columns;
 mod contract;
@@ -32,6 +33,7 @@ mod resume;
 mod run;
 mod sample;
 mod slices;
+mod stop;
 mod table_thread;
 mod told;
 mod warnings;
@@ -43,6 +45,7 @@ pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use run::{Components, Refresh, RunOptions, run};
 pub(crate) use sample::{Sample, probe, sample};
+pub(crate) use stop::{Standing, Stop};
 pub(crate) use warnings::Told;
 
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.

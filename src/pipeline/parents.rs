@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::base::JsonPath;
 use crate::config::{Plan, ResourcePlan};
 use crate::pipeline::RunError;
+use crate::pipeline::asked::{Asked, Found};
 use crate::source::ParentRecord;
 
 /// Bytes of lines that wait in memory before they go to the file.
@@ -56,17 +57,17 @@ impl ParentLog {
         &self.fields
     }
 
-    /// Takes the next record's values, one a field, as JSON text.
+    /// Takes what was found of the next record: for each field a JSON list with `[value]` or `[]` for each element.
     ///
     /// # Errors
     /// [`RunError::Disk`].
-    pub(crate) fn push(&mut self, values: &[Option<Box<str>>]) -> Result<(), RunError> {
+    pub(crate) fn push(&mut self, found: &[Box<str>]) -> Result<(), RunError> {
         self.waiting.push(b'[');
-        for (i, value) in values.iter().enumerate() {
+        for (i, field) in found.iter().enumerate() {
             if i > 0 {
                 self.waiting.push(b',');
             }
-            self.waiting.extend_from_slice(value.as_deref().unwrap_or("null").as_bytes());
+            self.waiting.extend_from_slice(field.as_bytes());
         }
         self.waiting.extend_from_slice(b"]\n");
         self.records += 1;
@@ -121,6 +122,7 @@ impl ParentRecords {
         let file = file.map_err(|source| RunError::Disk { what: "read the parent's records from the spool", source })?;
         Ok(RecordReader {
             resource: Arc::clone(&self.resource),
+            asked: Asked::new(child, parent),
             places: places.collect(),
             file: file.map(BufReader::new),
             rest: Arc::clone(&self.rest),
@@ -134,6 +136,7 @@ impl ParentRecords {
 #[derive(Debug)]
 pub(crate) struct RecordReader {
     resource: Arc<str>,
+    asked: Asked,
     places: Vec<Option<usize>>,
     file: Option<BufReader<File>>,
     rest: Arc<[u8]>,
@@ -142,21 +145,23 @@ pub(crate) struct RecordReader {
 }
 
 impl RecordReader {
-    /// The next records, at most [`BATCH_RECORDS`] of them; none at the end.
+    /// The next sets of values, those of at most [`BATCH_RECORDS`] records; none at the end.
     ///
     /// # Errors
-    /// [`RunError::Disk`]; [`RunError::Internal`] for a line that is not what was written.
+    /// [`RunError::Disk`]; [`RunError::ManyLists`]; [`RunError::TooManyElements`]; [`RunError::Internal`] for a line that is not what was
+    /// written.
     pub(crate) fn batch(&mut self) -> Result<Vec<ParentRecord>, RunError> {
         let (mut batch, mut line) = (Vec::new(), Vec::new());
         while batch.len() < BATCH_RECORDS && self.line(&mut line)? {
             let damaged =
                 |_| RunError::Internal { place: "the parent's records", what: format!("a line of `{}`", self.resource) };
-            let values: Vec<&RawValue> = serde_json::from_slice(&line).map_err(damaged)?;
-            let value = |place: &Option<usize>| {
-                let text = values.get((*place)?)?.get();
-                (text != "null").then(|| Box::from(text))
+            let fields: Vec<Vec<Vec<&RawValue>>> = serde_json::from_slice(&line).map_err(damaged)?;
+            let found = |place: &Option<usize>| -> Found<'_> {
+                let elements = place.and_then(|place| fields.get(place)).map_or(&[][..], Vec::as_slice);
+                elements.iter().map(|element| element.first().map(|value| value.get())).collect()
             };
-            batch.push(ParentRecord { number: self.next, values: self.places.iter().map(value).collect() });
+            let found: Vec<Found<'_>> = self.places.iter().map(found).collect();
+            batch.extend(self.asked.sets(self.next, &found)?);
             self.next += 1;
         }
         Ok(batch)
@@ -190,12 +195,14 @@ mod tests {
         let mut log = ParentLog::new("posts", fields, folder.path().join("_parents/posts.jsonl"));
         let long = format!("\"{}\"", "x".repeat(500));
         for id in 0..5000 {
-            log.push(&[Some(id.to_string().into()), (id % 2 == 0).then(|| long.as_str().into())]).unwrap();
+            let name = if id % 2 == 0 { format!("[[{long}]]") } else { "[[]]".to_owned() };
+            log.push(&[format!("[[{id}]]").into(), name.into()]).unwrap();
         }
         let records = Arc::new(log.finish());
         assert!(records.file.is_some() && !records.rest.is_empty());
         let mut reader = RecordReader {
             resource: "posts".into(),
+            asked: Asked::for_fields(&[("name", true), ("id", true), ("other", false)]),
             places: vec![Some(1), Some(0), None],
             file: records.file.as_ref().map(|path| BufReader::new(File::open(path).unwrap())),
             rest: Arc::clone(&records.rest),

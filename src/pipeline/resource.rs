@@ -7,6 +7,7 @@
 //! Rows stand in the order of the slices, whatever answers first: pages of later chains wait in their queues.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -163,13 +164,15 @@ struct Outcome {
 impl Outcome {
     fn take(&mut self, slice: &Arc<Slice>, ended: Ended, slices: &mut Slices, is_child: bool) -> Result<(), RunError> {
         let Ended { end, taken, progress } = ended;
+        let of = if is_child { fingerprint(slice) } else { 0 };
+        self.ends.note(of);
         match end {
             Ok(end) => {
                 slices.ended(slice, progress, &end);
                 self.ends.add(end);
             }
             Err(RunError::Source(error)) if is_child && error.is_gone() => {
-                self.ends.skip(slice.parents.first().map_or(0, |record| record.number), &error);
+                self.ends.skip(slice.parents.first().map_or(0, |record| record.number), of, &error);
             }
             Err(error) if may_wait(&error) && slices.leave(slice, &error) => {
                 self.ends.leave(taken);
@@ -179,6 +182,15 @@ impl Outcome {
         }
         Ok(())
     }
+}
+
+/// Equal for the chains of one set of values, whose windows may be many.
+fn fingerprint(slice: &Slice) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for record in &slice.parents {
+        (record.number, &record.values).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Whether the failure of one chain says nothing of the others.

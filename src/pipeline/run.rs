@@ -5,9 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
-use crate::base::{Clock, Warning, WarningCode};
+use crate::base::{Clock, Unjoined, Warning, WarningCode, task_point};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Commit, Lake, LakeError, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
 use crate::pipeline::chain::internal;
@@ -20,7 +19,7 @@ use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::warnings::WarningLog;
-use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts, told};
+use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts, Stop, told};
 use crate::schema::{TableSchema, reconcile};
 use crate::source::{End, Source};
 
@@ -83,7 +82,7 @@ pub(crate) struct Components<'a> {
     /// Time and chance.
     pub(crate) clock: Arc<dyn Clock>,
     /// Ends the run before its commit.
-    pub(crate) cancel: CancellationToken,
+    pub(crate) stop: Arc<Stop>,
     /// Listens.
     pub(crate) events: Events,
     /// Spells the run report that is kept in the lake.
@@ -95,7 +94,8 @@ pub(crate) struct Components<'a> {
 /// # Errors
 /// Only what concerns the run as a whole (the lake, an unknown resource); a resource's failure is in the facts.
 pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, RunError> {
-    let Components { clock, cancel, events, spell } = components;
+    let Components { clock, stop, events, spell } = components;
+    task_point("task.main");
     let (started, since) = (clock.now(), clock.instant());
     let graph = Graph::new(plan, &options.only)?;
     let run_id = format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff);
@@ -105,11 +105,11 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let source = Source::new(
         &plan.client,
         Arc::clone(&clock),
-        cancel.clone(),
+        stop.token().clone(),
         Arc::new(move |event| source_events(Event::Source(event))),
     )?;
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
-    let running = Running { plan, options, source: &source, cancel: &cancel, events: &events, warnings: &warnings, started };
+    let running = Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started };
     let outcome = running.load_and_commit(&mut lake, &graph).await;
     let took = clock.instant().duration_since(since);
     let mut facts = outcome.map(|(resources, version)| RunFacts {
@@ -150,7 +150,7 @@ struct Running<'a> {
     plan: &'a Plan,
     options: &'a RunOptions,
     source: &'a Source,
-    cancel: &'a CancellationToken,
+    stop: &'a Stop,
     events: &'a Events,
     warnings: &'a WarningLog,
     started: DateTime<Utc>,
@@ -175,7 +175,7 @@ impl Running<'_> {
             lost = shared.lease().keep() => return Err(lost.into()),
         };
         let outcomes = self.strictly(graph.as_configured(outcomes));
-        if self.cancel.is_cancelled() {
+        if self.stop.token().is_cancelled() {
             return Err(RunError::Cancelled);
         }
         let failed = outcomes.iter().find(|(_, outcome)| outcome.is_err()).map(|(name, _)| name.clone());
@@ -202,6 +202,9 @@ impl Running<'_> {
         if tables.is_empty() {
             return Ok((results, None));
         }
+        if !self.stop.begin_commit() {
+            return Err(RunError::Cancelled);
+        }
         (self.events)(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
         let heartbeat = lake.lease().keep();
         let commit = lake.commit(tables, states);
@@ -210,6 +213,7 @@ impl Running<'_> {
             futures::future::Either::Left((commit, _)) => commit,
             futures::future::Either::Right((_, commit)) => commit.await,
         }?;
+        self.stop.committed();
         let Commit { version, is_new, files_put, files_deleted, untidy } = commit;
         tracing::info!(version, is_new, files_put, files_deleted, "committed");
         if let Some(error) = untidy {
@@ -313,9 +317,14 @@ impl Running<'_> {
         (self.events)(Event::Finishing { resource: name });
         let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
         // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
-        let staged = tokio::task::spawn_blocking(move || stage.finish(&schema))
-            .await
-            .map_err(|error| RunError::Internal { place: "finishing files", what: error.to_string() })??;
+        let finish = move || {
+            task_point("task.finish");
+            stage.finish(&schema)
+        };
+        let staged = tokio::task::spawn_blocking(finish).await.map_err(|error| match error.into() {
+            Unjoined::Panicked(panic) => RunError::Internal { place: "finishing files", what: panic.to_string() },
+            Unjoined::Stopped => RunError::Cancelled,
+        })??;
         check_rows(resource, before, &staged)?;
         self.warn(resource, told::repeats(resource, &staged.stats));
         let slices = (!resource.parents.is_empty()).then_some(slices);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{Clock, JsonPath};
 use crate::config::{Plan, ResourcePlan};
 use crate::decode::DecodedPage;
+use crate::pipeline::asked::{Asked, found_in};
 use crate::pipeline::chain::internal;
 use crate::pipeline::resource::{first_page, first_pages};
 use crate::pipeline::{Event, Events, RunError};
@@ -52,17 +53,23 @@ fn first_records<'a>(
 ) -> BoxFuture<'a, Result<Vec<ParentRecord>, RunError>> {
     Box::pin(async move {
         let mut records = Vec::new();
-        for asked in &resource.parents {
+        for (at, asked) in resource.parents.iter().enumerate() {
             let parent = plan.resources.iter().find(|known| known.name == asked.resource);
             let parent = parent.ok_or_else(|| internal("a parent is not part of the plan"))?;
             let of = first_records(plan, source, parent, now).await?;
             let (_, decoded) = first_page(source, parent, (of, &asked.fields), now).await?;
-            let mut values = decoded.for_children.into_iter();
-            let whole = values.find(|values| values.iter().all(|value| value.as_deref().is_some_and(|value| value != "null")));
-            let Some(values) = whole else {
-                return Err(RunError::NoParentRecord { resource: resource.name.clone(), parent: asked.resource.clone() });
-            };
-            records.push(ParentRecord { number: 0, values });
+            let (of_child, mut whole) = (Asked::new(resource, at), None);
+            for fields in &decoded.for_children {
+                let found = fields.iter().map(|text| found_in(text)).collect::<Result<Vec<_>, _>>();
+                let sets = of_child.sets(0, &found.map_err(|_| internal("a parent's record lost its values"))?)?;
+                let has_all = |set: &ParentRecord| set.values.iter().all(|value| value.as_deref().is_some_and(|it| it != "null"));
+                whole = sets.into_iter().find(has_all);
+                if whole.is_some() {
+                    break;
+                }
+            }
+            let none = || RunError::NoParentRecord { resource: resource.name.clone(), parent: asked.resource.clone() };
+            records.push(whole.ok_or_else(none)?);
         }
         Ok(records)
     })

@@ -35,7 +35,7 @@ enum Parents {
     /// None: one slice, unless it was given out.
     One { given: bool },
     /// Records of the first parent, and every combination of the others'.
-    Of { first: RecordReader, batch: VecDeque<ParentRecord>, others: Vec<Vec<ParentRecord>>, combination: usize },
+    Of { first: Box<RecordReader>, batch: VecDeque<ParentRecord>, others: Vec<Vec<ParentRecord>>, combination: usize },
 }
 
 impl Slices {
@@ -56,7 +56,7 @@ impl Slices {
                 for (i, other) in others.iter().enumerate() {
                     combined.push(all(other.reader(&resource, i + 1)?, &resource)?);
                 }
-                Parents::Of { first, batch: VecDeque::new(), others: combined, combination: 0 }
+                Parents::Of { first: Box::new(first), batch: VecDeque::new(), others: combined, combination: 0 }
             }
         };
         let (seen, facts, ranges) = (HashSet::new(), SliceFacts::default(), VecDeque::new());

@@ -5,6 +5,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::base::{Panicked, caught, task_point};
 use crate::decode::TypedBatch;
 use crate::lake::{LakeError, TableStage};
 use crate::pipeline::{BATCHES_MAX, RunError};
@@ -12,7 +13,7 @@ use crate::pipeline::{BATCHES_MAX, RunError};
 /// The sending side of a table's thread.
 pub(crate) struct TableThread {
     queue: mpsc::Sender<Message>,
-    outcome: oneshot::Receiver<Result<TableStage, LakeError>>,
+    outcome: oneshot::Receiver<Result<Result<TableStage, LakeError>, Panicked>>,
 }
 
 enum Message {
@@ -29,20 +30,19 @@ impl TableThread {
         let (queue, mut rows) = mpsc::channel(BATCHES_MAX);
         let (done, outcome) = oneshot::channel();
         let work = move || {
-            while let Some(message) = rows.blocking_recv() {
-                match message {
-                    Message::Rows(batch) => {
-                        if let Err(error) = stage.push(batch) {
-                            // The receiver is gone only when the resource has failed already.
-                            let _ = done.send(Err(error));
-                            return;
-                        }
-                    }
-                    Message::End => {
-                        let _ = done.send(Ok(stage));
-                        return;
+            let staged = caught(|| {
+                while let Some(message) = rows.blocking_recv() {
+                    task_point("task.table");
+                    match message {
+                        Message::Rows(batch) => stage.push(batch)?,
+                        Message::End => return Ok(Some(stage)),
                     }
                 }
+                Ok(None)
+            });
+            // Without an end, the resource has failed already, and nobody waits any more.
+            if let Some(staged) = staged.map(Result::transpose).transpose() {
+                let _ = done.send(staged);
             }
         };
         std::thread::Builder::new()
@@ -72,19 +72,24 @@ impl TableThread {
             return Err(self.failure().await);
         }
         match self.outcome.await {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(panicked()),
+            Ok(staged) => Ok(staged.map_err(panicked)??),
+            Err(_) => Err(unanswered()),
         }
     }
 
     async fn failure(&mut self) -> RunError {
         match (&mut self.outcome).await {
-            Ok(Err(error)) => error.into(),
-            Ok(Ok(_)) | Err(_) => panicked(),
+            Ok(Err(panic)) => panicked(panic),
+            Ok(Ok(Err(error))) => error.into(),
+            Ok(Ok(Ok(_))) | Err(_) => unanswered(),
         }
     }
 }
 
-fn panicked() -> RunError {
+fn panicked(panic: Panicked) -> RunError {
+    RunError::Internal { place: "the table's thread", what: panic.to_string() }
+}
+
+fn unanswered() -> RunError {
     RunError::Internal { place: "the table's thread", what: "it ended without an answer".to_owned() }
 }

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::base::{ErrorKind, Warning};
 use crate::pipeline::{CursorFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, Told};
 
-/// The exit code of a run: 0, 20 for a partial one, or that of the failure.
+/// The exit code of a run: 0, 20 for a partial one, or that of the failure; 70 for a defect, whatever was published beside it.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
     match facts.status() {
+        _ if facts.has_defect() => ErrorKind::Internal.exit_code(),
         RunStatus::Success => 0,
         RunStatus::Partial => 20,
         RunStatus::Failed(kind) => kind.exit_code(),

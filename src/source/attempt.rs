@@ -1,6 +1,5 @@
 //! One attempt at a page: sent, redirects followed, answer received whole and looked at.
 
-use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
 
-use crate::base::RedactedUrl;
+use crate::base::{Panicked, RedactedUrl};
 use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
 use crate::source::answer::{Ruled, is_throttle};
 use crate::source::auth::Bearing;
 use crate::source::body::{BodyFault, RATIO_MAX, Received, receive, receive_start};
-use crate::source::certificate::{certificate_fault, is_unknown_name};
+use crate::source::certificate::{causes, certificate_fault, is_no_http, is_plain, is_refusal_of_http, is_unknown_name};
 use crate::source::client::{Call, Client};
 use crate::source::error::Place;
 use crate::source::page::Skipped;
@@ -213,7 +212,10 @@ impl Client {
             BodyFault::Encoding(encoding) => SourceError::UnknownEncoding { place: place(), encoding },
             BodyFault::TooLarge => SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max },
             BodyFault::Bomb { packed_bytes } => SourceError::Bomb { place: place(), packed_bytes, ratio_max: RATIO_MAX },
-            BodyFault::Spool(source) => SourceError::Spool { place: place(), source },
+            BodyFault::Spool(source) => match Panicked::within(&source) {
+                Some(panic) => SourceError::Panicked { resource: place().resource, panic: panic.clone() },
+                None => SourceError::Spool { place: place(), source },
+            },
         }))
     }
 }
@@ -275,6 +277,7 @@ impl Failure {
             Self::Final(error) => *error,
             Self::Again { status, why, preview, .. } => SourceError::NoAttemptLeft { place, status, why, attempts, preview },
             Self::Status { status, preview, withheld, key, is_throttle, .. } => match status {
+                _ if is_refusal_of_http(status, &preview) => SourceError::PlainHttp { place, status, preview },
                 401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview, key },
                 _ if is_throttle || status >= 500 || plan.retry.statuses.contains(&status) => {
                     SourceError::Unavailable { place, status, attempts, preview }
@@ -364,11 +367,12 @@ pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &C
         format!("`{host}` is silent for {:?}", plan.read_timeout)
     } else if io_kind == Some(io::ErrorKind::ConnectionRefused) {
         format!("`{host}` refuses connections")
-    } else if is_certificate(error) {
-        let words = causes(error).map(ToString::to_string).find(|words| words.contains("certificate")).unwrap_or_default();
-        format!("the TLS certificate of `{host}` {}", certificate_fault(&words))
-    } else if causes(error).any(|cause| cause.to_string().contains("InvalidContentType")) {
-        format!("`{host}` does not speak TLS: is it `http://`?")
+    } else if let Some(fault) = certificate_fault(error) {
+        format!("the TLS certificate of `{host}` {fault}")
+    } else if is_plain(error) {
+        format!("`{host}` does not speak TLS: write `http://`")
+    } else if is_no_http(error) {
+        format!("`{host}` answers, but not in HTTP, as a port for TLS does: write `https://`")
     } else if error.is_connect() {
         format!("no connection to `{host}`")
     } else {
@@ -376,18 +380,10 @@ pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &C
     }
 }
 
-/// Whether waiting does not mend it: the host name is unknown, or TLS failed over the certificate.
+/// Whether waiting does not mend it: the host name is unknown, TLS failed over the certificate, or one side speaks TLS and the other does not.
 pub(super) fn is_lasting(error: &reqwest::Error) -> bool {
-    is_certificate(error) || error.is_dns() && causes(error).any(|cause| is_unknown_name(&cause.to_string()))
-}
-
-fn is_certificate(error: &reqwest::Error) -> bool {
-    error.is_connect() && causes(error).any(|cause| cause.to_string().contains("certificate"))
-}
-
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |cause| {
-        let cause = *cause;
-        cause.source()
-    })
+    certificate_fault(error).is_some()
+        || is_plain(error)
+        || is_no_http(error)
+        || error.is_dns() && causes(error).any(|cause| is_unknown_name(&cause.to_string()))
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
+use crate::base::{blocking, task_point};
 use crate::source::client::Bounds;
 use crate::source::spooled::SpooledBody;
 
@@ -137,13 +138,13 @@ impl<'b> Sink<'b> {
     async fn write(&mut self) -> io::Result<()> {
         let bytes = std::mem::take(&mut self.pending);
         let file = self.file.take();
-        let (file, written) = tokio::task::spawn_blocking(move || {
+        let (file, written) = blocking(move || {
+            task_point("task.body");
             let file = file.map_or_else(|| tempfile::tempfile().map(Arc::new), Ok)?;
             (&*file).write_all(&bytes)?;
             Ok::<_, io::Error>((file, bytes.len() as u64))
         })
-        .await
-        .map_err(io::Error::other)??;
+        .await?;
         self.file = Some(file);
         self.written += written;
         Ok(())

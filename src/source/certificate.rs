@@ -1,25 +1,68 @@
-//! Faults of TLS certificates and host names that waiting does not mend, in plain words.
+//! What keeps a TLS connection from being made, from the types that rustls has for it, and host names that do not exist.
+//!
+//! HTTP clients wrap rustls' errors in [`io::Error`]s, whose `source` passes over what they hold: [`tls_error`] looks inside.
 
-/// What is wrong with a certificate, from rustls' words for it.
-pub(super) fn certificate_fault(words: &str) -> String {
-    let lower = words.to_ascii_lowercase();
-    let ago = lower.split_once('(').and_then(|(_, rest)| rest.split_once(" seconds ago")).and_then(|(text, _)| {
-        let number = text.rsplit(['(', ' ']).next()?;
-        number.parse::<u64>().ok()
-    });
-    match ago {
-        Some(seconds) if lower.contains("expired") => format!("expired {} ago", span(seconds)),
-        _ if lower.contains("expired") => "has expired".to_owned(),
-        _ if lower.contains("notvalidyet") || lower.contains("not valid yet") => {
+use std::error::Error;
+use std::io;
+
+use rustls::{CertificateError, InvalidMessage};
+
+/// The errors that `error` is made of, itself first.
+pub(crate) fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |cause| {
+        let cause = *cause;
+        cause.source()
+    })
+}
+
+/// What TLS says, where it is what `error` is made of.
+pub(crate) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    causes(error).find_map(|cause| {
+        let mut cause = cause;
+        while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            cause = inner;
+        }
+        cause.downcast_ref::<rustls::Error>()
+    })
+}
+
+/// Whether what answered `https://` does not speak TLS.
+pub(crate) fn is_plain(error: &(dyn Error + 'static)) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
+}
+
+/// Whether what answered `http://` does not speak HTTP, as a port for TLS does not. The HTTP client has words for it only.
+pub(crate) fn is_no_http(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.to_string() == "invalid HTTP version parsed")
+}
+
+/// Whether a server's words for a bad request are those of a port for TLS that was spoken to in plain HTTP: nginx, Apache and Go have such.
+pub(crate) fn is_refusal_of_http(status: u16, said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    let names_http = ["plain http", "http request"].iter().any(|words| said.contains(words));
+    status == 400 && names_http && ["https", "ssl"].iter().any(|words| said.contains(words))
+}
+
+/// What is wrong with a server's certificate; `None` where that is not the fault.
+pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
+    let Some(rustls::Error::InvalidCertificate(fault)) = tls_error(error) else { return None };
+    Some(words(fault))
+}
+
+fn words(fault: &CertificateError) -> String {
+    match fault {
+        CertificateError::Expired => "has expired".to_owned(),
+        CertificateError::ExpiredContext { time, not_after } => {
+            format!("expired {} ago", span(time.as_secs().saturating_sub(not_after.as_secs())))
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "is not valid yet: is this machine's clock right?".to_owned()
         }
-        _ if lower.contains("notvalidforname") || lower.contains("not valid for name") || lower.contains("not valid for") => {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "is for another host name".to_owned()
         }
-        _ if lower.contains("unknownissuer") || lower.contains("unknown issuer") => {
-            "is signed by no authority that this machine trusts".to_owned()
-        }
-        _ if lower.contains("revoked") => "is revoked".to_owned(),
+        CertificateError::UnknownIssuer => "is signed by no authority that this machine trusts".to_owned(),
+        CertificateError::Revoked => "is revoked".to_owned(),
         _ => "is not valid here".to_owned(),
     }
 }
@@ -48,16 +91,32 @@ mod tests {
 
     #[test]
     fn e_22_faults_of_certificates_are_told_in_plain_words() {
-        let check = |words: &str, expected: &str| assert_eq!(certificate_fault(words), expected, "{words}");
-        check("invalid peer certificate: Expired", "has expired");
-        check(
-            "invalid peer certificate: certificate expired: verification time 1764112980 (UNIX), but certificate is not valid after 1763853780 (259200 seconds ago)",
-            "expired 3 days ago",
-        );
-        check("invalid peer certificate: UnknownIssuer", "is signed by no authority that this machine trusts");
-        check("invalid peer certificate: certificate not valid for name \"a.test\"", "is for another host name");
-        check("invalid peer certificate: NotValidYet", "is not valid yet: is this machine's clock right?");
-        check("invalid peer certificate: BadSignature", "is not valid here");
+        let check = |fault: CertificateError, expected: &str| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(fault));
+            assert_eq!(certificate_fault(&io::Error::other(error)).as_deref(), Some(expected));
+        };
+        check(CertificateError::Expired, "has expired");
+        check(CertificateError::UnknownIssuer, "is signed by no authority that this machine trusts");
+        check(CertificateError::NotValidForName, "is for another host name");
+        check(CertificateError::NotValidYet, "is not valid yet: is this machine's clock right?");
+        check(CertificateError::BadSignature, "is not valid here");
+        assert_eq!(certificate_fault(&io::Error::other("certificate expired")), None, "words alone say nothing");
+        assert_eq!([span(1), span(259_200)], ["1 second", "3 days"]);
+    }
+
+    #[test]
+    fn ports_of_the_other_kind_are_known() {
+        let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert!(is_plain(&io::Error::new(io::ErrorKind::InvalidData, plain)));
+        assert!(!is_plain(&io::Error::other("InvalidContentType")));
+        for said in [
+            "<center>The plain HTTP request was sent to HTTPS port</center>",
+            "Client sent an HTTP request to an HTTPS server.",
+            "You're speaking plain HTTP to an SSL-enabled server port.",
+        ] {
+            assert!(is_refusal_of_http(400, said) && !is_refusal_of_http(500, said), "{said}");
+        }
+        assert!(!is_refusal_of_http(400, "write https:// links"));
     }
 
     #[test]

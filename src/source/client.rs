@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::HeaderMap;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Clock, RedactedUrl, Warning, WarningCode};
+use crate::base::{Clock, RedactedUrl, Unjoined, Warning, WarningCode, instant_after, task_point, time_after};
 use crate::config::ClientPlan;
 use crate::source::attempt::{Answer, Failure, is_lasting};
 use crate::source::auth::{Bearing, Means, Tokens};
@@ -151,6 +151,7 @@ impl Client {
     /// # Errors
     /// What the last attempt failed with, or [`SourceError::Cancelled`].
     pub(super) async fn page(&self, call: &Call, request: &PageRequest) -> Result<Answer, SourceError> {
+        task_point("task.request");
         let (mut spent, mut bearing, mut free_retry) = (Spent::default(), Bearing::default(), true);
         loop {
             let failure = tokio::select! {
@@ -181,7 +182,8 @@ impl Client {
                         Patience::Plan | Patience::Once => WaitReason::Backoff { after: failure.words(&place, &self.plan) },
                     };
                     if matches!(patience, Patience::Told { appointment: true, .. }) || failure.is_throttle() {
-                        self.gate.hold(self.clock.instant() + raw_wait.unwrap_or(wait), WaitReason::HeldBack);
+                        let until = instant_after(self.clock.instant(), raw_wait.unwrap_or(wait));
+                        self.gate.hold(until, WaitReason::HeldBack);
                     }
                     self.pause(call, why, wait).await?;
                 }
@@ -235,7 +237,8 @@ impl Client {
     }
 
     fn too_long(&self, place: Place, why: String, wait: Duration) -> SourceError {
-        SourceError::WaitTooLong { place, why, wait, max_wait: self.plan.retry.max_wait, resets: self.clock.now() + wait }
+        let resets = time_after(self.clock.now(), wait);
+        SourceError::WaitTooLong { place, why, wait, max_wait: self.plan.retry.max_wait, resets }
     }
 
     async fn pass(&self, call: &Call, now: Instant, held: Held) -> Result<(), SourceError> {
@@ -245,7 +248,7 @@ impl Client {
 
     async fn pause(&self, call: &Call, why: WaitReason, wait: Duration) -> Result<(), SourceError> {
         let resource = Arc::clone(&call.template.resource);
-        self.tell(SourceEvent::Waiting { resource, why, wait, until: self.clock.now() + wait });
+        self.tell(SourceEvent::Waiting { resource, why, wait, until: time_after(self.clock.now(), wait) });
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(cancelled(call)),
@@ -301,4 +304,12 @@ pub(super) fn place(call: &Call, request: &PageRequest) -> Place {
 /// The error of a cancelled fetch.
 pub(super) fn cancelled(call: &Call) -> SourceError {
     SourceError::Cancelled { resource: call.template.resource.to_string() }
+}
+
+/// The error of a request whose task has no result.
+pub(super) fn unjoined(call: &Call, why: Unjoined) -> SourceError {
+    match why {
+        Unjoined::Panicked(panic) => SourceError::Panicked { resource: call.template.resource.to_string(), panic },
+        Unjoined::Stopped => cancelled(call),
+    }
 }

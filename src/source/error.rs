@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{ErrorKind, JsonPath, RedactedUrl};
+use crate::base::{ErrorKind, JsonPath, Panicked, RedactedUrl};
 use crate::source::auth::TokenFault;
 
 /// Where a fault happened: the words every message starts with.
@@ -112,6 +112,16 @@ pub(crate) enum SourceError {
         to: RedactedUrl,
         /// The config's key that holds the credential; `None` when there is none.
         key: Option<&'static str>,
+    },
+    /// Plain HTTP was spoken to a port for TLS.
+    #[error("{place}: answered {status}, since the port speaks TLS: write `https://`{}", said(.preview))]
+    PlainHttp {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// What the server said, shortened and redacted.
+        preview: String,
     },
     /// A status that is neither success nor worth another try.
     #[error("{place}: answered {status}{}", said(.preview))]
@@ -464,6 +474,14 @@ pub(crate) enum SourceError {
         /// `expect.total`.
         path: JsonPath,
     },
+    /// A defect of this program.
+    #[error("internal error in the requests of `{resource}`: {panic}")]
+    Panicked {
+        /// The resource's name.
+        resource: String,
+        /// What it said.
+        panic: Panicked,
+    },
     /// The run was cancelled.
     #[error("`{resource}`: cancelled")]
     Cancelled {
@@ -485,7 +503,7 @@ impl SourceError {
     #[must_use]
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadHeader { .. } => ErrorKind::Config,
+            Self::BadHeader { .. } | Self::PlainHttp { .. } => ErrorKind::Config,
             Self::Credentials { .. } | Self::TokenRefused { .. } | Self::LoginPage { .. } => ErrorKind::Credentials,
             Self::Token { fault, .. } => fault.kind(),
             Self::NoAnswer { lasting: true, .. } => ErrorKind::Config,
@@ -522,7 +540,7 @@ impl SourceError {
             | Self::AmbiguousPaginator { .. }
             | Self::TotalMissing { .. } => ErrorKind::Data,
             Self::Cancelled { .. } => ErrorKind::Cancelled,
-            Self::Setup { .. } | Self::Abandoned { .. } => ErrorKind::Internal,
+            Self::Setup { .. } | Self::Panicked { .. } | Self::Abandoned { .. } => ErrorKind::Internal,
         }
     }
 }

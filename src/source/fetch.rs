@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use crate::base::{JsonPath, RedactedUrl, Warning, WarningCode};
+use crate::base::{ErrorKind, JsonPath, RedactedUrl, Warning, WarningCode};
 use crate::config::ResourcePlan;
 use crate::source::attempt::Answer;
-use crate::source::client::{Call, Client, cancelled};
+use crate::source::client::{Call, Client, cancelled, unjoined};
 use crate::source::drift::{Drift, Reread};
 use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
@@ -217,8 +217,7 @@ impl Fetch {
             }
             room = out.clone().reserve_owned(), if may_deliver => room.map_or(Happened::Closed, Happened::Room),
             Some(answer) = async { match flights.front_mut() { Some(front) => Some((&mut front.answer).await), None => None } }, if may_land => {
-                // A task ends early only when the runtime shuts down: `Client::page` has no panic of its own.
-                Happened::Landed(answer.unwrap_or_else(|_| Err(cancelled(&self.call))))
+                Happened::Landed(answer.unwrap_or_else(|error| Err(unjoined(&self.call, error.into()))))
             }
             () = under_way.answered.notified(), if !flights.is_empty() => Happened::Answered,
             else => Happened::Closed,
@@ -252,8 +251,8 @@ impl Fetch {
 
     fn land(&mut self, answer: Result<Answer, SourceError>) {
         let Some(flight) = self.flights.pop_front() else { return };
-        if self.ending.is_some() && answer.is_err() {
-            // Behind the end, a refusal is as good as an empty page.
+        if self.ending.is_some() && answer.as_ref().is_err_and(|error| error.kind() != ErrorKind::Internal) {
+            // Behind the end, a refusal is as good as an empty page; a defect is one anywhere.
             return;
         }
         self.arrived = Some(Arrived { number: flight.number, position: flight.position, answer });

@@ -41,6 +41,7 @@ use crate::base::Clock;
 use crate::config::{ClientPlan, ResourcePlan};
 use crate::source::client::{Bounds, Client};
 
+pub(crate) use certificate::{causes, is_no_http, is_plain, is_refusal_of_http};
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use ledger::Ledger;

@@ -40,7 +40,7 @@ pub(crate) struct SliceCursor {
 pub(crate) struct ParentRecord {
     /// Its place among the parent's records, from 0.
     pub(crate) number: u64,
-    /// The values of the fields asked for, as JSON text, in the plan's order; `None` where it has none.
+    /// The values of the fields asked for, as JSON text, in the plan's order; `None` where it has none, which is not null.
     pub(crate) values: Vec<Option<Box<str>>>,
 }
 

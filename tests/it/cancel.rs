@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::billing::{answer, things, things_config, wallet};
 use crate::support::fake_api::FakeApi;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Ended, Running, Sandbox};
 
 /// A door that requests wait at.
 #[derive(Clone, Default)]
@@ -98,4 +98,48 @@ fn e_103_a_second_run_at_the_same_time_is_told_who_holds_the_lake() {
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert_eq!(sandbox.by_key("things", "id").len(), 30);
     sandbox.run_ok();
+}
+
+/// A run in which signals come at a fault point; how it ended.
+fn interrupted(fault: &str) -> (FakeApi, Sandbox, Ended) {
+    let api = things(|_| answer(&json!({"data": (1..=3).map(wallet).collect::<Vec<Value>>()})));
+    let endpoint =
+        "endpoint: {path: /things, data_selector: data, paginator: single_page}\nprimary_key: id\nwrite_disposition: merge";
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), endpoint));
+    let ended = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", fault)).end();
+    (api, sandbox, ended)
+}
+
+#[test]
+fn ctrl_c_tells_what_stands_before_in_and_after_the_commit() {
+    let (_api, sandbox, ended) = interrupted("task.finish=int");
+    ended.failed_with(130, &["cancelling: requests end, nothing of this run is published"]);
+    assert!(sandbox.data_files().is_empty(), "{ended}");
+    for (point, words) in [
+        ("lake.commit.before_stage", "a commit is being published, and runs to its end"),
+        ("lake.publish.put", "a commit is being published, and runs to its end"),
+        ("lake.close.before_release", "the commit stands and is published"),
+    ] {
+        let (_api, sandbox, ended) = interrupted(&format!("{point}=int"));
+        assert_eq!(ended.code(), Some(0), "{point}: {ended}");
+        assert!(ended.stderr.contains(words) && !ended.stderr.contains("nothing of this run"), "{point}: {ended}");
+        assert_eq!(sandbox.by_key("things", "id").len(), 3, "{point}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_run_at_once_and_tells_what_stands() {
+    for (fault, code, words, is_published) in [
+        ("task.finish=int2", 130, "ended: nothing of this run is published", false),
+        ("task.finish=term2", 143, "ended: nothing of this run is published", false),
+        ("lake.publish.put=int2", 130, "ended: a commit is being published; the next run finishes it", false),
+        ("lake.publish.put=term2", 143, "ended: a commit is being published; the next run finishes it", false),
+        ("lake.close.before_release=int2", 130, "ended: the commit stands and is published", true),
+    ] {
+        let (_api, sandbox, ended) = interrupted(fault);
+        ended.failed_with(code, &[words]);
+        assert_eq!(sandbox.data_files().is_empty(), !is_published, "{fault}: {ended}");
+        sandbox.run_ok();
+        assert_eq!(sandbox.by_key("things", "id").len(), 3, "{fault}");
+    }
 }

@@ -114,16 +114,114 @@ fn values_go_into_params_bodies_and_headers_with_their_types() {
 
 #[test]
 fn e_90_a_child_whose_parent_vanished_is_skipped_counted_and_listed() {
-    let api = blog().on("/posts/3/comments", |_| Reply::status(404)).on("/posts/5/comments", |_| Reply::status(410));
+    let api = blog().on("/posts/3/comments", |_| Reply::status(404));
     let (sandbox, ended) =
         run(&api, &format!("{POSTS_RESOURCE}  - {{name: comments, endpoint: 'posts/{{resources.posts.id}}/comments'}}\n"));
     assert_eq!(ended.code(), Some(0), "{ended}");
-    let expected: Vec<i64> = [1, 2, 4, 6, 7].iter().flat_map(|id| [id * 10, id * 10 + 1]).collect();
+    let expected: Vec<i64> = [1, 2, 4, 5, 6, 7].iter().flat_map(|id| [id * 10, id * 10 + 1]).collect();
     assert_eq!(ids(&sandbox, "comments"), expected);
     let of = &ended.table("comments")["parent_records"];
-    assert_eq!((&of["read"], &of["skipped"]), (&json!(5), &json!(2)));
+    assert_eq!((&of["read"], &of["skipped"]), (&json!(6), &json!(1)));
     assert!(of["skipped_first"][0].as_str().unwrap().contains("/posts/3/comments"), "{of}");
-    assert!(ended.stderr.contains("skipped: ") && ended.stderr.contains("/posts/5/comments"), "{ended}");
+    assert!(ended.stderr.contains("skipped: ") && ended.stderr.contains("/posts/3/comments"), "{ended}");
+}
+
+/// `count` posts, of which the comments of the first `gone` are gone.
+fn vanishing(count: u64, gone: u64) -> FakeApi {
+    let posts: Vec<Value> = (1..=count).map(|id| json!({"id": id})).collect();
+    let api = FakeApi::start().page("/posts", json!({"data": posts}).to_string());
+    (1..=count).fold(api, |api, id| {
+        let status = if id % 2 == 0 { 404 } else { 410 };
+        api.on(
+            &format!("/posts/{id}/comments"),
+            move |_| {
+                if id <= gone { Reply::status(status) } else { answer(&json!([{"id": id}])) }
+            },
+        )
+    })
+}
+
+#[test]
+fn more_vanished_parents_than_5_percent_are_an_error_that_names_the_rule() {
+    let comments = "  - {name: comments, endpoint: {path: 'posts/{resources.posts.id}/comments'";
+    for (count, gone, is_fine) in
+        [(7, 1, true), (7, 2, false), (39, 1, true), (39, 2, false), (40, 2, true), (40, 3, false), (25, 24, false)]
+    {
+        let api = vanishing(count, gone);
+        let (sandbox, ended) = run(&api, &format!("{POSTS_RESOURCE}{comments}}}}}\n"));
+        if is_fine {
+            assert_eq!(
+                (ended.code(), ids(&sandbox, "comments").len() as u64),
+                (Some(0), count - gone),
+                "{gone} of {count}: {ended}"
+            );
+            continue;
+        }
+        let rule = "response_actions: [{status_code: [404, 410], action: skip, scope: parent}]";
+        ended.failed_with(20, &[&format!("{gone} of {count} requests of `comments`"), "/posts/1/comments", rule]);
+        assert!(!sandbox.lake().join("comments").exists());
+        // The rule as it is told, typed.
+        let (sandbox, ended) = run(&api, &format!("{POSTS_RESOURCE}{comments}, {rule}}}}}\n"));
+        assert_eq!((ended.code(), ids(&sandbox, "comments").len() as u64), (Some(0), count - gone), "{gone} of {count}: {ended}");
+        assert_eq!(ended.table("comments")["parent_records"]["skipped"], gone);
+    }
+}
+
+#[test]
+fn a_placeholder_that_finds_several_values_asks_for_all_of_them() {
+    let orders = r#"{"data": [{"id": 1, "items": [{"id": 7, "sku": "x"}, {"id": 5, "sku": "y"}, {"id": 7, "sku": "x"}]}, {"id": 2, "items": [{"id": 9, "sku": "z"}]}]}"#;
+    let api = FakeApi::start().page("/orders", orders).on("/lines", |request| {
+        answer(&json!([{"id": format!("{}-{}", request.param("item").unwrap(), request.param("sku").unwrap_or("none"))}]))
+    });
+    let orders = "  - {name: orders, endpoint: {path: orders, data_selector: data}}\n";
+    let lines = |rest: &str| {
+        format!(
+            "{orders}  - {{name: lines, include_from_parent: [id, 'items[*].sku'], endpoint: {{path: lines, params: {{item: '{{resources.orders.items[*].id}}'{rest}}}}}}}\n"
+        )
+    };
+    let (sandbox, ended) = run(&api, &lines(""));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let read = |sandbox: &Sandbox| -> Vec<String> {
+        sandbox.rows("lines").iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(read(&sandbox), ["7-none", "5-none", "9-none"]);
+    let skus: Vec<String> =
+        sandbox.rows("lines").iter().map(|row| format!("{}{}", row["_orders_id"], row["_orders_items_sku"])).collect();
+    assert_eq!(skus, ["1\"x\"", "1\"y\"", "2\"z\""], "each with the values of its own element");
+    let (sandbox, ended) = run(&api, &lines(", sku: '{resources.orders.items[*].sku}'"));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(read(&sandbox), ["7-x", "5-y", "9-z"]);
+    let (_, ended) = run(&api, &lines(", all: '{resources.orders.$..sku}'"));
+    ended.failed_with(
+        20,
+        &["asks `orders` for values of two lists, `$.items[*]` and `$..sku`", "hint: ask for fields of one list"],
+    );
+}
+
+#[test]
+fn a_percent_sign_of_a_parent_is_data_and_its_null_is_null_in_json() {
+    let codes = ["50%", "a%41", "..%2fadmin", "%2e%2e", "R&D", "a+b"];
+    let list: Vec<Value> = codes.iter().map(|code| json!({"code": code, "note": null})).collect();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = std::sync::Arc::clone(&seen);
+    let api = codes.iter().fold(FakeApi::start().page("/codes", json!({"data": list}).to_string()), |api, code| {
+        let path = url::form_urlencoded::byte_serialize(code.as_bytes()).collect::<String>();
+        let noted = std::sync::Arc::clone(&noted);
+        // What a server sees that decodes once.
+        api.on(&format!("/code/{}", path.replace("%26", "&").replace("%2B", "+").replace("%2F", "/")), move |request| {
+            let body: Value = serde_json::from_str(&request.body).unwrap();
+            assert_eq!(body, json!({"note": null, "code": body["code"]}), "{request:?}");
+            noted.lock().unwrap().push((body["code"].as_str().unwrap().to_owned(), request.param("q").unwrap().to_owned()));
+            answer(&json!([{"id": 1}]))
+        })
+    });
+    let resources = "  - {name: codes, endpoint: {path: codes, data_selector: data}}\n  - {name: one, endpoint: {path: 'code/{resources.codes.code}', method: POST, params: {q: '{resources.codes.code}'}, json: {note: '{resources.codes.note}', code: '{resources.codes.code}'}}}\n";
+    let (_, ended) = run(&api, resources);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let expected: Vec<(String, String)> = codes.iter().map(|code| ((*code).to_owned(), (*code).to_owned())).collect();
+    let mut got = seen.lock().unwrap().clone();
+    got.sort_by_key(|(code, _)| codes.iter().position(|known| known == code));
+    assert_eq!(got, expected);
 }
 
 #[test]

@@ -204,6 +204,11 @@ impl CursorValue {
         }
     }
 
+    /// Whether it is text that looks like a day or a time and is none: `2026-02-30`, `2026-11-22T25:00`, `22.11.2026`.
+    pub(crate) fn is_no_time(&self) -> bool {
+        self.meaning == Meaning::Text && time::looks_like_one(&self.text)
+    }
+
     /// As it came.
     pub(crate) fn text(&self) -> &str {
         &self.text

@@ -145,3 +145,45 @@ proptest! {
         prop_assert_eq!(UTC.text(written.text()).time(Tz::UTC), Some(time));
     }
 }
+
+#[test]
+fn what_looks_like_a_time_and_is_none_is_known() {
+    let form = CursorForm { time_zone: Tz::UTC, epoch_per_second: 0 };
+    for text in [
+        "2026-02-30",
+        "2026-13-01T00:00:00Z",
+        "2026-11-22T25:00",
+        "2026-11-22T10:00:00 PM",
+        "22.11.2026",
+        "11/22/2026",
+        "2026/11/22",
+        "2026-1-2",
+    ] {
+        assert!(form.text(text).is_no_time(), "{text}");
+    }
+    for text in ["2026-11-22", "2026-11-22T10:00:00Z", "abc", "a-b-c", "1.2.3", "10-20-30", "7", "", "2026-11", "v2026.11.22"] {
+        assert!(!form.text(text).is_no_time(), "{text}");
+    }
+}
+
+#[test]
+fn numbers_past_the_calendar_are_no_times() {
+    let form = CursorForm { time_zone: "Pacific/Auckland".parse().unwrap(), epoch_per_second: 1 };
+    for token in ["253402300800", "-62135596801", "8210266876799", "-8334601228800", "9223372036854775807", "1e19"] {
+        assert!(form.number(token).is_none_or(|value| value.kind() == CursorType::Text), "{token}");
+    }
+    for token in ["253402300799", "-62135596800", "0"] {
+        let value = form.number(token).unwrap();
+        assert_eq!(value.kind(), CursorType::Timestamp, "{token}");
+        for lag in ["1000d", "999w", "3s"] {
+            let lag = Lag::parse(lag).unwrap();
+            let (back, forth) = (value.shifted(lag, false, form.time_zone), value.shifted(lag, true, form.time_zone));
+            for edge in [Edge::Start, Edge::End] {
+                for convert in ["epoch_s", "epoch_ms", "iso8601", "date", "%Y-%m-%d", "%H"] {
+                    let convert = Converter::parse(convert).unwrap();
+                    assert!([&value, &back, &forth].iter().all(|value| convert.apply(value, edge, form.time_zone).is_ok()));
+                }
+            }
+        }
+    }
+}

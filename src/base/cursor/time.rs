@@ -1,6 +1,8 @@
 //! ISO 8601 times and dates as APIs write them, and epoch numbers.
 
-use chrono::{DateTime, Duration, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, Duration, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 use crate::base::cursor::number::ONE;
@@ -73,6 +75,18 @@ pub(super) fn parse(text: &str, zone: Tz) -> Option<Parsed> {
     };
     let fraction = u8::try_from(digits.len()).ok()?;
     Some(Parsed::Time(instant, Iso { separator, fraction, zone: zone_of }))
+}
+
+/// Whether a text has the shape of a day, alone or before a time: three numbers with equal signs between them, of which one is a year.
+pub(super) fn looks_like_one(text: &str) -> bool {
+    let day = text.split(['T', 't', ' ']).next().unwrap_or_default();
+    ['-', '/', '.'].iter().any(|&sign| {
+        let parts: Vec<&str> = day.split(sign).collect();
+        let are_numbers =
+            parts.iter().all(|part| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_year = |part: Option<&&str>| part.is_some_and(|part| part.len() == 4);
+        parts.len() == 3 && are_numbers && (is_year(parts.first()) || is_year(parts.last()))
+    })
 }
 
 /// `hh:mm[:ss]`, and what a leap second or `24:00` lies behind it.
@@ -169,11 +183,13 @@ pub(super) fn floor(time: DateTime<Utc>, digits: u8) -> DateTime<Utc> {
     time - Duration::nanoseconds(i64::from(nanos % unit))
 }
 
-/// The time of an epoch number in units of 10⁻¹⁸; `None` past what a calendar has.
+/// The time of an epoch number in units of 10⁻¹⁸; `None` outside the years 1 to 9999, which ISO 8601 ends at and every zone, step and lag
+/// leaves room behind.
 pub(super) fn of_epoch(number: i128, per_second: i64) -> Option<DateTime<Utc>> {
-    let nanos = number.checked_mul(1)? / (ONE / 1_000_000_000) / i128::from(per_second);
+    let nanos = number / (ONE / 1_000_000_000) / i128::from(per_second);
     let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
-    DateTime::from_timestamp(seconds, u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?)
+    let time = DateTime::from_timestamp(seconds, u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?)?;
+    (1..=9999).contains(&time.year()).then_some(time)
 }
 
 /// The epoch number of a time in units of 10⁻¹⁸.

@@ -155,14 +155,14 @@ impl Template {
         Ok(text)
     }
 
-    /// The value, filled in: a placeholder that stands alone keeps its type.
+    /// The value, filled in: a placeholder that stands alone keeps its type, null too.
     ///
     /// # Errors
     /// [`BindError`].
     pub(super) fn json(&self, values: &Values<'_>) -> Result<Value, BindError> {
         match self.alone() {
             Some(alone) if alone.format.is_none() => {
-                let text = alone.value(values)?;
+                let text = values(&alone.of).ok_or_else(|| BindError::Missing { name: alone.name.clone() })?;
                 let value: Value = serde_json::from_str(text).map_err(|_| BindError::Missing { name: alone.name.clone() })?;
                 let is_inexact = matches!(&value, Value::Number(number) if number.to_string() != text && !number.is_f64());
                 let is_large = matches!(&value, Value::Number(number) if number.is_f64() && !text.contains(['.', 'e', 'E']));
@@ -256,20 +256,19 @@ fn kind_of(json: &str) -> &'static str {
     }
 }
 
-/// Whether a segment of a path, in upper case, leads to another place than itself, as URLs have it: dots may be written as `%2e` (WHATWG URL, "double-dot").
+/// Whether a segment of a path, in upper case, leads to another place than itself, as URLs have it: dots may be written as `%2e` (WHATWG URL, "double-dot"), also
+/// by the text around a value.
 fn is_dots(segment: &str) -> bool {
     matches!(segment.replace("%2E", ".").as_str(), "." | "..")
 }
 
-/// Appends `text` with every character encoded that would end a path or a query, and `%` where it begins no escape of its own.
+/// Appends `text` with every character encoded that would end a path or a query. A `%` is one, whatever stands behind it: a value is data, and
+/// never escapes that somebody else has written.
 fn encode(text: &str, in_query: bool, url: &mut String) {
-    let bytes = text.as_bytes();
-    for (at, c) in text.char_indices() {
-        let is_escape = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+    for c in text.chars() {
         let encoded = match c {
-            '?' | '#' | '\\' => true,
+            '?' | '#' | '\\' | '%' => true,
             '&' | '+' => in_query,
-            '%' => !is_escape(at),
             _ => c.is_whitespace() || c.is_control(),
         };
         if encoded {

@@ -73,15 +73,24 @@ fn a_value_in_a_url_cannot_change_where_it_leads() {
     assert_eq!(url("http://a.test/x/{0}/y", Some(r#""a b?c#d""#)), "http://a.test/x/a%20b%3Fc%23d/y");
     assert_eq!(url("http://a.test/repos/{0}", Some(r#""owner/name""#)), "http://a.test/repos/owner/name");
     assert_eq!(url("http://a.test/x/{0}", Some(r#""100%""#)), "http://a.test/x/100%25");
-    assert_eq!(url("http://a.test/x/{0}", Some(r#""a%20b""#)), "http://a.test/x/a%20b");
+    assert_eq!(url("http://a.test/x/{0}", Some(r#""a%20b""#)), "http://a.test/x/a%2520b");
+    assert_eq!(url("http://a.test/x?q={0}", Some(r#""a%41&%""#)), "http://a.test/x?q=a%2541%26%25");
+    assert_eq!(url("http://a.test/x/{0}", Some(r#""..%2fadmin""#)), "http://a.test/x/..%252fadmin");
+    assert_eq!(url("http://a.test/x/{0}/y", Some(r#""%2e%2E/admin""#)), "http://a.test/x/%252e%252E/admin/y");
     assert_eq!(url("http://a.test/x?q={0}&z=1", Some(r#""a&b+c""#)), "http://a.test/x?q=a%26b%2Bc&z=1");
     assert_eq!(
         url("http://a.test/x/{0}", Some(r#""../admin""#)),
         "error: `{p0}` has a `..`, which would lead to another endpoint"
     );
-    for (open, value) in
-        [("{0}", "%2e%2E/admin"), ("{0}", "a/.%2e"), (".{0}", "."), ("{0}{0}", "."), ("{0}.", "."), ("{0}", r"a\\..\\b")]
-    {
+    for (open, value) in [
+        ("{0}", "../admin"),
+        ("{0}", "a/.."),
+        (".{0}", "."),
+        ("%2e{0}", "."),
+        ("{0}{0}", "."),
+        ("{0}.", "."),
+        ("{0}", r"a\\..\\b"),
+    ] {
         let found = url(&format!("http://a.test/x/{open}/y"), Some(&format!("\"{value}\"")));
         assert_eq!(found, "error: `{p0}` has a `..`, which would lead to another endpoint", "{open} with {value}");
     }
@@ -102,6 +111,8 @@ fn a_placeholder_alone_in_json_keeps_its_type() {
     assert_eq!(json("{0}", r#""5""#), r#""5""#);
     assert_eq!(json("{0}", "true"), "true");
     assert_eq!(json("{0}", "[1,2]"), "[1,2]");
+    assert_eq!(json("{0}", "null"), "null");
+    assert_eq!(json("n{0}", "null"), "error: `{p0}` has no value");
     assert_eq!(json("n{0}", "5"), r#""n5""#);
     assert_eq!(json("{0:d}", "5"), r#""5""#);
     assert!(json("{0}", "123456789012345678901234567890").starts_with("error: `{p0}` is a number"));

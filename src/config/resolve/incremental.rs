@@ -207,6 +207,9 @@ fn last_value(cx: Context<'_>, field: &Field<String>) -> Option<LastValue> {
     }
 }
 
+/// What is expected where a text looks like a time and is none.
+const NO_TIME: &str = "a time or a date that there is, as ISO 8601 writes it: `2026-11-22T08:00:00Z`, `2026-11-22`";
+
 /// A scalar of the config as a cursor's value.
 fn value(cx: Context<'_>, field: &Field<raw::Node>, form: CursorForm) -> Option<CursorValue> {
     let (id, _) = field.set()?;
@@ -216,8 +219,10 @@ fn value(cx: Context<'_>, field: &Field<raw::Node>, form: CursorForm) -> Option<
         Value::Faulty => return None,
         _ => None,
     };
-    if value.is_none() {
-        cx.reader.wrong(id, "a time, a date, a number or text, as the cursor is spelled");
+    match &value {
+        None => cx.reader.wrong(id, "a time, a date, a number or text, as the cursor is spelled"),
+        Some(value) if value.is_no_time() => cx.reader.wrong(id, NO_TIME),
+        Some(_) => {}
     }
     value
 }
@@ -235,7 +240,13 @@ fn scheduled(cx: Context<'_>, raw: &raw::Incremental, form: CursorForm) -> Optio
             return None;
         }
     };
-    Some((form.text(start.trim()), form.text(end.trim())))
+    let range = (form.text(start.trim()), form.text(end.trim()));
+    for (name, value) in [("DLT_INTERVAL_START", &range.0), ("DLT_INTERVAL_END", &range.1)] {
+        if value.is_no_time() {
+            cx.reader.conflict(id, format!("`{name}` should be {NO_TIME}"));
+        }
+    }
+    Some(range)
 }
 
 fn check_outside(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>) {

@@ -232,3 +232,37 @@ fn a_cursor_that_the_steps_take_out_is_refused() {
         ],
     );
 }
+
+#[test]
+fn bounds_that_look_like_a_time_and_are_none_are_refused_before_a_request() {
+    let form = "expected a time or a date that there is, as ISO 8601 writes it: `2026-11-22T08:00:00Z`, `2026-11-22`";
+    for text in ["2026-02-30", "2026-11-22T25:00:00Z", "22.11.2026", "11/22/2026"] {
+        check_one(&format!("initial_value: '{text}'"), &format!("initial_value`: {form}, found the text `{text}`"));
+        check_one(
+            &format!("initial_value: '2026-01-01', end_value: '{text}'"),
+            &format!("end_value`: {form}, found the text `{text}`"),
+        );
+    }
+}
+
+#[test]
+fn a_backfill_has_bounds_of_the_cursors_form() {
+    let refused = |keys: &str, from: &str, to: &str| plan_of(&incremental(keys)).for_range(from, to).unwrap_err();
+    let timed = "initial_value: 2026-01-01T00:00:00Z";
+    assert_eq!(
+        refused(timed, "2026-02-30", "2026-03-01"),
+        "`--from` looks like a time and is none; write it as ISO 8601 does: `2026-11-22T08:00:00Z`, `2026-11-22`"
+    );
+    assert_eq!(refused(timed, "5", "7"), "`--from` is a number, and the cursor a timestamp, as `initial_value` has it");
+    assert_eq!(refused(timed, "2026-03-01", "now"), "`--to` is a text, and the cursor a timestamp, as `initial_value` has it");
+    assert_eq!(
+        refused("initial_value: 5", "2026-01-01", "2026-02-01"),
+        "`--from` is a date, and the cursor a number, as `initial_value` has it"
+    );
+    assert_eq!(
+        refused("convert: date", "5", "7"),
+        "`--from` is a number, and `convert` needs a time or a date, and the cursor is a number"
+    );
+    assert!(plan_of(&incremental(timed)).for_range("2026-01-01", "2026-02-01").is_ok(), "a date stands for its midnight");
+    assert!(plan_of(&incremental("")).for_range("a", "b").is_ok());
+}

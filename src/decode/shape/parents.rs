@@ -1,6 +1,6 @@
 //! Hooks between parents and children: values of the parent's record become members of the child's, and what children ask for is kept.
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Step};
 use crate::config::IncludePlan;
 use crate::decode::shape::{PageHook, RecordFault, RecordHook};
 use crate::decode::{DecodedPage, Json};
@@ -39,7 +39,7 @@ impl PageHook for Including {
             let clash = self.members.iter().find(|(name, _)| members.iter().any(|(known, _)| known == name));
             if let Some((name, _)) = clash {
                 return Err(RecordFault {
-                    path: JsonPath::from_steps(vec![crate::base::Step::Key(name.clone())]).to_string(),
+                    path: JsonPath::from_steps(vec![Step::Key(name.clone())]).to_string(),
                     expected: "no member of the name that `include_from_parent` gives".to_owned(),
                     actual: record.member(name).map_or("nothing", Json::kind).to_owned(),
                     record: Box::new(record),
@@ -55,13 +55,24 @@ impl PageHook for Including {
 /// Keeps what children ask of each record: [`DecodedPage::for_children`].
 #[derive(Debug)]
 pub(crate) struct ForChildren {
-    fields: Vec<JsonPath>,
+    /// The list that each field goes through, and its place within one of the list's elements.
+    fields: Vec<(JsonPath, JsonPath)>,
 }
 
 impl ForChildren {
     /// A hook for these fields of each record.
     pub(crate) fn new(fields: Vec<JsonPath>) -> Self {
-        Self { fields }
+        Self { fields: fields.iter().map(in_list).collect() }
+    }
+}
+
+/// `items[*].id` as `items[*]` and `id`, so that the fields of one list stay together; any other path is looked up as a whole.
+fn in_list(field: &JsonPath) -> (JsonPath, JsonPath) {
+    let steps = field.steps();
+    match steps.iter().rposition(|step| *step == Step::Every) {
+        _ if !field.is_simple() => (field.clone(), JsonPath::root()),
+        Some(last) => (JsonPath::from_steps(steps[..=last].to_vec()), JsonPath::from_steps(steps[last + 1..].to_vec())),
+        None => (JsonPath::root(), field.clone()),
     }
 }
 
@@ -72,18 +83,26 @@ impl RecordHook for ForChildren {
 }
 
 struct Keeping<'h> {
-    fields: &'h [JsonPath],
-    records: Vec<Vec<Option<Box<str>>>>,
+    fields: &'h [(JsonPath, JsonPath)],
+    records: Vec<Vec<Box<str>>>,
 }
 
 impl PageHook for Keeping<'_> {
     fn record(&mut self, record: Json, out: &mut Vec<Json>) -> Result<(), RecordFault> {
-        let value = |field: &JsonPath| {
-            let mut text = Vec::new();
-            record.first(field)?.write(&mut text);
-            String::from_utf8(text).ok().map(String::into_boxed_str)
+        let found = |(list, place): &(JsonPath, JsonPath)| {
+            let mut text = vec![b'['];
+            for (i, element) in record.all(list).into_iter().enumerate() {
+                text.extend_from_slice(if i > 0 { b",[" } else { b"[" });
+                if let Some(value) = element.first(place) {
+                    value.write(&mut text);
+                }
+                text.push(b']');
+            }
+            text.push(b']');
+            // What is written as JSON is UTF-8.
+            String::from_utf8(text).unwrap_or_default().into_boxed_str()
         };
-        self.records.push(self.fields.iter().map(value).collect());
+        self.records.push(self.fields.iter().map(found).collect());
         out.push(record);
         Ok(())
     }

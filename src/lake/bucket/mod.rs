@@ -121,6 +121,7 @@ impl Store for Bucket {
             Err(error) if self.answers.is_missing_object(&error) => return Ok(None),
             got => got.map_err(self.failed("read", path))?,
         };
+        self.answers.note_success();
         let etag = got.meta.e_tag.as_deref().map(bare);
         let bytes = got.bytes().await.map_err(self.failed("read", path))?.to_vec();
         Ok(Some(Blob { bytes, etag }))
@@ -128,7 +129,10 @@ impl Store for Bucket {
 
     async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, LakeError> {
         match self.objects.put_opts(&self.key(path)?, PutPayload::from(bytes), PutMode::Create.into()).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.answers.note_success();
+                Ok(true)
+            }
             Err(Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(self.failed("create", path)(error)),
         }
@@ -152,6 +156,7 @@ impl Store for Bucket {
         let key = self.key(folder)?;
         let within = (!key.as_ref().is_empty()).then_some(&key);
         let metas: Vec<ObjectMeta> = self.objects.list(within).try_collect().await.map_err(self.failed("list", folder))?;
+        self.answers.note_success();
         let mut found: Vec<Found> = metas.into_iter().map(|meta| self.found(meta)).collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)

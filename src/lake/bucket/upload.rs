@@ -11,9 +11,9 @@ use object_store::PutPayload;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use crate::base::blocking;
 use crate::lake::LakeError;
 use crate::lake::bucket::{Bucket, PARALLEL_REQUESTS};
-use crate::lake::disk::blocking;
 use crate::lake::log::{FORMAT, read_json, to_json};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled, Store};

@@ -9,10 +9,10 @@ use chrono::TimeDelta;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-use crate::base::{RedactedUrl, Warning, WarningCode};
+use crate::base::{RedactedUrl, Warning, WarningCode, time_after};
 use crate::config::{AuthPlan, Carried, Grant};
 use crate::source::SourceError;
-use crate::source::attempt::{authority, location, no_answer};
+use crate::source::attempt::{authority, is_lasting, location, no_answer};
 use crate::source::auth::TokenFault;
 use crate::source::auth::answer::{self, Nothing};
 use crate::source::auth::fault::Advice;
@@ -163,7 +163,11 @@ impl TokenSource {
         let started = means.clock.instant();
         let mut response = builder.send().await.map_err(|source| {
             let late = means.clock.instant().duration_since(started) >= ANSWER_TIME_MAX;
-            passing(no_answer(&authority(url), late, &source, &means.plan), Patience::Plan)
+            let why = no_answer(&authority(url), late, &source, &means.plan);
+            if is_lasting(&source) {
+                return Trouble::Final(TokenFault::Setup { url: self.url(), why });
+            }
+            passing(why, Patience::Plan)
         })?;
         let status = response.status();
         if status.is_redirection() && !self.is_logged_in(&response, url) {
@@ -262,7 +266,7 @@ impl TokenSource {
     }
 
     async fn pause(&self, resource: &Arc<str>, after: String, wait: Duration) -> Result<(), TokenFault> {
-        let until = self.means.clock.now() + wait;
+        let until = time_after(self.means.clock.now(), wait);
         let why = WaitReason::Backoff { after };
         (self.means.events)(SourceEvent::Waiting { resource: Arc::clone(resource), why, wait, until });
         tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::{ErrorKind, RedactedUrl};
+use crate::base::{ErrorKind, Panicked, RedactedUrl};
 
 /// Why no token was to be had; the same for everyone who waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,14 +71,17 @@ pub(crate) enum TokenFault {
         /// Why not.
         why: String,
     },
-    /// The request cannot be made.
-    #[error("no token from `{url}`: the request cannot be made: {why}")]
+    /// It cannot be asked, today or tomorrow.
+    #[error("no token from `{url}`: it cannot be asked: {why}")]
     Setup {
         /// The endpoint.
         url: RedactedUrl,
         /// Why not.
         why: String,
     },
+    /// A defect of this program.
+    #[error("internal error in asking for a token: {0}")]
+    Panicked(Panicked),
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -107,6 +110,7 @@ impl TokenFault {
             Self::Refused { .. } | Self::Answer { .. } => ErrorKind::Data,
             Self::Unavailable { .. } | Self::WaitTooLong { .. } | Self::Locked { .. } => ErrorKind::Unavailable,
             Self::File { .. } | Self::Setup { .. } => ErrorKind::Config,
+            Self::Panicked(_) => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
         }
     }
@@ -126,7 +130,7 @@ impl TokenFault {
             Self::Unavailable { .. } => {
                 "is the URL of the token endpoint right, and can this machine reach it? If so, run again later"
             }
-            Self::Setup { .. } | Self::Cancelled => return None,
+            Self::Setup { .. } | Self::Panicked(_) | Self::Cancelled => return None,
         };
         Some(hint.to_owned())
     }

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_util::sync::CancellationToken;
 use url::{Origin, Url};
 
-use crate::base::{Clock, Secret};
+use crate::base::{Clock, Secret, Unjoined, task_point};
 use crate::config::{AuthPlan, Carried, ClientPlan, Grant, TokenPlan};
 use crate::source::SourceError;
 use crate::source::auth::answer::{self, Granted};
@@ -146,13 +146,17 @@ impl TokenSource {
             if let Some(fault) = &*ended {
                 return Err(fault.clone());
             }
+            task_point("task.token");
             let obtained = source.obtain(&resource).await;
             if let Err(fault) = &obtained {
                 *ended = Some(fault.clone());
             }
             obtained
         });
-        flight.await.unwrap_or(Err(TokenFault::Cancelled))
+        flight.await.unwrap_or_else(|error| match error.into() {
+            Unjoined::Panicked(panic) => Err(TokenFault::Panicked(panic)),
+            Unjoined::Stopped => Err(TokenFault::Cancelled),
+        })
     }
 
     /// Takes a token out of use that the API refused, unless that was done already. `headers` are those of the refusal.

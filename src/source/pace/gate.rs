@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::base::instant_after;
 use crate::config::RateLimit;
 use crate::source::event::WaitReason;
 use crate::source::pace::Told;
@@ -71,7 +72,7 @@ impl Gate {
             if at > booked.until {
                 booked = Held { until: at, why: WaitReason::Spread };
             }
-            let next = booked.until + spread.interval;
+            let next = instant_after(booked.until, spread.interval);
             state.spread = Some(Spread { next, ..spread });
         }
         for window in &mut state.windows {
@@ -103,7 +104,7 @@ impl Gate {
             return;
         }
         if let Some(reset) = told.iter().filter(|told| told.remaining == 0).map(|told| told.reset).max() {
-            self.hold(now + reset, WaitReason::UsedUp);
+            self.hold(instant_after(now, reset), WaitReason::UsedUp);
         }
         let mut state = self.lock();
         let few = told.iter().filter(|told| told.is_low(in_flight));
@@ -111,7 +112,8 @@ impl Gate {
         state.spread = slowest.filter(|told| told.interval() <= SPREAD_MAX).map(|told| {
             let booked = state.spread.map(|spread| spread.next).filter(|next| *next > now);
             let interval = told.interval();
-            Spread { until: now + told.reset, interval, next: booked.unwrap_or(now + interval) }
+            let next = booked.unwrap_or_else(|| instant_after(now, interval));
+            Spread { until: instant_after(now, told.reset), interval, next }
         });
     }
 

@@ -76,7 +76,7 @@ impl Offset {
     fn check_end(&self, page: &Seen<'_>) -> Result<(), SourceError> {
         let Some(total) = self.total else { return Ok(()) };
         // Nobody knows how many records a skipped page had.
-        let is_met = if self.has_skipped { self.read <= total } else { self.read + self.start.min(total) == total };
+        let is_met = if self.has_skipped { self.read <= total } else { self.read.saturating_add(self.start.min(total)) == total };
         if is_met { Ok(()) } else { Err(contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start))) }
     }
 

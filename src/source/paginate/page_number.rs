@@ -46,7 +46,7 @@ impl PageNumber {
     /// records, and a first page may be empty though the API counts it.
     fn check_end(&self, page: &Seen<'_>, number: u64) -> Result<(), SourceError> {
         match self.total {
-            Some(total) if number + 1 < total.saturating_add(self.base) && self.records > 0 => {
+            Some(total) if number.saturating_add(1) < total.saturating_add(self.base) && self.records > 0 => {
                 // A page that was skipped had records that nobody counted.
                 let counts_records = if self.has_skipped { total >= self.records } else { total == self.records };
                 if is_guess(&self.stop) && counts_records {

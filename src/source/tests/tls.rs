@@ -138,6 +138,31 @@ async fn e_22_a_faulty_certificate_is_tried_twice_and_told_in_plain_words() {
 }
 
 #[tokio::test]
+async fn tls_and_plain_http_on_each_others_ports_are_told_and_a_matter_of_the_config() {
+    // As servers do, without waiting for the end of what is no request.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read_buf(&mut Vec::new()).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        }
+    });
+    let outcome = Case::at(&format!("https://{plain}"), PaginatorPlan::SinglePage).read().await;
+    assert!(outcome.error().contains("does not speak TLS: write `http://`"), "{}", outcome.error());
+    assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
+    let tls = TlsApi::start(only_certified).await;
+    let outcome = Case::at(&format!("http://{}", tls.host), PaginatorPlan::SinglePage).read().await;
+    assert!(outcome.error().contains("write `https://`"), "{}", outcome.error());
+    assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
+    let go = super::fake_api::FakeApi::start();
+    let go = go.on("/data", |_| super::fake_api::Reply::status(400).body("Client sent an HTTP request to an HTTPS server.\n"));
+    let outcome = Case::new(&go, PaginatorPlan::SinglePage).read().await;
+    assert!(outcome.error().contains("the port speaks TLS: write `https://`"), "{}", outcome.error());
+    assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
 async fn e_30_the_clients_certificate_is_not_shown_to_a_second_origin() {
     let evil = TlsApi::start(|_| ("200 OK", String::new())).await;
     let to = format!("location: https://{}/steal\r\n", evil.host);

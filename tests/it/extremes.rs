@@ -1,0 +1,99 @@
+//! Numbers from outside that no clock and no counter holds: each is a value like any other, or an error that names it.
+
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::sandbox::{Ended, Sandbox};
+
+const EXTREMES: [&str; 9] = [
+    "8640000000000",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "99999999999999999999999999",
+    "1e300",
+    "-9223372036854775808",
+    "8210266876799",
+    "-8334601228800",
+];
+
+fn run(api: &FakeApi, client: &str, endpoint: &str) -> (Sandbox, Ended) {
+    let sandbox = Sandbox::with_config(&format!(
+        "name: things\nclient: {{base_url: {}, {client}}}\nresources:\n  - {{name: things, primary_key: id, write_disposition: merge, endpoint: {{path: things, {endpoint}}}}}\nlake: {{url: ./lake}}\n",
+        api.url()
+    ));
+    let ended = sandbox.run();
+    assert!(!ended.stderr.contains("panic") && ![Some(70), Some(130), Some(101)].contains(&ended.code()), "{ended}");
+    (sandbox, ended)
+}
+
+#[test]
+fn a_wait_that_no_clock_holds_is_too_long_and_not_a_panic() {
+    for wait in ["8640000000000", "9223372036854775807", "18446744073709551615", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        for status in [429, 503] {
+            let api = FakeApi::start().on("/things", move |_| Reply::status(status).header("retry-after", wait));
+            let (_, ended) = run(&api, "retry: {max_wait: 1s}", "paginator: single_page");
+            ended.failed_with(75, &["asks to wait", "more than the 1s of `max_wait`"]);
+        }
+    }
+}
+
+#[test]
+fn a_reset_that_no_clock_holds_ends_the_run_or_tells_nothing() {
+    for reset in EXTREMES.iter().chain(&["Fri, 31 Dec 9999 23:59:59 GMT", "+262142-12-31T23:59:59Z", "nan", "inf"]) {
+        for name in ["x-ratelimit-reset", "ratelimit-reset-after"] {
+            let api = FakeApi::start().on("/things", move |_| {
+                let family = name.strip_suffix("-reset").or_else(|| name.strip_suffix("-reset-after")).unwrap();
+                Reply::json(r#"[{"id":1}]"#)
+                    .header(name, reset)
+                    .header(&format!("{family}-remaining"), "5")
+                    .header("date", "Sun, 22 Nov 2026 10:00:00 GMT")
+            });
+            let (_, ended) = run(&api, "retry: {max_wait: 1s}", "paginator: single_page");
+            assert_eq!(ended.code(), Some(0), "{name}: {reset}: {ended}");
+        }
+    }
+}
+
+#[test]
+fn a_tokens_life_that_no_clock_holds_is_a_life() {
+    for life in EXTREMES {
+        for life in [life.to_owned(), format!("\"{life}\""), "\"+262142-12-31T23:59:59Z\"".to_owned()] {
+            let body = format!(r#"{{"access_token":"t0ken","expires_in":{life}}}"#);
+            let api = FakeApi::start().page("/token", body).page("/things", r#"[{"id":1}]"#);
+            let auth = format!(
+                "auth: {{type: oauth2_client_credentials, access_token_url: \"{}/token\", client_id: me, client_secret: s3cret}}",
+                api.url()
+            );
+            let (_, ended) = run(&api, &auth, "paginator: single_page");
+            assert_eq!(ended.code(), Some(0), "{life}: {ended}");
+        }
+    }
+}
+
+#[test]
+fn totals_and_cursors_that_nothing_holds_are_told_or_taken() {
+    for number in EXTREMES {
+        let page = format!(r#"{{"data":[{{"id":1,"at":{number}}}],"total":{number},"pages":{number}}}"#);
+        let api = FakeApi::start().on("/things", move |_| Reply::json(page.clone()));
+        let places = "data_selector: data";
+        run(
+            &api,
+            "timeout: 5s",
+            &format!("{places}, paginator: {{type: offset, limit: 1, offset: 18446744073709551615, total_path: total}}"),
+        );
+        run(
+            &api,
+            "timeout: 5s",
+            &format!("{places}, paginator: {{type: page_number, page: 18446744073709551615, total_path: pages}}"),
+        );
+        for converted in ["epoch_s", "epoch_ms", "iso8601", "date"] {
+            let incremental = format!(
+                "{places}, paginator: single_page, incremental: {{cursor_path: at, initial_value: 0, lag: 2d, convert: {converted}, start_param: since}}"
+            );
+            let (sandbox, first) = run(&api, "timeout: 5s", &incremental);
+            if first.code() == Some(0) {
+                let again = sandbox.run();
+                assert!(!again.stderr.contains("panic") && again.code() != Some(70), "{number}: {again}");
+            }
+        }
+    }
+}
