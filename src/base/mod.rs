@@ -11,6 +11,8 @@ mod fault;
 mod fuzz;
 mod path;
 mod redact;
+mod secrets;
+mod show;
 mod warning;
 mod task;
 
@@ -24,5 +26,7 @@ pub(crate) use fault::{fault_point, signal_heeded, task_point};
 pub(crate) use fuzz::fuzz;
 pub(crate) use path::{JsonPath, Step};
 pub(crate) use redact::{RedactedUrl, Secret};
+pub(crate) use secrets::{Secrets, secrets};
+pub(crate) use show::{is_special, shown, shown_json, shown_json_lines, start_of};
 pub(crate) use task::{Panicked, Unjoined, blocking, caught};
 pub(crate) use warning::{Warning, WarningCode, Weight};

@@ -29,7 +29,7 @@ pub(crate) fn import_script(args: &ImportArgs) -> Result<u8, Failure> {
         terminal::tell("set", &names.join(" "));
     }
     match &args.output {
-        None => terminal::print(imported.yaml.trim_end()),
+        None => terminal::print_document(&imported.yaml),
         Some(output) => {
             write(output, &imported.yaml)?;
             let notes = report::counted(imported.notes.len() as u64, "note");

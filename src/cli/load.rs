@@ -38,9 +38,7 @@ pub(crate) fn plan_from(
     let file = path.display().to_string();
     let read_file = |path: &Path| std::fs::read_to_string(path);
     let inputs = config::Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
-    // A fault is a line.
-    let faults_of = |errors: config::ConfigErrors| errors.to_string().lines().map(str::to_owned).collect();
-    let plan = config::load(&inputs, choice).map_err(|errors| Failure::config(faults_of(errors)))?;
+    let plan = config::load(&inputs, choice).map_err(|errors| Failure::config(errors.lines()))?;
     let faults = pipeline::validate(&plan);
     if !faults.is_empty() {
         return Err(Failure::config(faults.iter().map(|fault| format!("{file}: {}", fault.chain())).collect()));

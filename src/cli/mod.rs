@@ -32,11 +32,7 @@ use crate::cli::exit::Failure;
 pub(crate) fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // Nothing is left to tell when even the terminal is gone.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return ExitCode::from(terminal::tell_usage(error)),
     };
     terminal::start_logging(args.log_format, args.verbose);
     terminal::tell_of_panics();
@@ -55,7 +51,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {
-                terminal::print(crate::config::json_schema().trim_end());
+                terminal::print_document(&crate::config::json_schema());
                 Ok(0)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
@@ -10,7 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::SystemClock;
+use crate::base::{SystemClock, shown};
 use crate::cli::args::PreviewArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
@@ -45,7 +45,8 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
             reject.record, reject.path, reject.expected, reject.actual
         ));
     }
-    terminal::print("\ncolumns:");
+    terminal::print("");
+    terminal::print("columns:");
     for column in &sample.decoded.rows.schema.columns {
         terminal::print(&format!("  {}: {}", column.name, report::type_words(&column.column_type)));
     }
@@ -54,7 +55,7 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
 
 /// Rows as a table, or as a list of values a row where that is wider than a terminal.
 fn table(rows: &RecordBatch) -> Result<Vec<String>, ArrowError> {
-    let rows = with_offsets(rows)?;
+    let rows = as_text(&with_offsets(rows)?)?;
     let table: Vec<String> = pretty_format_batches(std::slice::from_ref(&rows))?.to_string().lines().map(str::to_owned).collect();
     if table.iter().all(|line| line.chars().count() <= WIDTH) {
         return Ok(table);
@@ -72,6 +73,23 @@ fn table(rows: &RecordBatch) -> Result<Vec<String>, ArrowError> {
     Ok(lines)
 }
 
+/// The rows as people may see them, cell by cell: what a cell holds decides neither where its lines end nor how wide it looks.
+fn as_text(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let options = FormatOptions::default();
+    let texts = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
+        let cells = ArrayFormatter::try_new(column, &options)?;
+        let text = |row: usize| column.is_valid(row).then(|| shown(&cells.value(row).to_string()).into_owned());
+        Ok(Arc::new((0..column.len()).map(text).collect::<StringArray>()))
+    };
+    let schema = rows.schema();
+    let fields = schema.fields().iter().map(|field| Field::new(shown(field.name()), DataType::Utf8, true));
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        rows.columns().iter().map(texts).collect::<Result<Vec<_>, _>>()?,
+        &RecordBatchOptions::new().with_row_count(Some(rows.num_rows())),
+    )
+}
+
 /// The rows with times as of `+00:00`, since arrow shows named zones only with a database of them.
 fn with_offsets(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = rows.schema();
@@ -81,7 +99,7 @@ fn with_offsets(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new_with_options(
         Arc::new(Schema::new(fields)),
         columns,
-        &arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows())),
+        &RecordBatchOptions::new().with_row_count(Some(rows.num_rows())),
     )
 }
 
@@ -100,7 +118,7 @@ fn offset_type(data_type: &DataType) -> DataType {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Int64Array, StringArray, StructArray, TimestampMicrosecondArray};
+    use arrow::array::{Int64Array, StructArray, TimestampMicrosecondArray};
 
     use super::*;
 
@@ -122,6 +140,21 @@ mod tests {
 | 1970-01-01T00:00:00Z | {at: 1970-01-01T00:00:00Z} |
 |                      | {at: }                     |
 +----------------------+----------------------------+",
+        );
+    }
+
+    #[test]
+    fn a_cell_stays_within_its_frame_whatever_it_holds() {
+        let cells: ArrayRef = Arc::new(StringArray::from(vec!["a\n| 2  | forged", "\u{1b}[2J\u{202e}"]));
+        check(
+            vec![("n\ne", cells)],
+            "\
++-------------------+
+| n\\ne              |
++-------------------+
+| a\\n| 2  | forged  |
+| \\u{1b}[2J\\u{202e} |
++-------------------+",
         );
     }
 

@@ -1,17 +1,15 @@
 //! Live progress on stderr: a line a resource on a terminal, plain lines elsewhere, JSON lines on request.
 
 use std::collections::{HashMap, HashSet};
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::SecondsFormat;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::base::Warning;
 use crate::cli::args::LogFormat;
-use crate::cli::terminal;
+use crate::cli::terminal::{self, LiveLine, LiveLines};
 use crate::cli::waits::Waits;
 use crate::config::{paginator_words, path_words};
 use crate::pipeline::{Event, Events};
@@ -35,7 +33,7 @@ struct State {
 }
 
 enum Style {
-    Live(MultiProgress),
+    Live(LiveLines),
     Plain,
     Json,
 }
@@ -46,7 +44,7 @@ struct Counters {
     pages: u64,
     records: u64,
     bytes: u64,
-    line: Option<ProgressBar>,
+    line: Option<LiveLine>,
 }
 
 impl Progress {
@@ -54,11 +52,7 @@ impl Progress {
     pub(crate) fn start(format: LogFormat) -> Self {
         let style = match format {
             LogFormat::Json => Style::Json,
-            LogFormat::Text if std::io::stderr().is_terminal() => {
-                let lines = MultiProgress::new();
-                terminal::set_live(Some(lines.clone()));
-                Style::Live(lines)
-            }
+            LogFormat::Text if terminal::is_watched() => Style::Live(LiveLines::start()),
             LogFormat::Text => Style::Plain,
         };
         Self {
@@ -81,10 +75,8 @@ impl Progress {
     pub(crate) fn finish(&self) {
         let state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Style::Live(lines) = &state.style {
-            // A terminal that is gone has nothing to clear.
-            let _ = lines.clear();
+            lines.clear();
         }
-        terminal::set_live(None);
     }
 }
 
@@ -127,15 +119,7 @@ impl State {
 
     fn start(&mut self, resource: Arc<str>) {
         let line = match &self.style {
-            Style::Live(lines) => {
-                let bar = lines.add(ProgressBar::new_spinner());
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}") {
-                    bar.set_style(style);
-                }
-                bar.set_prefix(resource.to_string());
-                bar.enable_steady_tick(Duration::from_millis(120));
-                Some(bar)
-            }
+            Style::Live(lines) => Some(lines.add(&resource)),
             Style::Plain => None,
             Style::Json => {
                 terminal::event("started", [("resource", json!(&*resource))]);
@@ -152,7 +136,7 @@ impl State {
         counters.records += records;
         counters.bytes += bytes;
         if let Some(line) = &counters.line {
-            line.set_message(counters.text());
+            line.set(&counters.text());
         } else if counters.said.elapsed() >= PLAIN_EVERY {
             counters.said = Instant::now();
             match self.style {
@@ -168,11 +152,10 @@ impl State {
         match &self.style {
             Style::Live(_) => {
                 if let Some(line) = &counters.line {
-                    line.set_message(if counters.pages == 0 {
-                        text.to_owned()
-                    } else {
-                        format!("{text} · {}", counters.text())
-                    });
+                    match counters.pages {
+                        0 => line.set(text),
+                        _ => line.set(&format!("{text} · {}", counters.text())),
+                    }
                 }
             }
             Style::Plain => terminal::say(&format!("{resource}: {text}")),
@@ -211,7 +194,7 @@ impl State {
     fn end(&mut self, resource: &Arc<str>, failure: Option<String>) {
         let Some(counters) = self.resources.get_mut(resource) else { return };
         if let Some(line) = &counters.line {
-            line.finish_and_clear();
+            line.clear();
         }
         match (&self.style, failure) {
             (Style::Json, failure) => {

@@ -67,13 +67,13 @@ pub(crate) async fn run_and_report(
 /// of the file.
 fn deliver(mut summary: serde_json::Value, report: Option<&Path>) {
     if let Some(path) = report
-        && let Err(error) = std::fs::write(path, format!("{summary:#}\n"))
+        && let Err(error) = terminal::write_report(path, summary.clone())
     {
         let text = format!("cannot write the report to `{}`: {error}", path.display());
         terminal::tell("warning", &text);
         report::add_warning(&mut summary, &Warning::new(WarningCode::ReportNotWritten, text));
     }
-    terminal::print(&summary.to_string());
+    terminal::print_json(summary);
 }
 
 /// SIGTERM's number (POSIX), and so `128 + 15` its exit code.

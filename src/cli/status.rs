@@ -35,7 +35,8 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
 fn tables(plan: &Plan, seen: &Inspection) {
     for (name, table) in &seen.tables {
         let configured = plan.resources.iter().any(|resource| resource.name == *name);
-        print(&format!("\n{name}{}", if configured { "" } else { "  (no longer in the config)" }));
+        print("");
+        print(&format!("{name}{}", if configured { "" } else { "  (no longer in the config)" }));
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
             "  {} in {}, {}",
@@ -103,7 +104,8 @@ fn runs(seen: &Inspection) {
     if seen.reports.is_empty() {
         return;
     }
-    print("\nlast runs");
+    print("");
+    print("last runs");
     for run in seen.reports.iter().rev() {
         let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
         let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);

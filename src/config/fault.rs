@@ -134,7 +134,7 @@ pub(crate) enum Problem {
     },
     /// A `${…}` that cannot be read as one.
     #[error(
-        "`{text}` is not a reference: write `${{NAME}}`, `${{NAME:-default}}` or `${{file:PATH}}`, and `$${{` for the characters themselves"
+        "`{text}` is not a reference: write `${{NAME}}`, `${{NAME:-default}}`, `${{NAME:public}}` or `${{file:PATH}}`, and `$${{` for the characters themselves"
     )]
     Reference {
         /// As written.
@@ -243,6 +243,12 @@ impl ConfigErrors {
         Self { file: file.to_owned(), faults }
     }
 
+    /// One line a fault: `file:line:column: `key.path`: what is wrong`, which editors and terminals make clickable.
+    #[must_use]
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.faults.iter().map(|fault| format!("{}:{}:{}: {fault}", self.file, fault.line, fault.column)).collect()
+    }
+
     /// The faults, in the file's order.
     #[must_use]
     #[cfg(test)]
@@ -251,13 +257,8 @@ impl ConfigErrors {
     }
 }
 
-/// One line a fault: `file:line:column: `key.path`: what is wrong`, which editors and terminals make clickable.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, fault) in self.faults.iter().enumerate() {
-            let newline = if i == 0 { "" } else { "\n" };
-            write!(f, "{newline}{}:{}:{}: {fault}", self.file, fault.line, fault.column)?;
-        }
-        Ok(())
+        f.write_str(&self.lines().join("\n"))
     }
 }

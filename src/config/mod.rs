@@ -20,6 +20,7 @@ mod read;
 mod request;
 mod resolve;
 mod rules;
+mod secrecy;
 mod spell;
 mod substitute;
 mod tree;

@@ -1,13 +1,16 @@
-//! `${NAME}`, `${NAME:-default}` and `${file:PATH}` in the texts of a config.
+//! `${NAME}`, `${NAME:-default}`, `${NAME:public}` and `${file:PATH}` in the texts of a config.
 //!
 //! In: a parsed document, the environment, files. Out: the same document with the references filled in. This happens after
 //! the YAML is parsed, so a value can bring no keys and no types into the file. `$${` stands for `${`.
+//! What comes in is a secret, unless the file says `:public` or has it as a default.
 
 use std::ops::Range;
 use std::path::Path;
 
+use crate::base::secrets;
 use crate::config::Inputs;
 use crate::config::fault::{Fault, Problem};
+use crate::config::secrecy;
 use crate::config::tree::{Document, NodeId, Text, Value};
 
 /// Longest file that `${file:…}` takes, in bytes.
@@ -20,7 +23,10 @@ pub(crate) fn substitute(document: &mut Document, at: NodeId, inputs: &Inputs<'_
         if !text.text.contains("${") {
             continue;
         }
-        let (value, problems) = fill(&text.text, inputs);
+        let Filled { value, secret, problems } = fill(&text.text, inputs);
+        if let Some(value) = &value {
+            secrecy::given(&document.path(id), &value.text, &secret);
+        }
         let mark = document.node(id).mark;
         faults.extend(problems.into_iter().map(|problem| Fault {
             line: mark.line,
@@ -32,9 +38,23 @@ pub(crate) fn substitute(document: &mut Document, at: NodeId, inputs: &Inputs<'_
     }
 }
 
-/// The text with its references filled in, or what keeps them from it.
-fn fill(written: &str, inputs: &Inputs<'_>) -> (Option<Text>, Vec<Problem>) {
-    let (mut text, mut given, mut problems): (String, Vec<Range<usize>>, Vec<Problem>) = (String::new(), Vec::new(), Vec::new());
+/// A text with its references filled in, or what keeps them from it.
+struct Filled {
+    value: Option<Text>,
+    /// Byte ranges that are secrets.
+    secret: Vec<Range<usize>>,
+    problems: Vec<Problem>,
+}
+
+/// What a reference stands for.
+struct Found {
+    text: String,
+    is_secret: bool,
+}
+
+fn fill(written: &str, inputs: &Inputs<'_>) -> Filled {
+    let (mut text, mut problems) = (String::new(), Vec::new());
+    let (mut given, mut secret): (Vec<Range<usize>>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
     let mut rest = written;
     while let Some(at) = rest.find("${") {
         let (before, reference) = (&rest[..at], &rest[at + 2..]);
@@ -51,9 +71,13 @@ fn fill(written: &str, inputs: &Inputs<'_>) -> (Option<Text>, Vec<Problem>) {
             break;
         };
         match look_up(&reference[..end], inputs) {
-            Ok(value) => {
-                given.push(text.len()..text.len() + value.len());
-                text.push_str(&value);
+            Ok(found) => {
+                let range = text.len()..text.len() + found.text.len();
+                text.push_str(&found.text);
+                if found.is_secret {
+                    secret.push(range.clone());
+                }
+                given.push(range);
             }
             Err(problem) => problems.push(problem),
         }
@@ -61,22 +85,28 @@ fn fill(written: &str, inputs: &Inputs<'_>) -> (Option<Text>, Vec<Problem>) {
     }
     text.push_str(rest);
     let filled = Text { text, written: Some(written.to_owned()), given };
-    (problems.is_empty().then_some(filled), problems)
+    Filled { value: problems.is_empty().then_some(filled), secret, problems }
 }
 
-fn look_up(reference: &str, inputs: &Inputs<'_>) -> Result<String, Problem> {
+fn look_up(reference: &str, inputs: &Inputs<'_>) -> Result<Found, Problem> {
     if let Some(path) = reference.strip_prefix("file:") {
-        return from_file(path, inputs);
+        return from_file(path, inputs).map(|text| Found { text, is_secret: true });
     }
     let (name, default) = reference.split_once(":-").map_or((reference, None), |(name, default)| (name, Some(default)));
+    let (name, is_public) = name.strip_suffix(":public").map_or((name, false), |name| (name, true));
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     if !name.starts_with(letter) || !name.chars().all(|c| letter(c) || c.is_ascii_digit()) {
         return Err(Problem::Reference { text: format!("${{{reference}}}") });
     }
-    match default {
-        Some(default) => Ok(inputs.variable(name).unwrap_or_else(|_| default.to_owned())),
-        None => inputs.variable(name),
+    let text = match (inputs.variable(name), default) {
+        (Ok(text), _) => text,
+        (Err(_), Some(default)) => return Ok(Found { text: default.to_owned(), is_secret: false }),
+        (Err(problem), None) => return Err(problem),
+    };
+    if is_public {
+        secrets().allow(&text);
     }
+    Ok(Found { text, is_secret: !is_public })
 }
 
 /// A file's text without the line break that editors and `echo` end it with.

@@ -7,7 +7,7 @@
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::base::{JsonPath, Step};
+use crate::base::{JsonPath, Step, start_of};
 use crate::decode::Json;
 use crate::decode::fault::{Fault, Outcome};
 use crate::decode::hints::Hints;
@@ -302,7 +302,8 @@ fn value_ahead(reader: &Reader<'_>) -> Outcome<Value> {
         }
         b'{' | b'[' => {
             ahead.skip_value()?;
-            Value::String(ahead.slice(at, ahead.pos).chars().take(SHAPE_CHARS_MAX).collect())
+            let text = ahead.slice(at, ahead.pos);
+            Value::String(start_of(&text[..text.floor_char_boundary(SHAPE_CHARS_MAX * 8)], SHAPE_CHARS_MAX))
         }
         _ => {
             ahead.skip_value()?;

@@ -1,6 +1,6 @@
 //! Where an offset lies in a page: looked for again once something is wrong, so that reading need not keep track.
 
-use crate::base::{JsonPath, Step};
+use crate::base::{JsonPath, Step, start_of};
 use crate::decode::reader::Reader;
 
 /// The path of the innermost value that has begun and not ended before `offset`, or that begins there; from the page's text as far as it is
@@ -60,7 +60,7 @@ pub(super) fn top_level(text: &str) -> String {
     let mut names = Vec::new();
     if reader.enter().is_ok() && reader.peek() != b'}' {
         while let Ok(key) = reader.key() {
-            names.push(reader.resolve(key, &mut Vec::new()).chars().take(60).collect::<String>());
+            names.push(start_of(reader.resolve(key, &mut Vec::new()), 60));
             if reader.skip_value().is_err() || !matches!(reader.more(b'}'), Ok(true)) {
                 break;
             }

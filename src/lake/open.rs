@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value};
 
-use crate::base::Clock;
+use crate::base::{Clock, shown_json};
 use crate::config::LakePlan;
 use crate::lake::foreign::check_folder;
 use crate::lake::lease::{Lease, LeaseFile, Owner};
@@ -163,7 +163,7 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub(crate) async fn report(&self, report: &Value) -> Result<(), LakeError> {
-        self.store.put(&self.layout.report(&self.run), report.to_string().into_bytes()).await
+        self.store.put(&self.layout.report(&self.run), shown_json(report.clone()).into_bytes()).await
     }
 
     /// Drops this run's unfinished work, unless its commit may stand, and gives the lease back.

@@ -1,11 +1,12 @@
 //! Rejects on their way to the quarantine: lines of JSON that wait in the spool, so that memory holds few of them.
 //!
 //! In: rejects in page order. Out: parts of some megabytes for [`crate::lake::Lake::quarantine`], which writes them into the
-//! lake once their resource is whole. What is left of a resource that failed goes with the spool.
+//! lake once their resource is whole; a secret that the API echoes is `***` in them. What is left of a resource that failed goes with
+//! the spool.
 
 use std::path::PathBuf;
 
-use crate::base::blocking;
+use crate::base::{blocking, shown_json};
 use crate::decode::Reject;
 use crate::lake::LakeError;
 
@@ -52,7 +53,7 @@ impl RejectLog {
                 "resource": self.resource, "page": reject.page, "record": reject.record, "path": reject.path,
                 "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
             });
-            self.waiting.extend_from_slice(line.to_string().as_bytes());
+            self.waiting.extend_from_slice(shown_json(line).as_bytes());
             self.waiting.push(b'\n');
             self.count += 1;
             if self.waiting.len() >= PART_BYTES {

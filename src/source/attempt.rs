@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
 
-use crate::base::{Panicked, RedactedUrl};
+use crate::base::{Panicked, RedactedUrl, start_of};
 use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
 use crate::source::answer::{Ruled, is_throttle};
@@ -339,7 +339,7 @@ pub(super) fn location(response: &reqwest::Response, url: &Url) -> Option<Url> {
 fn server(headers: &HeaderMap) -> String {
     let named = ["server", "via"].into_iter().filter_map(|name| {
         let value = headers.get(name)?.to_str().ok()?;
-        Some(format!("{name} `{}`", value.chars().take(60).collect::<String>()))
+        Some(format!("{name} `{}`", start_of(value, 60)))
     });
     named.collect::<Vec<_>>().join(", ")
 }

@@ -44,6 +44,7 @@ use crate::source::client::{Bounds, Client};
 pub(crate) use certificate::{causes, is_no_http, is_plain, is_refusal_of_http};
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
+pub(crate) use http::is_loopback;
 pub(crate) use ledger::Ledger;
 pub(crate) use page::*;
 pub(crate) use paginate::{Detected, LookForMorePages, Sign, tells_of_paging, wanted_paths, wants_record_hashes, wants_signs};

@@ -73,7 +73,7 @@ impl Template {
         Ok(Self {
             resource: Arc::from(resource.name.as_str()),
             reach: Reach::new(client, &request.url, auth),
-            redactor: Arc::new(Redactor::new(client, endpoint, &request).and_learned(credentials.learned())),
+            redactor: Arc::new(Redactor::new(client, endpoint, &request)),
             credentials,
             key: auth.map(|auth| key_of(auth, endpoint.auth.is_some())),
             method: endpoint.method,

@@ -4,6 +4,7 @@
 mod auth;
 mod answers;
 mod bad_input;
+mod canary;
 mod cancel;
 mod commands;
 mod crash;
@@ -13,6 +14,7 @@ mod dispositions;
 mod expiring;
 mod extremes;
 mod guide;
+mod hostile;
 mod import;
 mod incremental;
 mod pagination;

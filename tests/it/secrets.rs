@@ -147,3 +147,48 @@ fn credentials_come_from_files_too() {
     std::fs::remove_file(sandbox.path().join("key.txt")).unwrap();
     check_hidden(&sandbox, &ended);
 }
+
+/// A config whose API is at `base_url`, with a token in the query, or one that is fetched from `token_url`.
+fn behind(base_url: &str, token_url: Option<&str>) -> Sandbox {
+    let auth = match token_url {
+        None => r#"{type: api_key, name: token, api_key: "${API_SECRET}", location: query}"#.to_owned(),
+        Some(url) => format!(
+            "{{type: oauth2_client_credentials, access_token_url: \"{url}\", client_id: me, client_secret: \"${{API_SECRET}}\"}}"
+        ),
+    };
+    Sandbox::with_config(&format!(
+        "name: t\nclient:\n  base_url: {base_url}\n  auth: {auth}\n  retry: {{max_retries: 0}}\n\
+         resources: [{{name: things, endpoint: {{path: /things, paginator: single_page}}}}]\nlake: {{url: ./lake}}\n"
+    ))
+    .env("API_SECRET", SECRET)
+}
+
+#[test]
+fn what_is_for_this_machine_goes_past_the_proxy() {
+    let api = FakeApi::start().page("/things", r#"[{"id":1}]"#).page("/token", r#"{"access_token":"t0ken-1234"}"#);
+    let port = api.host().rsplit_once(':').unwrap().1.to_owned();
+    for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.1.", "localhost.", "x.localhost", "x.localhost."] {
+        let proxy = FakeApi::start();
+        let sandbox =
+            behind(&format!("http://{host}:{port}"), None).env("http_proxy", &proxy.url()).env("all_proxy", &proxy.url());
+        let ended = sandbox.run();
+        assert!(proxy.requests().is_empty(), "{host}: the proxy was asked {:?}\n{ended}", proxy.requests());
+        // Whether names below `localhost` lead anywhere is the resolver's matter.
+        assert!(host.contains("x.") || host.ends_with('.') || ended.code() == Some(0), "{host}: {ended}");
+    }
+    // The API is elsewhere, and goes through the proxy; the token endpoint is here, and does not.
+    let proxy = FakeApi::start().on("http://api.test/things", |_| Reply::json("[]"));
+    let sandbox = behind("http://api.test", Some(&format!("http://localhost:{port}/token"))).env("http_proxy", &proxy.url());
+    let ended = sandbox.run();
+    let asked: Vec<String> = proxy.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(asked, ["http://api.test/things"], "{ended}");
+    // So does a store on this machine.
+    let (proxy, store) = (FakeApi::start(), FakeApi::start());
+    let sandbox = behind(&api.url(), None).env("http_proxy", &proxy.url());
+    let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+    let options = "{aws_endpoint: ENDPOINT, aws_access_key_id: a, aws_secret_access_key: b, aws_region: r}";
+    let options = options.replace("ENDPOINT", &store.url().replace("127.0.0.1", "localhost"));
+    sandbox.write("lakeward.yaml", &config.replace("{url: ./lake}", &format!("{{url: s3://bucket/lake, options: {options}}}")));
+    let ended = sandbox.run();
+    assert!(proxy.requests().is_empty() && !store.requests().is_empty(), "{:?} {ended}", proxy.requests());
+}

@@ -177,6 +177,35 @@ fn tests_do_not_sleep_and_are_not_ignored() {
     assert_none(&faults);
 }
 
+/// Files of `src/cli` that print, by their paths from there; those of `terminal` write.
+fn printing() -> (Vec<(PathBuf, String)>, BTreeSet<String>) {
+    let (writing, other): (Vec<_>, Vec<_>) =
+        sources("src").into_iter().partition(|(path, _)| path.starts_with("src/cli/terminal"));
+    assert!(writing.len() > 2, "src/cli/terminal is gone");
+    let in_cli = other.iter().filter_map(|(path, text)| Some((path.strip_prefix("src/cli").ok()?, text)));
+    let printing = in_cli.filter(|(_, text)| text.contains("terminal::")).map(|(path, _)| path.to_str().unwrap().to_owned());
+    let printing = printing.collect();
+    (other, printing)
+}
+
+#[test]
+fn only_the_terminal_writes_to_the_streams() {
+    let marks = ["print!(", "println!(", "stdout()", "stderr()", "indicatif", "tracing_subscriber", "/dev/std", "/dev/tty"];
+    let mut faults = Vec::new();
+    for (path, text) in printing().0 {
+        for line in text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)) && !line.contains("\"print(")) {
+            faults.push(format!("{}: {}: use `terminal`, which shows no secret and no escape", path.display(), line.trim()));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_file_that_prints_is_sent_hostile_names() {
+    let tried: BTreeSet<String> = crate::hostile::PLACES.iter().map(|(place, _)| (*place).to_owned()).collect();
+    assert_eq!(printing().1, tried, "`PLACES` of tests/it/hostile.rs has every file of src/cli that prints");
+}
+
 /// The Markdown files people read.
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(|name| root().join(name)).collect();

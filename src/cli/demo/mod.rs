@@ -41,12 +41,14 @@ pub(crate) async fn demo(args: DemoArgs, log_format: LogFormat) -> Result<u8, Fa
     std::fs::write(folder.join("billing.yaml"), CONFIG).map_err(|error| cannot(&folder, &error))?;
     let api = SampleApi::start(API_KEY).await.map_err(|error| Failure::internal("starting the sample API", &error))?;
     print(&format!("The sample API answers on {} until this command ends.", api.url()));
-    print(&format!("The config is the guide's: {}\n", shown(&args.folder, "billing.yaml")));
+    print(&format!("The config is the guide's: {}", shown(&args.folder, "billing.yaml")));
+    print("");
     for (night, title) in [(Night::First, "First night"), (Night::Second, "Second night: some records changed, some are new")] {
         api.set_night(night);
         print(&format!("── {title} ──"));
         let code = one_night(&folder, &api, log_format).await?;
-        print(&format!("The sample API answered {} requests; {}\n", api.take_requests(), api.take_faults()));
+        print(&format!("The sample API answered {} requests; {}", api.take_requests(), api.take_faults()));
+        print("");
         if code != 0 {
             return Ok(code);
         }
@@ -79,14 +81,16 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
 
 fn reading(folder: &Path) {
     let table = shown(folder, "lake/customer_usage");
-    print("\n── Read it ──");
+    print("");
+    print("── Read it ──");
     print("DuckDB:");
     print(&format!(
         "  SELECT status, count(*), sum(units) FROM read_parquet('{table}/**/*.parquet', hive_partitioning=true) GROUP BY 1;"
     ));
     print("Spark:");
     print(&format!("  spark.read.parquet(\"{table}\").groupBy(\"status\").count().show()"));
-    print("\nYour own API: copy the config, then");
+    print("");
+    print("Your own API: copy the config, then");
     print("  lakeward check CONFIG     lakeward preview CONFIG RESOURCE     lakeward run CONFIG     lakeward status CONFIG");
 }
 

@@ -1,5 +1,6 @@
 //! Values as YAML: block style, quoted where YAML would read something else.
 
+use crate::base::is_special;
 use crate::config::import::value::{Part, Value};
 use crate::config::import::{Note, Variable};
 
@@ -121,15 +122,11 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
+            c if is_special(c) && u32::from(c) > 0xffff => out.push_str(&format!("\\U{:08X}", u32::from(c))),
             c if is_special(c) => out.push_str(&format!("\\u{:04X}", u32::from(c))),
             c => out.push(c),
         }
     }
     out.push('"');
     out
-}
-
-/// Characters that end a line or are not shown; all of them below U+10000.
-fn is_special(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }

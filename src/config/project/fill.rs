@@ -6,8 +6,16 @@ use std::ops::Range;
 
 use crate::config::fault::Problem;
 use crate::config::project::Project;
+use crate::config::secrecy;
 use crate::config::substitute::substitute;
 use crate::config::tree::{Document, NodeId, Text, Value};
+
+/// A text with what it names.
+struct Named {
+    text: Text,
+    /// Byte ranges that the environment gave.
+    secret: Vec<Range<usize>>,
+}
 
 impl Project<'_> {
     /// Reads the texts of the `project` section, which stand for themselves as `{key}`.
@@ -38,7 +46,10 @@ impl Project<'_> {
             }
             match self.filled(text, settings) {
                 Ok(None) => {}
-                Ok(Some(text)) => self.document.replace(id, Value::Text(text)),
+                Ok(Some(Named { text, secret })) => {
+                    secrecy::given(&self.document.path(id), &text.text, &secret);
+                    self.document.replace(id, Value::Text(text));
+                }
                 Err(problem) => {
                     self.fault(id, problem);
                     self.document.replace(id, Value::Faulty);
@@ -55,8 +66,9 @@ impl Project<'_> {
     }
 
     /// The text with what it names; `None` where it names nothing.
-    fn filled(&self, text: &Text, settings: bool) -> Result<Option<Text>, Problem> {
+    fn filled(&self, text: &Text, settings: bool) -> Result<Option<Named>, Problem> {
         let (mut out, mut given): (String, Vec<Range<usize>>) = (String::new(), Vec::new());
+        let mut secret = Vec::new();
         let (mut at, mut changed) = (0, false);
         while at < text.text.len() {
             let rest = &text.text[at..];
@@ -69,7 +81,11 @@ impl Project<'_> {
                 at += 2;
             } else if let Some((name, value)) = self.placeholder(rest, settings) {
                 let value = value?;
-                given.push(out.len()..out.len() + value.len());
+                let range = out.len()..out.len() + value.len();
+                if name.starts_with("env.") {
+                    secret.push(range.clone());
+                }
+                given.push(range);
                 out.push_str(&value);
                 at += name.len() + 2;
                 changed = true;
@@ -79,7 +95,7 @@ impl Project<'_> {
                 at += step;
             }
         }
-        Ok(changed.then(|| Text { text: out, written: Some(text.as_written().to_owned()), given }))
+        Ok(changed.then(|| Named { text: Text { text: out, written: Some(text.as_written().to_owned()), given }, secret }))
     }
 
     /// The placeholder that `rest` begins with, where it is one of the project's, and its value.

@@ -44,7 +44,7 @@ pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
 pub(crate) use steps::{Cast, CastName, Explode, Hash, Mask, ProcessingStep, TimeForm};
 
 /// A lakeward config: one API, its resources, and the lake they go to. The keys are those of dlt's `rest_api` source;
-/// lakeward's own stand beside them. Any text may hold `${NAME}`, `${NAME:-default}` or `${file:PATH}`.
+/// lakeward's own stand beside them. Any text may hold `${NAME}`, `${NAME:-default}`, `${NAME:public}` or `${file:PATH}`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["name", "client", "resources", "lake"]))]

@@ -13,6 +13,7 @@ use serde::forward_to_deserialize_any;
 use crate::config::fault::{Problem, listed, nearest};
 use crate::config::raw::keys;
 use crate::config::read::{EITHER, FIELD, NODE, ONE_OR_MANY, OPTION, Reader, SECRET, clipped};
+use crate::config::secrecy;
 use crate::config::tree::{Entry, NodeId, Value};
 
 /// A fault on its way up to the field it belongs to.
@@ -179,7 +180,10 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
             (NODE, _) => visitor.visit_u32(self.id.0),
             (OPTION, Value::Number(number)) => visitor.visit_str(number),
             (OPTION, Value::Bool(value)) => visitor.visit_str(if *value { "true" } else { "false" }),
-            (SECRET | OPTION, Value::Text(text)) => visitor.visit_str(&text.text).map_err(|error| self.placed(error)),
+            (SECRET | OPTION, Value::Text(text)) => {
+                secrecy::credential(&self.reader.document().path(self.id), &text.text);
+                visitor.visit_str(&text.text).map_err(|error| self.placed(error))
+            }
             (SECRET, Value::Number(_) | Value::Bool(_)) => Err(self.found("text (in quotes)", self.value().kind().to_owned())),
             (SECRET | OPTION, other) => Err(self.found("text", other.kind().to_owned())),
             (ONE_OR_MANY, Value::List(items)) => visitor.visit_seq(Elements { reading: self, items, next: 0 }),

@@ -79,9 +79,9 @@ fn a_reference_that_leads_nowhere_is_named() {
             "2:68: `client.headers.B`: environment variable `EMPTY` is empty",
             "2:83: `client.headers.C`: file `none` does not exist",
             "2:102: `client.headers.D`: file `locked` may not be read: permission denied",
-            "2:123: `client.headers.E`: `${a b}` is not a reference: write `${NAME}`, `${NAME:-default}` or `${file:PATH}`, and `$${` for the characters themselves",
-            "2:136: `client.headers.F`: `${open` is not a reference: write `${NAME}`, `${NAME:-default}` or `${file:PATH}`, and `$${` for the characters themselves",
-            "2:149: `client.headers.G`: `${file:}` is not a reference: write `${NAME}`, `${NAME:-default}` or `${file:PATH}`, and `$${` for the characters themselves",
+            "2:123: `client.headers.E`: `${a b}` is not a reference: write `${NAME}`, `${NAME:-default}`, `${NAME:public}` or `${file:PATH}`, and `$${` for the characters themselves",
+            "2:136: `client.headers.F`: `${open` is not a reference: write `${NAME}`, `${NAME:-default}`, `${NAME:public}` or `${file:PATH}`, and `$${` for the characters themselves",
+            "2:149: `client.headers.G`: `${file:}` is not a reference: write `${NAME}`, `${NAME:-default}`, `${NAME:public}` or `${file:PATH}`, and `$${` for the characters themselves",
         ],
     );
     check(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
-use crate::base::Secret;
+use crate::base::{Secret, start_of};
 use crate::lake::{LakeError, StoreAnswer, StoreProblem};
 use crate::source::{causes, is_no_http, is_plain, is_refusal_of_http};
 
@@ -167,7 +167,7 @@ impl Facts {
                 "no credentials are configured: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `lake.options`".to_owned()
             }
         };
-        text.chars().take(TEXT_MAX).collect()
+        start_of(&text, TEXT_MAX)
     }
 }
 

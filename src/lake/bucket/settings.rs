@@ -8,6 +8,7 @@ use object_store::{BackoffConfig, RetryConfig};
 
 use crate::base::Secret;
 use crate::lake::LakeError;
+use crate::source::is_loopback;
 
 /// Tries after the first one.
 const RETRIES_MAX: usize = 4;
@@ -34,9 +35,16 @@ pub(super) fn build(bucket: &str, options: &[(String, Secret)]) -> Result<(Amazo
     }
     let is_set = |builder: &AmazonS3Builder, key| builder.get_config_value(&AmazonS3ConfigKey::Client(key)).is_some();
     let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+    if endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
         // Who writes `http://` means it; signatures do not reveal the key.
         builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp), "true");
+    }
+    let endpoint = endpoint.and_then(|endpoint| endpoint.parse::<url::Url>().ok());
+    if endpoint.is_some_and(|endpoint| is_loopback(&endpoint)) && !is_set(&builder, ClientConfigKey::ProxyUrl) {
+        // A proxy that is for no host keeps those of the environment from being asked for what is on this machine.
+        builder = builder
+            .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ProxyUrl), "http://127.0.0.1")
+            .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ProxyExcludes), "*");
     }
     if !is_set(&builder, ClientConfigKey::Timeout) {
         builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), REQUEST_TIME_MAX);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, SET_COOKIE};
 use serde_json::Value;
 
-use crate::base::{JsonPath, Secret, Step};
+use crate::base::{JsonPath, Secret, Step, start_of};
 use crate::config::{Carried, ExpiredRule, Grant, TokenPlan};
 
 /// Bytes of a body in which a sign of expiry is looked for: an answer of that kind is short.
@@ -71,7 +71,18 @@ pub(super) fn read(plan: &TokenPlan, headers: &HeaderMap, body: &[u8], now: Date
     };
     let life = life_path.and_then(|path| life(find(&json, &path)?, now));
     let token = Secret::new(token);
-    Ok(Granted { secrets: vec![token.clone()], token, life, refresh_token })
+    let secrets = std::iter::once(token.clone()).chain(others(&json)).collect();
+    Ok(Granted { secrets, token, life, refresh_token })
+}
+
+/// What else an answer holds that lets its owner in: refresh, id and session tokens.
+fn others(json: &Value) -> impl Iterator<Item = Secret> {
+    let members = json.as_object().into_iter().flatten();
+    members.filter_map(|(name, value)| {
+        let name = name.to_ascii_lowercase();
+        let is_secret = ["token", "secret", "session", "password"].iter().any(|word| name.contains(word)) && name != "token_type";
+        value.as_str().filter(|text| is_secret && !text.is_empty()).map(Secret::new)
+    })
 }
 
 fn key(name: &str) -> Option<JsonPath> {
@@ -81,8 +92,7 @@ fn key(name: &str) -> Option<JsonPath> {
 /// Names help to find the path, and are no secrets.
 fn keys_of(json: &Value) -> String {
     let Some(members) = json.as_object() else { return String::new() };
-    let names: Vec<String> =
-        members.keys().take(10).map(|name| format!("`{}`", name.chars().take(40).collect::<String>())).collect();
+    let names: Vec<String> = members.keys().take(10).map(|name| format!("`{}`", start_of(name, 40))).collect();
     if names.is_empty() { String::new() } else { format!("; it has {}", names.join(", ")) }
 }
 
@@ -112,7 +122,8 @@ fn cookies(headers: &HeaderMap, now: DateTime<Utc>) -> Result<Granted, Nothing> 
         return Err(Nothing::Odd("its answer sets no cookie".to_owned()));
     }
     let line: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let secrets = jar.iter().map(|(_, value)| Secret::new(value)).collect();
+    // Short ones are settings, such as a language.
+    let secrets = jar.iter().filter(|(_, value)| value.len() >= 6).map(|(_, value)| Secret::new(value)).collect();
     Ok(Granted { token: Secret::new(line.join("; ")), secrets, life: None, refresh_token: None })
 }
 

@@ -22,7 +22,6 @@ use crate::base::Secret;
 use crate::config::{AuthPlan, KeyLocation};
 use crate::source::SourceError;
 use crate::source::auth::token::{Token, TokenSource};
-use crate::source::preview::Learned;
 
 pub(crate) use fault::TokenFault;
 pub(super) use token::{Means, Tokens};
@@ -132,11 +131,6 @@ impl Credentials {
     /// Whether there is a token that can be renewed.
     pub(super) fn can_be_renewed(&self) -> bool {
         self.token.is_some()
-    }
-
-    /// The secrets that came while the run went on.
-    pub(super) fn learned(&self) -> Option<Arc<Learned>> {
-        self.token.as_ref().map(|source| Arc::clone(&source.learned))
     }
 
     /// Writes them into a request, over whatever stands in their place.

@@ -112,7 +112,7 @@ impl TokenSource {
         let learned = Arc::new(Learned::default());
         let source = Self {
             plan: plan.clone(),
-            redactor: Redactor::of_auth(&AuthPlan::Token(Box::new(plan.clone()))).and_learned(Some(Arc::clone(&learned))),
+            redactor: Redactor::of_auth(&AuthPlan::Token(Box::new(plan.clone()))),
             learned,
             means,
             skew_seconds: AtomicI64::new(0),

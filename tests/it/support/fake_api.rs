@@ -41,6 +41,9 @@ struct Route {
     standing: Option<Handler>,
 }
 
+/// Stands for every path that has no answer of its own.
+pub(crate) const ANY: &str = "*";
+
 type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 
 /// A request as it came.
@@ -316,7 +319,8 @@ impl Shared {
     fn answer(&self, request: Request) -> Reply {
         let mut state = self.lock();
         state.requests.push(request.clone());
-        let Some(route) = state.routes.get_mut(&request.path) else { return Reply::status(404) };
+        let path = if state.routes.contains_key(&request.path) { request.path.as_str() } else { ANY };
+        let Some(route) = state.routes.get_mut(path) else { return Reply::status(404) };
         if let Some(reply) = route.script.pop_front() {
             return reply;
         }

@@ -8,6 +8,7 @@ use crate::config::raw::{self, Entries, Field, Scalar};
 use crate::config::resolve::Context;
 use crate::config::resolve::auth::token::{Common, form, whole_url};
 use crate::config::resolve::auth::{headers, is_token};
+use crate::config::secrecy;
 use crate::config::tree::{NodeId, Value};
 use crate::config::{Carried, Grant, LoginBody, LoginPlan, Method, TokenPlan};
 
@@ -121,6 +122,7 @@ fn json(cx: Context<'_>, id: NodeId, secrets: &mut Vec<Secret>) -> serde_json::V
             whole.or_else(|| text.parse().ok().and_then(Number::from_f64)).map_or(serde_json::Value::Null, Into::into)
         }
         Value::Text(text) => {
+            secrecy::credential(&cx.reader.document().path(id), &text.text);
             secrets.push(Secret::new(text.text.clone()));
             text.text.clone().into()
         }

@@ -1,18 +1,28 @@
-//! The two streams: results to stdout, everything else to stderr.
+//! The two streams: results to stdout, everything else to stderr. Nothing else writes to them; `tests/it/tidy.rs` sees to it.
 //!
+//! In: text, most of which came from outside. Out: lines, in which [`shown`] leaves no secret, no control character and no line break.
+//! What takes several lines is given line by line, so that a value cannot forge one.
 //! Live lines at the foot of a terminal are taken away while anything else is written, so that nothing is written over.
 
+mod live;
+mod logs;
+mod usage;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono::SecondsFormat;
 use indicatif::MultiProgress;
 use serde_json::{Map, Value};
-use tracing_subscriber::EnvFilter;
 
-use crate::base::{Clock, Panicked, SystemClock};
+use crate::base::{Clock, Panicked, SystemClock, shown, shown_json, shown_json_lines};
 use crate::cli::args::LogFormat;
+
+pub(crate) use live::{LiveLine, LiveLines};
+pub(crate) use logs::start_logging;
+pub(crate) use usage::tell_usage;
 
 /// The live lines on stderr, while there are some.
 static LIVE: Mutex<Option<MultiProgress>> = Mutex::new(None);
@@ -20,14 +30,24 @@ static LIVE: Mutex<Option<MultiProgress>> = Mutex::new(None);
 /// How stderr is written; text until it is set.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
-/// Prints a result. A reader that has gone away (`| head`) is no error.
+/// Prints a line of a result. A reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    write_result(&shown(text));
+}
+
+/// Prints a document of our own making: its line breaks are ours, and it quotes what comes from outside by its own rules.
+pub(crate) fn print_document(text: &str) {
+    text.trim_end().split('\n').for_each(print);
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn print_json(value: Value) {
+    write_result(&shown_json(value));
 }
 
 /// Says something to the person at the terminal, above the live lines.
 pub(crate) fn say(text: &str) {
-    write_error_stream(format!("{text}\n").as_bytes());
+    write_error_line(&shown(text));
 }
 
 /// Says `word: text` to a person, or the same as an event of that kind to a machine.
@@ -43,12 +63,15 @@ pub(crate) fn event<'a>(kind: &str, facts: impl IntoIterator<Item = (&'a str, Va
     let time = SystemClock.now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let mut line = Map::from_iter([("time".to_owned(), Value::from(time)), ("event".to_owned(), Value::from(kind))]);
     line.extend(facts.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    say(&Value::Object(line).to_string());
+    write_error_line(&shown_json(Value::Object(line)));
 }
 
-/// Lines that stay at the foot of the terminal from here on, or no more.
-pub(crate) fn set_live(lines: Option<MultiProgress>) {
-    *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = lines;
+/// Writes a run's summary into a file, for people and machines.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write_report(path: &Path, summary: Value) -> std::io::Result<()> {
+    std::fs::write(path, format!("{}\n", shown_json_lines(summary)))
 }
 
 /// Tells of every panic where and why, in the form of all other lines; with `RUST_BACKTRACE=1` also how it came to it.
@@ -59,51 +82,28 @@ pub(crate) fn tell_of_panics() {
         tell("panic", &format!("{}{place}", text.0));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            tell("panic", &backtrace.to_string());
+            backtrace.to_string().lines().for_each(|line| tell("panic", line));
         }
     }));
 }
 
-fn write_error_stream(bytes: &[u8]) {
+/// Whether people see stderr.
+pub(crate) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+fn write_result(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn write_error_line(line: &str) {
     let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // A terminal that is gone takes no line.
     let write = || {
-        let _ = std::io::stderr().lock().write_all(bytes);
+        let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
     };
     match live {
         Some(lines) => lines.suspend(write),
         None => write(),
     }
-}
-
-/// Where logs go: stderr, above the live lines.
-struct Logs;
-
-impl Write for Logs {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        write_error_stream(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Sends logs to stderr. `RUST_LOG` wins over `-v`.
-pub(crate) fn start_logging(format: LogFormat, verbose: u8) {
-    let level = match verbose {
-        0 => "lakeward=warn",
-        1 => "lakeward=info",
-        _ => "lakeward=debug",
-    };
-    // A second start, as in tests, keeps the first.
-    let _ = FORMAT.set(format);
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Logs);
-    let colours = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let _ = match format {
-        LogFormat::Text => builder.with_target(false).with_ansi(colours).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
 }

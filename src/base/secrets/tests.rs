@@ -1,0 +1,147 @@
+//! Every spelling in which a server may echo a secret.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde_json::json;
+
+use super::*;
+
+const SECRET: &str = "S3cr3t~k+y/Zq9=<&>\"'";
+
+fn knowing(secret: &str) -> Secrets {
+    let secrets = Secrets::default();
+    secrets.credential(secret);
+    secrets
+}
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    assert_eq!(knowing(SECRET).hide(text), expected, "{text}");
+}
+
+/// Every character of `text` by `spell`.
+fn each(text: &str, spell: impl Fn(char) -> String) -> String {
+    text.chars().map(spell).collect()
+}
+
+#[test]
+fn a_secret_is_found_as_it_is_and_wherever_it_stands() {
+    check(&format!("a {SECRET} b {SECRET}"), "a *** b ***");
+    check(&format!("{SECRET}{SECRET}"), "***");
+    check("nothing of it: S3cr3t", "nothing of it: S3cr3t");
+    check(&SECRET.to_uppercase(), "***");
+    check(&format!("cut: {}…", &SECRET[..17]), "cut: ***…");
+    check(&format!("é{SECRET}é"), "é***é");
+}
+
+#[test]
+fn a_secret_is_found_in_every_spelling() {
+    let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
+    let all = percent_encoding::utf8_percent_encode(SECRET, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let (lower, twice) = (all.to_lowercase(), all.replace('%', "%25"));
+    let php = SECRET.replace('"', "\\\"").replace('/', "\\/");
+    let net = each(SECRET, |c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("\\u{:04X}", u32::from(c)) });
+    let named = each(SECRET, |c| match c {
+        '+' => "&plus;".to_owned(),
+        '/' => "&sol;".to_owned(),
+        '=' => "&equals;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '&' => "&amp;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\'' => "&apos;".to_owned(),
+        other => other.to_string(),
+    });
+    let decimal = each(SECRET, |c| format!("&#{};", u32::from(c)));
+    let hex = each(SECRET, |c| format!("&#x{:x};", u32::from(c)));
+    let script = each(SECRET, |c| format!("\\x{:02x}", u32::from(c)));
+    let debug = format!("{SECRET:?}");
+    let json = json!({"url": format!("/?k={all}")}).to_string();
+    for spelled in [&form, &all, &lower, &twice, &php, &net, &named, &decimal, &hex, &script, &net.to_lowercase()] {
+        check(&format!("<{spelled}>"), "<***>");
+    }
+    check(&debug, "\"***\"");
+    check(&json, r#"{"url":"/?k=***"}"#);
+    check(&json.replace('/', "\\/"), r#"{"url":"\/?k=***"}"#);
+}
+
+#[test]
+fn a_secret_is_found_in_base64_with_whatever_stands_beside_it() {
+    for neighbours in [("", ""), ("u:", ""), ("us:", "x"), ("user:", "\n"), ("a", "bc")] {
+        let whole = format!("{}{SECRET}{}", neighbours.0, neighbours.1);
+        for text in [STANDARD.encode(&whole), URL_SAFE.encode(&whole)] {
+            let hidden = knowing(SECRET).hide(&format!("Basic {text}.")).into_owned();
+            let left = hidden.replace("***", "");
+            assert!(hidden.contains("***") && left.len() <= "Basic .".len() + 14, "{hidden}");
+            let middle = STANDARD.encode(SECRET);
+            assert!(!hidden.contains(&middle[8..20]), "{hidden}");
+        }
+    }
+}
+
+#[test]
+fn spaces_are_found_as_forms_and_urls_write_them() {
+    for text in ["open sesame", "open+sesame", "open%20sesame", "open%2Bsesame", "open\\u0020sesame"] {
+        assert_eq!(knowing("open sesame").hide(text), "***", "{text}");
+    }
+}
+
+#[test]
+fn letters_that_are_not_english_are_found_too() {
+    let secrets = knowing("pässwörter-für-zürich 🔑");
+    assert_eq!(secrets.hide("p%C3%A4ssw%c3%b6rter-f%C3%BCr-z%C3%BCrich %F0%9F%94%91!"), "***!");
+    assert_eq!(secrets.hide("p\\u00e4ssw\\u00F6rter-f\\u00fcr-z&#252;rich \\ud83d\\udd11!"), "***!");
+}
+
+#[test]
+fn a_line_of_a_key_is_found_and_its_head_is_shown() {
+    let secrets = knowing(
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nAASCBKcwggSjAgEAAoIBAQDB\n-----END PRIVATE KEY-----\n",
+    );
+    assert_eq!(secrets.hide("MIIEvQIBADANBgkqhkiG9w0BAQEF\\nAASCBKcwggSjAgEAAoIBAQDB"), "***\\n***");
+    assert_eq!(secrets.hide("no -----BEGIN PRIVATE KEY-----"), "no -----BEGIN PRIVATE KEY-----");
+}
+
+#[test]
+fn what_is_short_a_number_or_a_time_is_shown() {
+    for text in ["prod", "DEBUG", "1000000", "-0.25", "2026-11-01", "2026-11-01T00:00:00+01:00", "2026-11-01 00:00:00.123Z"] {
+        let secrets = Secrets::default();
+        secrets.value(text);
+        assert_eq!(secrets.hide(text), text);
+    }
+    for text in ["prod-1", "sesame", "1234567890", "2026-11-01-key"] {
+        let secrets = Secrets::default();
+        secrets.value(text);
+        assert_eq!(secrets.hide(text), "***");
+    }
+    assert_eq!(knowing("abc").hide("abc"), "abc");
+    assert_eq!(knowing("abcd").hide("abcd"), "***");
+}
+
+#[test]
+fn what_is_public_is_shown_whenever_that_was_said() {
+    let secrets = Secrets::default();
+    secrets.value("eu-central");
+    secrets.value("sesame-street");
+    secrets.allow("eu-central");
+    secrets.value("eu-central");
+    assert_eq!(secrets.hide("eu-central sesame-street"), "eu-central ***");
+}
+
+#[test]
+fn what_came_long_ago_makes_room_for_what_comes() {
+    let secrets = knowing("of-the-config");
+    for number in 0..2000 {
+        secrets.passing(&format!("{number:04}-{}", "token".repeat(40)));
+        let known = secrets.0.read().unwrap();
+        assert!(known.passing.iter().map(Windows::count).sum::<usize>() <= PASSING_MAX + 1000);
+    }
+    assert_eq!(secrets.hide("of-the-config 1999-tokentokent"), "*** ***");
+}
+
+#[test]
+fn names_and_texts_of_json_are_hidden_and_none_is_lost() {
+    let secrets = knowing("sesame-1");
+    let value = json!({"sesame-1": 1, "Sesame-1": ["sesame%2d1", 2.50], "a": {"b": "x sesame+1"}});
+    assert_eq!(secrets.hide_in(value).to_string(), r#"{"***":1,"****":["***",2.5],"a":{"b":"x ***"}}"#);
+}

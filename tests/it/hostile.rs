@@ -1,0 +1,253 @@
+//! Names and values from outside do nothing to a terminal or a log: every place that prints is sent one that would like to.
+//!
+//! [`PLACES`] has every file of `src/cli` that prints; `tests/it/tidy.rs` sees to it that none is left out.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::fake_api::{ANY, FakeApi, Reply, Request};
+use crate::support::sandbox::{Ended, Sandbox};
+
+/// Colours, a line break that begins a line of its own, and what turns, hides or ends a line.
+const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{7f}\u{85}t";
+
+/// What is run for one file that prints.
+type Runs = fn() -> Vec<Ended>;
+
+/// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
+pub(crate) const PLACES: [(&str, Runs); 10] = [
+    ("check.rs", check),
+    ("demo/mod.rs", demo),
+    ("exit.rs", exit),
+    ("import.rs", import),
+    ("keep.rs", keep),
+    ("mod.rs", usage),
+    ("preview.rs", preview),
+    ("progress.rs", progress),
+    ("run.rs", run),
+    ("status.rs", status),
+];
+
+/// A text as YAML and JSON have it, in ASCII.
+fn quoted(text: &str) -> String {
+    let escaped = |c: char| match c {
+        '"' => "\\\"".to_owned(),
+        c if c.is_ascii_graphic() || c == ' ' => c.to_string(),
+        c => format!("\\u{:04x}", u32::from(c)),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+}
+
+/// Records with hostile names and values, errors with hostile words, and addresses that are no better.
+fn api() -> FakeApi {
+    FakeApi::start().on(ANY, |request: &Request| match request.path.as_str() {
+        "/rows" => Reply::json(
+            json!({"data": [{"id": 1, HOSTILE: HOSTILE, "at": "2026-01-01"}, {"id": 2, "o": {HOSTILE: [HOSTILE]}}]}).to_string(),
+        ),
+        "/few" => Reply::json(json!({"data": [{"id": 1, HOSTILE: 1}, {"id": HOSTILE}, {"v": HOSTILE}]}).to_string()),
+        "/members" => Reply::json(json!({HOSTILE: 1, "other": HOSTILE}).to_string()),
+        "/named" => Reply::json(json!({HOSTILE: [{"id": 1}, {"id": 2}]}).to_string()),
+        "/error" => Reply::json(json!({"error": HOSTILE, "message": HOSTILE}).to_string()),
+        "/refused" => Reply::status(403).body(HOSTILE),
+        "/moved" => Reply::status(302).header("location", "http://127.0.0.2:9/a\u{202e}b%1b%0aFORGED\u{9b}"),
+        "/linked" => Reply::json(json!({"data": [{"id": 1}], "next": format!("http://127.0.0.2:9/{HOSTILE}")}).to_string()),
+        "/packed" => Reply::json("{}").header("content-encoding", "x\u{202e}FORGED\u{9b}"),
+        "/page" => Reply::json(HOSTILE).header("content-type", "text/h\u{202e}FORGED\u{9b}").header("server", "s\u{202e}\u{9b}"),
+        _ => Reply::status(404),
+    })
+}
+
+fn config(url: &str, resources: &str) -> String {
+    format!("name: t\nclient: {{base_url: {url}, retry: {{max_retries: 0}}}}\nlake: {{url: ./lake}}\nresources:\n{resources}")
+}
+
+fn resource(name: &str, more: &str) -> String {
+    format!("  - {{name: {name}, endpoint: {{path: {name}, data_selector: data, paginator: single_page}}, {more}}}\n")
+}
+
+/// Resources that fail in as many ways.
+fn failing() -> String {
+    let names = ["members", "error", "refused", "moved", "packed", "page"];
+    let mut text: String = names.iter().map(|name| resource(name, "write_disposition: append")).collect();
+    text.push_str(
+        "  - {name: linked, endpoint: {path: linked, data_selector: data, paginator: {type: json_link, next_url_path: next}}}\n",
+    );
+    text
+}
+
+fn check() -> Vec<Ended> {
+    let api = api();
+    let keys = format!("primary_key: [id, {}], write_disposition: merge", quoted(HOSTILE));
+    let sandbox = Sandbox::with_config(&config(&api.url(), &format!("{}{}", resource("rows", &keys), failing())));
+    vec![sandbox.lakeward(&["check", "lakeward.yaml"]), sandbox.lakeward(&["check", "lakeward.yaml", "--online"])]
+}
+
+fn demo() -> Vec<Ended> {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path().join(HOSTILE)).unwrap();
+    vec![sandbox.lakeward(&["demo", "--folder", HOSTILE])]
+}
+
+fn exit() -> Vec<Ended> {
+    let sandbox = Sandbox::with_config(&config("http://127.0.0.1:9", &resource("a", "primary_key: id")));
+    let name = quoted(HOSTILE);
+    let faulty = [
+        format!(
+            "{name}: 1\nname: {name}\nclient: {{base_url: {name}, {name}: 1}}\nresources: [{{name: {name}}}, {{name: b, primary_key: {{{name}: 1}}}}]\nlake: {{url: {name}, compression: {name}}}\n"
+        ),
+        config(
+            "http://a.test",
+            &format!(
+                "  - {{name: a, endpoint: {{path: \"{{x}}\", params: {{p: {name}, q: \"{{{}}}\"}}, data_selector: {name}}}}}\n",
+                "resources.n.m"
+            ),
+        ),
+        HOSTILE.to_owned(),
+    ];
+    let mut ended = vec![
+        sandbox.lakeward(&["run", HOSTILE]),
+        sandbox.lakeward(&["run", "lakeward.yaml", "--resource", HOSTILE]),
+        sandbox.lakeward(&["preview", "lakeward.yaml", HOSTILE, "--log-format", "json"]),
+        sandbox.lakeward(&["backfill", "lakeward.yaml", "--from", HOSTILE, "--to", HOSTILE]),
+    ];
+    for text in faulty {
+        sandbox.write(HOSTILE, &text);
+        ended.push(sandbox.lakeward(&["check", HOSTILE]));
+        ended.push(sandbox.lakeward(&["check", HOSTILE, "--log-format", "json"]));
+    }
+    ended
+}
+
+fn import() -> Vec<Ended> {
+    let sandbox = Sandbox::new();
+    let name = quoted(HOSTILE);
+    let source = |more: &str| {
+        format!(
+            "from dlt.sources.rest_api import rest_api_source\nsource = rest_api_source({{\"client\": {{\"base_url\": \"http://a.test\"}}, \
+             \"resources\": [{{\"name\": \"a\", \"endpoint\": {{\"params\": {{{name}: {name}}}}}{more}}}]}})\n"
+        )
+    };
+    let scripts =
+        [source(""), source(&format!(", {name}: lambda x: {name}")), format!("x = {name}\n)"), format!("# {HOSTILE}\nx = 1\n")];
+    let mut ended = Vec::new();
+    for script in scripts {
+        sandbox.write(HOSTILE, &script);
+        ended.push(sandbox.lakeward(&["import", HOSTILE]));
+    }
+    ended.push(sandbox.lakeward(&["import", HOSTILE, "--output", HOSTILE]));
+    ended
+}
+
+fn keep() -> Vec<Ended> {
+    let api = api();
+    let sandbox = Sandbox::new();
+    sandbox
+        .write(HOSTILE, &config(&api.url(), "  - name: rows\n    endpoint:\n      path: rows\n      paginator: single_page\n"));
+    vec![sandbox.lakeward(&["check", HOSTILE, "--online", "--write"])]
+}
+
+fn usage() -> Vec<Ended> {
+    let sandbox = Sandbox::new();
+    let option = format!("--{HOSTILE}");
+    vec![
+        sandbox.lakeward(&[HOSTILE]),
+        sandbox.lakeward(&["run", &option]),
+        sandbox.lakeward(&["run", "--log-format", HOSTILE]),
+        sandbox.lakeward(&["preview", "a", "b", "--rows", HOSTILE]),
+    ]
+}
+
+fn preview() -> Vec<Ended> {
+    let api = api();
+    let wide = format!("processing_steps: [{{set: {{wide: {}}}}}]", "x".repeat(130));
+    let resources = [resource("rows", "primary_key: id"), resource("few", "primary_key: id, on_reject: quarantine")].concat();
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resources));
+    let mut ended: Vec<Ended> = ["rows", "few"].map(|name| sandbox.lakeward(&["preview", "lakeward.yaml", name])).into();
+    sandbox.write("wide.yaml", &config(&api.url(), &resource("rows", &wide)));
+    ended.push(sandbox.lakeward(&["preview", "wide.yaml", "rows"]));
+    ended
+}
+
+/// A resource whose keys repeat and whose columns vanish, so that there is something to warn of.
+fn progress() -> Vec<Ended> {
+    let api = api().then("/rows", Reply::json(json!({"data": [{"id": 1, HOSTILE: 1, "o": {HOSTILE: {}}}]}).to_string()));
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resource("rows", "primary_key: id, write_disposition: merge")));
+    let open = config(&api.url(), "  - {name: named, endpoint: {path: named}}\n  - {name: rows, endpoint: {path: rows}}\n");
+    sandbox.write("open.yaml", &open);
+    let mut ended: Vec<Ended> =
+        ["text", "json"].map(|format| sandbox.lakeward(&["run", "lakeward.yaml", "-vv", "--log-format", format])).into();
+    ended.extend(["text", "json"].map(|format| sandbox.lakeward(&["run", "open.yaml", "-vv", "--log-format", format])));
+    ended
+}
+
+fn run() -> Vec<Ended> {
+    let api = api();
+    let resources = format!("{}{}", resource("few", "primary_key: id, on_reject: quarantine"), failing());
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resources));
+    let missing = format!("{HOSTILE}/report.json");
+    let mut ended: Vec<Ended> = ["text", "json"]
+        .map(|format| sandbox.lakeward(&["run", "lakeward.yaml", "-vv", "--log-format", format, "--report", "report.json"]))
+        .into();
+    let report = fs::read_to_string(sandbox.path().join("report.json")).unwrap();
+    assert!(!report.contains(|c: char| is_special(c) && c != '\n') && report.contains("FORGED"), "{report}");
+    ended.push(sandbox.lakeward(&["run", "lakeward.yaml", "--report", &missing]));
+    // A file that no manifest knows, and a lease that somebody else wrote.
+    let table = sandbox.lake().join("rows");
+    fs::create_dir_all(&table).unwrap();
+    fs::write(table.join(format!("{HOSTILE}.parquet")), "x").unwrap();
+    sandbox.write("rows.yaml", &config(&api.url(), &resource("rows", "primary_key: id")));
+    ended.push(sandbox.lakeward(&["run", "rows.yaml"]));
+    ended
+}
+
+/// A lake with hostile columns, and with records that somebody has edited.
+fn status() -> Vec<Ended> {
+    let api = api();
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resource("rows", "primary_key: id, write_disposition: merge")));
+    let first = sandbox.run_ok();
+    let mut ended = vec![first, sandbox.lakeward(&["status", "lakeward.yaml"])];
+    edit_runs(&sandbox.lake().join("_lakeward/t/runs"));
+    ended.push(sandbox.lakeward(&["status", "lakeward.yaml"]));
+    ended
+}
+
+fn edit_runs(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let report = json!({"started": HOSTILE, "status": HOSTILE, "run_id": HOSTILE});
+        fs::write(entry.unwrap().path(), report.to_string()).unwrap();
+    }
+}
+
+/// Control characters, and what turns, hides or ends a line.
+fn is_special(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Asserts that nothing hostile came through, and that something hostile was shown.
+fn check_place(place: &str, runs: Runs) {
+    let mut shown = false;
+    for ended in runs() {
+        for stream in [&ended.stdout, &ended.stderr] {
+            for line in stream.split('\n') {
+                let special = line.chars().find(|c| is_special(*c));
+                assert!(special.is_none(), "{place} lets {special:?} through: {line:?}");
+                assert!(!line.starts_with("FORGED"), "{place} lets a value begin a line: {line:?}");
+            }
+        }
+        for line in ended.stderr.lines().filter(|line| line.starts_with('{')) {
+            assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{place}: {line}");
+        }
+        shown |= ended.stdout.contains("FORGED") || ended.stderr.contains("FORGED");
+    }
+    assert!(shown, "{place} shows nothing hostile: the runs miss it");
+}
+
+#[test]
+fn hostile_names_and_values_do_nothing_wherever_they_are_printed() {
+    for (place, runs) in PLACES {
+        check_place(place, runs);
+    }
+}
