@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Every fault point, in the order in which a run passes them; crash tests iterate over this list.
-pub(crate) const FAULT_POINTS: [&str; 18] = [
+pub(crate) const FAULT_POINTS: [&str; 21] = [
     "lake.open.leased",
     "lake.recover.before_fence",
     "lake.recover.after_fence",
@@ -18,12 +18,15 @@ pub(crate) const FAULT_POINTS: [&str; 18] = [
     "lake.commit.before_stage",
     "lake.stage.file",
     "lake.commit.after_stage",
+    "lake.commit.after_claims",
     "lake.commit.after_manifests",
     "lake.commit.before_record",
     "lake.commit.after_record",
     "lake.publish.put",
+    "lake.publish.linked",
     "lake.publish.after_puts",
     "lake.publish.delete",
+    "lake.publish.release",
     "lake.publish.before_done",
     "lake.publish.after_done",
     "lake.publish.cleaning",

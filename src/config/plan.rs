@@ -465,6 +465,8 @@ pub(crate) struct LakePlan {
     pub(crate) publish_together: bool,
     /// `on_schema_change`.
     pub(crate) on_schema_change: OnSchemaChange,
+    /// `max_partitions`.
+    pub(crate) max_partitions: usize,
     /// `compat`.
     pub(crate) compat: Compat,
 }

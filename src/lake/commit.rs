@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::lake::log::{Action, Change, FORMAT, Record, TableRef, read_record, to_json};
+use crate::lake::claim::released;
+use crate::lake::log::{Action, Change, FORMAT, Record, Replaced, TableRef, check_size, read_record, to_json};
 use crate::lake::open::{Lake, timestamp};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled};
@@ -42,7 +43,7 @@ impl Lake {
     ///
     /// # Errors
     /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
-    /// [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
+    /// [`LakeError::Claimed`] when another pipeline has one of the tables, [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
     pub(crate) async fn commit(&mut self, tables: Vec<StagedTable>, state: Map<String, Value>) -> Result<Commit, LakeError> {
         if let Err(error @ LakeError::Conflict { .. }) = self.lease().beat().await {
             return Err(error);
@@ -56,8 +57,11 @@ impl Lake {
         pass("lake.commit.after_stage")?;
         let is_new = |table: &&StagedTable| record.tables.get(&table.table).is_some_and(|entry| entry.version == record.version);
         for table in tables.iter().filter(is_new) {
-            let (name, content) = manifest::encode(&table.table, &table.state);
-            self.store.create(&self.layout.manifest(&name), content).await?;
+            self.claims().take(&table.table, true).await?;
+        }
+        pass("lake.commit.after_claims")?;
+        for table in tables.iter().filter(is_new) {
+            manifest::store(&*self.store, &self.layout, &table.table, &table.state).await?;
         }
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
@@ -97,6 +101,8 @@ impl Lake {
             state: merged(self.head.as_ref(), state),
             files: Vec::new(),
             quarantine: self.quarantined.clone(),
+            released: Vec::new(),
+            tells_replaced: true,
         };
         for table in tables {
             let (name, _) = manifest::encode(&table.table, &table.state);
@@ -108,13 +114,14 @@ impl Lake {
             files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
         }
         record.files = files;
+        record.released = released(self.head.as_ref(), &record);
         Ok(record)
     }
 
     /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count.
     async fn is_same_table(&self, known: Option<&TableRef>, table: &StagedTable) -> Result<bool, LakeError> {
         let Some(known) = known else { return Ok(table.state == Default::default()) };
-        Ok(manifest::load(&*self.store, &self.layout, known).await? == table.state)
+        Ok(manifest::load(&*self.store, &self.layout, &table.table, known).await? == table.state)
     }
 
     fn is_unchanged(&self, record: &Record) -> bool {
@@ -196,6 +203,7 @@ impl Lake {
     /// by its run whose it is.
     async fn try_create(&self, record: &Record) -> Result<Option<Record>, LakeError> {
         let (path, content) = (self.layout.record(record.version), to_json(record));
+        check_size(&*self.store, &path, &content)?;
         let mut failure = LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() };
         for _ in 0..CREATE_TRIES {
             match self.store.create(&path, content.clone()).await {
@@ -224,10 +232,11 @@ fn merged(head: Option<&Record>, state: &Map<String, Value>) -> Map<String, Valu
 }
 
 fn describe(table: &str, change: &FileChange) -> Change {
-    let (action, file, replaces) = match change {
+    let (action, file, previous) = match change {
         FileChange::Put { file, replaces, .. } => (Action::Put, file, replaces.as_ref()),
-        FileChange::Delete { file } => (Action::Delete, file, None),
+        FileChange::Delete { file } => (Action::Delete, file, Some(file)),
     };
+    let replaces = previous.filter(|_| action == Action::Put);
     Change {
         table: table.to_owned(),
         action,
@@ -235,7 +244,8 @@ fn describe(table: &str, change: &FileChange) -> Change {
         rows: file.rows,
         bytes: file.bytes,
         checksum: file.checksum.clone(),
-        previous_etag: replaces.and_then(|file| file.etag.clone()),
+        previous_etag: previous.and_then(|file| file.etag.clone()),
+        replaces: replaces.map(|file| Replaced { bytes: file.bytes, checksum: file.checksum.clone() }),
         handle: None::<Handle>,
     }
 }

@@ -1,35 +1,41 @@
 //! A lake in a local folder.
 //!
-//! Everything is written beside its name, synced and moved there: records by hard link (created once), data by rename (a
-//! staged file can be renamed once), each followed by a sync of the folder. Blocking calls run on Tokio's blocking threads.
+//! Everything is written beside its name, synced and moved there: records by hard link (created once), data by link or rename
+//! (a staged file loses its name once), each followed by a sync of the folder. Blocking calls run on Tokio's blocking threads.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+mod files;
+mod publish;
+
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{blocking, task_point};
-use crate::lake::publish::pass;
-use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store};
-use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
+pub(crate) use files::{guard, make_folder, open_regular, read_small};
 
-/// Extension of small files that are being written; what a killed process left of them is swept.
-const BESIDE: &str = "tmp";
+use crate::lake::checksum::{ContentCheck, Verified, hash_file};
+use crate::lake::disk::files::{
+    BESIDE, replace, sync_folder, sync_folders_below, sync_parent, unless_missing, walk, write_beside,
+};
+use crate::lake::publish::pass;
+use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store, Target};
+use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
 
 /// A lake in a local folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     root: PathBuf,
+    /// Data files that this run has hashed.
+    verified: Verified,
 }
 
 impl Disk {
     /// The lake in `root`, which need not exist to be read.
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, verified: Verified::default() }
     }
 
     /// The lake in `root`, which is made.
@@ -54,18 +60,24 @@ impl Disk {
         work: impl FnOnce(PathBuf) -> io::Result<T> + Send + 'static,
     ) -> Result<T, LakeError> {
         let path = self.local(path);
-        let place = path.clone();
-        let work = move || {
+        let (place, disk) = (path.clone(), self.clone());
+        let guarded = move || {
             task_point("task.disk");
-            work(path)
+            disk.guard(&path).and_then(|()| work(path))
         };
-        blocking(work).await.map_err(|source| LakeError::Disk { action, path: place, source })
+        blocking(guarded).await.map_err(|source| LakeError::of_disk(action, &place, source))
+    }
+
+    fn guard(&self, path: &Path) -> io::Result<()> {
+        guard(&self.root, path)
     }
 }
 
 impl LiveFiles for Disk {
     fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError> {
-        LiveFile::open_disk(&self.local(&file.path))
+        let path = self.local(&file.path);
+        let check = ContentCheck::new(path.clone(), file.bytes, &file.checksum, &self.verified);
+        Ok(LiveFile::open_disk(&path)?.checked(check))
     }
 }
 
@@ -84,17 +96,13 @@ impl Store for Disk {
     }
 
     async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError> {
-        self.run("read", path, |path| unless_missing(fs::read(path)))
-            .await
-            .map(|bytes| bytes.map(|bytes| Blob { bytes, etag: None }))
+        self.run("read", path, |path| read_small(&path)).await.map(|bytes| bytes.map(|bytes| Blob { bytes, etag: None }))
     }
 
     async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, LakeError> {
         self.run("create", path, move |path| {
             let beside = write_beside(&path, &bytes)?;
-            let linked = fs::hard_link(&beside, &path);
-            let _ = fs::remove_file(&beside);
-            match linked {
+            match fs::hard_link(&beside, &path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
                 Err(error) => Err(error),
                 Ok(()) => sync_parent(&path).map(|()| true),
@@ -109,7 +117,7 @@ impl Store for Disk {
 
     async fn swap(&self, path: &str, known: &Blob, bytes: Vec<u8>) -> Result<bool, LakeError> {
         let known = known.bytes.clone();
-        self.run("write", path, move |path| match unless_missing(fs::read(&path))? {
+        self.run("write", path, move |path| match read_small(&path)? {
             Some(there) if there == known => replace(&path, &bytes).map(|()| true),
             _ => Ok(false),
         })
@@ -154,8 +162,8 @@ impl Store for Disk {
 
     async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError> {
         let checksum = checksum.to_owned();
-        self.run("read", path, move |path| match unless_missing(File::open(&path))? {
-            Some(file) if file.metadata()?.len() == bytes => Ok(checksum.is_empty() || xxh3(file)? == checksum),
+        self.run("read", path, move |path| match unless_missing(open_regular(&path))? {
+            Some(file) if file.metadata()?.len() == bytes => Ok(checksum.is_empty() || hash_file(&file)? == checksum),
             _ => Ok(false),
         })
         .await
@@ -185,6 +193,7 @@ impl Store for Disk {
             let Some(entries) = unless_missing(fs::read_dir(folder))? else { return Ok(()) };
             for entry in entries {
                 let path = entry?.path();
+                // A link is removed, not followed.
                 if path.extension().is_some_and(|extension| extension == BESIDE) {
                     unless_missing(fs::remove_file(path))?;
                 }
@@ -203,36 +212,19 @@ impl Store for Disk {
             };
             pass("lake.stage.file")?;
             let from = file.from.clone();
-            blocking(move || File::open(&from)?.sync_all()).await.map_err(|source| LakeError::Disk {
-                action: "sync",
-                path: file.from.clone(),
-                source,
-            })?;
+            let synced = blocking(move || open_regular(&from)?.sync_all()).await;
+            synced.map_err(|source| LakeError::of_disk("sync", &file.from, source))?;
             handles.push(Handle::Staged(format!("{staging}/{name}")));
         }
         self.run("sync", staging, |folder| sync_folders_below(&folder)).await?;
         Ok(handles)
     }
 
-    async fn publish(&self, handle: &Handle, path: &str) -> Result<Published, LakeError> {
-        let Handle::Staged(staged) = handle else {
-            return Err(LakeError::WrongHandle { place: self.place(path) });
-        };
-        let staged = self.local(staged);
-        self.run("publish", path, move |path| {
-            // Another process may remove the folder as empty right after it was made: try again, a few times.
-            for attempt in 0.. {
-                match fs::rename(&staged, &path) {
-                    Ok(()) => return Ok(Published::Done(None)),
-                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                    Err(_) if !staged.try_exists()? => return Ok(Published::Gone),
-                    Err(error) if attempt == 3 => return Err(error),
-                    Err(_) => make_folder(path.parent().unwrap_or(&path))?,
-                }
-            }
-            Ok(Published::Gone)
-        })
-        .await
+    async fn publish(&self, handle: &Handle, target: &Target) -> Result<Published, LakeError> {
+        match handle {
+            Handle::Staged(staged) => self.place_staged(staged, target).await,
+            Handle::Upload { .. } => Err(LakeError::WrongHandle { place: self.place(&target.path) }),
+        }
     }
 
     async fn settle(&self, paths: &[String]) -> Result<(), LakeError> {
@@ -251,95 +243,4 @@ impl Store for Disk {
         })
         .await
     }
-}
-
-/// Makes a folder and its parents, durably.
-///
-/// # Errors
-/// The system's, also when a file is in the way.
-pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_folder(parent)?;
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ErrorKind::NotADirectory.into()),
-        Err(error) => Err(error),
-        Ok(()) => sync_parent(path),
-    }
-}
-
-/// Writes and syncs a file beside `path`, in its folder, and names it.
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    make_folder(path.parent().unwrap_or(path))?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{}.{BESIDE}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    let beside = PathBuf::from(name);
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    match written {
-        Ok(()) => Ok(beside),
-        Err(error) => {
-            let _ = fs::remove_file(&beside);
-            Err(error)
-        }
-    }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::rename(write_beside(path, bytes)?, path)?;
-    sync_parent(path)
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-fn sync_folders_below(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_folders_below(&entry.path())?;
-        }
-    }
-    sync_folder(folder)
-}
-
-fn walk(folder: &Path, visit: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
-    let Some(entries) = unless_missing(fs::read_dir(folder))? else { return Ok(()) };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), visit)?;
-        } else if let Some(facts) = unless_missing(fs::metadata(entry.path()))? {
-            // A file that went while the folder was read, or a link to nowhere, is no file.
-            visit(&entry.path(), facts.len());
-        }
-    }
-    Ok(())
-}
-
-fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// XXH3-64 of a file's content, as 16 hex digits.
-fn xxh3(mut file: File) -> io::Result<String> {
-    let mut hash = Xxh3::new();
-    io::copy(&mut file, &mut hash)?;
-    Ok(format!("{:016x}", hash.digest()))
 }

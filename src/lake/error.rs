@@ -1,7 +1,7 @@
 //! What can go wrong between rows and a published table.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parquet::errors::ParquetError;
@@ -145,6 +145,60 @@ pub(crate) enum LakeError {
         /// Why not.
         why: String,
     },
+    /// One of lakeward's own files is not what it writes there: a link, a FIFO, another user's, too large.
+    #[error("`{place}` is {what}, and is neither read nor replaced")]
+    Refused {
+        /// The file.
+        place: String,
+        /// What it is instead.
+        what: String,
+    },
+    /// A record or manifest is larger than what is read again.
+    #[error("`{place}` would take {bytes} bytes, more than the {bytes_max} that are read again")]
+    TooLarge {
+        /// The object.
+        place: String,
+        /// Its size.
+        bytes: u64,
+        /// The largest allowed.
+        bytes_max: u64,
+    },
+    /// A data file does not have the content that the commit gave it.
+    #[error("`{place}` is damaged or was exchanged: its checksum is not that of the file that was committed")]
+    Damaged {
+        /// The file.
+        place: String,
+    },
+    /// In the place of a file that a commit puts or deletes lies something that it does not know.
+    #[error("commit {version} cannot be published: `{place}` is not what it replaces, and was left as it is")]
+    Taken {
+        /// The commit.
+        version: u64,
+        /// The file.
+        place: String,
+    },
+    /// The table belongs to another pipeline of the lake.
+    #[error("table `{table}` of this lake belongs to pipeline `{owner}`, as `{place}` says")]
+    Claimed {
+        /// The table.
+        table: String,
+        /// The pipelines that have it.
+        owner: String,
+        /// The claim.
+        place: String,
+        /// Whether requests were made for it.
+        late: bool,
+    },
+    /// A table without a claim is in the newest records of several pipelines.
+    #[error("table `{table}` of this lake was written by several pipelines: `{}`", pipelines.join("`, `"))]
+    ClaimedTwice {
+        /// The table.
+        table: String,
+        /// The pipelines.
+        pipelines: Vec<String>,
+        /// Where a claim would lie.
+        place: String,
+    },
     /// A committed file is neither where it was staged nor where it belongs.
     #[error("commit {version} promises `{place}`, but it is neither staged nor published, and no later commit replaced it")]
     Lost {
@@ -223,6 +277,14 @@ fn more(files: usize) -> String {
 }
 
 impl LakeError {
+    /// The error of a system call; one of ours that travelled in it stays what it is.
+    pub(crate) fn of_disk(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(source) => Self::Disk { action, path: path.to_owned(), source },
+        }
+    }
+
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
@@ -238,10 +300,20 @@ impl LakeError {
                 StoreProblem::Failed | StoreProblem::NoAnswer => ErrorKind::Unavailable,
                 StoreProblem::Changed => ErrorKind::Data,
             },
-            Self::Option { .. } | Self::UnsafeStore { .. } => ErrorKind::Config,
+            Self::Option { .. } | Self::UnsafeStore { .. } | Self::ClaimedTwice { .. } | Self::Claimed { late: false, .. } => {
+                ErrorKind::Config
+            }
             Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } => ErrorKind::Unavailable,
             Self::Parquet { source, .. } => parquet_kind(source),
-            Self::Foreign { .. } | Self::Adopt { .. } | Self::Record { .. } | Self::Lost { .. } => ErrorKind::Data,
+            Self::Foreign { .. }
+            | Self::Adopt { .. }
+            | Self::Record { .. }
+            | Self::Refused { .. }
+            | Self::TooLarge { .. }
+            | Self::Damaged { .. }
+            | Self::Taken { .. }
+            | Self::Claimed { .. }
+            | Self::Lost { .. } => ErrorKind::Data,
             Self::Spool { .. } | Self::WrongHandle { .. } => ErrorKind::Internal,
         }
     }
@@ -252,14 +324,36 @@ impl LakeError {
             Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => {
                 Some("look at `lake.url`: it has to be a folder that this user may write to")
             }
-            Self::Foreign { .. } => Some("move the files out of the table's folder, or put back what was there; then run again"),
             Self::NoColumns { .. } => Some(
                 "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
+            ),
+            Self::Partition(PartitionError::TooMany { .. }) => {
+                Some("partition by fewer values (`month`, `bucket`), or set `lake.max_partitions` to what is meant")
+            }
+            Self::Foreign { .. } => Some(
+                "move unknown files out of the table's folder, and put back what was there or load the table anew with `--full-refresh`",
             ),
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
             Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),
-            Self::Lost { .. } => Some("restore the file from a copy of the lake; nothing was changed"),
+            Self::Refused { .. } => Some("find out who put it there, move it away, and run again"),
+            Self::TooLarge { .. } => {
+                Some("give the table fewer files: a larger `lake.target_file_size`, coarser partitions, then `--full-refresh`")
+            }
+            Self::Damaged { .. } => Some("put back the file from a copy, or load the table anew with `--full-refresh`"),
+            Self::Taken { .. } => Some("move it out of the table's folder and run again; the commit is then finished"),
+            Self::Claimed { .. } => Some(
+                "give the resource another `table_name`; or hand the table over: take it out of the other pipeline's config and run that \
+                 with `--full-refresh=drop_sources`; or, if that pipeline is no more and its data may go, move the table's folder and this \
+                 claim away, and run again",
+            ),
+            Self::ClaimedTwice { .. } => Some(
+                "give the resource another `table_name` in all configs but one, and write the claim of that one: a file \
+                 `_lakeward/_tables/<table in lower case>.json` with {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
+            ),
+            Self::Lost { .. } => Some(
+                "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
+            ),
             _ => None,
         }
     }

@@ -10,12 +10,24 @@ pub(crate) const HOME: &str = "_lakeward";
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     home: String,
+    pipeline: String,
 }
 
 impl Layout {
     /// The paths of `pipeline`, whose name is a path segment.
     pub(crate) fn new(pipeline: &str) -> Self {
-        Self { home: format!("{HOME}/{pipeline}") }
+        Self { home: format!("{HOME}/{pipeline}"), pipeline: pipeline.to_owned() }
+    }
+
+    /// The pipeline's name.
+    pub(crate) fn pipeline(&self) -> &str {
+        &self.pipeline
+    }
+
+    /// The claim of a table, by its name without case; the same for every pipeline of the lake, whose names do not begin with
+    /// `_`.
+    pub(crate) fn claim(&self, table: &str) -> String {
+        format!("{HOME}/_tables/{table}.json")
     }
 
     /// The pipeline's folder.
@@ -83,9 +95,11 @@ impl Layout {
         format!("{}/runs/{run}.json", self.home)
     }
 
-    /// The version and kind (`json`, `done`) of a path in the log's folder; `None` for anything else.
-    pub(crate) fn parse_log(path: &str) -> Option<(u64, &str)> {
-        let (version, kind) = path.rsplit('/').next()?.split_once('.')?;
-        (version.len() == 20 && matches!(kind, "json" | "done")).then_some((version.parse().ok()?, kind))
+    /// The version and kind (`json`, `done`) of a path right in the log's folder; `None` for anything else.
+    pub(crate) fn parse_log<'p>(&self, path: &'p str) -> Option<(u64, &'p str)> {
+        let name = path.strip_prefix(&self.log())?.strip_prefix('/')?;
+        let (version, kind) = name.split_once('.')?;
+        let is_number = version.len() == 20 && version.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number && matches!(kind, "json" | "done")).then_some((version.parse().ok()?, kind))
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -211,6 +212,30 @@ impl Lease {
                 Err(error @ LakeError::Conflict { .. }) => return error,
                 Err(error) => tracing::warn!(error = %error, "no heartbeat"),
                 Ok(()) => {}
+            }
+        }
+    }
+
+    /// Gives signs of life while `work` goes on, which ends when another run took over. No heartbeat outlives it: one that was on
+    /// its way would bring a lease back that was released meanwhile.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`]; those of `work`.
+    pub(crate) async fn keep_during<T>(&self, work: impl Future<Output = Result<T, LakeError>>) -> Result<T, LakeError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            match select(work.as_mut(), self.clock.sleep(HEARTBEAT)).await {
+                Either::Left((done, _)) => return done,
+                Either::Right(((), _)) => {}
+            }
+            match select(work.as_mut(), std::pin::pin!(self.beat())).await {
+                Either::Left((done, beat)) => {
+                    let _ = beat.await;
+                    return done;
+                }
+                Either::Right((Err(error @ LakeError::Conflict { .. }), _)) => return Err(error),
+                Either::Right((Err(error), _)) => tracing::warn!(error = %error, "no heartbeat"),
+                Either::Right((Ok(()), _)) => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Reading data files: a live file of the lake, or a finished one in the spool, as bytes at offsets.
 //!
 //! In: a [`DataFile`]. Out: a [`LiveFile`] that parquet's readers take. Any number of readers may share one: there is no
-//! cursor to disturb. Not here: finding out which files are live, checking their size or tag.
+//! cursor to disturb. Not here: finding out which files are live.
 
 use std::fmt;
 use std::fs::File;
@@ -15,6 +15,8 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::lake::checksum::ContentCheck;
+use crate::lake::disk::open_regular;
 use crate::lake::{DataFile, LakeError};
 
 /// Bytes that a sequential read asks for at once.
@@ -41,8 +43,10 @@ pub(crate) enum LiveFile {
         file: Arc<File>,
         /// Its size.
         bytes: u64,
+        /// How its content is checked; not at all in the spool.
+        check: Option<Arc<ContentCheck>>,
     },
-    /// In a bucket. Read from blocking threads only.
+    /// In a bucket, where every read asks for the content by its tag. Read from blocking threads only.
     Remote {
         /// The object.
         object: Arc<dyn RemoteRead>,
@@ -66,10 +70,30 @@ impl LiveFile {
     /// # Errors
     /// [`LakeError::Disk`].
     pub(crate) fn open_disk(path: &Path) -> Result<Self, LakeError> {
-        let failed = |source| LakeError::Disk { action: "open", path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+        let failed = |source| LakeError::of_disk("open", path, source);
+        let file = open_regular(path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        Ok(Self::Disk { file: Arc::new(file), bytes })
+        Ok(Self::Disk { file: Arc::new(file), bytes, check: None })
+    }
+
+    /// The same file, to be checked before its content counts.
+    pub(crate) fn checked(self, by: ContentCheck) -> Self {
+        match self {
+            Self::Disk { file, bytes, .. } => Self::Disk { file, bytes, check: Some(Arc::new(by)) },
+            remote => remote,
+        }
+    }
+
+    /// Checks that the content is what the commit wrote; reads it as a whole the first time. To be called before rows or
+    /// encoded columns are taken from it.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`]; [`LakeError::Disk`].
+    pub(crate) fn verify(&self) -> Result<(), LakeError> {
+        match self {
+            Self::Disk { file, check: Some(check), .. } => check.check(file),
+            _ => Ok(()),
+        }
     }
 
     /// Reads from `offset` on until `buffer` is full or the file ends; tells how much it was.

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::lake::store::{Handle, Store};
+use crate::lake::store::{Handle, SMALL_BYTES_MAX, Store};
+use crate::lake::trust::{VERSION_MAX, check_record};
 use crate::lake::{LakeError, Layout};
 
 /// The format of records, manifests and `.done` objects that this program writes; it reads this and older ones.
@@ -41,6 +42,12 @@ pub(crate) struct Record {
     /// Files of rejects that this run wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) quarantine: Vec<String>,
+    /// Tables that are no longer this pipeline's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) released: Vec<String>,
+    /// Whether each put tells what it replaces; records of an older lakeward do not.
+    #[serde(default)]
+    pub(crate) tells_replaced: bool,
 }
 
 /// A table's manifest, and the commit that introduced it.
@@ -67,12 +74,24 @@ pub(crate) struct Change {
     pub(crate) bytes: u64,
     /// Its XXH3-64.
     pub(crate) checksum: String,
-    /// Etag of the content that is replaced.
+    /// Etag of the content that is replaced or goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous_etag: Option<String>,
+    /// The content that is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<Replaced>,
     /// How a put is published, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handle: Option<Handle>,
+}
+
+/// The content that a put replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its XXH3-64.
+    pub(crate) checksum: String,
 }
 
 /// What happens to a path.
@@ -106,11 +125,11 @@ pub(crate) struct Versions {
 /// Lists the log.
 ///
 /// # Errors
-/// The store's.
+/// [`LakeError::Record`] when a version is missing or none that any run reaches; the store's.
 pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versions, LakeError> {
     let (mut records, mut done) = (Vec::new(), BTreeSet::new());
     for found in store.list(&layout.log()).await? {
-        match Layout::parse_log(&found.path) {
+        match layout.parse_log(&found.path) {
             Some((version, "json")) => records.push(version),
             Some((version, _)) => {
                 done.insert(version);
@@ -119,6 +138,18 @@ pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versi
         }
     }
     records.sort_unstable();
+    let damaged = |version, why: String| Err(LakeError::Record { place: store.place(&layout.record(version)), why });
+    if let Some(version) = records.iter().find(|version| !(1..=VERSION_MAX).contains(*version)) {
+        return damaged(*version, "no run reaches this version".to_owned());
+    }
+    while let Some(at) = records.windows(2).position(|pair| pair[0] + 1 != pair[1]) {
+        let missing = records[at] + 1;
+        // A listing may pass over a record that is created while it is made, and show the one after it.
+        if store.head(&layout.record(missing)).await?.is_none() {
+            return damaged(missing, format!("it is missing, and version {} is there", records[at + 1]));
+        }
+        records.insert(at + 1, missing);
+    }
     let head = records.last().copied().unwrap_or(0);
     records.retain(|version| !done.contains(version));
     Ok(Versions { head, pending: records })
@@ -129,7 +160,12 @@ pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versi
 /// # Errors
 /// [`LakeError::Record`] when it is damaged or of a newer lakeward.
 pub(crate) async fn read_record(store: &dyn Store, layout: &Layout, version: u64) -> Result<Option<Record>, LakeError> {
-    read_json(store, &layout.record(version)).await
+    let path = layout.record(version);
+    let record: Option<Record> = read_json(store, &path).await?;
+    if let Some(why) = record.as_ref().and_then(|record| check_record(record, version, layout).err()) {
+        return Err(LakeError::Record { place: store.place(&path), why });
+    }
+    Ok(record)
 }
 
 /// Reads what is known of a published commit; nothing when that was lost.
@@ -156,6 +192,17 @@ pub(crate) async fn read_json<T: DeserializeOwned>(store: &dyn Store, path: &str
         Some(format) => Err(damaged(format!("format {format} is of a newer lakeward"))),
         None => Err(damaged("it has no `format`".to_owned())),
     }
+}
+
+/// Refuses to write what could not be read again.
+///
+/// # Errors
+/// [`LakeError::TooLarge`].
+pub(crate) fn check_size(store: &dyn Store, path: &str, content: &[u8]) -> Result<(), LakeError> {
+    if content.len() as u64 <= SMALL_BYTES_MAX {
+        return Ok(());
+    }
+    Err(LakeError::TooLarge { place: store.place(path), bytes: content.len() as u64, bytes_max: SMALL_BYTES_MAX })
 }
 
 /// JSON text of something this room writes.

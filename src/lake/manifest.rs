@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::config::Compat;
-use crate::lake::log::{FORMAT, TableRef, read_done, read_json, to_json};
+use crate::lake::log::{FORMAT, TableRef, check_size, read_done, read_json, to_json};
 use crate::lake::store::Store;
+use crate::lake::trust::check_files;
 use crate::lake::{DataFile, LakeError, Layout, TableState};
 use crate::schema::TableSchema;
 
@@ -76,15 +77,37 @@ pub(crate) fn encode(table: &str, state: &TableState) -> (String, Vec<u8>) {
     (format!("{table}-{:032x}.json", xxh3_128(&bytes)), bytes)
 }
 
+/// Writes a table's manifest, unless it is there. Its name tells its content, so that anything else under it is damaged: it is
+/// written anew, and a record that names it can count on it.
+///
+/// # Errors
+/// [`LakeError::TooLarge`]; the store's.
+pub(crate) async fn store(store: &dyn Store, layout: &Layout, table: &str, state: &TableState) -> Result<(), LakeError> {
+    let (name, content) = encode(table, state);
+    let path = layout.manifest(&name);
+    check_size(store, &path, &content)?;
+    if store.create(&path, content.clone()).await? {
+        return Ok(());
+    }
+    // Refused for what is there, or for another write at the same instant, which may have failed.
+    match store.get(&path).await? {
+        Some(there) if there.bytes == content => Ok(()),
+        there => {
+            tracing::warn!(place = store.place(&path), was_there = there.is_some(), "a damaged manifest is written anew");
+            store.put(&path, content).await
+        }
+    }
+}
+
 /// Reads the table that a record refers to.
 ///
 /// # Errors
-/// [`LakeError::Record`] when the manifest is missing or damaged.
-pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &TableRef) -> Result<TableState, LakeError> {
-    let path = layout.manifest(&table.manifest);
+/// [`LakeError::Record`] when the manifest is missing, damaged or another table's.
+pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry: &TableRef) -> Result<TableState, LakeError> {
+    let path = layout.manifest(&entry.manifest);
     let damaged = |why: String| LakeError::Record { place: store.place(&path), why };
     let manifest: Manifest = read_json(store, &path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
-    let done = read_done(store, layout, table.version).await?;
+    let done = read_done(store, layout, entry.version).await?;
     let schema = TableSchema::from_json(&manifest.schema)
         .map_err(|error| damaged(format!("its schema is not what lakeward writes: {error}")))?;
     let files = manifest.files.into_iter().map(|file| DataFile {
@@ -95,11 +118,16 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &TableRef) -
         bytes: file.bytes,
         checksum: file.checksum,
     });
+    let files: Vec<DataFile> = files.collect();
+    if manifest.table != table {
+        return Err(damaged(format!("it is of table {:?}", manifest.table)));
+    }
+    check_files(table, &files).map_err(damaged)?;
     Ok(TableState {
         schema,
         primary_key: manifest.primary_key,
         partition_by: manifest.partition_by.into_iter().map(|level| (level.name, level.column, level.transform)).collect(),
-        files: files.collect(),
+        files,
         next_number: manifest.next_number,
         compat: [Compat::Legacy, Compat::Modern].into_iter().find(|compat| manifest.compat.as_deref() == Some(compat.name())),
     })

@@ -5,6 +5,8 @@
 //! into the lake by the protocol of `docs/guarantees.md`. Not here: APIs, progress.
 
 mod bucket;
+mod checksum;
+mod claim;
 mod commit;
 mod disk;
 mod error;
@@ -24,6 +26,7 @@ mod spool;
 mod stage;
 mod store;
 mod table;
+mod trust;
 #[cfg(test)]
 mod tests;
 

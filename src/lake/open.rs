@@ -9,17 +9,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::SecondsFormat;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, shown_json};
 use crate::config::LakePlan;
+use crate::lake::claim::Claims;
 use crate::lake::foreign::check_folder;
 use crate::lake::lease::{Lease, LeaseFile, Owner};
 use crate::lake::log::{Record, read_record, versions};
 use crate::lake::publish::{Publisher, pass};
 use crate::lake::spool::Spool;
-use crate::lake::store::{Store, open_store, probe};
+use crate::lake::store::{Found, Store, open_store, probe};
 use crate::lake::{LakeError, Layout, LiveFiles, RejectLog, TableState, manifest, recover};
+
+/// Files of another etag that are read at once.
+const PARALLEL_READS: usize = 4;
 
 /// A lake open for one run.
 #[derive(Debug)]
@@ -42,7 +47,8 @@ impl Lake {
     /// Opens the lake of `plan` for `run`: checks the store, takes the lease, finishes what earlier runs committed and removes
     /// what they did not.
     ///
-    /// The lease comes first, so that a live run is not disturbed in its own publish.
+    /// The lease comes first, so that a live run is not disturbed in its own publish. Of the tables in `rebuilt`, which this run
+    /// loads anew, committed files may be lost for good.
     ///
     /// # Errors
     /// [`LakeError::Locked`] while another run is at work; [`LakeError::UnsafeStore`], [`LakeError::Lost`],
@@ -53,24 +59,26 @@ impl Lake {
         clock: Arc<dyn Clock>,
         run: &str,
         owner: Owner,
+        rebuilt: &[&str],
     ) -> Result<Self, LakeError> {
         let store = open_store(plan, true).await?;
-        Self::open_in(store, plan, pipeline, clock, run, owner).await
+        Self::open_in(store, (plan, pipeline), clock, run, owner, rebuilt).await
     }
 
     /// [`Lake::open`] in a given store.
     pub(super) async fn open_in(
         store: Arc<dyn Store>,
-        plan: &LakePlan,
-        pipeline: &str,
+        (plan, pipeline): (&LakePlan, &str),
         clock: Arc<dyn Clock>,
         run: &str,
         owner: Owner,
+        rebuilt: &[&str],
     ) -> Result<Self, LakeError> {
         let layout = Layout::new(pipeline);
         probe(&*store, &layout, plan.allow_unsafe_store).await?;
         let lease = Lease::take(Arc::clone(&store), &layout, Arc::clone(&clock), run, owner).await?;
-        let opened = Self::recover(&store, &layout, &clock, run).await;
+        // To finish what others began may take longer than a lease is fresh.
+        let opened = lease.keep_during(Self::recover(&store, &layout, &clock, run, rebuilt)).await;
         let (head, spool) = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -98,16 +106,25 @@ impl Lake {
         layout: &Layout,
         clock: &Arc<dyn Clock>,
         run: &str,
+        rebuilt: &[&str],
     ) -> Result<(Option<Record>, Spool), LakeError> {
         pass("lake.open.leased")?;
-        let publisher = Publisher { store: &**store, layout, clock: &**clock };
+        let publisher = Publisher { store: &**store, layout, clock: &**clock, rebuilt };
         let head = recover::roll_forward(publisher).await?;
         let head = recover::clean(publisher, run, &timestamp(&**clock), head).await?;
         let spool = match store.root() {
-            Some(root) => Spool::in_lake(root.join(layout.staging(run))).await?,
+            Some(root) => Spool::in_lake(root, &layout.staging(run)).await?,
             None => Spool::temporary(run).await?,
         };
         Ok((head, spool))
+    }
+
+    /// Checks that none of `tables` is another pipeline's, before anything is read for them.
+    ///
+    /// # Errors
+    /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
+    pub(crate) async fn check_claims(&self, tables: &[&str]) -> Result<(), LakeError> {
+        self.claims().check(tables, self.head.as_ref()).await
     }
 
     /// A table as the newest commit has it; the default for one that does not exist.
@@ -115,8 +132,26 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Foreign`] when its folder is not what the commit left; [`LakeError::Record`]; the store's.
     pub(crate) async fn table(&self, table: &str) -> Result<TableState, LakeError> {
-        let state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
+        let mut state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
         let found = self.store.list(table).await?;
+        self.recognise_restored(&mut state, &found).await?;
+        check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
+        Ok(state)
+    }
+
+    /// A table whose files all go, because this run loads it anew: those that are there, as they are, damaged or not.
+    ///
+    /// # Errors
+    /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Record`]; the store's.
+    pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<TableState, LakeError> {
+        let mut state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
+        let found = self.store.list(table).await?;
+        state.files.retain_mut(|file| {
+            let Ok(at) = found.binary_search_by(|found| found.path.cmp(&file.path)) else { return false };
+            // Whatever it holds, it is what goes.
+            (file.bytes, file.etag, file.checksum) = (found[at].bytes, found[at].etag.clone(), String::new());
+            true
+        });
         check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
         Ok(state)
     }
@@ -182,8 +217,33 @@ impl Lake {
         cleared
     }
 
+    /// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
+    /// restored or moved. Each is read once, since the next manifest has the new tags.
+    async fn recognise_restored(&self, state: &mut TableState, found: &[Found]) -> Result<(), LakeError> {
+        let store = &*self.store;
+        let retagged = state.files.iter_mut().filter_map(|file| {
+            let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
+            let is_other = file.etag.is_some() && found[at].etag.is_some() && found[at].etag != file.etag;
+            (is_other && found[at].bytes == file.bytes && !file.checksum.is_empty()).then_some((file, found[at].etag.clone()))
+        });
+        let checks: Vec<_> = retagged
+            .map(|(file, etag)| async move {
+                if store.holds(&file.path, file.bytes, &file.checksum).await? {
+                    tracing::info!(path = file.path, "the same bytes under another etag");
+                    file.etag = etag;
+                }
+                Ok(())
+            })
+            .collect();
+        stream::iter(checks).buffer_unordered(PARALLEL_READS).try_collect().await
+    }
+
+    pub(super) fn claims(&self) -> Claims<'_> {
+        Claims { store: &*self.store, layout: &self.layout }
+    }
+
     pub(super) fn publisher(&self) -> Publisher<'_> {
-        Publisher { store: &*self.store, layout: &self.layout, clock: &*self.clock }
+        Publisher { store: &*self.store, layout: &self.layout, clock: &*self.clock, rebuilt: &[] }
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -259,7 +319,7 @@ pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Cl
 
 async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, table: &str) -> Result<TableState, LakeError> {
     match head.and_then(|record| record.tables.get(table)) {
-        Some(entry) => manifest::load(store, layout, entry).await,
+        Some(entry) => manifest::load(store, layout, table, entry).await,
         None => Ok(TableState::default()),
     }
 }

@@ -3,7 +3,7 @@
 //! In: batches, in whatever width their columns have at the time. Out: for every partition that a batch touches, its rows, as
 //! a range where they are one; folder names in Hive's spelling; and back, the columns that only folder names hold.
 //! Invariants: equal values have one folder for the whole life of a table, or the run fails with a [`PartitionError`];
-//! partitions are numbered in order of first appearance; a run touches at most [`PARTITIONS_MAX`] of them.
+//! partitions are numbered in order of first appearance; a run adds, and changes, at most as many as it is told.
 //! Not here: files, stores.
 
 mod error;
@@ -19,7 +19,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new
 use arrow::compute::{CastOptions, cast_with_options, take, take_record_batch};
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::error::ArrowError;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 pub(crate) use error::PartitionError;
 pub(crate) use escape::{NULL_VALUE, escape};
@@ -27,9 +27,6 @@ pub(crate) use escape::{NULL_VALUE, escape};
 use crate::config::PartitionField;
 use crate::lake::partition::level::Level;
 use crate::schema::TableSchema;
-
-/// Partitions that one run may touch.
-pub(crate) const PARTITIONS_MAX: usize = 10_000;
 
 /// A partition of one [`Partitioner`]. Order is that of first appearance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +88,12 @@ pub(crate) struct Partitioner {
     by_values: HashMap<Box<[u32]>, u32>,
     /// Whether a row was routed there, a partition.
     touched: Vec<bool>,
-    touched_count: usize,
+    /// Values of the partitions that the table has.
+    live: HashSet<Vec<Option<String>>>,
+    /// Partitions that rows were routed to and the table has not.
+    added: usize,
+    /// Most partitions that the run may add, and change.
+    partitions_max: usize,
 }
 
 impl Partitioner {
@@ -102,7 +104,8 @@ impl Partitioner {
     /// [`PartitionError`] for a column type that makes no folders, and for folder names that clash or are hidden.
     pub(crate) fn new(fields: &[PartitionField], schema: &TableSchema) -> Result<Self, PartitionError> {
         let levels = fields.iter().map(|field| Level::new(field, schema)).collect::<Result<_, _>>()?;
-        let empty = Self { levels, partitions: Vec::new(), by_values: HashMap::new(), touched: Vec::new(), touched_count: 0 };
+        let (partitions, by_values, touched) = (Vec::new(), HashMap::new(), Vec::new());
+        let empty = Self { levels, partitions, by_values, touched, live: HashSet::new(), added: 0, partitions_max: usize::MAX };
         empty.check_names(schema)?;
         Ok(empty)
     }
@@ -110,7 +113,7 @@ impl Partitioner {
     /// The partitions of a batch in order of first appearance, each with its rows. A column that the batch lacks is null.
     ///
     /// # Errors
-    /// [`PartitionError`] for types and values that make no folder, and past [`PARTITIONS_MAX`].
+    /// [`PartitionError`] for types and values that make no folder, and when there are too many that the table has not.
     pub(crate) fn route(&mut self, batch: &RecordBatch) -> Result<Vec<Routed>, PartitionError> {
         let rows = batch.num_rows();
         if rows == 0 {
@@ -134,6 +137,20 @@ impl Partitioner {
             }
         }
         Ok(gather(stretches, self.partitions.len()))
+    }
+
+    /// The same, letting a run change at most `partitions_max` partitions; rows that come for `live` ones, which the table has,
+    /// add none.
+    pub(crate) fn bounded<'v>(self, partitions_max: usize, live: impl Iterator<Item = &'v [Option<String>]>) -> Self {
+        Self { live: live.map(<[_]>::to_vec).collect(), partitions_max, ..self }
+    }
+
+    /// Checks how many partitions the run changes.
+    ///
+    /// # Errors
+    /// [`PartitionError::TooMany`].
+    pub(crate) fn check_changed(&self, partitions: usize) -> Result<(), PartitionError> {
+        if partitions > self.partitions_max { Err(self.too_many()) } else { Ok(()) }
     }
 
     /// The partition with these values, unescaped, one a level: that of a file written before.
@@ -247,11 +264,9 @@ impl Partitioner {
 
     fn touch(&mut self, key: &[u32]) -> Result<PartitionId, PartitionError> {
         let partition = self.number_partition(key);
-        if !std::mem::replace(&mut self.touched[partition.index()], true) {
-            self.touched_count += 1;
-            if self.touched_count > PARTITIONS_MAX {
-                return Err(self.too_many());
-            }
+        if !std::mem::replace(&mut self.touched[partition.index()], true) && !self.live.contains(&self.values(partition)) {
+            self.added += 1;
+            self.check_changed(self.added)?;
         }
         Ok(partition)
     }
@@ -271,7 +286,7 @@ impl Partitioner {
         let mut counts: Vec<(usize, &str)> = self.levels.iter().map(|level| (level.len(), level.field.name.as_str())).collect();
         counts.sort_by(|left, right| right.cmp(left));
         let columns = counts.iter().map(|(count, name)| format!("`{name}` {count}")).collect::<Vec<_>>().join(", ");
-        PartitionError::TooMany { partitions_max: PARTITIONS_MAX, columns }
+        PartitionError::TooMany { partitions_max: self.partitions_max, columns }
     }
 
     /// Readers compare names without case, and fail or hide a column when a folder has its name.

@@ -2,7 +2,8 @@
 //!
 //! In: a record. Out: every file of it in its place, `.done`, no staging left. Invariants: puts before deletes; safe to run
 //! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
-//! once and a deleted path is never written again.
+//! once and a deleted path is never written again. What lies in a file's place and is neither what the record replaces nor
+//! what it puts is left as it is, and ends the run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::base::{Clock, fault_point};
+use crate::lake::claim::Claims;
 use crate::lake::log::{Action, Change, Done, FORMAT, Record, read_record, to_json, versions};
-use crate::lake::store::{Published, Store};
+use crate::lake::store::{Before, Published, Store, Target};
 use crate::lake::{LakeError, Layout};
 
 /// Files published at once.
@@ -32,6 +34,8 @@ pub(crate) struct Publisher<'a> {
     pub(crate) layout: &'a Layout,
     /// For waits.
     pub(crate) clock: &'a dyn Clock,
+    /// Tables that the run loads anew: what is lost of them is no obstacle.
+    pub(crate) rebuilt: &'a [&'a str],
 }
 
 /// The files of a record that are all in their places.
@@ -54,14 +58,15 @@ impl Publisher<'_> {
     /// Brings every file of `record` to its place: when this is done, readers see the commit.
     ///
     /// # Errors
-    /// [`LakeError::Lost`] when a file is neither staged nor published; the store's.
+    /// [`LakeError::Lost`] when a file is neither staged nor published, [`LakeError::Taken`] when something else lies in its
+    /// place; the store's.
     pub(crate) async fn place(&self, record: &Record) -> Result<Placed, LakeError> {
         let (puts, deletes): (Vec<&Change>, Vec<&Change>) = record.files.iter().partition(|change| change.action == Action::Put);
         let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
         let etags: Vec<Option<(String, String)>> = stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
-        let deleted: Vec<_> = deletes.iter().map(|change| self.delete(change)).collect();
+        let deleted: Vec<_> = deletes.iter().map(|change| self.delete(record, change)).collect();
         stream::iter(deleted).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         self.settle(&deletes).await?;
         Ok(Placed { etags: etags.into_iter().flatten().collect() })
@@ -73,6 +78,10 @@ impl Publisher<'_> {
     /// # Errors
     /// The store's.
     pub(crate) async fn note(&self, record: &Record, Placed { etags }: Placed) -> Result<(), LakeError> {
+        for table in &record.released {
+            pass("lake.publish.release")?;
+            Claims { store: self.store, layout: self.layout }.release(table).await?;
+        }
         pass("lake.publish.before_done")?;
         let done = to_json(&Done { format: FORMAT, etags });
         self.store.create(&self.layout.done(record.version), done).await?;
@@ -89,16 +98,34 @@ impl Publisher<'_> {
         pass("lake.publish.put")?;
         let gone = || LakeError::Lost { version: record.version, place: self.store.place(&change.path) };
         let handle = change.handle.as_ref().ok_or_else(gone)?;
-        let etag = match self.store.publish(handle, &change.path).await? {
+        let target = Target { path: change.path.clone(), bytes: change.bytes, before: before(record, change) };
+        let etag = match self.store.publish(handle, &target).await? {
             Published::Done(etag) => etag,
-            Published::Gone => self.find_published(record, change, LOOKS).await?.ok_or_else(gone)?,
+            Published::Gone => match self.find_published(record, change, LOOKS).await? {
+                None if self.rebuilt.contains(&change.table.as_str()) => {
+                    tracing::warn!(place = self.store.place(&change.path), "a committed file is lost; its table is loaded anew");
+                    None
+                }
+                found => found.ok_or_else(gone)?,
+            },
+            Published::Taken => {
+                let taken = || LakeError::Taken { version: record.version, place: self.store.place(&change.path) };
+                self.find_published(record, change, 1).await?.ok_or_else(taken)?
+            }
             Published::Unknown(error) => self.find_published(record, change, 1).await?.ok_or(error)?,
         };
         Ok(etag.map(|etag| (change.path.clone(), etag)))
     }
 
-    async fn delete(&self, change: &Change) -> Result<(), LakeError> {
+    /// Deletes one file, unless something else lies in its place.
+    async fn delete(&self, record: &Record, change: &Change) -> Result<(), LakeError> {
         pass("lake.publish.delete")?;
+        if record.tells_replaced
+            && let Some(found) = self.store.head(&change.path).await?
+            && (found.bytes != change.bytes || differ(found.etag.as_ref(), change.previous_etag.as_ref()))
+        {
+            return Err(LakeError::Taken { version: record.version, place: self.store.place(&change.path) });
+        }
         self.store.remove(&change.path).await
     }
 
@@ -138,6 +165,20 @@ impl Publisher<'_> {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
         self.store.settle(&paths).await
     }
+}
+
+/// What a put finds in its place.
+fn before(record: &Record, change: &Change) -> Before {
+    match &change.replaces {
+        Some(old) => Before::File { bytes: old.bytes, checksum: old.checksum.clone(), etag: change.previous_etag.clone() },
+        None if record.tells_replaced => Before::Nothing,
+        None => Before::Anything,
+    }
+}
+
+/// Whether both are known and differ.
+fn differ(one: Option<&String>, other: Option<&String>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// Passes a fault point.

@@ -103,5 +103,7 @@ fn fence(head: Option<&Record>, run: &str, written: &str, fences: Vec<String>) -
         state: head.map(|record| record.state.clone()).unwrap_or_default(),
         files: Vec::new(),
         quarantine: Vec::new(),
+        released: Vec::new(),
+        tells_replaced: true,
     }
 }

@@ -4,6 +4,7 @@
 //! lake once their resource is whole; a secret that the API echoes is `***` in them. What is left of a resource that failed goes with
 //! the spool.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::base::{blocking, shown_json};
@@ -66,7 +67,7 @@ impl RejectLog {
     async fn set_aside(&mut self) -> Result<(), LakeError> {
         let path = self.folder.join(format!("rejects-{:06}.tmp", self.parts.len()));
         let (lines, to) = (std::mem::take(&mut self.waiting), path.clone());
-        let written = blocking(move || std::fs::write(to, lines)).await;
+        let written = blocking(move || std::fs::File::create_new(to)?.write_all(&lines)).await;
         written.map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;
         self.parts.push(path);
         Ok(())

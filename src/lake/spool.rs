@@ -5,17 +5,20 @@
 //! key needs that, so rows are uploaded when they are final. Such a folder goes with its run; one that a killed process
 //! left goes at the next open on the machine.
 
+use std::fs::DirEntry;
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
 
 use crate::base::blocking;
 use crate::lake::LakeError;
-use crate::lake::disk::make_folder;
+use crate::lake::disk::{guard, make_folder, read_small};
 use crate::lake::lease::Owner;
 use crate::lake::log::to_json;
 
-/// How the name of a temporary spool starts; `-<process id>-<number>-<run id>` follows.
+/// How the name of a temporary spool starts; `-<run id>-` and a random end follow.
 const PREFIX: &str = "lakeward-spool";
 
 /// The file in a temporary spool that tells whose it is.
@@ -25,18 +28,24 @@ const OWNER: &str = "owner.json";
 #[derive(Debug)]
 pub(crate) struct Spool {
     path: PathBuf,
-    is_temporary: bool,
+    /// What removes a temporary one when it is dropped.
+    _temporary: Option<TempDir>,
 }
 
 impl Spool {
-    /// The spool at `path` inside a disk lake; the lake's staging rules remove it.
+    /// The spool at `path` below the `root` of a disk lake; the lake's staging rules remove it.
     ///
     /// # Errors
-    /// [`LakeError::Disk`] when it cannot be made.
-    pub(crate) async fn in_lake(path: PathBuf) -> Result<Self, LakeError> {
+    /// [`LakeError::Disk`] when it cannot be made, [`LakeError::Refused`] when something else is in its place.
+    pub(crate) async fn in_lake(root: &Path, path: &str) -> Result<Self, LakeError> {
+        let (root, path) = (root.to_owned(), root.join(path));
         let folder = path.clone();
-        blocking(move || make_folder(&folder)).await.map_err(|source| failed(&path, source))?;
-        Ok(Self { path, is_temporary: false })
+        let made = blocking(move || {
+            guard(&root, &folder)?;
+            make_folder(&folder)
+        });
+        made.await.map_err(|source| failed(&path, source))?;
+        Ok(Self { path, _temporary: None })
     }
 
     /// A temporary spool for `run`, removed on drop. Removes those of dead processes.
@@ -44,19 +53,19 @@ impl Spool {
     /// # Errors
     /// [`LakeError::Disk`] when it cannot be made.
     pub(crate) async fn temporary(run: &str) -> Result<Self, LakeError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let within = std::env::temp_dir();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = within.join(format!("{PREFIX}-{}-{number}-{run}", std::process::id()));
-        let folder = path.clone();
-        blocking(move || {
-            remove_stale(&within);
-            make_private(&folder)?;
-            std::fs::write(folder.join(OWNER), to_json(&Owner::this_process()))
+        let (at, prefix) = (within.clone(), format!("{PREFIX}-{run}-"));
+        let folder = blocking(move || {
+            remove_stale(&at);
+            // Of a random name, made by this process alone, and for this user only: it holds the API's data.
+            let private = std::fs::Permissions::from_mode(0o700);
+            let folder = tempfile::Builder::new().prefix(&prefix).rand_bytes(16).permissions(private).tempdir_in(&at)?;
+            std::fs::write(folder.path().join(OWNER), to_json(&Owner::this_process()))?;
+            Ok(folder)
         })
         .await
-        .map_err(|source| failed(&path, source))?;
-        Ok(Self { path, is_temporary: true })
+        .map_err(|source| failed(&within, source))?;
+        Ok(Self { path: folder.path().to_owned(), _temporary: Some(folder) })
     }
 
     /// Its folder.
@@ -65,29 +74,18 @@ impl Spool {
     }
 }
 
-impl Drop for Spool {
-    fn drop(&mut self) {
-        if self.is_temporary {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
 fn failed(path: &Path, source: io::Error) -> LakeError {
-    LakeError::Disk { action: "make the spool", path: path.to_owned(), source }
+    LakeError::of_disk("make the spool", path, source)
 }
 
-/// Makes a folder that only this user may enter; it holds the API's data.
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-/// Removes spools of dead processes. What cannot be read or removed, as another user's, is left.
+/// Removes spools of dead processes. What is no folder of this user, or cannot be read or removed, is left.
 fn remove_stale(within: &Path) {
     let Ok(entries) = std::fs::read_dir(within) else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let owner = std::fs::read(entry.path().join(OWNER)).ok();
+    let me = rustix::process::geteuid().as_raw();
+    let is_mine = |entry: &DirEntry| entry.metadata().is_ok_and(|facts| facts.is_dir() && facts.uid() == me);
+    let named = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    for entry in entries.flatten().filter(|entry| named(entry) && is_mine(entry)) {
+        let owner = read_small(&entry.path().join(OWNER)).ok().flatten();
         let owner = owner.and_then(|text| serde_json::from_slice::<Owner>(&text).ok());
         if owner.is_some_and(|owner| owner.is_dead()) {
             let _ = std::fs::remove_dir_all(entry.path());

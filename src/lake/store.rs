@@ -15,6 +15,9 @@ use crate::lake::bucket::Bucket;
 use crate::lake::disk::Disk;
 use crate::lake::{LakeError, Layout, LiveFiles};
 
+/// Largest small object (a record, a manifest, a lease) that is written or read: memory is bounded, whatever lies there.
+pub(crate) const SMALL_BYTES_MAX: u64 = 64 << 20;
+
 /// A small object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blob {
@@ -50,6 +53,35 @@ pub(crate) enum Handle {
     },
 }
 
+/// Where a staged file goes, and what it may replace there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Below the lake's root.
+    pub(crate) path: String,
+    /// Size of the staged file.
+    pub(crate) bytes: u64,
+    /// What is there before.
+    pub(crate) before: Before,
+}
+
+/// What is in a file's place before it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing.
+    Nothing,
+    /// This file.
+    File {
+        /// Its size.
+        bytes: u64,
+        /// Its XXH3-64, as 16 hex digits; empty: unknown.
+        checksum: String,
+        /// Its tag, where the store has one.
+        etag: Option<String>,
+    },
+    /// What a record of an older lakeward does not tell.
+    Anything,
+}
+
 /// What came of using a [`Handle`].
 #[derive(Debug)]
 pub(crate) enum Published {
@@ -57,6 +89,8 @@ pub(crate) enum Published {
     Done(Option<String>),
     /// The handle was used or dropped before: the file's place tells which.
     Gone,
+    /// Something else than [`Target::before`] is in the place; nothing was changed.
+    Taken,
     /// The store failed, perhaps after doing it: the file's place tells.
     Unknown(LakeError),
 }
@@ -84,7 +118,7 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// Opens data files for reading, from blocking threads.
     fn live_files(&self) -> Arc<dyn LiveFiles>;
 
-    /// Reads a small object; `None` when there is none.
+    /// Reads a small object, at most [`SMALL_BYTES_MAX`]; `None` when there is none.
     async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError>;
 
     /// Writes a small object unless there is one: `false` then. Of many callers at once, one gets `true`.
@@ -106,8 +140,7 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// One object's facts.
     async fn head(&self, path: &str) -> Result<Option<Found>, LakeError>;
 
-    /// Whether the object has this size and XXH3-64 (16 hex digits; empty: unknown), as far as that can be told cheaply:
-    /// on disk the content is read, in a bucket only the size counts.
+    /// Whether the object has this size and XXH3-64 (16 hex digits; empty: unknown). Reads it where the size is right.
     async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError>;
 
     /// Removes an object, and on disk the partition folders above it that become empty; fine when it is gone.
@@ -122,8 +155,9 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// Brings spooled files to where one atomic step publishes each, durably: the handles, in the order of `files`.
     async fn stage(&self, staging: &str, files: &[Spooled]) -> Result<Vec<Handle>, LakeError>;
 
-    /// Uses a handle. Safe to repeat, also by a process that slept for an hour.
-    async fn publish(&self, handle: &Handle, path: &str) -> Result<Published, LakeError>;
+    /// Uses a handle, unless something else lies in the place than the target says. Safe to repeat, also by a process that
+    /// slept for an hour.
+    async fn publish(&self, handle: &Handle, target: &Target) -> Result<Published, LakeError>;
 
     /// Makes the names of published and removed objects durable.
     async fn settle(&self, paths: &[String]) -> Result<(), LakeError>;

@@ -108,9 +108,14 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         stop.token().clone(),
         Arc::new(move |event| source_events(Event::Source(event))),
     )?;
-    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process()).await?;
+    let tables: Vec<&str> = graph.in_order().filter(|(_, tabled)| *tabled).map(|(resource, _)| resource.table.as_str()).collect();
+    let rebuilt = if options.refresh.rebuilds() { tables.as_slice() } else { &[] };
+    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process(), rebuilt).await?;
     let running = Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started };
-    let outcome = running.load_and_commit(&mut lake, &graph).await;
+    let outcome = match lake.check_claims(&tables).await {
+        Ok(()) => running.load_and_commit(&mut lake, &graph).await,
+        Err(error) => Err(error.into()),
+    };
     let took = clock.instant().duration_since(since);
     let mut facts = outcome.map(|(resources, version)| RunFacts {
         run_id,
@@ -270,7 +275,11 @@ impl Running<'_> {
             let path = lake.spool().join("_parents").join(format!("{}.jsonl", resource.name));
             ParentLog::new(&resource.name, fields_asked(self.plan, &resource.name), path)
         });
-        let existing = if tabled { Some(lake.table(&resource.table).await?) } else { None };
+        let existing = match tabled {
+            true if self.options.refresh.rebuilds() => Some(lake.table_to_rebuild(&resource.table).await?),
+            true => Some(lake.table(&resource.table).await?),
+            false => None,
+        };
         let admitted = match &existing {
             Some(table) => contract::admits(resource, !table.schema.columns.is_empty())?,
             None => false,
@@ -354,6 +363,7 @@ impl Running<'_> {
             target_file_size: self.plan.lake.target_file_size,
             compat: self.plan.lake.compat,
             on_schema_change: self.plan.lake.on_schema_change,
+            max_partitions: self.plan.lake.max_partitions,
             spool: lake.spool().join(&resource.table),
             budgets: StageBudgets::default(),
         }

@@ -17,6 +17,7 @@ mod guide;
 mod hostile;
 mod import;
 mod incremental;
+mod lake_files;
 mod pagination;
 mod one_row_a_key;
 mod parents;

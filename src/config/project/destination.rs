@@ -24,8 +24,17 @@ const FOREIGN_KEYS: [&str; 9] = [
     "deltalake_storage_options",
 ];
 /// Keys of the lake that may stand in a destination too.
-const LAKE_KEYS: [&str; 8] =
-    ["options", "compression", "target_file_size", "adopt", "allow_unsafe_store", "publish", "on_schema_change", "compat"];
+const LAKE_KEYS: [&str; 9] = [
+    "options",
+    "compression",
+    "target_file_size",
+    "adopt",
+    "allow_unsafe_store",
+    "publish",
+    "on_schema_change",
+    "max_partitions",
+    "compat",
+];
 /// Credentials by dlt's names, and the store's options they are.
 pub(in crate::config) const OPTIONS: [(&str, &str); 5] = [
     ("aws_access_key_id", "aws_access_key_id"),

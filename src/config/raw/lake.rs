@@ -29,6 +29,8 @@ pub(crate) struct Lake {
     pub(crate) publish: Field<Publish>,
     /// What a changed schema does to the files written under the older one. Default: `rewrite`.
     pub(crate) on_schema_change: Field<SchemaChange>,
+    /// Most partitions of a table that one run may change, and add; past it the run ends before its commit. Default: 10000.
+    pub(crate) max_partitions: Field<u64>,
     /// Which readers the files are for. `legacy`: all of them; `modern`: those that know the encodings which Spark before 4.1 does not.
     /// Default: `legacy`.
     pub(crate) compat: Field<Compat>,

@@ -15,6 +15,9 @@ const TARGET_FILE_BYTES: u64 = 256_000_000;
 /// The sizes that can be asked for: 1 kB to 16 GB.
 const TARGET_FILE_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1_000..=16_000_000_000;
 
+/// Partitions that one run may change, unless the config says otherwise.
+const PARTITIONS_MAX: usize = 10_000;
+
 /// The lake's settings; `None` when a fault leaves its location open.
 pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<LakePlan> {
     let url = cx.required(&raw.url, id, "url", "a folder, or `s3://bucket/prefix`");
@@ -31,6 +34,7 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<La
         allow_unsafe_store: flag(&raw.allow_unsafe_store),
         publish_together: matches!(raw.publish.get(), Some(Publish::Together)),
         on_schema_change: raw.on_schema_change.get().map_or(OnSchemaChange::Rewrite, |&change| change.into()),
+        max_partitions: max_partitions(cx, &raw.max_partitions),
         compat: raw.compat.get().map_or(Compat::Legacy, |&compat| compat.into()),
     })
 }
@@ -41,6 +45,17 @@ fn target_file_size(cx: Context<'_>, field: &Field<Scalar<raw::ByteSize>>) -> u6
         cx.reader.wrong(id, "a size from 1kB to 16GB");
     }
     bytes
+}
+
+fn max_partitions(cx: Context<'_>, field: &Field<u64>) -> usize {
+    let Some((id, &partitions)) = field.set() else { return PARTITIONS_MAX };
+    match usize::try_from(partitions) {
+        Ok(partitions) if partitions > 0 => partitions,
+        _ => {
+            cx.reader.wrong(id, "a number of partitions, from 1");
+            PARTITIONS_MAX
+        }
+    }
 }
 
 fn options(cx: Context<'_>, field: &Field<Entries<OptionValue>>) -> Vec<(String, Secret)> {

@@ -19,11 +19,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::base::Secret;
 use crate::lake::bucket::answer::Answers;
 use crate::lake::bucket::read::RemoteFiles;
-use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store};
+use crate::lake::checksum::spelled;
+use crate::lake::store::{Before, Blob, Found, Handle, Published, SMALL_BYTES_MAX, Spooled, Store, Target};
 use crate::lake::{LakeError, LiveFiles};
 
 /// Small requests in flight at once.
@@ -92,6 +94,21 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Whether what lies in the target's place is what the commit replaces.
+    async fn is_as_before(&self, target: &Target) -> Result<bool, LakeError> {
+        let Before::File { bytes, checksum, etag } = &target.before else {
+            return Ok(target.before == Before::Anything || self.head(&target.path).await?.is_none());
+        };
+        match self.head(&target.path).await? {
+            None => Ok(true),
+            Some(found) if found.bytes != *bytes => Ok(false),
+            Some(found) if etag.is_some() && found.etag == *etag => Ok(true),
+            Some(_) => self.holds(&target.path, *bytes, checksum).await,
+        }
+    }
+}
+
 /// An etag without its quotes: listings, answers and headers differ in them.
 fn bare(etag: &str) -> String {
     etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag).to_owned()
@@ -122,6 +139,9 @@ impl Store for Bucket {
             got => got.map_err(self.failed("read", path))?,
         };
         self.answers.note_success();
+        if got.meta.size > SMALL_BYTES_MAX {
+            return Err(LakeError::Refused { place: self.place(path), what: format!("larger than {SMALL_BYTES_MAX} bytes") });
+        }
         let etag = got.meta.e_tag.as_deref().map(bare);
         let bytes = got.bytes().await.map_err(self.failed("read", path))?.to_vec();
         Ok(Some(Blob { bytes, etag }))
@@ -179,8 +199,22 @@ impl Store for Bucket {
         }
     }
 
-    async fn holds(&self, path: &str, bytes: u64, _checksum: &str) -> Result<bool, LakeError> {
-        Ok(self.head(path).await?.is_some_and(|found| found.bytes == bytes))
+    async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError> {
+        if self.head(path).await?.is_none_or(|found| found.bytes != bytes) {
+            return Ok(false);
+        }
+        if checksum.is_empty() {
+            return Ok(true);
+        }
+        let got = match self.objects.get(&self.key(path)?).await {
+            Err(error) if self.answers.is_missing_object(&error) => return Ok(false),
+            got => got.map_err(self.failed("read", path))?,
+        };
+        let (mut hash, mut content) = (Xxh3Default::new(), got.into_stream());
+        while let Some(part) = content.try_next().await.map_err(self.failed("read", path))? {
+            hash.update(&part);
+        }
+        Ok(spelled(&hash) == checksum)
     }
 
     async fn remove(&self, path: &str) -> Result<(), LakeError> {
@@ -209,10 +243,15 @@ impl Store for Bucket {
         self.upload(staging, files).await
     }
 
-    async fn publish(&self, handle: &Handle, path: &str) -> Result<Published, LakeError> {
+    async fn publish(&self, handle: &Handle, target: &Target) -> Result<Published, LakeError> {
+        let path = target.path.as_str();
         let Handle::Upload { id, parts } = handle else {
             return Err(LakeError::WrongHandle { place: self.place(path) });
         };
+        // object_store completes an upload without a condition, so the object is looked at right before.
+        if !self.is_as_before(target).await? {
+            return Ok(Published::Taken);
+        }
         let parts = parts.iter().map(|etag| PartId { content_id: etag.clone() }).collect();
         match self.uploads.complete_multipart(&self.key(path)?, id, parts).await {
             Ok(put) => Ok(Published::Done(put.e_tag.as_deref().map(bare))),

@@ -3,6 +3,7 @@
 //! In: finished local files and their final keys. Out: one handle a file. Order: the uploads are created, their ids are noted
 //! in the run's staging, then parts are sent. Memory: [`PARALLEL_PARTS`] parts.
 
+use std::error::Error as _;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -12,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::base::blocking;
-use crate::lake::LakeError;
 use crate::lake::bucket::{Bucket, PARALLEL_REQUESTS};
 use crate::lake::log::{FORMAT, read_json, to_json};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled, Store};
+use crate::lake::trust::is_data_path;
+use crate::lake::{LakeError, StoreProblem};
 
 /// Size of a part, all but a file's last. S3 asks for 5 MiB or more; equal parts suit every server.
 const PART_BYTES: u64 = 8 << 20;
@@ -90,16 +92,27 @@ impl Bucket {
         Ok(Handle::Upload { id, parts })
     }
 
-    /// Drops the uploads that a note names, as far as they still are.
+    /// Drops the uploads that a note names, as far as they still are. One that cannot be dropped is no obstacle: nothing will ever
+    /// complete it, and a bucket rule drops it in time.
     pub(super) async fn abort_noted(&self, path: &str) -> Result<(), LakeError> {
         let Some(note) = read_json::<Note>(self, path).await? else { return Ok(()) };
+        if let Some((named, _)) = note.uploads.iter().find(|(path, _)| !is_data_path(path)) {
+            return Err(LakeError::Record { place: self.place(path), why: format!("{named:?} is no path of a data file") });
+        }
         let aborts: Vec<_> = note.uploads.iter().map(|(path, id)| self.abort(path, id)).collect();
         stream::iter(aborts).buffer_unordered(PARALLEL_REQUESTS).try_collect().await
     }
 
     async fn abort(&self, path: &str, id: &String) -> Result<(), LakeError> {
         match self.uploads.abort_multipart(&self.key(path)?, id).await {
-            Err(error) if !self.answers.is_missing_upload(&error) => Err(self.failed("drop the upload of", path)(error)),
+            Err(error) if !self.answers.is_missing_upload(&error) => match self.failed("drop the upload of", path)(error) {
+                error @ LakeError::Store { problem: StoreProblem::NoAnswer, .. } => Err(error),
+                error => {
+                    let why = error.source().map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(%error, why, "an unfinished upload stays until a bucket rule drops it");
+                    Ok(())
+                }
+            },
             _ => Ok(()),
         }
     }

@@ -18,9 +18,14 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 
 use crate::lake::{LakeError, LiveFile};
+use crate::schema::TableSchema;
 
 /// The key of a file's note about its columns of JSON text, which are mere text to Parquet: a JSON array of their names.
 pub(crate) const JSON_COLUMNS: &str = "lakeward.json_columns";
+
+/// The key of a file's note about the types of its objects and lists, in which Parquet shows JSON text and objects without
+/// members as text: the columns of a schema, as the manifest spells them.
+pub(crate) const NESTED_TYPES: &str = "lakeward.nested_types";
 
 /// An open Parquet file.
 #[derive(Debug)]
@@ -57,10 +62,24 @@ impl ParquetSource {
 
     /// Whether a column that is JSON text in the table was mere text when this program wrote the file.
     pub(crate) fn is_mere_text(&self, column: &str) -> bool {
-        let file = self.metadata().file_metadata();
-        let notes = file.key_value_metadata().into_iter().flatten().filter(|note| note.key == JSON_COLUMNS);
-        let names = notes.filter_map(|note| serde_json::from_str::<Vec<String>>(note.value.as_deref()?).ok());
-        file.created_by().is_some_and(|name| name.starts_with("lakeward ")) && !names.flatten().any(|name| name == column)
+        let names = self.note(JSON_COLUMNS).and_then(|note| serde_json::from_str::<Vec<String>>(note).ok());
+        self.is_ours() && !names.into_iter().flatten().any(|name| name == column)
+    }
+
+    /// The types of objects and lists that this program noted when it wrote the file; no columns when it did not.
+    pub(crate) fn nested_types(&self) -> TableSchema {
+        let note = self.note(NESTED_TYPES).filter(|_| self.is_ours());
+        let value = note.and_then(|note| serde_json::from_str(note).ok());
+        value.and_then(|value| TableSchema::from_json(&value).ok()).unwrap_or_default()
+    }
+
+    fn is_ours(&self) -> bool {
+        self.metadata().file_metadata().created_by().is_some_and(|name| name.starts_with("lakeward "))
+    }
+
+    fn note(&self, key: &str) -> Option<&str> {
+        let mut notes = self.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        notes.find(|note| note.key == key)?.value.as_deref()
     }
 
     /// The row groups.
@@ -95,6 +114,7 @@ impl ParquetSource {
         selection: Option<RowSelection>,
         batch_rows: usize,
     ) -> Result<SourceRows, LakeError> {
+        self.file.verify()?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
             .with_row_groups(row_groups)
             .with_batch_size(batch_rows);
@@ -113,6 +133,7 @@ impl ParquetSource {
     /// # Errors
     /// [`LakeError::Parquet`].
     pub(crate) fn chunk(&self, row_group: usize, leaf: usize) -> Result<ColumnCloseResult, LakeError> {
+        self.file.verify()?;
         let metadata =
             self.row_groups().get(row_group).and_then(|found| found.columns().get(leaf)).cloned().ok_or_else(|| {
                 self.failed("read", ParquetError::General(format!("no column {leaf} in row group {row_group}")))

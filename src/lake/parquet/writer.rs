@@ -22,10 +22,10 @@ use rayon::prelude::*;
 use crate::base::fault_point;
 use crate::config::Compat;
 use crate::lake::parquet::portable::may_stand;
-use crate::lake::parquet::source::{JSON_COLUMNS, leaves};
+use crate::lake::parquet::source::{JSON_COLUMNS, NESTED_TYPES, leaves};
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
-use crate::schema::{ColumnType, TableSchema};
+use crate::schema::{Column, ColumnType, TableSchema};
 
 /// Bounds of a row group; whichever is met first closes it.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +93,7 @@ pub(crate) struct ParquetFile {
     open: Option<OpenRowGroup>,
     row_groups: Vec<u64>,
     json_columns: Vec<String>,
+    nested: TableSchema,
 }
 
 /// Column encoders of the row group that rows go to.
@@ -122,8 +123,8 @@ impl ParquetFile {
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
         let path = path.to_owned();
         let FileStyle { limits, compat, .. } = *style;
-        let (open, row_groups, json_columns) = (None, Vec::new(), Vec::new());
-        let mut file = Self { path, writer, factory, schema, limits, compat, open, row_groups, json_columns };
+        let (open, row_groups, json_columns, nested) = (None, Vec::new(), Vec::new(), TableSchema::default());
+        let mut file = Self { path, writer, factory, schema, limits, compat, open, row_groups, json_columns, nested };
         file.note_types(table);
         Ok(file)
     }
@@ -133,10 +134,19 @@ impl ParquetFile {
         &self.schema
     }
 
-    /// Takes note of the columns that hold JSON text, once the rows are of a schema that tells more of them than the one before.
+    /// Takes note of the columns that hold JSON text (objects without members are the text `{}`) or objects and lists, once the rows are of a schema that tells more of them than the one before.
     pub(crate) fn note_types(&mut self, table: &TableSchema) {
-        let json = table.columns.iter().filter(|column| column.column_type == ColumnType::Json);
+        let json = table.columns.iter().filter(|column| match &column.column_type {
+            ColumnType::Json => true,
+            ColumnType::Struct(members) => members.is_empty(),
+            _ => false,
+        });
         self.json_columns = json.map(|column| column.name.clone()).collect();
+        let nested = |column: &&Column| match &column.column_type {
+            ColumnType::Struct(members) => !members.is_empty(),
+            column_type => matches!(column_type, ColumnType::List(_)),
+        };
+        self.nested = TableSchema { columns: table.columns.iter().filter(nested).cloned().collect() }.as_facts();
     }
 
     /// Encodes rows of the file's schema; closes row groups as they fill up.
@@ -252,6 +262,10 @@ impl ParquetFile {
         if !self.json_columns.is_empty() {
             let names = serde_json::Value::from(self.json_columns).to_string();
             self.writer.append_key_value_metadata(KeyValue::new(JSON_COLUMNS.to_owned(), names));
+        }
+        if !self.nested.columns.is_empty() {
+            let types = self.nested.to_json().to_string();
+            self.writer.append_key_value_metadata(KeyValue::new(NESTED_TYPES.to_owned(), types));
         }
         let spool = self.writer.into_inner().map_err(|source| failed("write", &self.path, source))?;
         let (path, bytes, checksum) = spool.finish();

@@ -69,7 +69,9 @@ pub(crate) enum PartitionError {
         bytes_max: usize,
     },
     /// More partitions in one run than any store or reader likes.
-    #[error("the run's rows fall into more than {partitions_max} partitions; different values by column: {columns}")]
+    #[error(
+        "the run changes more than {partitions_max} partitions (`lake.max_partitions`); different values by column: {columns}"
+    )]
     TooMany {
         /// The most allowed.
         partitions_max: usize,

@@ -45,6 +45,7 @@ pub(crate) struct Adapted {
 impl Adapted {
     /// Rows of `source`, whose columns were written as `written` says as far as it knows them, as rows of `target`.
     pub(crate) fn new(source: ParquetSource, written: &TableSchema, target: &Arc<TableSchema>, table: &str) -> Self {
+        let noted = source.nested_types();
         let origins = target
             .columns
             .iter()
@@ -53,7 +54,9 @@ impl Adapted {
                     return Origin::Missing;
                 };
                 let found = source.schema().field(place).data_type();
-                let known = written.column(&column.name).map(|column| &column.column_type);
+                // What the file says of itself counts more than what the table was when its newest file was written.
+                let known = noted.column(&column.name).or_else(|| written.column(&column.name));
+                let known = known.map(|column| &column.column_type);
                 match known.filter(|known| known.to_file_arrow() == *found) {
                     // Left behind when the table's text became JSON.
                     Some(ColumnType::Json) if source.is_mere_text(&column.name) => Origin::Narrower(place, ColumnType::Text),

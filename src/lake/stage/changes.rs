@@ -1,10 +1,12 @@
 //! The changes of a run as they come together, and the table as it will be.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use rayon::prelude::*;
 
 use crate::lake::parquet::FinishedFile;
 use crate::lake::stage::files::NewFile;
-use crate::lake::{DataFile, FileChange, LakeError, Partitioner, TableState};
+use crate::lake::{DataFile, FileChange, LakeError, PartitionId, Partitioner, TableState};
 
 /// Changes so far.
 pub(crate) struct Changes {
@@ -20,15 +22,50 @@ impl Changes {
         Self { state: existing, changes: Vec::new() }
     }
 
-    /// Deletes all live files.
-    pub(crate) fn delete_all(&mut self) {
-        let files = std::mem::take(&mut self.state.files);
-        self.changes.extend(files.into_iter().map(|file| FileChange::Delete { file }));
+    /// Puts `new` files, those of a partition behind each other, in the place of all live ones. A file keeps its name where a live
+    /// one of its partition has it, so that a partition of one file switches at once; one with the bytes of the live one is left.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) fn replace_all(&mut self, table: &str, partitioner: &Partitioner, new: Vec<NewFile>) -> Result<(), LakeError> {
+        let mut live: BTreeMap<String, VecDeque<DataFile>> = BTreeMap::new();
+        for file in &self.state.files {
+            let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            live.entry(folder.to_owned()).or_default().push_back(file.clone());
+        }
+        for new in new {
+            let folder = folder_of(table, partitioner, new.partition);
+            match live.get_mut(&folder).and_then(VecDeque::pop_front) {
+                Some(old) if old.bytes == new.file.bytes && old.checksum == new.file.checksum => new.file.remove()?,
+                Some(old) => self.replace(&old, new.file),
+                None => self.add(table, partitioner, new),
+            }
+        }
+        for old in live.into_values().flatten() {
+            self.delete(&old);
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, file: &DataFile) -> Option<usize> {
+        self.state.files.binary_search_by(|live| live.path.cmp(&file.path)).ok()
+    }
+
+    /// How many partitions change.
+    pub(crate) fn partitions(&self) -> usize {
+        let path = |change: &'_ FileChange| match change {
+            FileChange::Put { file, .. } | FileChange::Delete { file } => {
+                file.path.rsplit_once('/').map(|(folder, _)| folder.to_owned())
+            }
+        };
+        self.changes.iter().map(path).collect::<BTreeSet<_>>().len()
     }
 
     /// Deletes a live file.
     pub(crate) fn delete(&mut self, file: &DataFile) {
-        self.state.files.retain(|live| live.path != file.path);
+        if let Some(at) = self.place_of(file) {
+            self.state.files.remove(at);
+        }
         self.changes.push(FileChange::Delete { file: file.clone() });
     }
 
@@ -42,18 +79,17 @@ impl Changes {
             etag: None,
             checksum: new.checksum,
         };
-        for live in self.state.files.iter_mut().filter(|live| live.path == file.path) {
-            *live = replacement.clone();
+        if let Some(at) = self.place_of(file) {
+            self.state.files[at] = replacement.clone();
         }
         self.changes.push(FileChange::Put { file: replacement, spooled: new.path, replaces: Some(file.clone()) });
     }
 
     /// Adds a new file under the next number.
     pub(crate) fn add(&mut self, table: &str, partitioner: &Partitioner, new: NewFile) {
-        let (folder, partition) = (partitioner.folder(new.partition), partitioner.values(new.partition));
-        let name = format!("part-{:06}.parquet", self.state.next_number);
+        let (folder, partition) = (folder_of(table, partitioner, new.partition), partitioner.values(new.partition));
+        let path = format!("{folder}/part-{:06}.parquet", self.state.next_number);
         self.state.next_number += 1;
-        let path = if folder.is_empty() { format!("{table}/{name}") } else { format!("{table}/{folder}/{name}") };
         let rows = new.file.rows();
         let file = DataFile { path, partition, rows, bytes: new.file.bytes, etag: None, checksum: new.file.checksum };
         let at = self.state.files.partition_point(|other| other.path < file.path);
@@ -73,5 +109,13 @@ impl Changes {
             }
             FileChange::Delete { .. } => Ok(()),
         })
+    }
+}
+
+/// A partition's folder below the lake's root.
+fn folder_of(table: &str, partitioner: &Partitioner, partition: PartitionId) -> String {
+    match partitioner.folder(partition) {
+        folder if folder.is_empty() => table.to_owned(),
+        folder => format!("{table}/{folder}"),
     }
 }

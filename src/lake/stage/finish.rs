@@ -61,14 +61,20 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
         }
         stats.rows_inserted = stats.rows_in - stats.rows_deduplicated - stats.deletes_unmatched;
         let mut maker = FileMaker::new(&settings, &file_schema, encodings, "file");
-        if settings.disposition == WriteDisposition::Replace {
-            changes.delete_all();
-        } else {
+        let replaces = settings.disposition == WriteDisposition::Replace;
+        if !replaces {
             stats.files_reencoded = refresh(&mut maker, &settings, files.as_ref(), &mut partitioner, &mut changes, &schema)?;
         }
-        for new in settle(&mut maker, &settings, segments, &dropped)? {
-            changes.add(&settings.table, &partitioner, new);
+        let new = settle(&mut maker, &settings, segments, &dropped)?;
+        if replaces {
+            changes.replace_all(&settings.table, &partitioner, new)?;
+        } else {
+            new.into_iter().for_each(|new| changes.add(&settings.table, &partitioner, new));
         }
+    }
+    // What not all readers opened is put right once, however much it is.
+    if stats.files_reencoded == 0 {
+        partitioner.check_changed(changes.partitions())?;
     }
     changes.sync()?;
     let mut state = changes.state;

@@ -81,7 +81,8 @@ impl TableStage {
         let settings = Arc::new(settings);
         // Only what this run declares binds it.
         let schema = Arc::new(existing.schema.as_facts());
-        let partitioner = Partitioner::new(&settings.partition_by, &schema)?;
+        let live = existing.files.iter().map(|file| file.partition.as_slice());
+        let partitioner = Partitioner::new(&settings.partition_by, &schema)?.bounded(settings.max_partitions, live);
         let keys = settings.is_keyed().then(|| settings.key_log());
         let mut style = settings.style();
         if merges_onto(&settings, &existing) {

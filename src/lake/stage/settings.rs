@@ -32,6 +32,8 @@ pub(crate) struct StageSettings {
     pub(crate) compat: Compat,
     /// What happens to files of an older schema.
     pub(crate) on_schema_change: OnSchemaChange,
+    /// Most partitions that the run may change.
+    pub(crate) max_partitions: usize,
     /// A folder of this table and run alone, on local disk, on the file system of a lake on disk. Made if it is not there.
     pub(crate) spool: PathBuf,
     /// Bounds.

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::base::{ErrorKind, FAULT_POINTS, arm_fault};
+use crate::lake::lease::LeaseFile;
 use crate::lake::log::{Record, read_record, to_json};
 use crate::lake::open::inspect_in;
 use crate::lake::tests::faulty::{Fault, Faulty};
-use crate::lake::tests::rig::{Rig, after_last_night, after_tonight, last_night, seen, spool, staged, state, tonight};
+use crate::lake::tests::rig::{
+    Rig, after_last_night, after_tonight, last_night, seen, spool, staged, staged_over, state, tonight,
+};
 use crate::lake::{Lake, LakeError, StagedTable, manifest};
 
 /// Kills a run at `fault` (as far as one process can), then lets another one open the lake and commit tonight's changes.
@@ -134,8 +137,7 @@ async fn fall_asleep(lake: &mut Lake, table: &StagedTable, state: &Map<String, V
     let tables = [table.clone()];
     let mut record = lake.draft(&tables, state).await.unwrap();
     lake.stage(&mut record, &tables).await.unwrap();
-    let (name, content) = manifest::encode(&table.table, &table.state);
-    lake.store.create(&lake.layout.manifest(&name), content).await.unwrap();
+    manifest::store(&*lake.store, &lake.layout, &table.table, &table.state).await.unwrap();
     record
 }
 
@@ -210,7 +212,7 @@ async fn two_runs_on_different_tables_both_commit() {
 }
 
 #[tokio::test]
-async fn a_committed_file_that_vanished_is_a_loud_error() {
+async fn a_committed_file_that_vanished_is_a_loud_error_and_a_full_refresh_is_the_way_out() {
     for rig in Rig::every().await {
         last_night(&rig).await;
         let mut lake = rig.open("killed").await.unwrap();
@@ -221,10 +223,100 @@ async fn a_committed_file_that_vanished_is_a_loud_error() {
         rig.store.clear(&lake.layout.staging("killed"), false).await.unwrap();
         rig.clock.advance(31);
         let error = rig.open("next").await.unwrap_err();
-        // moto answers a dropped upload with a 500, for which the file may be published later.
-        assert!(matches!(error, LakeError::Lost { version: 2, .. } | LakeError::Store { .. }), "{error:?}");
         assert_eq!(rig.visible().await, after_last_night());
+        // moto answers a dropped upload with a 500, for which the file may be published later.
+        let LakeError::Lost { version: 2, .. } = &error else {
+            assert!(matches!(error, LakeError::Store { .. }), "{error:?}");
+            continue;
+        };
+        assert!(error.hint().unwrap().contains("--full-refresh"), "{error}");
+        // A run that loads another table anew does not help.
+        rig.open_to_rebuild("other", &["u"]).await.unwrap_err();
+        let mut lake = rig.open_to_rebuild("rebuilding", &["t"]).await.unwrap();
+        let old = lake.table_to_rebuild("t").await.unwrap();
+        let paths: Vec<&str> = old.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["t/k=1/part-000000.parquet"]);
+        let files = [("k=1/part-000000.parquet", None), ("k=1/part-000009.parquet", Some("anew"))];
+        let table = staged_over(&lake, "t", old, &files).await;
+        lake.commit(vec![table], state("t", 3)).await.unwrap();
+        lake.close().await.unwrap();
+        assert_eq!(rig.visible().await, seen(&[("t/k=1/part-000009.parquet", "anew")]));
+        assert_eq!(rig.open("last").await.unwrap().table("t").await.unwrap().rows(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_damaged_file_goes_with_the_refresh_of_its_table() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        rig.store.put("t/k=1/part-000000.parquet", b"damaged".to_vec()).await.unwrap();
+        rig.store.remove("t/k=2/part-000001.parquet").await.unwrap();
+        let mut lake = rig.open_to_rebuild("rebuilding", &["t"]).await.unwrap();
+        assert!(lake.table("t").await.unwrap_err().hint().unwrap().contains("--full-refresh"));
+        let old = lake.table_to_rebuild("t").await.unwrap();
+        let table = staged_over(&lake, "t", old, &[("k=1/part-000000.parquet", Some("anew"))]).await;
+        lake.commit(vec![table], state("t", 2)).await.unwrap();
+        lake.close().await.unwrap();
+        assert_eq!(rig.visible().await, seen(&[("t/k=1/part-000000.parquet", "anew")]));
+    }
+}
+
+#[tokio::test]
+async fn unfinished_uploads_that_are_gone_or_cannot_be_dropped_are_no_obstacle() {
+    for cannot_be_dropped in [false, true] {
+        let bucket = Faulty::new();
+        let rig = Rig::of(Arc::clone(&bucket));
+        last_night(&rig).await;
+        let mut lake = rig.open("killed").await.unwrap();
+        let table = tonight(&lake).await;
+        let armed = arm_fault("lake.commit.after_stage=io");
+        lake.commit(vec![table], state("t", 2)).await.unwrap_err();
+        drop(armed);
+        if cannot_be_dropped {
+            bucket.set(Some(Fault::NoAborts));
+        } else {
+            let staging = lake.layout.staging("killed");
+            let notes = rig.store.list(&staging).await.unwrap();
+            let kept = rig.store.get(&notes[0].path).await.unwrap().unwrap();
+            rig.store.clear(&staging, false).await.unwrap();
+            rig.store.put(&notes[0].path, kept.bytes).await.unwrap();
+        }
+        let mut lake = rig.open_later("next").await;
+        assert_eq!(rig.store.list(&lake.layout.stagings()).await.unwrap(), []);
+        let table = tonight(&lake).await;
+        lake.commit(vec![table], state("t", 2)).await.unwrap();
+        assert_eq!(rig.visible().await, after_tonight());
+    }
+}
+
+#[tokio::test]
+async fn a_run_gives_signs_of_life_while_it_finishes_what_another_began() {
+    let rig = Rig::in_memory();
+    last_night(&rig).await;
+    let mut lake = rig.open("killed").await.unwrap();
+    let table = tonight(&lake).await;
+    let armed = arm_fault("lake.publish.put=io");
+    lake.commit(vec![table], state("t", 2)).await.unwrap_err();
+    drop(armed);
+    // Looks for the lost file go on for a while.
+    rig.store.clear(&lake.layout.staging("killed"), false).await.unwrap();
+    rig.clock.advance(31);
+    rig.clock.hurry();
+    let beats = async {
+        let mut beats = BTreeSet::new();
+        for _ in 0..50 {
+            let lease = rig.store.get(&lake.layout.lease()).await.unwrap();
+            beats.extend(
+                lease.as_ref().and_then(LeaseFile::parse).filter(|lease| lease.run == "next").map(|lease| lease.heartbeat),
+            );
+            rig.clock.advance(1);
+            tokio::task::yield_now().await;
+        }
+        beats
+    };
+    let (opened, beats) = futures::future::join(rig.open("next"), beats).await;
+    opened.unwrap_err();
+    assert!(beats.len() > 1, "{beats:?}");
 }
 
 /// Lets the n-th request of a night fail, for every n; the night may end well or not, the next one ends well.
@@ -301,8 +393,8 @@ async fn a_commit_whose_answer_was_lost_is_made_once() {
     bucket.set(Some(Fault::AnswerLost(1)));
     let record = lake.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap();
     assert_eq!((record.version, record.run.as_str()), (2, "tonight"));
-    // The first file's answer is lost in the publish, too.
-    bucket.set(Some(Fault::AnswerLost(1)));
+    // The first file's answer is lost in the publish, too, behind the look at its place.
+    bucket.set(Some(Fault::AnswerLost(2)));
     lake.publisher().publish(&record).await.unwrap();
     assert_eq!(rig.visible().await, after_tonight());
 }

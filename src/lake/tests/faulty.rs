@@ -20,6 +20,8 @@ use object_store::{
 pub(super) enum Fault {
     /// Conditional writes overwrite.
     IgnoredConditions,
+    /// No upload can be dropped.
+    NoAborts,
     /// The n-th request, from 1, is answered by an error and does nothing.
     Refused(u64),
     /// The n-th request, from 1, does its work and is answered by an error.
@@ -141,6 +143,10 @@ impl MultipartStore for Faulty {
     }
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
+        if *self.fault.lock().unwrap() == Some(Fault::NoAborts) {
+            let source = "status code: 403 Forbidden: <Code>AccessDenied</Code>".into();
+            return Err(Error::PermissionDenied { path: path.to_string(), source });
+        }
         self.answer(self.inner.abort_multipart(path, id)).await
     }
 }

@@ -1,7 +1,10 @@
 //! The commit protocol on every store.
 
+mod claims;
 mod commit;
 mod crash;
 mod faulty;
+mod hostile;
+mod place;
 mod rig;
 mod store;

@@ -17,34 +17,52 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::base::{Clock, Secret};
 use crate::config::{Compat, Compression, LakeLocation, LakePlan, OnSchemaChange};
 use crate::lake::bucket::Bucket;
+use crate::lake::lease::HEARTBEAT;
 use crate::lake::store::{Store, open_store};
-use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, StageStats, StagedTable};
+use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, StageStats, StagedTable, TableState};
+
+/// Times that a task with a long sleep lets others go on: work in memory ends within one, as it does within a heartbeat.
+const LONG_YIELDS: u64 = 10_000;
 
 /// A clock that stands still until it is told to go on.
 #[derive(Debug)]
-pub(super) struct TestClock(Mutex<DateTime<Utc>>);
+pub(super) struct TestClock {
+    now: Mutex<DateTime<Utc>>,
+    long_yields: AtomicU64,
+}
 
 impl TestClock {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap())))
+        let now = Mutex::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        Arc::new(Self { now, long_yields: AtomicU64::new(LONG_YIELDS) })
+    }
+
+    /// Lets long sleeps end at once, beside work that takes its time.
+    pub(super) fn hurry(&self) {
+        self.long_yields.store(1, Ordering::Relaxed);
     }
 
     pub(super) fn advance(&self, seconds: i64) {
-        *self.0.lock().unwrap() += chrono::TimeDelta::seconds(seconds);
+        *self.now.lock().unwrap() += chrono::TimeDelta::seconds(seconds);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap()
+        *self.now.lock().unwrap()
     }
 
     fn instant(&self) -> Instant {
         Instant::now()
     }
 
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::task::yield_now())
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let yields = if duration < HEARTBEAT { 1 } else { self.long_yields.load(Ordering::Relaxed) };
+        Box::pin(async move {
+            for _ in 0..yields {
+                tokio::task::yield_now().await;
+            }
+        })
     }
 
     fn random(&self) -> u64 {
@@ -72,6 +90,7 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         publish_together: false,
         on_schema_change: OnSchemaChange::Rewrite,
         compat: Compat::Legacy,
+        max_partitions: 10_000,
     }
 }
 
@@ -125,9 +144,21 @@ impl Rig {
 
     /// Opens for `run`, whose process nobody can tell dead.
     pub(super) async fn open(&self, run: &str) -> Result<Lake, LakeError> {
+        self.open_as("p", run).await
+    }
+
+    /// The same, as a run of `pipeline`.
+    pub(super) async fn open_as(&self, pipeline: &str, run: &str) -> Result<Lake, LakeError> {
         let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
         let clock: Arc<TestClock> = Arc::clone(&self.clock);
-        Lake::open_in(Arc::clone(&self.store), &self.plan, "p", clock, run, owner).await
+        Lake::open_in(Arc::clone(&self.store), (&self.plan, pipeline), clock, run, owner, &[]).await
+    }
+
+    /// Opens for `run`, which loads `tables` anew.
+    pub(super) async fn open_to_rebuild(&self, run: &str, tables: &[&str]) -> Result<Lake, LakeError> {
+        let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
+        let clock: Arc<TestClock> = Arc::clone(&self.clock);
+        Lake::open_in(Arc::clone(&self.store), (&self.plan, "p"), clock, run, owner, tables).await
     }
 
     /// Opens for `run` when earlier runs have been silent for long.
@@ -153,7 +184,12 @@ impl Rig {
 
 /// One table's next content, by file; `None` deletes.
 pub(super) async fn staged(lake: &Lake, table: &str, files: &[(&str, Option<&str>)]) -> StagedTable {
-    let mut state = lake.table(table).await.unwrap();
+    let state = lake.table(table).await.unwrap();
+    staged_over(lake, table, state, files).await
+}
+
+/// The same over a table as `state` has it.
+pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: TableState, files: &[(&str, Option<&str>)]) -> StagedTable {
     let mut changes = Vec::new();
     for (number, (name, content)) in files.iter().enumerate() {
         let path = format!("{table}/{name}");

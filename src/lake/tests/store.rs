@@ -4,11 +4,12 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::{ErrorKind, Secret};
 use crate::config::LakeLocation;
 use crate::lake::bucket::Bucket;
-use crate::lake::store::{Handle, Published, Spooled, open_store, probe};
+use crate::lake::store::{Before, Handle, Published, Spooled, Target, open_store, probe};
 use crate::lake::tests::faulty::{Fault, Faulty};
 use crate::lake::tests::rig::Rig;
 use crate::lake::{LakeError, Layout};
@@ -61,7 +62,9 @@ async fn a_staged_file_is_not_visible_until_it_is_published_once() {
         let path = "t/k=a%2Fb c%C3%A9/z=__HIVE_DEFAULT_PARTITION__/part-000000.parquet";
         let handle = stage(&rig, path, &content).await;
         assert_eq!(rig.store.list("t").await.unwrap(), []);
-        assert!(matches!(rig.store.publish(&handle, path).await.unwrap(), Published::Done(_)));
+        let target = |bytes: usize, before| Target { path: path.to_owned(), bytes: bytes as u64, before };
+        let first = target(content.len(), Before::Nothing);
+        assert!(matches!(rig.store.publish(&handle, &first).await.unwrap(), Published::Done(_)));
         assert!(rig.store.get(path).await.unwrap().unwrap().bytes == content);
         let found = rig.store.list("t").await.unwrap();
         assert_eq!((found.len(), found[0].path.as_str(), found[0].bytes), (1, path, content.len() as u64));
@@ -69,9 +72,14 @@ async fn a_staged_file_is_not_visible_until_it_is_published_once() {
 
         // Newer content stays, whatever an old handle is told.
         let newer = stage(&rig, path, b"newer").await;
-        assert!(matches!(rig.store.publish(&newer, path).await.unwrap(), Published::Done(_)));
-        let again = rig.store.publish(&handle, path).await.unwrap();
-        assert!(matches!(again, Published::Gone | Published::Unknown(_)), "{again:?}");
+        let etag = found[0].etag.clone();
+        let checksum = format!("{:016x}", xxh3_64(&content));
+        let over = target(5, Before::File { bytes: content.len() as u64, checksum, etag });
+        assert!(matches!(rig.store.publish(&newer, &over).await.unwrap(), Published::Done(_)));
+        for target in [first, over] {
+            let again = rig.store.publish(&handle, &target).await.unwrap();
+            assert!(matches!(again, Published::Gone | Published::Taken | Published::Unknown(_)), "{again:?}");
+        }
         assert_eq!(rig.store.get(path).await.unwrap().unwrap().bytes, b"newer");
     }
 }
@@ -83,7 +91,8 @@ async fn a_cleared_staging_leaves_handles_that_publish_nothing() {
         assert_eq!(rig.store.folders("staging").await.unwrap(), ["run"]);
         rig.store.clear("staging/run", false).await.unwrap();
         assert_eq!(rig.store.folders("staging").await.unwrap(), Vec::<String>::new());
-        let published = rig.store.publish(&handle, "t/part.parquet").await.unwrap();
+        let target = Target { path: "t/part.parquet".to_owned(), bytes: 7, before: Before::Nothing };
+        let published = rig.store.publish(&handle, &target).await.unwrap();
         assert!(matches!(published, Published::Gone | Published::Unknown(_)), "{published:?}");
         assert_eq!(rig.store.list("t").await.unwrap(), []);
     }

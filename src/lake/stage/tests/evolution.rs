@@ -1,6 +1,7 @@
 //! Nights on which a table's types change: what was declared, what was left, what was sorted.
 
-use arrow::array::{Array, AsArray, StructArray};
+use arrow::array::{Array, AsArray, ListArray, StructArray};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Int64Type;
 
 use super::*;
@@ -43,7 +44,21 @@ fn files_left_in_an_older_schema_are_read_as_what_they_were_once_a_row_of_them_c
         let arrays = columns.into_iter().map(|(_, array)| array).collect();
         (column_type, Arc::new(StructArray::new(fields, arrays, None)))
     };
-    let empty: (ColumnType, ArrayRef) = (ColumnType::Struct(vec![]), Arc::new(StructArray::new_empty_fields(2, None)));
+    let empty = || -> Typed { (ColumnType::Struct(vec![]), Arc::new(StructArray::new_empty_fields(2, None))) };
+    let in_object = |(column_type, array): Typed| -> Typed {
+        let column_type = ColumnType::Struct(vec![Column::inferred("e", column_type)]);
+        let DataType::Struct(fields) = column_type.to_arrow() else { unreachable!() };
+        (column_type, Arc::new(StructArray::new(fields, vec![array], None)))
+    };
+    let in_list = |(column_type, array): Typed| -> Typed {
+        let column_type = ColumnType::List(Box::new(column_type));
+        let DataType::List(element) = column_type.to_arrow() else { unreachable!() };
+        let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(1, array.len()));
+        (column_type, Arc::new(ListArray::new(element, offsets, array, None)))
+    };
+    let json = |text: &str| -> Typed { (ColumnType::Json, texts([text.to_owned()])) };
+    let two_texts = || -> Typed { (ColumnType::Text, texts(["x".to_owned(), "y".to_owned()])) };
+    let two_jsons = || -> Typed { (ColumnType::Json, texts(["[1]".to_owned(), "2".to_owned()])) };
     let cases: Vec<(Typed, Typed, [&str; 2])> = vec![
         ((ColumnType::Unknown, new_null_array(&DataType::Null, 2)), (INT, ints([7])), ["null", "7"]),
         ((INT, ints([1, 2])), (ColumnType::Float64, float(&[1.5])), ["1.0", "1.5"]),
@@ -53,7 +68,13 @@ fn files_left_in_an_older_schema_are_read_as_what_they_were_once_a_row_of_them_c
             object(vec![("a", ints([3])), ("b", ints([4]))]),
             ["{a: 1, b: null}", "{a: 3, b: 4}"],
         ),
-        (empty, object(vec![("a", ints([3]))]), ["{a: null}", "{a: 3}"]),
+        (empty(), object(vec![("a", ints([3]))]), ["{a: null}", "{a: 3}"]),
+        (empty(), json("1"), ["{}", "1"]),
+        (in_list(empty()), json("1"), ["[{}]", "1"]),
+        (in_object(empty()), json("1"), [r#"{"e":{}}"#, "1"]),
+        (in_object(two_jsons()), json("1"), [r#"{"e":[1]}"#, "1"]),
+        (in_object(two_texts()), in_object(json("1")), [r#"{e: "x"}"#, "{e: 1}"]),
+        (in_object(two_texts()), json("1"), [r#"{"e":"x"}"#, "1"]),
     ];
     for (old, new, expected) in cases {
         let mut lake = Lake::new();

@@ -1,0 +1,133 @@
+//! Checksums of data files: whether a file still is what a commit wrote.
+//!
+//! A file on disk is hashed once a run, when its content is first asked for; what was hashed is known again by its [`Stamp`].
+//! A footer that only rules a file out is no content.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::lake::LakeError;
+
+/// Bytes that are hashed at once.
+const STEP_BYTES: usize = 1 << 20;
+
+/// What tells a file from another one in its place, or from itself before a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// Of a file's facts.
+    pub(crate) fn of(facts: &Metadata) -> Self {
+        Self {
+            device: facts.dev(),
+            inode: facts.ino(),
+            bytes: facts.len(),
+            modified: (facts.mtime(), facts.mtime_nsec()),
+            changed: (facts.ctime(), facts.ctime_nsec()),
+        }
+    }
+
+    /// Of what is at `path`, following no link; `None` when nothing is.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn of_path(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(facts) => Ok(Some(Self::of(&facts))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Files that were hashed in this run. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Verified(Arc<Mutex<HashMap<PathBuf, (Stamp, String)>>>);
+
+impl Verified {
+    /// Whether the file at `path` had this checksum and has not been touched since.
+    pub(crate) fn has(&self, path: &Path, stamp: &Stamp, checksum: &str) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(path).is_some_and(|(known, of)| known == stamp && of == checksum)
+    }
+
+    fn note(&self, path: &Path, stamp: Stamp, checksum: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(path.to_owned(), (stamp, checksum.to_owned()));
+    }
+}
+
+/// The check of one open file, made at most once.
+#[derive(Debug)]
+pub(crate) struct ContentCheck {
+    path: PathBuf,
+    bytes: u64,
+    checksum: String,
+    verified: Verified,
+    done: OnceLock<()>,
+}
+
+impl ContentCheck {
+    /// For the file at `path`, which was written with this size and XXH3-64 (16 hex digits; empty: unknown).
+    pub(crate) fn new(path: PathBuf, bytes: u64, checksum: &str, verified: &Verified) -> Self {
+        Self { path, bytes, checksum: checksum.to_owned(), verified: verified.clone(), done: OnceLock::new() }
+    }
+
+    /// Checks the open file.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`]; [`LakeError::Disk`].
+    pub(crate) fn check(&self, file: &File) -> Result<(), LakeError> {
+        if self.checksum.is_empty() || self.done.get().is_some() {
+            return Ok(());
+        }
+        let hashed = || -> io::Result<Option<Stamp>> {
+            let stamp = Stamp::of(&file.metadata()?);
+            let is_right = self.verified.has(&self.path, &stamp, &self.checksum)
+                || (stamp.bytes == self.bytes && hash_file(file)? == self.checksum);
+            Ok(is_right.then_some(stamp))
+        };
+        match hashed().map_err(|source| LakeError::of_disk("read", &self.path, source))? {
+            Some(stamp) => self.verified.note(&self.path, stamp, &self.checksum),
+            None => return Err(LakeError::Damaged { place: self.path.display().to_string() }),
+        }
+        self.done.get_or_init(|| ());
+        Ok(())
+    }
+}
+
+/// XXH3-64 of a file's content, as 16 hex digits.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn hash_file(file: &File) -> io::Result<String> {
+    let (mut hash, mut buffer, mut offset) = (Xxh3Default::new(), vec![0; STEP_BYTES], 0);
+    loop {
+        match file.read_at(&mut buffer, offset) {
+            Ok(0) => return Ok(spelled(&hash)),
+            Ok(bytes) => {
+                hash.update(&buffer[..bytes]);
+                offset += bytes as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A hash as manifests spell it.
+pub(crate) fn spelled(hash: &Xxh3Default) -> String {
+    format!("{:016x}", hash.digest())
+}

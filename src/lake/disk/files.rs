@@ -1,0 +1,211 @@
+//! Files and folders of a lake on disk, touched so that nobody can turn a name into another file.
+//!
+//! Invariants: below `_lakeward` only regular files and folders of this user, of root, or of the owner of the lake's folder
+//! are read, written or emptied; a link, a FIFO or a device is refused by name and never waited for; small files are read up
+//! to [`SMALL_BYTES_MAX`]; a temporary file has a random name and is created by this process alone.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path};
+
+use rustix::fs::OFlags;
+use tempfile::TempPath;
+
+use crate::lake::LakeError;
+use crate::lake::layout::HOME;
+use crate::lake::store::SMALL_BYTES_MAX;
+
+/// Extension of small files that are being written; what a killed process left of them is swept.
+pub(super) const BESIDE: &str = "tmp";
+
+/// Checks every part of `path` below `root` that is there, as far as it lies in the folder of lakeward's own files.
+///
+/// # Errors
+/// [`LakeError::Refused`], wrapped.
+pub(crate) fn guard(root: &Path, path: &Path) -> io::Result<()> {
+    let Ok(below) = path.strip_prefix(root) else { return refuse(path, "outside the lake") };
+    if below.components().any(|part| !matches!(part, Component::Normal(_))) {
+        return refuse(path, "no plain path below the lake");
+    }
+    if below.iter().next().is_none_or(|first| first != HOME) {
+        return Ok(());
+    }
+    let mut at = root.to_owned();
+    let last = below.iter().count() - 1;
+    for (depth, part) in below.iter().enumerate() {
+        at.push(part);
+        let Some(facts) = unless_missing(fs::symlink_metadata(&at))? else { return Ok(()) };
+        if depth < last && !facts.is_dir() {
+            return refuse(&at, &format!("{}, not a folder", kind_of(&facts)));
+        }
+        check_own(&at, &facts, root)?;
+    }
+    Ok(())
+}
+
+/// Refuses what is neither a file nor a folder, and what belongs to somebody else.
+fn check_own(path: &Path, facts: &Metadata, root: &Path) -> io::Result<()> {
+    if !facts.is_dir() && !facts.is_file() {
+        return refuse(path, kind_of(facts));
+    }
+    let (owner, me) = (facts.uid(), rustix::process::geteuid().as_raw());
+    if owner != me && owner != 0 && owner != fs::metadata(root)?.uid() {
+        return refuse(path, &format!("a file of another user (id {owner})"));
+    }
+    Ok(())
+}
+
+/// Opens a regular file for reading. Follows no link, and waits for nobody at the other end of a FIFO.
+///
+/// # Errors
+/// The system's; [`LakeError::Refused`], wrapped, for anything but a regular file.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|facts| !facts.is_file()) => {
+            return refuse(path, kind_of(&fs::symlink_metadata(path)?));
+        }
+        opened => opened?,
+    };
+    let facts = file.metadata()?;
+    if facts.is_file() { Ok(file) } else { refuse(path, kind_of(&facts)) }
+}
+
+/// A small file's content; `None` when there is none.
+///
+/// # Errors
+/// As [`open_regular`]; past [`SMALL_BYTES_MAX`].
+pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = unless_missing(open_regular(path))? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(SMALL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL_BYTES_MAX {
+        return refuse(path, &format!("larger than {SMALL_BYTES_MAX} bytes"));
+    }
+    Ok(Some(bytes))
+}
+
+fn kind_of(facts: &Metadata) -> &'static str {
+    let kind = facts.file_type();
+    match () {
+        () if kind.is_symlink() => "a link",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_block_device() || kind.is_char_device() => "a device",
+        () if kind.is_dir() => "a folder",
+        () => "a file",
+    }
+}
+
+fn refuse<T>(path: &Path, what: &str) -> io::Result<T> {
+    Err(io::Error::other(LakeError::Refused { place: path.display().to_string(), what: what.to_owned() }))
+}
+
+/// Makes a folder and its parents, durably.
+///
+/// # Errors
+/// The system's, also when a file is in the way.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_folder(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ErrorKind::NotADirectory.into()),
+        Err(error) => Err(error),
+        Ok(()) => sync_parent(path),
+    }
+}
+
+/// Writes and syncs a file beside `path`, in its folder, under a name of its own; it goes with the path that is returned.
+///
+/// # Errors
+/// The system's.
+pub(super) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<TempPath> {
+    let folder = path.parent().unwrap_or(path);
+    make_folder(folder)?;
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    let mut beside = tempfile::Builder::new()
+        .prefix(&prefix)
+        .rand_bytes(16)
+        .suffix(&format!(".{BESIDE}"))
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().sync_all()?;
+    Ok(beside.into_temp_path())
+}
+
+/// Gives a small file another content.
+///
+/// # Errors
+/// The system's.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes)?.persist(path).map_err(|error| error.error)?;
+    sync_parent(path)
+}
+
+/// Syncs the folder that a path lies in.
+///
+/// # Errors
+/// The system's.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+}
+
+/// Syncs a folder.
+///
+/// # Errors
+/// The system's.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Syncs a folder and those below it.
+///
+/// # Errors
+/// The system's.
+pub(super) fn sync_folders_below(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_folders_below(&entry.path())?;
+        }
+    }
+    sync_folder(folder)
+}
+
+/// Hands every file below a folder, with its size, to `visit`; links to folders are not followed.
+///
+/// # Errors
+/// The system's.
+pub(super) fn walk(folder: &Path, visit: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
+    let Some(entries) = unless_missing(fs::read_dir(folder))? else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), visit)?;
+        } else if let Some(facts) = unless_missing(fs::metadata(entry.path()))? {
+            // A file that went while the folder was read, or a link to nowhere, is no file.
+            visit(&entry.path(), facts.len());
+        }
+    }
+    Ok(())
+}
+
+/// `None` for what is not there.
+///
+/// # Errors
+/// All others.
+pub(super) fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,105 @@
+//! What lies in the place of a file: nothing, what the commit replaces, or something that it leaves alone.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::base::{ErrorKind, arm_fault};
+use crate::lake::tests::rig::{Rig, after_last_night, after_tonight, last_night, state, tonight};
+use crate::lake::{LakeError, Layout, manifest};
+
+/// Stages and commits tonight with `foreign` put into a place right before the publish.
+async fn disturbed_night(rig: &Rig, place: &str, foreign: &str) -> LakeError {
+    last_night(rig).await;
+    let mut lake = rig.open("tonight").await.unwrap();
+    let table = tonight(&lake).await;
+    let armed = arm_fault("lake.commit.after_record=io");
+    lake.commit(vec![table], state("t", 2)).await.unwrap_err();
+    drop((armed, lake));
+    rig.store.put(place, foreign.as_bytes().to_vec()).await.unwrap();
+    rig.clock.advance(31);
+    rig.open("next").await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_publish_puts_nothing_over_what_no_manifest_knows() {
+    // In the place of a new file, of a replacement (by another size, or by one of the same), of a file that goes.
+    let places = [
+        ("t/k=3/part-000002.parquet", "not ours"),
+        ("t/k=1/part-000000.parquet", "not ours"),
+        ("t/k=1/part-000000.parquet", "OWN"),
+        ("t/k=2/part-000001.parquet", "not ours"),
+    ];
+    for (place, foreign) in places {
+        for rig in Rig::every().await {
+            let error = disturbed_night(&rig, place, foreign).await;
+            let LakeError::Taken { version: 2, place: named } = &error else { panic!("{place}: {error:?}") };
+            assert!(named.ends_with(place), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Data);
+            assert_eq!(rig.visible().await.get(place).map(String::as_str), Some(foreign), "{rig:?}");
+            // The way out that the message names.
+            rig.store.remove(place).await.unwrap();
+            rig.open("last").await.unwrap().close().await.unwrap();
+            assert_eq!(rig.visible().await, after_tonight(), "{place} {rig:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_put_back_with_the_same_bytes_is_replaced_as_if_it_had_never_gone() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        let mut lake = rig.open("tonight").await.unwrap();
+        let table = tonight(&lake).await;
+        rig.store.put("t/k=1/part-000000.parquet", b"one".to_vec()).await.unwrap();
+        lake.commit(vec![table], state("t", 2)).await.unwrap();
+        lake.close().await.unwrap();
+        assert_eq!(rig.visible().await, after_tonight());
+    }
+}
+
+#[tokio::test]
+async fn the_same_bytes_under_another_etag_are_accepted_and_remembered() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        let mut restored = BTreeMap::new();
+        for (path, content) in after_last_night() {
+            rig.store.remove(&path).await.unwrap();
+            rig.store.put(&path, content.into_bytes()).await.unwrap();
+            restored.insert(path.clone(), rig.store.head(&path).await.unwrap().unwrap().etag);
+        }
+        let mut lake = rig.open("night-2").await.unwrap();
+        let table = tonight(&lake).await;
+        let mut tonight = table.clone();
+        tonight.changes.truncate(0);
+        tonight.state = lake.table("t").await.unwrap();
+        for file in &tonight.state.files {
+            assert_eq!(file.etag, restored[&file.path], "{rig:?}");
+        }
+        let is_new = lake.commit(vec![tonight], state("t", 1)).await.unwrap().is_new;
+        // On disk there is no tag, so nothing has changed.
+        assert_eq!(is_new, rig.store.root().is_none());
+        lake.close().await.unwrap();
+        let head = rig.open("night-3").await.unwrap();
+        let entry = head.head.as_ref().unwrap().tables["t"].clone();
+        let known = manifest::load(&*rig.store, &head.layout, "t", &entry).await.unwrap();
+        for file in known.files {
+            assert_eq!(file.etag, restored[&file.path], "{rig:?}");
+        }
+        assert_eq!(rig.visible().await, after_last_night());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_manifest_under_the_next_ones_name_is_not_taken_for_it() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        let mut lake = rig.open("tonight").await.unwrap();
+        let table = tonight(&lake).await;
+        let (name, content) = manifest::encode("t", &table.state);
+        rig.store.put(&Layout::new("p").manifest(&name), content[..content.len() / 2].to_vec()).await.unwrap();
+        lake.commit(vec![table], state("t", 2)).await.unwrap();
+        assert_eq!(lake.table("t").await.unwrap().rows(), 3);
+        assert_eq!(lake.state("t"), Some(&json!({ "cursor": 2 })));
+    }
+}
