@@ -9,6 +9,7 @@ mod error;
 mod fault;
 #[cfg(test)]
 mod fuzz;
+mod names;
 mod path;
 mod redact;
 mod secrets;
@@ -24,6 +25,7 @@ pub(crate) use fault::{FAULT_POINTS, arm_fault};
 pub(crate) use fault::{fault_point, signal_heeded, task_point};
 #[cfg(test)]
 pub(crate) use fuzz::fuzz;
+pub(crate) use names::folded;
 pub(crate) use path::{JsonPath, Step};
 pub(crate) use redact::{RedactedUrl, Secret};
 pub(crate) use secrets::{Secrets, secrets};

@@ -59,6 +59,16 @@ pub(crate) enum LakeError {
         /// What the config says.
         wanted: String,
     },
+    /// A new table whose name is that of another one but for case: some file systems and gateways have one folder for both.
+    #[error(
+        "table `{table}` and the lake's table `{other}` differ in case alone, and are one folder on macOS, Windows and some object gateways"
+    )]
+    SameFolder {
+        /// The new table.
+        table: String,
+        /// The table that is there.
+        other: String,
+    },
     /// Rows without a column: files of them would have none, which no reader opens.
     #[error("all {rows} records for table `{table}` are empty objects, and a file without columns is opened by no reader")]
     NoColumns {
@@ -291,7 +301,7 @@ impl LakeError {
             Self::Disk { source, .. } => io_kind(source),
             Self::Arrow { .. } | Self::NoColumns { .. } => ErrorKind::Data,
             Self::Widen(error) => error.kind(),
-            Self::TableDiffers { .. } => ErrorKind::Config,
+            Self::TableDiffers { .. } | Self::SameFolder { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
             Self::Store { problem, .. } => match problem {
@@ -324,6 +334,7 @@ impl LakeError {
             Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => {
                 Some("look at `lake.url`: it has to be a folder that this user may write to")
             }
+            Self::SameFolder { .. } => Some("set the resource's `table_name` to the name that the lake has, or to another one"),
             Self::NoColumns { .. } => Some(
                 "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
             ),

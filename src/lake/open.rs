@@ -12,7 +12,7 @@ use chrono::SecondsFormat;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
-use crate::base::{Clock, shown_json};
+use crate::base::{Clock, folded, shown_json};
 use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::foreign::check_folder;
@@ -130,8 +130,10 @@ impl Lake {
     /// A table as the newest commit has it; the default for one that does not exist.
     ///
     /// # Errors
-    /// [`LakeError::Foreign`] when its folder is not what the commit left; [`LakeError::Record`]; the store's.
+    /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Foreign`] when its folder is not what
+    /// the commit left; [`LakeError::Record`]; the store's.
     pub(crate) async fn table(&self, table: &str) -> Result<TableState, LakeError> {
+        self.check_name(table)?;
         let mut state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
         let found = self.store.list(table).await?;
         self.recognise_restored(&mut state, &found).await?;
@@ -144,6 +146,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Record`]; the store's.
     pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<TableState, LakeError> {
+        self.check_name(table)?;
         let mut state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
         let found = self.store.list(table).await?;
         state.files.retain_mut(|file| {
@@ -154,6 +157,17 @@ impl Lake {
         });
         check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
         Ok(state)
+    }
+
+    /// Refuses a new table whose folder would be that of another one where case does not count.
+    fn check_name(&self, table: &str) -> Result<(), LakeError> {
+        let Some(tables) = self.head.as_ref().map(|head| &head.tables).filter(|tables| !tables.contains_key(table)) else {
+            return Ok(());
+        };
+        match tables.keys().find(|other| folded(other) == folded(table)) {
+            Some(other) => Err(LakeError::SameFolder { table: table.to_owned(), other: other.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// What `resource` wanted to remember in the newest commit.

@@ -6,6 +6,7 @@
 //! partitions are numbered in order of first appearance; a run adds, and changes, at most as many as it is told.
 //! Not here: files, stores.
 
+mod anchor;
 mod error;
 mod escape;
 mod level;
@@ -24,6 +25,7 @@ use hashbrown::{HashMap, HashSet};
 pub(crate) use error::PartitionError;
 pub(crate) use escape::{NULL_VALUE, escape};
 
+use crate::base::folded;
 use crate::config::PartitionField;
 use crate::lake::partition::level::Level;
 use crate::schema::TableSchema;
@@ -202,14 +204,11 @@ impl Partitioner {
     /// The schema of the table's files.
     ///
     /// # Errors
-    /// [`PartitionError`] when no column is left, or one has the name of a folder.
+    /// [`PartitionError`] when a column has the name of a folder.
     pub(crate) fn file_schema(&self, schema: &TableSchema) -> Result<TableSchema, PartitionError> {
         self.check_names(schema)?;
         let mut file_schema = schema.clone();
         file_schema.columns.retain(|column| !self.path_columns().any(|name| name == column.name));
-        if file_schema.columns.is_empty() && !schema.columns.is_empty() {
-            return Err(PartitionError::NoColumns);
-        }
         Ok(file_schema)
     }
 
@@ -289,14 +288,14 @@ impl Partitioner {
         PartitionError::TooMany { partitions_max: self.partitions_max, columns }
     }
 
-    /// Readers compare names without case, and fail or hide a column when a folder has its name.
+    /// Readers compare names without case, some without Unicode form, and fail or hide a column when a folder has its name.
     fn check_names(&self, schema: &TableSchema) -> Result<(), PartitionError> {
         for (index, level) in self.levels.iter().enumerate() {
             let name = &level.field.name;
             if name.is_empty() || name.starts_with('.') {
                 return Err(PartitionError::Name { name: name.clone() });
             }
-            let same = |other: &str| other.to_lowercase() == name.to_lowercase();
+            let same = |other: &str| folded(other) == folded(name);
             let in_files = |column: &str| !(level.in_path_only() && column == level.field.column);
             if self.levels[..index].iter().any(|outer| same(&outer.field.name))
                 || schema.columns.iter().any(|column| same(&column.name) && in_files(&column.name))

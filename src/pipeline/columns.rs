@@ -1,7 +1,7 @@
 //! The columns that a config names: a misspelt one would sort nothing, or put every row into one partition.
 
 use crate::config::{DeclaredType, Plan, ResourcePlan, StepPlan, WriteDisposition};
-use crate::lake::{Partitioner, check_settings};
+use crate::lake::{PartitionError, Partitioner, check_settings};
 use crate::merge::has_order;
 use crate::pipeline::RunError;
 use crate::schema::{Column, ColumnType, DeclaredSchema, TableSchema, Undeclared, nearest};
@@ -23,7 +23,12 @@ fn validate_resource(resource: &ResourcePlan) -> Result<(), RunError> {
     }
     let partitioner = Partitioner::new(&resource.partition_by, &declared.schema);
     let wrong = |source| RunError::Partitions { resource: resource.name.clone(), source };
-    partitioner.and_then(|partitioner| partitioner.file_schema(&declared.schema).map(drop)).map_err(wrong)
+    let files = partitioner.and_then(|partitioner| partitioner.file_schema(&declared.schema)).map_err(wrong)?;
+    // Columns that are not declared may come, unless the schema is closed.
+    if declared.undeclared != Undeclared::Infer && files.columns.is_empty() && !declared.schema.columns.is_empty() {
+        return Err(wrong(PartitionError::NoColumns));
+    }
+    Ok(())
 }
 
 /// The declared schema of a resource, if it has one.

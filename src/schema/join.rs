@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::base::folded;
 use crate::schema::{Column, ColumnType, SchemaError, TableSchema};
 
 /// Most leaves of a table: its scalar columns, the scalar fields of its structs and the scalar elements of its lists.
@@ -212,7 +213,7 @@ impl TableSchema {
         self.columns.get(at).filter(|column| column.name == name).or_else(|| self.column(name))
     }
 
-    /// Checks that no two columns, or fields of one struct, have names that differ in case alone.
+    /// Checks that no two columns, or fields of one struct, have names that differ in case or Unicode form alone.
     ///
     /// # Errors
     /// [`SchemaError::SameButCase`].
@@ -243,7 +244,7 @@ impl TableSchema {
 fn check_names(columns: &[Column], prefix: &str) -> Result<(), SchemaError> {
     let mut seen: HashMap<String, &str> = HashMap::with_capacity(columns.len());
     for column in columns {
-        if let Some(other) = seen.insert(column.name.to_lowercase(), &column.name) {
+        if let Some(other) = seen.insert(folded(&column.name), &column.name) {
             let (column, other) = (format!("{prefix}{}", column.name), format!("{prefix}{other}"));
             return Err(SchemaError::SameButCase { column, other });
         }

@@ -49,6 +49,13 @@ fn identity_folders_carry_the_value() {
 }
 
 #[test]
+fn text_of_digits_stays_text_to_every_reader() {
+    let folders = ["v=00501", "v=01234", "v=1234", "v=empty"];
+    check("partition_digits", "[v]", &[json!("01234"), json!("1234"), json!("00501")], &folders);
+    check("partition_text_of_dates", "[v]", &[json!("1e5"), json!("true"), json!("x")], &["v=1e5", "v=true", "v=x"]);
+}
+
+#[test]
 fn a_missing_value_has_hives_own_folder() {
     check("partition_null", "[v]", &[json!("a"), Value::Null], &["v=__HIVE_DEFAULT_PARTITION__", "v=a"]);
 }

@@ -24,6 +24,7 @@ mod tls;
 
 use std::ops::RangeInclusive;
 
+use crate::base::folded;
 use crate::config::fault::Problem;
 use crate::config::raw::{self, Either, Field};
 use crate::config::read::Reader;
@@ -135,11 +136,17 @@ fn all_resources(
 /// Two resources that write one table would take each other's rows out.
 fn check_tables(cx: Context<'_>, plans: &[ResourcePlan], places: &[NodeId]) {
     for (at, (plan, place)) in plans.iter().zip(places).enumerate().filter(|(_, (plan, _))| plan.selected) {
-        let earlier = plans.iter().take(at).find(|other| other.selected && other.table == plan.table && other.name != plan.name);
+        let earlier = plans
+            .iter()
+            .take(at)
+            .find(|other| other.selected && folded(&other.table) == folded(&plan.table) && other.name != plan.name);
         if let Some(other) = earlier {
             let why = format!(
-                "resources `{}` and `{}` would both write the table `{}`; give one another `table_name`",
-                other.name, plan.name, plan.table
+                "resources `{}` and `{}` would both write the table `{}`{}; give one another `table_name`",
+                other.name,
+                plan.name,
+                plan.table,
+                if other.table == plan.table { "" } else { ", since case does not count in the names of folders everywhere" }
             );
             cx.reader.conflict(*place, why);
         }

@@ -1,5 +1,6 @@
 //! The keys of a resource that shape its table: primary key, partition folders, row order.
 
+use crate::base::folded;
 use crate::config::raw::{self, Either, Field, OneOrMany, Partition, Scalar, SortForm, SortOrder, TransformName};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
@@ -34,8 +35,8 @@ pub(crate) fn partition_by(cx: Context<'_>, field: &Field<OneOrMany<Field<Either
             Either::Map(partition_raw) => partition(cx, id, partition_raw),
         };
         let Some(field) = field else { continue };
-        // Readers compare column names without case.
-        if fields.iter().any(|other| other.name.eq_ignore_ascii_case(&field.name)) {
+        // Readers compare column names without case, file systems some without Unicode form.
+        if fields.iter().any(|other| folded(&other.name) == folded(&field.name)) {
             cx.reader.conflict(id, format!("two levels of partition folders are named `{}`; rename one with `as`", field.name));
         }
         fields.push(field);

@@ -76,10 +76,11 @@ fn formats_other_than_parquet_are_refused() {
 #[test]
 fn one_table_has_one_resource() {
     check(
-        "name: n\nclient: {base_url: \"http://a.test\"}\nlake: {url: ./lake}\nresources:\n  - {name: a, table_name: t}\n  - {name: b, table_name: t}\n  - {name: c, table_name: _t}\n",
+        "name: n\nclient: {base_url: \"http://a.test\"}\nlake: {url: ./lake}\nresources:\n  - {name: a, table_name: t}\n  - {name: b, table_name: t}\n  - {name: c, table_name: _t}\n  - {name: A, table_name: T}\n",
         &[
             "6:5: `resources[1]`: resources `a` and `b` would both write the table `t`; give one another `table_name`",
             "7:27: `resources[2].table_name`: expected a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most 128 characters, found the text `_t`",
+            "8:5: `resources[3]`: resources `a` and `A` would both write the table `T`, since case does not count in the names of folders everywhere; give one another `table_name`",
         ],
     );
 }

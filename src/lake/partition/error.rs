@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 
 use crate::base::ErrorKind;
 
-/// A failure of partitioning. No variant carries a value of a column.
+/// A failure of partitioning. Only [`PartitionError::SameFolder`] carries values of a column, which folder names show.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PartitionError {
     /// The column's type makes no folder names under this transform.
@@ -57,6 +57,19 @@ pub(crate) enum PartitionError {
     ReservedText {
         /// The column.
         column: String,
+    },
+    /// Two values whose folders are one where case or Unicode form does not count.
+    #[error(
+        "values {one:?} and {other:?} of column `{column}` differ in case or Unicode form alone, and are one folder on macOS, Windows and some \
+         object gateways; partition by `bucket[16]` of the column, or by another column"
+    )]
+    SameFolder {
+        /// The column.
+        column: String,
+        /// The value that has a folder.
+        one: String,
+        /// The value at hand.
+        other: String,
     },
     /// A value too long for a folder name.
     #[error("a partition value of column `{column}` takes {bytes} bytes in a folder name, more than {bytes_max}")]
@@ -115,6 +128,7 @@ impl PartitionError {
             | Self::TypeChanged { .. }
             | Self::EmptyText { .. }
             | Self::ReservedText { .. }
+            | Self::SameFolder { .. }
             | Self::TooLong { .. }
             | Self::TooMany { .. }
             | Self::Unreadable { .. } => ErrorKind::Data,

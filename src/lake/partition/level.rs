@@ -7,6 +7,7 @@ use arrow::array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicros
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use hashbrown::HashMap;
 
+use crate::base::folded;
 use crate::config::{PartitionField, Transform};
 use crate::lake::partition::transform::{
     Kind, bucket_of, decimal_bucket, decimal_text, ordinal_of, ordinal_text, step_of, truncate_decimal, truncate_text, type_words,
@@ -29,6 +30,8 @@ pub(crate) struct Level {
     /// Folder texts by number; `None` is null.
     values: Vec<Option<Box<str>>>,
     by_text: HashMap<Box<str>, u32>,
+    /// Numbers of texts by what they have in common with those that are one folder to some file systems.
+    by_folded: HashMap<String, u32>,
     /// Ordinals of the kind at hand.
     by_ordinal: HashMap<i64, u32>,
     null: Option<u32>,
@@ -45,6 +48,7 @@ impl Level {
             kind: None,
             values: Vec::new(),
             by_text: HashMap::new(),
+            by_folded: HashMap::new(),
             by_ordinal: HashMap::new(),
             null: None,
         };
@@ -205,6 +209,9 @@ impl Level {
         if bytes > bytes_max {
             return Err(PartitionError::TooLong { column: column(), bytes, bytes_max });
         }
+        if let Some(one) = self.by_folded.get(&folded(text)).and_then(|number| self.value(*number)) {
+            return Err(PartitionError::SameFolder { column: column(), one: one.to_owned(), other: text.to_owned() });
+        }
         Ok(self.add(Some(text)))
     }
 
@@ -223,6 +230,7 @@ impl Level {
         self.values.push(text.map(Box::from));
         if let Some(text) = text {
             self.by_text.insert(text.into(), number);
+            self.by_folded.insert(folded(text), number);
         }
         number
     }

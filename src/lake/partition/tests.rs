@@ -259,7 +259,7 @@ fn names_that_readers_would_confuse_are_refused() {
     assert!(matches!(new(&twice), Err(PartitionError::NameTaken { .. })));
     assert!(matches!(new(&[field("c", Transform::Identity, ".c")]), Err(PartitionError::Name { .. })));
     let only = Partitioner::new(&identity(), &TableSchema::default()).unwrap();
-    assert!(matches!(only.file_schema(&schema(&[("c", ColumnType::Text)])), Err(PartitionError::NoColumns)));
+    assert!(only.file_schema(&schema(&[("c", ColumnType::Text)])).unwrap().columns.is_empty());
 }
 
 #[test]
@@ -305,4 +305,70 @@ proptest! {
             prop_assert_eq!(routed, rows.len());
         }
     }
+}
+
+/// The folder of the file without rows that a table with live files of these values needs, if any.
+#[track_caller]
+fn check_anchor(transform: Transform, column_type: ColumnType, live: &[Option<&str>], expected: Option<&str>) {
+    let schema = schema(&[("id", ColumnType::Text), ("c", column_type)]);
+    let mut partitioner = Partitioner::new(&[field("c", transform, "f")], &schema).unwrap();
+    let file = |value: &Option<&str>| crate::lake::DataFile {
+        path: String::new(),
+        partition: vec![value.map(str::to_owned)],
+        rows: 1,
+        bytes: 1,
+        etag: None,
+        checksum: String::new(),
+    };
+    let live: Vec<_> = live.iter().map(file).collect();
+    let found = partitioner.anchor(&schema, &live).unwrap().map(|partition| partitioner.folder(partition));
+    assert_eq!(found.as_deref(), expected);
+}
+
+#[test]
+fn a_file_without_rows_lies_where_readers_take_its_folder_for_the_columns_type() {
+    let decimal = ColumnType::Decimal { precision: 9, scale: 2 };
+    check_anchor(Transform::Identity, ColumnType::Text, &[], Some("f=empty"));
+    check_anchor(Transform::Identity, ColumnType::Unknown, &[], Some("f=empty"));
+    check_anchor(Transform::Truncate { width: 2 }, ColumnType::Text, &[], Some("f=em"));
+    check_anchor(Transform::Bucket { buckets: 4 }, ColumnType::Text, &[], Some("f=0"));
+    check_anchor(Transform::Identity, ColumnType::Int64 { wide: false }, &[], Some("f=0"));
+    check_anchor(Transform::Identity, decimal, &[], Some("f=0.00"));
+    check_anchor(Transform::Identity, ColumnType::Boolean, &[], Some("f=false"));
+    check_anchor(Transform::Identity, ColumnType::Date, &[], Some("f=1970-01-01"));
+    check_anchor(Transform::Month, ColumnType::Unknown, &[], Some("f=1970-01"));
+    check_anchor(Transform::Identity, ColumnType::Timestamp, &[], Some("f=1970-01-01T00%3A00%3A00Z"));
+}
+
+#[test]
+fn text_that_readers_would_take_for_numbers_dates_or_nothing_has_a_folder_of_plain_text_beside_it() {
+    let text = |live: &[Option<&str>], expected| check_anchor(Transform::Identity, ColumnType::Text, live, expected);
+    for digits in
+        ["01234", "7", "+1", " 1", "1e5", "0x10", "1.10", "-0", "2026-11-01", "10:00:00", "true", "NaN", "inf", "null", "None"]
+    {
+        text(&[Some(digits), None], Some("f=empty"));
+        text(&[Some(digits), Some("Bonn")], None);
+    }
+    text(&[None], Some("f=empty"));
+    check_anchor(Transform::Truncate { width: 2 }, ColumnType::Text, &[Some("01")], Some("f=em"));
+    check_anchor(Transform::Identity, ColumnType::Int64 { wide: false }, &[Some("7"), None], None);
+    check_anchor(Transform::Identity, ColumnType::Int64 { wide: false }, &[None], Some("f=0"));
+    check_anchor(Transform::Year, ColumnType::Date, &[Some("2026")], None);
+}
+
+#[test]
+fn values_that_are_one_folder_where_case_or_unicode_form_does_not_count_are_refused_with_both() {
+    for (one, other) in [("Bonn", "bonn"), ("caf\u{e9}", "cafe\u{301}")] {
+        let mut partitioner = partitioner(&identity());
+        let error = partitioner.route(&one_column(StringArray::from(vec![one, other]))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data);
+        let message = error.to_string();
+        assert!(message.contains(one) && message.contains("bucket[16]"), "{message}");
+    }
+    // A table that has both goes on as it is.
+    let mut partitioner = partitioner(&identity());
+    for value in ["Bonn", "bonn"] {
+        partitioner.partition_of(&[Some(value.to_owned())]).unwrap();
+    }
+    assert_eq!(folders(&mut partitioner, &one_column(StringArray::from(vec!["bonn", "Bonn"]))).unwrap(), ["c=bonn", "c=Bonn"]);
 }

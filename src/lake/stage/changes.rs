@@ -61,6 +61,12 @@ impl Changes {
         self.changes.iter().map(path).collect::<BTreeSet<_>>().len()
     }
 
+    /// Leaves a file as it is that the table had.
+    pub(crate) fn keep(&mut self, file: DataFile) {
+        let at = self.state.files.partition_point(|other| other.path < file.path);
+        self.state.files.insert(at, file);
+    }
+
     /// Deletes a live file.
     pub(crate) fn delete(&mut self, file: &DataFile) {
         if let Some(at) = self.place_of(file) {
@@ -92,8 +98,7 @@ impl Changes {
         self.state.next_number += 1;
         let rows = new.file.rows();
         let file = DataFile { path, partition, rows, bytes: new.file.bytes, etag: None, checksum: new.file.checksum };
-        let at = self.state.files.partition_point(|other| other.path < file.path);
-        self.state.files.insert(at, file.clone());
+        self.keep(file.clone());
         self.changes.push(FileChange::Put { file, spooled: new.file.path, replaces: None });
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::WriteDisposition;
 use crate::lake::parquet::{FinishedFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
+use crate::lake::stage::anchor::settle_anchors;
 use crate::lake::stage::arrivals::ArrivalLog;
 use crate::lake::stage::changes::Changes;
 use crate::lake::stage::files::{FileMaker, NewFile, in_parts};
@@ -17,18 +18,36 @@ use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::upkeep::Upkeep;
 use crate::lake::stage::{TableStage, keys, partition_levels};
-use crate::lake::{LakeError, LiveFiles, PartitionId, Partitioner, StagedTable};
+use crate::lake::{LakeError, LiveFiles, PartitionError, PartitionId, Partitioner, StagedTable};
 use crate::merge::{KeyLog, RowSet};
 use crate::schema::TableSchema;
 
 /// What a stage has come to once all rows are in segments.
 pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     let merging = stage.is_merging();
-    let TableStage { settings, existing, files, mut partitioner, schema, lanes, keys, deletions, mut stats, bytes_in, .. } =
-        stage;
+    let TableStage {
+        settings,
+        existing,
+        anchors,
+        files,
+        mut partitioner,
+        schema,
+        lanes,
+        keys,
+        deletions,
+        mut stats,
+        bytes_in,
+        ..
+    } = stage;
     let file_schema = Arc::new(partitioner.file_schema(&schema)?);
-    if schema.columns.is_empty() && stats.rows_in > 0 {
-        return Err(LakeError::NoColumns { table: settings.table.clone(), rows: stats.rows_in });
+    if file_schema.columns.is_empty() && stats.rows_in > 0 {
+        let rows = stats.rows_in;
+        let table = settings.table.clone();
+        return Err(if schema.columns.is_empty() {
+            LakeError::NoColumns { table, rows }
+        } else {
+            PartitionError::NoColumns.into()
+        });
     }
     let (segments, arrivals, encodings) = lanes.finish()?;
     let mut changes = Changes::new(existing);
@@ -76,6 +95,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     if stats.files_reencoded == 0 {
         partitioner.check_changed(changes.partitions())?;
     }
+    settle_anchors(&settings, &mut partitioner, &schema, &file_schema, anchors, &mut changes)?;
     changes.sync()?;
     let mut state = changes.state;
     state.schema = schema.as_ref().clone();

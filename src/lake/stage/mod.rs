@@ -9,6 +9,7 @@
 //! bits and footers); nothing outside the spool is written. Not here: publishing, the store.
 
 mod adapt;
+mod anchor;
 mod arrivals;
 mod changes;
 mod files;
@@ -42,7 +43,7 @@ use crate::decode::{TypedBatch, widen};
 use crate::lake::parquet::ColumnEncodings;
 use crate::lake::stage::arrivals::{unit_and_row, unit_room};
 use crate::lake::stage::lanes::Lanes;
-use crate::lake::{LakeError, LiveFiles, Partitioner, StageStats, StagedTable, TableState};
+use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, StageStats, StagedTable, TableState};
 use crate::merge::{KeyLog, RowSets, deleting_rows, hash_keys, hashes_survive, ranks_survive};
 use crate::schema::{ColumnType, TableSchema};
 
@@ -50,6 +51,8 @@ use crate::schema::{ColumnType, TableSchema};
 pub(crate) struct TableStage {
     settings: Arc<StageSettings>,
     existing: TableState,
+    /// Files of the table that have no rows, not among the existing ones.
+    anchors: Vec<DataFile>,
     files: Arc<dyn LiveFiles>,
     partitioner: Partitioner,
     /// The widest schema so far, the table's own included.
@@ -74,7 +77,9 @@ impl TableStage {
     /// # Errors
     /// [`LakeError::TableDiffers`] when the table has another primary key or other partitions than the settings, unless the run
     /// replaces it; [`LakeError::Disk`] when the spool cannot be made.
-    pub(crate) fn new(settings: StageSettings, existing: TableState, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
+    pub(crate) fn new(settings: StageSettings, mut existing: TableState, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
+        let (files_with_rows, anchors) = std::mem::take(&mut existing.files).into_iter().partition(|file| file.rows > 0);
+        existing.files = files_with_rows;
         check_same_table(&settings, &existing)?;
         let spool = &settings.spool;
         std::fs::create_dir_all(spool).map_err(|source| LakeError::Disk { action: "create", path: spool.clone(), source })?;
@@ -92,6 +97,7 @@ impl TableStage {
         let mut stage = Self {
             settings,
             existing,
+            anchors,
             files,
             partitioner,
             file_schema: Arc::clone(&schema),

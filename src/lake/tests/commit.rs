@@ -37,6 +37,18 @@ async fn a_commit_publishes_files_and_state_together() {
 }
 
 #[tokio::test]
+async fn a_new_table_that_differs_in_case_alone_from_one_in_the_lake_is_refused_with_both_names() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        let lake = rig.open("night-2").await.unwrap();
+        let error = lake.table("T").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("`T`") && error.to_string().contains("`t`"), "{error}");
+        lake.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_commit_without_changes_writes_nothing() {
     for rig in Rig::every().await {
         last_night(&rig).await;

@@ -40,11 +40,15 @@ fn scalars_widen_as_documented() {
 }
 
 #[test]
-fn names_that_differ_in_case_alone_are_refused_wherever_they_are() {
+fn names_that_differ_in_case_or_unicode_form_alone_are_refused_wherever_they_are() {
     let object = ColumnType::Struct(vec![Column::inferred("Ä", INT), Column::inferred("ä", INT)]);
     let list = ColumnType::List(Box::new(object.clone()));
     for (table, expected) in [
         (schema([Column::inferred("id", INT), Column::inferred("ID", INT)]), "columns `ID` and `id` differ"),
+        (
+            schema([Column::inferred("caf\u{e9}", INT), Column::inferred("cafe\u{301}", INT)]),
+            "columns `cafe\u{301}` and `caf\u{e9}` differ",
+        ),
         (schema([Column::inferred("s", object)]), "columns `s.ä` and `s.Ä` differ"),
         (schema([Column::inferred("l", list)]), "columns `l.ä` and `l.Ä` differ"),
     ] {

@@ -177,3 +177,67 @@ fn a_table_whose_records_have_no_member_is_refused_because_no_reader_opens_a_fil
     let error = stage.finish(&TableSchema::default()).unwrap_err();
     assert_eq!((error.kind().exit_code(), error.to_string().contains("all 3 records")), (3, true), "{error}");
 }
+
+/// The table's files with their rows.
+fn files(lake: &Lake) -> Vec<(&str, u64)> {
+    lake.state.files.iter().map(|file| (file.path.as_str(), file.rows)).collect()
+}
+
+#[test]
+fn a_table_without_rows_has_one_file_with_its_columns_until_the_first_row_comes() {
+    let nothing = || TypedBatch { batch: people(0..0, "a").batch, ..people(0..1, "a") };
+    let partitioned = |lake: &mut Lake, disposition| {
+        let by_city = PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() };
+        StageSettings { partition_by: vec![by_city], ..lake.settings(disposition) }
+    };
+    for disposition in [WriteDisposition::Append, WriteDisposition::Replace, WriteDisposition::Merge] {
+        let mut lake = Lake::new();
+        for _ in 0..2 {
+            let settings = partitioned(&mut lake, disposition);
+            lake.run(settings, vec![nothing()]);
+            assert_eq!(files(&lake), [("t/city=empty/part-000000.parquet", 0)]);
+            let columns: Vec<String> = lake.schemas()[0].fields().iter().map(|field| field.name().clone()).collect();
+            assert_eq!(columns, ["id", "name"]);
+        }
+        let settings = partitioned(&mut lake, disposition);
+        assert_eq!(lake.run(settings, vec![people(0..1, "a")]).rows_inserted, 1);
+        assert_eq!(files(&lake), [("t/city=city 0/part-000001.parquet", 1)]);
+    }
+}
+
+#[test]
+fn an_unchanged_table_without_rows_writes_nothing_and_a_new_column_writes_its_file_anew() {
+    let mut lake = Lake::new();
+    let stage = |lake: &mut Lake, schema: &TableSchema| {
+        let settings = lake.settings(WriteDisposition::Merge);
+        let files = Arc::new(Folder(lake.folder.path().to_owned()));
+        let staged = TableStage::new(settings, lake.state.clone(), files).unwrap().finish(schema).unwrap();
+        let changes = staged.changes.len();
+        lake.publish(staged);
+        changes
+    };
+    let mut schema = people(0..1, "a").schema.as_ref().clone();
+    assert_eq!((stage(&mut lake, &schema), stage(&mut lake, &schema)), (1, 0));
+    schema.columns.push(Column::inferred("late", INT));
+    assert_eq!((stage(&mut lake, &schema), stage(&mut lake, &schema)), (1, 0));
+    assert_eq!(files(&lake), [("t/part-000000.parquet", 0)]);
+    assert_eq!(lake.schemas()[0].fields().len(), 4);
+}
+
+#[test]
+fn text_partitions_of_digits_have_a_file_without_rows_beside_them_until_a_word_comes() {
+    let zips = |id: i64, zip: &str| batch(vec![("id", INT, ints([id])), ("zip", ColumnType::Text, texts([zip.to_owned()]))]);
+    let mut lake = Lake::new();
+    let settings = |lake: &mut Lake| {
+        let by_zip = PartitionField { column: "zip".into(), transform: Transform::Identity, name: "zip".into() };
+        StageSettings { partition_by: vec![by_zip], ..lake.settings(WriteDisposition::Merge) }
+    };
+    for _ in 0..2 {
+        let with = settings(&mut lake);
+        lake.run(with, vec![zips(1, "01234")]);
+        assert_eq!(files(&lake), [("t/zip=01234/part-000000.parquet", 1), ("t/zip=empty/part-000001.parquet", 0)]);
+    }
+    let with = settings(&mut lake);
+    lake.run(with, vec![zips(2, "EC1A")]);
+    assert_eq!(files(&lake), [("t/zip=01234/part-000000.parquet", 1), ("t/zip=EC1A/part-000002.parquet", 1)]);
+}
