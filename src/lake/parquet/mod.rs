@@ -7,6 +7,7 @@
 mod encoding;
 mod portable;
 mod sample;
+mod footer;
 mod source;
 mod spool;
 mod writer;

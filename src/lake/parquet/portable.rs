@@ -3,7 +3,7 @@
 //! In: the footer of a file. Out: whether a column chunk is in the encodings that the lake's files may have, and whether the file as
 //! a whole is right for its readers. Files of an older lakeward may not be: they are brought up to date once.
 
-use parquet::basic::{ConvertedType, Encoding, LogicalType, Type};
+use parquet::basic::{ColumnOrder, ConvertedType, Encoding, LogicalType, Type};
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
@@ -48,7 +48,10 @@ impl ParquetSource {
         let notes = self.metadata().file_metadata().key_value_metadata();
         let names_calendar = notes.is_some_and(|notes| notes.iter().any(|note| note.key == CALENDAR_NOTE.0));
         let is_fit = |chunk: &ColumnChunkMetaData| may_stand(chunk, compat) && (names_calendar || !may_be_old(chunk));
-        self.row_groups().iter().all(|found| found.columns().iter().all(is_fit) && tells_order_rightly(found))
+        let orders = self.metadata().file_metadata().column_orders();
+        let tells_known_orders = orders.is_none_or(|orders| !orders.contains(&ColumnOrder::IEEE_754_TOTAL_ORDER));
+        tells_known_orders
+            && self.row_groups().iter().all(|found| found.columns().iter().all(is_fit) && tells_order_rightly(found))
     }
 }
 

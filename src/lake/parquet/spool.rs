@@ -16,6 +16,7 @@ pub(crate) struct SpoolFile {
     file: Option<File>,
     hasher: Xxh3Default,
     bytes: u64,
+    held: Option<Vec<u8>>,
 }
 
 impl SpoolFile {
@@ -29,12 +30,27 @@ impl SpoolFile {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self { path: path.to_owned(), file: Some(file), hasher: Xxh3Default::new(), bytes: 0 })
+        Ok(Self { path: path.to_owned(), file: Some(file), hasher: Xxh3Default::new(), bytes: 0, held: None })
     }
 
     /// Gives the handle back to the system; the next write opens the file again.
     pub(crate) fn release(&mut self) {
         self.file = None;
+    }
+
+    /// Keeps what is written from here on in memory: the file's end, which is written by [`Self::write_end`].
+    pub(crate) fn hold_end(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Writes the end that was held, after `change`.
+    ///
+    /// # Errors
+    /// Those of `change`, and of the disk.
+    pub(crate) fn write_end<E: From<io::Error>>(&mut self, change: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
+        let Some(mut end) = self.held.take() else { return Ok(()) };
+        change(&mut end)?;
+        Ok(self.write_all(&end)?)
     }
 
     /// The file's path, size and XXH3-64 as 16 hex digits.
@@ -53,6 +69,9 @@ impl SpoolFile {
 
 impl Write for SpoolFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(held) = &mut self.held {
+            return held.write(bytes);
+        }
         let written = self.open()?.write(bytes)?;
         self.hasher.update(&bytes[..written]);
         self.bytes += written as u64;

@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 use crate::base::fault_point;
 use crate::config::Compat;
+use crate::lake::parquet::footer::tell_known_orders;
 use crate::lake::parquet::portable::may_stand;
 use crate::lake::parquet::source::{JSON_COLUMNS, NESTED_TYPES, leaves};
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
@@ -267,8 +268,13 @@ impl ParquetFile {
             let types = self.nested.to_json().to_string();
             self.writer.append_key_value_metadata(KeyValue::new(NESTED_TYPES.to_owned(), types));
         }
-        let spool = self.writer.into_inner().map_err(|source| failed("write", &self.path, source))?;
-        let (path, bytes, checksum) = spool.finish();
+        let leaves = self.writer.schema_descr().num_columns();
+        self.writer.inner_mut().hold_end();
+        let ended = self.writer.into_inner().and_then(|mut spool| {
+            spool.write_end(|end| tell_known_orders(end, leaves))?;
+            Ok(spool)
+        });
+        let (path, bytes, checksum) = ended.map_err(|source| failed("write", &self.path, source))?.finish();
         fault_point("lake.spool.file").map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;
         Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum })
     }

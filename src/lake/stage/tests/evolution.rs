@@ -3,6 +3,7 @@
 use arrow::array::{Array, AsArray, ListArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Int64Type;
+use parquet::basic::ColumnOrder;
 
 use super::*;
 use crate::lake::parquet::ParquetSource;
@@ -151,6 +152,18 @@ fn check_told_order(lake: &Lake) -> usize {
         }
     }
     told
+}
+
+#[test]
+fn the_order_of_every_column_is_told_as_the_one_of_its_type() {
+    let mut lake = Lake::new();
+    let settings = lake.settings(WriteDisposition::Merge);
+    lake.run(settings, vec![values(0, ColumnType::Float64, Arc::new(Float64Array::from(vec![-0.0, 1.5])))]);
+    let file = &lake.state.files[0].path;
+    let source = ParquetSource::open(LiveFile::open_disk(&lake.folder.path().join(file)).unwrap(), file.clone()).unwrap();
+    let orders = source.metadata().file_metadata().column_orders().unwrap();
+    assert_eq!(orders.len(), 2);
+    assert!(orders.iter().all(|order| matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_))), "{orders:?}");
 }
 
 #[test]
