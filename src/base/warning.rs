@@ -105,6 +105,8 @@ codes! {
     TotalContradicted = "total_contradicted", matters;
     /// There may be more pages than were found.
     MorePagesInDoubt = "more_pages_in_doubt", matters;
+    /// The API cuts lists within records short.
+    ListCutShort = "list_cut_short", matters;
     /// The API gives pages of another size than it is asked for.
     PageSizeDiffers = "page_size_differs", told;
     /// Rows moved while pages were read, and pages are read again.

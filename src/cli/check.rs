@@ -10,7 +10,9 @@ use crate::cli::exit::Failure;
 use crate::cli::keep;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
-use crate::config::{Keep, LakeLocation, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
+use crate::config::{
+    ExpectTotal, Keep, LakeLocation, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words,
+};
 use crate::pipeline::{RunError, Sample, probe, sample};
 use crate::report;
 use crate::source::{Detected, EndReason};
@@ -117,8 +119,11 @@ async fn ask(plan: &Plan, resource: &ResourcePlan) -> Result<Option<Keep>, RunEr
 /// The resource with its first page alone, where only the records are to be found.
 fn first_page_of(resource: &ResourcePlan) -> ResourcePlan {
     let mut bounded = resource.clone();
-    bounded.endpoint.paginator = PaginatorPlan::SinglePage;
-    bounded.expect.total = None;
+    if bounded.endpoint.paginator != PaginatorPlan::SinglePage {
+        bounded.endpoint.paginator = PaginatorPlan::SinglePage;
+        // Of all pages, not of this one.
+        bounded.expect.total = ExpectTotal::Estimate;
+    }
     bounded
 }
 

@@ -430,8 +430,28 @@ pub(crate) struct Expect {
     pub(crate) min_rows: Option<u64>,
     /// Largest allowed loss of rows against the published table, as a fraction; for `replace`, 0.5 unless set.
     pub(crate) max_shrink: Option<f64>,
-    /// Where the API tells how many records there are in all; compared with what was read.
-    pub(crate) total: Option<JsonPath>,
+    /// What the API tells of the number of records in all.
+    pub(crate) total: ExpectTotal,
+}
+
+/// What the API tells of the number of records in all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum ExpectTotal {
+    /// Whatever stands where totals stand.
+    #[default]
+    Undeclared,
+    /// The number at this path, which is what must be read.
+    At(JsonPath),
+    /// Nothing that what was read must come to: a total is an estimate, or counts something else.
+    Estimate,
+}
+
+impl ExpectTotal {
+    /// The path that has to be read.
+    #[must_use]
+    pub(crate) fn path(&self) -> Option<&JsonPath> {
+        if let Self::At(path) = self { Some(path) } else { None }
+    }
 }
 
 /// What happens to records that cannot become rows.

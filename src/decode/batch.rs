@@ -25,6 +25,8 @@ pub(crate) struct DecodedPage {
     pub(crate) replaced_characters: u64,
     /// NUL characters left out of texts, where the config says so.
     pub(crate) stripped_characters: u64,
+    /// Whether the page has null where its list of records should be: no records.
+    pub(crate) is_null: bool,
     /// Records of which the hooks left nothing.
     pub(crate) filtered: u64,
     /// Rows more than one that the hooks made of a record.

@@ -8,12 +8,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Warning};
 use crate::config::{FormatKind, FormatPlan, RecordsPlan};
-use crate::decode::envelope::{Findings, NoRecords, VALUE_BYTES_MAX, read_page};
+use crate::decode::answer::{error_member, failure, is_no_record};
+use crate::decode::envelope::{Findings, NoRecords, RecordsShape, VALUE_BYTES_MAX, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::find::{Found, find_records};
 use crate::decode::format::{self, Formatted, Invalid};
-use crate::decode::locate::{error_member, path_at, top_level};
+use crate::decode::locate::{path_at, top_level};
 use crate::decode::reader::{DEPTH_MAX, Reader, TextRules};
 use crate::decode::rows::{NAME_ONCE, Rows};
 use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
@@ -21,7 +22,7 @@ use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
 use crate::decode::{DecodedPage, Json, Reject, TypedBatch};
 use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
-use crate::source::{LookForMorePages, Page, PageFacts};
+use crate::source::{Page, PageFacts};
 
 /// Most columns and struct fields of a page while it is read, those of the schema so far included. The table's own cap counts
 /// leaves, and is checked on what comes of the page.
@@ -40,8 +41,8 @@ pub(crate) struct DecodePlan {
     pub(crate) records: Option<JsonPath>,
     /// What the paginator asks for, outside the records or in them.
     pub(crate) wanted: Vec<JsonPath>,
-    /// Where to look for signs of more pages.
-    pub(crate) look_for_more_pages: LookForMorePages,
+    /// Whether to look for signs of more pages.
+    pub(crate) look_for_more_pages: bool,
     /// Whether to hash each record.
     pub(crate) record_hashes: bool,
     /// Members of which the hash is made; none: of all of the record.
@@ -66,6 +67,8 @@ pub(crate) struct Decoder {
     pub(super) plan: DecodePlan,
     /// Where the first page had its records, if the plan does not say.
     pub(super) found: OnceLock<JsonPath>,
+    /// What stands where the records are, once a page or an earlier run has shown it.
+    pub(super) shape: OnceLock<RecordsShape>,
     /// How pages in files are read.
     pub(super) stream: StreamBounds,
 }
@@ -75,12 +78,27 @@ impl Decoder {
     #[must_use]
     pub(crate) fn new(mut plan: DecodePlan) -> Self {
         plan.records = plan.records.map(JsonPath::without_last_every);
-        Self { plan, found: OnceLock::new(), stream: StreamBounds::default() }
+        Self { plan, found: OnceLock::new(), shape: OnceLock::new(), stream: StreamBounds::default() }
     }
 
     /// Where page 1 had its records, if the plan does not say and it is decoded.
     pub(crate) fn found(&self) -> Option<&JsonPath> {
         self.found.get()
+    }
+
+    /// What stands where the records are, if a page has shown it.
+    pub(crate) fn shape(&self) -> Option<RecordsShape> {
+        self.shape.get().copied()
+    }
+
+    /// Takes up what earlier runs have found, to be called before any page is decoded.
+    pub(crate) fn remember(&self, found: Option<JsonPath>, shape: Option<RecordsShape>) {
+        if let (Some(found), None) = (found, &self.plan.records) {
+            let _ = self.found.set(found);
+        }
+        if let Some(shape) = shape {
+            let _ = self.shape.set(shape);
+        }
     }
 
     /// Whether the first page that is decoded has to tell where the records are.
@@ -115,7 +133,7 @@ impl Decoder {
     ) -> Result<DecodedPage, DecodeError> {
         let text = std::mem::take(&mut formatted.text);
         let invalid = std::mem::take(&mut formatted.invalid);
-        let body = Body { text: &text, invalid: &invalid };
+        let body = Body { text: &text, invalid: &invalid, is_all: all };
         let mut decoded =
             self.records_of(body, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
         decoded.replaced_characters += formatted.replaced;
@@ -167,8 +185,9 @@ impl Decoder {
         let (filled, findings) =
             self.fill(body, &path, page.number, so_far).map_err(|stop| explain(*stop, text, place.clone()))?;
         if !findings.records_found {
-            return Err(no_records(page, text, place, path.to_string()));
+            return Err(self.no_records(page, text, place, path.to_string()));
         }
+        self.check_shape(page, body, &path, &findings, &place)?;
         body.check_met(filled.met, &place)?;
         let records = filled.records;
         finish(filled, findings, records, so_far, place)
@@ -188,19 +207,20 @@ impl Decoder {
         let mut shaper = Shaper::new(shape, page, body.invalid);
         let findings = match &shape.records {
             None if path.is_simple() => {
-                let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages.on(page.number));
+                let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages);
                 let findings = read_page(text, Some(&path), wanted, hints, self.rules(), &mut shaper)
                     .map_err(|stop| explain(*stop, text, place.clone()))?;
                 if !findings.records_found {
-                    return Err(no_records(page, text, place, path.to_string()));
+                    return Err(self.no_records(page, text, place, path.to_string()));
                 }
+                self.check_shape(page, body, &path, &findings, &place)?;
                 findings
             }
             plan => self.select(text, &path, &plan.clone().unwrap_or_default(), &mut shaper, (page, &place))?,
         };
         body.check_met(shaper.shaped().met, &place)?;
         let kept = shaper.shaped().take_text();
-        let kept = Body { text: &kept, invalid: &Invalid::default() };
+        let kept = Body { text: &kept, invalid: &Invalid::default(), is_all: true };
         let filled = self.fill(kept, &JsonPath::root(), page.number, so_far);
         let mut filled = filled.map_err(|stop| explain(*stop, kept.text, place.clone()))?.0;
         let shaped = shaper.shaped();
@@ -222,7 +242,7 @@ impl Decoder {
         (page, place): (&Page, &PagePlace),
     ) -> Result<Findings, DecodeError> {
         let fault = |stop: Box<Stop>| explain(*stop, text, place.clone());
-        let hints = self.plan.look_for_more_pages.on(page.number);
+        let hints = self.plan.look_for_more_pages;
         let mut findings = read_page(text, None, &self.plan.wanted, hints, self.rules(), &mut NoRecords).map_err(fault)?;
         let mut reader = Reader::new(text).under(self.rules());
         reader.skip_space();
@@ -234,7 +254,7 @@ impl Decoder {
         let records = select(&tree, paths, plan).map_err(|unfound| match unfound {
             Unfound::Nothing => {
                 let path = paths.iter().map(JsonPath::to_string).collect::<Vec<_>>().join("` or `");
-                no_records(page, text, place.clone(), path)
+                self.no_records(page, text, place.clone(), path)
             }
             Unfound::Other(path, actual) => {
                 let spot = Spot { offset: None, path: Some(path.to_string()) };
@@ -256,18 +276,18 @@ impl Decoder {
 
     /// Reads the records at `path` into columns, rejects aside.
     fn fill(&self, body: Body<'_>, path: &JsonPath, page: u64, so_far: &TableSchema) -> Outcome<(Filled, Findings)> {
-        let Body { text, invalid } = body;
+        let Body { text, invalid, .. } = body;
         let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
         let hashes = || self.plan.record_hashes.then(Vec::new);
         let mut rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
-        let mut findings = self.read(text, path, page, &mut rows)?;
+        let mut findings = self.read(text, path, &mut rows)?;
         let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
         let mut schema = rows.columns.columns();
         if !known.is_empty() && schema != so_far.columns {
             // A record may have widened a column before it was found not to fit.
             rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
-            findings = self.read(text, path, page, &mut rows)?;
+            findings = self.read(text, path, &mut rows)?;
             schema = rows.columns.columns();
         }
         let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, overgrown, .. } = rows;
@@ -275,8 +295,8 @@ impl Decoder {
         Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met, overgrown }, findings))
     }
 
-    fn read(&self, text: &str, path: &JsonPath, page: u64, rows: &mut Rows<'_>) -> Outcome<Findings> {
-        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages.on(page), self.rules(), rows)
+    fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
+        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages, self.rules(), rows)
     }
 
     fn rules(&self) -> TextRules {
@@ -301,6 +321,51 @@ impl Decoder {
                 Err(DecodeError::AmbiguousRecords { place: place.clone(), candidates })
             }
         }
+    }
+
+    /// Whether what stands where the records are is what stood there before, and is not a failure, or an envelope without its list.
+    fn check_shape(
+        &self,
+        page: &Page,
+        Body { text, is_all, .. }: Body<'_>,
+        path: &JsonPath,
+        findings: &Findings,
+        place: &PagePlace,
+    ) -> Result<(), DecodeError> {
+        let Some(shape) = findings.shape.filter(|_| !is_all) else { return Ok(()) };
+        let said = |(name, value): (String, &str)| (name, page.redactor.preview(value.as_bytes()));
+        if shape == RecordsShape::Null {
+            return match failure(text) {
+                None => Ok(()),
+                Some(failure) => {
+                    let spot = Spot { offset: Some(findings.null_at), path: Some(path.to_string()) };
+                    Err(DecodeError::NullBesideFailure { place: place.clone(), spot, said: said(failure) })
+                }
+            };
+        }
+        let is_whole = self.plan.records.is_none() && path.steps().is_empty();
+        if let Some(why) = is_no_record(text).filter(|_| is_whole && shape == RecordsShape::Object) {
+            let said = error_member(text).map(|(name, value)| (name.to_owned(), page.redactor.preview(value.as_bytes())));
+            return Err(DecodeError::NoRecord { place: place.clone(), why, found: top_level(text), said });
+        }
+        self.settle_shape(shape, path, place)
+    }
+
+    /// Compares `shape` with that of earlier pages and runs.
+    pub(super) fn settle_shape(&self, shape: RecordsShape, path: &JsonPath, place: &PagePlace) -> Result<(), DecodeError> {
+        let before = *self.shape.get_or_init(|| shape);
+        if before == shape {
+            return Ok(());
+        }
+        let is_declared = self.plan.records.is_some();
+        Err(DecodeError::OtherShape { place: place.clone(), path: path.to_string(), before, shape, is_declared })
+    }
+
+    /// The error of a page without records, with what the API may have said instead.
+    pub(super) fn no_records(&self, page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
+        let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
+        let is_declared = self.plan.records.is_some() || self.plan.shape.as_ref().is_some_and(|shape| shape.records.is_some());
+        DecodeError::NoRecords { place, path, found: top_level(text), said, is_declared }
     }
 
     /// Builders for the schema so far and whatever of the declared columns it lacks.
@@ -330,6 +395,8 @@ struct Body<'t> {
     text: &'t str,
     /// Its characters that make their record a reject.
     invalid: &'t Invalid,
+    /// Whether it is an array of records and nothing else, whatever the page is.
+    is_all: bool,
 }
 
 impl Body<'_> {
@@ -386,6 +453,7 @@ fn finish(
         records_hash: findings.records_hash,
         values: findings.values,
         signs: findings.hints.signs,
+        records_at: findings.records_at,
         record_hashes: filled.hashes,
         out_of_range: false,
     };
@@ -393,6 +461,7 @@ fn finish(
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
     let (replaced_characters, stripped_characters) = (findings.mended.replaced, findings.mended.stripped);
     Ok(DecodedPage {
+        is_null: findings.shape == Some(RecordsShape::Null),
         facts,
         rows,
         rejects,
@@ -407,12 +476,6 @@ fn finish(
         for_children: Vec::new(),
         cursors: None,
     })
-}
-
-/// The error of a page without records, with what the API may have said instead.
-pub(super) fn no_records(page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
-    let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
-    DecodeError::NoRecords { place, path, found: top_level(text), said }
 }
 
 /// Gives a fault its place.

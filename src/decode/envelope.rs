@@ -40,11 +40,46 @@ pub(super) struct Findings {
     pub(super) values: Vec<Option<Value>>,
     /// Whether the records' path led somewhere.
     pub(super) records_found: bool,
+    /// That path.
+    pub(super) records_at: Option<JsonPath>,
+    /// What stood there, where that is one value.
+    pub(super) shape: Option<RecordsShape>,
+    /// Where the null is that stands there.
+    pub(super) null_at: usize,
     /// A hash of the records' bytes, or of their hashes where there are some.
     pub(super) records_hash: u128,
     pub(super) hints: Hints,
     /// Characters that are not what came.
     pub(super) mended: Mended,
+}
+
+/// What stands where the records should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordsShape {
+    /// A list of them.
+    List,
+    /// One record.
+    Object,
+    /// Null.
+    Null,
+}
+
+impl RecordsShape {
+    /// As the state of a resource keeps it; null is not kept.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Object => "object",
+            Self::Null => "null",
+        }
+    }
+
+    /// The shape of this name.
+    #[must_use]
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        [Self::List, Self::Object].into_iter().find(|shape| shape.name() == name)
+    }
 }
 
 /// What is looked for below one value of the page.
@@ -124,7 +159,7 @@ pub(super) fn read_page<R: Records>(
     if !walk.reader.rest().is_empty() {
         return walk.reader.expected("the end of the page");
     }
-    let mut findings = Findings { mended: walk.reader.mended, ..walk.findings };
+    let mut findings = Findings { mended: walk.reader.mended, records_at: records_path.cloned(), ..walk.findings };
     findings.records_hash = match walk.records.hashes() {
         Some(hashes) => hash_of(hashes),
         None => walk.hash.digest128(),
@@ -269,7 +304,22 @@ impl<R: Records> Walk<'_, '_, R> {
 
     fn read_records(&mut self) -> Outcome<()> {
         let start = self.reader.pos;
-        if !matches!(self.reader.peek(), b'[' | b'{') {
+        let shape = match self.reader.peek() {
+            b'[' => Some(RecordsShape::List),
+            b'{' => Some(RecordsShape::Object),
+            b'n' if !self.several => Some(RecordsShape::Null),
+            _ => None,
+        };
+        if !self.several {
+            self.findings.shape = shape;
+        }
+        if shape == Some(RecordsShape::Null) {
+            self.reader.skip_value()?;
+            self.findings.null_at = start;
+            self.findings.records_found = true;
+            return Ok(());
+        }
+        if shape.is_none() {
             let actual = self.reader.kind();
             self.reader.skip_value()?;
             return Err(Fault::NotRecords { at: start, actual }.into());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::{ErrorKind, RedactedUrl};
+use crate::decode::RecordsShape;
 use crate::source::Page;
 
 /// Which page.
@@ -209,6 +210,44 @@ pub(crate) enum DecodeError {
         found: String,
         /// The member at its top that APIs put their errors in, and its text, shortened and redacted.
         said: Option<(&'static str, String)>,
+        /// Whether the config says so, and no earlier page.
+        is_declared: bool,
+    },
+    /// An object that would be the only record, and is an answer about something else.
+    #[error("{place} has no list of records, and is no record by itself: {why}; at its top are {found}{}", quoted(.said.as_ref()))]
+    NoRecord {
+        /// The page.
+        place: PagePlace,
+        /// Why not.
+        why: String,
+        /// The page's top level, in words.
+        found: String,
+        /// The member at its top that APIs put their errors in, and its text, shortened and redacted.
+        said: Option<(String, String)>,
+    },
+    /// Null for the list of records, in an answer that tells of a failure.
+    #[error("{place} has null at {spot}, where its records should be{}", quoted(Some(.said)))]
+    NullBesideFailure {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+        /// The member that tells it, and its text, shortened and redacted.
+        said: (String, String),
+    },
+    /// One record where others have a list, or the other way round.
+    #[error("{place} has {} at `{path}`, where earlier pages or runs had {}", shape_words(*.shape), shape_words(*.before))]
+    OtherShape {
+        /// The page.
+        place: PagePlace,
+        /// The records' path.
+        path: String,
+        /// What stood there.
+        before: RecordsShape,
+        /// What stands there.
+        shape: RecordsShape,
+        /// Whether the config says where the records are.
+        is_declared: bool,
     },
     /// Something that holds no records.
     #[error("{place} has {actual} at {spot}, where its records should be: expected an array of objects, or an object")]
@@ -246,8 +285,16 @@ pub(crate) enum DecodeError {
     },
 }
 
-fn quoted(said: Option<&(&'static str, String)>) -> String {
+fn quoted<N: fmt::Display>(said: Option<&(N, String)>) -> String {
     said.map_or_else(String::new, |(name, text)| format!("; its `{name}` says `{text}`"))
+}
+
+fn shape_words(shape: RecordsShape) -> &'static str {
+    match shape {
+        RecordsShape::List => "a list",
+        RecordsShape::Object => "one object",
+        RecordsShape::Null => "null",
+    }
 }
 
 impl DecodeError {
@@ -315,6 +362,21 @@ impl DecodeError {
             Self::NotInPieces { .. } => {
                 "ask for fewer records a page; plain JSON with its records at one path of names, and NDJSON, are read piece by piece"
             }
+            Self::NoRecords { is_declared: false, .. } => {
+                "where the records are was found on an earlier page or in an earlier run, and holds: write `endpoint.data_selector`, or, where the API has changed, run once with `--full-refresh`"
+            }
+            Self::NoRecord { .. } => {
+                "if the object is a record, write `endpoint.data_selector: $`; if its list may be missing, write where it is and `endpoint.records: {optional: true}`; if the API fails like this now and then, `endpoint.response_actions` can try it again"
+            }
+            Self::NullBesideFailure { .. } => {
+                "when null means that there are no records all the same, set `endpoint.records: {optional: true}`"
+            }
+            Self::OtherShape { is_declared: true, .. } => {
+                "if one object stands for a list of one, write `endpoint.records: {paths: …}` with this path instead of `data_selector`; where the API has changed for good, run once with `--full-refresh`"
+            }
+            Self::OtherShape { is_declared: false, .. } => {
+                "if one object stands for a list of one, write `endpoint.records: {paths: …}` with this path; where the API has changed for good, run once with `--full-refresh`"
+            }
             Self::Spool { .. } => "is the system's temporary folder, or `TMPDIR`, on a disk that works?",
             _ => return None,
         })
@@ -339,6 +401,9 @@ impl DecodeError {
             | Self::TooManyValues { .. }
             | Self::ValueTooLong { .. }
             | Self::NoRecords { .. }
+            | Self::NoRecord { .. }
+            | Self::NullBesideFailure { .. }
+            | Self::OtherShape { .. }
             | Self::NotRecords { .. }
             | Self::AmbiguousRecords { .. } => ErrorKind::Data,
             Self::Schema { source, .. } => source.kind(),

@@ -75,27 +75,3 @@ pub(super) fn top_level(text: &str) -> String {
         _ => format!("{} and {more} more", shown.join(", ")),
     }
 }
-
-/// Members at a page's top that APIs put their errors in.
-const ERROR_MEMBERS: [&str; 4] = ["error", "errors", "message", "fault"];
-
-/// The first of a page's members that tells an error, and its value as it stands there: what an answer without records may be about.
-pub(super) fn error_member(text: &str) -> Option<(&'static str, &str)> {
-    let mut reader = Reader::new(text);
-    reader.skip_space();
-    if reader.peek() != b'{' || reader.enter().is_err() || reader.peek() == b'}' {
-        return None;
-    }
-    while let Ok(key) = reader.key() {
-        let name = reader.resolve(key, &mut Vec::new()).to_owned();
-        let (start, is_null) = (reader.pos, reader.peek() == b'n');
-        reader.skip_value().ok()?;
-        if let Some(known) = ERROR_MEMBERS.into_iter().find(|known| *known == name).filter(|_| !is_null) {
-            return Some((known, text.get(start..reader.pos)?.trim_end().trim_end_matches(',')));
-        }
-        if !matches!(reader.more(b'}'), Ok(true)) {
-            return None;
-        }
-    }
-    None
-}

@@ -14,7 +14,7 @@ use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCurso
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
 use crate::pipeline::{Events, PAGES_BYTES_MAX, PAGES_MAX, RunError};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Source, SourceError, Turn, Verdict};
+use crate::source::{Chain, Cost, Delivery, End, Judge, Page, PageFacts, Source, SourceError, Turn, Verdict};
 
 /// A page that counts, or a slice of one.
 pub(crate) struct Accepted {
@@ -61,6 +61,8 @@ pub(crate) struct Chains<'a> {
     pub(crate) budget: Arc<Semaphore>,
     /// Where warnings go.
     pub(crate) events: &'a Events,
+    /// What the resource costs.
+    pub(crate) cost: Arc<Cost>,
 }
 
 impl Chains<'_> {
@@ -117,6 +119,7 @@ impl Chains<'_> {
                 return Ok(false);
             }
             taken.0 += 1;
+            self.cost.count_page();
         }
         Ok(true)
     }

@@ -9,7 +9,7 @@ use crate::pipeline::RunError;
 use crate::pipeline::columns::required_columns;
 use crate::pipeline::contract;
 use crate::schema::TableSchema;
-use crate::source::{wanted_paths, wants_record_hashes, wants_signs};
+use crate::source::{wanted_paths, wants_record_hashes};
 
 /// The decoder of a resource, and the schema its decoding starts from. Children ask for the fields `asked` of each record.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn decoder_for(
     let decoder = Decoder::new(DecodePlan {
         records: resource.endpoint.data_selector.clone(),
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
-        look_for_more_pages: wants_signs(&resource.endpoint.paginator),
+        look_for_more_pages: true,
         record_hashes: wants_record_hashes(resource),
         // What proves a detected paginator is that other rows came, whatever changes in them by the minute.
         hashed_by: match &resource.endpoint.paginator {

@@ -241,6 +241,16 @@ pub(crate) enum RunError {
         /// The first.
         first: Box<Reject>,
     },
+    /// Another paginator is proven than in earlier runs.
+    #[error("the paginator of `{resource}` was detected as `{was}` in earlier runs, and as `{is}` in this one")]
+    OtherPaginator {
+        /// The resource.
+        resource: String,
+        /// As it was.
+        was: String,
+        /// As it is.
+        is: String,
+    },
     /// Fewer rows than `expect.min_rows`.
     #[error("`{resource}` brought {rows} rows, `expect.min_rows` is {min}; the table keeps what it has")]
     TooFewRows {
@@ -351,6 +361,7 @@ impl RunError {
             | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
             | Self::OnlyRejects { .. }
+            | Self::OtherPaginator { .. }
             | Self::TooFewRows { .. }
             | Self::Shrinks { .. }
             | Self::Strict { .. }
@@ -384,6 +395,9 @@ impl RunError {
             }
             Self::OnlyRejects { .. } => {
                 "the declared schema or the `primary_key` is of another table; `preview` shows what comes"
+            }
+            Self::OtherPaginator { .. } => {
+                "write the API's own paginator into the config, as `check --online --write` does; or, where the API has changed for good, run once with `--full-refresh`"
             }
             Self::Rejected { .. } => {
                 "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::base::ErrorKind;
 use crate::lake::StageStats;
 use crate::pipeline::{CursorFacts, Told};
-use crate::source::EndReason;
+use crate::source::{End, EndReason};
 
 /// A run, over.
 #[derive(Debug, Clone)]
@@ -41,16 +41,54 @@ pub(crate) enum ResourceResult {
         message: String,
         /// Advice, a line each.
         hints: Vec<String>,
+        /// Pages that were read.
+        pages: u64,
+        /// Requests sent, retries included.
+        requests: u64,
     },
     /// `write_disposition: skip`.
     Skipped,
     /// Read for its children only.
-    ForChildren,
+    ForChildren(Box<ReadFacts>),
     /// Read, and not loaded: its table is not there, and `schema_contract` lets none be made.
-    Discarded {
-        /// Records read.
-        records: u64,
-    },
+    Discarded(Box<ReadFacts>),
+}
+
+/// How the pages of a resource were read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ReadFacts {
+    /// Pages read.
+    pub(crate) pages: u64,
+    /// Pages that the config's rules dropped.
+    pub(crate) pages_ignored: u64,
+    /// Records read.
+    pub(crate) records: u64,
+    /// Requests sent, retries included.
+    pub(crate) requests: u64,
+    /// Body bytes received, decompressed.
+    pub(crate) bytes_received: u64,
+    /// What became of its parents' records; `None` without parents.
+    pub(crate) parent_records: Option<SliceFacts>,
+    /// Why there were no more pages.
+    pub(crate) end_reason: EndReason,
+    /// What the API's own total says.
+    pub(crate) completeness: Completeness,
+}
+
+impl ReadFacts {
+    /// Those of pages that ended like this; `slices` of a resource with parents.
+    pub(crate) fn new(end: &End, parent_records: Option<SliceFacts>) -> Self {
+        Self {
+            pages: end.pages,
+            pages_ignored: end.ignored,
+            records: end.records,
+            requests: end.requests,
+            bytes_received: end.bytes,
+            parent_records,
+            end_reason: end.reason,
+            completeness: Completeness::of(end),
+        }
+    }
 }
 
 /// How a whole run ended.
@@ -138,6 +176,8 @@ pub(crate) struct ShapedFacts {
     pub(crate) records_filtered: u64,
     /// Rows more than one that an `explode` made of a record.
     pub(crate) records_added: u64,
+    /// Pages that have null where their list should be.
+    pub(crate) pages_null: u64,
     /// Members left out, or null, because they are not declared or do not fit, and the schema or the contract says so.
     pub(crate) values_discarded: u64,
 }
@@ -152,6 +192,16 @@ pub(crate) enum Completeness {
 }
 
 impl Completeness {
+    /// Of pages that ended like this. Records that came twice may stand for as many that did not come.
+    pub(crate) fn of(end: &End) -> Self {
+        if end.total == Some(end.records) && end.copies == 0 { Self::Proven } else { Self::Unknown }
+    }
+
+    /// The same, where it is about a table: what is proven is in it.
+    pub(crate) fn if_all(self, is_all: bool) -> Self {
+        if is_all { self } else { Self::Unknown }
+    }
+
     /// As the summary spells it.
     pub(crate) fn name(self) -> &'static str {
         match self {

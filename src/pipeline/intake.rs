@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
 use tokio::sync::mpsc;
 
 use crate::base::{Warning, WarningCode};
@@ -17,6 +18,7 @@ use crate::pipeline::chain::Accepted;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
 use crate::pipeline::event::warn;
+use crate::pipeline::nested;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::table_thread::TableThread;
 use crate::pipeline::{Event, Events, RunError, ShapedFacts};
@@ -49,6 +51,8 @@ pub(crate) struct Intake<'a> {
     unseen: BTreeSet<String>,
     /// Columns of which it was told that they are JSON because their objects have too many names.
     overgrown: BTreeSet<String>,
+    /// Lists within records of which it was told that the API cut them short.
+    cut_short: BTreeSet<String>,
 }
 
 /// All pages of a resource, taken.
@@ -104,6 +108,7 @@ impl<'a> Intake<'a> {
             shaped: ShapedFacts::default(),
             unseen: table.columns.iter().map(|column| column.name.clone()).collect(),
             overgrown: BTreeSet::new(),
+            cut_short: BTreeSet::new(),
         };
         intake.check_against(&intake.current())?;
         Ok(intake)
@@ -159,6 +164,7 @@ impl<'a> Intake<'a> {
         self.shaped.records_filtered += page.filtered;
         self.shaped.records_added += page.exploded;
         self.shaped.values_discarded += page.discarded_values;
+        self.shaped.pages_null += u64::from(page.is_null);
         if let Some(log) = &mut self.for_children {
             page.for_children.iter().try_for_each(|values| log.push(values))?;
         }
@@ -167,6 +173,7 @@ impl<'a> Intake<'a> {
             self.tell_overgrown(page.overgrown);
             self.widen_so_far(&page.rows.schema)?;
             let has_rows = page.rows.batch.num_rows() > 0;
+            self.tell_cut_short(&page.rows.batch);
             if has_rows && !self.unseen.is_empty() {
                 let columns = &page.rows.schema.columns;
                 let absent = page.absent.iter().filter_map(|&at| columns.get(at)).map(|column| column.name.clone()).collect();
@@ -210,6 +217,19 @@ impl<'a> Intake<'a> {
             );
             self.warn(WarningCode::ColumnBecameJson, text);
             self.overgrown.insert(column);
+        }
+    }
+
+    /// The rest of such a list is nowhere in the table.
+    fn tell_cut_short(&mut self, batch: &RecordBatch) {
+        for (list, flag) in nested::cut_short(batch) {
+            if self.cut_short.insert(list.clone()) {
+                let text = format!(
+                    "the API cuts the list `{list}` short in some records (`{flag}` is true), and the rest of it is not in the table; a child resource \
+                     that asks for it by the record's id reads it whole"
+                );
+                self.warn(WarningCode::ListCutShort, text);
+            }
         }
     }
 

@@ -17,12 +17,13 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::base::{ErrorKind, JsonPath, Warning, WarningCode};
-use crate::config::ResourcePlan;
+use crate::config::{PaginatorPlan, ResourcePlan};
 use crate::decode::DecodedPage;
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::chain::{Accepted, Chains, Ended, internal, on_rayon};
 use crate::pipeline::cursors::{CursorOutcome, Cursors};
 use crate::pipeline::decoding::decoder_for;
+use crate::pipeline::detected::Detected;
 use crate::pipeline::ends::Ends;
 use crate::pipeline::event::warn;
 use crate::pipeline::intake::{Intake, Taken};
@@ -30,7 +31,7 @@ use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Delivery, End, Page, ParentRecord, Slice, Source, Turns};
+use crate::source::{Chain, Cost, Delivery, End, Ledger, Page, ParentRecord, Slice, Source, Turns};
 
 /// What a resource is loaded from and into.
 pub(crate) struct Load {
@@ -42,6 +43,10 @@ pub(crate) struct Load {
     pub(crate) for_children: Option<ParentLog>,
     /// The cursors of an incremental resource.
     pub(crate) cursors: Option<Cursors>,
+    /// What earlier runs have found out.
+    pub(crate) detected: Detected,
+    /// Counts what it costs.
+    pub(crate) cost: Arc<Cost>,
 }
 
 /// All pages of a resource, staged.
@@ -64,6 +69,8 @@ pub(crate) struct Loaded {
     pub(crate) for_children: Option<Arc<ParentRecords>>,
     /// What the next run is to know of the cursors.
     pub(crate) cursors: Option<CursorOutcome>,
+    /// What the next run is to know of what was found out.
+    pub(crate) detected: Detected,
 }
 
 /// Runs a resource up to the point where its files can be finished. `table` is the schema of last night.
@@ -80,13 +87,14 @@ pub(crate) async fn load(
     if let Some(text) = resource.endpoint.warning.clone() {
         warn(events, &resource.name, [Warning::new(WarningCode::ConfigSurprise, text)]);
     }
-    let Load { stage, parents, for_children, cursors } = load;
+    let Load { stage, parents, for_children, cursors, detected, cost } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
+    detected.tell(resource, &decoder);
     let so_far = Arc::new(Mutex::new(Arc::new(start)));
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let budget = Arc::new(Semaphore::new(PAGES_BYTES_MAX));
-    let chains = Chains { source, resource, decoder: Arc::new(decoder), so_far, budget, events };
+    let chains = Chains { source, resource, decoder: Arc::new(decoder), so_far, budget, events, cost };
     let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
@@ -100,14 +108,15 @@ pub(crate) async fn load(
         (Ok(_), Err(_)) => return Err(ran.err().unwrap_or(RunError::Cancelled)),
         (Ok(taken), Ok(_)) => taken,
     };
-    let (end, slices, cursors) = ran?;
+    let (end, slices, cursors, paginator) = ran?;
+    let detected = detected.then(resource, &chains.decoder, paginator, records)?;
     let cursors = cursors.map(Cursors::finish).transpose().map_err(|source| RunError::incremental(&resource.name, source))?;
     if (end.pages, end.records) != (pages, records) {
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));
     }
     warn(events, &resource.name, end.warnings().into_iter().chain(chains.decoder.notices().into_iter().filter(|_| records > 0)));
-    Ok(Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors })
+    Ok(Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected })
 }
 
 /// Runs the chains of all slices, as many at once as `queues` holds, and gives each one's queue to the intake in order.
@@ -115,7 +124,7 @@ async fn run_chains(
     chains: &Chains<'_>,
     mut slices: Slices,
     queues: mpsc::Sender<mpsc::Receiver<Accepted>>,
-) -> Result<(End, SliceFacts, Option<Cursors>), RunError> {
+) -> Result<(End, SliceFacts, Option<Cursors>, Option<PaginatorPlan>), RunError> {
     let is_child = !chains.resource.parents.is_empty();
     let has_windows = chains.resource.endpoint.incremental.as_ref().is_some_and(|plan| plan.step.is_some());
     // Chains that run side by side need not run ahead of themselves too.
@@ -137,7 +146,8 @@ async fn run_chains(
                 let (accepted, queue) = mpsc::channel(CHAIN_PAGES_MAX);
                 place.send(queue);
                 let slice = Arc::new(slice);
-                let chain = Chain { turn: Arc::new(turns.next()), ..Chain::new(request, Arc::clone(&slice), ahead) };
+                let (turn, ledger) = (Arc::new(turns.next()), Arc::new(Ledger::of(&chains.cost)));
+                let chain = Chain { turn, ledger, ..Chain::new(request, Arc::clone(&slice), ahead) };
                 running.push(async move { (slice, chains.run_on(chain, accepted).await) });
             }
             else => break,
@@ -150,7 +160,7 @@ async fn run_chains(
     }
     let (facts, cursors) = slices.into_parts();
     let (end, facts) = ends.finish(&chains.resource.name, facts)?;
-    Ok((end, facts, cursors))
+    Ok((end, facts, cursors, turns.found()))
 }
 
 /// What the chains of a resource came to so far.

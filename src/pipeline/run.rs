@@ -13,15 +13,16 @@ use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
 use crate::pipeline::cursors::{CursorOutcome, Cursors};
+use crate::pipeline::detected::Detected;
 use crate::pipeline::event::warn;
-use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
+use crate::pipeline::facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts, Stop, told};
 use crate::schema::{TableSchema, reconcile};
-use crate::source::{End, Source};
+use crate::source::{Cost, End, Source};
 
 /// What the command line adds to the plan.
 #[derive(Debug, Clone, Default)]
@@ -65,17 +66,24 @@ struct Ready {
     quarantine: Vec<String>,
     /// Of an incremental resource.
     cursors: Option<CursorOutcome>,
+    /// What the next run is to know of what was found out.
+    detected: Detected,
 }
 
 /// What the reading of a resource came to.
 enum Read {
     /// A table.
     Ready(Box<Ready>),
-    /// Records for its children, or none.
-    NoTable,
-    /// So many records for a table that must not be made.
-    Discarded(u64),
+    /// Nothing.
+    Nothing,
+    /// Records for its children.
+    ForChildren(Box<ReadFacts>),
+    /// Records for a table that must not be made.
+    Discarded(Box<ReadFacts>),
 }
+
+/// What the reading of a resource has cost, and come to.
+type Outcome = (Arc<Cost>, Result<Read, RunError>);
 
 /// What a run is given from outside: time, a way to stop it, someone who listens, and how its report is spelled.
 pub(crate) struct Components<'a> {
@@ -170,12 +178,13 @@ impl Running<'_> {
         let shared: &Lake = lake;
         let load_all = futures::stream::iter(graph.in_order())
             .map(|(resource, tabled)| async move {
-                let outcome = self.load_one(shared, graph, resource, tabled).await;
-                (resource.name.clone(), outcome)
+                let cost = Arc::<Cost>::default();
+                let outcome = self.load_one(shared, graph, resource, (tabled, &cost)).await;
+                (resource.name.clone(), (cost, outcome))
             })
             .buffered(RESOURCES_MAX)
             .collect();
-        let outcomes: Vec<(String, Result<Read, RunError>)> = tokio::select! {
+        let outcomes: Vec<(String, Outcome)> = tokio::select! {
             outcomes = load_all => outcomes,
             lost = shared.lease().keep() => return Err(lost.into()),
         };
@@ -183,21 +192,21 @@ impl Running<'_> {
         if self.stop.token().is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let failed = outcomes.iter().find(|(_, outcome)| outcome.is_err()).map(|(name, _)| name.clone());
+        let failed = outcomes.iter().find(|(_, (_, outcome))| outcome.is_err()).map(|(name, _)| name.clone());
         let (mut results, mut tables, mut states) = (Vec::new(), Vec::new(), Map::new());
-        for (name, outcome) in outcomes {
+        for (name, (cost, outcome)) in outcomes {
             let result = match outcome {
-                Ok(Read::NoTable) if graph.has_children(&name) => ResourceResult::ForChildren,
-                Ok(Read::NoTable) => ResourceResult::Skipped,
-                Ok(Read::Discarded(records)) => ResourceResult::Discarded { records },
-                Err(error) => failure(&error),
+                Ok(Read::Nothing) => ResourceResult::Skipped,
+                Ok(Read::ForChildren(facts)) => ResourceResult::ForChildren(facts),
+                Ok(Read::Discarded(facts)) => ResourceResult::Discarded(facts),
+                Err(error) => failure(&error, &cost),
                 Ok(Read::Ready(_)) if self.plan.lake.publish_together && failed.is_some() => {
-                    failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() })
+                    failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() }, &cost)
                 }
                 Ok(Read::Ready(mut ready)) => {
                     ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
                     let facts = facts_of(&ready);
-                    states.insert(name.clone(), state_of(&facts, ready.cursors.take(), lake.state(&name)));
+                    states.insert(name.clone(), state_of(&facts, ready.cursors.take(), &ready.detected, lake.state(&name)));
                     tables.push(ready.staged);
                     ResourceResult::Published(Box::new(facts))
                 }
@@ -228,7 +237,7 @@ impl Running<'_> {
     }
 
     /// What the resources came to; under `--strict` nothing is ready to publish once there is a warning that matters.
-    fn strictly(&self, outcomes: Vec<(String, Result<Read, RunError>)>) -> Vec<(String, Result<Read, RunError>)> {
+    fn strictly(&self, outcomes: Vec<(String, Outcome)>) -> Vec<(String, Outcome)> {
         let Some((first, count)) = self.warnings.first().filter(|_| self.options.strict) else { return outcomes };
         let refused = || RunError::Strict {
             of: first.resource.as_ref().map_or_else(String::new, |name| format!(" of `{name}`")),
@@ -240,19 +249,25 @@ impl Running<'_> {
             Ok(Read::Ready(_) | Read::Discarded(_)) => Err(refused()),
             other => other,
         };
-        outcomes.into_iter().map(|(name, outcome)| (name, strict(outcome))).collect()
+        outcomes.into_iter().map(|(name, (cost, outcome))| (name, (cost, strict(outcome)))).collect()
     }
 
     /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole.
-    async fn load_one(&self, lake: &Lake, graph: &Graph, resource: &Arc<ResourcePlan>, tabled: bool) -> Result<Read, RunError> {
+    async fn load_one(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        (tabled, cost): (bool, &Arc<Cost>),
+    ) -> Result<Read, RunError> {
         if !tabled && !graph.has_children(&resource.name) {
-            return Ok(Read::NoTable);
+            return Ok(Read::Nothing);
         }
         let name: Arc<str> = Arc::from(resource.name.as_str());
         let parents = graph.parents_of(resource).await;
         (self.events)(Event::Started { resource: Arc::clone(&name) });
         let outcome = match parents {
-            Ok(parents) => self.stage(lake, graph, resource, parents, tabled).await,
+            Ok(parents) => self.stage(lake, graph, resource, parents, (tabled, cost)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {
@@ -269,7 +284,7 @@ impl Running<'_> {
         graph: &Graph,
         resource: &Arc<ResourcePlan>,
         parents: Vec<Arc<ParentRecords>>,
-        tabled: bool,
+        (tabled, cost): (bool, &Arc<Cost>),
     ) -> Result<Read, RunError> {
         let children = graph.has_children(&resource.name).then(|| {
             let path = lake.spool().join("_parents").join(format!("{}.jsonl", resource.name));
@@ -286,11 +301,13 @@ impl Running<'_> {
         };
         let Some(mut existing) = existing.filter(|_| admitted) else {
             let cursors = self.cursors(lake, resource)?;
-            let load_plan = Load { stage: None, parents, for_children: children, cursors };
+            let (detected, cost) = (self.detected(lake, resource), Arc::clone(cost));
+            let load_plan = Load { stage: None, parents, for_children: children, cursors, detected, cost };
             let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
             self.warn(resource, told::slices(&loaded.slices));
             graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
-            return Ok(if tabled { self.discard(resource, loaded.end.records) } else { Read::NoTable });
+            let facts = Box::new(ReadFacts::new(&loaded.end, (!resource.parents.is_empty()).then_some(loaded.slices)));
+            return Ok(if tabled { self.discard(resource, facts) } else { Read::ForChildren(facts) });
         };
         let before = existing.rows();
         if self.options.refresh == Refresh::DropResources {
@@ -301,9 +318,10 @@ impl Running<'_> {
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
         let cursors = self.cursors(lake, resource)?;
-        let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors };
+        let (detected, cost) = (self.detected(lake, resource), Arc::clone(cost));
+        let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors, detected, cost };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
-        let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors } = loaded;
+        let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));
         self.warn(resource, cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)));
         self.warn(resource, told::left_out(&shaped, rejects.count()));
@@ -337,17 +355,18 @@ impl Running<'_> {
         check_rows(resource, before, &staged)?;
         self.warn(resource, told::repeats(resource, &staged.stats));
         let slices = (!resource.parents.is_empty()).then_some(slices);
-        Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors })))
+        Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
     }
 
     /// Records were read for a table that must not be made; their cursor does not move, so that they can still be loaded.
-    fn discard(&self, resource: &ResourcePlan, records: u64) -> Read {
+    fn discard(&self, resource: &ResourcePlan, facts: Box<ReadFacts>) -> Read {
+        let records = facts.records;
         let text = format!(
             "{records} records were read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
             resource.table
         );
         self.warn(resource, [Warning::new(WarningCode::RecordsDiscarded, text)]);
-        Read::Discarded(records)
+        Read::Discarded(facts)
     }
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
@@ -369,6 +388,12 @@ impl Running<'_> {
         }
     }
 
+    /// What earlier runs have found out about `resource`, unless that does not count.
+    fn detected(&self, lake: &Lake, resource: &ResourcePlan) -> Detected {
+        let counts = self.options.refresh == Refresh::No;
+        Detected::read(if counts { lake.state(&resource.name) } else { None })
+    }
+
     /// The cursors of `resource`, from the state of last night unless it does not count.
     fn cursors(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
         let stored = if self.options.refresh == Refresh::No { lake.state(&resource.name) } else { None };
@@ -385,17 +410,21 @@ impl Running<'_> {
 }
 
 /// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew.
-fn state_of(facts: &ResourceFacts, cursors: Option<CursorOutcome>, old: Option<&Value>) -> Value {
+fn state_of(facts: &ResourceFacts, cursors: Option<CursorOutcome>, detected: &Detected, old: Option<&Value>) -> Value {
     let mut state = serde_json::json!({"records": facts.records, "end_reason": facts.end_reason.name()});
     let cursors = cursors.map(|cursors| cursors.state).or_else(|| old?.get("incremental").cloned());
     if let (Value::Object(members), Some(cursors)) = (&mut state, cursors.filter(|cursors| !cursors.is_null())) {
         members.insert("incremental".to_owned(), cursors);
     }
+    if let (Value::Object(members), Some(detected)) = (&mut state, Some(detected.to_json()).filter(|known| !known.is_null())) {
+        members.insert("detected".to_owned(), detected);
+    }
     state
 }
 
-fn failure(error: &RunError) -> ResourceResult {
-    ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints() }
+fn failure(error: &RunError, cost: &Cost) -> ResourceResult {
+    let (pages, requests) = (cost.pages(), cost.requests());
+    ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints(), pages, requests }
 }
 
 /// The guards of `expect`.
@@ -417,7 +446,7 @@ fn check_rows(resource: &ResourcePlan, before: u64, staged: &StagedTable) -> Res
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {
-    let Ready { staged, end, slices, rejects, shaped, quarantine, cursors } = ready;
+    let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, .. } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
@@ -432,7 +461,9 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         quarantine: quarantine.clone(),
         cursors: cursors.as_ref().map(|cursors| Box::new(cursors.facts.clone())),
         end_reason: end.reason,
-        completeness: if end.total == Some(end.records) { Completeness::Proven } else { Completeness::Unknown },
+        // A row that came twice may stand for one that did not come.
+        completeness: Completeness::of(end)
+            .if_all(rejects.count() == 0 && shaped.records_filtered == 0 && staged.stats.rows_deduplicated == 0),
         files: staged.state.files.len() as u64,
         bytes: staged.state.files.iter().map(|file| file.bytes).sum(),
         table_rows: staged.state.rows(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::{ErrorKind, Warning};
-use crate::pipeline::{CursorFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, Told};
+use crate::pipeline::{CursorFacts, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, SliceFacts, Told};
 
 /// The exit code of a run: 0, 20 for a partial one, or that of the failure; 70 for a defect, whatever was published beside it.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
@@ -55,21 +55,41 @@ pub(crate) fn failure(pipeline: &str, kind: ErrorKind, message: &str, hints: &[S
 fn table(result: &ResourceResult) -> Value {
     match result {
         ResourceResult::Published(facts) => published(facts),
-        ResourceResult::Failed { kind, message, hints } => {
-            json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints})
+        ResourceResult::Failed { kind, message, hints, pages, requests } => {
+            json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints, "pages": pages, "requests": requests})
         }
         ResourceResult::Skipped => json!({"status": "skipped"}),
-        ResourceResult::ForChildren => json!({"status": "read_for_children"}),
-        ResourceResult::Discarded { records } => json!({"status": "discarded", "records": records}),
+        ResourceResult::ForChildren(facts) => read("read_for_children", facts),
+        ResourceResult::Discarded(facts) => read("discarded", facts),
+    }
+}
+
+/// A resource that became no table.
+fn read(status: &str, facts: &ReadFacts) -> Value {
+    let mut table = json!({
+        "status": status,
+        "pages": facts.pages,
+        "pages_ignored": facts.pages_ignored,
+        "records": facts.records,
+        "requests": facts.requests,
+        "bytes_received": facts.bytes_received,
+        "end_reason": facts.end_reason.name(),
+        "completeness": facts.completeness.name(),
+    });
+    add_parents(&mut table, facts.parent_records.as_ref());
+    table
+}
+
+fn add_parents(table: &mut Value, parents: Option<&SliceFacts>) {
+    if let (Some(of), Value::Object(members)) = (parents, table) {
+        let of = json!({"read": of.requested, "repeated": of.repeated, "skipped": of.skipped, "skipped_first": of.listed});
+        members.insert("parent_records".to_owned(), of);
     }
 }
 
 fn published(facts: &ResourceFacts) -> Value {
     let mut table = counts(facts);
-    if let (Some(of), Value::Object(members)) = (&facts.parent_records, &mut table) {
-        let of = json!({"read": of.requested, "repeated": of.repeated, "skipped": of.skipped, "skipped_first": of.listed});
-        members.insert("parent_records".to_owned(), of);
-    }
+    add_parents(&mut table, facts.parent_records.as_ref());
     if let (Some(cursors), Value::Object(members)) = (&facts.cursors, &mut table) {
         members.insert("incremental".to_owned(), incremental(cursors));
     }
@@ -94,6 +114,7 @@ fn counts(facts: &ResourceFacts) -> Value {
         "status": "published",
         "pages": facts.pages,
         "pages_ignored": facts.pages_ignored,
+        "pages_null": facts.shaped.pages_null,
         "records": facts.records,
         "requests": facts.requests,
         "bytes_received": facts.bytes_received,

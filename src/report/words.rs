@@ -94,9 +94,17 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
                 lines.extend(hints.iter().map(|hint| format!("{:width$}  hint: {hint}", "", width = name.len())));
             }
             ResourceResult::Skipped => lines.push(format!("{name}: skipped, as its write_disposition says")),
-            ResourceResult::ForChildren => lines.push(format!("{name}: read for its children, no table")),
-            ResourceResult::Discarded { records } => {
-                lines.push(format!("{name}: {} read and not loaded, as its schema_contract says", counted(*records, "record")));
+            ResourceResult::ForChildren(facts) => lines.push(format!(
+                "{name}: read for its children, no table: {} on {} ({})",
+                counted(facts.records, "record"),
+                counted(facts.pages, "page"),
+                whole(facts.completeness, facts.end_reason)
+            )),
+            ResourceResult::Discarded(facts) => {
+                lines.push(format!(
+                    "{name}: {} read and not loaded, as its schema_contract says",
+                    counted(facts.records, "record")
+                ));
             }
         }
     }

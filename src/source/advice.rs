@@ -64,6 +64,15 @@ impl SourceError {
             Self::ParentSkipped { .. } => {
                 "`scope: parent` is about the first page of a resource that is requested for a parent's records; elsewhere, write `scope: resource`"
             }
+            Self::NotReady { .. } => {
+                "where the same request may be made again, write `endpoint.response_actions: [{status_code: 202, action: retry}]`"
+            }
+            Self::NoAttemptLeft { status: 202, .. } => {
+                "run again later, or wait longer: `client.retry` has the number of retries and their delays"
+            }
+            Self::EmptyBody { status: 204, .. } => {
+                "if it means that there are no records, write `endpoint.response_actions: [{status_code: 204, action: ignore}]`"
+            }
             Self::GraphQl { partial: true, .. } => "`endpoint.graphql: {partial: allow}` keeps the data beside the errors",
             _ => return None,
         };

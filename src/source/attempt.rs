@@ -17,6 +17,7 @@ use crate::source::body::{BodyFault, RATIO_MAX, Received, receive, receive_start
 use crate::source::certificate::{causes, certificate_fault, is_no_http, is_plain, is_refusal_of_http, is_unknown_name};
 use crate::source::client::{Call, Client};
 use crate::source::error::Place;
+use crate::source::expected::Expected;
 use crate::source::page::Skipped;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::Spent;
@@ -188,6 +189,14 @@ impl Client {
             return expired(headers, &body);
         }
         let expected = template.expected.told_by(&headers);
+        if status == 202 && spooled.is_none() && !has_records(&body, expected) {
+            let preview = redactor.preview(&body[..body.len().min(REASON_BYTES_MAX)]);
+            if template.method == Method::Post {
+                return Err(Failure::Final(Box::new(SourceError::NotReady { place: place(), preview })));
+            }
+            let why = "by which the API says that the answer is not ready".to_owned();
+            return Err(Failure::Again { status, headers, why, is_throttle: false, wait: None, preview });
+        }
         if spooled.is_none() && body.trim_ascii().is_empty() && !expected.may_be_empty() {
             return Err(Failure::Empty { status });
         }
@@ -217,6 +226,16 @@ impl Client {
                 None => SourceError::Spool { place: place(), source },
             },
         }))
+    }
+}
+
+/// Whether an answer that says it is not ready has records all the same: rows, or a list of objects.
+fn has_records(body: &[u8], expected: Expected) -> bool {
+    match expected {
+        Expected::Lines | Expected::Csv => !body.trim_ascii().is_empty(),
+        Expected::Json | Expected::Told => {
+            body.iter().enumerate().any(|(at, byte)| *byte == b'[' && body[at + 1..].trim_ascii_start().first() == Some(&b'{'))
+        }
     }
 }
 

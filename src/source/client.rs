@@ -1,7 +1,6 @@
 //! The client of one API: its connections, its gate, and one request tried until it succeeds or nothing is left to try.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -224,7 +223,7 @@ impl Client {
         }
         call.template.credentials.take(bearing, &call.template.resource).await?;
         spent.attempts += 1;
-        call.ledger.requests.fetch_add(1, Ordering::Relaxed);
+        call.ledger.count_request();
         let started = self.clock.instant();
         let tried = self.attempt(call, request, bearing).await;
         spent.note_attempt(self.clock.instant().duration_since(started));

@@ -187,6 +187,14 @@ pub(crate) enum SourceError {
         /// What the server said, shortened and redacted.
         preview: String,
     },
+    /// 202 for a request that may not be made again without starting something anew.
+    #[error("{place}: answered 202, by which the API says that the answer is not ready{}", said(.preview))]
+    NotReady {
+        /// Where.
+        place: Place,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
     /// A rule of the config says that an answer is an error.
     #[error("{place}: answered {status}, which `{key}` takes for an error{}{}", worded(.message), said(.preview))]
     RuleFails {
@@ -390,15 +398,15 @@ pub(crate) enum SourceError {
         /// Whether the config names that path.
         declared: bool,
     },
-    /// The links end before the total of a header is reached.
+    /// Fewer records than a total that the API tells by itself.
     #[error(
-        "{place}: there is no next link after {read} records, but the header `{header}` says {total}; if it counts something else, write `allow_drift: true` in the paginator"
+        "{place}: the resource ended after {read} records, but {of} says {total}; if that counts something else, write `expect: {{total: estimate}}`, otherwise how the API pages"
     )]
-    LinksEndEarly {
+    TotalNotReached {
         /// Where.
         place: Place,
-        /// The header's name.
-        header: &'static str,
+        /// Where the total stands, in words.
+        of: String,
         /// How many were read.
         read: u64,
         /// How many were announced.
@@ -514,6 +522,7 @@ impl SourceError {
             | Self::Spool { .. }
             | Self::Truncated { .. } => ErrorKind::Unavailable,
             Self::RuleFails { .. }
+            | Self::NotReady { .. }
             | Self::ParentSkipped { .. }
             | Self::GraphQl { .. }
             | Self::Refused { .. }
@@ -531,7 +540,7 @@ impl SourceError {
             | Self::EmptyPages { .. }
             | Self::BadValue { .. }
             | Self::TotalContradicted { .. }
-            | Self::LinksEndEarly { .. }
+            | Self::TotalNotReached { .. }
             | Self::MoreWithoutWay { .. }
             | Self::RecordsPastEnd { .. }
             | Self::MorePages { .. }

@@ -7,13 +7,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use url::Url;
 
 use crate::base::{ErrorKind, JsonPath, RedactedUrl, Warning, WarningCode};
 use crate::config::ResourcePlan;
@@ -22,14 +21,20 @@ use crate::source::client::{Call, Client, cancelled, unjoined};
 use crate::source::drift::{Drift, Reread};
 use crate::source::error::{Place, Repeated};
 use crate::source::event::SourceEvent;
+use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally, UnderWay};
 use crate::source::ledger::Sums;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Paginator, Position, Seen, Step, Trail, of_headers, paginator, watches_drift, whole_number};
+use crate::source::paginate::{
+    LookForTotals, Paginator, Position, Seen, Step, Totals, Trail, allows_drift, paginator, watches_drift, whole_number,
+};
 use crate::source::request::Template;
 use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Turn, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
 const EMPTY_PAGES_MAX: u32 = 5;
+
+/// Full pages after which one more is requested ahead, where nobody knows how many there are.
+const FULL_PAGES_FOR_ONE_AHEAD: u64 = 4;
 
 /// Reads `plan` to its end.
 ///
@@ -43,14 +48,16 @@ pub(super) async fn fetch(
 ) -> Result<End, SourceError> {
     let template = Template::new(&client.plan, plan, chain.request, &client.tokens)?;
     let call = Arc::new(Call { template, ledger: chain.ledger, ended: CancellationToken::new() });
-    let paginator = paginator(&plan.endpoint.paginator);
+    let paginator = paginator(&plan.endpoint.paginator, &plan.expect);
     let mut fetch = Fetch {
         window: chain.ahead.max(1),
         slice: chain.slice,
         turn: chain.turn,
         client,
         call,
-        expected_total: plan.expect.total.clone().map(|path| (path, paginator.wanted().len())),
+        expected_total: plan.expect.total.path().map(|path| (path.clone(), paginator.wanted().len())),
+        totals: Totals::new(LookForTotals::of(&plan.endpoint.paginator, &plan.expect)),
+        allows_drift: allows_drift(&plan.endpoint.paginator),
         paginator,
         flights: VecDeque::new(),
         under_way: Arc::default(),
@@ -73,6 +80,10 @@ struct Fetch {
     paginator: Box<dyn Paginator>,
     /// `expect.total` and its place among the values.
     expected_total: Option<(JsonPath, usize)>,
+    /// The totals that nobody declared.
+    totals: Totals,
+    /// Whether one of them may be missed.
+    allows_drift: bool,
     window: usize,
     slice: Arc<Slice>,
     turn: Arc<Turn>,
@@ -89,82 +100,6 @@ struct Fetch {
     drift: Drift,
     tally: Tally,
     ending: Option<Ending>,
-}
-
-/// Requests without an answer.
-#[derive(Debug, Default)]
-struct Requests {
-    count: AtomicUsize,
-    /// Told when one of them has its answer, or is given up.
-    answered: Notify,
-}
-
-/// One of [`Requests`], until it is dropped.
-struct UnderWay(Arc<Requests>);
-
-impl UnderWay {
-    fn begin(requests: &Arc<Requests>) -> Self {
-        requests.count.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(requests))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::SeqCst);
-        self.0.answered.notify_one();
-    }
-}
-
-struct Flight {
-    number: u64,
-    position: Position,
-    answer: AbortOnDropHandle<Result<Answer, SourceError>>,
-}
-
-struct Arrived {
-    number: u64,
-    position: Position,
-    answer: Result<Answer, SourceError>,
-}
-
-struct Delivered {
-    number: u64,
-    position: Position,
-    url: Url,
-    headers: HeaderMap,
-    bytes: u64,
-    /// Set when a rule drops it: it went to nobody.
-    skipped: Option<Skipped>,
-    /// Not what follows the page before it.
-    is_void: bool,
-    facts: oneshot::Receiver<PageFacts>,
-    verdict: oneshot::Sender<Verdict>,
-}
-
-/// What was accepted so far.
-#[derive(Debug, Default)]
-struct Tally {
-    pages: u64,
-    records: u64,
-    /// Those of them that came once more because pages were read again.
-    read_again: u64,
-    /// Pages that a rule dropped.
-    ignored: u64,
-    empty_in_a_row: u32,
-    /// Records of the largest page and of the last one.
-    largest: u64,
-    last: u64,
-    /// The latest value at `expect.total`.
-    total: Option<u64>,
-    /// The void page with records that lies farthest: its place and number.
-    farthest_void: Option<(u64, u64)>,
-}
-
-struct Ending {
-    reason: EndReason,
-    place: Place,
-    ordinal: u64,
 }
 
 enum Happened {
@@ -186,8 +121,11 @@ impl Fetch {
             }
             if self.delivered.is_empty() && self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
                 // Every page before it is judged, so its turn has come.
-                if let Some(Arrived { answer: Err(error), .. }) = self.arrived.take() {
-                    return Err(error);
+                let Some(arrived) = self.arrived.take() else { continue };
+                match arrived.answer {
+                    Err(_) if self.is_refused_in_vain(&arrived) => continue,
+                    Err(error) => return Err(error),
+                    Ok(_) => self.arrived = Some(arrived),
                 }
             }
             match self.wait(&out).await {
@@ -238,6 +176,7 @@ impl Fetch {
 
     fn request_ahead(&mut self) {
         while self.ending.is_none()
+            && self.may_run_ahead()
             && self.flights.len() < 2 * self.window
             && self.last_requested.as_ref().is_some_and(|(number, _)| *number < self.client.bounds.pages_max)
             && self.under_way.count.load(Ordering::SeqCst) < self.window
@@ -247,6 +186,23 @@ impl Fetch {
             let Some(next) = self.paginator.ahead(last) else { return };
             self.request(number + 1, next);
         }
+    }
+
+    /// Whether another page may be requested before those under way are judged: up to a known end, and else one for every few full pages, so
+    /// that what is asked for in vain stays a small part.
+    fn may_run_ahead(&self) -> bool {
+        if self.window == 1 {
+            return false;
+        }
+        let told = || {
+            let left = self.totals.least()?.saturating_sub(self.tally.records - self.tally.read_again);
+            (self.tally.largest > 0).then(|| left.div_ceil(self.tally.largest))
+        };
+        let allowed = match self.paginator.pages_left().or_else(told) {
+            Some(left) => left.max(1),
+            None => 1 + self.tally.full_in_a_row / FULL_PAGES_FOR_ONE_AHEAD,
+        };
+        self.last_requested.as_ref().is_some_and(|(number, _)| number.saturating_sub(self.tally.judged) < allowed)
     }
 
     fn land(&mut self, answer: Result<Answer, SourceError>) {
@@ -299,16 +255,7 @@ impl Fetch {
     /// not say how to go on.
     async fn take_turn(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
         let Some(page) = self.delivered.front().filter(|page| !page.is_void && page.skipped.is_none()) else { return Ok(()) };
-        let seen = Seen {
-            resource: &self.call.template.resource,
-            page: page.number,
-            url: &page.url,
-            headers: &page.headers,
-            ordinal: page.position.ordinal,
-            facts,
-            reach: &self.call.template.reach,
-            is_reread: false,
-        };
+        let seen = page.seen(&self.call, facts, false);
         if !self.paginator.waits_its_turn(&seen) {
             return Ok(());
         }
@@ -338,17 +285,9 @@ impl Fetch {
             return self.skip(&page, skipped);
         }
         let call = Arc::clone(&self.call);
-        let seen = Seen {
-            resource: &call.template.resource,
-            page: page.number,
-            url: &page.url,
-            headers: &page.headers,
-            ordinal: page.position.ordinal,
-            facts,
-            reach: &call.template.reach,
-            is_reread: self.drift.is_rereading(),
-        };
-        let total = self.paginator.total_of(&seen).or_else(|| of_headers(&page.headers).map(|(_, total)| total));
+        let seen = page.seen(&call, facts, self.drift.is_rereading());
+        self.tally.judged = page.number;
+        let total = self.paginator.total_of(&seen).or_else(|| self.totals.of(&seen));
         if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
             let _ = page.verdict.send(Verdict::Discard);
             self.read_again(page.number, reread);
@@ -358,16 +297,21 @@ impl Fetch {
             self.records_seen.note(&seen, facts.records_hash)?;
         }
         let mut step = self.paginator.step(&seen)?;
-        if page.number >= self.client.bounds.pages_max && !matches!(step, Step::End(_)) {
-            step = Step::End(EndReason::MaximumReached);
+        if page.number >= self.client.bounds.pages_max {
+            step = match step {
+                Step::Next(_) => Step::End(EndReason::MaximumReached),
+                Step::Again(_) => Step::Over(EndReason::MaximumReached),
+                over => over,
+            };
         }
         if let Some(detected) = self.paginator.detected() {
             self.turn.settle(&detected.plan);
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
         }
-        if let Step::Again(next) = step {
+        if let Step::Again(_) | Step::Over(_) = step {
+            let (number, at, ordinal) = (page.number, seen.at(), page.position.ordinal);
             let _ = page.verdict.send(Verdict::Discard);
-            self.go_on(page.number + 1, next);
+            self.pass(number, step, at, ordinal);
             return Ok(());
         }
         self.count(&seen, page.bytes);
@@ -379,14 +323,44 @@ impl Fetch {
             Step::Next(_) if facts.out_of_range => {
                 self.begin_end(EndReason::OutOfRange, seen.at(), page.position.ordinal);
             }
-            Step::Next(_) | Step::Again(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
+            Step::Next(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
                 return Err(SourceError::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row });
             }
             Step::Next(next) | Step::Again(next) => self.go_on(page.number + 1, next),
-            Step::End(reason) => self.begin_end(reason, seen.at(), page.position.ordinal),
+            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, seen.at(), page.position.ordinal),
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
+    }
+
+    /// Goes on as `step` says behind page `number`, whose rows do not count.
+    fn pass(&mut self, number: u64, step: Step, at: Place, ordinal: u64) {
+        match step {
+            Step::Next(next) | Step::Again(next) => self.go_on(number + 1, next),
+            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, at, ordinal),
+        }
+    }
+
+    /// The answer whose turn has come is an error, and the first one: whether the paginator goes on all the same.
+    fn is_refused_in_vain(&mut self, arrived: &Arrived) -> bool {
+        let Err(error) = &arrived.answer else { return false };
+        let call = Arc::clone(&self.call);
+        let (facts, headers) = (PageFacts::default(), HeaderMap::new());
+        let url = call.template.page(arrived.number, &arrived.position).url;
+        let seen = Seen {
+            resource: &call.template.resource,
+            page: arrived.number,
+            url: &url,
+            headers: &headers,
+            ordinal: arrived.position.ordinal,
+            facts: &facts,
+            reach: &call.template.reach,
+            asked: &call.template.asked,
+            is_reread: false,
+        };
+        let Some(step) = self.paginator.refused(&seen, error) else { return false };
+        self.pass(arrived.number, step, seen.at(), seen.ordinal);
+        true
     }
 
     /// Goes back to a page that was read, instead of taking page `number`.
@@ -402,16 +376,8 @@ impl Fetch {
     /// Passes over a page that a rule drops.
     fn skip(&mut self, page: &Delivered, skipped: &Skipped) -> Result<(), SourceError> {
         let call = Arc::clone(&self.call);
-        let seen = Seen {
-            resource: &call.template.resource,
-            page: page.number,
-            url: &page.url,
-            headers: &page.headers,
-            ordinal: page.position.ordinal,
-            facts: &PageFacts::default(),
-            reach: &call.template.reach,
-            is_reread: false,
-        };
+        let facts = PageFacts::default();
+        let seen = page.seen(&call, &facts, false);
         self.paginator.pass_over();
         self.tally.ignored += 1;
         self.call.ledger.ignored.fetch_add(1, Ordering::Relaxed);
@@ -438,7 +404,7 @@ impl Fetch {
         }
         match self.paginator.step(seen) {
             Ok(Step::Next(next) | Step::Again(next)) => Ok(Some(next)),
-            Ok(Step::End(_)) | Err(SourceError::BadValue { .. }) => Ok(None),
+            Ok(Step::End(_) | Step::Over(_)) | Err(SourceError::BadValue { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -451,9 +417,11 @@ impl Fetch {
         self.call.ledger.bytes.fetch_add(bytes, Ordering::Relaxed);
         tally.empty_in_a_row = if records == 0 { tally.empty_in_a_row + 1 } else { 0 };
         if records > 0 {
+            tally.full_in_a_row = if records * 2 >= tally.largest { tally.full_in_a_row + 1 } else { 0 };
             tally.largest = tally.largest.max(records);
             tally.last = records;
         }
+        self.totals.note(seen);
         if let Some((_, index)) = &self.expected_total
             && let Some(Some(value)) = seen.facts.values.get(*index)
         {
@@ -507,6 +475,9 @@ impl Fetch {
         {
             return Err(SourceError::RecordsPastEnd { place, later });
         }
+        if !is_early && ignored == 0 {
+            self.check_told(&place, records - read_again)?;
+        }
         if let Some((path, _)) = self.expected_total
             && !is_early
         {
@@ -527,8 +498,21 @@ impl Fetch {
             }
         }
         let Sums { requests, bytes, ignored, server_time, partial_errors } = self.call.ledger.sums();
-        let (total, copies) = (total.or(self.paginator.total_records()), self.drift.copies());
+        let (total, copies) = (total.or(self.paginator.total_records()).or(self.totals.latest()), self.drift.copies());
         Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
+    }
+
+    /// Whether the totals that nobody declared are reached. Where only the name of one says so, and rows before a cursor are not asked for,
+    /// it may well count these too.
+    fn check_told(&self, place: &Place, read: u64) -> Result<(), SourceError> {
+        let Some(told) = self.totals.beyond(read) else { return Ok(()) };
+        let error = SourceError::TotalNotReached { place: place.clone(), of: told.shown(), read, total: told.total() };
+        let asks_for_part = self.slice.cursor.as_ref().is_some_and(|cursor| cursor.range.start.is_some());
+        if self.allows_drift || told.is_guess() && asks_for_part {
+            self.client.warn_once(&self.call.template.resource, Warning::new(WarningCode::TotalContradicted, error.to_string()));
+            return Ok(());
+        }
+        Err(error)
     }
 
     fn abandoned(&self) -> SourceError {

@@ -1,7 +1,7 @@
 //! The ledger of a chain: what its requests came to, whole or not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -21,6 +21,32 @@ pub(crate) struct Ledger {
     pub(super) server_time: Earliest,
     /// GraphQL errors beside data that counts.
     pub(super) partial_errors: Mutex<PartialErrors>,
+    /// What the resource has cost in all its chains.
+    cost: Arc<Cost>,
+}
+
+/// What a resource has cost so far, whether it becomes whole or not.
+#[derive(Debug, Default)]
+pub(crate) struct Cost {
+    requests: AtomicU64,
+    pages: AtomicU64,
+}
+
+impl Cost {
+    /// Requests sent, retries included.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Pages that count.
+    pub(crate) fn pages(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// A page counts.
+    pub(crate) fn count_page(&self) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A ledger, read.
@@ -33,6 +59,17 @@ pub(super) struct Sums {
 }
 
 impl Ledger {
+    /// A ledger whose requests are told to `cost` too.
+    pub(crate) fn of(cost: &Arc<Cost>) -> Self {
+        Self { cost: Arc::clone(cost), ..Self::default() }
+    }
+
+    /// A request is sent.
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.cost.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What it has come to.
     pub(super) fn sums(&self) -> Sums {
         Sums {

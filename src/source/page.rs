@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use crate::base::{RedactedUrl, Warning, WarningCode};
+use crate::base::{JsonPath, RedactedUrl, Warning, WarningCode};
 use crate::source::answer::PartialErrors;
 use crate::source::preview::Redactor;
 use crate::source::{Sign, Slice, SpooledBody};
@@ -51,8 +51,10 @@ pub(crate) struct PageFacts {
     /// The values at the paths asked for ([`crate::source::wanted_paths`]), in that order; `None` where the page has none.
     /// Scalars only: an object or array counts as present and is `Value::Null`-free text of at most 100 characters.
     pub(crate) values: Vec<Option<serde_json::Value>>,
-    /// What around the records tells of other pages; empty unless asked for ([`crate::source::wants_signs`]).
+    /// What around the records tells of other pages.
     pub(crate) signs: Vec<Sign>,
+    /// Where the records are, if they are at one place.
+    pub(crate) records_at: Option<JsonPath>,
     /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless
     /// asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,

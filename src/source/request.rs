@@ -39,6 +39,8 @@ pub(super) struct Template {
     pub(super) graphql: Option<PartialData>,
     /// What its bodies are.
     pub(super) expected: Expected,
+    /// The numbers in the endpoint's own request, and where: what it asks for of pages.
+    pub(super) asked: Vec<(Slot, u64)>,
     url: Url,
     params: Vec<(String, String)>,
     json: Option<Value>,
@@ -82,6 +84,7 @@ impl Template {
             expected: Expected::of(&endpoint.response_format.kind),
             client_headers: headers(&client.headers)?,
             endpoint_headers: headers(&request.headers)?,
+            asked: numbers(&request),
             url: request.url,
             params: request.params,
             json: request.json,
@@ -191,6 +194,29 @@ fn as_parameter(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// The numbers among the parameters of a request, and in its JSON body.
+fn numbers(request: &Request) -> Vec<(Slot, u64)> {
+    let of_params = request.params.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let of_url = request.url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned()));
+    let numbered = |(name, value): (String, String)| Some((Slot::Param(name), value.parse().ok()?));
+    let mut found: Vec<(Slot, u64)> = of_params.chain(of_url).filter_map(numbered).collect();
+    if let Some(json) = &request.json {
+        collect_numbers(json, &mut Vec::new(), &mut found);
+    }
+    found
+}
+
+fn collect_numbers(json: &Value, path: &mut Vec<String>, found: &mut Vec<(Slot, u64)>) {
+    for (name, value) in json.as_object().into_iter().flatten() {
+        path.push(name.clone());
+        match value.as_u64() {
+            Some(number) => found.push((Slot::Body(path.clone()), number)),
+            None => collect_numbers(value, path, found),
+        }
+        path.pop();
     }
 }
 

@@ -55,6 +55,11 @@ impl Turns {
         });
         Turn { turns: Arc::clone(self), number, has_tried: AtomicBool::new(false) }
     }
+
+    /// The paginator that a chain has proven.
+    pub(crate) fn found(&self) -> Option<PaginatorPlan> {
+        self.state.borrow().paginator.clone()
+    }
 }
 
 impl Default for Turn {

@@ -8,7 +8,7 @@ use crate::config::raw::{
     Columns, ContractMap, ContractMode, Either, Endpoint, Field, FileFormat, FromScalar, OneOrMany, ProcessingStep, Scalar,
     ScalarError, TableFormat, Unread,
 };
-use crate::config::{SortField, Transform};
+use crate::config::{ExpectTotal, SortField, Transform};
 
 /// One API endpoint and the table it becomes.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -247,8 +247,24 @@ pub(crate) struct Expect {
     pub(crate) min_rows: Field<u64>,
     /// Largest loss of rows against the published table, "50%" or 0.5; null for no guard. Default: 50% for `replace`, none otherwise.
     pub(crate) max_shrink: Field<Scalar<Fraction>>,
-    /// JSON path at which a page tells the number of records in all; what was read must equal it. Default: none.
-    pub(crate) total: Field<Scalar<JsonPath>>,
+    /// JSON path at which a page tells the number of records in all; what was read must equal it. `estimate`: a total that the API tells is an
+    /// estimate, or counts something else, and is compared with nothing. Default: a total that stands where totals stand must be reached.
+    pub(crate) total: Field<Scalar<Total>>,
+}
+
+/// Where the total is, or what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Total(pub(crate) ExpectTotal);
+
+impl FromScalar for Total {
+    const EXPECTED: &'static str = "a JSON path such as \"meta.total\", or `estimate`";
+
+    fn from_text(text: &str) -> Result<Self, ScalarError> {
+        if text.trim() == "estimate" {
+            return Ok(Self(ExpectTotal::Estimate));
+        }
+        JsonPath::from_text(text).map(|path| Self(ExpectTotal::At(path)))
+    }
 }
 
 /// A part of the whole, 0 to 1.

@@ -30,6 +30,22 @@ pub(crate) fn is_declared(field: &Field<Tagged<Paginator>>) -> bool {
     matches!(field, Field::Set(_, Tagged(paginator)) if !matches!(paginator, Paginator::Auto(_)))
 }
 
+/// Takes the total of records out of the rules that end a paginator, since `expect.total: estimate` says that it is none.
+pub(crate) fn without_total(cx: Context<'_>, id: NodeId, paginator: &mut PaginatorPlan) {
+    match paginator {
+        PaginatorPlan::Offset { stop: StopRules { total: TotalPath::Required(_), .. }, .. } => {
+            let why = "the paginator's `total_path` ends the pages at a total of records, and `estimate` says that it is none; keep one of them";
+            cx.reader.conflict(id, why);
+        }
+        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => {
+            if let TotalPath::Optional(_) = stop.total {
+                stop.total = TotalPath::None;
+            }
+        }
+        _ => {}
+    }
+}
+
 fn declared(cx: Context<'_>, id: NodeId, paginator: &Paginator) -> Option<PaginatorPlan> {
     Some(match paginator {
         Paginator::Auto(_) => PaginatorPlan::Undeclared,

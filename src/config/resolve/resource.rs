@@ -6,9 +6,11 @@ use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, En
 use crate::config::resolve::client::Client;
 use crate::config::resolve::hints::Hints;
 use crate::config::resolve::template::Names;
-use crate::config::resolve::{Context, endpoint, hints, incremental, merging, parents, rules, steps, table};
+use crate::config::resolve::{Context, endpoint, hints, incremental, merging, paginator, parents, rules, steps, table};
 use crate::config::tree::NodeId;
-use crate::config::{Expect, InvalidBytes, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition};
+use crate::config::{
+    EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition,
+};
 
 /// Loss of rows that a `replace` accepts unless the config says otherwise.
 const MAX_SHRINK_OF_REPLACE: f64 = 0.5;
@@ -56,7 +58,7 @@ pub(crate) fn resolve(
         has_parent: !used.parents.is_empty(),
         needs: &used.needs,
     };
-    let endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
+    let mut endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
     if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() && primary_key.is_empty() {
         let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
         cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
@@ -65,6 +67,7 @@ pub(crate) fn resolve(
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let sort_by = table::sort_by(cx, &raw.sort_by);
     let expect = expect(&raw.expect, write_disposition);
+    heed_estimate(cx, &raw.expect, &expect, endpoint.as_mut());
     let sets_bytes_aside = endpoint.as_ref().is_some_and(|endpoint| endpoint.response_format.invalid == InvalidBytes::Quarantine);
     let on_reject = on_reject(cx, &raw, contract.discards_rows() || sets_bytes_aside);
     let plan = ResourcePlan {
@@ -226,6 +229,14 @@ fn schema(cx: Context<'_>, field: &Field<String>) -> Option<SchemaFile> {
     }
 }
 
+/// An estimate ends no pages.
+fn heed_estimate(cx: Context<'_>, field: &Field<raw::Expect>, expect: &Expect, endpoint: Option<&mut EndpointPlan>) {
+    let place = field.get().and_then(|expect| expect.total.place());
+    if let (ExpectTotal::Estimate, Some(place), Some(endpoint)) = (&expect.total, place, endpoint) {
+        paginator::without_total(cx, place, &mut endpoint.paginator);
+    }
+}
+
 fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> Expect {
     let none = raw::Expect::default();
     let raw = field.get().unwrap_or(&none);
@@ -234,7 +245,8 @@ fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> 
         Field::Absent if disposition == Some(WriteDisposition::Replace) => Some(MAX_SHRINK_OF_REPLACE),
         _ => None,
     };
-    Expect { min_rows: raw.min_rows.get().copied(), max_shrink, total: raw.total.get().map(|Scalar(path)| path.clone()) }
+    let total = raw.total.get().map(|Scalar(total)| total.0.clone()).unwrap_or_default();
+    Expect { min_rows: raw.min_rows.get().copied(), max_shrink, total }
 }
 
 /// `on_reject`; `sets_aside`: something else in the config says that records are to be.

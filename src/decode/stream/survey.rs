@@ -12,7 +12,7 @@ use crate::decode::reader::TextRules;
 use crate::decode::record_hash::record_hash;
 use crate::decode::stream::check::check_records;
 use crate::decode::stream::splitter::{Skeleton, Slice, Splitter, Target, Unsplit};
-use crate::decode::{Decoder, RECORD_BYTES_MAX, decoder, format};
+use crate::decode::{Decoder, RECORD_BYTES_MAX, RecordsShape, decoder, format};
 use crate::source::{Page, PageFacts, SpooledBody};
 
 /// How a page in a file is read.
@@ -157,11 +157,19 @@ impl Decoder {
         self.windows(body, place, &mut |bytes| splitter.feed(bytes, &mut |slice| tally.take(&slice)))?;
         let skeleton = splitter.end().ok_or_else(|| cut_off(body, place))?;
         let text = skeleton_text(&skeleton, place)?;
-        let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages.on(page.number));
+        let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages);
         let findings = read_page(text, Some(path), wanted, hints, TextRules::default(), &mut NoRecords)
             .map_err(|stop| decoder::explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
         if !findings.records_found {
-            return Err(decoder::no_records(page, text, place.clone(), path.to_string()).into());
+            return Err(self.no_records(page, text, place.clone(), path.to_string()).into());
+        }
+        match findings.shape {
+            Some(RecordsShape::Null) => {
+                let spot = Spot { offset: None, path: Some(path.to_string()) };
+                return Err(DecodeError::NotRecords { place: place.clone(), spot, actual: "null" }.into());
+            }
+            _ if tally.is_object => self.settle_shape(RecordsShape::Object, path, place)?,
+            _ => self.settle_shape(RecordsShape::List, path, place)?,
         }
         let is_within = |wanted: &JsonPath| wanted.steps().starts_with(path.steps());
         if tally.is_object && self.plan.wanted.iter().any(is_within) {
@@ -169,6 +177,7 @@ impl Decoder {
         }
         let mut survey = tally.end();
         (survey.facts.values, survey.facts.signs) = (findings.values, findings.hints.signs);
+        survey.facts.records_at = findings.records_at;
         if let Some(first) = survey.slices.first_mut() {
             first.replaced_around = findings.mended.replaced;
         }
@@ -208,6 +217,7 @@ impl Decoder {
         take(&pending, start)?;
         let mut survey = tally.end();
         survey.facts.values = vec![None; self.plan.wanted.len()];
+        survey.facts.records_at = Some(JsonPath::root());
         Ok(survey)
     }
 

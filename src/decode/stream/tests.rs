@@ -10,7 +10,7 @@ use crate::config::{CsvPlan, FormatKind, FormatPlan};
 use crate::decode::stream::StreamBounds;
 use crate::decode::tests::{at, lines, page};
 use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder};
-use crate::source::{LookForMorePages, Page, PageFacts, SpooledBody};
+use crate::source::{Page, PageFacts, SpooledBody};
 
 const WHOLE_MAX: u64 = 1 << 20;
 
@@ -74,7 +74,7 @@ fn sliced(plan: &DecodePlan, body: &[u8], window: usize, slice: usize) -> Result
 
 fn wanting(path: &str, wanted: &[&str]) -> DecodePlan {
     let wanted = wanted.iter().map(|path| JsonPath::parse(path).unwrap()).collect();
-    DecodePlan { wanted, look_for_more_pages: LookForMorePages::All, record_hashes: true, ..at(path) }
+    DecodePlan { wanted, look_for_more_pages: true, record_hashes: true, ..at(path) }
 }
 
 /// In windows and slices of any size, the page comes to what it comes to in memory; it is read piece by piece.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{at, decode, lines, page};
 use crate::base::{ErrorKind, JsonPath};
 use crate::decode::{DecodeError, DecodePlan, Decoder};
-use crate::source::LookForMorePages;
 
 /// The page's rows under `plan`, or the error's words.
 #[track_caller]
@@ -68,7 +67,12 @@ fn records_that_are_not_there_are_an_error() {
             "has {kind} at byte {byte}, in `{place}`, where its records should be: expected an array of objects, or an object"
         )
     };
-    check(at("data"), r#"{"data":null}"#, &other("null", 8, "$.data"));
+    check(at("data"), r#"{"data":null}"#, "");
+    check(
+        at("data"),
+        r#"{"data":null,"error":"late"}"#,
+        "has null at byte 8, in `$.data`, where its records should be; its `error` says `\"late\"`",
+    );
     check(at("data"), r#"{"data":"x"}"#, &other("string", 8, "$.data"));
     check(at("$"), "7", &other("number", 0, "$"));
 }
@@ -140,7 +144,7 @@ fn a_page_is_known_again_by_its_records_alone() {
 #[test]
 fn signs_of_paging_are_told() {
     let signs = |body: &str| {
-        let plan = DecodePlan { look_for_more_pages: LookForMorePages::All, ..at("data") };
+        let plan = DecodePlan { look_for_more_pages: true, ..at("data") };
         let facts = decode(plan, body).unwrap().facts;
         facts.signs.iter().map(|sign| format!("{} = {}", sign.path, sign.value)).collect::<Vec<_>>().join(", ")
     };

@@ -9,7 +9,6 @@ use crate::base::{JsonPath, fuzz};
 use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, PhpEmpty, RecordsPlan};
 use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder, ShapePlan};
 use crate::schema::DeclaredSchema;
-use crate::source::LookForMorePages;
 
 const WORDS: &[&str] = &[
     "{",
@@ -129,11 +128,7 @@ fn any_page_is_decoded_as_serde_json_reads_it_or_refused_as_it_refuses_it() {
             }
             (Err(_), _) => {}
         }
-        let hinted = DecodePlan {
-            look_for_more_pages: LookForMorePages::All,
-            wanted: vec![path("next"), path("data[0].id")],
-            ..at("data")
-        };
+        let hinted = DecodePlan { look_for_more_pages: true, wanted: vec![path("next"), path("data[0].id")], ..at("data") };
         let one_pass = decode(hinted.clone(), input);
         // The same page through a tree: another way, the same records.
         let by_tree = decode(DecodePlan { shape: Some(ShapePlan::default()), ..hinted }, input);
@@ -165,7 +160,7 @@ fn any_page_has_its_records_counted_wherever_and_however_they_are_declared() {
     };
     let shaped = |records| DecodePlan { shape: Some(ShapePlan { records: Some(records), ..ShapePlan::default() }), ..at("data") };
     let plans = [
-        DecodePlan { look_for_more_pages: LookForMorePages::All, ..DecodePlan::default() },
+        DecodePlan { look_for_more_pages: true, ..DecodePlan::default() },
         DecodePlan { declared: Some(declared), key_columns: vec!["id".to_owned()], ..at("data") },
         shaped(RecordsPlan { by_key: false, key_as: None, ..records.clone() }),
         shaped(records),

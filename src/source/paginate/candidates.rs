@@ -12,6 +12,9 @@ use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::signs::{Role, Sign, holds_something, reduced};
 
+/// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
+pub(super) const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
+
 /// A paginator that may be meant, and why.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
@@ -20,12 +23,14 @@ pub(super) struct Candidate {
     pub(super) from: String,
     /// Whether the next candidate is tried where this one repeats a page.
     pub(super) may_fail: bool,
+    /// Whether nothing in the answer speaks for it: a page that is refused, empty or the first one again shows that there is only one.
+    pub(super) is_probe: bool,
 }
 
 impl Candidate {
     /// One that another chain of the resource has proven.
     pub(super) fn adopted(plan: PaginatorPlan) -> Self {
-        Self { plan, from: String::new(), may_fail: false }
+        Self { plan, from: String::new(), may_fail: false, is_probe: false }
     }
 }
 
@@ -40,11 +45,11 @@ pub(super) enum Choice {
 }
 
 /// The candidates of a first page.
-pub(super) fn candidates(page: &Seen<'_>) -> Choice {
+pub(super) fn candidates(page: &Seen<'_>, is_estimate: bool) -> Choice {
     let signs = &page.facts.signs;
     if link::target(page.headers, "next").is_some() {
         let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false };
-        return Choice::Try(vec![Candidate { plan, from: "the `Link` header".to_owned(), may_fail: false }]);
+        return Choice::Try(vec![Candidate { plan, from: "the `Link` header".to_owned(), may_fail: false, is_probe: false }]);
     }
     if signs.iter().any(|sign| sign.role() == Some(Role::HasMore) && sign.value == Value::Bool(false)) {
         return Choice::Over;
@@ -55,6 +60,7 @@ pub(super) fn candidates(page: &Seen<'_>) -> Choice {
             plan: PaginatorPlan::JsonLink { next_url_path: sign.path.clone(), allow_drift: false },
             from: format!("`{}`", sign.shown()),
             may_fail: false,
+            is_probe: false,
         };
         let agree = links.iter().all(|other| target(page, other) == target(page, first));
         return if agree {
@@ -69,7 +75,7 @@ pub(super) fn candidates(page: &Seen<'_>) -> Choice {
         Choice::Ambiguous(_) | Choice::Over => {}
         Choice::Try(more) => found.extend(more),
     }
-    found.extend(offsets(page));
+    found.extend(offsets(page, is_estimate));
     if let Some(last) = found.last_mut() {
         last.may_fail = false;
     }
@@ -115,12 +121,13 @@ fn page_numbers(page: &Seen<'_>) -> Vec<Candidate> {
         names.push(own.to_owned());
     }
     let bases = base.map_or_else(|| vec![0, 1], |base| vec![base]);
-    let numbered = |name: &String, base: u64| Candidate {
+    let counted = |name: &String, base: u64| Candidate {
         plan: PaginatorPlan::PageNumber { base_page: base, page: base, page_slot: Slot::Param(name.clone()), stop: stop.clone() },
         from: from.clone(),
         may_fail: true,
+        is_probe: false,
     };
-    names.iter().flat_map(|name| bases.iter().map(move |&base| numbered(name, base)).collect::<Vec<_>>()).collect()
+    names.iter().flat_map(|name| bases.iter().map(move |&base| counted(name, base)).collect::<Vec<_>>()).collect()
 }
 
 fn is_page_parameter(name: &str) -> bool {
@@ -143,7 +150,8 @@ fn cursors(page: &Seen<'_>) -> Choice {
             has_more_path: has_more(signs).map(|more| more.path.clone()),
         };
         let from = format!("`{}`", sign.shown());
-        parameters(sign).iter().map(|name| Candidate { plan: plan(name), from: from.clone(), may_fail: true }).collect()
+        let candidate = |name: &String| Candidate { plan: plan(name), from: from.clone(), may_fail: true, is_probe: false };
+        parameters(sign, page).iter().map(candidate).collect()
     };
     if chosen.iter().all(|other| other.value == first.value) {
         Choice::Try(tried(first))
@@ -153,7 +161,7 @@ fn cursors(page: &Seen<'_>) -> Choice {
 }
 
 /// The parameters that a cursor of this name may go to, the likeliest first.
-fn parameters(sign: &Sign) -> Vec<String> {
+fn parameters(sign: &Sign, page: &Seen<'_>) -> Vec<String> {
     let name = sign.name();
     // `next_page_token` goes to `page_token`, `nextPageToken` to `pageToken`.
     let rest = name.strip_prefix("next_").or_else(|| name.strip_prefix("next-")).map(str::to_owned).or_else(|| {
@@ -161,7 +169,13 @@ fn parameters(sign: &Sign) -> Vec<String> {
         rest.next().map(|first| first.to_ascii_lowercase().to_string() + rest.as_str())
     });
     let names = match reduced(name).as_str() {
-        "next" if sign.value.is_number() => vec!["page".to_owned(), "cursor".to_owned()],
+        "next" if sign.number().is_some_and(|number| is_next_page(page, number)) => vec!["page".to_owned(), "cursor".to_owned()],
+        "next" if sign.value.is_number() => ["cursor", "offset", "start", "next"].map(str::to_owned).to_vec(),
+        // Not to `id` or `since_id`: these ask for that record, and for those behind it.
+        "nextid" => {
+            let spelled = |first: &str| if name.contains('_') { format!("{first}_id") } else { format!("{first}Id") };
+            vec![name.to_owned(), spelled("start"), spelled("from"), "cursor".to_owned()]
+        }
         "next" | "nextcontinuationtoken" => vec!["cursor".to_owned(), name.to_owned()],
         "endcursor" | "after" => vec!["after".to_owned(), "cursor".to_owned()],
         "nexttoken" => vec![name.to_owned(), "token".to_owned(), "pagination_token".to_owned()],
@@ -176,8 +190,14 @@ fn parameters(sign: &Sign) -> Vec<String> {
     kept
 }
 
+/// Whether `number` can be that of the second page.
+fn is_next_page(page: &Seen<'_>, number: u64) -> bool {
+    let is_own = |(slot, own): &(Slot, u64)| is_page_parameter(name_of(slot)) && own + 1 == number;
+    number <= 2 || page.asked.iter().any(is_own)
+}
+
 /// By an offset, where the API tells its own, or more records in all than came.
-fn offsets(page: &Seen<'_>) -> Vec<Candidate> {
+fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     let signs = &page.facts.signs;
     let records = page.facts.records;
     let own = with_role(signs, Role::Offset).find(|sign| sign.number() == Some(0));
@@ -185,6 +205,7 @@ fn offsets(page: &Seen<'_>) -> Vec<Candidate> {
     let total = with_role(signs, Role::Total).filter(|sign| sign.number() > Some(records)).max_by_key(|sign| sign.number());
     let more = has_more(signs);
     let stop = match (total, own, more) {
+        (Some(_), ..) if is_estimate => stop_rules(),
         (Some(total), ..) => StopRules { total: TotalPath::Required(total.path.clone()), ..stop_rules() },
         (None, Some(_), Some(more)) => StopRules { has_more_path: Some(more.path.clone()), ..stop_rules() },
         _ => return Vec::new(),
@@ -192,25 +213,98 @@ fn offsets(page: &Seen<'_>) -> Vec<Candidate> {
     if records == 0 {
         return Vec::new();
     }
+    let is_probe = total.is_some() && is_estimate;
     let named = |sign: Option<&Sign>, default: &str| Slot::Param(sign.map_or(default, Sign::name).to_owned());
-    let plan = PaginatorPlan::Offset {
-        limit: records,
-        offset: 0,
-        offset_slot: named(own, "offset"),
-        limit_slot: named(limit, "limit"),
-        stop,
-    };
+    let (offset_slot, limit_slot) = (named(own, "offset"), named(limit, "limit"));
+    let plan = PaginatorPlan::Offset { limit: records, offset: 0, offset_slot, limit_slot, stop };
     let from = total.or(more).map(|sign| format!("`{}`", sign.shown())).unwrap_or_default();
-    let mut found = vec![Candidate { plan, from: from.clone(), may_fail: true }];
+    let mut found = vec![Candidate { plan, from: from.clone(), may_fail: true, is_probe }];
     if own.is_none() {
         // Nothing speaks of offsets: the pages may be numbered as well.
-        found.extend([0, 1].map(|base| {
-            let page_slot = Slot::Param("page".to_owned());
-            let plan = PaginatorPlan::PageNumber { base_page: base, page: base, page_slot, stop: stop_rules() };
-            Candidate { plan, from: from.clone(), may_fail: true }
-        }));
+        let page_slot = Slot::Param("page".to_owned());
+        found.extend([0, 1].map(|base| Candidate { is_probe, ..numbered(base, base, page_slot.clone(), from.clone()) }));
     }
     found
+}
+
+/// Pages by their number `first`, counted from `base`, up to one without records.
+fn numbered(base: u64, first: u64, page_slot: Slot, from: String) -> Candidate {
+    let plan = PaginatorPlan::PageNumber { base_page: base, page: first, page_slot, stop: stop_rules() };
+    Candidate { plan, from, may_fail: true, is_probe: true }
+}
+
+/// What is asked for where nothing tells of more, but the page has just as many records as the request asked for, or fewer than that and as
+/// many as APIs allow: the place that the request itself names, or those that go with the name of its size.
+pub(super) fn probes(page: &Seen<'_>) -> Vec<Candidate> {
+    let records = page.facts.records;
+    let is_full = |number: u64| number == records || number > records && USUAL_SIZES.contains(&records);
+    let mut sizes = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot)));
+    let Some((size, _)) = sizes.find(|(_, number)| records > 0 && is_full(*number)) else { return Vec::new() };
+    let from = format!("`{}` in the request", name_of(size));
+    let own = |is_it: fn(&str) -> bool| page.asked.iter().find(|(slot, _)| is_it(name_of(slot)));
+    let offset = |offset_slot: Slot, offset: u64| {
+        let plan = PaginatorPlan::Offset { limit: records, offset, offset_slot, limit_slot: size.clone(), stop: stop_rules() };
+        Candidate { plan, from: from.clone(), may_fail: true, is_probe: true }
+    };
+    if let Some((slot, number)) = own(is_page_parameter) {
+        return vec![numbered((*number).min(1), *number, slot.clone(), from)];
+    }
+    if let Some((slot, number)) = own(is_offset_parameter) {
+        return vec![offset(slot.clone(), *number)];
+    }
+    let (page_name, offset_name) = places_of(name_of(size));
+    let numbers = [0, 1].map(|base| numbered(base, base, beside(size, page_name), from.clone()));
+    let offset = offset_name.map(|name| offset(beside(size, name), 0));
+    offset.into_iter().chain(numbers).collect()
+}
+
+/// The name of a parameter, or of a member of the body.
+fn name_of(slot: &Slot) -> &str {
+    match slot {
+        Slot::Param(name) => name,
+        Slot::Body(path) => path.last().map_or("", String::as_str),
+    }
+}
+
+/// The place called `name` beside `slot`.
+fn beside(slot: &Slot, name: &str) -> Slot {
+    match slot {
+        Slot::Param(_) => Slot::Param(name.to_owned()),
+        Slot::Body(path) => {
+            let mut path = path.clone();
+            path.pop();
+            path.push(name.to_owned());
+            Slot::Body(path)
+        }
+    }
+}
+
+fn is_size(name: &str) -> bool {
+    let sizes =
+        ["perpage", "pagesize", "limit", "size", "maxresults", "top", "rows", "take", "results", "pagelimit", "itemsperpage"];
+    sizes.contains(&&*reduced(name))
+}
+
+fn is_offset_parameter(name: &str) -> bool {
+    ["offset", "skip", "start", "startat", "startindex", "from", "pageoffset"].contains(&&*reduced(name))
+}
+
+/// The names of a page number, and of an offset if there may be one, that go with the name of a page's size.
+fn places_of(size: &str) -> (&'static str, Option<&'static str>) {
+    match size {
+        "page[size]" => return ("page[number]", None),
+        "page[limit]" => return ("page[number]", Some("page[offset]")),
+        "$top" => return ("page", Some("$skip")),
+        "_limit" => return ("_page", Some("_start")),
+        _ => {}
+    }
+    match reduced(size).as_str() {
+        "perpage" | "pagesize" | "size" | "itemsperpage" | "results" | "pagelimit" => ("page", None),
+        "take" => ("page", Some("skip")),
+        "rows" => ("page", Some("start")),
+        "maxresults" => ("page", Some("startAt")),
+        _ => ("page", Some("offset")),
+    }
 }
 
 /// dlt's defaults, without a total.

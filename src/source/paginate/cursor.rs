@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::{JsonPath, Warning};
+use crate::base::JsonPath;
 use crate::config::Slot;
 use crate::source::error::Repeated;
 use crate::source::paginate::facts::{has_more, is_absent, value};
@@ -17,13 +17,12 @@ pub(super) struct Cursor {
     stop_after_empty_page: bool,
     has_more_path: Option<JsonPath>,
     trail: Trail,
-    warning: Option<Warning>,
 }
 
 impl Cursor {
     /// The cursor stands at `path` and goes to `slot`.
     pub(super) fn new(path: JsonPath, slot: Slot, stop_after_empty_page: bool, has_more_path: Option<JsonPath>) -> Self {
-        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor), warning: None }
+        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor) }
     }
 }
 
@@ -42,16 +41,12 @@ impl Paginator for Cursor {
             (None, Some(true), Some(path)) => {
                 Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why: "there is no next cursor" })
             }
-            (None, ..) => no_next(page, is_absent(page, 0), &mut self.warning),
+            (None, ..) => no_next(page, is_absent(page, 0)),
             (Some(cursor), ..) => {
                 self.trail.note_text(page, &cursor.to_string())?;
                 Ok(Step::Next(Position { ordinal: 0, place: Place::Slots(vec![(self.slot.clone(), cursor.clone())]) }))
             }
         }
-    }
-
-    fn warning(&mut self) -> Option<Warning> {
-        self.warning.take()
     }
 }
 
@@ -70,13 +65,12 @@ pub(super) struct HeaderCursor {
     header: String,
     slot: Slot,
     trail: Trail,
-    warning: Option<Warning>,
 }
 
 impl HeaderCursor {
     /// The cursor stands in `header` and goes to the query parameter `param`.
     pub(super) fn new(header: String, param: String) -> Self {
-        Self { header, slot: Slot::Param(param), trail: Trail::new(Repeated::Cursor), warning: None }
+        Self { header, slot: Slot::Param(param), trail: Trail::new(Repeated::Cursor) }
     }
 }
 
@@ -85,16 +79,12 @@ impl Paginator for HeaderCursor {
         let cursor = page.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
         let is_absent = cursor.is_none();
         match cursor.filter(|cursor| !cursor.is_empty()) {
-            None => no_next(page, is_absent, &mut self.warning),
+            None => no_next(page, is_absent),
             Some(cursor) => {
                 self.trail.note_text(page, &cursor)?;
                 let place = Place::Slots(vec![(self.slot.clone(), Value::from(cursor))]);
                 Ok(Step::Next(Position { ordinal: 0, place }))
             }
         }
-    }
-
-    fn warning(&mut self) -> Option<Warning> {
-        self.warning.take()
     }
 }

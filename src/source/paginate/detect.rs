@@ -12,9 +12,9 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::base::{Warning, WarningCode};
-use crate::config::{PaginatorPlan, paginator_words};
+use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words};
 use crate::source::error::Repeated;
-use crate::source::paginate::candidates::{Candidate, Choice, candidates};
+use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
 use crate::source::paginate::signs::{Role, Sign};
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
@@ -23,11 +23,10 @@ use crate::source::{EndReason, PageFacts, SourceError};
 const CANDIDATES_MAX: usize = 5;
 /// Pages judged before any is fetched ahead.
 const PAGES_BEFORE_AHEAD: u64 = 3;
-/// Sizes at which APIs cap a page: a list of exactly so many records, without any sign of more, is worth a word.
-const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
 
 /// The paginator of a resource without one.
 pub(super) struct Detect {
+    expect: Expect,
     first: Option<First>,
     /// Not tried yet, the likeliest first.
     left: Vec<Candidate>,
@@ -48,6 +47,10 @@ struct Trial {
     candidate: Candidate,
     paginator: Box<dyn Paginator>,
     is_proven: bool,
+    /// Where its second page is.
+    second: Option<Position>,
+    /// Whether the first page is asked for again, to see that its records stay what they are.
+    is_control: bool,
 }
 
 /// The first page, kept until the second has come.
@@ -58,9 +61,11 @@ struct First {
     hashes: HashSet<u64>,
 }
 
-impl Default for Detect {
-    fn default() -> Self {
+impl Detect {
+    /// Nothing is known yet but what `expect` says of totals.
+    pub(super) fn new(expect: &Expect) -> Self {
         Self {
+            expect: expect.clone(),
             first: None,
             left: Vec::new(),
             trial: None,
@@ -73,12 +78,18 @@ impl Default for Detect {
             warning: None,
         }
     }
-}
 
-impl Detect {
+    fn total_is_estimate(&self) -> bool {
+        self.expect.total == ExpectTotal::Estimate
+    }
+
+    fn is_probing(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.candidate.is_probe && !trial.is_proven)
+    }
+
     /// Chooses by the first page.
     fn begin(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        self.left = match (candidates(page), self.adopted.clone()) {
+        self.left = match (candidates(page, self.total_is_estimate()), self.adopted.clone()) {
             (Choice::Try(found), Some(plan)) if !found.is_empty() => vec![Candidate::adopted(plan)],
             (Choice::Ambiguous(_), Some(plan)) => vec![Candidate::adopted(plan)],
             (Choice::Try(found), _) => found,
@@ -90,13 +101,21 @@ impl Detect {
                 });
             }
         };
-        self.left.truncate(CANDIDATES_MAX);
-        self.left.reverse();
         if self.left.is_empty() {
             link::more_pages(
                 page,
-                "if that is all there is, paginator: {type: single_page}; else the API's own way, as paginator: {type: offset, limit: 100}",
+                self.total_is_estimate(),
+                "if that is all there is, paginator: {type: single_page}, or expect: {total: estimate} for a total that counts something else; else the API's own way, as paginator: {type: offset, limit: 100}",
             )?;
+            self.left = match self.adopted.clone() {
+                // What another chain has proven for a reason that this page lacks does not hold for it.
+                Some(plan) => probes(page).into_iter().filter(|probe| probe.plan == plan).collect(),
+                None => probes(page),
+            };
+        }
+        self.left.truncate(CANDIDATES_MAX);
+        self.left.reverse();
+        if self.left.is_empty() {
             let records = page.facts.records;
             if page.facts.signs.is_empty() && USUAL_SIZES.contains(&records) {
                 let text = format!(
@@ -115,16 +134,39 @@ impl Detect {
     /// Takes up the next candidate, and lets it see the first page.
     fn try_next(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         let (Some(first), Some(candidate)) = (&self.first, self.left.pop()) else { return Ok(Step::End(EndReason::SinglePage)) };
-        let mut paginator = paginator(&candidate.plan);
+        let mut paginator = paginator(&candidate.plan, &self.expect);
         let ordinal = paginator.first().ordinal;
         let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ordinal, ..*page };
         let step = step_with_values(paginator.as_mut(), &seen)?;
         if self.adopted.is_some() && step == Step::End(EndReason::NoNext) {
             // The page tells of more, so that what another chain has proven is not this one's way.
-            link::more_pages(&seen, link::WRITE_ITS_OWN)?;
+            link::more_pages(&seen, self.total_is_estimate(), link::WRITE_ITS_OWN)?;
         }
-        self.trial = Some(Trial { candidate, paginator, is_proven: false });
+        let second = if let Step::Next(second) = &step { Some(second.clone()) } else { None };
+        self.trial = Some(Trial { candidate, paginator, is_proven: false, second, is_control: false });
         Ok(step)
+    }
+
+    /// What follows where the page at hand only repeats the first one, or is refused: the next candidate, or, where nothing but a guess spoke
+    /// for any, nothing.
+    fn go_back(&mut self, page: &Seen<'_>) -> Result<Option<Step>, SourceError> {
+        let Some(trial) = &self.trial else { return Ok(None) };
+        let (may_fail, is_probe) = (trial.candidate.may_fail, trial.candidate.is_probe);
+        while may_fail && !self.left.is_empty() {
+            if let Step::Next(next) = self.try_next(page)? {
+                return Ok(Some(Step::Again(next)));
+            }
+        }
+        if is_probe { self.only_page(page).map(Some) } else { Ok(None) }
+    }
+
+    /// The end behind the first page, of which nothing tells but a total that is an estimate, if anything.
+    fn only_page(&self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        if let Some(first) = &self.first {
+            let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ..*page };
+            link::more_pages(&seen, true, link::WRITE_ITS_OWN)?;
+        }
+        Ok(Step::Over(EndReason::SinglePage))
     }
 
     /// The error of a paginator that does not hold, with what else could be written.
@@ -142,6 +184,9 @@ impl Detect {
                 write.push_str(&format!("{separator}`paginator: {template}`"));
             }
         }
+        if self.is_probing() {
+            write.push_str(", or `paginator: single_page` if page 1 is all there is");
+        }
         SourceError::DetectionFailed { place: page.at(), detected, why, write }
     }
 
@@ -151,13 +196,14 @@ impl Detect {
         let records = page.facts.records;
         let known = page.facts.record_hashes.iter().filter(|hash| first.hashes.contains(hash)).count() as u64;
         let repeats = records > 0 && (page.facts.records_hash == first.facts.records_hash || known == records);
-        let may_fail = self.trial.as_ref().is_some_and(|trial| trial.candidate.may_fail);
-        if repeats
-            && may_fail
-            && !self.left.is_empty()
-            && let Step::Next(next) = self.try_next(page)?
-        {
-            return Ok(Some(Step::Again(next)));
+        if let Some(step) = self.control(page, repeats, known)? {
+            return Ok(Some(step));
+        }
+        if self.is_probing() && records == 0 {
+            return self.only_page(page).map(Some);
+        }
+        if repeats && let Some(step) = self.go_back(page)? {
+            return Ok(Some(step));
         }
         if repeats || known > 0 {
             let what = if repeats { "the records".to_owned() } else { format!("{known} of the records") };
@@ -174,9 +220,30 @@ impl Detect {
         Ok(None)
     }
 
+    /// Records that differ on every request would prove any guess: the first page has to come again as it was, before a probe counts that
+    /// found others.
+    fn control(&mut self, page: &Seen<'_>, repeats: bool, known: u64) -> Result<Option<Step>, SourceError> {
+        let is_other = page.facts.records > 0 && known == 0 && !repeats;
+        let Some(trial) = self.trial.as_mut().filter(|trial| trial.candidate.is_probe) else { return Ok(None) };
+        let is_back = trial.is_control;
+        if !is_back {
+            trial.is_control = is_other;
+            return Ok(is_other.then(|| Step::Again(Position::start())));
+        }
+        if !repeats && known * 2 < page.facts.records || page.facts.records == 0 {
+            let why =
+                "page 1 has other records when it is asked for again, so that nothing tells one page from another".to_owned();
+            return Err(self.failed(page, why));
+        }
+        trial.is_control = false;
+        // Seen as a page of its own: it is the second one from here on.
+        trial.candidate.is_probe = false;
+        Ok(trial.second.clone().map(Step::Again))
+    }
+
     /// Whether the API's own total is what was read. One that on the first page equals its records may count the page.
     fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
-        let Some(first) = &self.first else { return Ok(()) };
+        let Some(first) = self.first.as_ref().filter(|_| !self.total_is_estimate()) else { return Ok(()) };
         let totals = |facts: &PageFacts| -> Vec<(Sign, u64)> {
             let signs = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total));
             signs.filter_map(|sign| Some((sign.clone(), sign.number()?))).collect()
@@ -279,12 +346,21 @@ impl Paginator for Detect {
     }
 
     fn waits_its_turn(&self, page: &Seen<'_>) -> bool {
-        let may_go_on = || match candidates(page) {
-            Choice::Try(found) => !found.is_empty(),
+        let may_go_on = || match candidates(page, self.total_is_estimate()) {
+            Choice::Try(found) => !found.is_empty() || !probes(page).is_empty(),
             Choice::Ambiguous(_) => true,
             Choice::Over => false,
         };
         self.pages == 0 && may_go_on()
+    }
+
+    fn refused(&mut self, page: &Seen<'_>, error: &SourceError) -> Option<Step> {
+        let is_refused = matches!(error, SourceError::Refused { .. } | SourceError::EmptyBody { .. });
+        if is_refused && self.is_probing() { self.go_back(page).ok().flatten() } else { None }
+    }
+
+    fn pages_left(&self) -> Option<u64> {
+        self.trial.as_ref().and_then(|trial| trial.paginator.pages_left())
     }
 
     fn adopt(&mut self, plan: PaginatorPlan) {
@@ -310,8 +386,9 @@ fn step_with_values(paginator: &mut dyn Paginator, page: &Seen<'_>) -> Result<St
 fn with_values(paginator: &dyn Paginator, page: &Seen<'_>) -> PageFacts {
     let value = |path| page.facts.signs.iter().find(|sign| sign.path == path).map(|sign| sign.value.clone());
     let values = paginator.wanted().into_iter().map(value).collect();
-    let PageFacts { records, records_hash, out_of_range, ref signs, .. } = *page.facts;
-    PageFacts { records, records_hash, out_of_range, signs: signs.clone(), values, record_hashes: Vec::new() }
+    let PageFacts { records, records_hash, out_of_range, ref signs, ref records_at, .. } = *page.facts;
+    let (signs, records_at) = (signs.clone(), records_at.clone());
+    PageFacts { records, records_hash, out_of_range, signs, values, record_hashes: Vec::new(), records_at }
 }
 
 /// Paginators as a config would have them.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{StopRules, TotalPath};
 use crate::source::SourceError;
 use crate::source::paginate::Seen;
@@ -76,6 +76,15 @@ pub(super) fn contradicted(page: &Seen<'_>, stop: &StopRules, unit: &'static str
         TotalPath::Required(path) => (Some(path.clone()), true),
     };
     SourceError::TotalContradicted { place: page.at(), unit, read, total, path, declared }
+}
+
+/// Passes on `error` of a total that is not what was read, or only warns where `allow_drift` accepts it.
+pub(super) fn accept_drift(error: SourceError, stop: &StopRules, warning: &mut Option<Warning>) -> Result<(), SourceError> {
+    if !stop.allow_drift {
+        return Err(error);
+    }
+    *warning = Some(Warning::new(WarningCode::TotalContradicted, error.to_string()));
+    Ok(())
 }
 
 /// A total that a rule of the config does not name: dlt's default path, where anything may stand.

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Seen`] page. Out: a [`Step`]. Pure: a paginator sees facts and headers, never a socket. The semantics are dlt's,
 //! except where dlt would end quietly or never. Contract, checked for every paginator by `tests::honours_contract`:
-//! - `step` is called once a page, in order, and not again after [`Step::End`] or an error.
+//! - `step` is called once a page, in order, and not again after [`Step::End`], [`Step::Over`] or an error.
 //! - `ahead` guesses only what a later `step` may say, and nothing behind a known end.
 //! - It ends: a cursor or link seen before is [`SourceError::Repeats`].
 
@@ -16,7 +16,7 @@ mod page_number;
 mod place;
 mod signs;
 mod single_page;
-mod told;
+mod totals;
 mod trail;
 
 use reqwest::header::HeaderMap;
@@ -24,15 +24,15 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl, Warning};
-use crate::config::{Expect, PaginatorPlan, ResourcePlan, Slot};
+use crate::config::{Expect, ExpectTotal, PaginatorPlan, ResourcePlan, Slot, StopRules, TotalPath};
 use crate::source::error::Place as At;
 use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use facts::whole_number;
-pub(crate) use signs::{LookForMorePages, Sign, tells_of_paging};
-pub(super) use told::of_headers;
+pub(crate) use signs::{Sign, tells_of_paging};
+pub(super) use totals::Totals;
 pub(super) use trail::Trail;
 
 /// Where a page is.
@@ -77,6 +77,8 @@ pub(super) struct Seen<'a> {
     pub(super) facts: &'a PageFacts,
     /// Where links may lead.
     pub(super) reach: &'a Reach,
+    /// The numbers that the endpoint's own request carries, and where.
+    pub(super) asked: &'a [(Slot, u64)],
     /// Whether it is read again, so that its records are known.
     pub(super) is_reread: bool,
 }
@@ -97,6 +99,8 @@ pub(super) enum Step {
     End(EndReason),
     /// The page is one that was read already: its rows do not count. Another is tried.
     Again(Position),
+    /// The page was only to show that there is none: its rows do not count, and nothing follows.
+    Over(EndReason),
 }
 
 /// A paginator that was found, and that the second page has proven.
@@ -130,6 +134,11 @@ pub(super) trait Paginator: Send {
     /// # Errors
     /// When the page contradicts itself, its predecessors or the config.
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError>;
+
+    /// What follows when the page at hand is refused, if that says nothing of the pages before it.
+    fn refused(&mut self, _page: &Seen<'_>, _error: &SourceError) -> Option<Step> {
+        None
+    }
 
     /// Something odd that the last step noticed, told once.
     fn warning(&mut self) -> Option<Warning> {
@@ -170,16 +179,21 @@ pub(super) trait Paginator: Send {
         None
     }
 
+    /// Pages that follow the last one stepped over, if their number is known.
+    fn pages_left(&self) -> Option<u64> {
+        None
+    }
+
     /// The API's total of records, as far as known.
     fn total_records(&self) -> Option<u64> {
         None
     }
 }
 
-/// The paginator of a plan.
-pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
+/// The paginator of a plan, where `expect` says what a total is.
+pub(super) fn paginator(plan: &PaginatorPlan, expect: &Expect) -> Box<dyn Paginator> {
     match plan.clone() {
-        PaginatorPlan::Undeclared => Box::new(detect::Detect::default()),
+        PaginatorPlan::Undeclared => Box::new(detect::Detect::new(expect)),
         PaginatorPlan::SinglePage => Box::new(single_page::SinglePage),
         PaginatorPlan::Offset { limit, offset, offset_slot, limit_slot, stop } => {
             Box::new(offset::Offset::new(limit, offset, offset_slot, limit_slot, stop))
@@ -190,12 +204,8 @@ pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
         PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page, has_more_path } => {
             Box::new(cursor::Cursor::new(cursor_path, cursor_slot, stop_after_empty_page, has_more_path))
         }
-        PaginatorPlan::JsonLink { next_url_path, allow_drift } => {
-            Box::new(Links::new(NextLink::Body(next_url_path), allow_drift))
-        }
-        PaginatorPlan::HeaderLink { links_next_key, allow_drift } => {
-            Box::new(Links::new(NextLink::Header(links_next_key), allow_drift))
-        }
+        PaginatorPlan::JsonLink { next_url_path, .. } => Box::new(Links::new(NextLink::Body(next_url_path))),
+        PaginatorPlan::HeaderLink { links_next_key, .. } => Box::new(Links::new(NextLink::Header(links_next_key))),
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(cursor::HeaderCursor::new(cursor_key, cursor_param)),
     }
 }
@@ -203,8 +213,8 @@ pub(super) fn paginator(plan: &PaginatorPlan) -> Box<dyn Paginator> {
 /// The paths whose values [`PageFacts::values`] must give, in that order.
 #[must_use]
 pub(crate) fn wanted_paths(plan: &PaginatorPlan, expect: &Expect) -> Vec<JsonPath> {
-    let mut paths = paginator(plan).wanted();
-    paths.extend(expect.total.clone());
+    let mut paths = paginator(plan, expect).wanted();
+    paths.extend(expect.total.path().cloned());
     paths
 }
 
@@ -218,24 +228,51 @@ pub(crate) fn wants_record_hashes(resource: &ResourcePlan) -> bool {
     }
 }
 
-/// Pages of which [`PageFacts::signs`] are needed: to choose a paginator, to know a total beside links, and to know that the place of the
-/// next page is misspelt.
-#[must_use]
-pub(crate) fn wants_signs(plan: &PaginatorPlan) -> LookForMorePages {
+/// Whether the config has it that a total need not be reached.
+pub(super) fn allows_drift(plan: &PaginatorPlan) -> bool {
     match plan {
-        PaginatorPlan::Undeclared | PaginatorPlan::JsonLink { .. } | PaginatorPlan::HeaderLink { .. } => LookForMorePages::All,
-        PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => LookForMorePages::First,
-        PaginatorPlan::SinglePage | PaginatorPlan::Offset { .. } | PaginatorPlan::PageNumber { .. } => LookForMorePages::Never,
+        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.allow_drift,
+        PaginatorPlan::JsonLink { allow_drift, .. } | PaginatorPlan::HeaderLink { allow_drift, .. } => *allow_drift,
+        PaginatorPlan::Undeclared
+        | PaginatorPlan::SinglePage
+        | PaginatorPlan::Cursor { .. }
+        | PaginatorPlan::HeaderCursor { .. } => false,
+    }
+}
+
+/// Where totals that nobody declared are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookForTotals {
+    /// Nowhere: the config says that none is to be reached.
+    No,
+    /// Everywhere, but only to see that one falls: the config says which is to be reached.
+    ToWatch,
+    /// In the headers: the config says that the body has none.
+    InHeaders,
+    /// In the headers and around the records.
+    Everywhere,
+}
+
+impl LookForTotals {
+    /// Where the config leaves it open.
+    pub(super) fn of(plan: &PaginatorPlan, expect: &Expect) -> Self {
+        match (&expect.total, plan) {
+            (ExpectTotal::Estimate, _) => Self::No,
+            (ExpectTotal::At(_), _) => Self::ToWatch,
+            (_, PaginatorPlan::Offset { stop: StopRules { total: TotalPath::Required(_), .. }, .. }) => Self::ToWatch,
+            (_, PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. }) if stop.total == TotalPath::None => {
+                Self::InHeaders
+            }
+            _ => Self::Everywhere,
+        }
     }
 }
 
 /// Whether rows that move while pages are read would be skipped, and that matters; of a paginator yet to be detected, whether it may.
 pub(super) fn watches_drift(plan: &PaginatorPlan) -> bool {
     match plan {
-        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => !stop.allow_drift,
-        PaginatorPlan::JsonLink { allow_drift, .. } | PaginatorPlan::HeaderLink { allow_drift, .. } => !allow_drift,
-        PaginatorPlan::Undeclared => true,
         PaginatorPlan::SinglePage | PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => false,
+        other => !allows_drift(other),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
-use crate::source::paginate::facts::{contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
+use crate::source::paginate::facts::{accept_drift, contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
 
@@ -73,11 +73,18 @@ impl Offset {
     }
 
     /// Whether ending here is what the total says.
-    fn check_end(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+    fn check_end(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
         let Some(total) = self.total else { return Ok(()) };
         // Nobody knows how many records a skipped page had.
         let is_met = if self.has_skipped { self.read <= total } else { self.read.saturating_add(self.start.min(total)) == total };
-        if is_met { Ok(()) } else { Err(contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start))) }
+        if is_met {
+            return Ok(());
+        }
+        accept_drift(
+            contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start)),
+            &self.stop,
+            &mut self.warning,
+        )
     }
 
     /// A total that nobody declared and that equals a full first page may be the page's own count: one more request tells.
@@ -167,6 +174,11 @@ impl Paginator for Offset {
 
     fn warning(&mut self) -> Option<Warning> {
         self.warning.take()
+    }
+
+    fn pages_left(&self) -> Option<u64> {
+        let left = self.total?.saturating_sub(self.start.saturating_add(self.read));
+        Some(left.div_ceil(self.stride.max(1)))
     }
 
     fn total_records(&self) -> Option<u64> {

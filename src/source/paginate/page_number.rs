@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, Warning};
 use crate::config::{Slot, StopRules};
-use crate::source::paginate::facts::{contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
+use crate::source::paginate::facts::{accept_drift, contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
 
@@ -15,16 +15,34 @@ pub(super) struct PageNumber {
     slot: Slot,
     stop: StopRules,
     judged: bool,
+    /// The number of the page that is asked for next.
+    next: u64,
     total: Option<u64>,
     total_counts_records: bool,
     records: u64,
+    /// Records of the largest page.
+    largest: u64,
     has_skipped: bool,
+    warning: Option<Warning>,
 }
 
 impl PageNumber {
     /// Counts from `first`; totals count from `base`.
     pub(super) fn new(base: u64, first: u64, slot: Slot, stop: StopRules) -> Self {
-        Self { base, first, slot, stop, judged: false, total: None, total_counts_records: false, records: 0, has_skipped: false }
+        Self {
+            base,
+            first,
+            slot,
+            stop,
+            judged: false,
+            next: first,
+            total: None,
+            total_counts_records: false,
+            records: 0,
+            largest: 0,
+            has_skipped: false,
+            warning: None,
+        }
     }
 
     fn at(&self, number: u64) -> Position {
@@ -44,7 +62,7 @@ impl PageNumber {
 
     /// Whether ending before page `number` is what the total says. A total that is only looked for by default may count
     /// records, and a first page may be empty though the API counts it.
-    fn check_end(&self, page: &Seen<'_>, number: u64) -> Result<(), SourceError> {
+    fn check_end(&mut self, page: &Seen<'_>, number: u64) -> Result<(), SourceError> {
         match self.total {
             Some(total) if number.saturating_add(1) < total.saturating_add(self.base) && self.records > 0 => {
                 // A page that was skipped had records that nobody counted.
@@ -52,7 +70,8 @@ impl PageNumber {
                 if is_guess(&self.stop) && counts_records {
                     return Ok(());
                 }
-                Err(contradicted(page, &self.stop, "pages", number.saturating_sub(self.base), total))
+                let error = contradicted(page, &self.stop, "pages", number.saturating_sub(self.base), total);
+                accept_drift(error, &self.stop, &mut self.warning)
             }
             _ => Ok(()),
         }
@@ -88,6 +107,18 @@ impl Paginator for PageNumber {
         if self.total_counts_records { None } else { total(page, &self.stop).ok().flatten() }
     }
 
+    fn pages_left(&self) -> Option<u64> {
+        let total = self.total?;
+        let left = total.saturating_add(self.base).saturating_sub(self.next);
+        // A total that nobody declared may count records, as long as it is not passed.
+        let may_count_records = is_guess(&self.stop) && self.largest > 0 && total >= self.records;
+        Some(if may_count_records { left.min((total - self.records).div_ceil(self.largest)) } else { left })
+    }
+
+    fn warning(&mut self) -> Option<Warning> {
+        self.warning.take()
+    }
+
     fn take_back(&mut self, records: u64) {
         self.records = self.records.saturating_sub(records);
     }
@@ -103,9 +134,11 @@ impl Paginator for PageNumber {
             return Ok(Step::End(EndReason::EmptyPage));
         }
         self.records += page.facts.records;
+        self.largest = self.largest.max(page.facts.records);
         self.read_total(page)?;
         let more = rules_have_more(page, &self.stop)?;
         let next = page.ordinal.saturating_add(1);
+        self.next = next;
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of pages is reached";

@@ -30,29 +30,6 @@ pub(in crate::source) enum Role {
     Limit,
 }
 
-/// Pages that are searched for signs of more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum LookForMorePages {
-    /// None.
-    #[default]
-    Never,
-    /// The first, where a paginator that sees no next page may have been told a wrong place.
-    First,
-    /// All, since the paginator has to find its own way.
-    All,
-}
-
-impl LookForMorePages {
-    /// Whether page number `page` is.
-    pub(crate) fn on(self, page: u64) -> bool {
-        match self {
-            Self::Never => false,
-            Self::First => page == 1,
-            Self::All => true,
-        }
-    }
-}
-
 /// A member around the records that tells of paging: a scalar, not null.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sign {
@@ -125,9 +102,8 @@ fn role(path: &[&str]) -> Option<Role> {
         "islast" | "islastpage" => Role::IsLast,
         "totalpages" | "pagecount" | "lastpage" | "numpages" | "pagestotal" | "pages" | "totalpagecount" => Role::Pages,
         "page" | "currentpage" | "pagenumber" | "pageno" | "pageindex" | "number" => Role::Page,
-        "total" | "totalcount" | "totalresults" | "totalrecords" | "totalitems" | "totalhits" | "totalelements" | "count" => {
-            Role::Total
-        }
+        "total" | "totalcount" | "totalresults" | "totalrecords" | "totalitems" | "totalhits" | "totalelements" | "totalsize"
+        | "totalrows" | "totalentries" | "numfound" | "count" => Role::Total,
         "offset" | "skip" | "startat" | "from" => Role::Offset,
         "limit" | "perpage" | "pagesize" | "maxresults" => Role::Limit,
         "next"
@@ -145,6 +121,23 @@ fn role(path: &[&str]) -> Option<Role> {
         | "nextpagecursor"
         | "nextoffset"
         | "nextstart"
+        | "nextstartat"
+        | "nextstartindex"
+        | "nextindex"
+        | "nextposition"
+        | "nextpos"
+        | "nextskip"
+        | "nextfrom"
+        | "nextid"
+        | "nextrecordid"
+        | "nextsince"
+        | "nextsinceid"
+        | "nextafter"
+        | "nextpagenumber"
+        | "nextpageno"
+        | "nextpageindex"
+        | "nextcursormark"
+        | "nextrecordsurl"
         | "nextkey"
         | "nextmarker"
         | "nextcontinuationtoken" => Role::Next,
@@ -155,19 +148,15 @@ fn role(path: &[&str]) -> Option<Role> {
     })
 }
 
-/// The reason to believe in more pages than this one with `records` records, in words.
-pub(super) fn more_pages(signs: &[Sign], records: u64) -> Option<String> {
-    signs.iter().find_map(|sign| sign.of_more(&[])).or_else(|| total_beyond(signs.iter(), records))
+/// The reason to believe in more pages than this one with `records` records, in words; `None`: totals count for nothing.
+pub(super) fn more_pages(signs: &[Sign], records: Option<u64>) -> Option<String> {
+    let beyond = || records.and_then(|records| total_beyond(signs.iter(), records));
+    signs.iter().find_map(|sign| sign.of_more(&[])).or_else(beyond)
 }
 
 /// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.
 pub(super) fn said_outright(signs: &[Sign]) -> Option<String> {
     signs.iter().find_map(|sign| sign.of_more(&[Role::Cursor]).filter(|_| reduced(sign.name()) != "pages"))
-}
-
-/// A member that calls itself a total, of more records than the page has, in words.
-pub(super) fn total_told(signs: &[Sign], records: u64) -> Option<String> {
-    total_beyond(signs.iter().filter(|sign| reduced(sign.name()) != "count"), records)
 }
 
 fn total_beyond<'a>(signs: impl Iterator<Item = &'a Sign>, records: u64) -> Option<String> {

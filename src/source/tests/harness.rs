@@ -239,6 +239,7 @@ async fn read_pages(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath], sp
             records_hash: xxhash_rust::xxh3::xxh3_128(Value::from(records.clone()).to_string().as_bytes()),
             values: wanted.iter().map(|path| find(&json, path)).collect(),
             signs: signs(&json),
+            records_at: Some(JsonPath::parse(if json.is_array() { "$" } else { "data" }).unwrap()),
             record_hashes: records.iter().map(|record| xxhash_rust::xxh3::xxh3_64(record.to_string().as_bytes())).collect(),
             out_of_range: json.get("out_of_range").and_then(Value::as_bool).unwrap_or(false),
         };
@@ -341,7 +342,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         schema: None,
         partition_by: Vec::new(),
         sort_by: Vec::new(),
-        expect: Expect { min_rows: None, max_shrink: None, total: None },
+        expect: Expect { min_rows: None, max_shrink: None, total: ExpectTotal::Undeclared },
         on_reject: OnReject::Fail,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fake_api::{FakeApi, Reply, ids};
 use super::harness::*;
 use crate::base::ErrorKind;
-use crate::config::{Conditions, PaginatorPlan, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
+use crate::config::{Conditions, ExpectTotal, PaginatorPlan, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 use crate::source::{EndReason, SourceError};
 
 fn rule(action: RuleAction, when: Conditions) -> Rule {
@@ -77,7 +77,7 @@ async fn a_total_is_a_bound_where_a_page_was_skipped_whose_records_nobody_counte
         })
     };
     let skip = || rule(RuleAction::Skip(Scope::Page), status(404));
-    let declared = |case: &mut Case| case.resource.expect.total = Some(path("total"));
+    let declared = |case: &mut Case| case.resource.expect.total = ExpectTotal::At(path("total"));
     for paginator in [offset(10, stop_rules()), offset(10, without_total())] {
         let outcome = case(&api(40), paginator, skip()).with(declared).read().await;
         assert_eq!(outcome.ids, (0..10).chain(20..40).collect::<Vec<_>>(), "{outcome:?}");

@@ -1,0 +1,118 @@
+//! What is on its way in a fetch: pages requested, received and delivered, and the tally of those accepted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reqwest::header::HeaderMap;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+use crate::source::attempt::Answer;
+use crate::source::client::Call;
+use crate::source::error::Place;
+use crate::source::page::Skipped;
+use crate::source::paginate::{Position, Seen};
+use crate::source::{EndReason, PageFacts, SourceError, Verdict};
+
+/// Requests without an answer.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pub(super) count: AtomicUsize,
+    /// Told when one of them has its answer, or is given up.
+    pub(super) answered: Notify,
+}
+
+/// One of [`Requests`], until it is dropped.
+pub(super) struct UnderWay(Arc<Requests>);
+
+impl UnderWay {
+    pub(super) fn begin(requests: &Arc<Requests>) -> Self {
+        requests.count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::SeqCst);
+        self.0.answered.notify_one();
+    }
+}
+
+/// A page that was requested.
+pub(super) struct Flight {
+    pub(super) number: u64,
+    pub(super) position: Position,
+    pub(super) answer: AbortOnDropHandle<Result<Answer, SourceError>>,
+}
+
+/// A page that was received, or not.
+pub(super) struct Arrived {
+    pub(super) number: u64,
+    pub(super) position: Position,
+    pub(super) answer: Result<Answer, SourceError>,
+}
+
+/// A page that was delivered, and waits to be judged.
+pub(super) struct Delivered {
+    pub(super) number: u64,
+    pub(super) position: Position,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: u64,
+    /// Set when a rule drops it: it went to nobody.
+    pub(super) skipped: Option<Skipped>,
+    /// Not what follows the page before it.
+    pub(super) is_void: bool,
+    pub(super) facts: oneshot::Receiver<PageFacts>,
+    pub(super) verdict: oneshot::Sender<Verdict>,
+}
+
+impl Delivered {
+    /// For the paginator.
+    pub(super) fn seen<'a>(&'a self, call: &'a Call, facts: &'a PageFacts, is_reread: bool) -> Seen<'a> {
+        let template = &call.template;
+        Seen {
+            resource: &template.resource,
+            page: self.number,
+            url: &self.url,
+            headers: &self.headers,
+            ordinal: self.position.ordinal,
+            facts,
+            reach: &template.reach,
+            asked: &template.asked,
+            is_reread,
+        }
+    }
+}
+
+/// What was accepted so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) pages: u64,
+    pub(super) records: u64,
+    /// Those of them that came once more because pages were read again.
+    pub(super) read_again: u64,
+    /// Pages that a rule dropped.
+    pub(super) ignored: u64,
+    pub(super) empty_in_a_row: u32,
+    /// Records of the largest page and of the last one.
+    pub(super) largest: u64,
+    pub(super) last: u64,
+    /// The number of the page that was judged last.
+    pub(super) judged: u64,
+    /// Pages in a row that were about as large as the largest.
+    pub(super) full_in_a_row: u64,
+    /// The latest value at `expect.total`.
+    pub(super) total: Option<u64>,
+    /// The void page with records that lies farthest: its place and number.
+    pub(super) farthest_void: Option<(u64, u64)>,
+}
+
+/// Why there are no more pages, and where.
+pub(super) struct Ending {
+    pub(super) reason: EndReason,
+    pub(super) place: Place,
+    pub(super) ordinal: u64,
+}

@@ -1,0 +1,178 @@
+//! The totals of records that an API tells without being asked: in a header, or around the records.
+//!
+//! Whatever the paginator, fewer records than such a total are not all of them. A name alone proves little, so a total of the body counts
+//! only beside the records or under a name that means paging, and only if it is more than the first page has. What a page tells may
+//! rise while pages are read, since rows come in behind; so it is the least told that must be reached.
+
+use reqwest::header::HeaderMap;
+
+use crate::base::{JsonPath, Step};
+use crate::source::paginate::signs::{Role, Sign, reduced};
+use crate::source::paginate::{LookForTotals, Seen};
+
+/// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii.
+const HEADERS: [&str; 5] = ["x-total-count", "x-total", "total-count", "x-wp-total", "x-pagination-total-count"];
+
+/// Objects that tell of paging, by their names alone.
+const AROUND: [&str; 14] = [
+    "meta",
+    "metadata",
+    "pagination",
+    "paging",
+    "paginginfo",
+    "paginationinfo",
+    "page",
+    "pageinfo",
+    "pager",
+    "cursor",
+    "cursors",
+    "responsemetadata",
+    "links",
+    "info",
+];
+
+/// The totals of one chain of pages.
+#[derive(Debug)]
+pub(in crate::source) struct Totals {
+    look: LookForTotals,
+    told: Vec<Told>,
+}
+
+/// A total, as the pages told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::source) struct Told {
+    at: At,
+    least: u64,
+    latest: u64,
+    /// Pages that tell it.
+    pages: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    Header(&'static str),
+    Body(JsonPath),
+}
+
+impl Totals {
+    /// None yet.
+    pub(in crate::source) fn new(look: LookForTotals) -> Self {
+        Self { look, told: Vec::new() }
+    }
+
+    /// Notes what an accepted page tells.
+    pub(in crate::source) fn note(&mut self, page: &Seen<'_>) {
+        // Behind the last page, some count nothing.
+        if self.look == LookForTotals::No || page.page > 1 && page.facts.records == 0 {
+            return;
+        }
+        if let Some((name, total)) = of_headers(page.headers) {
+            self.keep(At::Header(name), total, true);
+        }
+        for (sign, total) in self.in_body(page) {
+            // One that is no more than the first page has may count that page.
+            let is_of_all = page.page == 1 && total > page.facts.records && !is_echo(page, sign, total);
+            self.keep(At::Body(sign.path.clone()), total, is_of_all);
+        }
+    }
+
+    /// What the body tells, where it is looked into.
+    fn in_body<'p>(&self, page: &Seen<'p>) -> impl Iterator<Item = (&'p Sign, u64)> + use<'p> {
+        let is_looked_into = matches!(self.look, LookForTotals::Everywhere | LookForTotals::ToWatch);
+        around_records(page).filter(move |_| is_looked_into)
+    }
+
+    fn keep(&mut self, at: At, total: u64, is_new: bool) {
+        match self.told.iter_mut().find(|told| told.at == at) {
+            Some(told) => (told.least, told.latest, told.pages) = (told.least.min(total), total, told.pages + 1),
+            None if is_new => self.told.push(Told { at, least: total, latest: total, pages: 1 }),
+            None => {}
+        }
+    }
+
+    /// The total that `page` tells, as far as it is known to be one.
+    pub(in crate::source) fn of(&self, page: &Seen<'_>) -> Option<u64> {
+        let in_body = || {
+            let is_total = |sign: &Sign, total: u64| match page.page {
+                1 => total > page.facts.records && !is_echo(page, sign, total),
+                _ => self.told.iter().any(|told| matches!(&told.at, At::Body(path) if *path == sign.path)),
+            };
+            self.in_body(page).filter(|(sign, total)| is_total(sign, *total)).min_by_key(|(sign, _)| is_count(&sign.path))
+        };
+        if self.look == LookForTotals::No {
+            return None;
+        }
+        of_headers(page.headers).map(|(_, total)| total).or_else(|| in_body().map(|(_, total)| total))
+    }
+
+    /// The greatest total that `read` records do not come to; none where another one of the body is just met.
+    pub(in crate::source) fn beyond(&self, read: u64) -> Option<&Told> {
+        if self.look == LookForTotals::ToWatch {
+            return None;
+        }
+        let is_met = self.told.iter().any(|told| told.is_guess() && (told.least == read || told.latest == read));
+        // A `count` on a page alone may be anything; on several, it is none of the page's own.
+        let counts = |told: &&Told| told.pages > 1 || !matches!(&told.at, At::Body(path) if is_count(path));
+        let beyond = self.told.iter().filter(|told| told.least > read && !(told.is_guess() && is_met)).filter(counts);
+        beyond.max_by_key(|told| (!told.is_guess(), told.least))
+    }
+
+    /// The total that the last page told.
+    pub(in crate::source) fn latest(&self) -> Option<u64> {
+        self.told.iter().min_by_key(|told| told.is_guess()).map(|told| told.latest)
+    }
+
+    /// Records that there are at least, if that is known.
+    pub(in crate::source) fn least(&self) -> Option<u64> {
+        self.told.iter().map(|told| told.least).min()
+    }
+}
+
+impl Told {
+    /// Whether only its name says that it is a total.
+    pub(in crate::source) fn is_guess(&self) -> bool {
+        matches!(self.at, At::Body(_))
+    }
+
+    /// Where it stands, in words.
+    pub(in crate::source) fn shown(&self) -> String {
+        match &self.at {
+            At::Header(name) => format!("the header `{name}`"),
+            At::Body(path) => format!("`{path}`"),
+        }
+    }
+
+    /// What must be reached.
+    pub(in crate::source) fn total(&self) -> u64 {
+        self.least
+    }
+}
+
+/// What the headers of an answer tell.
+fn of_headers(headers: &HeaderMap) -> Option<(&'static str, u64)> {
+    HEADERS.into_iter().find_map(|name| Some((name, headers.get(name)?.to_str().ok()?.trim().parse().ok()?)))
+}
+
+/// Members that call themselves totals, and stand where totals stand.
+fn around_records<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign, u64)> + use<'a> {
+    let facts = page.facts;
+    facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total)).filter_map(move |sign| {
+        let (_, parents) = sign.path.steps().split_last()?;
+        let is_beside = || facts.records_at.as_ref().is_some_and(|records| records.steps().starts_with(parents));
+        let is_around = match parents.last() {
+            None => true,
+            Some(Step::Key(name)) => AROUND.contains(&&*reduced(name)) || is_beside(),
+            Some(_) => false,
+        };
+        sign.number().filter(|_| is_around).map(|total| (sign, total))
+    })
+}
+
+fn is_count(path: &JsonPath) -> bool {
+    matches!(path.steps().last(), Some(Step::Key(name)) if reduced(name) == "count")
+}
+
+/// Whether a `count` only says how many records the request asked for.
+fn is_echo(page: &Seen<'_>, sign: &Sign, total: u64) -> bool {
+    is_count(&sign.path) && page.asked.iter().any(|(_, number)| *number == total)
+}

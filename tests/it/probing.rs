@@ -1,0 +1,114 @@
+//! Where nothing tells of more pages: a full page is probed for a second one, numbers of a next page are followed, and nothing ends green
+//! with a part of the rows.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{answer, things, things_config, wallet};
+use crate::support::fake_api::{FakeApi, Reply, Request};
+use crate::support::sandbox::{Ended, Sandbox};
+
+const ROWS: i64 = 25;
+
+fn run(api: &FakeApi, endpoint: &str) -> (Sandbox, Ended) {
+    let resource = format!("write_disposition: append\nendpoint: {endpoint}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+    let ended = sandbox.run();
+    (sandbox, ended)
+}
+
+/// A bare list of ten records from `from` on.
+fn ten(from: i64) -> Reply {
+    answer(&json!((from + 1..=(from + 10).min(ROWS)).map(wallet).collect::<Vec<Value>>()))
+}
+
+/// All rows come, once; gives the number of requests.
+#[track_caller]
+fn check_whole(endpoint: &str, handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> usize {
+    let api = things(handler);
+    let (sandbox, ended) = run(&api, endpoint);
+    assert_eq!(ended.code(), Some(0), "{endpoint}\n{ended}");
+    let mut ids: Vec<i64> = sandbox.rows("things").iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=ROWS).collect::<Vec<_>>(), "{endpoint}\n{ended}");
+    api.requests().len()
+}
+
+#[test]
+fn a_full_page_is_probed_for_a_second_one_and_what_is_found_is_used() {
+    let number = |request: &Request, name: &str, otherwise| request.number(name, otherwise) as i64;
+    check_whole("{path: /things, params: {per_page: 10}}", move |request| ten((number(request, "page", 1).max(1) - 1) * 10));
+    check_whole("{path: /things, params: {per_page: 10, page: 1}}", move |request| ten((number(request, "page", 1) - 1) * 10));
+    check_whole("{path: /things, params: {size: 10}}", move |request| ten(number(request, "page", 0) * 10));
+    check_whole("{path: '/things?limit=10'}", move |request| ten(number(request, "offset", 0)));
+    check_whole("{path: /things, params: {_limit: 10}}", move |request| ten((number(request, "_page", 1).max(1) - 1) * 10));
+    check_whole("{path: /things, params: {limit: 10, offset: 0}}", move |request| ten(number(request, "offset", 0)));
+    // The API gives no more than it likes.
+    check_whole("{path: /things, params: {limit: 500}}", move |request| ten(number(request, "offset", 0)));
+    check_whole("{path: /things, method: POST, json: {paging: {limit: 10}}}", |request| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        ten(body["paging"]["offset"].as_i64().unwrap_or(0))
+    });
+}
+
+#[test]
+fn a_full_page_that_is_the_only_one_is_told_by_the_same_an_empty_or_a_refused_second_one() {
+    let only = |request: &Request| if request.number("page", 1) < 2 { ten(0) } else { answer(&json!([])) };
+    let refuses = |request: &Request| if request.param("page").is_none() { ten(0) } else { Reply::status(404) };
+    type Handler = fn(&Request) -> Reply;
+    for handler in [|_: &Request| ten(0), only as Handler, refuses as Handler] {
+        let api = things(handler);
+        let (sandbox, ended) = run(&api, "{path: /things, params: {per_page: 10}}");
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 10), "{ended}");
+        assert_eq!((&ended.table("things")["end_reason"], &ended.table("things")["pages"]), (&json!("single_page"), &json!(1)));
+        assert!(api.requests().len() <= 3, "{:?}", api.requests());
+    }
+    // A page that is not full is not probed, and neither is one that the config calls the only one.
+    for (endpoint, records) in [("params: {per_page: 11}", 9), ("params: {per_page: 10}, paginator: single_page", 10)] {
+        let api = things(move |_| answer(&json!((1..=records).map(wallet).collect::<Vec<Value>>())));
+        run(&api, &format!("{{path: /things, {endpoint}}}"));
+        assert_eq!(api.requests().len(), 1, "{endpoint}");
+    }
+}
+
+#[test]
+fn records_that_differ_on_every_request_prove_nothing() {
+    let at = AtomicI64::new(0);
+    let api = things(move |_| {
+        let at = at.fetch_add(1, Ordering::SeqCst);
+        answer(&json!((1..=10).map(|n| json!({"symbol": n, "price": at * 100 + n})).collect::<Vec<Value>>()))
+    });
+    let (sandbox, ended) = run(&api, "{path: /things, params: {per_page: 10}}");
+    ended.failed_with(3, &["page 1 has other records when it is asked for again", "`paginator: single_page`"]);
+    assert!(sandbox.data_files().is_empty());
+    assert!(api.requests().len() < 6, "it followed a loop");
+}
+
+#[test]
+fn a_number_of_what_comes_next_is_followed_or_the_run_is_red() {
+    let next = |key: &'static str, parameter: &'static str, is_behind: bool| {
+        move |request: &Request| {
+            let from = request.number(parameter, u64::from(is_behind)) as i64 - i64::from(is_behind);
+            let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+            let next = (from + 10 < ROWS).then(|| from + 10 + i64::from(is_behind));
+            answer(&json!({"data": records, key: next}))
+        }
+    };
+    for (key, parameter, is_behind) in [
+        ("next_id", "next_id", true),
+        ("next_id", "start_id", true),
+        ("nextId", "fromId", true),
+        ("next_start", "start", false),
+        ("next_offset", "offset", false),
+        ("nextPageToken", "pageToken", false),
+        ("next", "offset", false),
+        ("next_skip", "skip", false),
+    ] {
+        check_whole("{path: /things}", next(key, parameter, is_behind));
+        let api = things(next(key, "nobody_knows", is_behind));
+        let (sandbox, ended) = run(&api, "{path: /things}");
+        ended.failed_with(3, &["does not hold", "has the records of page 1 again"]);
+        assert!(sandbox.data_files().is_empty(), "{key}");
+    }
+}

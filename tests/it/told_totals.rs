@@ -1,0 +1,197 @@
+//! A total that the API tells is reached, or the run is red, whatever the paginator; and what only looks like a total is none.
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{answer, things, things_config, wallet};
+use crate::support::fake_api::{FakeApi, Reply, Request};
+use crate::support::sandbox::{Ended, Sandbox};
+
+const ROWS: i64 = 25;
+const ESTIMATE: &str = "expect: {total: estimate}";
+
+/// Runs a resource with the keys `endpoint` of its endpoint, and the lines `more` of its own.
+fn run(api: &FakeApi, endpoint: &str, more: &str) -> (Sandbox, Ended) {
+    let resource = format!("write_disposition: append\n{more}\nendpoint: {{path: /things{endpoint}}}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+    let ended = sandbox.run();
+    (sandbox, ended)
+}
+
+/// Ten records a page from `from` on, with `around` beside them and a total of 60 in the headers where `header` is one.
+fn page(from: u64, next: Option<(&str, Value)>, around: &Value, header: Option<&str>) -> Reply {
+    let from = from as i64;
+    let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+    let mut body = json!({"data": records});
+    for (key, value) in around.as_object().into_iter().flatten() {
+        body[key] = value.clone();
+    }
+    if let Some((key, value)) = next {
+        body[key] = value;
+    }
+    let reply = answer(&body);
+    header.map_or(reply.clone(), |name| reply.header(name, "60"))
+}
+
+/// The run is red for the total of 60, names where it stands, and is green once the config calls it an estimate.
+#[track_caller]
+fn check_red(endpoint: &str, rows: usize, of: &str, handler: impl Fn(&Request) -> Reply + Clone + Send + Sync + 'static) {
+    let api = things(handler);
+    let (sandbox, ended) = run(&api, endpoint, "");
+    ended.failed_with(3, &["60", of, "estimate}"]);
+    assert!(sandbox.data_files().is_empty(), "a refused run published\n{ended}");
+    let (sandbox, ended) = run(&api, endpoint, ESTIMATE);
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), rows), "{endpoint}\n{ended}");
+}
+
+#[test]
+fn e_83_a_total_in_a_header_is_reached_whatever_the_paginator() {
+    for header in ["x-total-count", "X-WP-Total"] {
+        let of = &*format!("the header `{}`", header.to_lowercase());
+        let cursor = move |request: &Request| {
+            let from = request.number("cursor", 0);
+            let next = (from + 10 < ROWS as u64).then(|| json!((from + 10).to_string()));
+            page(from, next.map(|next| ("next", next)), &json!({}), Some(header))
+        };
+        check_red(", data_selector: data, paginator: {type: cursor, cursor_path: next}", 25, of, cursor);
+        check_red(", data_selector: data, paginator: single_page", 10, of, move |_| page(0, None, &json!({}), Some(header)));
+        check_red(
+            ", data_selector: data, paginator: {type: page_number, base_page: 1, total_path: null}",
+            25,
+            of,
+            move |request| page((request.number("page", 1) - 1) * 10, None, &json!({}), Some(header)),
+        );
+        check_red(", data_selector: data, paginator: {type: offset, limit: 10, total_path: null}", 25, of, move |request| {
+            page(request.number("offset", 0), None, &json!({}), Some(header))
+        });
+        // Nothing is declared.
+        check_red("", 10, of, move |_| page(0, None, &json!({}), Some(header)));
+        check_red("", 25, of, move |request| {
+            let from = request.number("from", 0);
+            let next = (from + 10 < ROWS as u64).then(|| json!(format!("/things?from={}", from + 10)));
+            page(from, next.map(|next| ("next", next)), &json!({}), Some(header))
+        });
+    }
+}
+
+#[test]
+fn e_83_a_total_around_the_records_is_reached_whatever_the_paginator() {
+    let cursor = |around: Value| {
+        move |request: &Request| {
+            let from = request.number("cursor", 0);
+            let next = (from + 10 < ROWS as u64).then(|| json!((from + 10).to_string()));
+            page(from, next.map(|next| ("next", next)), &around, None)
+        }
+    };
+    for (around, of) in [
+        (json!({"total": 60}), "`$.total`"),
+        (json!({"meta": {"total_count": 60}}), "`$.meta.total_count`"),
+        (json!({"count": 60}), "`$.count`"),
+    ] {
+        check_red(", data_selector: data, paginator: {type: cursor, cursor_path: next}", 25, of, cursor(around));
+    }
+    let linked = |request: &Request| {
+        let from = request.number("from", 0);
+        let next = (from + 10 < ROWS as u64).then(|| json!(format!("/things?from={}", from + 10)));
+        page(from, next.map(|next| ("next", next)), &json!({"count": 60}), None)
+    };
+    check_red(", data_selector: data, paginator: json_link", 25, "`$.count`", linked);
+    check_red(", data_selector: data, paginator: single_page", 10, "`$.totalResults`", |_| {
+        page(0, None, &json!({"totalResults": 60}), None)
+    });
+    // It says that there is no more, and has told of more.
+    check_red("", 10, "`$.total`", |_| page(0, None, &json!({"total": 60, "has_more": false}), None));
+    check_red(
+        ", data_selector: data, paginator: {type: page_number, base_page: 1, total_path: pages}",
+        25,
+        "`$.total`",
+        |request| page((request.number("page", 1) - 1) * 10, None, &json!({"total": 60, "pages": 3}), None),
+    );
+}
+
+#[test]
+fn e_83_allow_drift_goes_on_past_a_total_that_is_not_reached_and_says_so() {
+    let api = things(|request| page(request.number("offset", 0), None, &json!({"total": 60}), None));
+    let endpoint = ", data_selector: data, paginator: {type: offset, limit: 10, allow_drift: true}";
+    let (sandbox, ended) = run(&api, endpoint, "");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");
+    assert!(ended.stderr.contains("the API's total is 60"), "{ended}");
+}
+
+#[test]
+fn what_only_looks_like_a_total_makes_no_run_red() {
+    for around in [
+        // Of pages, of the page itself, of something else, of nothing that is a number.
+        json!({"total": 3}),
+        json!({"count": 10}),
+        json!({"customers": {"total_count": 60}}),
+        json!({"total": "many", "totals": {"total": 99.5}}),
+        json!({"count": 100}),
+    ] {
+        let handler = {
+            let around = around.clone();
+            move |request: &Request| {
+                let from = request.number("cursor", 0);
+                let next = (from + 10 < ROWS as u64).then(|| json!((from + 10).to_string()));
+                page(from, next.map(|next| ("next", next)), &around, None)
+            }
+        };
+        let api = things(handler);
+        let endpoint = ", data_selector: data, params: {limit: 100}, paginator: {type: cursor, cursor_path: next}";
+        let (sandbox, ended) = run(&api, endpoint, "");
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{around}\n{ended}");
+    }
+}
+
+#[test]
+fn rows_that_come_in_while_pages_are_read_make_no_run_red() {
+    let api = things(|request| {
+        let from = request.number("cursor", 0);
+        let next = (from + 10 < ROWS as u64).then(|| json!((from + 10).to_string()));
+        page(from, next.map(|next| ("next", next)), &json!({"total": ROWS as u64 + from / 10}), None)
+    });
+    let (sandbox, ended) = run(&api, ", data_selector: data, paginator: {type: cursor, cursor_path: next}", "");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");
+    // What is proven is what is in the table.
+    assert_eq!(ended.table("things")["completeness"], "unknown");
+}
+
+#[test]
+fn an_estimate_and_a_total_that_ends_the_pages_exclude_each_other() {
+    let api = things(|_| answer(&json!({"data": []})));
+    let (_, ended) = run(&api, ", paginator: {type: offset, limit: 10, total_path: total}", ESTIMATE);
+    ended.failed_with(2, &["`total_path`", "`estimate`", "keep one of them"]);
+}
+
+#[test]
+fn a_table_that_lacks_records_is_not_proven_to_be_whole() {
+    let whole = |request: &Request| page(request.number("offset", 0), None, &json!({"total": ROWS}), None);
+    let endpoint = ", data_selector: data, paginator: {type: offset, limit: 10}";
+    for (more, expected) in [("primary_key: id", "proven"), ("processing_steps: [{filter: 'id > 3'}]", "unknown")] {
+        let (_, ended) = run(&things(whole), endpoint, more);
+        assert_eq!(ended.table("things")["completeness"], expected, "{more}\n{ended}");
+    }
+    // The last record is one of the first page once more, and then one without its key.
+    for (last, more) in [(wallet(5), ""), (json!({"name": "x"}), "primary_key: id\non_reject: quarantine\nmax_rejects: 9")] {
+        let odd = move |request: &Request| {
+            let from = request.number("offset", 0) as i64;
+            let record = |id: i64| if id == ROWS { last.clone() } else { wallet(id) };
+            let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(record).collect();
+            answer(&json!({"data": records, "total": ROWS}))
+        };
+        let (_, ended) = run(&things(odd), endpoint, more);
+        assert_eq!((ended.code(), &ended.table("things")["completeness"]), (Some(0), &json!("unknown")), "{ended}");
+    }
+}
+
+#[test]
+fn an_estimate_tells_of_more_pages_all_the_same_and_nothing_else_is_passed_over() {
+    let api = things(|request| page(request.number("offset", 0), None, &json!({"total": 60}), None));
+    let (sandbox, ended) = run(&api, "", ESTIMATE);
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");
+    let api = things(|_| page(0, None, &json!({"total": 60}), None));
+    let (sandbox, ended) = run(&api, "", ESTIMATE);
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 10), "{ended}");
+    let api = things(|_| page(0, None, &json!({"total": 60, "is_last": false}), None));
+    let (_, ended) = run(&api, "", ESTIMATE);
+    ended.failed_with(3, &["paginator"]);
+}
