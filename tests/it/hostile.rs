@@ -209,6 +209,11 @@ fn status() -> Vec<Ended> {
     let first = sandbox.run_ok();
     let mut ended = vec![first, sandbox.lakeward(&["status", "lakeward.yaml"])];
     edit_runs(&sandbox.lake().join("_lakeward/t/runs"));
+    // Somebody at work on another machine, as far as that can be known.
+    let future = "2999-01-01T00:00:00Z";
+    let owner = json!({"host": HOSTILE, "pid": 1, "identity": null});
+    let lease = json!({"run": HOSTILE, "owner": owner, "started": future, "heartbeat": future});
+    fs::write(sandbox.lake().join("_lakeward/t/lease.json"), lease.to_string()).unwrap();
     ended.push(sandbox.lakeward(&["status", "lakeward.yaml"]));
     ended
 }
