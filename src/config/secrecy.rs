@@ -1,7 +1,7 @@
 //! Which values of a config are secrets: all that came from outside the file, unless they were said to be public or stand where a name
 //! stands; and the credentials that the file itself has.
 //!
-//! In: a value and its key's path. Out: what [`secrets`] is told.
+//! In: a value and its key's path. Out: what [`secrets()`] is told.
 
 use std::ops::Range;
 

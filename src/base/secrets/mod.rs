@@ -1,7 +1,7 @@
 //! What may not be shown: every secret that this process was told, found again in a text however the text spells it.
 //!
 //! In: values that came by `${…}`, credentials of a config, tokens and cookies that came while the run went on. Out: texts and JSON
-//! with `***` in their place. There is one [`secrets`] for the process: whatever writes asks it, whoever told it.
+//! with `***` in their place. There is one [`secrets()`] for the process: whatever writes asks it, whoever told it.
 //!
 //! A secret is kept as its *windows*, all pieces of sixteen bytes, so that a piece of it is found too: the start of one that was cut
 //! short, a line of a key. Letters count the same in either case, and so do `+`, `-` and a space, and `_` and `/`, by which the alphabets
