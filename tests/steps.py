@@ -3,10 +3,11 @@
     steps.py [NAME…] [--minutes N] [--seed N …]
 
 Without a name every step runs, in this order: `rust` (unit and integration tests, with both S3 servers up), `doc` (the examples in the
-documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left), `datasette` (a real application's table,
-exported and merged), `apps` (real applications, crawled while their rows change) and `model` (random histories against a model, for two
-minutes or as `--minutes` says). A name is a step, or a part of Rust test names; options are those of `tests/model/scenario.py`. Ends
-non-zero when a test failed or a step ran none.
+documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left; the oldest and newest versions of many readers
+read the tables of the matrix), `datasette` (a real application's table, exported and merged), `apps` (real applications, crawled while
+their rows change) and `model` (random histories against a model, for two minutes or as `--minutes` says). `matrix` runs only when it is
+named: all versions of all readers, and with `--write` docs/readers.md is written anew. A name is a step, or a part of Rust test names;
+options are those of `tests/model/scenario.py` and `tests/readers/matrix.py`. Ends non-zero when a test failed or a step ran none.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ import services
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 STEPS = ["rust", "doc", "readers", "datasette", "apps", "model"]
+ON_DEMAND = ["matrix"]
 
 # What stands behind the names on the command line.
 OPTIONS: list = []
@@ -76,7 +78,13 @@ def doc(env: dict, _names: list) -> tuple:
 
 
 def readers(env: dict, _names: list) -> tuple:
-    return run([sys.executable, TESTS / "readers/check_tables.py", env["LAKEWARD_TEST_TABLES"]], env)
+    left = run([sys.executable, TESTS / "readers/check_tables.py", env["LAKEWARD_TEST_TABLES"]], env)
+    made = with_binary("readers/matrix.py", env)
+    return left[0] or made[0], left[1] + made[1], left[2] + made[2]
+
+
+def matrix(env: dict, _names: list) -> tuple:
+    return with_binary("readers/matrix.py", env, "--all", *OPTIONS)
 
 
 def with_binary(script: str, env: dict, *options: str) -> tuple:
@@ -108,13 +116,13 @@ def main() -> int:
     given = sys.argv[1:]
     first_option = next((place for place, word in enumerate(given) if word.startswith("--")), len(given))
     OPTIONS.extend(given[first_option:])
-    asked = [name for name in given[:first_option] if name in STEPS]
-    names = [name for name in given[:first_option] if name not in STEPS]
-    if OPTIONS and asked != ["model"]:
-        raise SystemExit(f"tests/run: {OPTIONS[0]} is an option of `model`: ./tests/run model {' '.join(OPTIONS)}")
+    asked = [name for name in given[:first_option] if name in STEPS + ON_DEMAND]
+    names = [name for name in given[:first_option] if name not in STEPS + ON_DEMAND]
+    if OPTIONS and asked not in (["model"], ["matrix"]):
+        raise SystemExit(f"tests/run: {OPTIONS[0]} is an option of `model` or `matrix`: ./tests/run model {' '.join(OPTIONS)}")
     if names and "rust" not in asked:
         asked.append("rust")
-    steps = [step for step in STEPS if not asked or step in asked]
+    steps = [step for step in STEPS + ON_DEMAND if step in (asked or STEPS)]
     tables = target_folder() / "test-tables"
     if "rust" in steps:
         shutil.rmtree(tables, ignore_errors=True)

@@ -1,0 +1,75 @@
+"""Writes the tables of `tables.py` with lakeward, from an API on 127.0.0.1.
+
+In: the binary and an empty folder. Out: the folder of each table. Tables that ask for the same keys of `lake` are one pipeline, which
+runs as many nights as its tables have.
+"""
+
+import contextlib
+import http.server
+import itertools
+import json
+import pathlib
+import subprocess
+import textwrap
+import threading
+import urllib.parse
+
+import tables
+
+
+class Api(http.server.BaseHTTPRequestHandler):
+    """One list a table, of the night at hand."""
+
+    night = 0
+
+    def do_GET(self):  # noqa: N802 - the name that the library calls
+        name = urllib.parse.urlsplit(self.path).path.strip("/")
+        nights = next(table.nights for table in tables.TABLES if table.name == name)
+        body = f'{{"data":{tables.dump(nights[min(Api.night, len(nights) - 1)])}}}'.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def api():
+    """The API's URL, while the block lasts."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def config(url: str, folder: pathlib.Path, group: list) -> str:
+    lake = {"url": str(folder / "lake"), **dict(group[0].lake)}
+    resources = "".join(
+        f"  - name: {table.name}\n" + textwrap.indent(f"endpoint: {{path: /{table.name}}}\n{table.resource}".rstrip(), "    ") + "\n" for table in group)
+    return (f"name: matrix\nclient: {{base_url: '{url}', paginator: single_page}}\n"
+            f"resource_defaults: {{primary_key: id, write_disposition: merge, endpoint: {{data_selector: data}}}}\n"
+            f"resources:\n{resources}lake: {json.dumps(lake)}\n")
+
+
+def write(binary: str, folder: pathlib.Path) -> dict:
+    """Table names and folders."""
+    written = {}
+    key = lambda table: table.lake
+    with api() as url:
+        for number, (_, members) in enumerate(itertools.groupby(sorted(tables.TABLES, key=key), key)):
+            group = list(members)
+            place = folder / str(number)
+            place.mkdir(parents=True)
+            (place / "config.yaml").write_text(config(url, place, group))
+            for Api.night in range(max(len(table.nights) for table in group)):
+                run = subprocess.run([binary, "run", str(place / "config.yaml")], capture_output=True, text=True, timeout=600)
+                if run.returncode != 0:
+                    raise RuntimeError(f"night {Api.night} ended with {run.returncode}:\n{run.stdout[-3000:]}\n{run.stderr[-5000:]}")
+            written |= {table.name: place / "lake" / table.name for table in group}
+    return written
