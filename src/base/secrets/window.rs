@@ -19,6 +19,8 @@ const DISTINCT_MIN: usize = 4;
 #[derive(Default)]
 pub(super) struct Windows {
     of_length: [HashSet<u128>; WINDOW + 1],
+    /// A bit for every two bytes that a window ends with: most places of a text need no closer look.
+    ends: Vec<u64>,
     count: usize,
 }
 
@@ -56,6 +58,9 @@ impl Windows {
             if bytes.len() <= WINDOW || distinct >= DISTINCT_MIN {
                 let packed = window.iter().fold(0, |packed, byte| packed << 8 | u128::from(folded(*byte)));
                 self.count += usize::from(self.of_length[length].insert(packed));
+                self.ends.resize(ENDS, 0);
+                let (word, bit) = end_of(packed);
+                self.ends[word] |= bit;
             }
         }
     }
@@ -72,6 +77,10 @@ impl Windows {
         let mut packed = 0_u128;
         for (at, byte) in bytes.iter().enumerate() {
             packed = packed << 8 | u128::from(folded(*byte));
+            let (word, bit) = end_of(packed);
+            if self.ends[word] & bit == 0 {
+                continue;
+            }
             for (length, mask) in &lengths {
                 if at + 1 >= *length && self.of_length[*length].contains(&(packed & mask)) {
                     found(at + 1 - length..at + 1);
@@ -79,6 +88,15 @@ impl Windows {
             }
         }
     }
+}
+
+/// Words of a bit for every two bytes.
+const ENDS: usize = (1 << 16) / 64;
+
+/// The word and the bit of the last two bytes.
+fn end_of(packed: u128) -> (usize, u64) {
+    let end = (packed & 0xffff) as usize;
+    (end / 64, 1 << (end % 64))
 }
 
 /// One byte for all that spellings of one text do not tell apart.
