@@ -40,15 +40,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
         ..
     } = stage;
     let file_schema = Arc::new(partitioner.file_schema(&schema)?);
-    if file_schema.columns.is_empty() && stats.rows_in > 0 {
-        let rows = stats.rows_in;
-        let table = settings.table.clone();
-        return Err(if schema.columns.is_empty() {
-            LakeError::NoColumns { table, rows }
-        } else {
-            PartitionError::NoColumns.into()
-        });
-    }
+    check_some_column(&settings.table, stats.rows_in, &schema, &file_schema)?;
     let (segments, arrivals, encodings) = lanes.finish()?;
     let mut changes = Changes::new(existing);
     if merging && stats.rows_in > 0 {
@@ -103,6 +95,17 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     state.primary_key.clone_from(&settings.primary_key);
     state.partition_by = partition_levels(&settings.partition_by);
     Ok(StagedTable { table: settings.table.clone(), changes: changes.changes, state, stats })
+}
+
+/// Refuses rows of which files would have no column.
+fn check_some_column(table: &str, rows: u64, schema: &TableSchema, file_schema: &TableSchema) -> Result<(), LakeError> {
+    if rows == 0 || !file_schema.columns.is_empty() {
+        return Ok(());
+    }
+    if schema.columns.is_empty() {
+        return Err(LakeError::NoColumns { table: table.to_owned(), rows });
+    }
+    Err(PartitionError::NoColumns.into())
 }
 
 /// Brings live files up to date that the settings do not leave as they are; tells how many of them not all readers opened.
