@@ -38,7 +38,7 @@ pub(crate) use import::{ImportError, import};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
 pub(crate) use plan::*;
 pub(crate) use project::Choice;
-pub(crate) use request::{BindError, Binding, IncrementalValue, Request, RequestData};
+pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 pub(crate) use spell::{paginator_words, path_words};
 

@@ -428,7 +428,7 @@ pub(crate) struct SortField {
 pub(crate) struct Expect {
     /// Fewest rows the run must bring.
     pub(crate) min_rows: Option<u64>,
-    /// Largest allowed loss of rows against the published table, as a fraction; for `replace`, 0.5 unless set.
+    /// Largest allowed loss of rows against the published table, as a fraction; for `replace` and `merge`, [`Expect::MAX_SHRINK`] unless set.
     pub(crate) max_shrink: Option<f64>,
     /// What the API tells of the number of records in all.
     pub(crate) total: ExpectTotal,
@@ -452,6 +452,11 @@ impl ExpectTotal {
     pub(crate) fn path(&self) -> Option<&JsonPath> {
         if let Self::At(path) = self { Some(path) } else { None }
     }
+}
+
+impl Expect {
+    /// What `max_shrink` is where it is not set.
+    pub(crate) const MAX_SHRINK: f64 = 0.5;
 }
 
 /// What happens to records that cannot become rows.

@@ -70,6 +70,16 @@ impl Layout {
         format!("{}/manifest/{name}", self.home)
     }
 
+    /// Folder of the marks that are too many for a state.
+    pub(crate) fn marks_folder(&self) -> String {
+        format!("{}/marks", self.home)
+    }
+
+    /// A file of marks, by its name.
+    pub(crate) fn marks(&self, name: &str) -> String {
+        format!("{}/marks/{name}", self.home)
+    }
+
     /// Folder of all unfinished work.
     pub(crate) fn stagings(&self) -> String {
         format!("{}/staging", self.home)

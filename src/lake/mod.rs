@@ -18,6 +18,7 @@ mod parquet;
 mod partition;
 mod log;
 mod manifest;
+mod marks;
 mod open;
 mod publish;
 mod recover;

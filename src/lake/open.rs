@@ -175,6 +175,11 @@ impl Lake {
         self.head.as_ref().and_then(|record| record.state.get(resource))
     }
 
+    /// What every resource, also one that is no longer in the config, wanted to remember in the newest commit.
+    pub(crate) fn states(&self) -> Option<&Map<String, Value>> {
+        self.head.as_ref().map(|record| &record.state)
+    }
+
     /// The folder for this run's finished and unfinished files, on local disk, and on the lake's own file system if the lake
     /// is on disk. Names in it must not end in `.parquet`.
     pub(crate) fn spool(&self) -> &Path {

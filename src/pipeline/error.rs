@@ -228,6 +228,55 @@ pub(crate) enum RunError {
         /// The limit.
         max: u64,
     },
+    /// `on_reject: quarantine` without `max_rejects`, and many rejects.
+    #[error(
+        "{rejects} of {records} records of `{resource}` could not become rows, more than one in ten; the first, on page {}, record {}: `{}` should be {}, found {}",
+        first.page, first.record, first.path, first.expected, first.actual
+    )]
+    ManyRejects {
+        /// The resource.
+        resource: String,
+        /// The first.
+        first: Box<Reject>,
+        /// How many.
+        rejects: u64,
+        /// Of how many.
+        records: u64,
+    },
+    /// A first load of which the deletions leave nothing.
+    #[error("all {rows} rows of `{resource}` are deletions by `{column}`, and the table has none to delete")]
+    AllDeleted {
+        /// The resource.
+        resource: String,
+        /// Rows of this run.
+        rows: u64,
+        /// The column of `hard_delete`.
+        column: String,
+    },
+    /// An incremental `append` into a table whose rows another resource loaded.
+    #[error(
+        "`{resource}` has no cursor for the table `{table}`, whose {rows} rows `{owner}` loaded: `append` would load them again"
+    )]
+    RowsOfAnother {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+        /// Its rows.
+        rows: u64,
+        /// Who loaded them.
+        owner: String,
+    },
+    /// A merge into a table that `append` loaded.
+    #[error(
+        "the table `{table}` was loaded by `append`, which keeps rows of one key; `merge` of `{resource}` keeps one row a key"
+    )]
+    MergeOverAppend {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+    },
     /// `on_reject: quarantine`, and nothing else came.
     #[error(
         "none of the {records} records of `{resource}` became a row; the first, on page {}: `{}` should be {}, found {}",
@@ -360,6 +409,8 @@ impl RunError {
             | Self::NewTable { .. }
             | Self::Rejected { .. }
             | Self::TooManyRejects { .. }
+            | Self::ManyRejects { .. }
+            | Self::AllDeleted { .. }
             | Self::OnlyRejects { .. }
             | Self::OtherPaginator { .. }
             | Self::TooFewRows { .. }
@@ -367,7 +418,10 @@ impl RunError {
             | Self::Strict { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
-            Self::ResetOfAppend { .. } | Self::NoSuchResource { .. } => ErrorKind::Config,
+            Self::ResetOfAppend { .. }
+            | Self::NoSuchResource { .. }
+            | Self::RowsOfAnother { .. }
+            | Self::MergeOverAppend { .. } => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
         }
@@ -417,6 +471,22 @@ impl RunError {
                 "make records of the list's elements with the parent's `data_selector`, or with an `explode` step"
             }
             Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
+            Self::ManyRejects { .. } => {
+                "look at what comes with `preview`; where it is right, `max_rejects` says how many rejects a run may have"
+            }
+            Self::AllDeleted { .. } => {
+                "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: bool}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
+            }
+            Self::RowsOfAnother { resource, owner, table, .. } => {
+                return vec![format!(
+                    "to go on where it stood, name the resource `{owner}` again, with `table_name: {table}`; `--full-refresh --resource {resource}` rebuilds the table from this run alone"
+                )];
+            }
+            Self::MergeOverAppend { resource, .. } => {
+                return vec![format!(
+                    "`--full-refresh --resource {resource}` rebuilds the table with one row a key; or put back `write_disposition: append`"
+                )];
+            }
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
             }

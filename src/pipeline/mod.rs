@@ -27,6 +27,8 @@ mod error;
 mod event;
 mod facts;
 mod graph;
+mod guards;
+mod held;
 mod intake;
 mod nested;
 mod parents;

@@ -21,7 +21,7 @@ use crate::config::{PaginatorPlan, ResourcePlan};
 use crate::decode::DecodedPage;
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::chain::{Accepted, Chains, Ended, internal, on_rayon};
-use crate::pipeline::cursors::{CursorOutcome, Cursors};
+use crate::pipeline::cursors::{CursorOutcome, Cursors, Past};
 use crate::pipeline::decoding::decoder_for;
 use crate::pipeline::detected::Detected;
 use crate::pipeline::ends::Ends;
@@ -237,7 +237,7 @@ pub(crate) async fn first_page(
 fn lone_chain(resource: &ResourcePlan, parents: Vec<ParentRecord>, now: DateTime<Utc>) -> Result<Chain, RunError> {
     let wrong = |source| RunError::incremental(&resource.name, source);
     let of = Slice { parents, ..Slice::default() };
-    let slices = match Cursors::new(resource, "", None, now).map_err(wrong)? {
+    let slices = match Cursors::new(resource, "", Past::default(), now).map_err(wrong)? {
         Some(mut cursors) => cursors.slices(&of).map_err(wrong)?,
         None => Vec::new(),
     };

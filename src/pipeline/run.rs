@@ -12,11 +12,13 @@ use crate::lake::{Commit, Lake, LakeError, Owner, RejectLog, StageBudgets, Stage
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
-use crate::pipeline::cursors::{CursorOutcome, Cursors};
+use crate::pipeline::cursors::{CursorOutcome, Cursors, Past, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::event::warn;
 use crate::pipeline::facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
+use crate::pipeline::guards::{check_rejects, check_rows};
+use crate::pipeline::held;
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::warnings::WarningLog;
@@ -182,7 +184,7 @@ impl Running<'_> {
                 let outcome = self.load_one(shared, graph, resource, (tabled, &cost)).await;
                 (resource.name.clone(), (cost, outcome))
             })
-            .buffered(RESOURCES_MAX)
+            .buffer_unordered(RESOURCES_MAX)
             .collect();
         let outcomes: Vec<(String, Outcome)> = tokio::select! {
             outcomes = load_all => outcomes,
@@ -194,6 +196,7 @@ impl Running<'_> {
         }
         let failed = outcomes.iter().find(|(_, (_, outcome))| outcome.is_err()).map(|(name, _)| name.clone());
         let (mut results, mut tables, mut states) = (Vec::new(), Vec::new(), Map::new());
+        let mut with_marks = Vec::new();
         for (name, (cost, outcome)) in outcomes {
             let result = match outcome {
                 Ok(Read::Nothing) => ResourceResult::Skipped,
@@ -206,7 +209,19 @@ impl Running<'_> {
                 Ok(Read::Ready(mut ready)) => {
                     ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
                     let facts = facts_of(&ready);
-                    states.insert(name.clone(), state_of(&facts, ready.cursors.take(), &ready.detected, lake.state(&name)));
+                    let mut cursors = ready.cursors.take();
+                    if let Some(outcome) = &mut cursors
+                        && let Some(marks) = outcome.marks.take()
+                    {
+                        let file = lake.keep_marks(&name, marks.bytes.clone()).await?;
+                        outcome.state["marks"] = marks.reference(&file);
+                    }
+                    let old = lake.state(&name);
+                    let state = state_of(&facts, self.resource(&name), (cursors, &ready.detected), old);
+                    if [Some(&state), old].into_iter().flatten().any(|state| file_named(state).is_some()) {
+                        with_marks.push((name.clone(), file_named(&state).map(str::to_owned)));
+                    }
+                    states.insert(name.clone(), state);
                     tables.push(ready.staged);
                     ResourceResult::Published(Box::new(facts))
                 }
@@ -232,6 +247,11 @@ impl Running<'_> {
         tracing::info!(version, is_new, files_put, files_deleted, "committed");
         if let Some(error) = untidy {
             tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+        }
+        for (resource, named) in with_marks {
+            if let Err(error) = lake.sweep_marks(&resource, named.as_deref()).await {
+                tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+            }
         }
         Ok((results, Some(version)))
     }
@@ -300,7 +320,7 @@ impl Running<'_> {
             None => false,
         };
         let Some(mut existing) = existing.filter(|_| admitted) else {
-            let cursors = self.cursors(lake, resource)?;
+            let cursors = self.cursors(lake, resource).await?;
             let (detected, cost) = (self.detected(lake, resource), Arc::clone(cost));
             let load_plan = Load { stage: None, parents, for_children: children, cursors, detected, cost };
             let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
@@ -310,6 +330,9 @@ impl Running<'_> {
             return Ok(if tabled { self.discard(resource, facts) } else { Read::ForChildren(facts) });
         };
         let before = existing.rows();
+        if !self.options.refresh.rebuilds() {
+            held::check(resource, lake.states(), before)?;
+        }
         if self.options.refresh == Refresh::DropResources {
             existing.schema = TableSchema::default();
         }
@@ -317,7 +340,7 @@ impl Running<'_> {
         let settings = self.settings(lake, resource);
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
-        let cursors = self.cursors(lake, resource)?;
+        let cursors = self.cursors(lake, resource).await?;
         let (detected, cost) = (self.detected(lake, resource), Arc::clone(cost));
         let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors, detected, cost };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
@@ -329,6 +352,7 @@ impl Running<'_> {
             let first = Box::new(first.clone());
             return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
         }
+        check_rejects(resource, end.records, &rejects)?;
         if end.records > shaped.records_filtered {
             check_columns(resource, &schema)?;
         }
@@ -352,7 +376,7 @@ impl Running<'_> {
             Unjoined::Panicked(panic) => RunError::Internal { place: "finishing files", what: panic.to_string() },
             Unjoined::Stopped => RunError::Cancelled,
         })??;
-        check_rows(resource, before, &staged)?;
+        check_rows(resource, (before, start.columns.is_empty()), &staged)?;
         self.warn(resource, told::repeats(resource, &staged.stats));
         let slices = (!resource.parents.is_empty()).then_some(slices);
         Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
@@ -375,6 +399,7 @@ impl Running<'_> {
             table: resource.table.clone(),
             primary_key: resource.primary_key.clone(),
             disposition,
+            keeps_repeats: resource.write_disposition == WriteDisposition::Append,
             merge: resource.merge.clone(),
             partition_by: resource.partition_by.clone(),
             sort_by: resource.sort_by.clone(),
@@ -394,13 +419,22 @@ impl Running<'_> {
         Detected::read(if counts { lake.state(&resource.name) } else { None })
     }
 
+    fn resource(&self, name: &str) -> Option<&ResourcePlan> {
+        self.plan.resources.iter().find(|resource| resource.name == name)
+    }
+
     /// The cursors of `resource`, from the state of last night unless it does not count.
-    fn cursors(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
+    async fn cursors(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
         let stored = if self.options.refresh == Refresh::No { lake.state(&resource.name) } else { None };
         if self.options.refresh == Refresh::ResetState && resource.write_disposition == WriteDisposition::Append {
             return Err(RunError::ResetOfAppend { resource: resource.name.clone() });
         }
-        let cursors = Cursors::new(resource, self.plan.client.base_url.as_str(), stored, self.started);
+        let marks = match stored.and_then(file_named) {
+            Some(name) => lake.marks(&resource.name, name).await?,
+            None => None,
+        };
+        let past = Past { state: stored, marks: marks.as_deref() };
+        let cursors = Cursors::new(resource, self.plan.client.base_url.as_str(), past, self.started);
         cursors.map_err(|source| RunError::incremental(&resource.name, source))
     }
 
@@ -410,8 +444,16 @@ impl Running<'_> {
 }
 
 /// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew.
-fn state_of(facts: &ResourceFacts, cursors: Option<CursorOutcome>, detected: &Detected, old: Option<&Value>) -> Value {
+fn state_of(
+    facts: &ResourceFacts,
+    resource: Option<&ResourcePlan>,
+    (cursors, detected): (Option<CursorOutcome>, &Detected),
+    old: Option<&Value>,
+) -> Value {
     let mut state = serde_json::json!({"records": facts.records, "end_reason": facts.end_reason.name()});
+    if let Some(resource) = resource {
+        held::note(resource, &mut state);
+    }
     let cursors = cursors.map(|cursors| cursors.state).or_else(|| old?.get("incremental").cloned());
     if let (Value::Object(members), Some(cursors)) = (&mut state, cursors.filter(|cursors| !cursors.is_null())) {
         members.insert("incremental".to_owned(), cursors);
@@ -425,24 +467,6 @@ fn state_of(facts: &ResourceFacts, cursors: Option<CursorOutcome>, detected: &De
 fn failure(error: &RunError, cost: &Cost) -> ResourceResult {
     let (pages, requests) = (cost.pages(), cost.requests());
     ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints(), pages, requests }
-}
-
-/// The guards of `expect`.
-fn check_rows(resource: &ResourcePlan, before: u64, staged: &StagedTable) -> Result<(), RunError> {
-    let rows = staged.stats.rows_in;
-    if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
-        return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
-    }
-    let (Some(allowed), after) = (resource.expect.max_shrink, staged.state.rows()) else { return Ok(()) };
-    // Row counts are far below 2^53, so the product is exact enough to compare.
-    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-    let least = before as f64 * (1.0 - allowed);
-    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-    let shrinks = (after as f64) < least;
-    if shrinks {
-        return Err(RunError::Shrinks { resource: resource.name.clone(), before, after, allowed_percent: allowed * 100.0 });
-    }
-    Ok(())
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {

@@ -81,7 +81,8 @@ pub(super) fn cursors(facts: &CursorFacts) -> Vec<Warning> {
     }
     if facts.marks > MARKS_WARNING {
         let marks = facts.marks;
-        let text = format!("{marks} records share the last cursor or lie within `lag`; from {MARKS_MAX} on the run fails");
+        let text =
+            format!("{marks} records share the last cursor or lie within `lag`; past {MARKS_MAX} of them an `append` fails");
         tell(WarningCode::ManyMarks, text);
     }
     if facts.starts_over {

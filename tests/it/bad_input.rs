@@ -263,7 +263,7 @@ fn rejects_stop_the_run_or_go_to_quarantine_as_the_config_says() {
 fn more_rejects_than_allowed_fail_the_run_and_many_take_no_memory() {
     let schema = r#"{"columns": [{"name": "id", "type": "int64"}, {"name": "v", "type": "int64"}]}"#;
     let filler = "x".repeat(1 << 20);
-    for (max, code) in [("max_rejects: 10", 3), ("", 0)] {
+    for (max, code) in [("max_rejects: 10", 3), ("", 3), ("max_rejects: 19", 0)] {
         let filler = filler.clone();
         let api = things(move |request| {
             let offset = request.number("offset", 0);
@@ -278,11 +278,18 @@ fn more_rejects_than_allowed_fail_the_run_and_many_take_no_memory() {
         let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
         sandbox.write("things.json", schema);
         let ended = sandbox.run();
-        if code == 3 {
+        if max.is_empty() {
+            ended.failed_with(
+                3,
+                &["19 of 20 records of `things` could not become rows, more than one in ten", "`$.v`", "`max_rejects` says"],
+            );
+            assert!(sandbox.data_files().is_empty());
+        } else if code == 3 {
             ended.failed_with(3, &["11 rejects", "page 6", "`max_rejects` is 10", "$.v"]);
             assert!(files_under(&sandbox.lake().join("_lakeward/things/quarantine")).is_empty());
         } else {
             assert_eq!((ended.code(), &ended.table("things")["rejects"]), (Some(0), &json!(19)), "{ended}");
+            assert_eq!(ended.table("things")["completeness"], "unknown", "the API counts 20, and the table has 1");
             let kept = files_under(&sandbox.lake().join("_lakeward/things/quarantine"));
             assert_eq!(kept.len(), 3, "parts of 8 MB: {:?}", kept.keys());
             assert_eq!(kept.values().flatten().filter(|byte| **byte == b'\n').count(), 19);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::support::fake_api::{FakeApi, Reply, Request};
-use crate::support::sandbox::{Ended, Running, Sandbox};
+use crate::support::sandbox::{Ended, Running, Sandbox, files_under};
 
 /// An API of events that are never removed: `since` is inclusive, `until` exclusive.
 #[derive(Clone, Default)]
@@ -473,4 +473,137 @@ fn e_93_records_outside_the_range_asked_for_are_counted_and_fail_the_night_where
     let keep = Sandbox::with_config(&config(&api, &format!("{range}, strict_window: keep"), resource));
     assert_eq!(keep.run_ok().table("events")["incremental"]["records_outside"], 1);
     assert_eq!(ids(&keep), [1, 2, 3, 4]);
+}
+
+/// Serves these records in pages of 5,000, whatever is asked for.
+fn all_of(records: &Arc<Mutex<Vec<Value>>>) -> FakeApi {
+    let records = Arc::clone(records);
+    FakeApi::start().on("/events", move |request| {
+        let offset = usize::try_from(request.number("offset", 0)).unwrap();
+        let page: Vec<Value> = records.lock().unwrap().iter().skip(offset).take(5000).cloned().collect();
+        Reply::json(json!({"data": page}).to_string())
+    })
+}
+
+#[test]
+fn twenty_five_thousand_rows_of_one_cursor_are_appended_once_over_five_nights() {
+    let event = |id: i64, t: &str| json!({"id": id, "t": t});
+    let records = Arc::new(Mutex::new((0..25_000).map(|id| event(id, "2026-01-01")).collect::<Vec<_>>()));
+    let api = all_of(&records);
+    let text = config(&api, "", "write_disposition: append").replace("limit: 3", "limit: 5000");
+    let sandbox = Sandbox::with_config(&text);
+    let kept = || files_under(&sandbox.lake().join("_lakeward/t/marks"));
+    let mut rows = 25_000;
+    for night in 1..=5 {
+        if night == 4 {
+            records.lock().unwrap().extend((25_000..25_010).map(|id| event(id, "2026-01-01")));
+            rows += 10;
+        }
+        let ended = sandbox.run_ok();
+        assert_eq!(ended.table("events")["table_rows"], rows, "night {night}: {ended}");
+        assert_eq!(kept().len(), 1, "night {night}");
+    }
+    assert_eq!(sandbox.by_key("events", "id").len(), 25_010);
+    let log = files_under(&sandbox.lake().join("_lakeward/t/log"));
+    assert!(log.values().all(|record| record.len() < 20_000), "marks stand in a record");
+    // The cursor moves on: nothing of the day before is to be remembered.
+    records.lock().unwrap().push(event(30_000, "2026-01-02"));
+    assert_eq!(sandbox.run_ok().table("events")["rows_inserted"], 1);
+    assert!(kept().is_empty(), "{:?}", kept().keys());
+    assert_eq!(sandbox.run_ok().table("events")["table_rows"], 25_011);
+}
+
+#[test]
+fn marks_that_are_gone_or_damaged_end_the_run_and_a_full_refresh_goes_on() {
+    let records = Arc::new(Mutex::new((0..1500).map(|id| json!({"id": id, "t": "2026-01-01"})).collect::<Vec<_>>()));
+    let api = all_of(&records);
+    let sandbox = Sandbox::with_config(&config(&api, "", "write_disposition: append").replace("limit: 3", "limit: 5000"));
+    sandbox.run_ok();
+    let folder = sandbox.lake().join("_lakeward/t/marks");
+    let name = files_under(&folder).into_keys().next().unwrap();
+    std::fs::write(folder.join(&name), vec![7; 1500 * 16]).unwrap();
+    sandbox.run().failed_with(2, &["events", &name, "is not as it was written", "--full-refresh"]);
+    std::fs::remove_file(folder.join(&name)).unwrap();
+    sandbox.run().failed_with(2, &["events", &name, "is gone", "--full-refresh"]);
+    assert_eq!(sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).code(), Some(0));
+    assert_eq!(sandbox.run_ok().table("events")["table_rows"], 1500);
+}
+
+#[test]
+fn a_cursor_goes_with_its_table_and_a_table_with_its_cursor() {
+    let events = Events::new(&[(1, "2026-01-01"), (2, "2026-01-02"), (3, "2026-01-03")]);
+    let api = events.serve();
+    for disposition in ["append", "merge"] {
+        let resource = format!("write_disposition: {disposition}\n    primary_key: id");
+        let text = config(&api, "start_param: since", &resource);
+        let sandbox = Sandbox::with_config(&text);
+        sandbox.run_ok();
+        let before = sandbox.data_files();
+        // Another table: the rows up to the cursor would be missing in it.
+        sandbox.write("lakeward.yaml", &text.replace("write_disp", "table_name: moved\n    write_disp"));
+        sandbox
+            .run()
+            .failed_with(2, &["events", "`table_name` is `moved`, and the state was made with `events`", "--full-refresh"]);
+        assert!(before == sandbox.data_files());
+        let fresh = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh", "--resource", "events"]);
+        assert_eq!((fresh.code(), sandbox.rows("moved").len()), (Some(0), 3), "{fresh}");
+    }
+    // A new name over the old table: `append` would load its rows again, `merge` makes them what they are.
+    for (disposition, code) in [("append", 2), ("merge", 0)] {
+        let text = config(&api, "start_param: since", &format!("write_disposition: {disposition}\n    primary_key: id"));
+        let sandbox = Sandbox::with_config(&text);
+        sandbox.run_ok();
+        sandbox.write("lakeward.yaml", &text.replace("- name: events", "- name: happenings\n    table_name: events"));
+        let ended = sandbox.run();
+        assert_eq!((ended.code(), sandbox.by_key("events", "id").len()), (Some(code), 3), "{ended}");
+        if code == 2 {
+            ended.failed_with(
+                2,
+                &["`happenings` has no cursor for the table `events`, whose 3 rows `events` loaded", "table_name: events"],
+            );
+            let fresh = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh", "--resource", "happenings"]);
+            assert_eq!((fresh.code(), sandbox.by_key("events", "id").len()), (Some(0), 3), "{fresh}");
+            sandbox.run_ok();
+            assert_eq!(sandbox.by_key("events", "id").len(), 3);
+        }
+    }
+}
+
+#[test]
+fn a_cursor_is_not_used_for_another_endpoint() {
+    let events = Events::new(&[(1, "2026-01-01"), (2, "2026-01-02")]);
+    let served = events.clone();
+    let api =
+        events.serve().on("/v2/events", move |request| served.answer(request)).on("/orders", |_| Reply::json(r#"{"data": []}"#));
+    let text = config(&api, "start_param: since", "write_disposition: append");
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.run_ok();
+    sandbox.write("lakeward.yaml", &text.replace("path: /events", "path: /orders"));
+    sandbox.run().failed_with(2, &["`endpoint.path` is `orders`, and the state was made with `events`", "--full-refresh"]);
+    // Another version of the same is the same.
+    sandbox.write("lakeward.yaml", &text.replace("path: /events", "path: /v2/events"));
+    assert_eq!(sandbox.run_ok().table("events")["table_rows"], 2);
+}
+
+#[test]
+fn a_merge_over_a_table_that_append_loaded_is_refused_and_a_full_refresh_makes_it_one_row_a_key() {
+    let events = Events::new(&[(1, "2026-01-01"), (1, "2026-01-02"), (2, "2026-01-03")]);
+    let api = events.serve();
+    let text = config(&api, "start_param: since", "primary_key: id\n    write_disposition: append");
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.run_ok();
+    assert_eq!(sandbox.rows("events").len(), 3);
+    // What a first run gives: repeated keys stay, as on other nights.
+    let fresh = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);
+    assert_eq!((fresh.code(), sandbox.rows("events").len()), (Some(0), 3), "{fresh}");
+    sandbox.write("lakeward.yaml", &text.replace("write_disposition: append", "write_disposition: merge"));
+    sandbox.run().failed_with(
+        2,
+        &["the table `events` was loaded by `append`", "--full-refresh --resource events", "write_disposition: append"],
+    );
+    assert_eq!(sandbox.rows("events").len(), 3);
+    let fresh = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh", "--resource", "events"]);
+    assert_eq!((fresh.code(), sandbox.by_key("events", "id").len()), (Some(0), 2), "{fresh}");
+    sandbox.run_ok();
+    assert_eq!(sandbox.by_key("events", "id").len(), 2);
 }

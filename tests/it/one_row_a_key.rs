@@ -266,3 +266,27 @@ fn e_70_many_repeats_of_keys_are_told_as_the_sign_of_a_key_that_is_not_the_whole
     assert!(!warned(1000, 900), "100 of 1000 are a tenth, and not more");
     assert!(!warned(150, 51), "99 are too few to tell");
 }
+
+#[test]
+fn flags_of_zero_and_one_do_not_empty_a_first_load_in_silence() {
+    let records = json!([{"id": 1, "v": 1, "gone": 0}, {"id": 2, "v": 2, "gone": 1}]);
+    let keys = format!("{MERGE}\ncolumns: {{gone: {{hard_delete: true}}}}");
+    let things = Things::new(records.clone(), &keys);
+    things.sandbox.run().failed_with(3, &["all 2 rows of `things` are deletions by `gone`", "cast", "bool", "max_shrink: null"]);
+    let cast = Things::new(records.clone(), &format!("{keys}\nprocessing_steps: [{{cast: {{gone: bool}}}}]"));
+    cast.sandbox.run_ok();
+    assert_eq!(values(&cast), expected(&[(1, json!(1))]));
+    let allowed = Things::new(records, &format!("{keys}\nexpect: {{max_shrink: null}}"));
+    assert_eq!(allowed.sandbox.run_ok().table("things")["table_rows"], 0);
+}
+
+#[test]
+fn a_merge_that_deletes_most_of_a_table_is_stopped_unless_the_config_allows_it() {
+    let rows = |gone: i64| (0..240).map(|id| json!({"id": id, "v": id, "gone": id < gone})).collect::<Vec<_>>();
+    let keys = format!("{MERGE}\ncolumns: {{gone: {{hard_delete: true}}}}");
+    let things = Things::new(json!(rows(0)), &keys);
+    things.sandbox.run_ok();
+    assert_eq!(things.then(json!(rows(50))).table("things")["rows_deleted"], 50);
+    things.then(json!(rows(239))).failed_with(3, &["`things` would shrink from 190 to", "expect.max_shrink"]);
+    assert_eq!(values(&things).len(), 190);
+}

@@ -53,7 +53,7 @@ pub(crate) struct Resource {
     pub(crate) expect: Field<Expect>,
     /// What happens to records that cannot become rows. Default: `fail`.
     pub(crate) on_reject: Field<OnReject>,
-    /// With `on_reject: quarantine`: rejects past this number fail the run. Default: no limit.
+    /// With `on_reject: quarantine`: rejects past this number fail the run. Default: one in ten of its records, at least one.
     pub(crate) max_rejects: Field<u64>,
     /// Values of the parent's record that become columns `_<parent>_<field>`: JSON paths, or maps with a name of their own. Default: none.
     pub(crate) include_from_parent: Field<Vec<Field<Either<String, Include>>>>,
@@ -245,7 +245,7 @@ pub(crate) enum Nested {
 pub(crate) struct Expect {
     /// Fewest rows the run must bring. Default: none.
     pub(crate) min_rows: Field<u64>,
-    /// Largest loss of rows against the published table, "50%" or 0.5; null for no guard. Default: 50% for `replace`, none otherwise.
+    /// Largest loss of rows against the published table, "50%" or 0.5; null for no guard. Default: 50% for `replace` and `merge`, none otherwise.
     pub(crate) max_shrink: Field<Scalar<Fraction>>,
     /// JSON path at which a page tells the number of records in all; what was read must equal it. `estimate`: a total that the API tells is an
     /// estimate, or counts something else, and is compared with nothing. Default: a total that stands where totals stand must be reached.

@@ -12,9 +12,6 @@ use crate::config::{
     EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition,
 };
 
-/// Loss of rows that a `replace` accepts unless the config says otherwise.
-const MAX_SHRINK_OF_REPLACE: f64 = 0.5;
-
 /// The plan of one resource; `None` when a fault leaves it open.
 pub(crate) fn resolve(
     cx: Context<'_>,
@@ -242,7 +239,9 @@ fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> 
     let raw = field.get().unwrap_or(&none);
     let max_shrink = match &raw.max_shrink {
         Field::Set(_, Scalar(fraction)) => Some(fraction.0),
-        Field::Absent if disposition == Some(WriteDisposition::Replace) => Some(MAX_SHRINK_OF_REPLACE),
+        Field::Absent if matches!(disposition, Some(WriteDisposition::Replace | WriteDisposition::Merge)) => {
+            Some(Expect::MAX_SHRINK)
+        }
         _ => None,
     };
     let total = raw.total.get().map(|Scalar(total)| total.0.clone()).unwrap_or_default();

@@ -63,7 +63,7 @@ fn the_guides_config_means_what_the_guide_says() {
         assert_eq!(resource.primary_key, ["id"]);
         assert_eq!(resource.write_disposition, WriteDisposition::Merge);
         assert_eq!(resource.on_reject, OnReject::Fail);
-        assert_eq!(resource.expect, Expect { min_rows: None, max_shrink: None, total: ExpectTotal::Undeclared });
+        assert_eq!(resource.expect, Expect { min_rows: None, max_shrink: Some(0.5), total: ExpectTotal::Undeclared });
     }
     let month = PartitionField { column: "created_at".into(), transform: Transform::Month, name: "created_at_month".into() };
     assert_eq!(resources[0].partition_by, [month]);

@@ -7,7 +7,10 @@ use crate::config::{IncrementalPlan, LastValue};
 use crate::decode::cursor::{CursorFault, PageCursors, is_against};
 
 /// Most marks that are kept for one cursor. Past it, records that a next run meets again cannot be told from new ones.
-pub(crate) const MARKS_MAX: usize = 10_000;
+pub(crate) const MARKS_MAX: usize = 1_000_000;
+
+/// Marks from which on those that no next run meets again are looked for.
+const FORGET_FROM: usize = 4096;
 
 /// What the accepted pages of a chain say of its cursor.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +21,10 @@ pub(crate) struct CursorProgress {
     pub(crate) kind: Option<CursorType>,
     /// Marks of the records that a next run may meet again, with their cursors.
     pub(crate) marks: BTreeMap<u128, CursorValue>,
-    /// Whether there were more of them than [`MARKS_MAX`].
-    pub(crate) has_too_many_marks: bool,
+    /// The farthest cursor for which there were more of them than [`MARKS_MAX`]; they are not kept.
+    pub(crate) too_many_marks_at: Option<CursorValue>,
+    /// Marks at which they are looked through again.
+    forget_at: usize,
     /// Whether a record came against `row_order`.
     pub(crate) is_disordered: bool,
     /// Records dropped because they lie outside the range.
@@ -85,7 +90,9 @@ impl CursorProgress {
             self.farthest = Some(farthest);
         }
         self.marks.extend(page.marks.into_iter().map(|(value, mark)| (mark, value)));
-        self.forget(plan, remembered);
+        if self.marks.len() > self.forget_at.max(FORGET_FROM) {
+            self.forget(plan, remembered);
+        }
         Ok(())
     }
 
@@ -97,9 +104,10 @@ impl CursorProgress {
             LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
             LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
         });
-        while self.marks.len() > MARKS_MAX {
-            self.has_too_many_marks = true;
-            self.marks.pop_last();
+        if self.marks.len() > MARKS_MAX {
+            self.too_many_marks_at = Some(farthest.clone());
+            self.marks.clear();
         }
+        self.forget_at = (self.marks.len() * 2).min(MARKS_MAX);
     }
 }

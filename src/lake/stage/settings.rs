@@ -18,6 +18,8 @@ pub(crate) struct StageSettings {
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.
     pub(crate) disposition: WriteDisposition,
+    /// Rows of one key all stay, though the table is replaced: the config appends.
+    pub(crate) keeps_repeats: bool,
     /// Which record of a key becomes its row.
     pub(crate) merge: MergePlan,
     /// Partition folders, outermost first.
@@ -43,7 +45,12 @@ pub(crate) struct StageSettings {
 impl StageSettings {
     /// Whether the run keeps one row a key.
     pub(crate) fn is_keyed(&self) -> bool {
-        !self.primary_key.is_empty() && matches!(self.disposition, WriteDisposition::Merge | WriteDisposition::Replace)
+        let is_keyed = match self.disposition {
+            WriteDisposition::Merge => true,
+            WriteDisposition::Replace => !self.keeps_repeats,
+            WriteDisposition::Append | WriteDisposition::Skip => false,
+        };
+        is_keyed && !self.primary_key.is_empty()
     }
 
     /// Whether files written as `written` says are brought up to date when the table becomes `schema`.

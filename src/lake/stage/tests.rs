@@ -50,6 +50,7 @@ impl Lake {
             table: "t".into(),
             primary_key: vec!["id".into()],
             disposition,
+            keeps_repeats: false,
             merge: MergePlan::default(),
             partition_by: vec![],
             sort_by: vec![],

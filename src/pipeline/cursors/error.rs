@@ -62,11 +62,11 @@ impl IncrementalError {
         match self {
             Self::Record { fault, .. } => fault.hint(),
             Self::State { .. } | Self::Changed { .. } => {
-                "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns); or, with `merge`, start at `initial_value` with `--reset-state`"
+                "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns), of one resource with `--resource NAME`; or, with `merge`, start at `initial_value` with `--reset-state`"
             }
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",
             Self::TooManyMarks => {
-                "use `write_disposition: merge`; or set `settle`, a shorter `lag`, or a cursor with finer steps"
+                "use `write_disposition: merge` with a `primary_key`, after `--full-refresh`; or a shorter `lag`, or a cursor with finer steps"
             }
             Self::TooManyParents => "`state: shared` keeps one cursor for all of them",
             Self::TooManyWindows => "make `step` longer, or `initial_value` later",

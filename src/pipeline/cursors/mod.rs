@@ -5,6 +5,7 @@
 //! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all.
 
 mod error;
+mod marks;
 mod resume;
 mod state;
 mod windows;
@@ -18,10 +19,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::{CursorValue, Edge};
 use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, LastValue, ResourcePlan, WriteDisposition};
-use crate::decode::CursorProgress;
+use crate::decode::{CursorProgress, MARKS_MAX};
 use crate::source::{Slice, SliceCursor};
 
 pub(crate) use error::IncrementalError;
+pub(crate) use marks::{MarkFile, file_named};
 pub(crate) use resume::{from_farthest, may_read_on};
 use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
 use windows::windows;
@@ -61,8 +63,19 @@ pub(crate) struct CursorFacts {
 pub(crate) struct CursorOutcome {
     /// What the commit keeps.
     pub(crate) state: Value,
+    /// Marks that are to be kept in a file of their own, which the state then names.
+    pub(crate) marks: Option<MarkFile>,
     /// For the summary.
     pub(crate) facts: CursorFacts,
+}
+
+/// What of the past counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Past<'a> {
+    /// The resource's state.
+    pub(crate) state: Option<&'a Value>,
+    /// The file of marks that it names, unless that is gone.
+    pub(crate) marks: Option<&'a [u8]>,
 }
 
 /// The cursors of a resource while its chains run.
@@ -88,33 +101,35 @@ pub(crate) struct Cursors {
 struct Ended {
     farthest: Option<CursorValue>,
     marks: BTreeMap<u128, CursorValue>,
+    /// The farthest cursor for which there were more marks than are kept.
+    too_many_marks_at: Option<CursorValue>,
     pending: Vec<(CursorValue, CursorValue)>,
     server_time: Option<DateTime<Utc>>,
 }
 
 impl Cursors {
-    /// The cursors of `resource`; `None` for one that is not incremental. `stored` is the resource's state.
+    /// The cursors of `resource`; `None` for one that is not incremental.
     ///
     /// # Errors
     /// [`IncrementalError`]: the state cannot be used.
     pub(crate) fn new(
         resource: &ResourcePlan,
         base_url: &str,
-        stored: Option<&Value>,
+        past: Past<'_>,
         started: DateTime<Utc>,
     ) -> Result<Option<Self>, IncrementalError> {
         let Some(plan) = &resource.endpoint.incremental else { return Ok(None) };
         let parents: Vec<String> = resource.parents.iter().map(|parent| parent.resource.clone()).collect();
-        let made = Made::new(plan, base_url, &parents);
+        let made = Made::new(plan, base_url, &parents).of(resource);
         let begins_anew = resource.write_disposition == WriteDisposition::Replace;
-        let old = if plan.has_state() && !begins_anew { State::read(stored, &made, plan)? } else { State::default() };
+        let old = if plan.has_state() && !begins_anew { State::read(past, &made, plan)? } else { State::default() };
         Ok(Some(Self {
             plan: Arc::new(plan.clone()),
             of_parent: of_parent(resource),
             made,
             disposition: resource.write_disposition,
             started,
-            stored: stored.and_then(|stored| stored.get("incremental")).cloned(),
+            stored: past.state.and_then(|stored| stored.get("incremental")).cloned(),
             kind: old.kind,
             old,
             new: BTreeMap::new(),
@@ -238,7 +253,15 @@ impl Cursors {
         {
             ended.farthest = Some(farthest);
         }
+        let is_farther = |at: &CursorValue| ended.too_many_marks_at.as_ref().is_none_or(|known| self.plan.is_farther(at, known));
+        if let Some(at) = progress.too_many_marks_at.filter(is_farther) {
+            ended.too_many_marks_at = Some(at);
+        }
         ended.marks.extend(progress.marks);
+        if let Some(farthest) = ended.farthest.as_ref().filter(|_| ended.marks.len() > MARKS_MAX) {
+            let from = restart(&self.plan, farthest);
+            ended.marks.retain(|_, value| is_met_again(&self.plan, &from, value));
+        }
     }
 
     /// A window failed while others may be loaded; `false` when the resource must be whole, and so fails with it.
@@ -258,7 +281,7 @@ impl Cursors {
     /// [`IncrementalError`]: the next run could not go on from here.
     pub(crate) fn finish(mut self) -> Result<CursorOutcome, IncrementalError> {
         if !self.plan.has_state() {
-            return Ok(CursorOutcome { state: self.stored.unwrap_or(Value::Null), facts: self.facts });
+            return Ok(CursorOutcome { state: self.stored.unwrap_or(Value::Null), marks: None, facts: self.facts });
         }
         let mut state = State { kind: self.kind, cursors: BTreeMap::new() };
         if self.disposition == WriteDisposition::Append {
@@ -281,13 +304,22 @@ impl Cursors {
         }
         let shared = state.cursors.get(SHARED).and_then(|cursor| cursor.last.as_ref());
         self.facts.last_value = shared.map(ToString::to_string);
-        Ok(CursorOutcome { state: state.to_json(&self.made), facts: self.facts })
+        let (mut json, mut marks) = state.to_json(&self.made);
+        let kept = self.stored.as_ref().and_then(|stored| stored.get("marks"));
+        if let (Some(file), Some(kept)) = (&marks, kept)
+            && kept.get("hash").and_then(Value::as_str) == Some(marks::hash(&file.bytes).as_str())
+        {
+            // The same marks as last night's stay where they are.
+            json["marks"] = kept.clone();
+            marks = None;
+        }
+        Ok(CursorOutcome { state: json, marks, facts: self.facts })
     }
 
     /// A cursor after its chains: never back, and not past the time of the run.
     fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
         let plan = &*self.plan;
-        let Ended { farthest, marks, mut pending, server_time } = ended;
+        let Ended { farthest, marks, too_many_marks_at, mut pending, server_time } = ended;
         pending.sort_by(|a, b| a.0.text().cmp(b.0.text()));
         let Some(farthest) = farthest else { return Ok(Remembered { pending, ..old }) };
         let asked = server_time.unwrap_or(self.started);
@@ -298,16 +330,17 @@ impl Cursors {
             return Ok(Remembered { last: Some(last), marks: BTreeSet::new(), pending });
         }
         let from = restart(plan, &last);
-        let is_met_again = |value: &CursorValue| match plan.last {
-            LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
-            LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
-        };
+        let is_met_again = |value: &CursorValue| is_met_again(plan, &from, value);
         let mut kept: BTreeSet<u128> = marks.iter().filter(|(_, value)| is_met_again(value)).map(|(mark, _)| *mark).collect();
         if !is_new {
             kept.extend(old.marks);
         }
-        if kept.len() > crate::decode::MARKS_MAX {
-            return Err(IncrementalError::TooManyMarks);
+        if kept.len() > MARKS_MAX || too_many_marks_at.is_some_and(|at| is_met_again(&at)) {
+            if self.disposition == WriteDisposition::Append {
+                return Err(IncrementalError::TooManyMarks);
+            }
+            // What comes again replaces itself by its key.
+            kept.clear();
         }
         Ok(Remembered { last: Some(last), marks: kept, pending })
     }
@@ -334,6 +367,14 @@ pub(crate) fn capped(plan: &IncrementalPlan, farthest: &CursorValue, asked: Date
     let settle = Duration::from_std(plan.settle).unwrap_or_default();
     let latest = asked.checked_sub_signed(settle).and_then(|asked| plan.form.time_like(asked, farthest));
     latest.filter(|latest| plan.is_farther(farthest, latest)).unwrap_or_else(|| farthest.clone())
+}
+
+/// Whether a run that starts at `from` meets a record of this cursor.
+fn is_met_again(plan: &IncrementalPlan, from: &CursorValue, value: &CursorValue) -> bool {
+    match plan.last {
+        LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
+        LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
+    }
 }
 
 /// The earliest cursor that the next run meets again, if `last` is remembered.

@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::base::{CursorType, CursorValue};
-use crate::config::{IncrementalPlan, LastValue};
-use crate::pipeline::cursors::IncrementalError;
+use crate::config::{IncrementalPlan, LastValue, Part, ResourcePlan, Template};
+use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile};
+use crate::pipeline::cursors::{IncrementalError, Past};
 
 /// The format that this program writes; it reads this and older ones.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+
+/// The format of a state that has all of its marks in it.
+const FORMAT_INLINE: u64 = 1;
 
 /// Most parent records with a cursor of their own.
 pub(crate) const PARENTS_MAX: usize = 100_000;
@@ -42,6 +46,10 @@ pub(crate) struct Made {
     pub(crate) base_url: String,
     /// What belongs to a cursor of its own: the parents' names, none for one cursor.
     pub(crate) parents: Vec<String>,
+    /// The table that has the rows up to the cursor.
+    pub(crate) table: String,
+    /// The endpoint's path, without the segments that have digits: versions and tokens change.
+    pub(crate) path: String,
 }
 
 impl Made {
@@ -55,7 +63,14 @@ impl Made {
             },
             base_url: base_url.to_owned(),
             parents: if plan.is_per_parent { parents.to_vec() } else { Vec::new() },
+            table: String::new(),
+            path: String::new(),
         }
+    }
+
+    /// The same, of `resource`.
+    pub(crate) fn of(self, resource: &ResourcePlan) -> Self {
+        Self { table: resource.table.clone(), path: lasting_path(&resource.endpoint.request.url), ..self }
     }
 
     /// # Errors
@@ -70,6 +85,12 @@ impl Made {
         for (key, name, is) in pairs {
             if was(name) != is {
                 return Err(IncrementalError::Changed { key, was: format!("`{}`", was(name)), is: format!("`{is}`") });
+            }
+        }
+        // States of older programs do not have them.
+        for (key, name, is) in [("table_name", "table", &self.table), ("endpoint.path", "path", &self.path)] {
+            if let Some(was) = stored.get(name).and_then(Value::as_str).filter(|was| was != is) {
+                return Err(IncrementalError::Changed { key, was: format!("`{was}`"), is: format!("`{is}`") });
             }
         }
         let parents: Vec<&str> =
@@ -99,12 +120,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Reads what [`State::to_json`] wrote. `stored` is the resource's state.
+    /// Reads what [`State::to_json`] wrote.
     ///
     /// # Errors
     /// [`IncrementalError::State`], [`IncrementalError::Changed`].
-    pub(crate) fn read(stored: Option<&Value>, made: &Made, plan: &IncrementalPlan) -> Result<Self, IncrementalError> {
-        let Some(stored) = stored.and_then(|stored| stored.get("incremental")) else { return Ok(Self::default()) };
+    pub(crate) fn read(past: Past<'_>, made: &Made, plan: &IncrementalPlan) -> Result<Self, IncrementalError> {
+        let Some(stored) = past.state.and_then(|stored| stored.get("incremental")) else { return Ok(Self::default()) };
         let damaged = |why: &str| IncrementalError::State { why: format!("is damaged: {why}") };
         let stored = stored.as_object().ok_or_else(|| damaged("it is no object"))?;
         match stored.get("format").and_then(Value::as_u64) {
@@ -123,27 +144,67 @@ impl State {
             }
         };
         let cursors = stored.get("cursors").and_then(Value::as_object).ok_or_else(|| damaged("it has no `cursors`"))?;
+        let mut rest = marks_file(stored, past.marks)?;
         let mut state = Self { kind, ..Self::default() };
-        for (key, cursor) in cursors {
-            let cursor = remembered(cursor, plan, kind).ok_or_else(|| damaged("a cursor is not as it is written"))?;
-            state.cursors.insert(key.clone(), cursor);
+        let sorted: BTreeMap<&String, &Value> = cursors.iter().collect();
+        for (key, cursor) in sorted {
+            let mut known = remembered(cursor, plan, kind).ok_or_else(|| damaged("a cursor is not as it is written"))?;
+            if let Some(count) = cursor.get("marks_in_file") {
+                let count = count.as_u64().and_then(|count| usize::try_from(count).ok());
+                let marks = count.and_then(|count| MarkFile::take(&mut rest, count));
+                known.marks.extend(marks.ok_or_else(|| damaged("its file has fewer marks than it says"))?);
+            }
+            state.cursors.insert(key.clone(), known);
         }
         Ok(state)
     }
 
-    /// As the commit keeps it.
-    pub(crate) fn to_json(&self, made: &Made) -> Value {
-        let cursors: Map<String, Value> = self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor))).collect();
-        json!({
-            "format": FORMAT,
+    /// As the commit keeps it, and the marks that are too many to stand in it.
+    pub(crate) fn to_json(&self, made: &Made) -> (Value, Option<MarkFile>) {
+        let count: usize = self.cursors.values().map(|cursor| cursor.marks.len()).sum();
+        let mut file = (count > INLINE_MAX).then(MarkFile::default);
+        let cursors: Map<String, Value> =
+            self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor, file.as_mut()))).collect();
+        // Older programs know no files of marks, and would load their records again.
+        let format = if file.is_some() { FORMAT } else { FORMAT_INLINE };
+        let json = json!({
+            "format": format,
             "cursor_path": made.cursor_path,
             "last_value_func": made.last_value_func,
             "base_url": made.base_url,
             "per_parent": made.parents,
+            "table": made.table,
+            "path": made.path,
             "type": self.kind.map(CursorType::name),
             "cursors": cursors,
-        })
+        });
+        (json, file)
     }
+}
+
+/// The marks that a state names; none for one that names none.
+///
+/// # Errors
+/// [`IncrementalError::State`] when they are gone or not those that the state was written with.
+fn marks_file<'a>(stored: &Map<String, Value>, bytes: Option<&'a [u8]>) -> Result<&'a [u8], IncrementalError> {
+    let Some(named) = stored.get("marks") else { return Ok(&[]) };
+    let text = |key: &str| named.get(key).and_then(Value::as_str).unwrap_or("?");
+    let broken =
+        |what: &str| IncrementalError::State { why: format!("names the file of marks `{}`, which {what}", text("file")) };
+    let bytes = bytes.ok_or_else(|| broken("is gone"))?;
+    if marks::hash(bytes) != text("hash") {
+        return Err(broken("is not as it was written"));
+    }
+    Ok(bytes)
+}
+
+/// The text of a URL's path without its segments that have digits, its query and its placeholders' names.
+fn lasting_path(url: &Template) -> String {
+    let text: String = url.parts.iter().map(|part| if let Part::Text(text) = part { text.as_str() } else { "{}" }).collect();
+    let text = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let lasting = path.split('/').filter(|segment| !segment.is_empty() && !segment.bytes().any(|byte| byte.is_ascii_digit()));
+    lasting.collect::<Vec<_>>().join("/")
 }
 
 /// A number stays one, so that a cursor is remembered in the API's own spelling.
@@ -160,9 +221,14 @@ fn value(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Op
     kind.is_none_or(|kind| kind == value.kind()).then_some(value)
 }
 
-fn of_remembered(cursor: &Remembered) -> Value {
-    let marks: Vec<String> = cursor.marks.iter().map(|mark| format!("{mark:032x}")).collect();
+fn of_remembered(cursor: &Remembered, file: Option<&mut MarkFile>) -> Value {
     let mut json = Map::new();
+    let inline = if file.is_some() { &BTreeSet::new() } else { &cursor.marks };
+    let marks: Vec<String> = inline.iter().map(|mark| format!("{mark:032x}")).collect();
+    if let Some(file) = file.filter(|_| !cursor.marks.is_empty()) {
+        cursor.marks.iter().for_each(|mark| file.push(*mark));
+        json.insert("marks_in_file".to_owned(), json!(cursor.marks.len()));
+    }
     json.insert("last_value".to_owned(), cursor.last.as_ref().map_or(Value::Null, of_value));
     if !marks.is_empty() {
         json.insert("marks".to_owned(), json!(marks));

@@ -79,11 +79,55 @@ fn a_state_comes_back_as_it_was() {
         pending: vec![(plan.form.text("1"), plan.form.text("2"))],
     };
     state.cursors.insert(SHARED.to_owned(), remembered);
-    let stored = serde_json::json!({"incremental": state.to_json(&made)});
-    assert_eq!(State::read(Some(&stored), &made, &plan).unwrap(), state);
+    let (json, file) = state.to_json(&made);
+    assert_eq!((&json["format"], file), (&serde_json::json!(1), None));
+    let stored = serde_json::json!({"incremental": json});
+    let past = |stored| Past { state: Some(stored), marks: None };
+    assert_eq!(State::read(past(&stored), &made, &plan).unwrap(), state);
     let other = Made::new(&plan, "http://b.test/", &[]);
-    assert!(matches!(State::read(Some(&stored), &other, &plan), Err(IncrementalError::Changed { key: "client.base_url", .. })));
-    assert_eq!(State::read(None, &made, &plan).unwrap(), State::default());
+    assert!(matches!(State::read(past(&stored), &other, &plan), Err(IncrementalError::Changed { key: "client.base_url", .. })));
+    assert_eq!(State::read(Past::default(), &made, &plan).unwrap(), State::default());
+}
+
+#[test]
+fn many_marks_come_back_from_their_file_and_a_damaged_or_missing_one_is_refused() {
+    let plan = plan(Tz::UTC, "1d");
+    let made = Made::new(&plan, "http://a.test/", &[]);
+    let mut state = State::default();
+    for (key, marks) in [("b", 0..900), ("a", 5000..6000), ("c", 0..0_u128)] {
+        let cursor = Remembered { last: plan.form.number("1"), marks: marks.collect(), pending: vec![] };
+        state.cursors.insert(key.to_owned(), cursor);
+    }
+    let (mut json, file) = state.to_json(&made);
+    let file = file.unwrap();
+    assert_eq!((&json["format"], file.bytes.len()), (&serde_json::json!(2), 1900 * 16));
+    json["marks"] = file.reference("x.bin");
+    let stored = serde_json::json!({"incremental": json});
+    let read = |marks| State::read(Past { state: Some(&stored), marks }, &made, &plan);
+    assert_eq!(read(Some(&file.bytes)).unwrap(), state);
+    assert!(read(None).unwrap_err().to_string().contains("`x.bin`, which is gone"));
+    let mut damaged = file.bytes.clone();
+    damaged[9] ^= 1;
+    for bytes in [damaged.as_slice(), &file.bytes[16..]] {
+        assert!(read(Some(bytes)).unwrap_err().to_string().contains("not as it was written"));
+    }
+}
+
+#[test]
+fn a_cursor_belongs_to_its_table_and_its_path() {
+    let plan = plan(Tz::UTC, "1d");
+    let made = |table: &str, path: &str| Made {
+        table: table.to_owned(),
+        path: path.to_owned(),
+        ..Made::new(&plan, "http://a.test/", &[])
+    };
+    let (json, _) = State::default().to_json(&made("t", "events"));
+    let stored = serde_json::json!({"incremental": json});
+    let key = |made: Made| match State::read(Past { state: Some(&stored), marks: None }, &made, &plan) {
+        Err(IncrementalError::Changed { key, .. }) => key,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((key(made("u", "events")), key(made("t", "orders"))), ("table_name", "endpoint.path"));
 }
 
 proptest! {

@@ -1,0 +1,53 @@
+//! Marks of records that the next run may meet again, in a file of their own beside the log: the state in the record names it.
+//!
+//! Invariants: a file is written before the record that names it, under a name that no other run uses, and is removed only by a run that has
+//! committed another state of its resource. A run that is killed leaves at most a file that nothing names; the next one that commits the
+//! resource removes it.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::lake::{Lake, LakeError};
+
+impl Lake {
+    /// Keeps the marks of `resource`, and returns the name under which [`Lake::marks`] finds them.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn keep_marks(&self, resource: &str, marks: Vec<u8>) -> Result<String, LakeError> {
+        let name = format!("{}{}-{:016x}.bin", prefix(resource), self.run, xxh3_64(&marks));
+        self.store.put(&self.layout.marks(&name), marks).await?;
+        Ok(name)
+    }
+
+    /// The marks kept under `name`; `None` when they are gone, or the name is none that this room gives.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn marks(&self, resource: &str, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+        if !is_plain || !name.starts_with(&prefix(resource)) {
+            return Ok(None);
+        }
+        Ok(self.store.get(&self.layout.marks(name)).await?.map(|blob| blob.bytes.to_vec()))
+    }
+
+    /// Removes the marks of `resource` that its committed state does not name.
+    ///
+    /// # Errors
+    /// The store's; the next run that commits the resource tries again.
+    pub(crate) async fn sweep_marks(&self, resource: &str, named: Option<&str>) -> Result<(), LakeError> {
+        let prefix = prefix(resource);
+        for found in self.store.list(&self.layout.marks_folder()).await? {
+            let name = found.path.rsplit('/').next().unwrap_or_default();
+            if name.starts_with(&prefix) && Some(name) != named {
+                self.store.remove(&found.path).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the names of a resource's files begin with: its own name may hold anything.
+fn prefix(resource: &str) -> String {
+    format!("{:016x}-", xxh3_64(resource.as_bytes()))
+}

@@ -1,0 +1,48 @@
+//! Many marks, out of the state: one after the other in the order of the cursors' keys, as a file beside the log.
+
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Marks of a resource that stay in its state.
+pub(crate) const INLINE_MAX: usize = 1000;
+
+/// Bytes of a mark.
+const MARK_BYTES: usize = 16;
+
+/// Marks on their way into a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MarkFile {
+    /// The file's content.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl MarkFile {
+    /// Adds a mark.
+    pub(crate) fn push(&mut self, mark: u128) {
+        self.bytes.extend_from_slice(&mark.to_be_bytes());
+    }
+
+    /// Takes the next `count` marks off `rest`; `None` when there are not so many.
+    pub(crate) fn take(rest: &mut &[u8], count: usize) -> Option<impl Iterator<Item = u128> + use<>> {
+        let (marks, left) = rest.split_at_checked(count.checked_mul(MARK_BYTES)?)?;
+        *rest = left;
+        let (marks, []) = marks.as_chunks::<MARK_BYTES>() else { return None };
+        let marks: Vec<u128> = marks.iter().map(|mark| u128::from_be_bytes(*mark)).collect();
+        Some(marks.into_iter())
+    }
+
+    /// How the state tells of the file `name`.
+    pub(crate) fn reference(&self, name: &str) -> Value {
+        json!({"file": name, "hash": hash(&self.bytes)})
+    }
+}
+
+/// The file that a resource's state names.
+pub(crate) fn file_named(stored: &Value) -> Option<&str> {
+    stored.pointer("/incremental/marks/file")?.as_str()
+}
+
+/// What a state says the content's hash is.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    format!("{:032x}", xxh3_128(bytes))
+}

@@ -1,0 +1,52 @@
+//! Guards: what a resource that is whole must still be before it may publish.
+
+use crate::config::{Expect, OnReject, ResourcePlan, WriteDisposition};
+use crate::lake::{RejectLog, StagedTable};
+use crate::pipeline::RunError;
+
+/// Part of the records that may become rejects where `max_rejects` is not set, as one in so many; one always may.
+const REJECTS_PART: u64 = 10;
+
+/// Rows of a table from which on a merge is guarded by `expect.max_shrink` where it is not set.
+const SHRINKS_FROM: u64 = 100;
+
+/// Where `max_rejects` is not set, a few rejects are the odd records that the quarantine is for; many are a schema that is wrong.
+pub(super) fn check_rejects(resource: &ResourcePlan, records: u64, rejects: &RejectLog) -> Result<(), RunError> {
+    let is_open = matches!(resource.on_reject, OnReject::Quarantine { max_rejects: None });
+    match rejects.first() {
+        Some(first) if is_open && rejects.count() > (records / REJECTS_PART).max(1) => Err(RunError::ManyRejects {
+            resource: resource.name.clone(),
+            first: Box::new(first.clone()),
+            rejects: rejects.count(),
+            records,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The guards of `expect`.
+pub(super) fn check_rows(resource: &ResourcePlan, (before, is_first): (u64, bool), staged: &StagedTable) -> Result<(), RunError> {
+    let rows = staged.stats.rows_in;
+    if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
+        return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
+    }
+    let (Some(allowed), after) = (resource.expect.max_shrink, staged.state.rows()) else { return Ok(()) };
+    let is_merge = resource.write_disposition == WriteDisposition::Merge;
+    if is_merge && is_first && after == 0 && staged.stats.deletes_unmatched > 0 {
+        let column = resource.merge.hard_delete.clone().unwrap_or_default();
+        return Err(RunError::AllDeleted { resource: resource.name.clone(), rows, column });
+    }
+    // Of a small table a merge may well delete most rows.
+    if is_merge && before < SHRINKS_FROM && (allowed - Expect::MAX_SHRINK).abs() < f64::EPSILON {
+        return Ok(());
+    }
+    // Row counts are far below 2^53, so the product is exact enough to compare.
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    let least = before as f64 * (1.0 - allowed);
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    let shrinks = (after as f64) < least;
+    if shrinks {
+        return Err(RunError::Shrinks { resource: resource.name.clone(), before, after, allowed_percent: allowed * 100.0 });
+    }
+    Ok(())
+}
