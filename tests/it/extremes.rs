@@ -21,7 +21,7 @@ fn run(api: &FakeApi, client: &str, endpoint: &str) -> (Sandbox, Ended) {
         api.url()
     ));
     let ended = sandbox.run();
-    assert!(!ended.stderr.contains("panic") && ![Some(70), Some(130), Some(101)].contains(&ended.code()), "{ended}");
+    assert!(!ended.stderr.contains("panic") && ![Some(2), Some(70), Some(130), Some(101)].contains(&ended.code()), "{ended}");
     (sandbox, ended)
 }
 
@@ -77,19 +77,19 @@ fn totals_and_cursors_that_nothing_holds_are_told_or_taken() {
         let places = "data_selector: data";
         run(
             &api,
-            "timeout: 5s",
+            "timeout: {page: 5s}",
             &format!("{places}, paginator: {{type: offset, limit: 1, offset: 18446744073709551615, total_path: total}}"),
         );
         run(
             &api,
-            "timeout: 5s",
+            "timeout: {page: 5s}",
             &format!("{places}, paginator: {{type: page_number, page: 18446744073709551615, total_path: pages}}"),
         );
-        for converted in ["epoch_s", "epoch_ms", "iso8601", "date"] {
+        for converted in ["epoch_s", "epoch_ms"] {
             let incremental = format!(
                 "{places}, paginator: single_page, incremental: {{cursor_path: at, initial_value: 0, lag: 2d, convert: {converted}, start_param: since}}"
             );
-            let (sandbox, first) = run(&api, "timeout: 5s", &incremental);
+            let (sandbox, first) = run(&api, "timeout: {page: 5s}", &incremental);
             if first.code() == Some(0) {
                 let again = sandbox.run();
                 assert!(!again.stderr.contains("panic") && again.code() != Some(70), "{number}: {again}");

@@ -224,7 +224,8 @@ fn value(cx: Context<'_>, field: &Field<raw::Node>, form: CursorForm) -> Option<
         Some(value) if value.is_no_time() => cx.reader.wrong(id, NO_TIME),
         Some(_) => {}
     }
-    value
+    // What is at fault already is compared with nothing.
+    value.filter(|value| !value.is_no_time())
 }
 
 /// The range that a scheduler set in the environment.

@@ -156,7 +156,7 @@ async fn tls_and_plain_http_on_each_others_ports_are_told_and_a_matter_of_the_co
     assert!(outcome.error().contains("write `https://`"), "{}", outcome.error());
     assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
     let go = super::fake_api::FakeApi::start();
-    let go = go.on("/data", |_| super::fake_api::Reply::status(400).body("Client sent an HTTP request to an HTTPS server.\n"));
+    let go = go.on("/orders", |_| super::fake_api::Reply::status(400).body("Client sent an HTTP request to an HTTPS server.\n"));
     let outcome = Case::new(&go, PaginatorPlan::SinglePage).read().await;
     assert!(outcome.error().contains("the port speaks TLS: write `https://`"), "{}", outcome.error());
     assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
