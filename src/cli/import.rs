@@ -18,7 +18,12 @@ pub(crate) fn import_script(args: &ImportArgs) -> Result<u8, Failure> {
     let text = read(path).map_err(|why| Failure::config(vec![format!("cannot read the script `{shown}`: {why}")]))?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let imported = import(&text, &shown.to_string(), &stem).map_err(|error| {
-        let colon = if matches!(error, ImportError::Syntax { .. } | ImportError::NoDict { .. }) { "" } else { " " };
+        let colon = if matches!(error, ImportError::Syntax { .. } | ImportError::NoDict { .. } | ImportError::NoResources { .. })
+        {
+            ""
+        } else {
+            " "
+        };
         Failure::config(vec![format!("{shown}:{colon}{error}")])
     })?;
     for note in &imported.notes {

@@ -41,7 +41,13 @@ pub(super) fn assemble<'a>(script: &'a Script<'a>, file: &str, stem: &str) -> Re
     let (pipeline_name, lake) = pipeline(&mut evaluator);
     let name = pipeline_name.or(name).unwrap_or_else(|| Value::text(stem));
     note_changes(&mut evaluator, &candidate);
+    note_decorators(&mut evaluator);
     evaluator.within_bounds()?;
+    if !matches!(Value::Map(config.clone()).get("resources"), Some(Value::List(resources)) if !resources.is_empty()) {
+        let notes: Vec<String> = evaluator.notes.iter().map(ToString::to_string).collect();
+        let line = script.line(range(candidate.expr).0);
+        return Err(ImportError::NoResources { line, left_out: notes.join("; ") });
+    }
 
     let mut entries = vec![("name".to_owned(), safe_name(name))];
     for key in ["client", "resource_defaults", "resources"] {
@@ -137,6 +143,9 @@ fn dicts<'a>(script: &'a Script<'a>) -> Vec<Candidate<'a>> {
 /// What the arguments beside the config add to it; the source's name.
 fn source_arguments<'a>(evaluator: &mut Evaluator<'a>, call: Call<'a>, config: &mut Vec<(String, Value)>) -> Option<Value> {
     let mut name = None;
+    for (i, expr) in call.call.arguments.args.iter().enumerate().skip(1) {
+        evaluator.note(range(expr).0, format!("argument {} of the source, given without a name", i + 1));
+    }
     for keyword in &call.call.arguments.keywords {
         let at = range(&keyword.value).0;
         match keyword.arg.as_ref().map(|arg| arg.id.as_str()) {
@@ -232,6 +241,9 @@ fn pipeline(evaluator: &mut Evaluator<'_>) -> (Option<Value>, Vec<(String, Value
             evaluator.note(range(&keyword.value).0, format!("the pipeline's argument `{key}`"));
         }
     }
+    for (i, expr) in call.arguments.args.iter().enumerate().skip(1) {
+        evaluator.note(range(expr).0, format!("argument {} of the pipeline, given without a name", i + 1));
+    }
     note_runs(evaluator);
     let name = call.arguments.args.first().or_else(|| argument("pipeline_name").map(|keyword| &keyword.value));
     let name = name.and_then(|name| evaluator.value(name, scope)).filter(|name| matches!(name, Value::Text(_)));
@@ -242,7 +254,8 @@ fn pipeline(evaluator: &mut Evaluator<'_>) -> (Option<Value>, Vec<(String, Value
     (name, lake.unwrap_or_else(local))
 }
 
-/// The lake of a filesystem destination, where dlt keeps a dataset's tables in `<bucket_url>/<dataset_name>`.
+/// The lake of a filesystem destination. dlt keeps a dataset's tables in `<bucket_url>/<dataset_name>`, whose files no manifest of a lake
+/// knows: the lake lies beside that folder.
 fn lake<'a>(
     evaluator: &mut Evaluator<'a>,
     destination: &'a Expr,
@@ -278,10 +291,13 @@ fn lake<'a>(
     if let Some(Part::Literal(last)) = url.last_mut() {
         last.truncate(last.trim_end_matches('/').len());
     }
+    url.push(Part::Literal("/".to_owned()));
     if let Some(Value::Text(dataset)) = dataset {
-        url.push(Part::Literal("/".to_owned()));
         url.extend(dataset);
+        url.push(Part::Literal("_".to_owned()));
     }
+    url.push(Part::Literal("lakeward".to_owned()));
+    evaluator.note(at, "the folder of dlt's tables: lakeward does not know their files, so that its lake lies beside it");
     let mut entries = vec![("url".to_owned(), Value::Text(url))];
     evaluator.path = vec!["credentials".to_owned()];
     let credentials = call.and_then(|call| keyword(call, "credentials")).and_then(|expr| evaluator.value(expr, scope));
@@ -329,6 +345,9 @@ fn note_runs(evaluator: &mut Evaluator<'_>) {
         if method.attr.id.as_str() != "run" {
             continue;
         }
+        for expr in call.call.arguments.args.iter().skip(1) {
+            evaluator.note(range(expr).0, "an argument of `run`, given without a name");
+        }
         for keyword in &call.call.arguments.keywords {
             let key = keyword.arg.as_ref().map_or("**", |arg| arg.id.as_str());
             let parquet = matches!(&keyword.value, Expr::StringLiteral(text) if text.value.to_str() == "parquet");
@@ -343,21 +362,35 @@ fn note_runs(evaluator: &mut Evaluator<'_>) {
 fn note_changes(evaluator: &mut Evaluator<'_>, candidate: &Candidate<'_>) {
     let script = evaluator.script;
     let target = candidate.call.and_then(|call| call.target);
+    // What a function of the script makes may be the source, too.
+    let of_function = |call: &&Call<'_>| {
+        dotted(&call.call.func).is_some_and(|name| script.decorated.iter().any(|decorated| decorated.name == name))
+    };
+    let sources: Vec<&str> = script.calls.iter().filter(of_function).filter_map(|call| call.target).chain(target).collect();
     evaluator.path.clear();
     for change in &script.changes {
-        if evaluator.used.contains(change.name) || target == Some(change.name) {
+        if SOURCES.contains(&script.known_name(change.name)) {
+            evaluator.note(change.at, format!("what the script does to the source: it {}", change.what));
+        } else if change.of_dlt || evaluator.used.contains(change.name) || sources.contains(&change.name) {
             evaluator.note(change.at, format!("what the script does to `{}` after it is made: it {}", change.name, change.what));
         }
     }
-    for call in &script.calls {
-        if let Expr::Attribute(method) = &*call.call.func
-            && let Expr::Call(inner) = &*method.value
-            && dotted(&inner.func).is_some_and(|name| SOURCES.contains(&script.known_name(&name)))
-        {
-            evaluator.note(
-                usize::from(call.call.range_start),
-                format!("what the script does to the source: it calls `{}` on it", method.attr.id),
-            );
+}
+
+/// Notes what dlt's decorators say, and resources that are made in Python.
+fn note_decorators(evaluator: &mut Evaluator<'_>) {
+    for decorated in &evaluator.script.decorated {
+        let of = format!("`@dlt.{}` of `{}`", decorated.decorator, decorated.name);
+        if decorated.decorator != "source" {
+            evaluator.note(decorated.at, format!("what Python makes under {of}"));
+        }
+        let Some(arguments) = decorated.arguments else { continue };
+        for expr in &arguments.args {
+            evaluator.note(range(expr).0, format!("an argument of {of}, given without a name"));
+        }
+        for keyword in &arguments.keywords {
+            let key = keyword.arg.as_ref().map_or("**", |arg| arg.id.as_str());
+            evaluator.note(range(&keyword.value).0, format!("the argument `{key}` of {of}"));
         }
     }
 }

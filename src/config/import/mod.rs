@@ -92,6 +92,14 @@ pub(crate) enum ImportError {
         "no dlt REST config found; looked for `rest_api_source({{…}})`, `rest_api_resources({{…}})`, `name: RESTAPIConfig = {{…}}`, and a dict with `client` and `resources`"
     )]
     Nothing,
+    /// A config without a resource.
+    #[error("{line}:1: the config has no resource that can be read without running the script{}", also(.left_out))]
+    NoResources {
+        /// Line, from 1.
+        line: usize,
+        /// What was left out, in one line.
+        left_out: String,
+    },
     /// What stands where the config is expected is none that can be read.
     #[error("{line}:1: the config of `{function}` is {what}, not a dict that can be read without running the script")]
     NoDict {
@@ -102,6 +110,10 @@ pub(crate) enum ImportError {
         /// What it is.
         what: String,
     },
+}
+
+fn also(notes: &str) -> String {
+    if notes.is_empty() { String::new() } else { format!("; left out: {notes}") }
 }
 
 /// Converts `script`, which messages and the config's head call `file`; `stem` names the pipeline where the script does not.

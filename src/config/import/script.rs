@@ -4,7 +4,7 @@
 //! where it is used; within a function, a name of the module stands for what the module binds to it last.
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, ExprCall, Parameters, Stmt, StmtFunctionDef};
+use ruff_python_ast::{Arguments, Expr, ExprCall, Parameters, Stmt, StmtFunctionDef};
 
 use crate::config::import::{DEPTH_MAX, place};
 
@@ -50,6 +50,21 @@ pub(super) struct Change<'a> {
     pub(super) name: &'a str,
     pub(super) at: usize,
     pub(super) what: String,
+    /// Whether only a source or resource of dlt can be changed so, whatever its name is.
+    pub(super) of_dlt: bool,
+}
+
+/// A function that dlt's decorators make a source or a resource of.
+#[derive(Debug)]
+pub(super) struct Decorated<'a> {
+    /// The function.
+    pub(super) name: &'a str,
+    /// `source`, `resource` or `transformer`.
+    pub(super) decorator: &'static str,
+    /// The arguments that the decorator is given.
+    pub(super) arguments: Option<&'a Arguments>,
+    /// Where the function stands.
+    pub(super) at: usize,
 }
 
 /// A script's names and calls.
@@ -63,6 +78,8 @@ pub(super) struct Script<'a> {
     pub(super) declared: Vec<(usize, &'a str, &'a Expr)>,
     /// Changes of values after they were bound.
     pub(super) changes: Vec<Change<'a>>,
+    /// Functions that dlt's decorators stand on.
+    pub(super) decorated: Vec<Decorated<'a>>,
     /// Names imported under another one: that, and the original.
     aliases: Vec<(&'a str, &'a str)>,
 }
@@ -76,6 +93,7 @@ impl<'a> Script<'a> {
             calls: Vec::new(),
             declared: Vec::new(),
             changes: Vec::new(),
+            decorated: Vec::new(),
             aliases: Vec::new(),
         };
         let mut walk = Walk { script, scope: 0, conditions: 0, depth: 0, functions: Vec::new(), target: None };
@@ -162,28 +180,31 @@ fn root(expr: &Expr) -> Option<&str> {
         Expr::Name(name) => Some(name.id.as_str()),
         Expr::Attribute(attribute) => root(&attribute.value),
         Expr::Subscript(subscript) => root(&subscript.value),
+        Expr::Call(call) => root(&call.func),
         _ => None,
     }
 }
 
-/// Methods that change what they are called on: of lists and dicts, and of a dlt source.
-const CHANGING: [&str; 15] = [
-    "append",
-    "extend",
-    "insert",
-    "update",
-    "pop",
-    "popitem",
-    "setdefault",
-    "remove",
-    "clear",
+/// Methods that change the list or dict they are called on.
+const CHANGING: [&str; 9] = ["append", "extend", "insert", "update", "pop", "popitem", "setdefault", "remove", "clear"];
+
+/// Methods that only sources and resources of dlt have, and that change them.
+const CHANGING_DLT: [&str; 11] = [
     "add_limit",
     "with_resources",
     "apply_hints",
     "add_map",
     "add_filter",
     "add_yield_map",
+    "add_pipe",
+    "add_step",
+    "with_name",
+    "set_incremental",
+    "parallelize",
 ];
+
+/// dlt's decorators that make sources and resources.
+const DECORATORS: [&str; 3] = ["source", "resource", "transformer"];
 
 struct Walk<'a> {
     script: Script<'a>,
@@ -209,13 +230,31 @@ impl<'a> Walk<'a> {
             Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.assign(target, at, Bound::Outside("unpacked"))),
             Expr::List(list) => list.elts.iter().for_each(|target| self.assign(target, at, Bound::Outside("unpacked"))),
             Expr::Starred(starred) => self.assign(&starred.value, at, Bound::Outside("unpacked")),
-            changed => self.change(changed, at, "assigns to a part of it".to_owned()),
+            changed => self.change(changed, at, "assigns to a part of it".to_owned(), false),
         }
     }
 
-    fn change(&mut self, expr: &'a Expr, at: usize, what: String) {
-        if let Some(name) = root(expr) {
-            self.script.changes.push(Change { name, at, what });
+    fn change(&mut self, expr: &'a Expr, at: usize, what: String, of_dlt: bool) {
+        let name = root(expr).or(of_dlt.then_some("the source"));
+        if let Some(name) = name {
+            self.script.changes.push(Change { name, at, what, of_dlt });
+        }
+    }
+
+    /// Notes dlt's decorators of a function: `@dlt.source`, `@dlt.resource(name="x")`.
+    fn decorators(&mut self, function: &'a StmtFunctionDef) {
+        for decorator in &function.decorator_list {
+            let (named, arguments) = match &decorator.expression {
+                Expr::Call(call) => (dotted(&call.func), Some(&call.arguments)),
+                other => (dotted(other), None),
+            };
+            let Some(named) = named else { continue };
+            let known = self.script.known_name(&named);
+            let is_dlts = named.starts_with("dlt.") || !named.contains('.');
+            if let Some(decorator) = DECORATORS.into_iter().find(|name| is_dlts && *name == known) {
+                let at = usize::from(function.range.start());
+                self.script.decorated.push(Decorated { name: function.name.id.as_str(), decorator, arguments, at });
+            }
         }
     }
 
@@ -258,7 +297,11 @@ impl<'a> Walk<'a> {
                 }
             }
             Stmt::AugAssign(assign) => {
-                self.change(&assign.target, usize::from(assign.range.start()), "adds to it".to_owned());
+                self.change(&assign.target, usize::from(assign.range.start()), "adds to it".to_owned(), false);
+            }
+            Stmt::Delete(delete) => {
+                let at = usize::from(delete.range.start());
+                delete.targets.iter().for_each(|target| self.change(target, at, "deletes a part of it".to_owned(), false));
             }
             Stmt::For(statement) => {
                 self.assign(&statement.target, usize::from(statement.range.start()), Bound::Outside("a loop's variable"));
@@ -269,6 +312,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Stmt::FunctionDef(function) => {
+                self.decorators(function);
                 self.bind(function.name.id.as_str(), usize::from(function.range.start()), Bound::Code("a Python function"));
             }
             Stmt::ClassDef(class) => {
@@ -323,10 +367,12 @@ impl<'a> Visitor<'a> for Walk<'a> {
         if let Expr::Call(call) = expr {
             let target = self.target.filter(|(_, value)| std::ptr::eq(*value, expr)).map(|(name, _)| name);
             self.script.calls.push(Call { call, scope: self.scope, target });
-            if let Expr::Attribute(method) = &*call.func
-                && CHANGING.contains(&method.attr.id.as_str())
-            {
-                self.change(&method.value, usize::from(call.range_start), format!("calls `{}` on it", method.attr.id));
+            if let Expr::Attribute(method) = &*call.func {
+                let of_dlt = CHANGING_DLT.contains(&method.attr.id.as_str());
+                if of_dlt || CHANGING.contains(&method.attr.id.as_str()) {
+                    let what = format!("calls `{}` on it", method.attr.id);
+                    self.change(&method.value, usize::from(call.range_start), what, of_dlt);
+                }
             }
         }
         self.depth += 1;

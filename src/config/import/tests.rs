@@ -408,20 +408,23 @@ fn a_pipeline_on_files_says_where_the_lake_is() {
     };
     assert_eq!(
         lake("dlt.pipeline(pipeline_name='p', destination='filesystem', dataset_name='d')"),
-        ("p".to_owned(), "  url: ${DESTINATION__FILESYSTEM__BUCKET_URL}/d\n".to_owned())
+        ("p".to_owned(), "  url: ${DESTINATION__FILESYSTEM__BUCKET_URL}/d_lakeward\n".to_owned())
     );
     assert_eq!(
         lake(
             "dest = filesystem('s3://b/x/', credentials={'aws_access_key_id': dlt.secrets['k'], 'region_name': 'eu'})\ndlt.pipeline('p', destination=dest)"
         ),
-        ("p".to_owned(), "  url: s3://b/x/p_dataset\n  options:\n    aws_access_key_id: ${K}\n    aws_region: eu\n".to_owned())
+        (
+            "p".to_owned(),
+            "  url: s3://b/x/p_dataset_lakeward\n  options:\n    aws_access_key_id: ${K}\n    aws_region: eu\n".to_owned()
+        )
     );
     assert_eq!(lake("dlt.pipeline('_p/q', progress='log')"), ("p_q".to_owned(), "  url: ./lake\n".to_owned()));
     let plan = plan_of(
         &(script("", "", "") + "dlt.pipeline('p', destination=dlt.destinations.filesystem(bucket_url='out'), dataset_name='d')"),
         "v",
     );
-    assert_eq!(plan.lake.location, crate::config::LakeLocation::Disk("/data/out/d".into()));
+    assert_eq!(plan.lake.location, crate::config::LakeLocation::Disk("/data/out/d_lakeward".into()));
 }
 
 #[test]
@@ -450,6 +453,64 @@ fn a_script_without_a_config_that_can_be_read_is_refused_with_its_place() {
         &format!("x = {}1\n", "-".repeat(20_000)),
         "no dlt REST config found; looked for `rest_api_source({…})`, `rest_api_resources({…})`, `name: RESTAPIConfig = {…}`, and a dict with `client` and `resources`",
     );
+}
+
+#[test]
+fn decorators_chains_hints_and_arguments_without_names_are_named() {
+    let text = r#"import dlt
+from dlt.sources.rest_api import rest_api_source
+
+@dlt.source(name="shop", max_table_nesting=0)
+def shop():
+    return rest_api_source({"client": {"base_url": "http://a.test"}, "resources": ["r"]}, "shop").with_resources("r").add_limit(2)
+
+@dlt.resource(write_disposition="append", primary_key="id")
+def extra():
+    yield [1]
+
+source = shop()
+source.resources["r"].apply_hints(primary_key="id")
+source.max_table_nesting = 2
+shop().r.add_map(lambda row: row)
+dlt.pipeline("p", "dir").run(source, "other")
+"#;
+    let expected = [
+        "line 4: the argument `max_table_nesting` of `@dlt.source` of `shop`",
+        "line 4: the argument `name` of `@dlt.source` of `shop`",
+        "line 6: argument 2 of the source, given without a name",
+        "line 6: what the script does to the source: it calls `add_limit` on it",
+        "line 6: what the script does to the source: it calls `with_resources` on it",
+        "line 8: the argument `primary_key` of `@dlt.resource` of `extra`",
+        "line 8: the argument `write_disposition` of `@dlt.resource` of `extra`",
+        "line 8: what Python makes under `@dlt.resource` of `extra`",
+        "line 13: what the script does to `source` after it is made: it calls `apply_hints` on it",
+        "line 14: what the script does to `source` after it is made: it assigns to a part of it",
+        "line 15: what the script does to `shop` after it is made: it calls `add_map` on it",
+        "line 16: an argument of `run`, given without a name",
+        "line 16: argument 2 of the pipeline, given without a name",
+    ];
+    assert_eq!(notes(text), expected);
+}
+
+#[test]
+fn a_config_without_a_resource_is_refused_with_what_was_left_out() {
+    let refused = |resources: &str| {
+        let text = format!("rest_api_source({{'client': {{'base_url': 'http://a.test'}}{resources}}})\n");
+        import(&text, "f.py", "f").unwrap_err().to_string()
+    };
+    let none = "1:1: the config has no resource that can be read without running the script";
+    assert_eq!(refused(""), none);
+    assert_eq!(refused(", 'resources': []"), none);
+    assert_eq!(
+        refused(", 'resources': [{'name': n} for n in NAMES]"),
+        format!("{none}; left out: line 1: `resources`: a comprehension, `[{{'name': n}} for n in NAMES]`")
+    );
+    assert_eq!(
+        refused(", 'resources': A if debug else B"),
+        format!("{none}; left out: line 1: `resources`: a conditional expression, `A if debug else B`")
+    );
+    let deleted = script("c = {'path': 'x'}\ndel c['path']", "", ", \"params\": c");
+    assert_eq!(notes(&deleted), ["line 4: what the script does to `c` after it is made: it deletes a part of it"]);
 }
 
 #[test]
