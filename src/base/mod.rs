@@ -26,7 +26,7 @@ pub(crate) use fault::{fault_point, signal_heeded, task_point};
 #[cfg(test)]
 pub(crate) use fuzz::fuzz;
 pub(crate) use names::folded;
-pub(crate) use path::{JsonPath, Step};
+pub(crate) use path::{JsonPath, PathExhausted, Step};
 pub(crate) use redact::{RedactedUrl, Secret};
 pub(crate) use secrets::{Secrets, secrets};
 pub(crate) use show::{is_special, shown, shown_json, shown_json_lines, start_of};

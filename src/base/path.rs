@@ -1,15 +1,20 @@
 //! JSON paths: RFC 9535 as dlt writes it, and JSON Pointer (RFC 6901).
 //!
 //! *Simple* paths are followed while a page streams by: `$`, names (`a.b`, `['@odata.nextLink']`, bare names with `-`), indices (`[0]`) and
-//! `[*]`. All others (`..`, slices, indices from the end, `|`, filters, `.*`) need the whole document, and are evaluated on a tree of it.
+//! `[*]`. All others (`..`, slices, indices from the end, `|`, filters, `.*`) need the whole document, and are evaluated on a tree of it,
+//! within a budget.
 
+mod bounded;
 mod translate;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::base::path::bounded::Bounded;
 use crate::base::path::translate::queries;
+
+pub(crate) use bounded::PathExhausted;
 
 /// A parsed path. The empty path is `$`, the document itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -30,7 +35,7 @@ struct Document {
 /// One side of a path's `|`.
 #[derive(Debug)]
 struct Query {
-    whole: serde_json_path::JsonPath,
+    whole: Bounded,
     /// The part before the first filter, slice or `*`, and the part up to and with it.
     choice: Option<(serde_json_path::JsonPath, serde_json_path::JsonPath)>,
 }
@@ -117,11 +122,20 @@ impl JsonPath {
     }
 
     /// Where in `document` the values are that the path finds, in its order.
-    pub(crate) fn locate(&self, document: &serde_json::Value) -> Vec<Vec<Step>> {
-        match &self.document {
-            Some(path) => path.queries.iter().flat_map(|query| located(&query.whole, document)).collect(),
-            None => serde_json_path::JsonPath::parse(&self.query()).map(|query| located(&query, document)).unwrap_or_default(),
+    ///
+    /// # Errors
+    /// [`PathExhausted`].
+    pub(crate) fn locate(&self, document: &serde_json::Value) -> Result<Vec<Vec<Step>>, PathExhausted> {
+        let exhausted = |values| PathExhausted { path: self.to_string(), values };
+        let Some(path) = &self.document else {
+            let query = Bounded::parse(&self.to_string(), &self.query());
+            return query.map_or_else(|_| Ok(Vec::new()), |query| query.locate(document).map_err(exhausted));
+        };
+        let mut all = Vec::new();
+        for query in &path.queries {
+            all.extend(query.whole.locate(document).map_err(exhausted)?);
         }
+        Ok(all)
     }
 
     /// A simple path as RFC 9535 has it, which takes fewer names than people write: each is quoted.
@@ -173,14 +187,6 @@ impl JsonPath {
     }
 }
 
-fn located(query: &serde_json_path::JsonPath, document: &serde_json::Value) -> Vec<Vec<Step>> {
-    let step = |element: &serde_json_path::PathElement<'_>| match element.as_index() {
-        Some(index) => Step::Index(index),
-        None => Step::Key(element.as_name().unwrap_or_default().to_owned()),
-    };
-    query.query_located(document).locations().map(|location| location.iter().map(step).collect()).collect()
-}
-
 /// The path that stands for what `queries` find.
 fn document(text: &str, queries: Vec<String>) -> Result<JsonPath, JsonPathError> {
     let parse = |query: &str| {
@@ -193,7 +199,7 @@ fn document(text: &str, queries: Vec<String>) -> Result<JsonPath, JsonPathError>
             Some((before, through)) => Some((parse(before)?, parse(through)?)),
             None => None,
         };
-        Ok(Query { whole: parse(whole)?, choice })
+        Ok(Query { whole: Bounded::parse(text, whole)?, choice })
     };
     let queries = queries.iter().map(query).collect::<Result<_, _>>()?;
     Ok(JsonPath { steps: Vec::new(), document: Some(Arc::new(Document { text: text.to_owned(), queries })) })

@@ -256,6 +256,7 @@ impl Decoder {
                 let path = paths.iter().map(JsonPath::to_string).collect::<Vec<_>>().join("` or `");
                 self.no_records(page, text, place.clone(), path)
             }
+            Unfound::Exhausted(source) => DecodeError::PathExhausted { place: place.clone(), source },
             Unfound::Other(path, actual) => {
                 let spot = Spot { offset: None, path: Some(path.to_string()) };
                 DecodeError::NotRecords { place: place.clone(), spot, actual }
@@ -493,6 +494,7 @@ pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
             DecodeError::CutOff { spot: spot(at), place }
         }
         Fault::Syntax { at, expected } => DecodeError::Syntax { spot: spot(at), place, expected },
+        Fault::PathExhausted(source) => DecodeError::PathExhausted { place, source },
         Fault::TooDeep { at } => DecodeError::TooDeep { spot: spot(at), place, limit: DEPTH_MAX },
         Fault::TooManyColumns { at } => DecodeError::TooManyColumns { spot: spot(at), place, limit: COLUMNS_MAX },
         Fault::RecordTooLarge { at } => DecodeError::RecordTooLarge { spot: spot(at), place, limit: RECORD_BYTES_MAX },

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Step, start_of};
 use crate::decode::Json;
-use crate::decode::fault::{Fault, Outcome};
+use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::hints::Hints;
 use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
 
@@ -195,9 +195,10 @@ fn find_in_tree(text: &str, wanted: &[JsonPath], values: &mut [Option<Value>]) -
     let tree = Json::read(&mut reader, &mut 0)?;
     let view = tree.view();
     for (path, slot) in wanted.iter().zip(values).filter(|(path, _)| in_tree(path)) {
-        let Some(steps) = path.locate(&view).into_iter().next() else { continue };
+        let located = path.locate(&view).map_err(|error| Box::<Stop>::from(Fault::PathExhausted(error)))?;
+        let Some(steps) = located.into_iter().next() else { continue };
         let mut found = Vec::new();
-        if let Some(value) = tree.first(&JsonPath::from_steps(steps)) {
+        if let Ok(Some(value)) = tree.first(&JsonPath::from_steps(steps)) {
             value.write(&mut found);
         }
         let found = String::from_utf8(found).expect("JSON is written from texts");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::{ErrorKind, RedactedUrl};
+use crate::base::{ErrorKind, PathExhausted, RedactedUrl};
 use crate::decode::RecordsShape;
 use crate::source::Page;
 
@@ -92,6 +92,14 @@ pub(crate) enum DecodeError {
         place: PagePlace,
         /// Where in it.
         spot: Spot,
+    },
+    /// A path of the config passes its budget.
+    #[error("{place} cannot be searched")]
+    PathExhausted {
+        /// The page.
+        place: PagePlace,
+        /// Which path.
+        source: PathExhausted,
     },
     /// Nested too deeply.
     #[error("{place} has objects and arrays nested more than {limit} deep at {spot}")]
@@ -391,6 +399,7 @@ impl DecodeError {
             | Self::Syntax { .. }
             | Self::CutOff { .. }
             | Self::TooDeep { .. }
+            | Self::PathExhausted { .. }
             | Self::NotText { .. }
             | Self::RecordCutOff { .. }
             | Self::Format { .. }

@@ -1,5 +1,7 @@
 //! Faults: why reading stops in the middle of a page, as offsets; [`crate::decode::DecodeError`] gives them their place.
 
+use crate::base::PathExhausted;
+
 /// What the readers and builders of a page return. Boxed, so that the good case is one word.
 pub(super) type Outcome<T> = Result<T, Box<Stop>>;
 
@@ -31,6 +33,8 @@ pub(super) enum Fault {
     RecordTooLarge { at: usize },
     /// A value asked for by the paginator that is longer than such a value may be.
     ValueTooLong { at: usize },
+    /// A path of the config passes its budget.
+    PathExhausted(PathExhausted),
     /// The records are no list of objects and no object.
     NotRecords {
         at: usize,

@@ -3,7 +3,7 @@
 //! In: the reader at a value. Out: a [`Json`], and its text again. Invariants: a number keeps its token, members keep their order, and of
 //! equal names the last counts; depth is bounded by the reader's. Not here: the plain page, which goes from bytes to columns without a tree.
 
-use crate::base::{JsonPath, Step};
+use crate::base::{JsonPath, PathExhausted, Step};
 use crate::decode::convert::write_quoted;
 use crate::decode::fault::Outcome;
 use crate::decode::reader::Reader;
@@ -132,21 +132,27 @@ impl Json {
     }
 
     /// The first value that `path` finds.
-    pub(crate) fn first(&self, path: &JsonPath) -> Option<&Self> {
-        self.all(path).into_iter().next()
+    ///
+    /// # Errors
+    /// [`PathExhausted`].
+    pub(crate) fn first(&self, path: &JsonPath) -> Result<Option<&Self>, PathExhausted> {
+        Ok(self.all(path)?.into_iter().next())
     }
 
     /// The values that `path` finds, in its order.
-    pub(crate) fn all(&self, path: &JsonPath) -> Vec<&Self> {
+    ///
+    /// # Errors
+    /// [`PathExhausted`].
+    pub(crate) fn all(&self, path: &JsonPath) -> Result<Vec<&Self>, PathExhausted> {
         let mut found = Vec::new();
         if path.is_simple() {
             self.collect(path.steps(), &mut found);
         } else {
-            for steps in path.locate(&self.view()) {
+            for steps in path.locate(&self.view())? {
                 self.collect(&steps, &mut found);
             }
         }
-        found
+        Ok(found)
     }
 
     fn collect<'j>(&'j self, steps: &[Step], found: &mut Vec<&'j Self>) {
@@ -175,14 +181,18 @@ impl Json {
     }
 
     /// Does something to each value that `path` finds.
-    pub(crate) fn change(&mut self, path: &JsonPath, change: &mut dyn FnMut(&mut Self)) {
+    ///
+    /// # Errors
+    /// [`PathExhausted`], before anything is changed.
+    pub(crate) fn change(&mut self, path: &JsonPath, change: &mut dyn FnMut(&mut Self)) -> Result<(), PathExhausted> {
         if path.is_simple() {
             self.change_at(path.steps(), change);
         } else {
-            for steps in path.locate(&self.view()) {
+            for steps in path.locate(&self.view())? {
                 self.change_at(&steps, change);
             }
         }
+        Ok(())
     }
 
     fn change_at(&mut self, steps: &[Step], change: &mut dyn FnMut(&mut Self)) {
@@ -255,7 +265,7 @@ mod tests {
         let json = Json::read(&mut Reader::new(text), &mut duplicates).unwrap();
         json.write(&mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-        let found = json.first(&JsonPath::parse(path).unwrap()).map(|found| {
+        let found = json.first(&JsonPath::parse(path).unwrap()).unwrap().map(|found| {
             let mut out = Vec::new();
             found.write(&mut out);
             String::from_utf8(out).unwrap()

@@ -97,3 +97,22 @@ fn totals_and_cursors_that_nothing_holds_are_told_or_taken() {
         }
     }
 }
+
+#[test]
+fn a_path_that_multiplies_values_ends_with_its_name() {
+    let nested = (0..60).fold(r#"{"id":1}"#.to_owned(), |inner, _| format!(r#"{{"a":{inner},"b":1}}"#));
+    let page = format!(r#"{{"data":[{{"id":1,"deep":{nested}}}]}}"#);
+    let api = FakeApi::start().on("/things", move |_| Reply::json(page.clone()));
+    let path = "$..*..*..*..*..*..*";
+    let told = format!("`{path}` leads to more values than the document's");
+    let (_, ended) = run(&api, "timeout: {page: 60s}", &format!("data_selector: '{path}', paginator: single_page"));
+    ended.failed_with(3, &["cannot be searched", &told]);
+    let cursor = format!("data_selector: data, paginator: {{type: cursor, cursor_path: '{path}', cursor_param: next}}");
+    let (_, ended) = run(&api, "timeout: {page: 60s}", &cursor);
+    ended.failed_with(3, &[&told]);
+    let of_record = format!(
+        "data_selector: data, paginator: single_page, incremental: {{cursor_path: '{path}', start_param: since, initial_value: 1}}"
+    );
+    let (_, ended) = run(&api, "timeout: {page: 60s}", &of_record);
+    ended.failed_with(3, &["more values than its path may find", path]);
+}

@@ -10,7 +10,7 @@ fn check(text: &str, shown: &str) {
 /// What `text` finds in `json`.
 #[track_caller]
 fn check_found(text: &str, json: &serde_json::Value, expected: &[&str]) {
-    let found = JsonPath::parse(text).unwrap_or_else(|error| panic!("{error}")).locate(json);
+    let found = JsonPath::parse(text).unwrap_or_else(|error| panic!("{error}")).locate(json).unwrap();
     let found: Vec<String> = found.into_iter().map(|steps| JsonPath::from_steps(steps).to_string()).collect();
     assert_eq!(found, expected, "{text}");
 }

@@ -218,7 +218,8 @@ impl PageFilter {
                 self.kind.or(self.filter.kind).map_or_else(|| "a scalar".to_owned(), |kind| format!("a {}", kind.name()));
             Err(CursorFault::Type { record: number, path: plan.cursor_path.clone(), expected, found: found.to_owned() })
         };
-        match record.first(&plan.cursor_path) {
+        let Ok(found) = record.first(&plan.cursor_path) else { return wrong("more values than its path may find") };
+        match found {
             None | Some(Json::Null) => Ok(None),
             Some(Json::Number(token)) => match plan.form.number(token) {
                 Some(value) => Ok(Some(value)),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::PathExhausted;
 use crate::base::Warning;
 use crate::decode::{DecodedPage, Json};
 use crate::source::Page;
@@ -31,6 +32,18 @@ pub(crate) trait PageHook {
 
     /// Hands over what was found in the page.
     fn end(self: Box<Self>, _decoded: &mut DecodedPage) {}
+}
+
+impl RecordFault {
+    /// A path of the config passes its budget in `record`.
+    pub(crate) fn exhausted(error: &PathExhausted, record: Json) -> Self {
+        Self {
+            path: error.path.clone(),
+            expected: "a path that leads to no more values than the record has".to_owned(),
+            actual: format!("one that leads to many times its {} values", error.values),
+            record: Box::new(record),
+        }
+    }
 }
 
 /// Why a hook cannot handle a record.

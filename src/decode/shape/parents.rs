@@ -91,18 +91,21 @@ impl PageHook for Keeping<'_> {
     fn record(&mut self, record: Json, out: &mut Vec<Json>) -> Result<(), RecordFault> {
         let found = |(list, place): &(JsonPath, JsonPath)| {
             let mut text = vec![b'['];
-            for (i, element) in record.all(list).into_iter().enumerate() {
+            for (i, element) in record.all(list)?.into_iter().enumerate() {
                 text.extend_from_slice(if i > 0 { b",[" } else { b"[" });
-                if let Some(value) = element.first(place) {
+                if let Some(value) = element.first(place)? {
                     value.write(&mut text);
                 }
                 text.push(b']');
             }
             text.push(b']');
             // What is written as JSON is UTF-8.
-            String::from_utf8(text).unwrap_or_default().into_boxed_str()
+            Ok(String::from_utf8(text).unwrap_or_default().into_boxed_str())
         };
-        self.records.push(self.fields.iter().map(found).collect());
+        match self.fields.iter().map(found).collect() {
+            Ok(found) => self.records.push(found),
+            Err(error) => return Err(RecordFault::exhausted(&error, record)),
+        }
         out.push(record);
         Ok(())
     }

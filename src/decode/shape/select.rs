@@ -1,6 +1,6 @@
 //! Selecting: which values of a page's tree are its records, when following one path to a list is not enough.
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, PathExhausted};
 use crate::config::RecordsPlan;
 use crate::decode::Json;
 use crate::decode::shape::RecordFault;
@@ -15,6 +15,8 @@ pub(in crate::decode) enum Unfound {
     Nothing,
     /// There is something that holds no records.
     Other(JsonPath, &'static str),
+    /// A path passes its budget.
+    Exhausted(PathExhausted),
 }
 
 /// The records of a page, in order. `paths` are the places to look, the first that holds something counts.
@@ -24,7 +26,7 @@ pub(in crate::decode) enum Unfound {
 pub(in crate::decode) fn select(tree: &Json, paths: &[JsonPath], plan: &RecordsPlan) -> Result<Vec<Selected>, Unfound> {
     let mut null = None;
     for path in paths {
-        let found = tree.all(path);
+        let found = tree.all(path).map_err(Unfound::Exhausted)?;
         if found.is_empty() && path.has_no_choice(&tree.view()) {
             return Ok(Vec::new());
         }

@@ -1,6 +1,6 @@
 //! The shaper: records come in one at a time, pass the hooks, and are written one behind the other as a JSON array.
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, PathExhausted};
 use crate::config::{PhpEmpty, RecordsPlan};
 use crate::decode::envelope::Records;
 use crate::decode::fault::{Fault, Outcome};
@@ -109,8 +109,10 @@ impl<'p> Shaper<'p> {
     }
 
     fn through_hooks(&mut self, mut record: Json) -> Result<Vec<Json>, RecordFault> {
-        if let Some(plan) = &self.plan.records {
-            settle(&mut record, plan);
+        if let Some(plan) = &self.plan.records
+            && let Err(error) = settle(&mut record, plan)
+        {
+            return Err(RecordFault::exhausted(&error, record));
         }
         let mut rows = vec![record];
         if !matches!(rows.as_slice(), [Json::Object(_)]) {
@@ -178,26 +180,29 @@ impl Records for Shaper<'_> {
 }
 
 /// Makes lists of single values, and objects of the lists that stand for empty ones, where the plan says so.
-fn settle(record: &mut Json, plan: &RecordsPlan) {
+fn settle(record: &mut Json, plan: &RecordsPlan) -> Result<(), PathExhausted> {
     for path in &plan.force_list {
         record.change(path, &mut |value| {
             if !matches!(value, Json::Array(_) | Json::Null) {
                 let one = std::mem::replace(value, Json::Null);
                 *value = Json::Array(vec![one]);
             }
-        });
+        })?;
     }
     match &plan.php_empty {
         PhpEmpty::No => {}
         PhpEmpty::Everywhere => empty_objects(record),
-        PhpEmpty::At(paths) => paths.iter().for_each(|path| {
-            record.change(path, &mut |value| {
-                if matches!(value, Json::Array(items) if items.is_empty()) {
-                    *value = Json::Object(Vec::new());
-                }
-            });
-        }),
+        PhpEmpty::At(paths) => {
+            for path in paths {
+                record.change(path, &mut |value| {
+                    if matches!(value, Json::Array(items) if items.is_empty()) {
+                        *value = Json::Object(Vec::new());
+                    }
+                })?;
+            }
+        }
     }
+    Ok(())
 }
 
 fn empty_objects(value: &mut Json) {

@@ -81,7 +81,8 @@ fn any_text_is_a_path_or_not_and_a_path_is_the_same_when_it_is_shown_and_read_ag
             Ok(path) => path,
             Err(error) => return assert!(!error.to_string().is_empty()),
         };
-        let found = path.locate(&document);
+        // A path that passes its budget finds nothing at all.
+        let Ok(found) = path.locate(&document) else { return };
         for place in &found {
             assert!(walked(place, &document).is_some(), "{path:?} finds {place:?}, which is not there");
         }
@@ -92,7 +93,7 @@ fn any_text_is_a_path_or_not_and_a_path_is_the_same_when_it_is_shown_and_read_ag
         let shown = path.to_string();
         let again = JsonPath::parse(&shown).unwrap_or_else(|error| panic!("{text:?} is shown as {shown:?}: {error}"));
         assert_eq!(again, path, "{text:?} is shown as {shown:?}");
-        assert_eq!(again.locate(&document), found, "{text:?} is shown as {shown:?}");
+        assert_eq!(again.locate(&document).as_ref(), Ok(&found), "{text:?} is shown as {shown:?}");
         assert_eq!(path.clone().without_last_every().without_last_every(), path.without_last_every());
     });
 }
