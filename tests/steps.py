@@ -4,8 +4,8 @@
 
 Without a name every step runs, in this order: `rust` (unit and integration tests, with both S3 servers up), `doc` (the examples in the
 documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left; the oldest and newest versions of many readers
-read the tables of the matrix), `datasette` (a real application's table, exported and merged), `apps` (real applications, crawled while
-their rows change) and `model` (random histories against a model, for two minutes or as `--minutes` says). `matrix` runs only when it is
+read the tables of the matrix), `datasette` (a real application's table, exported and merged), `values` (random numbers against
+Python's `decimal`), `apps` (real applications, crawled while their rows change) and `model` (random histories against a model, for two minutes or as `--minutes` says). `matrix` runs only when it is
 named: all versions of all readers, and with `--write` docs/readers.md is written anew. A name is a step, or a part of Rust test names;
 options are those of `tests/model/scenario.py` and `tests/readers/matrix.py`. Ends non-zero when a test failed or a step ran none.
 """
@@ -25,7 +25,7 @@ import services
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-STEPS = ["rust", "doc", "readers", "datasette", "apps", "model"]
+STEPS = ["rust", "doc", "readers", "datasette", "values", "apps", "model"]
 ON_DEMAND = ["matrix"]
 
 # What stands behind the names on the command line.
@@ -96,6 +96,10 @@ def with_binary(script: str, env: dict, *options: str) -> tuple:
 
 def datasette(env: dict, _names: list) -> tuple:
     return with_binary("datasette/scenario.py", env)
+
+
+def values(env: dict, _names: list) -> tuple:
+    return with_binary("values/scenario.py", env)
 
 
 def apps(env: dict, _names: list) -> tuple:

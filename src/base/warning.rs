@@ -89,6 +89,8 @@ codes! {
     CharactersReplaced = "characters_replaced", matters;
     /// NUL characters were left out of texts.
     CharactersStripped = "characters_stripped", matters;
+    /// Numbers were rounded to 64-bit floats, as the config says.
+    NumbersRounded = "numbers_rounded", matters;
     /// Records could not become rows and are kept aside.
     RecordsRejected = "records_rejected", matters;
     /// Records were read for a table that must not be made.

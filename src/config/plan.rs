@@ -95,6 +95,8 @@ pub(crate) struct ResourcePlan {
     pub(crate) contract: ContractPlan,
     /// Levels of objects and arrays that become structs and lists; deeper ones become JSON text. `None`: all.
     pub(crate) nesting_max: Option<usize>,
+    /// Whether numbers that no float holds as they are written are rounded to the nearest.
+    pub(crate) round_numbers: bool,
     /// What is requested.
     pub(crate) endpoint: EndpointPlan,
     /// The resources whose records it is requested for, one by one; none for most.

@@ -1,6 +1,5 @@
 //! What leaves the decoder.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -37,10 +36,36 @@ pub(crate) struct DecodedPage {
     pub(crate) discarded_values: u64,
     /// Columns that no row has, not even with null, by their place in the schema.
     pub(crate) absent: Vec<usize>,
-    /// Columns, as `stats.by_day`, that became JSON because their objects have too many names.
-    pub(crate) overgrown: BTreeSet<String>,
+    /// What became of columns, and where: the first place of each kind and column.
+    pub(crate) notes: Vec<Note>,
+    /// Numbers that are rounded to a float, as the config says.
+    pub(crate) rounded_numbers: u64,
     /// What the records say of the cursor; for incremental resources.
     pub(crate) cursors: Option<Box<PageCursors>>,
+}
+
+/// What a record made of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// What it is.
+    pub(crate) kind: NoteKind,
+    /// The column, as `stats.by_day`.
+    pub(crate) column: String,
+    /// The value's place in the record, as `$.stats.by_day`.
+    pub(crate) path: String,
+    /// The record's place in the page, from 0.
+    pub(crate) record: u64,
+}
+
+/// What can become of a column that whoever reads it wants to know at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoteKind {
+    /// It is JSON text because its objects have too many names.
+    Overgrown,
+    /// It is JSON text because its values have no other type in common.
+    Conflict,
+    /// A number is rounded to a float.
+    Rounded,
 }
 
 /// Rows with the schema they were decoded under: `batch.schema() == schema.to_arrow()`.
@@ -67,15 +92,17 @@ pub(crate) struct Originals {
 }
 
 /// A spelling that gives back the API's text from the value. A leaf without [`Originals`] is spelled canonically: floats as
-/// [`Spelling::ShortestFloat`], times in UTC with the fewest fraction digits, texts as [`Spelling::Quoted`].
+/// [`Spelling::ShortestNumber`], decimals as [`Spelling::PlainNumber`], times in UTC with the fewest fraction digits, texts as [`Spelling::Quoted`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Spelling {
-    /// A float's shortest text that reads back as the same `f64`, as ECMAScript writes it: `3`, `0.1`, `1e+21`, `1e-7`.
-    ShortestFloat,
+    /// A number with the fewest digits, and never an exponent: `3`, `0.0000001`.
+    PlainNumber,
+    /// A number with the fewest digits, as ECMAScript writes it: `3`, `0.1`, `1e+21`, `1e-7`.
+    ShortestNumber,
     /// The same as Python writes it: `3.0`, `0.1`, `1e+16`, `1e-05`.
-    PointedFloat,
-    /// A float with this many digits after the point.
-    FixedFloat(u8),
+    PointedNumber,
+    /// A number with this many digits after the point.
+    FixedNumber(u8),
     /// In a text leaf: the texts were JSON strings. Exceptions, the tokens that were not (`12.50`, `true`), are JSON texts.
     Quoted,
     /// In a text leaf: the texts were JSON numbers or booleans. Exceptions, the strings among them, are JSON texts.

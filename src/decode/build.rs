@@ -13,7 +13,7 @@ use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffe
 use arrow::datatypes::{DataType, Fields};
 use arrow::error::ArrowError;
 
-use crate::decode::column::{Bits, ColumnBuilder, Exceptions, Floats, ListBuilder, Texts, Times, Values};
+use crate::decode::column::{Bits, ColumnBuilder, Decimals, Exceptions, Floats, ListBuilder, Texts, Times, Values};
 use crate::decode::structs::{FieldBuilder, StructBuilder};
 use crate::decode::{Originals, Spelling};
 use crate::schema::{Column, ColumnType, DeclaredSchema, FIELDS_MAX, Undeclared};
@@ -78,8 +78,8 @@ fn builder_of(column_type: &ColumnType, declared: bool, about: Option<&DeclaredS
         ColumnType::Unknown => return ColumnBuilder::new(Values::Unknown, false),
         ColumnType::Boolean => Values::Boolean(Bits::default()),
         ColumnType::Int64 { wide } => Values::Int64 { values: Vec::new(), wide: *wide },
-        ColumnType::Decimal { precision, scale } => Values::Decimal { values: Vec::new(), precision: *precision, scale: *scale },
-        ColumnType::Float64 => Values::Float64(Floats::default()),
+        ColumnType::Decimal { precision, scale } => Values::Decimal(Decimals::new(*precision, *scale)),
+        ColumnType::Float64(digits) => Values::Float64(Floats { digits: *digits, ..Floats::default() }),
         ColumnType::Timestamp => Values::Timestamp(Times::default()),
         ColumnType::Date => Values::Date(Vec::new()),
         ColumnType::Text => Values::Text(Texts::empty(0)),
@@ -103,8 +103,8 @@ impl ColumnBuilder {
             Values::Unknown => ColumnType::Unknown,
             Values::Boolean(_) => ColumnType::Boolean,
             Values::Int64 { wide, .. } => ColumnType::Int64 { wide: *wide },
-            Values::Decimal { precision, scale, .. } => ColumnType::Decimal { precision: *precision, scale: *scale },
-            Values::Float64(_) => ColumnType::Float64,
+            Values::Decimal(decimals) => ColumnType::Decimal { precision: decimals.precision, scale: decimals.scale },
+            Values::Float64(floats) => ColumnType::Float64(floats.digits),
             Values::Timestamp(_) => ColumnType::Timestamp,
             Values::Date(_) => ColumnType::Date,
             Values::Text(_) => ColumnType::Text,
@@ -137,7 +137,7 @@ impl ColumnBuilder {
             Values::Unknown => Arc::new(NullArray::new(len)),
             Values::Boolean(bits) => Arc::new(BooleanArray::new(bits.into(), nulls)),
             Values::Int64 { values, .. } => Arc::new(Int64Array::try_new(values.into(), nulls)?),
-            Values::Decimal { values, precision, scale } => {
+            Values::Decimal(Decimals { values, precision, scale, .. }) => {
                 Arc::new(Decimal128Array::try_new(values.into(), nulls)?.with_precision_and_scale(precision, scale)?)
             }
             Values::Float64(floats) => Arc::new(Float64Array::try_new(floats.values.into(), nulls)?),
@@ -172,7 +172,14 @@ impl ColumnBuilder {
             return None;
         }
         let (spelling, exceptions, canonical) = match &self.values {
-            Values::Float64(floats) => (floats.spelling.spelling(), &floats.exceptions, Spelling::ShortestFloat),
+            Values::Float64(floats) => {
+                let canonical = Spelling::ShortestNumber;
+                (floats.spelling.spelling(canonical), &floats.exceptions, canonical)
+            }
+            Values::Decimal(decimals) => {
+                let canonical = Spelling::PlainNumber;
+                (decimals.spelling.spelling(canonical), &decimals.exceptions, canonical)
+            }
             Values::Timestamp(times) => {
                 let zulu = Spelling::Time { fraction: 0, separator: b'T', offset_minutes: 0, zulu: true };
                 (times.spelling.unwrap_or(zulu), &times.exceptions, zulu)

@@ -6,9 +6,12 @@
 //! Not here: when a column widens (`push`), and to what it turns then (`convert`).
 
 use crate::decode::Spelling;
-use crate::decode::spelling::FloatSpelling;
+use crate::decode::number::Significant;
+use crate::decode::spelling::NumberSpelling;
 use crate::decode::structs::StructBuilder;
 use crate::decode::temporal::parse_timestamp;
+use crate::decode::token::Number;
+use crate::schema::Digits;
 
 /// One column, struct field or list's items.
 #[derive(Debug, Clone)]
@@ -33,7 +36,7 @@ pub(super) enum Values {
     Unknown,
     Boolean(Bits),
     Int64 { values: Vec<i64>, wide: bool },
-    Decimal { values: Vec<i128>, precision: u8, scale: i8 },
+    Decimal(Decimals),
     Float64(Floats),
     Timestamp(Times),
     Date(Vec<i32>),
@@ -107,7 +110,7 @@ impl ColumnBuilder {
         match &mut self.values {
             Values::Unknown | Values::Boolean(_) => {}
             Values::Int64 { values, .. } => values.reserve(more),
-            Values::Decimal { values, .. } => values.reserve(more),
+            Values::Decimal(decimals) => decimals.values.reserve(more),
             Values::Float64(floats) => floats.values.reserve(more),
             Values::Timestamp(times) => times.values.reserve(more),
             Values::Date(values) => values.reserve(more),
@@ -156,7 +159,7 @@ impl Values {
             Self::Unknown | Self::Struct(_) => {}
             Self::Boolean(bits) => (0..count).for_each(|_| bits.push(false)),
             Self::Int64 { values, .. } => values.resize(values.len() + count, 0),
-            Self::Decimal { values, .. } => values.resize(values.len() + count, 0),
+            Self::Decimal(decimals) => decimals.values.resize(decimals.values.len() + count, 0),
             Self::Float64(floats) => floats.values.resize(floats.values.len() + count, 0.0),
             Self::Timestamp(times) => times.values.resize(times.values.len() + count, 0),
             Self::Date(values) => values.resize(values.len() + count, 0),
@@ -170,7 +173,10 @@ impl Values {
             Self::Unknown => {}
             Self::Boolean(bits) => bits.truncate(len),
             Self::Int64 { values, .. } => values.truncate(len),
-            Self::Decimal { values, .. } => values.truncate(len),
+            Self::Decimal(decimals) => {
+                decimals.values.truncate(len);
+                truncate_exceptions(&mut decimals.exceptions, len);
+            }
             Self::Float64(floats) => {
                 floats.values.truncate(len);
                 truncate_exceptions(&mut floats.exceptions, len);
@@ -212,12 +218,77 @@ impl ListBuilder {
 /// Slots, ascending, and texts that their values do not give back.
 pub(super) type Exceptions = Vec<(u32, Box<str>)>;
 
-/// Floats, and how they were spelled.
+/// Floats, the digits seen, and how they were spelled.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Floats {
     pub(super) values: Vec<f64>,
-    pub(super) spelling: FloatSpelling,
+    pub(super) digits: Digits,
+    pub(super) spelling: NumberSpelling,
     pub(super) exceptions: Exceptions,
+}
+
+impl Floats {
+    /// Appends a number that is the shortest decimal of `value`.
+    #[inline]
+    pub(super) fn push(&mut self, number: &Number<'_>, value: f64) {
+        let (whole, fraction) = number.digits_max();
+        if whole > usize::from(self.digits.whole) || fraction > usize::from(self.digits.fraction) || number.has_exponent() {
+            self.digits = self.digits.max(number.places());
+        }
+        if !self.spelling.note_float(number, value) {
+            self.exceptions.push((self.values.len() as u32, number.text.into()));
+        }
+        self.values.push(value);
+    }
+
+    /// Appends a number of which `value` is only the nearest float.
+    pub(super) fn push_rounded(&mut self, number: &Number<'_>, value: f64) {
+        let rounded = Significant::of_float(value);
+        self.digits = self.digits.max(rounded.places());
+        self.exceptions.push((self.values.len() as u32, number.text.into()));
+        self.values.push(value);
+    }
+}
+
+/// Decimals, and how they were spelled.
+#[derive(Debug, Clone)]
+pub(super) struct Decimals {
+    pub(super) values: Vec<i128>,
+    pub(super) precision: u8,
+    pub(super) scale: i8,
+    pub(super) spelling: NumberSpelling,
+    pub(super) exceptions: Exceptions,
+}
+
+impl Decimals {
+    /// No decimals yet.
+    pub(super) fn new(precision: u8, scale: i8) -> Self {
+        Self { values: Vec::new(), precision, scale, spelling: NumberSpelling::default(), exceptions: Vec::new() }
+    }
+
+    /// Those of floats whose shortest decimals they are; `None` if no decimal has room for all of them.
+    pub(super) fn of_floats(floats: &Floats) -> Option<Self> {
+        let (precision, scale) = floats.digits.decimal()?;
+        let unscaled = |value: &f64| Significant::of_float(*value).unscaled(precision, scale);
+        let values = floats.values.iter().map(unscaled).collect::<Option<_>>()?;
+        Some(Self { values, precision, scale, spelling: floats.spelling, exceptions: floats.exceptions.clone() })
+    }
+
+    /// Appends a number that takes `digits`, with more digits for all where it takes them; `false` if no decimal has so many.
+    pub(super) fn push(&mut self, number: &Number<'_>, digits: Digits) -> bool {
+        let Some((precision, scale)) = Digits::of_decimal(self.precision, self.scale).max(digits).decimal() else { return false };
+        let Some(unscaled) = number.decimal(precision, scale) else { return false };
+        if scale > self.scale {
+            let power = 10_i128.pow(u32::from((scale - self.scale).unsigned_abs()));
+            self.values.iter_mut().for_each(|value| *value *= power);
+        }
+        (self.precision, self.scale) = (precision, scale);
+        if !self.spelling.note_decimal(number, unscaled, scale) {
+            self.exceptions.push((self.values.len() as u32, number.text.into()));
+        }
+        self.values.push(unscaled);
+        true
+    }
 }
 
 /// Times, and how they were spelled.

@@ -1,12 +1,13 @@
 //! Widening in place: what a column's values are under a wider type, and any value of a builder as JSON text.
 //!
-//! Invariants: the texts are those the API sent, whatever types the column had in between; JSON text is that of
-//! [`crate::decode::canonical`], so that a record's text does not depend on the page at which its column became JSON.
+//! Invariants: the texts of scalars are those the API sent, whatever types the column had in between; JSON text has members in the
+//! order of the struct's fields, without those that are null.
 
-use crate::decode::canonical::in_order;
-use crate::decode::column::{ColumnBuilder, Floats, Texts, Values, exception};
-use crate::decode::spelling::FloatSpelling;
-use crate::decode::{write_date, write_float, write_time};
+use crate::decode::column::{ColumnBuilder, Decimals, Floats, Texts, Values, exception};
+use crate::decode::number::write_decimal;
+use crate::decode::spelling::NumberSpelling;
+use crate::decode::{Spelling, write_date, write_float, write_time};
+use crate::schema::Digits;
 
 /// A column of numbers or booleans with more values than this that turns into text keeps its strings as exceptions, not its numbers.
 const BARE_MIN: usize = 16;
@@ -15,18 +16,31 @@ impl ColumnBuilder {
     /// Integers of at most 53 bits become floats.
     pub(super) fn become_float(&mut self) {
         if let Values::Int64 { values, .. } = &self.values {
-            let spelling = if self.has_values() { FloatSpelling::of_integers() } else { FloatSpelling::default() };
             let values = values.iter().map(|&int| int as f64).collect();
-            self.values = Values::Float64(Floats { values, spelling, exceptions: Vec::new() });
+            let (digits, spelling) = (Digits::of_integers(false), self.integers_spelling());
+            self.values = Values::Float64(Floats { values, digits, spelling, exceptions: Vec::new() });
         }
     }
 
-    /// Integers become decimals of 38 digits.
+    /// Integers and floats become decimals; floats that have too many digits for one, texts.
     pub(super) fn become_decimal(&mut self) {
-        if let Values::Int64 { values, .. } = &self.values {
-            let values = values.iter().map(|&int| i128::from(int)).collect();
-            self.values = Values::Decimal { values, precision: 38, scale: 0 };
+        let decimals = match &self.values {
+            Values::Int64 { values, wide } => Digits::of_integers(*wide).decimal().map(|(precision, scale)| Decimals {
+                values: values.iter().map(|&int| i128::from(int)).collect(),
+                spelling: self.integers_spelling(),
+                ..Decimals::new(precision, scale)
+            }),
+            Values::Float64(floats) => Decimals::of_floats(floats),
+            _ => return,
+        };
+        match decimals {
+            Some(decimals) => self.values = Values::Decimal(decimals),
+            None => self.become_text(),
         }
+    }
+
+    fn integers_spelling(&self) -> NumberSpelling {
+        if self.has_values() { NumberSpelling::of_integers() } else { NumberSpelling::default() }
     }
 
     /// Scalars become the texts they were.
@@ -68,14 +82,21 @@ fn write_scalar(values: &Values, slot: usize, out: &mut String) {
     let _ = match values {
         Values::Boolean(bits) => write!(out, "{}", bits.get(slot)),
         Values::Int64 { values, .. } => write!(out, "{}", values.get(slot).copied().unwrap_or_default()),
-        Values::Decimal { values, scale, .. } => {
-            write_decimal(out, values.get(slot).copied().unwrap_or_default(), *scale);
+        Values::Decimal(decimals) => {
+            let unscaled = decimals.values.get(slot).copied().unwrap_or_default();
+            match exception(&decimals.exceptions, slot) {
+                Some(token) => out.push_str(token),
+                None => write_decimal(out, unscaled, decimals.scale, Some(decimals.spelling.spelling(Spelling::PlainNumber))),
+            }
             Ok(())
         }
         Values::Float64(floats) => {
             match exception(&floats.exceptions, slot) {
                 Some(token) => out.push_str(token),
-                None => write_float(out, floats.values.get(slot).copied().unwrap_or_default(), Some(floats.spelling.spelling())),
+                None => {
+                    let value = floats.values.get(slot).copied().unwrap_or_default();
+                    write_float(out, value, Some(floats.spelling.spelling(Spelling::ShortestNumber)));
+                }
             }
             Ok(())
         }
@@ -98,21 +119,6 @@ fn write_scalar(values: &Values, slot: usize, out: &mut String) {
     };
 }
 
-/// Appends an unscaled decimal with `scale` digits after the point.
-pub(super) fn write_decimal(out: &mut String, unscaled: i128, scale: i8) {
-    let scale = usize::try_from(scale).unwrap_or(0);
-    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    if unscaled < 0 {
-        out.push('-');
-    }
-    out.push_str(whole);
-    if scale > 0 {
-        out.push('.');
-        out.push_str(fraction);
-    }
-}
-
 /// Appends the value in `slot` as JSON text.
 pub(super) fn write_json(column: &ColumnBuilder, slot: usize, out: &mut Vec<u8>) {
     if !column.is_valid(slot) {
@@ -128,16 +134,14 @@ pub(super) fn write_json(column: &ColumnBuilder, slot: usize, out: &mut Vec<u8>)
         Values::Json(texts) => out.extend_from_slice(texts.get(slot).as_bytes()),
         Values::Struct(fields) => {
             let present = fields.fields.iter().filter(|field| field.column.is_valid(slot));
-            let mut members: Vec<_> = present.map(|field| (quoted(&field.name), &field.column)).collect();
-            members.sort_by(|(one, _), (other, _)| in_order(one, other));
             out.push(b'{');
-            for (at, (name, column)) in members.into_iter().enumerate() {
+            for (at, field) in present.enumerate() {
                 if at > 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(&name);
+                write_quoted(&field.name, out);
                 out.push(b':');
-                write_json(column, slot, out);
+                write_json(&field.column, slot, out);
             }
             out.push(b'}');
         }

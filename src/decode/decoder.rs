@@ -1,6 +1,6 @@
 //! The decoder: one a resource, a page at a time, any number of pages at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -20,7 +20,7 @@ use crate::decode::rows::{NAME_ONCE, Rows};
 use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
 use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
-use crate::decode::{DecodedPage, Json, Reject, TypedBatch};
+use crate::decode::{DecodedPage, Json, Note, NoteKind, Reject, TypedBatch};
 use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
 use crate::source::{Page, PageFacts};
 
@@ -59,6 +59,8 @@ pub(crate) struct DecodePlan {
     pub(crate) nesting_max: Option<usize>,
     /// Values that do not fit a declared type are null and counted, where the record would be a reject; key columns apart.
     pub(crate) discard_unfit: bool,
+    /// Numbers that no float holds as they are written are rounded to the nearest.
+    pub(crate) round_numbers: bool,
 }
 
 /// Decodes the pages of one resource.
@@ -291,9 +293,18 @@ impl Decoder {
             findings = self.read(text, path, &mut rows)?;
             schema = rows.columns.columns();
         }
-        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, overgrown, .. } = rows;
+        let notes = std::mem::take(&mut rows.notes);
+        let wider = TableSchema { columns: schema };
+        let fresh = || self.builders(&wider);
+        if notes.iter().any(|note| note.kind != NoteKind::Rounded) {
+            // Columns that became JSON have lost the text of the objects before.
+            rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
+            findings = self.read(text, path, &mut rows)?;
+        }
+        let schema = rows.columns.columns();
+        let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, rounded, .. } = rows;
         let hashes = hashes.unwrap_or_default();
-        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met, overgrown }, findings))
+        Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met, notes, rounded }, findings))
     }
 
     fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
@@ -376,6 +387,7 @@ impl Decoder {
         let columns = &joined.as_ref().unwrap_or(so_far).columns;
         let mut builders = StructBuilder::of(columns, declared, &mut Vec::new());
         (builders.nesting_max, builders.unbounded) = (self.plan.nesting_max, true);
+        builders.round = self.plan.round_numbers;
         for key in &self.plan.key_columns {
             builders.require(key);
         }
@@ -419,7 +431,8 @@ struct Filled {
     hashes: Vec<u64>,
     discarded: u64,
     met: usize,
-    overgrown: BTreeSet<String>,
+    notes: Vec<Note>,
+    rounded: u64,
 }
 
 /// The decoded page of `records` records, from its filled builders.
@@ -469,7 +482,8 @@ fn finish(
         duplicate_members,
         discarded_values: filled.discarded,
         absent,
-        overgrown: filled.overgrown,
+        notes: filled.notes,
+        rounded_numbers: filled.rounded,
         replaced_characters,
         stripped_characters,
         filtered: 0,

@@ -68,7 +68,9 @@ impl Json {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut reader = Reader::new(text);
         reader.skip_space();
-        Self::read(&mut reader, &mut 0).ok()
+        let value = Self::read(&mut reader, &mut 0).ok()?;
+        reader.skip_space();
+        reader.rest().is_empty().then_some(value)
     }
 
     /// Appends its text, compact.

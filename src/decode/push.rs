@@ -2,10 +2,11 @@
 //!
 //! Every function appends one slot, or says that a declared type does not take the value and leaves the column as it was.
 
-use crate::decode::column::{Bits, ColumnBuilder, Texts, Times, Values};
+use crate::decode::column::{Bits, ColumnBuilder, Decimals, Floats, Texts, Times, Values};
 use crate::decode::convert::write_quoted;
 use crate::decode::temporal::{parse_date, parse_timestamp};
-use crate::decode::token::{Class, EXACT_INT_MAX, Number, exact};
+use crate::decode::token::{Class, Number, exact};
+use crate::schema::Digits;
 
 /// The value does not fit the column's type.
 #[derive(Debug)]
@@ -57,8 +58,8 @@ pub(super) fn push_text(column: &mut ColumnBuilder, text: &str) -> Result<(), Un
 fn push_declared_text(column: &mut ColumnBuilder, text: &str) -> Result<(), Unfit> {
     match (&column.values, text) {
         (Values::Boolean(_), "true" | "false") => push_boolean(column, text == "true"),
-        (Values::Int64 { .. } | Values::Float64(_) | Values::Decimal { .. }, _) => {
-            push_number(column, &Number::whole(text).ok_or(Unfit)?)
+        (Values::Int64 { .. } | Values::Float64(_) | Values::Decimal(_), _) => {
+            push_number(column, &Number::whole(text).ok_or(Unfit)?, false).map(drop)
         }
         _ => Err(Unfit),
     }
@@ -101,37 +102,44 @@ pub(super) fn push_boolean(column: &mut ColumnBuilder, value: bool) -> Result<()
     Ok(())
 }
 
-/// Appends a number.
-pub(super) fn push_number(column: &mut ColumnBuilder, number: &Number<'_>) -> Result<(), Unfit> {
+/// Appends a number; with `round`, one that no float holds as it is written as the nearest float, which the answer then says.
+pub(super) fn push_number(column: &mut ColumnBuilder, number: &Number<'_>, round: bool) -> Result<bool, Unfit> {
     let class = number.class();
     loop {
-        let declared = column.declared;
+        if column.declared {
+            return push_declared_number(column, number, class).map(|()| false);
+        }
         match (&mut column.values, class) {
-            (Values::Unknown, _) => column.values = first_of_number(class, column.len),
+            (Values::Float64(floats), Class::Float) => match (number.exact_float(), number.float()) {
+                (Some(value), _) => {
+                    floats.push(number, value);
+                    break;
+                }
+                (None, Some(value)) if round => {
+                    floats.push_rounded(number, value);
+                    column.count_valid();
+                    return Ok(true);
+                }
+                _ => column.become_decimal(),
+            },
+            (Values::Float64(floats), Class::Int(int)) if exact(int) => {
+                floats.digits = floats.digits.max(Digits::of_integers(false));
+                floats.push(number, int as f64);
+                break;
+            }
+            (Values::Unknown, _) => column.values = first_of_number(number, class, round, column.len),
             (Values::Int64 { values, wide }, Class::Int(int)) => {
                 values.push(int);
                 *wide |= !exact(int);
                 break;
             }
-            (Values::Int64 { wide: false, .. }, Class::Float) if !declared => column.become_float(),
-            (Values::Int64 { .. }, Class::Big(_)) if !declared => column.become_decimal(),
-            (Values::Decimal { values, precision, scale }, _) if declared || class != Class::Float => {
-                match number.decimal(*precision, *scale) {
-                    Some(unscaled) => {
-                        values.push(unscaled);
-                        break;
-                    }
-                    None if declared || class == Class::Huge || *precision == 38 => widen_for_scalar(column)?,
-                    None => *precision = 38,
+            (Values::Int64 { wide: false, .. }, Class::Float) if is_float(number, round) => column.become_float(),
+            (Values::Int64 { .. } | Values::Float64(_), _) => column.become_decimal(),
+            (Values::Decimal(decimals), class) => {
+                if decimals.push(number, digits_of(number, class)) {
+                    break;
                 }
-            }
-            (Values::Float64(floats), class) if declared || has_exact_float(class) => {
-                let value = number.float().filter(|&value| same_integer(class, value)).ok_or(Unfit)?;
-                if !declared && !floats.spelling.note(number, value) {
-                    floats.exceptions.push((column.len as u32, number.text.into()));
-                }
-                floats.values.push(value);
-                break;
+                column.become_text();
             }
             (Values::Text(texts), _) => {
                 push_bare(texts, number.text);
@@ -145,37 +153,54 @@ pub(super) fn push_number(column: &mut ColumnBuilder, number: &Number<'_>) -> Re
         }
     }
     column.count_valid();
+    Ok(false)
+}
+
+/// Whether the number makes a column one of floats.
+fn is_float(number: &Number<'_>, round: bool) -> bool {
+    number.exact_float().is_some() || (round && number.float().is_some())
+}
+
+/// Appends a number to a column of a declared type.
+fn push_declared_number(column: &mut ColumnBuilder, number: &Number<'_>, class: Class) -> Result<(), Unfit> {
+    match (&mut column.values, class) {
+        (Values::Int64 { values, .. }, Class::Int(int)) => values.push(int),
+        (Values::Decimal(Decimals { values, precision, scale, .. }), _) => {
+            values.push(number.decimal(*precision, *scale).ok_or(Unfit)?);
+        }
+        (Values::Float64(floats), _) => {
+            floats.values.push(number.float().filter(|value| class == Class::Float || is_integer(number, *value)).ok_or(Unfit)?);
+        }
+        (Values::Text(texts), _) => push_bare(texts, number.text),
+        (Values::Json(texts), _) => texts.push(number.text),
+        _ => return Err(Unfit),
+    }
+    column.count_valid();
     Ok(())
 }
 
-fn first_of_number(class: Class, len: usize) -> Values {
+/// The type of a column whose first number this is, after `len` nulls.
+fn first_of_number(number: &Number<'_>, class: Class, round: bool, len: usize) -> Values {
     let mut values = match class {
         Class::Int(_) => Values::Int64 { values: Vec::new(), wide: false },
-        Class::Big(_) => Values::Decimal { values: Vec::new(), precision: 38, scale: 0 },
-        Class::Float => Values::Float64(Default::default()),
-        Class::Huge => Values::Text(Texts::empty(0)),
+        Class::Float if is_float(number, round) => Values::Float64(Floats::default()),
+        Class::Float | Class::Big => match number.places().decimal() {
+            Some((precision, scale)) => Values::Decimal(Decimals::new(precision, scale)),
+            None => Values::Text(Texts::empty(0)),
+        },
     };
     values.push_defaults(len);
     values
 }
 
-/// Whether the lattice has the number in a column of floats.
-fn has_exact_float(class: Class) -> bool {
-    match class {
-        Class::Float => true,
-        Class::Int(int) => exact(int),
-        Class::Big(_) | Class::Huge => false,
-    }
+/// The digits by which a number counts in a decimal: those of its type, so that it does not matter whether it came before or after.
+fn digits_of(number: &Number<'_>, class: Class) -> Digits {
+    if let Class::Int(int) = class { Digits::of_integers(!exact(int)) } else { number.places() }
 }
 
 /// Whether an integer is still itself as the float `value`.
-fn same_integer(class: Class, value: f64) -> bool {
-    match class {
-        Class::Float => true,
-        Class::Int(int) => exact(int) || value as i128 == i128::from(int),
-        Class::Big(big) => value.abs() > EXACT_INT_MAX as f64 && value as i128 == big,
-        Class::Huge => false,
-    }
+fn is_integer(number: &Number<'_>, value: f64) -> bool {
+    number.int().is_some_and(exact) || number.decimal(38, 0) == Some(value as i128)
 }
 
 /// Appends the token of a number or boolean to a column of texts.

@@ -4,13 +4,15 @@
 //! truncates to the row's start. Of equal names in an object the last wins, and the others are counted.
 //! This is the hot path: what happens for every value is here, the rest is in `push`, `convert` and `canonical`.
 
-use crate::decode::canonical::copy_canonical;
-use crate::decode::column::{ColumnBuilder, ListBuilder, Values};
+use crate::decode::NoteKind;
+use crate::decode::column::{ColumnBuilder, Decimals, ListBuilder, Values};
+use crate::decode::compact::copy_compact;
 use crate::decode::decoder::COLUMNS_MAX;
 use crate::decode::fault::{Fault, Misfit, Outcome, Stop};
 use crate::decode::push::{push_boolean, push_json, push_number, push_text};
 use crate::decode::reader::{Reader, StringToken};
 use crate::decode::structs::{FieldBuilder, StructBuilder};
+use crate::decode::token::Number;
 use crate::schema::{FIELDS_MAX, Undeclared};
 
 /// Reads records of one page.
@@ -21,8 +23,11 @@ pub(super) struct RecordReader<'a> {
     pub(super) duplicates: u64,
     /// Members left out because they are not declared, and values that are null because they do not fit.
     pub(super) discarded: u64,
-    /// Where objects of the record at hand begin that have too many names for a struct.
-    pub(super) overgrown: Vec<usize>,
+    /// What the record at hand makes of columns that their reader should know of, and where its values begin.
+    pub(super) noted: Vec<(NoteKind, usize)>,
+    /// Whether a number that no float holds as it is written is rounded to the nearest, and how many were.
+    round: bool,
+    pub(super) rounded: u64,
     /// Levels of objects and arrays that become structs and lists, where nothing is known of a column.
     nesting_max: usize,
     /// Members that the value at hand lies within.
@@ -37,13 +42,15 @@ pub(super) struct RecordReader<'a> {
 
 impl<'a> RecordReader<'a> {
     /// A reader of records under a schema of `columns` columns.
-    pub(super) fn new(reader: Reader<'a>, columns: usize, nesting_max: Option<usize>) -> Self {
+    pub(super) fn new(reader: Reader<'a>, columns: usize, nesting_max: Option<usize>, round: bool) -> Self {
         let nesting_max = nesting_max.unwrap_or(usize::MAX);
         Self {
             reader,
             duplicates: 0,
             discarded: 0,
-            overgrown: Vec::new(),
+            noted: Vec::new(),
+            round,
+            rounded: 0,
             nesting_max,
             level: 0,
             columns,
@@ -155,7 +162,7 @@ impl<'a> RecordReader<'a> {
                         values.push(int);
                         *wide |= !crate::decode::token::exact(int);
                     }
-                    _ => return push_number(column, &number).or_else(|_| self.unfit(column, at, "number")),
+                    _ => return self.any_number(column, &number, at),
                 }
                 column.count_valid();
                 Ok(())
@@ -175,6 +182,7 @@ impl<'a> RecordReader<'a> {
                     column.count_valid();
                     return Ok(());
                 }
+                self.note_scalar(column, at);
                 push_boolean(column, byte == b't').or_else(|_| self.unfit(column, at, "boolean"))
             }
             _ => self.reader.expected("a value"),
@@ -183,8 +191,24 @@ impl<'a> RecordReader<'a> {
 
     #[cold]
     fn any_text(&mut self, column: &mut ColumnBuilder, token: StringToken) -> Outcome<()> {
+        self.note_scalar(column, token.start - 1);
         let text = self.reader.resolve(token, &mut self.scratch);
         push_text(column, text).or_else(|_| self.unfit(column, token.start - 1, "string"))
+    }
+
+    fn any_number(&mut self, column: &mut ColumnBuilder, number: &Number<'_>, at: usize) -> Outcome<()> {
+        self.note_scalar(column, at);
+        match push_number(column, number, self.round) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                if self.rounded == 0 {
+                    self.noted.push((NoteKind::Rounded, at));
+                }
+                self.rounded += 1;
+                Ok(())
+            }
+            Err(_) => self.unfit(column, at, "number"),
+        }
     }
 
     /// A value of kind `actual`, read, that `column` does not take: null where the config says so.
@@ -208,6 +232,21 @@ impl<'a> RecordReader<'a> {
         self.unfit(column, at, actual)
     }
 
+    /// Makes a column JSON whose values so far and the next one have no other type in common.
+    #[cold]
+    fn conflict(&mut self, column: &mut ColumnBuilder) {
+        column.become_json();
+        self.noted.push((NoteKind::Conflict, self.reader.pos));
+    }
+
+    /// The same before a scalar, where the column holds objects or arrays.
+    #[inline]
+    fn note_scalar(&mut self, column: &ColumnBuilder, at: usize) {
+        if !column.declared && matches!(column.values, Values::Struct(_) | Values::List(_)) {
+            self.noted.push((NoteKind::Conflict, at));
+        }
+    }
+
     fn object_value(&mut self, column: &mut ColumnBuilder) -> Outcome<()> {
         let slot = column.len;
         loop {
@@ -224,7 +263,7 @@ impl<'a> RecordReader<'a> {
                             (self.reader.pos, self.reader.depth, self.reader.mended) = (start, depth, mended);
                             (self.discarded, self.duplicates) = (discarded, duplicates);
                             self.columns = self.columns.saturating_sub(fields.count());
-                            self.overgrown.push(start);
+                            self.noted.push((NoteKind::Overgrown, start));
                             column.become_json();
                         }
                         read => break read?,
@@ -233,10 +272,10 @@ impl<'a> RecordReader<'a> {
                 Values::Unknown if self.level >= self.nesting_max => column.become_json(),
                 Values::Unknown => column.values = Values::Struct(StructBuilder::default()),
                 Values::Json(texts) => {
-                    break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
+                    break push_json(texts, |out| copy_compact(&mut self.reader, out, &mut self.duplicates))?;
                 }
                 _ if column.declared => return self.unfit_next(column, "object"),
-                _ => column.become_json(),
+                _ => self.conflict(column),
             }
         }
         column.count_valid();
@@ -253,10 +292,10 @@ impl<'a> RecordReader<'a> {
                     column.values = Values::List(ListBuilder::empty(column.len, items));
                 }
                 Values::Json(texts) => {
-                    break push_json(texts, |out| copy_canonical(&mut self.reader, out, &mut self.duplicates))?;
+                    break push_json(texts, |out| copy_compact(&mut self.reader, out, &mut self.duplicates))?;
                 }
                 _ if column.declared => return self.unfit_next(column, "array"),
-                _ => column.become_json(),
+                _ => self.conflict(column),
             }
         }
         column.count_valid();
@@ -318,7 +357,7 @@ impl Misfit {
         let expected = match &column.values {
             Values::Boolean(_) => "a boolean",
             Values::Int64 { .. } => "an integer of 64 bits",
-            Values::Decimal { precision, scale, .. } => {
+            Values::Decimal(Decimals { precision, scale, .. }) => {
                 return Self::new(at, &format!("a decimal of {precision} digits, {scale} of them after the point"), actual);
             }
             Values::Float64(_) => "a number that a 64-bit float can hold",

@@ -2,7 +2,7 @@
 //!
 //! Invariants: `rows + rejects.len()` is the number of records read; a reject leaves no value behind, in no column.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::Records;
@@ -13,7 +13,7 @@ use crate::decode::reader::Reader;
 use crate::decode::record_hash::record_hash;
 use crate::decode::records::RecordReader;
 use crate::decode::structs::StructBuilder;
-use crate::decode::{RECORD_BYTES_MAX, Reject};
+use crate::decode::{Note, RECORD_BYTES_MAX, Reject};
 
 /// Rows after which the others are taken to be alike.
 const SAMPLE_ROWS: usize = 8;
@@ -35,8 +35,10 @@ pub(super) struct Rows<'p> {
     pub(super) hashes: Option<Vec<u64>>,
     /// The members of which it is made.
     hashed_by: &'p [String],
-    /// Columns that became JSON because their objects have too many names.
-    pub(super) overgrown: BTreeSet<String>,
+    /// What became of columns, and where: the first place of each kind and column.
+    pub(super) notes: Vec<Note>,
+    /// Numbers that are rounded to a float.
+    pub(super) rounded: u64,
     /// Characters of the page that make their record a reject, and how many of them were met.
     invalid: &'p Invalid,
     pub(super) met: usize,
@@ -65,7 +67,8 @@ impl<'p> Rows<'p> {
             discarded: 0,
             hashes,
             hashed_by,
-            overgrown: BTreeSet::new(),
+            notes: Vec::new(),
+            rounded: 0,
             invalid,
             met: 0,
         }
@@ -98,7 +101,7 @@ impl<'p> Rows<'p> {
             return Ok(());
         }
         let (start, depth, mended) = (records.reader.pos, records.reader.depth, records.reader.mended);
-        let (discarded, duplicates) = (records.discarded, records.duplicates);
+        let (discarded, duplicates, rounded) = (records.discarded, records.duplicates, records.rounded);
         records.record_end_max = start.saturating_add(RECORD_BYTES_MAX);
         let read = match records.reader.peek() {
             b'{' => records.object(&mut self.columns, self.rows),
@@ -115,12 +118,13 @@ impl<'p> Rows<'p> {
         match read.map_err(|stop| *stop) {
             Ok(()) => {
                 self.rows += 1;
-                if !records.overgrown.is_empty() {
-                    self.note_overgrown(records, start);
+                if !records.noted.is_empty() {
+                    self.note(records, start);
                 }
             }
             Err(Stop::Misfit(misfit)) => {
-                records.overgrown.clear();
+                records.noted.clear();
+                records.rounded = rounded;
                 (records.reader.pos, records.reader.depth, records.reader.mended) = (start, depth, mended);
                 (records.discarded, records.duplicates) = (discarded, duplicates);
                 self.set_aside(records, misfit)?;
@@ -131,15 +135,18 @@ impl<'p> Rows<'p> {
         Ok(())
     }
 
-    /// Names the columns that became JSON in the record that began at `start`.
+    /// Names the columns of which something was noted in the record that began at `start`.
     #[cold]
-    fn note_overgrown(&mut self, records: &mut RecordReader<'_>, start: usize) {
+    fn note(&mut self, records: &mut RecordReader<'_>, start: usize) {
         let record = records.reader.slice(start, records.reader.pos);
-        for at in std::mem::take(&mut records.overgrown) {
+        for (kind, at) in std::mem::take(&mut records.noted) {
             let path = path_at(record, at - start).unwrap_or_else(JsonPath::root);
             let names =
                 path.steps().iter().filter_map(|step| if let Step::Key(name) = step { Some(name.as_str()) } else { None });
-            self.overgrown.insert(names.collect::<Vec<_>>().join("."));
+            let column = names.collect::<Vec<_>>().join(".");
+            if !self.notes.iter().any(|note| note.kind == kind && note.column == column) {
+                self.notes.push(Note { kind, column, path: path.to_string(), record: self.records });
+            }
         }
     }
 
@@ -215,7 +222,7 @@ impl Records for Rows<'_> {
                 )
             };
         }
-        let mut records = RecordReader::new(reader.clone(), self.columns.count(), self.columns.nesting_max);
+        let mut records = RecordReader::new(reader.clone(), self.columns.count(), self.columns.nesting_max, self.columns.round);
         if reader.peek() == b'{' {
             self.record(&mut records)?;
         } else {
@@ -237,6 +244,7 @@ impl Records for Rows<'_> {
         }
         self.duplicates += records.duplicates;
         self.discarded += records.discarded;
+        self.rounded += records.rounded;
         *reader = records.reader;
         Ok(())
     }

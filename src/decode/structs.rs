@@ -29,6 +29,8 @@ pub(super) struct StructBuilder {
     pub(super) unbounded: bool,
     /// Of the page's columns: levels of objects and arrays that become structs and lists.
     pub(super) nesting_max: Option<usize>,
+    /// Of the page's columns: whether numbers are rounded to floats.
+    pub(super) round: bool,
 }
 
 /// A field and its values.

@@ -1,15 +1,15 @@
-//! Arrays become text: the tokens of scalars, and canonical JSON.
+//! Arrays become text: the tokens of scalars, and JSON.
 //!
 //! In: an array with its type, and its originals. Out: a Utf8 array of the same slots, null where it was null. Invariants: JSON
-//! texts are canonical (`canonical`).
+//! texts are compact, with members in the order of the struct's fields and without those that are null: whether they came is not known.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, StringBuilder, new_null_array};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 
-use crate::decode::canonical::in_order;
-use crate::decode::convert::{quoted, write_decimal};
+use crate::decode::convert::quoted;
+use crate::decode::number::write_decimal;
 use crate::decode::originals::{Spelled, elements};
 use crate::decode::widen::{WidenError, Widening};
 use crate::decode::{Spelling, write_date, write_float, write_time};
@@ -52,7 +52,7 @@ pub(super) fn leaf_texts(
     Ok(texts.finish())
 }
 
-/// The canonical JSON texts of any array.
+/// The JSON texts of any array.
 pub(super) fn json_texts(at: &mut Widening<'_, '_>, array: &ArrayRef, from: &ColumnType) -> Result<ArrayRef, WidenError> {
     match from {
         ColumnType::Unknown => Ok(new_null_array(&DataType::Utf8, array.len())),
@@ -72,7 +72,6 @@ fn struct_texts(at: &mut Widening<'_, '_>, array: &ArrayRef, fields: &[Column]) 
         at.path.pop();
         members.push((quoted(&field.name), values));
     }
-    members.sort_by(|(one, _), (other, _)| in_order(one, other));
     let members: Vec<(_, &StringArray)> =
         members.iter().map(|(name, values)| (String::from_utf8_lossy(name), values.as_string::<i32>())).collect();
     let mut texts = Texts::new(array.len());
@@ -128,7 +127,7 @@ impl<'a> Leaf<'a> {
             ColumnType::Decimal { scale, .. } => {
                 array.as_primitive_opt::<Decimal128Type>().map(|decimals| Self::Decimal(decimals, *scale))
             }
-            ColumnType::Float64 => array.as_primitive_opt::<Float64Type>().map(Self::Float64),
+            ColumnType::Float64(_) => array.as_primitive_opt::<Float64Type>().map(Self::Float64),
             ColumnType::Timestamp => array.as_primitive_opt::<TimestampMicrosecondType>().map(Self::Timestamp),
             ColumnType::Date => array.as_primitive_opt::<Date32Type>().map(Self::Date),
             ColumnType::Text => array.as_string_opt::<i32>().map(Self::Text),
@@ -172,7 +171,7 @@ impl<'a> Leaf<'a> {
                 // Writing to a `String` cannot fail.
                 let _ = write!(out, "{}", array.value(slot));
             }
-            Self::Decimal(array, scale) => write_decimal(out, array.value(slot), *scale),
+            Self::Decimal(array, scale) => write_decimal(out, array.value(slot), *scale, spelling),
             Self::Float64(array) => write_float(out, array.value(slot), spelling),
             Self::Timestamp(array) => write_time(out, array.value(slot), spelling),
             Self::Date(array) => write_date(out, array.value(slot)),

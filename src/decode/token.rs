@@ -1,10 +1,10 @@
 //! Numbers: a JSON number's token, and the values it can become without losing a digit.
 
+use crate::decode::number::{Significant, places, unscaled};
+use crate::schema::Digits;
+
 /// The largest integer up to which every integer has an exact `f64`.
 pub(super) const EXACT_INT_MAX: u64 = 1 << 53;
-
-/// Most digits of an inferred decimal, and of any.
-pub(super) const DECIMAL_DIGITS_MAX: usize = 38;
 
 /// A number's token.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +26,8 @@ pub(super) struct Number<'a> {
 pub(super) enum Class {
     /// An integer of 64 bits.
     Int(i64),
-    /// An integer of at most 38 digits that needs more.
-    Big(i128),
-    /// A longer integer.
-    Huge,
+    /// A larger integer.
+    Big,
     /// A point, an exponent, or `-0`, which no integer can be.
     Float,
 }
@@ -102,10 +100,7 @@ impl<'a> Number<'a> {
         if let Some(int) = self.int() {
             return Class::Int(int);
         }
-        match self.text.parse() {
-            Ok(big) if self.digits <= DECIMAL_DIGITS_MAX => Class::Big(big),
-            _ => Class::Huge,
-        }
+        Class::Big
     }
 
     /// The nearest `f64`; `None` past its range.
@@ -123,10 +118,61 @@ impl<'a> Number<'a> {
         self.text.parse().ok().filter(|value: &f64| value.is_finite())
     }
 
-    /// Whether every decimal of these digits has an `f64` of its own, so that the text follows from the value.
+    /// The `f64` that holds the number as it is written: whose shortest decimal it is.
     #[inline]
-    pub(super) fn plain(&self) -> bool {
+    pub(super) fn exact_float(&self) -> Option<f64> {
+        self.float().filter(|value| self.is_plain() || self.is_shortest_of(*value))
+    }
+
+    /// Whether every decimal of these digits has an `f64` of its own (IEEE 754, `DBL_DIG`).
+    #[inline]
+    fn is_plain(&self) -> bool {
         self.digits <= 15 && !self.exponent
+    }
+
+    fn is_shortest_of(&self, value: f64) -> bool {
+        let shortest = Significant::of_float(value);
+        self.significant().is_some_and(|(digits, (len, point))| {
+            let same_place = len == 0 || point == i64::from(shortest.point);
+            same_place && len == shortest.digits().len() && digits.eq(shortest.digits().iter().copied())
+        })
+    }
+
+    /// Whether the token is a zero with a sign, which only floats have.
+    #[inline]
+    pub(super) fn is_negative_zero(&self) -> bool {
+        self.negative && self.mantissa == 0 && self.significant().is_some_and(|(_, (len, _))| len == 0)
+    }
+
+    /// Whether the token is written with an exponent.
+    #[inline]
+    pub(super) fn has_exponent(&self) -> bool {
+        self.exponent
+    }
+
+    /// As many digits as it has before the point and after it, or more; meaningless with an exponent.
+    #[inline]
+    pub(super) fn digits_max(&self) -> (usize, usize) {
+        (self.digits - self.fraction, self.fraction)
+    }
+
+    /// The digits that a decimal needs for it.
+    pub(super) fn places(&self) -> Digits {
+        self.significant().map_or(Digits::UNKNOWN, |(_, (len, point))| places(len, point))
+    }
+
+    /// Its significant digits, none of them a zero at either end; how many they are, and how many places behind the first one the
+    /// point stands. `None` for an exponent past 64 bits.
+    pub(super) fn significant(&self) -> Option<(impl Iterator<Item = u8> + use<'a>, (usize, i64))> {
+        let (digits, power) = self.text.split_once(['e', 'E']).unwrap_or((self.text, "0"));
+        let digits = digits.as_bytes().strip_prefix(b"-").unwrap_or(digits.as_bytes());
+        let all = || digits.iter().copied().filter(|byte| *byte != b'.');
+        let lead = all().take_while(|digit| *digit == b'0').count();
+        let trail = digits.iter().rev().copied().filter(|byte| *byte != b'.').take_while(|digit| *digit == b'0').count();
+        let len = self.digits.saturating_sub(lead + trail);
+        let whole = i64::try_from(self.digits - self.fraction).ok()?;
+        let point = if len == 0 { 0 } else { power.parse::<i64>().ok()?.checked_add(whole)?.checked_sub(lead as i64)? };
+        Some((all().skip(lead).take(len), (len, point)))
     }
 
     /// Whether the last digit is 0.
@@ -137,20 +183,21 @@ impl<'a> Number<'a> {
 
     /// The exact value times 10^`scale`, if it is an integer of at most `precision` digits.
     pub(super) fn decimal(&self, precision: u8, scale: i8) -> Option<i128> {
-        let (digits, power) = self.text.split_once(['e', 'E']).unwrap_or((self.text, "0"));
-        let digits = digits.trim_start_matches('-');
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let significant = format!("{whole}{fraction}");
-        let trimmed = significant.trim_end_matches('0');
-        if trimmed.is_empty() {
-            return Some(0);
+        let (digits, place) = self.significant()?;
+        unscaled(digits, place, self.negative, precision, scale)
+    }
+}
+
+/// By value, however they are spelled.
+impl PartialEq for Number<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.significant(), other.significant()) {
+            (Some((_, (0, _))), Some((_, (0, _)))) => true,
+            (Some((digits, place)), Some((others, other_place))) => {
+                self.negative == other.negative && place == other_place && digits.eq(others)
+            }
+            _ => self.text == other.text,
         }
-        let dropped = i64::try_from(significant.len() - trimmed.len()).ok()?;
-        let shift = power.parse::<i64>().ok()?.checked_add(dropped + i64::from(scale))? - i64::try_from(fraction.len()).ok()?;
-        let trimmed = trimmed.trim_start_matches('0');
-        let zeros = usize::try_from(shift).ok().filter(|zeros| trimmed.len() + zeros <= usize::from(precision))?;
-        let unscaled = trimmed.parse::<i128>().ok()?.checked_mul(10_i128.checked_pow(u32::try_from(zeros).ok()?)?)?;
-        Some(if self.negative { -unscaled } else { unscaled })
     }
 }
 

@@ -15,6 +15,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
 use crate::base::ErrorKind;
+use crate::decode::number::Significant;
 use crate::decode::originals::elements;
 use crate::decode::texts::{json_texts, leaf_texts};
 use crate::decode::{Originals, Spelling, SpellingCursor, TypedBatch};
@@ -138,15 +139,19 @@ impl Widening<'_, '_> {
             (Struct(from), Struct(to)) => self.structs(array, from, to),
             (List(from), List(to)) => self.lists(array, from, to),
             (from, to) if from == to => Ok(Arc::clone(array)),
-            (Int64 { .. }, Int64 { wide: true }) => Ok(Arc::clone(array)),
-            (Int64 { wide: false }, Float64) => {
+            (Int64 { .. }, Int64 { wide: true }) | (Float64(_), Float64(_)) => Ok(Arc::clone(array)),
+            (Int64 { wide: false }, Float64(_)) => {
                 let integers = array.as_primitive_opt::<Int64Type>().ok_or_else(|| self.not_wider(from, to))?;
                 // Narrow integers are exact in an `f64`.
                 let floats = integers.unary::<_, Float64Type>(|value| value as f64);
                 Ok(Arc::new(floats))
             }
-            (Int64 { .. } | Decimal { .. }, Decimal { precision, scale }) => self.decimals(array, from, (*precision, *scale)),
-            (Boolean | Int64 { .. } | Decimal { .. } | Float64 | Timestamp | Date, Text) => leaf_texts(self, array, from, false),
+            (Int64 { .. } | Float64(_) | Decimal { .. }, Decimal { precision, scale }) => {
+                self.decimals(array, from, (*precision, *scale))
+            }
+            (Boolean | Int64 { .. } | Decimal { .. } | Float64(_) | Timestamp | Date, Text) => {
+                leaf_texts(self, array, from, false)
+            }
             (_, Json) => json_texts(self, array, from),
             _ => Err(self.not_wider(from, to)),
         }
@@ -187,10 +192,19 @@ impl Widening<'_, '_> {
         Ok(Arc::new(ListArray::try_new(field, offsets, values, list.nulls().cloned())?))
     }
 
-    /// Integers and decimals as decimals of another size, if every value keeps all its digits.
+    /// Numbers as decimals, of another size where they are some, if every value keeps all its digits: of a float, those of its
+    /// shortest text.
     fn decimals(&self, array: &ArrayRef, from: &ColumnType, (precision, scale): (u8, i8)) -> Result<ArrayRef, WidenError> {
         let to = ColumnType::Decimal { precision, scale };
         let does_not_fit = || WidenError::DoesNotFit { column: self.path.join("."), to: to.to_string() };
+        if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
+            let convert = |value: f64| {
+                let finite = value.is_finite().then(|| Significant::of_float(value));
+                finite.and_then(|value| value.unscaled(precision, scale)).ok_or_else(does_not_fit)
+            };
+            let converted: Decimal128Array = floats.try_unary::<_, Decimal128Type, _>(convert)?;
+            return Ok(Arc::new(converted.with_precision_and_scale(precision, scale)?));
+        }
         let old_scale = if let ColumnType::Decimal { scale, .. } = from { *scale } else { 0 };
         let shift = u32::from((i16::from(scale) - i16::from(old_scale)).unsigned_abs());
         let power = 10_i128.checked_pow(shift).ok_or_else(does_not_fit)?;
@@ -259,14 +273,19 @@ fn keep_originals(from: &ColumnType, to: &ColumnType, path: &mut Vec<String>, be
         }
         (List(from), List(to)) => keep_originals(from, to, path, before, kept),
         (_, Json | Struct(_) | List(_)) => {}
-        (Boolean | Int64 { .. } | Decimal { .. } | Float64, Text) => {
+        (Boolean | Int64 { .. } | Decimal { .. } | Float64(_), Text) => {
             kept.push(Originals { leaf: path.clone(), spelling: Spelling::Bare, exceptions: Vec::new() });
         }
-        (from, to)
-            if from == to || matches!((from, to), (Int64 { .. } | Decimal { .. }, Int64 { .. } | Decimal { .. } | Float64)) =>
-        {
-            kept.extend(before.iter().find(|originals| originals.leaf == *path).cloned());
+        (from, to) => {
+            let known = before.iter().find(|originals| originals.leaf == *path).cloned();
+            // The canonical texts of floats are not those of decimals.
+            let canonical = || Originals { leaf: path.clone(), spelling: Spelling::ShortestNumber, exceptions: Vec::new() };
+            let becomes_decimal = matches!((from, to), (Float64(_), Decimal { .. }));
+            let numbers = matches!(from, Int64 { .. } | Decimal { .. } | Float64(_));
+            let stay_numbers = numbers && matches!(to, Int64 { .. } | Decimal { .. } | Float64(_));
+            if from == to || stay_numbers {
+                kept.extend(known.or_else(|| becomes_decimal.then(canonical)));
+            }
         }
-        _ => {}
     }
 }

@@ -59,16 +59,16 @@ pub(crate) fn hash_keys(columns: &[ArrayRef], hashes: &mut Vec<u128>) -> Result<
 }
 
 /// Whether hashes of a key column stay right when the column widens: then what was logged before needs no second look.
-/// A float or a time becomes text in the API's spelling, which the value does not give back.
+/// A decimal, a float or a time becomes text in the API's spelling, which the value does not give back.
 #[must_use]
 pub(crate) fn hashes_survive(from: &ColumnType, to: &ColumnType) -> bool {
     let as_text = |column_type: &ColumnType| match column_type {
         ColumnType::Unknown | ColumnType::Boolean | ColumnType::Int64 { .. } | ColumnType::Date | ColumnType::Text => true,
-        ColumnType::Decimal { scale, .. } => *scale == 0,
-        ColumnType::Float64 | ColumnType::Timestamp | ColumnType::Json | ColumnType::Struct(_) | ColumnType::List(_) => false,
+        ColumnType::Decimal { .. } | ColumnType::Float64(_) | ColumnType::Timestamp => false,
+        ColumnType::Json | ColumnType::Struct(_) | ColumnType::List(_) => false,
     };
     match (from, to) {
-        (ColumnType::Unknown, _) | (ColumnType::Int64 { .. }, ColumnType::Float64) => true,
+        (ColumnType::Unknown, _) | (ColumnType::Int64 { .. } | ColumnType::Float64(_), ColumnType::Float64(_)) => true,
         (ColumnType::Decimal { scale: from, .. }, ColumnType::Decimal { scale: to, .. }) => from <= to,
         (ColumnType::Int64 { .. }, ColumnType::Decimal { .. }) => true,
         (from, to) => from == to || (as_text(from) && as_text(to)),
@@ -231,6 +231,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::schema::Digits;
 
     fn hashes(columns: &[ArrayRef]) -> Vec<u128> {
         let mut hashes = vec![7; 3];
@@ -304,10 +305,10 @@ mod tests {
     fn a_widening_to_text_keeps_hashes_where_the_value_has_one_text_only() {
         let integer = ColumnType::Int64 { wide: false };
         assert!(hashes_survive(&integer, &ColumnType::Text));
-        assert!(hashes_survive(&integer, &ColumnType::Float64));
+        assert!(hashes_survive(&integer, &ColumnType::Float64(Digits::default())));
         assert!(hashes_survive(&integer, &ColumnType::Decimal { precision: 38, scale: 0 }));
         assert!(hashes_survive(&ColumnType::Date, &ColumnType::Text));
-        assert!(!hashes_survive(&ColumnType::Float64, &ColumnType::Text));
+        assert!(!hashes_survive(&ColumnType::Float64(Digits::default()), &ColumnType::Text));
         assert!(!hashes_survive(&ColumnType::Timestamp, &ColumnType::Text));
     }
 }

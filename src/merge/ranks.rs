@@ -38,7 +38,8 @@ pub(crate) fn has_order(column_type: &ColumnType) -> bool {
 pub(crate) fn ranks_survive(from: &ColumnType, to: &ColumnType) -> bool {
     match (from, to) {
         (ColumnType::Unknown, to) => has_order(to),
-        (ColumnType::Int64 { .. }, ColumnType::Int64 { .. }) => true,
+        (ColumnType::Int64 { .. }, ColumnType::Int64 { .. }) | (ColumnType::Float64(_), ColumnType::Float64(_)) => true,
+        (ColumnType::Decimal { scale: from, .. }, ColumnType::Decimal { scale: to, .. }) => from == to,
         (from, to) => from == to && has_order(to),
     }
 }

@@ -4,7 +4,7 @@ use crate::config::{DeclaredType, Plan, ResourcePlan, StepPlan, WriteDisposition
 use crate::lake::{PartitionError, Partitioner, check_settings};
 use crate::merge::has_order;
 use crate::pipeline::RunError;
-use crate::schema::{Column, ColumnType, DeclaredSchema, TableSchema, Undeclared, nearest};
+use crate::schema::{Column, ColumnType, DeclaredSchema, Digits, TableSchema, Undeclared, nearest};
 
 /// What is wrong with a plan that no request is needed to see: declared schemas, what they make of the partitions, columns that
 /// can never come, and the store's options. All of it.
@@ -61,7 +61,7 @@ pub(crate) fn declared_schema(resource: &ResourcePlan) -> Result<Option<Declared
 fn column_of(name: &str, declared_type: DeclaredType) -> Column {
     let column_type = match declared_type {
         DeclaredType::Text => ColumnType::Text,
-        DeclaredType::Float => ColumnType::Float64,
+        DeclaredType::Float => ColumnType::Float64(Digits::UNKNOWN),
         DeclaredType::Boolean => ColumnType::Boolean,
         DeclaredType::Timestamp => ColumnType::Timestamp,
         DeclaredType::Date => ColumnType::Date,

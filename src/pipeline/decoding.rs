@@ -36,6 +36,7 @@ pub(crate) fn decoder_for(
         format: resource.endpoint.response_format.clone(),
         key_columns: required_columns(resource),
         nesting_max: resource.nesting_max,
+        round_numbers: resource.round_numbers,
         discard_unfit: resource.contract.data_type == Contract::DiscardValue,
         shape: shape_of(resource, asked),
     });

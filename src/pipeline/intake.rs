@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::base::{Warning, WarningCode};
 use crate::config::{OnReject, ResourcePlan};
-use crate::decode::Reject;
+use crate::decode::{Note, NoteKind, Reject};
 use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::chain::Accepted;
 use crate::pipeline::columns::check_columns;
@@ -21,8 +21,9 @@ use crate::pipeline::event::warn;
 use crate::pipeline::nested;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::table_thread::TableThread;
+use crate::pipeline::told;
 use crate::pipeline::{Event, Events, RunError, ShapedFacts};
-use crate::schema::{FIELDS_MAX, TableSchema, reconcile};
+use crate::schema::{TableSchema, reconcile};
 
 /// Takes the pages of one resource.
 pub(crate) struct Intake<'a> {
@@ -53,6 +54,11 @@ pub(crate) struct Intake<'a> {
     overgrown: BTreeSet<String>,
     /// Lists within records of which it was told that the API cut them short.
     cut_short: BTreeSet<String>,
+    /// Those of which it was told that their values have no other type in common.
+    conflicts: BTreeSet<String>,
+    rounded_numbers: u64,
+    /// The first of them.
+    rounded: Option<String>,
 }
 
 /// All pages of a resource, taken.
@@ -109,6 +115,9 @@ impl<'a> Intake<'a> {
             unseen: table.columns.iter().map(|column| column.name.clone()).collect(),
             overgrown: BTreeSet::new(),
             cut_short: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
+            rounded_numbers: 0,
+            rounded: None,
         };
         intake.check_against(&intake.current())?;
         Ok(intake)
@@ -138,6 +147,10 @@ impl<'a> Intake<'a> {
         if self.stripped_characters > 0 {
             let text = format!("{} NUL characters were left out of texts", self.stripped_characters);
             self.warn(WarningCode::CharactersStripped, text);
+        }
+        if let Some(place) = &self.rounded {
+            let Warning { code, text } = told::rounded(self.rounded_numbers, place);
+            self.warn(code, text);
         }
         let schema = self.current().as_ref().clone();
         let stage = match self.thread {
@@ -170,7 +183,8 @@ impl<'a> Intake<'a> {
         }
         if self.thread.is_some() {
             self.take_rejects(page.rejects).await?;
-            self.tell_overgrown(page.overgrown);
+            self.rounded_numbers += page.rounded_numbers;
+            self.tell(page.notes);
             self.widen_so_far(&page.rows.schema)?;
             let has_rows = page.rows.batch.num_rows() > 0;
             self.tell_cut_short(&page.rows.batch);
@@ -205,18 +219,15 @@ impl<'a> Intake<'a> {
         Arc::clone(&self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was an object of few names becomes text: whoever queries the column wants to know at once.
-    fn tell_overgrown(&mut self, columns: impl IntoIterator<Item = String>) {
-        for column in columns {
-            if self.overgrown.contains(&column) {
-                continue;
+    /// Tells what became of columns in the page at hand: whoever queries them wants to know at once.
+    fn tell(&mut self, notes: Vec<Note>) {
+        for Note { kind, column, path, record } in notes {
+            let place = format!("{path} of record {} on page {}", record + 1, self.pages + 1);
+            match kind {
+                NoteKind::Rounded => self.rounded = self.rounded.take().or(Some(place)),
+                NoteKind::Overgrown => self.tell_json(column, true, &place),
+                NoteKind::Conflict => self.tell_json(column, false, &place),
             }
-            let text = format!(
-                "`{column}` is JSON text: its objects have more than {FIELDS_MAX} names in all, as a map has whose names are ids or dates; \
-                 declare it in `schema`, as json or as a struct with its fields"
-            );
-            self.warn(WarningCode::ColumnBecameJson, text);
-            self.overgrown.insert(column);
         }
     }
 
@@ -233,13 +244,24 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// Tells once that a column is JSON text, and where that began.
+    fn tell_json(&mut self, column: String, is_overgrown: bool, place: &str) {
+        let told = if is_overgrown { &mut self.overgrown } else { &mut self.conflicts };
+        if !told.insert(column.clone()) {
+            return;
+        }
+        let Warning { code, text } = told::json_text(&column, is_overgrown, place);
+        self.warn(code, text);
+    }
+
     fn widen_so_far(&mut self, page: &Arc<TableSchema>) -> Result<(), RunError> {
         let current = self.current();
         if Arc::ptr_eq(&current, page) || current == *page {
             return Ok(());
         }
         let joined = current.join(page);
-        self.tell_overgrown(current.overgrown_with(page));
+        let place = format!("page {}", self.pages + 1);
+        current.json_with(page).into_iter().for_each(|(column, is_overgrown)| self.tell_json(column, is_overgrown, &place));
         joined
             .check_limits()
             .and_then(|()| joined.check_names())

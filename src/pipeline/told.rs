@@ -7,7 +7,7 @@ use crate::config::{ResourcePlan, StepPlan};
 use crate::decode::MARKS_MAX;
 use crate::lake::StageStats;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
-use crate::schema::{Change, Column, ColumnType, TableSchema, Widened};
+use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened};
 
 /// Records from which on it says something that none of them has a column; fewer may just lack what APIs leave out where it is empty.
 const TELLING_RECORDS: u64 = 100;
@@ -60,10 +60,35 @@ pub(super) fn vanished(
     Some(Warning::new(WarningCode::ColumnVanished, text))
 }
 
-/// Whether two columns hold values of one type; integers differ in how wide they have become.
+/// Whether two columns hold values of one type; numbers differ in how many digits they have.
 fn is_same(one: &ColumnType, other: &ColumnType) -> bool {
     let is_integer = |column_type: &ColumnType| matches!(column_type, ColumnType::Int64 { .. });
-    *one != ColumnType::Unknown && (one == other || is_integer(one) && is_integer(other))
+    let is_float = |column_type: &ColumnType| matches!(column_type, ColumnType::Float64(_));
+    *one != ColumnType::Unknown && (one == other || is_integer(one) && is_integer(other) || is_float(one) && is_float(other))
+}
+
+/// A column that is JSON text, because its objects have too many names or its values no other type in common, and where that began.
+pub(super) fn json_text(column: &str, is_overgrown: bool, place: &str) -> Warning {
+    let text = if is_overgrown {
+        format!(
+            "`{column}` is JSON text: its objects have more than {FIELDS_MAX} names in all, as a map has whose names are ids or dates; \
+             declare it in `schema`, as json or as a struct with its fields; the first is {place}"
+        )
+    } else {
+        format!(
+            "`{column}` is JSON text: its values have no other type in common; declare it as json, to have it so from the first record \
+             on; the first that differs is {place}"
+        )
+    };
+    Warning::new(WarningCode::ColumnBecameJson, text)
+}
+
+/// Numbers that are rounded, and the first of them.
+pub(super) fn rounded(numbers: u64, place: &str) -> Warning {
+    let text = format!(
+        "{numbers} numbers are rounded, as `numbers: float` says: no 64-bit float holds them as they are written; the first is {place}"
+    );
+    Warning::new(WarningCode::NumbersRounded, text)
 }
 
 /// What is odd about the cursors.

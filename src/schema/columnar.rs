@@ -53,7 +53,7 @@ impl ColumnType {
             Self::Boolean => DataType::Boolean,
             Self::Int64 { .. } => DataType::Int64,
             Self::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale),
-            Self::Float64 => DataType::Float64,
+            Self::Float64(_) => DataType::Float64,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
             Self::Date => DataType::Date32,
             Self::Struct(columns) if form == Form::Memory || !columns.is_empty() => DataType::Struct(fields(columns, form)),

@@ -43,7 +43,10 @@ pub(crate) fn reconcile(table: &TableSchema, run: &TableSchema, primary_key: &[S
         let (Some(old), Some(new)) = (table.column(key), schema.column(key)) else {
             continue;
         };
-        if old.column_type != ColumnType::Unknown && old.column_type.to_file_arrow() != new.column_type.to_file_arrow() {
+        // Keys are compared by value, and a decimal of more digits changes none.
+        let decimals = matches!((&old.column_type, &new.column_type), (ColumnType::Decimal { .. }, ColumnType::Decimal { .. }));
+        let is_open = old.column_type == ColumnType::Unknown;
+        if !is_open && !decimals && old.column_type.to_file_arrow() != new.column_type.to_file_arrow() {
             return Err(SchemaError::KeyTypeChanged {
                 column: key.clone(),
                 table_type: old.column_type.to_string(),
@@ -153,6 +156,8 @@ fn compare_types(
         (ColumnType::Struct(before), ColumnType::Struct(after)) => compare(before, after, &format!("{path}."), new, widened),
         (ColumnType::List(before), ColumnType::List(after)) => compare_types(before, after, path, new, widened),
         (before, after) if before == after => Ok(()),
+        // The digits seen are no type of their own.
+        (ColumnType::Float64(_), ColumnType::Float64(_)) => Ok(()),
         (before, after) if before.converts_to(after) => {
             widened.push(Widened { column: path, from: before.clone(), to: after.clone() });
             Ok(())
@@ -168,6 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schema::Digits;
     use crate::schema::strategies::any_schema;
 
     const INT: ColumnType = ColumnType::Int64 { wide: false };
@@ -201,7 +207,7 @@ mod tests {
             &schema(&[("id", INT), ("n", INT), ("charge", fields(&[("tax", INT)]))]),
             &schema(&[
                 ("id", INT),
-                ("charge", fields(&[("rate", INT), ("tax", ColumnType::Float64)])),
+                ("charge", fields(&[("rate", INT), ("tax", ColumnType::Float64(Digits::default()))])),
                 ("tags", ColumnType::Unknown),
             ]),
             "new [charge.rate, tags], wider [charge.tax: int64 -> float64], files change",
@@ -255,7 +261,7 @@ mod tests {
     fn a_declaration_that_is_gone_binds_no_more() {
         check(
             &declared(&[("n", INT)]),
-            &schema(&[("n", ColumnType::Float64)]),
+            &schema(&[("n", ColumnType::Float64(Digits::default()))]),
             "new [], wider [n: int64 -> float64], files change",
         );
         let change = reconcile(&declared(&[("n", INT)]), &schema(&[("n", INT)]), &[]).unwrap();

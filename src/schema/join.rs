@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::base::folded;
-use crate::schema::{Column, ColumnType, SchemaError, TableSchema};
+use crate::schema::{Column, ColumnType, Digits, SchemaError, TableSchema};
 
 /// Most leaves of a table: its scalar columns, the scalar fields of its structs and the scalar elements of its lists.
 pub(crate) const LEAVES_MAX: usize = 5_000;
@@ -16,12 +16,6 @@ pub(crate) const FIELDS_MAX: usize = 256;
 
 /// Most levels of structs and lists within a column, the column itself counted.
 pub(crate) const DEPTH_MAX: usize = 64;
-
-/// Digits that hold every narrow integer (±2^53), and every 64-bit one.
-const NARROW_DIGITS: u8 = 16;
-const WIDE_DIGITS: u8 = 19;
-/// Digits of a Decimal128.
-const DECIMAL_DIGITS: u8 = 38;
 
 impl ColumnType {
     /// The least type that holds the values of both.
@@ -45,8 +39,8 @@ impl ColumnType {
         narrower.le(self)
     }
 
-    /// Whether values can be brought to `declared`, if need be after a look at each: besides the wider types, integers and
-    /// decimals become any decimal that has room for them.
+    /// Whether values can be brought to `declared`, if need be after a look at each: besides the wider types, numbers
+    /// become any decimal that has room for them.
     #[must_use]
     pub(crate) fn converts_to(&self, declared: &Self) -> bool {
         self.fits(declared, &|from, to| from.join(to) == *to || (from.digits().is_some() && matches!(to, Self::Decimal { .. })))
@@ -65,14 +59,12 @@ impl ColumnType {
         }
     }
 
-    /// Digits before and after the point of an exact number type.
-    fn digits(&self) -> Option<(u8, u8)> {
+    /// The digits of a number type's values.
+    fn digits(&self) -> Option<Digits> {
         match self {
-            Self::Int64 { wide } => Some((if *wide { WIDE_DIGITS } else { NARROW_DIGITS }, 0)),
-            Self::Decimal { precision, scale } => {
-                let scale = u8::try_from(*scale).unwrap_or(0);
-                Some((precision.saturating_sub(scale), scale))
-            }
+            Self::Int64 { wide } => Some(Digits::of_integers(*wide)),
+            Self::Decimal { precision, scale } => Some(Digits::of_decimal(*precision, *scale)),
+            Self::Float64(digits) => Some(*digits),
             _ => None,
         }
     }
@@ -102,15 +94,11 @@ fn join_types(left: (&ColumnType, bool), right: (&ColumnType, bool), fields_max:
 /// The join of two different number types, as long as it is one.
 fn join_numbers(a: &ColumnType, b: &ColumnType) -> Option<ColumnType> {
     use ColumnType::{Decimal, Float64, Int64};
+    let digits = a.digits()?.max(b.digits()?);
     match (a, b) {
         (Int64 { wide: a }, Int64 { wide: b }) => Some(Int64 { wide: *a || *b }),
-        (Int64 { wide: false }, Float64) | (Float64, Int64 { wide: false }) => Some(Float64),
-        _ => {
-            let ((a_whole, a_scale), (b_whole, b_scale)) = (a.digits()?, b.digits()?);
-            let (whole, scale) = (a_whole.max(b_whole), a_scale.max(b_scale));
-            let precision = whole.checked_add(scale).filter(|&digits| digits <= DECIMAL_DIGITS)?;
-            Some(Decimal { precision, scale: i8::try_from(scale).ok()? })
-        }
+        (Int64 { wide: false } | Float64(_), Int64 { wide: false } | Float64(_)) => Some(Float64(digits)),
+        _ => digits.decimal().map(|(precision, scale)| Decimal { precision, scale }),
     }
 }
 
@@ -135,21 +123,22 @@ fn join_columns(left: &[Column], right: &[Column], fields_max: usize) -> Vec<Col
     joined
 }
 
-fn note_overgrown(left: &[Column], right: &[Column], prefix: &str, found: &mut Vec<String>) {
+fn note_json(left: &[Column], right: &[Column], prefix: &str, found: &mut Vec<(String, bool)>) {
+    use ColumnType::{Json, List, Struct, Unknown};
     let by_name: HashMap<&str, &Column> = right.iter().map(|column| (column.name.as_str(), column)).collect();
     for column in left {
         let Some(other) = by_name.get(column.name.as_str()) else { continue };
         let (mut a, mut b) = (&column.column_type, &other.column_type);
-        while let (ColumnType::List(inner_a), ColumnType::List(inner_b)) = (a, b) {
+        while let (List(inner_a), List(inner_b)) = (a, b) {
             (a, b) = (inner_a, inner_b);
         }
-        let (ColumnType::Struct(fields_a), ColumnType::Struct(fields_b)) = (a, b) else { continue };
         let path = format!("{prefix}{}", column.name);
-        let is_declared = column.declared || other.declared;
-        if !is_declared && join_types((a, false), (b, false), FIELDS_MAX) == ColumnType::Json {
-            found.push(path);
-        } else {
-            note_overgrown(fields_a, fields_b, &format!("{path}."), found);
+        let is_json = !column.declared && !other.declared && a.join(b) == Json;
+        match (a, b) {
+            (Json | Unknown, _) | (_, Json | Unknown) => {}
+            (Struct(fields_a), Struct(fields_b)) if !is_json => note_json(fields_a, fields_b, &format!("{path}."), found),
+            _ if is_json => found.push((path, matches!((a, b), (Struct(_), Struct(_))))),
+            _ => {}
         }
     }
 }
@@ -184,11 +173,12 @@ impl TableSchema {
         Self { columns: join_columns(&self.columns, &other.columns, FIELDS_MAX) }
     }
 
-    /// Columns and struct fields that are structs on both sides and JSON in the join, because it has too many fields, as `stats.by_day`.
+    /// Columns and struct fields, as `stats.by_day`, that are JSON in the join and on neither side; and whether that is because a struct
+    /// has too many fields.
     #[must_use]
-    pub(crate) fn overgrown_with(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn json_with(&self, other: &Self) -> Vec<(String, bool)> {
         let mut found = Vec::new();
-        note_overgrown(&self.columns, &other.columns, "", &mut found);
+        note_json(&self.columns, &other.columns, "", &mut found);
         found
     }
 

@@ -20,4 +20,4 @@ pub(crate) use declared::{DeclaredSchema, Undeclared, nearest};
 pub(crate) use error::SchemaError;
 pub(crate) use evolve::{Change, Widened, reconcile};
 pub(crate) use join::{DEPTH_MAX, FIELDS_MAX, LEAVES_MAX};
-pub(crate) use types::{Column, ColumnType, TableSchema};
+pub(crate) use types::{Column, ColumnType, Digits, TableSchema};

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::schema::{Column, ColumnType, DEPTH_MAX, SchemaError, TableSchema};
+use crate::schema::{Column, ColumnType, DEPTH_MAX, Digits, SchemaError, TableSchema};
 
 impl TableSchema {
     /// The schema as a manifest keeps it.
@@ -33,11 +33,14 @@ impl ColumnType {
         match self {
             Self::Struct(fields) => json!({ "struct": columns_to_json(fields) }),
             Self::List(element) => json!({ "list": element.to_json() }),
+            Self::Float64(digits) if *digits != Digits::UNKNOWN => {
+                Value::String(format!("float64({},{})", digits.whole, digits.fraction))
+            }
             scalar => Value::String(scalar.to_string()),
         }
     }
 
-    /// Reads the word of a scalar type, as [`ColumnType`] displays it.
+    /// Reads the word of a scalar type, as [`ColumnType`] displays it; that of a float may tell its digits.
     #[must_use]
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         Some(match word {
@@ -45,11 +48,16 @@ impl ColumnType {
             "boolean" => Self::Boolean,
             "int64" => Self::Int64 { wide: false },
             "int64(wide)" => Self::Int64 { wide: true },
-            "float64" => Self::Float64,
+            "float64" => Self::Float64(Digits::UNKNOWN),
             "timestamp" => Self::Timestamp,
             "date" => Self::Date,
             "text" => Self::Text,
             "json" => Self::Json,
+            _ if let Some(digits) = word.strip_prefix("float64(") => {
+                let (whole, fraction) = digits.strip_suffix(')')?.split_once(',')?;
+                let digits = Digits { whole: whole.parse().ok()?, fraction: fraction.parse().ok()? };
+                return (digits.max(Digits::UNKNOWN) == Digits::UNKNOWN).then_some(Self::Float64(digits));
+            }
             _ => {
                 let (precision, scale) = word.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
                 let (precision, scale): (u8, i8) = (precision.parse().ok()?, scale.trim().parse().ok()?);
@@ -175,7 +183,8 @@ mod tests {
         let text = concat!(
             r#"{"columns":[{"name":"id","type":"int64","nullable":false,"declared":true,"description":"the key"},"#,
             r#"{"name":"charge","type":{"struct":[{"name":"cents","type":"int64(wide)"}]}},"#,
-            r#"{"name":"tags","type":{"list":"text"}},{"name":"amount","type":"decimal(18,4)"}]}"#
+            r#"{"name":"tags","type":{"list":"text"}},{"name":"amount","type":"decimal(18,4)"},"#,
+            r#"{"name":"rate","type":"float64(3,2)"},{"name":"old","type":"float64"}]}"#
         );
         check(text, text);
     }
@@ -200,7 +209,16 @@ mod tests {
             r#"{"columns":[{"name":"a","type":"text","nullable":"no"}]}"#,
             "`$.columns[0].nullable` of the stored schema is `no`, expected true or false",
         );
-        for word in ["decimal(39,0)", "decimal(3,4)", "decimal(0,0)", "decimal(3,-1)", "decimal(3)", "decimal()"] {
+        for word in [
+            "decimal(39,0)",
+            "decimal(3,4)",
+            "decimal(0,0)",
+            "decimal(3,-1)",
+            "decimal(3)",
+            "decimal()",
+            "float64(40,1)",
+            "float64(1)",
+        ] {
             assert_eq!(ColumnType::from_word(word), None, "{word}");
         }
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::schema::{Column, ColumnType, TableSchema};
+use crate::schema::{Column, ColumnType, Digits, TableSchema};
 
 /// Any scalar type that can be inferred, and declared decimals.
 pub(crate) fn any_scalar() -> impl Strategy<Value = ColumnType> + Clone {
@@ -14,7 +14,7 @@ pub(crate) fn any_scalar() -> impl Strategy<Value = ColumnType> + Clone {
         (1..=38_u8).prop_flat_map(|precision| {
             (0..=precision).prop_map(move |scale| ColumnType::Decimal { precision, scale: scale.cast_signed() })
         }),
-        Just(ColumnType::Float64),
+        (0..=39_u8, 0..=39_u8).prop_map(|(whole, fraction)| ColumnType::Float64(Digits { whole, fraction })),
         Just(ColumnType::Timestamp),
         Just(ColumnType::Date),
         Just(ColumnType::Text),

@@ -5,9 +5,10 @@ use std::fmt;
 /// The type of a column, as inferred or declared.
 ///
 /// Inferred types form a lattice with `Unknown` at the bottom and `Json` at the top:
-/// `Int64 {wide: false} < Int64 {wide: true} < Decimal(38,0) < Text`, `Int64 {wide: false} < Float64 < Text`, every other pair of
+/// `Int64 {wide: false} < Int64 {wide: true} < Decimal < Text`, `Int64 {wide: false} < Float64 < Decimal < Text`, every other pair of
 /// different scalars joins to `Text`, a scalar with a struct or list, or a struct with a list, to `Json`.
-/// Structs join field by field, up to [`crate::schema::FIELDS_MAX`] fields and to `Json` beyond, lists by their element. Decimals join to one with room for both, `Text` past 38 digits.
+/// Structs join field by field, up to [`crate::schema::FIELDS_MAX`] fields and to `Json` beyond, lists by their element. Number types join to a
+/// decimal with room for the digits of both, `Text` past 38 of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     /// Only nulls so far; written as Utf8 when it must be.
@@ -19,15 +20,16 @@ pub(crate) enum ColumnType {
         /// Whether a value is outside ±2^53.
         wide: bool,
     },
-    /// Exact decimals: inferred only as (38, 0) for larger integers, otherwise declared.
+    /// Exact decimals: inferred for numbers that neither an integer of 64 bits nor a float holds as they are written, with the
+    /// digits seen.
     Decimal {
         /// Digits in all, 1 to 38.
         precision: u8,
         /// Digits after the point, 0 to `precision`.
         scale: i8,
     },
-    /// Other numbers.
-    Float64,
+    /// Other numbers: each is the shortest decimal of its `f64`, so that it becomes a decimal or text without loss. With the digits seen.
+    Float64(Digits),
     /// RFC 3339 date-times with a zone; microseconds UTC.
     Timestamp,
     /// Dates; Date32.
@@ -40,6 +42,49 @@ pub(crate) enum ColumnType {
     Struct(Vec<Column>),
     /// Arrays.
     List(Box<ColumnType>),
+}
+
+/// The digits that decimals need for numbers: each the most of any of them, zeros at the ends apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Digits {
+    /// Before the point; more than 38 are as good as 39.
+    pub(crate) whole: u8,
+    /// After it; the same.
+    pub(crate) fraction: u8,
+}
+
+impl Digits {
+    /// Digits of a Decimal128.
+    pub(crate) const DECIMAL_MAX: u8 = 38;
+
+    /// Those of numbers that nobody has looked at: no decimal is sure to hold them.
+    pub(crate) const UNKNOWN: Self = Self { whole: Self::DECIMAL_MAX + 1, fraction: Self::DECIMAL_MAX + 1 };
+
+    /// Room for the numbers of both.
+    #[must_use]
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { whole: self.whole.max(other.whole), fraction: self.fraction.max(other.fraction) }
+    }
+
+    /// Precision and scale of the smallest decimal with room for them, if there is one.
+    #[must_use]
+    pub(crate) fn decimal(self) -> Option<(u8, i8)> {
+        let precision = self.whole.saturating_add(self.fraction).max(1);
+        (precision <= Self::DECIMAL_MAX).then_some((precision, self.fraction.cast_signed()))
+    }
+
+    /// Those of a decimal.
+    #[must_use]
+    pub(crate) fn of_decimal(precision: u8, scale: i8) -> Self {
+        let fraction = u8::try_from(scale).unwrap_or(0);
+        Self { whole: precision.saturating_sub(fraction), fraction }
+    }
+
+    /// Those of integers of up to 53 bits, or 64 where some are `wide`.
+    #[must_use]
+    pub(crate) fn of_integers(wide: bool) -> Self {
+        Self { whole: if wide { 19 } else { 16 }, fraction: 0 }
+    }
 }
 
 /// A named column or struct field. All are nullable in files; `nullable: false` is checked while decoding.
@@ -64,6 +109,19 @@ pub(crate) struct TableSchema {
     pub(crate) columns: Vec<Column>,
 }
 
+impl ColumnType {
+    /// Whether it is JSON text, or has such within.
+    #[must_use]
+    pub(crate) fn has_json(&self) -> bool {
+        match self {
+            Self::Json => true,
+            Self::Struct(fields) => fields.iter().any(|field| field.column_type.has_json()),
+            Self::List(element) => element.has_json(),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for ColumnType {
     /// As messages and manifests spell it; a struct without its fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +131,7 @@ impl fmt::Display for ColumnType {
             Self::Int64 { wide: false } => f.write_str("int64"),
             Self::Int64 { wide: true } => f.write_str("int64(wide)"),
             Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
-            Self::Float64 => f.write_str("float64"),
+            Self::Float64(_) => f.write_str("float64"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::Date => f.write_str("date"),
             Self::Text => f.write_str("text"),

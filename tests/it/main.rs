@@ -34,4 +34,5 @@ mod support;
 mod table_keys;
 mod tidy;
 mod told_totals;
+mod values;
 mod warnings;

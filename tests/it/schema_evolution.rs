@@ -117,7 +117,7 @@ fn e_62_integers_past_64_bits_keep_every_digit() {
     let endpoint = format!("endpoint: {{path: /things, data_selector: data, paginator: single_page}}\n{MERGE}");
     let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
     sandbox.run_ok();
-    assert_eq!(column_type(&sandbox, "v"), "Decimal128(38, 0)");
+    assert_eq!(column_type(&sandbox, "v"), "Decimal128(29, 0)");
     let rows = sandbox.by_key("things", "id");
     assert_eq!((&rows[&1]["v"], &rows[&2]["v"]), (&json!("12345678901234567890123456789"), &json!("-1")));
     leave_for_readers("big_integers", &sandbox.lake().join("things"), 3, &[("id", 6)]);

@@ -36,8 +36,8 @@ pub(crate) use paginator::{
     Paginator, RelayPaginator,
 };
 pub(crate) use resource::{
-    Disposition, DispositionMap, Expect, Include, Nested, OnMissingParentField, OnReject, Partition, Resource, Sort, SortForm,
-    SortOrder, Strategy, TransformName,
+    Disposition, DispositionMap, Expect, Include, Nested, Numbers, OnMissingParentField, OnReject, Partition, Resource, Sort,
+    SortForm, SortOrder, Strategy, TransformName,
 };
 pub(crate) use rules::{ActionName, GraphQl, PartialName, ResponseAction, ScopeName};
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};

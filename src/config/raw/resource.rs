@@ -49,6 +49,9 @@ pub(crate) struct Resource {
     pub(crate) references: Unread,
     /// What becomes of objects and arrays within records. Default: `native`.
     pub(crate) nested: Field<Nested>,
+    /// What becomes of numbers that no 64-bit float holds as they are written: `exact`, a decimal or text, or the nearest `float`.
+    /// Default: `exact`.
+    pub(crate) numbers: Field<Numbers>,
     /// Guards checked before the table is published.
     pub(crate) expect: Field<Expect>,
     /// What happens to records that cannot become rows. Default: `fail`.
@@ -237,6 +240,16 @@ pub(crate) enum Nested {
     Native,
     /// JSON text.
     Json,
+}
+
+/// What becomes of numbers that no 64-bit float holds as they are written.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Numbers {
+    /// Decimals, or text where they have more than 38 digits.
+    Exact,
+    /// The nearest float, which is told.
+    Float,
 }
 
 /// Guards checked before the table is published.

@@ -1,6 +1,8 @@
 //! The keys of a resource that declare its table: its name, hints of its columns, keys, contract and nesting.
 
-use crate::config::raw::{self, ColumnHint, ContractMap, ContractMode, DataType, Either, Field, Nested, OneOrMany, Resource};
+use crate::config::raw::{
+    self, ColumnHint, ContractMap, ContractMode, DataType, Either, Field, Nested, Numbers, OneOrMany, Resource,
+};
 use crate::config::resolve::merging::{self, Deciding};
 use crate::config::resolve::{Context, table};
 use crate::config::tree::NodeId;
@@ -14,6 +16,7 @@ pub(crate) struct Hints {
     pub(crate) merge: MergePlan,
     pub(crate) contract: ContractPlan,
     pub(crate) nesting_max: Option<usize>,
+    pub(crate) round_numbers: bool,
 }
 
 /// The hints of a resource; `name` is its own.
@@ -27,7 +30,9 @@ pub(crate) fn hints(cx: Context<'_>, raw: &Resource, name: Option<&String>, disp
     let merge_key = key(cx, "merge_key", &raw.merge_key, &flagged.merge);
     check_merge_key(cx, raw, &primary_key, &merge_key, disposition);
     let merge = merging::plan(cx, raw, flagged.deciding, &primary_key, disposition);
-    Hints { table, columns, primary_key, merge, contract: contract(&raw.schema_contract), nesting_max: nesting(cx, raw) }
+    let round_numbers = matches!(raw.numbers.get(), Some(Numbers::Float));
+    let contract = contract(&raw.schema_contract);
+    Hints { table, columns, primary_key, merge, contract, nesting_max: nesting(cx, raw), round_numbers }
 }
 
 /// Columns that are flagged as parts of a key, in the file's order, and those that decide among records of one key.

@@ -46,7 +46,7 @@ pub(crate) fn resolve(
     }
     let processing_steps = steps::steps(cx, &raw.processing_steps);
     let write_disposition = disposition(cx, &raw.write_disposition);
-    let Hints { table, columns, primary_key, merge, contract, nesting_max } =
+    let Hints { table, columns, primary_key, merge, contract, nesting_max, round_numbers } =
         hints::hints(cx, &raw, name.as_ref(), write_disposition);
     let of = incremental::Of {
         steps: &processing_steps,
@@ -60,7 +60,6 @@ pub(crate) fn resolve(
         let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
         cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
     }
-    let schema = schema(cx, &raw.schema);
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let sort_by = table::sort_by(cx, &raw.sort_by);
     let expect = expect(&raw.expect, write_disposition);
@@ -73,6 +72,7 @@ pub(crate) fn resolve(
         columns,
         contract,
         nesting_max,
+        round_numbers,
         endpoint: endpoint?,
         parents: used.parents,
         include_from_parent,
@@ -82,7 +82,7 @@ pub(crate) fn resolve(
         primary_key,
         write_disposition: write_disposition?,
         merge,
-        schema,
+        schema: schema(cx, &raw.schema),
         partition_by,
         sort_by,
         expect,
@@ -135,6 +135,7 @@ fn merged(raw: Resource, defaults: &Resource) -> Resource {
         file_format: raw.file_format.or(&defaults.file_format),
         references: raw.references.or(&defaults.references),
         nested: raw.nested.or(&defaults.nested),
+        numbers: raw.numbers.or(&defaults.numbers),
         expect: raw.expect.or(&defaults.expect),
         on_reject: raw.on_reject.or(&defaults.on_reject),
         max_rejects: raw.max_rejects.or(&defaults.max_rejects),

@@ -36,7 +36,7 @@ pub(super) fn cast(value: Json, plan: &CastPlan) -> Result<Json, Unfit> {
             write_float(
                 &mut token,
                 float.ok_or_else(|| unfit("a number that a 64-bit float can hold"))?,
-                Some(Spelling::PointedFloat),
+                Some(Spelling::PointedNumber),
             );
             Ok(Json::Number(token.into()))
         }

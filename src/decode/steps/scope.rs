@@ -144,7 +144,7 @@ fn to_json(value: &Value, depth: u32) -> Result<Json, &'static str> {
         ValueKind::Number => {
             let float = f64::try_from(value.clone()).ok().filter(|float| float.is_finite()).ok_or("a number without end")?;
             let mut token = String::new();
-            write_float(&mut token, float, Some(Spelling::PointedFloat));
+            write_float(&mut token, float, Some(Spelling::PointedNumber));
             Ok(Json::Number(token.into()))
         }
         ValueKind::String => Ok(Json::Text(value.as_str().unwrap_or_default().to_owned())),

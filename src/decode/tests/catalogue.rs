@@ -351,7 +351,7 @@ fn maps(names: impl IntoIterator<Item = (usize, usize)>) -> String {
 
 #[test]
 fn e_53_an_object_used_as_a_map_becomes_json_text_and_is_named() {
-    let overgrown = |decoded: &DecodedPage| decoded.overgrown.iter().cloned().collect::<Vec<_>>().join(", ");
+    let overgrown = |decoded: &DecodedPage| decoded.notes.iter().map(|note| note.column.clone()).collect::<Vec<_>>().join(", ");
     for shape in [None, Some(ShapePlan::default())] {
         let plan = || DecodePlan { shape: shape.clone(), ..at("$") };
         for (body, count) in
@@ -364,7 +364,7 @@ fn e_53_an_object_used_as_a_map_becomes_json_text_and_is_named() {
             assert!(lines(&decoded.rows.batch).starts_with(r#"{"m":"{\"d0\":0.50"#));
         }
         let decoded = decode(plan(), &maps([(0, 256), (1, 256)])).unwrap();
-        assert!(types(&decoded.rows.schema).starts_with("m: {d0: float64") && decoded.overgrown.is_empty());
+        assert!(types(&decoded.rows.schema).starts_with("m: {d0: float64") && decoded.notes.is_empty());
         let nested = format!("[{{\"a\":{{\"b\":{}}}}}]", maps([(0, 200), (200, 300)]));
         let decoded = decode(plan(), &nested).unwrap();
         assert_eq!((types(&decoded.rows.schema).as_str(), overgrown(&decoded).as_str()), ("a: {b: [{m: json}]}", "a.b.m"));
@@ -373,7 +373,7 @@ fn e_53_an_object_used_as_a_map_becomes_json_text_and_is_named() {
         let declared = crate::schema::DeclaredSchema::parse("s.json", r#"{"columns":[{"name":"id","type":"int64"}]}"#).unwrap();
         let decoded = decode(DecodePlan { declared: Some(declared), ..plan() }, &reject).unwrap();
         assert_eq!(types(&decoded.rows.schema), "id: int64(wide), m: {d0: float64}");
-        assert_eq!((decoded.rejects.len(), decoded.overgrown.len()), (1, 0));
+        assert_eq!((decoded.rejects.len(), decoded.notes.len()), (1, 0));
     }
 }
 
@@ -402,13 +402,20 @@ fn e_53_pages_agree_on_what_is_a_map_in_whatever_order_they_are_read() {
 #[test]
 fn e_53_a_wide_struct_that_the_table_has_or_the_schema_declares_stays_one() {
     let wide = crate::schema::ColumnType::Struct(
-        (0..300).map(|n| crate::schema::Column::inferred(format!("d{n}"), crate::schema::ColumnType::Float64)).collect(),
+        (0..300)
+            .map(|n| {
+                crate::schema::Column::inferred(
+                    format!("d{n}"),
+                    crate::schema::ColumnType::Float64(crate::schema::Digits::UNKNOWN),
+                )
+            })
+            .collect(),
     );
     let column = |declared| crate::schema::Column { declared, ..crate::schema::Column::inferred("m", wide.clone()) };
     for declared in [false, true] {
         let table = Arc::new(TableSchema { columns: vec![column(declared)] });
         let decoded = Decoder::new(at("$")).decode(&page(1, maps([(5, 9), (250, 310)])), &table).unwrap();
-        assert!(types(&decoded.rows.schema).ends_with("d309: float64}") && decoded.overgrown.is_empty());
+        assert!(types(&decoded.rows.schema).ends_with("d309: float64}") && decoded.notes.is_empty());
         assert_eq!(table.join(&decoded.rows.schema), *decoded.rows.schema);
     }
 }

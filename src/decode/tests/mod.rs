@@ -18,6 +18,7 @@ mod corpora;
 mod envelope;
 mod example;
 mod fuzz;
+mod numbers;
 mod oracle;
 mod rejects;
 mod shape;

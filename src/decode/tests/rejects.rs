@@ -128,9 +128,10 @@ fn what_is_no_object_is_a_reject() {
 }
 
 #[test]
-fn a_number_past_every_float_is_a_reject_unless_the_column_is_text() {
+fn a_number_past_every_float_is_text_or_a_reject_where_a_float_is_declared() {
+    check(at("$"), r#"[{"a":1.5},{"a":1e400}]"#, "{\"a\":\"1.5\"}\n{\"a\":\"1e400\"}", &[]);
     check(
-        at("$"),
+        declared(r#"{"columns":[{"name":"a","type":"float64"}]}"#),
         r#"[{"a":1.5},{"a":1e400}]"#,
         "{\"a\":1.5}",
         &["1 $.a: expected a number that a 64-bit float can hold, found number"],

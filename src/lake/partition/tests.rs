@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::ErrorKind;
 use crate::config::Transform;
-use crate::schema::{Column, ColumnType};
+use crate::schema::{Column, ColumnType, Digits};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -114,7 +114,7 @@ fn types_that_make_no_folders_are_refused_before_or_at_the_first_row() {
     assert_eq!(error.kind(), ErrorKind::Data);
     assert!(matches!(refused(Transform::Month, texts(&["2026-11"])), PartitionError::Unsupported { .. }));
     assert!(matches!(refused(Transform::Hour, Date32Array::from(vec![1])), PartitionError::Unsupported { .. }));
-    for column_type in [ColumnType::Float64, ColumnType::Json, ColumnType::List(Box::new(ColumnType::Text))] {
+    for column_type in [ColumnType::Float64(Digits::default()), ColumnType::Json, ColumnType::List(Box::new(ColumnType::Text))] {
         let error = Partitioner::new(&identity(), &schema(&[("c", column_type)])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
     }

@@ -52,7 +52,7 @@ impl Kind {
             ColumnType::Timestamp => Ok(Some(Self::Timestamp)),
             ColumnType::Date => Ok(Some(Self::Date)),
             ColumnType::Text => Ok(Some(Self::Text)),
-            ColumnType::Float64 => Err("a floating-point number"),
+            ColumnType::Float64(_) => Err("a floating-point number"),
             ColumnType::Json => Err("JSON text"),
             ColumnType::Struct(_) => Err("an object"),
             ColumnType::List(_) => Err("a list"),

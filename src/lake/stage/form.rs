@@ -13,7 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
-use crate::schema::{Column, ColumnType, LIST_ELEMENT, TableSchema};
+use crate::schema::{Column, ColumnType, Digits, LIST_ELEMENT, TableSchema};
 
 /// What a struct without fields is in files.
 const EMPTY_STRUCT: &str = "{}";
@@ -22,7 +22,7 @@ const EMPTY_STRUCT: &str = "{}";
 pub(crate) fn same_storage(from: &ColumnType, to: &ColumnType) -> bool {
     match (from, to) {
         (ColumnType::Unknown, to) => to.to_file_arrow() == DataType::Utf8,
-        (ColumnType::Int64 { .. }, ColumnType::Int64 { .. }) => true,
+        (ColumnType::Int64 { .. }, ColumnType::Int64 { .. }) | (ColumnType::Float64(_), ColumnType::Float64(_)) => true,
         (ColumnType::Struct(from), ColumnType::Struct(to)) => same_columns(from, to),
         (ColumnType::List(from), ColumnType::List(to)) => same_storage(from, to),
         (from, to) => from == to,
@@ -168,11 +168,11 @@ fn scalar_type_of(data_type: &DataType, wanted: &ColumnType) -> ColumnType {
         DataType::Boolean => ColumnType::Boolean,
         data_type if data_type.is_integer() && *data_type != DataType::UInt64 => match wanted {
             // Only integers that are exact in a float ever became one.
-            ColumnType::Int64 { wide: false } | ColumnType::Float64 => ColumnType::Int64 { wide: false },
+            ColumnType::Int64 { wide: false } | ColumnType::Float64(_) => ColumnType::Int64 { wide: false },
             _ => ColumnType::Int64 { wide: true },
         },
         DataType::UInt64 => ColumnType::Decimal { precision: 20, scale: 0 },
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float64,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float64(Digits::UNKNOWN),
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale) => ColumnType::Decimal { precision: *precision, scale: *scale },

@@ -9,6 +9,7 @@
 //! bits and footers); nothing outside the spool is written. Not here: publishing, the store.
 
 mod adapt;
+mod alike;
 mod anchor;
 mod arrivals;
 mod changes;

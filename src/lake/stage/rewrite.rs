@@ -11,6 +11,7 @@ use crate::decode::{SpellingCursor, SpellingLog};
 use crate::lake::LakeError;
 use crate::lake::parquet::FinishedFile;
 use crate::lake::stage::adapt::Adapted;
+use crate::lake::stage::alike::alike_rows;
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::files::{FileMaker, carry_first, carry_row_group, write_rows};
 use crate::lake::stage::incoming::Gather;
@@ -201,10 +202,14 @@ fn edit_batch(
         let old = take_record_batch(batch, &UInt32Array::from(rows.clone())).map_err(failed)?;
         let new = gather.take(rows.len())?;
         let changed = changed_rows(&old, &new)?;
-        let replacements: Vec<(usize, usize)> =
-            changed.values().set_indices().map(|index| (rows[index] as usize, index)).collect();
-        counts.updated += replacements.len() as u64;
-        counts.unchanged += (rows.len() - replacements.len()) as u64;
+        let alike = alike_rows(&old, &new, &changed, live)?;
+        // Where the file has to be encoded again, what came is better than what its columns give.
+        let is_written = live.is_narrower();
+        let indices = changed.values().set_indices().filter(|index| is_written || !alike[*index]);
+        let replacements: Vec<(usize, usize)> = indices.map(|index| (rows[index] as usize, index)).collect();
+        let updated = changed.true_count() - alike.iter().filter(|alike| **alike).count();
+        counts.updated += updated as u64;
+        counts.unchanged += (rows.len() - updated) as u64;
         if !replacements.is_empty() {
             edited = Some(replace_rows(batch, &replacements, &new)?);
         }

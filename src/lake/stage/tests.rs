@@ -16,9 +16,10 @@ use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, SortField, T
 use crate::decode::{Originals, Spelling};
 use crate::lake::checksum::{ContentCheck, Verified};
 use crate::lake::{DataFile, FileChange, LiveFile};
-use crate::schema::Column;
+use crate::schema::{Column, Digits};
 
 const INT: ColumnType = ColumnType::Int64 { wide: false };
+const FLOAT: ColumnType = ColumnType::Float64(Digits::UNKNOWN);
 
 /// A lake folder with one table, and the publisher.
 #[derive(Debug)]
@@ -308,9 +309,9 @@ impl Value {
     fn shown(&self, column_type: &ColumnType) -> String {
         match (self, column_type) {
             (Self::Null, _) => "null".into(),
-            (Self::Int(value), ColumnType::Float64) => format!("{:?}", *value as f64),
+            (Self::Int(value), ColumnType::Float64(_)) => format!("{:?}", *value as f64),
             (Self::Int(value), _) => value.to_string(),
-            (Self::Float(value), ColumnType::Float64) => format!("{value:?}"),
+            (Self::Float(value), ColumnType::Float64(_)) => format!("{value:?}"),
             (Self::Float(value), _) => value.to_string(),
             (Self::Text(value), _) => value.clone(),
         }
@@ -320,7 +321,7 @@ impl Value {
         match self {
             Self::Null => ColumnType::Unknown,
             Self::Int(_) => INT,
-            Self::Float(_) => ColumnType::Float64,
+            Self::Float(_) => FLOAT,
             Self::Text(_) => ColumnType::Text,
         }
     }
@@ -336,7 +337,7 @@ fn typed(rows: &[Row], columns: &[&'static str]) -> TypedBatch {
         let column_type = values.iter().fold(ColumnType::Unknown, |joined, value| joined.join(&value.column_type()));
         let array: ArrayRef = match &column_type {
             ColumnType::Unknown => new_null_array(&DataType::Null, rows.len()),
-            ColumnType::Float64 => Arc::new(Float64Array::from_iter(values.iter().map(|value| match value {
+            ColumnType::Float64(_) => Arc::new(Float64Array::from_iter(values.iter().map(|value| match value {
                 Value::Int(value) => Some(*value as f64),
                 Value::Float(value) => Some(*value),
                 _ => None,
@@ -514,10 +515,10 @@ fn prices(ids: std::ops::Range<i64>) -> TypedBatch {
     let mut rows = batch(vec![
         ("id", INT, ints(ids.clone())),
         ("city", ColumnType::Text, texts(ids.clone().map(|id| format!("c{}", id % 3)))),
-        ("amount", ColumnType::Float64, Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64 + 0.5)))),
+        ("amount", FLOAT, Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64 + 0.5)))),
     ]);
     let exceptions = vec![(2, Box::from(format!("{}5e-1", ids.start + 2)))];
-    rows.originals = vec![Originals { leaf: vec!["amount".into()], spelling: Spelling::FixedFloat(2), exceptions }];
+    rows.originals = vec![Originals { leaf: vec!["amount".into()], spelling: Spelling::FixedNumber(2), exceptions }];
     rows
 }
 
@@ -588,9 +589,7 @@ fn an_appended_column_is_null_in_old_files_or_they_are_left_until_a_type_widens(
         let mut wide = people(300..310, "b");
         wide = widen(
             &wide,
-            &Arc::new(TableSchema {
-                columns: [wide.schema.columns.clone(), vec![Column::inferred("extra", ColumnType::Float64)]].concat(),
-            }),
+            &Arc::new(TableSchema { columns: [wide.schema.columns.clone(), vec![Column::inferred("extra", FLOAT)]].concat() }),
         )
         .unwrap();
         let settings = append(&mut lake);
@@ -635,7 +634,7 @@ fn a_key_that_becomes_text_on_the_way_is_still_one_key() {
     small(&mut settings);
     let float = |values: &[f64]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
     let many: Vec<f64> = (0..200).map(|value| f64::from(value) + 0.25).collect();
-    let numbers = batch(vec![("id", ColumnType::Float64, float(&many))]);
+    let numbers = batch(vec![("id", FLOAT, float(&many))]);
     let texts = batch(vec![("id", ColumnType::Text, texts(["x", "1.25", "7.25"].map(str::to_owned)))]);
     let stats = lake.run(settings, vec![numbers, texts]);
     assert_eq!(stats.rows_deduplicated, 2);

@@ -94,7 +94,7 @@ fn ranks_survive_where_the_order_stays_what_it_is() {
         (ColumnType::Unknown, ColumnType::Json, false),
         (ColumnType::Json, ColumnType::Json, false),
         (narrow.clone(), wide, true),
-        (narrow.clone(), ColumnType::Float64, false),
+        (narrow.clone(), ColumnType::Float64(crate::schema::Digits::default()), false),
         (narrow, ColumnType::Text, false),
         (ColumnType::Date, ColumnType::Date, true),
     ] {

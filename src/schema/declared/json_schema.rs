@@ -8,7 +8,7 @@
 use crate::schema::declared::document::Node;
 use crate::schema::declared::reader::{Reader, nearest, scalar_type};
 use crate::schema::declared::{DeclaredSchema, Undeclared};
-use crate::schema::{Column, ColumnType, SchemaError};
+use crate::schema::{Column, ColumnType, Digits, SchemaError};
 
 /// Keywords that are read.
 const READ: [&str; 14] = [
@@ -132,7 +132,7 @@ fn read_schema<'a>(reader: &mut Reader<'a>, node: &Node<'a>) -> Result<Typed, Sc
             _ => ColumnType::Text,
         },
         (None, "integer") => ColumnType::Int64 { wide: true },
-        (None, "number") => ColumnType::Float64,
+        (None, "number") => ColumnType::Float64(Digits::UNKNOWN),
         (None, _) => ColumnType::Boolean,
     };
     if let Some(accept_text) = node.member("x-lakeward-accept-text")

@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
     /// Notes that numbers or booleans of type `of` may come as text here.
     pub(super) fn accept_text(&mut self, node: &Node<'a>, of: &ColumnType) -> Result<(), SchemaError> {
         use ColumnType::{Boolean, Decimal, Float64, Int64};
-        if !matches!(of, Boolean | Int64 { .. } | Decimal { .. } | Float64) {
+        if !matches!(of, Boolean | Int64 { .. } | Decimal { .. } | Float64(_)) {
             return Err(node.fault(format!("is for numbers and booleans that come as text, and this is {of}")));
         }
         self.place().accept_text = true;

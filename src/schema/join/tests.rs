@@ -27,10 +27,15 @@ fn scalars_widen_as_documented() {
     use ColumnType::*;
     check(&Unknown, &Boolean, &Boolean);
     check(&INT, &WIDE, &WIDE);
-    check(&INT, &Float64, &Float64);
-    check(&WIDE, &Float64, &Text);
+    let float = |whole, fraction| Float64(Digits { whole, fraction });
+    check(&INT, &float(1, 2), &float(16, 2));
+    check(&float(3, 1), &float(1, 2), &float(3, 2));
+    check(&WIDE, &float(1, 2), &Decimal { precision: 21, scale: 2 });
+    check(&WIDE, &float(1, 20), &Text);
+    check(&WIDE, &Float64(Digits::UNKNOWN), &Text);
     check(&WIDE, &BIG, &BIG);
-    check(&BIG, &Float64, &Text);
+    check(&BIG, &float(21, 0), &BIG);
+    check(&BIG, &float(1, 1), &Text);
     check(&Date, &Timestamp, &Text);
     check(&Boolean, &INT, &Text);
     check(&Text, &Json, &Json);
@@ -78,7 +83,7 @@ fn new_columns_come_last_and_structs_join_by_field() {
     let a = schema([Column::inferred("x", INT), Column::inferred("o", object(&[("p", INT), ("q", ColumnType::Unknown)]))]);
     let b = schema([
         Column::inferred("new", ColumnType::Text),
-        Column::inferred("o", object(&[("r", ColumnType::Date), ("p", ColumnType::Float64)])),
+        Column::inferred("o", object(&[("r", ColumnType::Date), ("p", ColumnType::Float64(Digits::default()))])),
         Column::inferred("x", WIDE),
     ]);
     let joined = a.join(&b);
@@ -86,7 +91,14 @@ fn new_columns_come_last_and_structs_join_by_field() {
         joined,
         schema([
             Column::inferred("x", WIDE),
-            Column::inferred("o", object(&[("p", ColumnType::Float64), ("q", ColumnType::Unknown), ("r", ColumnType::Date)])),
+            Column::inferred(
+                "o",
+                object(&[
+                    ("p", ColumnType::Float64(Digits::of_integers(false))),
+                    ("q", ColumnType::Unknown),
+                    ("r", ColumnType::Date)
+                ])
+            ),
             Column::inferred("new", ColumnType::Text),
         ])
     );
@@ -105,9 +117,11 @@ fn e_53_a_struct_of_too_many_fields_is_json_unless_it_was_there_or_is_declared()
     let column = |of| schema([declared("o", of), Column::inferred("p", list(object(0..9)))]);
     let (a, b) = (column(object(0..200)), column(object(200..300)));
     assert_eq!(a.join(&b).columns[0].column_type, object(0..300));
-    assert!(a.overgrown_with(&b).is_empty());
+    assert!(a.json_with(&b).is_empty());
     let inferred = |of| schema([Column::inferred("s", ColumnType::Struct(vec![Column::inferred("by_day", list(of))]))]);
-    assert_eq!(inferred(object(0..200)).overgrown_with(&inferred(object(200..300))), ["s.by_day"]);
+    assert_eq!(inferred(object(0..200)).json_with(&inferred(object(200..300))), [("s.by_day".to_owned(), true)]);
+    assert_eq!(inferred(object(0..2)).json_with(&inferred(INT)), [("s.by_day".to_owned(), false)]);
+    assert!(inferred(object(0..2)).json_with(&inferred(ColumnType::Json)).is_empty());
 }
 
 #[test]

@@ -318,6 +318,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         columns: Vec::new(),
         contract: crate::config::ContractPlan::default(),
         nesting_max: None,
+        round_numbers: false,
         processing_steps: Vec::new(),
         endpoint: EndpointPlan {
             request: Default::default(),

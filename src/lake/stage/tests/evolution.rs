@@ -62,7 +62,7 @@ fn files_left_in_an_older_schema_are_read_as_what_they_were_once_a_row_of_them_c
     let two_jsons = || -> Typed { (ColumnType::Json, texts(["[1]".to_owned(), "2".to_owned()])) };
     let cases: Vec<(Typed, Typed, [&str; 2])> = vec![
         ((ColumnType::Unknown, new_null_array(&DataType::Null, 2)), (INT, ints([7])), ["null", "7"]),
-        ((INT, ints([1, 2])), (ColumnType::Float64, float(&[1.5])), ["1.0", "1.5"]),
+        ((INT, ints([1, 2])), (FLOAT, float(&[1.5])), ["1.0", "1.5"]),
         ((INT, ints([1, 2])), (ColumnType::Text, texts(["x".to_owned()])), ["1", "x"]),
         (
             object(vec![("a", ints([1, 2]))]),
@@ -158,7 +158,7 @@ fn check_told_order(lake: &Lake) -> usize {
 fn the_order_of_every_column_is_told_as_the_one_of_its_type() {
     let mut lake = Lake::new();
     let settings = lake.settings(WriteDisposition::Merge);
-    lake.run(settings, vec![values(0, ColumnType::Float64, Arc::new(Float64Array::from(vec![-0.0, 1.5])))]);
+    lake.run(settings, vec![values(0, FLOAT, Arc::new(Float64Array::from(vec![-0.0, 1.5])))]);
     let file = &lake.state.files[0].path;
     let source = ParquetSource::open(LiveFile::open_disk(&lake.folder.path().join(file)).unwrap(), file.clone()).unwrap();
     let orders = source.metadata().file_metadata().column_orders().unwrap();
@@ -186,9 +186,9 @@ fn exceptional_spellings_past_their_budget_wait_on_disk_and_none_is_lost() {
         for page in 0..20 {
             let ids = page * 100..page * 100 + 100;
             let floats: ArrayRef = Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64)));
-            let mut rows = values(ids.start, ColumnType::Float64, floats);
+            let mut rows = values(ids.start, FLOAT, floats);
             let exceptions = ids.zip(0..).map(|(id, slot)| (slot, format!("{id}e0").into())).collect();
-            rows.originals = vec![Originals { leaf: vec!["v".into()], spelling: Spelling::ShortestFloat, exceptions }];
+            rows.originals = vec![Originals { leaf: vec!["v".into()], spelling: Spelling::ShortestNumber, exceptions }];
             stage.push(rows).unwrap();
         }
         let spilled = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("-spellings.tmp");

@@ -18,7 +18,7 @@ fn old_times(ids: std::ops::Range<i64>) -> TypedBatch {
     let floats: ArrayRef = Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64 * 1.25)));
     batch(vec![
         ("id", INT, ints(ids.clone())),
-        ("v", ColumnType::Float64, floats),
+        ("v", FLOAT, floats),
         ("day", ColumnType::Date, days),
         ("at", ColumnType::Timestamp, times),
         ("name", ColumnType::Text, texts(ids.map(|id| format!("name {id}")))),
@@ -153,7 +153,7 @@ fn an_order_is_told_no_further_than_a_column_of_floating_point_numbers() {
         ..lake.settings(WriteDisposition::Append)
     };
     let zeros: ArrayRef = Arc::new(Float64Array::from(vec![0.0, -0.0, 0.0, -0.0, 7.0]));
-    let rows = batch(vec![("id", INT, ints([1, 4, 3, 2, 0])), ("v", ColumnType::Float64, zeros), ("n", INT, ints([1; 5]))]);
+    let rows = batch(vec![("id", INT, ints([1, 4, 3, 2, 0])), ("v", FLOAT, zeros), ("n", INT, ints([1; 5]))]);
     lake.run(settings, vec![rows]);
     let ids: Vec<String> = lake.rows().into_iter().map(|row| row["id"].clone()).collect();
     assert_eq!(ids, ["2", "4", "1", "3", "0"]);

@@ -1,10 +1,7 @@
-//! Canonical JSON: a value's text as a JSON column keeps it.
+//! JSON text as a JSON column keeps it: the API's own text of the value, compact.
 //!
-//! Compact, members in the order of their names, null members left out, numbers as they came, strings with the fewest escapes,
-//! the last of equal names. Elements keep their nulls. The order is not the record's, because a value that was a struct before
-//! its column became JSON has lost it, and equal values are to have equal texts.
-
-use std::cmp::Ordering;
+//! Members in their order, null ones too, numbers as they came, no space between tokens, and strings with the fewest escapes, so that it
+//! does not matter by which way a record came here. Of equal names the last counts.
 
 use hashbrown::HashMap;
 
@@ -13,7 +10,7 @@ use crate::decode::fault::Outcome;
 use crate::decode::reader::{Reader, StringToken};
 
 /// Appends the next value to `out`; counts the members whose name comes again in `duplicates`.
-pub(super) fn copy_canonical(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64) -> Outcome<()> {
+pub(super) fn copy_compact(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64) -> Outcome<()> {
     match reader.peek() {
         b'{' => copy_object(reader, out, duplicates),
         b'[' => copy_array(reader, out, duplicates),
@@ -48,7 +45,7 @@ fn copy_array(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64) 
         reader.leave();
     } else {
         loop {
-            copy_canonical(reader, out, duplicates)?;
+            copy_compact(reader, out, duplicates)?;
             if !reader.more(b']')? {
                 break;
             }
@@ -76,9 +73,8 @@ fn copy_object(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64)
             copy_string(reader, key, out);
             let key_to = out.len();
             out.push(b':');
-            let is_null = reader.peek() == b'n';
-            copy_canonical(reader, out, duplicates)?;
-            *duplicates += u64::from(members.note(out, (key_at, key_to), is_null));
+            copy_compact(reader, out, duplicates)?;
+            *duplicates += u64::from(members.note(out, (key_at, key_to)));
             if !reader.more(b'}')? {
                 break;
             }
@@ -94,7 +90,7 @@ fn copy_object(reader: &mut Reader<'_>, out: &mut Vec<u8>, duplicates: &mut u64)
 struct Members {
     spans: Vec<Span>,
     by_name: HashMap<Box<[u8]>, usize>,
-    /// Whether members have to go or to move.
+    /// Whether members have to go.
     unsettled: bool,
 }
 
@@ -110,7 +106,7 @@ const LINEAR_MAX: usize = 16;
 
 impl Members {
     /// Notes the member just written; `true` if its name was there before.
-    fn note(&mut self, out: &[u8], key: (usize, usize), is_null: bool) -> bool {
+    fn note(&mut self, out: &[u8], key: (usize, usize)) -> bool {
         let name = |key: (usize, usize)| out.get(key.0..key.1).unwrap_or_default();
         let place = self.spans.len();
         let earlier = if place < LINEAR_MAX {
@@ -124,33 +120,22 @@ impl Members {
         if let Some(span) = earlier.and_then(|at| self.spans.get_mut(at)) {
             span.stays = false;
         }
-        let sorted = self.spans.last().is_none_or(|last| in_order(name(last.key), name(key)).is_lt());
-        self.unsettled |= is_null || !sorted;
-        self.spans.push(Span { key, to: out.len(), stays: !is_null });
+        self.unsettled |= earlier.is_some();
+        self.spans.push(Span { key, to: out.len(), stays: true });
         earlier.is_some()
     }
 
-    /// Takes nulls and superseded members out of the object that starts at `start`, and puts the others in order.
+    /// Takes superseded members out of the object that starts at `start`.
     fn settle(&mut self, out: &mut Vec<u8>, start: usize) {
         if !self.unsettled {
             return;
         }
         let members = out.split_off(start);
-        let text = |from: usize, to: usize| members.get(from - start..to - start).unwrap_or_default();
-        self.spans.retain(|span| span.stays);
-        self.spans.sort_by(|one, other| in_order(text(one.key.0, one.key.1), text(other.key.0, other.key.1)));
-        for span in &self.spans {
+        for span in self.spans.iter().filter(|span| span.stays) {
             if out.len() > start {
                 out.push(b',');
             }
-            out.extend_from_slice(text(span.key.0, span.to));
+            out.extend_from_slice(members.get(span.key.0 - start..span.to - start).unwrap_or_default());
         }
     }
-}
-
-/// The order of members: that of their names' bytes, both given as JSON strings.
-pub(super) fn in_order(one: &[u8], other: &[u8]) -> Ordering {
-    // Without the closing quote, so that a name comes before those it begins.
-    let name = |quoted: &[u8]| quoted.len().saturating_sub(1);
-    one.get(..name(one)).cmp(&other.get(..name(other)))
 }

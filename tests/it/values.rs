@@ -1,0 +1,140 @@
+//! Values are what came: numbers to the last digit, JSON text as the API wrote it, over pages and over nights.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{things, things_config};
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::sandbox::{Ended, Sandbox};
+use crate::support::table::{data_files, file_schema};
+
+const MERGE: &str = "primary_key: id\nwrite_disposition: merge";
+
+/// An API whose records the test changes, as text: what a JSON library would respell.
+struct Nights {
+    body: Arc<Mutex<String>>,
+    _api: FakeApi,
+    sandbox: Sandbox,
+}
+
+impl Nights {
+    fn new(resource: &str) -> Self {
+        let body = Arc::new(Mutex::new(String::new()));
+        let answered = Arc::clone(&body);
+        let api = things(move |_| Reply::json(answered.lock().unwrap().clone().into_bytes()));
+        let endpoint = format!("endpoint: {{path: /things, data_selector: data, paginator: single_page}}\n{resource}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
+        Self { body, _api: api, sandbox }
+    }
+
+    /// A night on which records with these values of `v` come, numbered from 1.
+    fn night(&self, values: &[&str]) -> Ended {
+        let records = (1..).zip(values).map(|(id, value)| format!(r#"{{"id":{id},"v":{value}}}"#)).collect::<Vec<_>>();
+        *self.body.lock().unwrap() = format!(r#"{{"data":[{}]}}"#, records.join(","));
+        self.sandbox.run_ok()
+    }
+
+    fn values(&self) -> Vec<Value> {
+        self.sandbox.by_key("things", "id").into_values().map(|mut row| row["v"].take()).collect()
+    }
+
+    fn data_type(&self) -> String {
+        let files = data_files(&self.sandbox.lake().join("things"));
+        file_schema(&files[0]).field_with_name("v").unwrap().data_type().to_string()
+    }
+}
+
+#[test]
+fn a_number_that_no_float_holds_makes_its_column_decimal_and_then_text() {
+    let nights = Nights::new(MERGE);
+    nights.night(&["1.10", "3", "1e2"]);
+    assert_eq!((nights.data_type(), nights.values()), ("Float64".to_owned(), vec![json!(1.1), json!(3.0), json!(100.0)]));
+
+    let ended = nights.night(&["1.10", "3", "1e2", "-77701018666824.1234567"]);
+    assert_eq!(nights.data_type(), "Decimal128(23, 7)");
+    assert_eq!(nights.values()[0], json!("1.1000000"));
+    assert_eq!(nights.values()[3], json!("-77701018666824.1234567"));
+    assert_eq!(
+        (ended.table("things")["rows_unchanged"].clone(), ended.table("things")["rows_updated"].clone()),
+        (json!(3), json!(0))
+    );
+
+    let tokens =
+        ["1.10", "3", "1e2", "-77701018666824.1234567", "1.7976931348623157e309", "12345678901234567890123456789012345678901"];
+    let ended = nights.night(&tokens);
+    assert_eq!((nights.data_type(), nights.values()), ("Utf8".to_owned(), tokens.map(Value::from).to_vec()));
+    assert_eq!(
+        (ended.table("things")["rows_unchanged"].clone(), ended.table("things")["rows_updated"].clone()),
+        (json!(4), json!(0))
+    );
+
+    let before = nights.sandbox.data_files();
+    let ended = nights.night(&tokens);
+    assert_eq!(ended.table("things")["rows_unchanged"], json!(6));
+    assert!(before == nights.sandbox.data_files(), "an unchanged record was written again\n{ended}");
+}
+
+#[test]
+fn numbers_are_rounded_where_the_config_says_so_and_that_is_told() {
+    let nights = Nights::new(&format!("{MERGE}\nnumbers: float"));
+    let ended = nights.night(&["1.5", "0.1234567890123456789"]);
+    assert_eq!((nights.data_type(), nights.values()), ("Float64".to_owned(), vec![json!(1.5), json!(0.123_456_789_012_345_68)]));
+    assert_eq!(ended.summary()["warnings"][0]["code"], json!("numbers_rounded"), "{ended}");
+    assert!(ended.stderr.contains("1 numbers are rounded") && ended.stderr.contains("$.v of record 2 on page 1"), "{ended}");
+}
+
+#[test]
+fn json_text_is_what_came_and_its_beginning_is_told() {
+    let raw =
+        r#"{"z":null,"b":1.10,"a":1e2,"big":12345678901234567890.123456789,"n":{"y":null,"x":[]},"e":{},"l":[null,1.0,"1"]}"#;
+    let spaced = raw.replace(':', " : ").replace(',', " ,\n");
+    let declared = Nights::new(&format!("{MERGE}\ncolumns: {{v: {{data_type: json}}}}"));
+    declared.night(&[&spaced, "null", "\"text\""]);
+    assert_eq!(declared.values(), [json!(raw), Value::Null, json!("\"text\"")]);
+
+    // A list after the object: the whole page is as it came.
+    let nights = Nights::new(MERGE);
+    let ended = nights.night(&[raw, "[1,{\"q\":null}]"]);
+    assert_eq!(nights.values(), [json!(raw), json!("[1,{\"q\":null}]")]);
+    assert_eq!(ended.summary()["warnings"][0]["code"], json!("column_became_json"), "{ended}");
+    assert!(ended.stderr.contains("the first that differs is $.v of record 2 on page 1"), "{ended}");
+}
+
+#[test]
+fn an_unchanged_record_is_unchanged_although_its_column_becomes_json_on_a_later_night() {
+    let nights = Nights::new(MERGE);
+    let object = r#"{"b":1.10,"n":null,"t":"2026-11-22T08:00:00+01:00","a":[]}"#;
+    nights.night(&[object, r#"{"a":[1]}"#]);
+    let ended = nights.night(&[object, r#"{"a":[1]}"#, "7"]);
+    assert_eq!(nights.values(), [json!(object), json!(r#"{"a":[1]}"#), json!("7")]);
+    assert_eq!(
+        (ended.table("things")["rows_unchanged"].clone(), ended.table("things")["rows_updated"].clone()),
+        (json!(2), json!(0))
+    );
+    let before = nights.sandbox.data_files();
+    nights.night(&[object, r#"{"a":[1]}"#, "7"]);
+    assert!(before == nights.sandbox.data_files(), "an unchanged record was written again");
+    let ended = nights.night(&[object, r#"{"a":[2]}"#, "7"]);
+    assert_eq!(ended.table("things")["rows_updated"], json!(1));
+}
+
+#[test]
+fn text_stays_text_to_the_last_character() {
+    let nights = Nights::new(MERGE);
+    let values = [
+        "\"007\"",
+        "\"+1\"",
+        "\"NaN\"",
+        "\"1,000.50\"",
+        "\"2026-11-22T23:59:60Z\"",
+        "\"2026-11-22T24:00:00Z\"",
+        "\"10000-01-01\"",
+    ];
+    nights.night(&values);
+    let texts: Vec<Value> = values.iter().map(|value| serde_json::from_str(value).unwrap()).collect();
+    assert_eq!(nights.values(), texts);
+    let nights = Nights::new(MERGE);
+    nights.night(&["\"2026-11-22T08:00:00.123456Z\"", "\"2026-11-22T08:00:00.123456789Z\""]);
+    assert_eq!(nights.values(), [json!("2026-11-22T08:00:00.123456Z"), json!("2026-11-22T08:00:00.123456789Z")]);
+}
