@@ -5,6 +5,7 @@
 //! early. Not here: fencing a run that was overtaken.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,35 +204,36 @@ impl Lease {
         }
     }
 
-    /// Gives signs of life until another run took over, which ends this one. A store that fails for a while is no reason to
-    /// stop: the log decides at the commit.
-    pub(crate) async fn keep(self) -> LakeError {
-        loop {
-            self.clock.sleep(HEARTBEAT).await;
-            match self.beat().await {
-                Err(error @ LakeError::Conflict { .. }) => return error,
-                Err(error) => tracing::warn!(error = %error, "no heartbeat"),
-                Ok(()) => {}
-            }
-        }
-    }
-
-    /// Gives signs of life while `work` goes on, which ends when another run took over. No heartbeat outlives it: one that was on
-    /// its way would bring a lease back that was released meanwhile.
+    /// Gives signs of life while `work` goes on, which ends when another run took over.
     ///
     /// # Errors
     /// [`LakeError::Conflict`]; those of `work`.
     pub(crate) async fn keep_during<T>(&self, work: impl Future<Output = Result<T, LakeError>>) -> Result<T, LakeError> {
+        self.watch(std::pin::pin!(work)).await?
+    }
+
+    /// Gives signs of life while `work` goes on, which ends by itself alone.
+    pub(crate) async fn keep_beside<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
+        match self.watch(work.as_mut()).await {
+            Ok(done) => done,
+            Err(_) => work.await,
+        }
+    }
+
+    /// Gives signs of life until `work` is done, or another run took over. A store that fails for a while is no reason to stop: the
+    /// log decides at the commit. No heartbeat outlives this: one that was on its way would bring a lease back that was released
+    /// meanwhile.
+    async fn watch<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, LakeError> {
         loop {
             match select(work.as_mut(), self.clock.sleep(HEARTBEAT)).await {
-                Either::Left((done, _)) => return done,
+                Either::Left((done, _)) => return Ok(done),
                 Either::Right(((), _)) => {}
             }
             match select(work.as_mut(), std::pin::pin!(self.beat())).await {
                 Either::Left((done, beat)) => {
                     let _ = beat.await;
-                    return done;
+                    return Ok(done);
                 }
                 Either::Right((Err(error @ LakeError::Conflict { .. }), _)) => return Err(error),
                 Either::Right((Err(error), _)) => tracing::warn!(error = %error, "no heartbeat"),

@@ -191,7 +191,7 @@ impl Lake {
         self.store.live_files()
     }
 
-    /// The run's lease; `lease().keep()` must be polled for as long as the run works.
+    /// The run's lease; `keep_during` or `keep_beside` has to hold it for as long as the run works.
     pub(crate) fn lease(&self) -> Lease {
         self.lease.clone()
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Unjoined, Warning, WarningCode, task_point};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{Commit, Lake, LakeError, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage};
+use crate::lake::{Commit, Lake, LakeError, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage, TableState};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
@@ -82,6 +82,23 @@ enum Read {
     ForChildren(Box<ReadFacts>),
     /// Records for a table that must not be made.
     Discarded(Box<ReadFacts>),
+}
+
+/// What a commit is made of, and the results of the run's resources once it is made.
+#[derive(Default)]
+struct Prepared {
+    results: Vec<(String, ResourceResult)>,
+    tables: Vec<StagedTable>,
+    states: Map<String, Value>,
+    /// Resources that have files of marks, and the one that the new state names.
+    with_marks: Vec<(String, Option<String>)>,
+}
+
+/// What a resource is read from, besides its plan.
+struct Inputs {
+    parents: Vec<Arc<ParentRecords>>,
+    for_children: Option<ParentLog>,
+    cost: Arc<Cost>,
 }
 
 /// What the reading of a resource has cost, and come to.
@@ -186,17 +203,23 @@ impl Running<'_> {
             })
             .buffer_unordered(RESOURCES_MAX)
             .collect();
-        let outcomes: Vec<(String, Outcome)> = tokio::select! {
-            outcomes = load_all => outcomes,
-            lost = shared.lease().keep() => return Err(lost.into()),
-        };
+        let lease = lake.lease().clone();
+        let outcomes: Vec<(String, Outcome)> = lease.keep_during(async { Ok(load_all.await) }).await?;
         let outcomes = self.strictly(graph.as_configured(outcomes));
         if self.stop.token().is_cancelled() {
             return Err(RunError::Cancelled);
         }
+        let prepared = self.prepare(lake, outcomes).await?;
+        if prepared.tables.is_empty() {
+            return Ok((prepared.results, None));
+        }
+        self.commit(lake, prepared).await
+    }
+
+    /// What of the outcomes goes into the commit.
+    async fn prepare(&self, lake: &mut Lake, outcomes: Vec<(String, Outcome)>) -> Result<Prepared, RunError> {
         let failed = outcomes.iter().find(|(_, (_, outcome))| outcome.is_err()).map(|(name, _)| name.clone());
-        let (mut results, mut tables, mut states) = (Vec::new(), Vec::new(), Map::new());
-        let mut with_marks = Vec::new();
+        let mut prepared = Prepared::default();
         for (name, (cost, outcome)) in outcomes {
             let result = match outcome {
                 Ok(Read::Nothing) => ResourceResult::Skipped,
@@ -219,29 +242,31 @@ impl Running<'_> {
                     let old = lake.state(&name);
                     let state = state_of(&facts, self.resource(&name), (cursors, &ready.detected), old);
                     if [Some(&state), old].into_iter().flatten().any(|state| file_named(state).is_some()) {
-                        with_marks.push((name.clone(), file_named(&state).map(str::to_owned)));
+                        prepared.with_marks.push((name.clone(), file_named(&state).map(str::to_owned)));
                     }
-                    states.insert(name.clone(), state);
-                    tables.push(ready.staged);
+                    prepared.states.insert(name.clone(), state);
+                    prepared.tables.push(ready.staged);
                     ResourceResult::Published(Box::new(facts))
                 }
             };
-            results.push((name, result));
+            prepared.results.push((name, result));
         }
-        if tables.is_empty() {
-            return Ok((results, None));
-        }
+        Ok(prepared)
+    }
+
+    /// Commits to its end, whatever becomes of the lease: the log decides who won.
+    async fn commit(
+        &self,
+        lake: &mut Lake,
+        prepared: Prepared,
+    ) -> Result<(Vec<(String, ResourceResult)>, Option<u64>), RunError> {
+        let Prepared { results, tables, states, with_marks } = prepared;
         if !self.stop.begin_commit() {
             return Err(RunError::Cancelled);
         }
         (self.events)(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
-        let heartbeat = lake.lease().keep();
-        let commit = lake.commit(tables, states);
-        // The commit runs to its end whatever becomes of the lease: the log decides who won.
-        let commit = match futures::future::select(std::pin::pin!(commit), std::pin::pin!(heartbeat)).await {
-            futures::future::Either::Left((commit, _)) => commit,
-            futures::future::Either::Right((_, commit)) => commit.await,
-        }?;
+        let lease = lake.lease().clone();
+        let commit = lease.keep_beside(lake.commit(tables, states)).await?;
         self.stop.committed();
         let Commit { version, is_new, files_put, files_deleted, untidy } = commit;
         tracing::info!(version, is_new, files_put, files_deleted, "committed");
@@ -319,16 +344,43 @@ impl Running<'_> {
             Some(table) => contract::admits(resource, !table.schema.columns.is_empty())?,
             None => false,
         };
-        let Some(mut existing) = existing.filter(|_| admitted) else {
-            let cursors = self.cursors(lake, resource).await?;
-            let (detected, cost) = (self.detected(lake, resource), Arc::clone(cost));
-            let load_plan = Load { stage: None, parents, for_children: children, cursors, detected, cost };
-            let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
-            self.warn(resource, told::slices(&loaded.slices));
-            graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
-            let facts = Box::new(ReadFacts::new(&loaded.end, (!resource.parents.is_empty()).then_some(loaded.slices)));
-            return Ok(if tabled { self.discard(resource, facts) } else { Read::ForChildren(facts) });
-        };
+        let inputs = Inputs { parents, for_children: children, cost: Arc::clone(cost) };
+        match existing.filter(|_| admitted) {
+            Some(existing) => self.load_table(lake, graph, resource, inputs, existing).await,
+            None => self.read_without_table(lake, graph, resource, inputs, tabled).await,
+        }
+    }
+
+    /// Reads a resource for its children, or (`tabled`) for a table that must not be made.
+    async fn read_without_table(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        inputs: Inputs,
+        tabled: bool,
+    ) -> Result<Read, RunError> {
+        let Inputs { parents, for_children, cost } = inputs;
+        let cursors = self.cursors(lake, resource).await?;
+        let detected = self.detected(lake, resource);
+        let load_plan = Load { stage: None, parents, for_children, cursors, detected, cost };
+        let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
+        self.warn(resource, told::slices(&loaded.slices));
+        graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
+        let facts = Box::new(ReadFacts::new(&loaded.end, (!resource.parents.is_empty()).then_some(loaded.slices)));
+        Ok(if tabled { self.discard(resource, facts) } else { Read::ForChildren(facts) })
+    }
+
+    /// Loads a resource into its table, up to the commit.
+    async fn load_table(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        inputs: Inputs,
+        mut existing: TableState,
+    ) -> Result<Read, RunError> {
+        let Inputs { parents, for_children, cost } = inputs;
         let before = existing.rows();
         if !self.options.refresh.rebuilds() {
             held::check(resource, lake.states(), before)?;
@@ -341,8 +393,8 @@ impl Running<'_> {
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
         let cursors = self.cursors(lake, resource).await?;
-        let (detected, cost) = (self.detected(lake, resource), Arc::clone(cost));
-        let load_plan = Load { stage: Some((stage, spool)), parents, for_children: children, cursors, detected, cost };
+        let detected = self.detected(lake, resource);
+        let load_plan = Load { stage: Some((stage, spool)), parents, for_children, cursors, detected, cost };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));

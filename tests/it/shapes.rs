@@ -33,7 +33,11 @@ fn e_44_what_holds_no_records_fails_with_what_to_write() {
         ended.failed_with(3, words);
         assert!(sandbox.data_files().is_empty());
     };
-    wrong("data_selector: data", r#"{"data":null,"error":"late"}"#, &["has null", "says `\"late\"`", "hint: ", "{optional: true}"]);
+    wrong(
+        "data_selector: data",
+        r#"{"data":null,"error":"late"}"#,
+        &["has null", "says `\"late\"`", "hint: ", "{optional: true}"],
+    );
     wrong("data_selector: data", r#"{"data":["x"]}"#, &["should be an object, found string", "hint: ", "{wrap: COLUMN}"]);
     wrong("data_selector: dta", r#"{"data":[]}"#, &["has nothing at `$.dta`", "at its top are `data`"]);
     check("data_selector: data, records: {wrap: tag}", "application/json", r#"{"data":["x"]}"#, &[json!({"tag": "x"})]);
