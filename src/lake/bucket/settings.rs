@@ -41,10 +41,11 @@ pub(super) fn build(bucket: &str, options: &[(String, Secret)]) -> Result<(Amazo
     }
     let endpoint = endpoint.and_then(|endpoint| endpoint.parse::<url::Url>().ok());
     if endpoint.is_some_and(|endpoint| is_loopback(&endpoint)) && !is_set(&builder, ClientConfigKey::ProxyUrl) {
-        // A proxy that is for no host keeps those of the environment from being asked for what is on this machine.
+        // A proxy that leaves out this machine keeps those of the environment from being asked for what is on it. Addresses are
+        // named too, because the client matches `*` with names alone.
         builder = builder
             .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ProxyUrl), "http://127.0.0.1")
-            .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ProxyExcludes), "*");
+            .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ProxyExcludes), "127.0.0.0/8,::1,*");
     }
     if !is_set(&builder, ClientConfigKey::Timeout) {
         builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), REQUEST_TIME_MAX);
