@@ -127,6 +127,7 @@ class History:
         if self.rng.random() < 0.3:
             worlds.append(World(self.rng, "beta", uids, 10))
         self.pipelines = [Pipeline(self, world) for world in worlds]
+        self.records.update((r.uid, r) for world in worlds for resource in world.resources for r in resource.records)
 
     def close(self) -> None:
         self.api.close()
