@@ -356,7 +356,10 @@ impl Decoder {
             };
         }
         let is_whole = self.plan.records.is_none() && path.steps().is_empty();
-        if let Some(why) = is_no_record(text).filter(|_| is_whole && shape == RecordsShape::Object) {
+        if is_whole
+            && shape == RecordsShape::Object
+            && let Some(why) = is_no_record(text)
+        {
             let said = error_member(text).map(|(name, value)| (name.to_owned(), page.redactor.preview(value.as_bytes())));
             return Err(DecodeError::NoRecord { place: place.clone(), why, found: top_level(text), said });
         }
