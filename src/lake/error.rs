@@ -342,7 +342,7 @@ impl LakeError {
                 Some("partition by fewer values (`month`, `bucket`), or set `lake.max_partitions` to what is meant")
             }
             Self::Foreign { .. } => Some(
-                "move unknown files out of the table's folder, and put back what was there or load the table anew with `--full-refresh`",
+                "move unknown files out of the table's folder; where files are gone or changed, put them back or load the table anew with `--full-refresh`",
             ),
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
@@ -355,8 +355,8 @@ impl LakeError {
             Self::Taken { .. } => Some("move it out of the table's folder and run again; the commit is then finished"),
             Self::Claimed { .. } => Some(
                 "give the resource another `table_name`; or hand the table over: take it out of the other pipeline's config and run that \
-                 with `--full-refresh=drop_sources`; or, if that pipeline is no more and its data may go, move the table's folder and this \
-                 claim away, and run again",
+                 with `--full-refresh=drop_sources`; or, if that pipeline is no more and its data may go, move its folder under `_lakeward`, \
+                 the table's folder and this claim away, and run again",
             ),
             Self::ClaimedTwice { .. } => Some(
                 "give the resource another `table_name` in all configs but one, and write the claim of that one: a file \

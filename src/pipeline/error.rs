@@ -277,6 +277,18 @@ pub(crate) enum RunError {
         /// The table.
         table: String,
     },
+    /// An `append` with a cursor into a table that another disposition loaded, which remembers no records of the last cursor.
+    #[error(
+        "the table `{table}` was loaded by `{before}`, and `append` of `{resource}` would load the records of its last cursor again"
+    )]
+    AppendOverOther {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+        /// The disposition that loaded it.
+        before: String,
+    },
     /// `on_reject: quarantine`, and nothing else came.
     #[error(
         "none of the {records} records of `{resource}` became a row; the first, on page {}: `{}` should be {}, found {}",
@@ -421,6 +433,7 @@ impl RunError {
             Self::ResetOfAppend { .. }
             | Self::NoSuchResource { .. }
             | Self::RowsOfAnother { .. }
+            | Self::AppendOverOther { .. }
             | Self::MergeOverAppend { .. } => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
@@ -475,11 +488,16 @@ impl RunError {
                 "look at what comes with `preview`; where it is right, `max_rejects` says how many rejects a run may have"
             }
             Self::AllDeleted { .. } => {
-                "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: bool}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
+                "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: boolean}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
             }
             Self::RowsOfAnother { resource, owner, table, .. } => {
                 return vec![format!(
                     "to go on where it stood, name the resource `{owner}` again, with `table_name: {table}`; `--full-refresh --resource {resource}` rebuilds the table from this run alone"
+                )];
+            }
+            Self::AppendOverOther { resource, before, .. } => {
+                return vec![format!(
+                    "`--full-refresh --resource {resource}` rebuilds the table from this run alone; or put back `write_disposition: {before}`"
                 )];
             }
             Self::MergeOverAppend { resource, .. } => {

@@ -26,7 +26,7 @@ fn name(disposition: WriteDisposition) -> &'static str {
 /// Checks that `resource` may add to its table, which has so many `rows`.
 ///
 /// # Errors
-/// [`RunError::RowsOfAnother`], [`RunError::MergeOverAppend`].
+/// [`RunError::RowsOfAnother`], [`RunError::AppendOverOther`], [`RunError::MergeOverAppend`].
 pub(super) fn check(resource: &ResourcePlan, states: Option<&Map<String, Value>>, rows: u64) -> Result<(), RunError> {
     let Some(states) = states.filter(|_| rows > 0) else { return Ok(()) };
     let loads_it = |state: &Value| state.get("table").and_then(Value::as_str) == Some(resource.table.as_str());
@@ -42,7 +42,15 @@ pub(super) fn check(resource: &ResourcePlan, states: Option<&Map<String, Value>>
         let (resource, table) = (resource.name.clone(), resource.table.clone());
         return Err(RunError::RowsOfAnother { resource, table, rows, owner: owner.clone() });
     }
-    let appended = |state: &Value| state.get("write_disposition").and_then(Value::as_str) == Some("append");
+    let disposition = |state: &Value| state.get("write_disposition").and_then(Value::as_str).map(str::to_owned);
+    if has_cursor
+        && resource.write_disposition == WriteDisposition::Append
+        && let Some(before) = own.and_then(disposition).filter(|before| before != "append")
+    {
+        let (resource, table) = (resource.name.clone(), resource.table.clone());
+        return Err(RunError::AppendOverOther { resource, table, before });
+    }
+    let appended = |state: &Value| disposition(state).as_deref() == Some("append");
     let is_appended = own.map_or_else(|| others().any(|(_, state)| appended(state)), appended);
     if is_appended && resource.write_disposition == WriteDisposition::Merge {
         let (resource, table) = (resource.name.clone(), resource.table.clone());

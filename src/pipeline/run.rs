@@ -415,7 +415,9 @@ impl Running<'_> {
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
         let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
         let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, end.records, is_whole));
-        self.warn(resource, told::changes(&change, before).into_iter().chain(vanished));
+        // A table that is rebuilt has no older rows.
+        let older = if start.columns.is_empty() { 0 } else { before };
+        self.warn(resource, told::changes(&change, older).into_iter().chain(vanished));
         let schema = change.schema;
         (self.events)(Event::Finishing { resource: name });
         let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;

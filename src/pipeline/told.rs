@@ -160,7 +160,7 @@ pub(super) fn left_out(shaped: &ShapedFacts, rejects: u64) -> Vec<Warning> {
         warnings.push(Warning::new(WarningCode::ValuesDiscarded, text));
     }
     if rejects > 0 {
-        let text = format!("{rejects} records could not become rows and are in quarantine");
+        let text = format!("{rejects} records could not become rows, and `on_reject: quarantine` keeps them aside");
         warnings.push(Warning::new(WarningCode::RecordsRejected, text));
     }
     warnings

@@ -586,7 +586,7 @@ fn a_cursor_is_not_used_for_another_endpoint() {
 }
 
 #[test]
-fn a_merge_over_a_table_that_append_loaded_is_refused_and_a_full_refresh_makes_it_one_row_a_key() {
+fn a_table_that_another_disposition_loaded_is_refused_and_a_full_refresh_makes_it_what_the_config_says() {
     let events = Events::new(&[(1, "2026-01-01"), (1, "2026-01-02"), (2, "2026-01-03")]);
     let api = events.serve();
     let text = config(&api, "start_param: since", "primary_key: id\n    write_disposition: append");
@@ -606,4 +606,11 @@ fn a_merge_over_a_table_that_append_loaded_is_refused_and_a_full_refresh_makes_i
     assert_eq!((fresh.code(), sandbox.by_key("events", "id").len()), (Some(0), 2), "{fresh}");
     sandbox.run_ok();
     assert_eq!(sandbox.by_key("events", "id").len(), 2);
+    // And back: a merge remembers no records of its last cursor, which an append would load again.
+    sandbox.write("lakeward.yaml", &text);
+    sandbox.run().failed_with(
+        2,
+        &["the table `events` was loaded by `merge`", "--full-refresh --resource events", "write_disposition: merge"],
+    );
+    assert_eq!(sandbox.rows("events").len(), 2);
 }
