@@ -113,6 +113,8 @@ codes! {
     PageSizeDiffers = "page_size_differs", told;
     /// Rows moved while pages were read, and pages are read again.
     PagesReadAgain = "pages_read_again", told;
+    /// Files that are not lakeward's stay in the folder of a table that is dropped.
+    ForeignFilesLeft = "foreign_files_left", matters;
     /// A resource was not read for some of its parent's records.
     ParentRecordsSkipped = "parent_records_skipped", matters;
     /// Records of a parent ask for the same as earlier ones.

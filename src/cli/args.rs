@@ -89,8 +89,8 @@ pub(crate) struct RunArgs {
     /// Only this resource; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
-    /// Rebuild the tables from this run alone, and begin incremental loading anew. `drop_data` keeps the tables' columns; `drop_sources` goes with all resources
-    /// only.
+    /// Rebuild the tables from this run alone, and begin incremental loading anew. `drop_data` keeps the tables' columns; `drop_sources` also drops what is no
+    /// longer in the config, and does not go with `--resource`.
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "drop_resources")]
     pub(crate) full_refresh: Option<FullRefresh>,
     /// Begin incremental loading anew, and keep the tables.
@@ -130,7 +130,7 @@ pub(crate) struct BackfillArgs {
 /// dlt's refresh modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FullRefresh {
-    /// All tables and their state.
+    /// All tables and their state; those that are no longer in the config are dropped.
     #[value(name = "drop_sources")]
     Sources,
     /// The tables of this run and their state.

@@ -28,7 +28,8 @@ pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Fail
         None if args.reset_state => Refresh::ResetState,
         None => Refresh::No,
         Some(FullRefresh::Data) => Refresh::DropData,
-        Some(FullRefresh::Resources | FullRefresh::Sources) => Refresh::DropResources,
+        Some(FullRefresh::Resources) => Refresh::DropResources,
+        Some(FullRefresh::Sources) => Refresh::DropSources,
     };
     let options = RunOptions { only: args.resource, refresh, strict: args.strict };
     run_and_report(&plan, &options, args.report.as_deref(), log_format).await

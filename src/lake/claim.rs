@@ -85,14 +85,22 @@ impl Claims<'_> {
         Err(LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() })
     }
 
+    /// Whether the table is this pipeline's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn is_mine(&self, table: &str) -> Result<bool, LakeError> {
+        Ok(self.owner(table).await?.is_some_and(|owner| owner == self.layout.pipeline()))
+    }
+
     /// Gives a table back, if it is this pipeline's.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn release(&self, table: &str) -> Result<(), LakeError> {
-        match self.owner(table).await? {
-            Some(owner) if owner == self.layout.pipeline() => self.store.remove(&self.layout.claim(&folded(table))).await,
-            _ => Ok(()),
+        match self.is_mine(table).await? {
+            true => self.store.remove(&self.layout.claim(&folded(table))).await,
+            false => Ok(()),
         }
     }
 

@@ -37,7 +37,8 @@ pub(crate) struct Commit {
 }
 
 impl Lake {
-    /// Commits and publishes. `state` holds what each resource wants to remember, by resource; others keep theirs.
+    /// Commits and publishes. `state` holds what each resource wants to remember, by resource, null for one that is forgotten; others keep
+    /// theirs.
     ///
     /// When nothing changed, no table and no state, nothing is written.
     ///
@@ -105,13 +106,17 @@ impl Lake {
             tells_replaced: true,
         };
         for table in tables {
+            files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
+            if table.is_dropped {
+                record.tables.remove(&table.table);
+                continue;
+            }
             let (name, _) = manifest::encode(&table.table, &table.state);
             let known = self.head.as_ref().and_then(|head| head.tables.get(&table.table));
             let is_same = table.changes.is_empty() && self.is_same_table(known, table).await?;
             if !is_same {
                 record.tables.insert(table.table.clone(), TableRef { manifest: name, version });
             }
-            files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
         }
         record.files = files;
         record.released = released(self.head.as_ref(), &record);
@@ -181,6 +186,7 @@ impl Lake {
                 return Err(LakeError::Conflict { run: other.run });
             }
             let mut tables = other.tables.clone();
+            tables.retain(|table, _| before.contains_key(table) || !touched.contains(table.as_str()));
             for (table, entry) in before.iter().filter(|(table, _)| touched.contains(table.as_str())) {
                 let version = if entry.version == record.version { other.version + 1 } else { entry.version };
                 tables.insert(table.clone(), TableRef { version, ..entry.clone() });
@@ -189,6 +195,7 @@ impl Lake {
             record.parent = other.version;
             record.tables = tables;
             record.state = merged(Some(&other), state);
+            record.released = released(Some(&other), &record);
             overtaken_by.clone_from(&other.run);
             self.head = Some(other);
             self.is_unsettled = true;
@@ -224,10 +231,11 @@ impl Lake {
     }
 }
 
-/// The head's state with this run's over it.
+/// The head's state with this run's over it; null is nothing to remember.
 fn merged(head: Option<&Record>, state: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = head.map(|record| record.state.clone()).unwrap_or_default();
     merged.extend(state.iter().map(|(resource, value)| (resource.clone(), value.clone())));
+    merged.retain(|_, value| !value.is_null());
     merged
 }
 

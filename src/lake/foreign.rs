@@ -3,6 +3,8 @@
 //! In: a listing and the live files. Out: nothing, or the first differences by name. Marks that no reader takes for data
 //! (`_SUCCESS`, `.DS_Store`) are ignored; whatever ends in `.parquet` is not, because some readers look into hidden folders.
 
+use std::collections::BTreeSet;
+
 use crate::lake::store::Found;
 use crate::lake::{DataFile, LakeError};
 
@@ -49,6 +51,13 @@ pub(crate) fn check_folder(place: &str, found: &[Found], live: &[DataFile], adop
     let more_files = differences.len().saturating_sub(NAMED_FILES);
     differences.truncate(NAMED_FILES);
     Err(LakeError::Foreign { place: place.to_owned(), files: differences, more_files })
+}
+
+/// The files of a listing that are not among the live ones, but for marks.
+pub(crate) fn strangers(found: &[Found], live: &[DataFile]) -> Vec<String> {
+    let live: BTreeSet<&str> = live.iter().map(|file| file.path.as_str()).collect();
+    let found = found.iter().map(|found| &found.path);
+    found.filter(|path| !live.contains(path.as_str()) && !is_mark(path)).cloned().collect()
 }
 
 /// Whether every reader ignores the file.

@@ -9,6 +9,7 @@ mod checksum;
 mod claim;
 mod commit;
 mod disk;
+mod drop;
 mod error;
 mod foreign;
 mod layout;
@@ -32,6 +33,7 @@ mod trust;
 mod tests;
 
 pub(crate) use commit::Commit;
+pub(crate) use drop::DroppedTable;
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
 pub(crate) use layout::Layout;
 pub(crate) use lease::Owner;

@@ -134,7 +134,7 @@ impl Lake {
     /// the commit left; [`LakeError::Record`]; the store's.
     pub(crate) async fn table(&self, table: &str) -> Result<TableState, LakeError> {
         self.check_name(table)?;
-        let mut state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
+        let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
         self.recognise_restored(&mut state, &found).await?;
         check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
@@ -147,16 +147,16 @@ impl Lake {
     /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Record`]; the store's.
     pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<TableState, LakeError> {
         self.check_name(table)?;
-        let mut state = load_table(&*self.store, &self.layout, self.head.as_ref(), table).await?;
+        let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
-        state.files.retain_mut(|file| {
-            let Ok(at) = found.binary_search_by(|found| found.path.cmp(&file.path)) else { return false };
-            // Whatever it holds, it is what goes.
-            (file.bytes, file.etag, file.checksum) = (found[at].bytes, found[at].etag.clone(), String::new());
-            true
-        });
+        as_found(&mut state, &found);
         check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
         Ok(state)
+    }
+
+    /// A table as the newest commit tells it, whatever lies in its folder.
+    pub(super) async fn known(&self, table: &str) -> Result<TableState, LakeError> {
+        load_table(&*self.store, &self.layout, self.head.as_ref(), table).await
     }
 
     /// Refuses a new table whose folder would be that of another one where case does not count.
@@ -334,6 +334,15 @@ pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Cl
         seen.state = record.state;
     }
     Ok(seen)
+}
+
+/// Leaves in `state` the files that are there, as they are: whatever they hold, they are what goes.
+pub(super) fn as_found(state: &mut TableState, found: &[Found]) {
+    state.files.retain_mut(|file| {
+        let Ok(at) = found.binary_search_by(|found| found.path.cmp(&file.path)) else { return false };
+        (file.bytes, file.etag, file.checksum) = (found[at].bytes, found[at].etag.clone(), String::new());
+        true
+    });
 }
 
 async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, table: &str) -> Result<TableState, LakeError> {

@@ -61,11 +61,14 @@ impl Publisher<'_> {
     /// [`LakeError::Lost`] when a file is neither staged nor published, [`LakeError::Taken`] when something else lies in its
     /// place; the store's.
     pub(crate) async fn place(&self, record: &Record) -> Result<Placed, LakeError> {
-        let (puts, deletes): (Vec<&Change>, Vec<&Change>) = record.files.iter().partition(|change| change.action == Action::Put);
+        let (puts, mut deletes): (Vec<&Change>, Vec<&Change>) =
+            record.files.iter().partition(|change| change.action == Action::Put);
         let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
         let etags: Vec<Option<(String, String)>> = stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
+        let given_back = self.given_back(record).await?;
+        deletes.retain(|change| !given_back.contains(&change.table.as_str()));
         let deleted: Vec<_> = deletes.iter().map(|change| self.delete(record, change)).collect();
         stream::iter(deleted).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         self.settle(&deletes).await?;
@@ -129,6 +132,19 @@ impl Publisher<'_> {
         self.store.remove(&change.path).await
     }
 
+    /// The tables whose drop is over: their claim is another's, or nobody's, or a later commit of this pipeline has them anew. A path of
+    /// theirs may be in use again.
+    async fn given_back<'r>(&self, record: &'r Record) -> Result<Vec<&'r str>, LakeError> {
+        let mut over = Vec::new();
+        for table in &record.released {
+            let is_mine = Claims { store: self.store, layout: self.layout }.is_mine(table).await?;
+            if !is_mine || self.is_later(record.version, |change| change.table == *table).await? {
+                over.push(table.as_str());
+            }
+        }
+        Ok(over)
+    }
+
     /// Whether a file whose handle is gone is in its place, with its etag, or was replaced by a later commit; `None` when not.
     async fn find_published(&self, record: &Record, change: &Change, looks: u32) -> Result<Option<Option<String>>, LakeError> {
         for look in 1..=looks {
@@ -139,7 +155,7 @@ impl Publisher<'_> {
                     return Ok(Some(found.etag));
                 }
             }
-            if self.is_owned_later(record.version, &change.path).await? {
+            if self.is_later(record.version, |later| later.path == change.path).await? {
                 return Ok(Some(None));
             }
             if look < looks {
@@ -149,12 +165,12 @@ impl Publisher<'_> {
         Ok(None)
     }
 
-    /// Whether a commit after `version` puts or deletes `path`.
-    async fn is_owned_later(&self, version: u64, path: &str) -> Result<bool, LakeError> {
+    /// Whether a commit after `version` makes such a change.
+    async fn is_later(&self, version: u64, is_such: impl Fn(&Change) -> bool) -> Result<bool, LakeError> {
         let head = versions(self.store, self.layout).await?.head;
         for later in version + 1..=head {
             let record = read_record(self.store, self.layout, later).await?;
-            if record.is_some_and(|record| record.files.iter().any(|change| change.path == path)) {
+            if record.is_some_and(|record| record.files.iter().any(&is_such)) {
                 return Ok(true);
             }
         }

@@ -58,6 +58,8 @@ pub(crate) struct StagedTable {
     pub(crate) state: TableState,
     /// What happened to the rows.
     pub(crate) stats: StageStats,
+    /// Whether the table leaves the lake.
+    pub(crate) is_dropped: bool,
 }
 
 /// One file of a commit.

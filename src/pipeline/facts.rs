@@ -22,6 +22,8 @@ pub(crate) struct RunFacts {
     pub(crate) took: Duration,
     /// What each resource came to, in the config's order.
     pub(crate) resources: Vec<(String, ResourceResult)>,
+    /// Tables that left the lake, because no resource of the config has them any more.
+    pub(crate) dropped: Vec<String>,
     /// The version committed, if anything was.
     pub(crate) version: Option<u64>,
     /// The warnings that matter.

@@ -22,6 +22,7 @@ mod contract;
 mod cursors;
 mod decoding;
 mod detected;
+mod drops;
 mod ends;
 mod error;
 mod event;

@@ -14,6 +14,7 @@ use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
 use crate::pipeline::cursors::{CursorOutcome, Cursors, Past, file_named};
 use crate::pipeline::detected::Detected;
+use crate::pipeline::drops::Drops;
 use crate::pipeline::event::warn;
 use crate::pipeline::facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
@@ -49,11 +50,17 @@ pub(crate) enum Refresh {
     DropData,
     /// Tables are rebuilt from this run's rows alone, under the config's key and partitioning.
     DropResources,
+    /// The same, and what no resource of the config has any more is dropped.
+    DropSources,
 }
 
 impl Refresh {
+    fn drops_columns(self) -> bool {
+        matches!(self, Self::DropResources | Self::DropSources)
+    }
+
     fn rebuilds(self) -> bool {
-        matches!(self, Self::DropData | Self::DropResources)
+        self.drops_columns() || self == Self::DropData
     }
 }
 
@@ -86,12 +93,12 @@ enum Read {
 
 /// What a commit is made of, and the results of the run's resources once it is made.
 #[derive(Default)]
-struct Prepared {
+pub(super) struct Prepared {
     results: Vec<(String, ResourceResult)>,
-    tables: Vec<StagedTable>,
-    states: Map<String, Value>,
+    pub(super) tables: Vec<StagedTable>,
+    pub(super) states: Map<String, Value>,
     /// Resources that have files of marks, and the one that the new state names.
-    with_marks: Vec<(String, Option<String>)>,
+    pub(super) with_marks: Vec<(String, Option<String>)>,
 }
 
 /// What a resource is read from, besides its plan.
@@ -144,12 +151,13 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Err(error) => Err(error.into()),
     };
     let took = clock.instant().duration_since(since);
-    let mut facts = outcome.map(|(resources, version)| RunFacts {
+    let mut facts = outcome.map(|Ended { resources, dropped, version }| RunFacts {
         run_id,
         pipeline: plan.name.clone(),
         started,
         took,
         resources,
+        dropped,
         version,
         warnings: warnings.listed(),
     });
@@ -177,6 +185,14 @@ fn tell_late(events: &Events, code: WarningCode, what: &str, error: LakeError) {
     events(Event::Warning { resource: None, warning: Warning::new(code, text) });
 }
 
+/// What a run came to.
+struct Ended {
+    resources: Vec<(String, ResourceResult)>,
+    /// Tables that left the lake.
+    dropped: Vec<String>,
+    version: Option<u64>,
+}
+
 /// What everything in a run shares.
 struct Running<'a> {
     plan: &'a Plan,
@@ -189,11 +205,11 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn load_and_commit(
-        &self,
-        lake: &mut Lake,
-        graph: &Graph,
-    ) -> Result<(Vec<(String, ResourceResult)>, Option<u64>), RunError> {
+    async fn load_and_commit(&self, lake: &mut Lake, graph: &Graph) -> Result<Ended, RunError> {
+        let drops = match self.options.refresh {
+            Refresh::DropSources => Drops::find(lake, self.plan, self.events).await?,
+            _ => Drops::default(),
+        };
         let shared: &Lake = lake;
         let load_all = futures::stream::iter(graph.in_order())
             .map(|(resource, tabled)| async move {
@@ -209,11 +225,14 @@ impl Running<'_> {
         if self.stop.token().is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let prepared = self.prepare(lake, outcomes).await?;
-        if prepared.tables.is_empty() {
-            return Ok((prepared.results, None));
+        let mut prepared = self.prepare(lake, outcomes).await?;
+        let is_whole = !prepared.results.iter().any(|(_, result)| matches!(result, ResourceResult::Failed { .. }));
+        let dropped = if is_whole { drops.join(&mut prepared) } else { Vec::new() };
+        if prepared.tables.is_empty() && prepared.states.is_empty() {
+            return Ok(Ended { resources: prepared.results, dropped, version: None });
         }
-        self.commit(lake, prepared).await
+        let (resources, version) = self.commit(lake, prepared).await?;
+        Ok(Ended { resources, dropped, version })
     }
 
     /// What of the outcomes goes into the commit.
@@ -385,7 +404,7 @@ impl Running<'_> {
         if !self.options.refresh.rebuilds() {
             held::check(resource, lake.states(), before)?;
         }
-        if self.options.refresh == Refresh::DropResources {
+        if self.options.refresh.drops_columns() {
             existing.schema = TableSchema::default();
         }
         let start = existing.schema.clone();

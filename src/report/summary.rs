@@ -31,6 +31,7 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         "seconds": (facts.took.as_secs_f64() * 1000.0).round() / 1000.0,
         "version": facts.version,
         "tables": tables,
+        "dropped": facts.dropped,
         "warnings": facts.warnings.iter().map(warning).collect::<Vec<Value>>(),
     })
 }

@@ -108,6 +108,7 @@ pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
             }
         }
     }
+    lines.extend(facts.dropped.iter().map(|table| format!("table `{table}`: dropped, as no resource of the config has it")));
     lines
 }
 

@@ -152,16 +152,19 @@ fn a_full_refresh_rebuilds_the_table_under_the_configs_key() {
 
 #[test]
 fn a_key_that_changes_between_runs_is_refused() {
-    let (_, api, sandbox) = things(50, "primary_key: id\nwrite_disposition: merge");
-    sandbox.run_ok();
-    let before = sandbox.data_files();
-    let endpoint = "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 100}}";
-    let other = things_config(&api.url(), &format!("{endpoint}\nprimary_key: customer_id\nwrite_disposition: merge"));
-    sandbox.write("lakeward.yaml", &other);
-    let ended = sandbox.run();
-    assert!([2, 3].contains(&ended.code().unwrap()), "{ended}");
-    assert!(ended.stderr.contains("customer_id") && ended.stderr.contains("id"), "{ended}");
-    assert!(before == sandbox.data_files());
+    for disposition in ["merge", "append"] {
+        let (_, api, sandbox) = things(50, &format!("primary_key: id\nwrite_disposition: {disposition}"));
+        sandbox.run_ok();
+        let before = sandbox.data_files();
+        let endpoint = "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 100}}";
+        let other = format!("{endpoint}\nprimary_key: customer_id\nwrite_disposition: {disposition}");
+        sandbox.write("lakeward.yaml", &things_config(&api.url(), &other));
+        let words = ["table `things` has primary key id, the config customer_id", "--full-refresh"];
+        sandbox.run().failed_with(2, &words);
+        assert!(before == sandbox.data_files(), "{disposition}");
+        let fresh = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);
+        assert_eq!((fresh.code(), sandbox.by_key("things", "id").len()), (Some(0), 50), "{fresh}");
+    }
 }
 
 #[test]

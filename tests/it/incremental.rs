@@ -614,3 +614,51 @@ fn a_table_that_another_disposition_loaded_is_refused_and_a_full_refresh_makes_i
     );
     assert_eq!(sandbox.rows("events").len(), 2);
 }
+
+/// Two resources over the events of one account each, with these tables and this disposition.
+fn accounts(api: &FakeApi, tables: [&str; 2], disposition: &str) -> String {
+    let one = |account: usize| {
+        format!(
+            "  - name: account_{account}
+    table_name: {}
+    write_disposition: {disposition}
+    primary_key: id
+    endpoint:
+      path: /events
+      params: {{account: {account}}}
+      data_selector: data
+      paginator: {{type: offset, limit: 3}}
+      incremental: {{cursor_path: t, start_param: since}}
+",
+            tables[account - 1]
+        )
+    };
+    let base = api.url();
+    format!("name: t\nclient: {{base_url: \"{base}\"}}\nlake: {{url: ./lake}}\nresources:\n{}{}", one(1), one(2))
+}
+
+#[test]
+fn swapped_table_names_are_refused_and_a_full_refresh_gives_each_table_its_own_rows() {
+    for disposition in ["append", "merge"] {
+        let events =
+            Events::new(&[(1, "2026-01-01"), (2, "2026-01-02"), (3, "2026-01-03"), (4, "2026-01-04"), (6, "2026-01-05")]);
+        let api = events.serve();
+        let sandbox = Sandbox::with_config(&accounts(&api, ["even", "odd"], disposition));
+        let keys = |table: &str| sandbox.by_key(table, "id").into_keys().collect::<Vec<_>>();
+        sandbox.run_ok();
+        let before = sandbox.data_files();
+        assert_eq!((keys("even"), keys("odd")), (vec![2, 4, 6], vec![1, 3]));
+        sandbox.write("lakeward.yaml", &accounts(&api, ["odd", "even"], disposition));
+        let words = match disposition {
+            "append" => ["whose 2 rows `account_2` loaded", "whose 3 rows `account_1` loaded", "--full-refresh"],
+            _ => ["`odd`, and the state was made with `even`", "`even`, and the state was made with `odd`", "--full-refresh"],
+        };
+        sandbox.run().failed_with(2, &words);
+        assert!(before == sandbox.data_files(), "{disposition}");
+        let fresh = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);
+        assert_eq!((fresh.code(), keys("odd"), keys("even")), (Some(0), vec![2, 4, 6], vec![1, 3]), "{fresh}");
+        events.add(&[(8, "2026-01-06")]);
+        sandbox.run_ok();
+        assert_eq!((keys("odd"), keys("even")), (vec![2, 4, 6, 8], vec![1, 3]), "{disposition}");
+    }
+}

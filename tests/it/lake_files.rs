@@ -1,6 +1,7 @@
 //! What lies in a lake and is not what lakeward left there: another pipeline's table, damaged files, traps in its own folder.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -91,4 +92,52 @@ fn a_lease_that_is_a_fifo_is_refused_by_name_and_not_waited_for() {
     assert_eq!(api.requests().len(), requests);
     fs::remove_file(&lease).unwrap();
     sandbox.run_ok();
+}
+
+/// The rows of `things`, each as text, in order.
+fn sorted_rows(sandbox: &Sandbox) -> Vec<String> {
+    let mut rows: Vec<String> = sandbox.rows("things").iter().map(|row| json!(row).to_string()).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn whatever_became_of_a_data_file_a_full_refresh_gives_what_a_first_run_gives() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
+        ("damaged", |file| {
+            let mut bytes = fs::read(file).unwrap();
+            bytes[40] ^= 1;
+            fs::write(file, bytes).unwrap();
+        }),
+        ("truncated", |file| fs::write(file, &fs::read(file).unwrap()[..50]).unwrap()),
+        ("empty", |file| fs::write(file, []).unwrap()),
+        ("missing", |file| fs::remove_file(file).unwrap()),
+    ];
+    for disposition in ["append", "merge", "replace"] {
+        let (billing, api, sandbox) = pipelines();
+        let config = fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+        let config = config.replace("write_disposition: merge", &format!("write_disposition: {disposition}"));
+        sandbox.write("lakeward.yaml", &config);
+        sandbox.run_ok();
+        for (night, (damage, spoil)) in (1..).zip(damages) {
+            let (path, _) = sandbox.data_files().pop_first().unwrap();
+            spoil(&sandbox.lake().join(&path));
+            billing.change("/things", |records| *records = things(50 + night, damage));
+            let fresh = Sandbox::with_config(&config);
+            for (lake, arguments) in
+                [(&fresh, &["run", "lakeward.yaml"][..]), (&sandbox, &["run", "lakeward.yaml", "--full-refresh"])]
+            {
+                let ended = lake.lakeward(arguments);
+                assert_eq!(ended.code(), Some(0), "{disposition}, {damage}: {ended}");
+            }
+            assert!(sorted_rows(&fresh) == sorted_rows(&sandbox), "{disposition}, {damage}");
+            assert_eq!(sandbox.rows("things").len() as i64, 50 + night, "{disposition}, {damage}");
+            for lake in [&fresh, &sandbox] {
+                lake.run_ok();
+            }
+            assert!(sorted_rows(&fresh) == sorted_rows(&sandbox), "{disposition}, {damage}: the night after");
+        }
+        drop(api);
+    }
 }

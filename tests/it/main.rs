@@ -11,6 +11,7 @@ mod crash;
 mod defects;
 mod detection;
 mod dispositions;
+mod dropping;
 mod expiring;
 mod extremes;
 mod guide;

@@ -68,6 +68,31 @@ fn under_strict_a_warning_publishes_nothing_and_moves_no_cursor() {
 }
 
 #[test]
+fn under_strict_a_vanished_column_fails_every_night_until_the_config_leaves_it_out_or_the_table_is_loaded_anew() {
+    let (billing, _api, sandbox) = loaded((0..3).map(|id| json!({"id": id, "name": "a"})).collect(), MERGE);
+    let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+    billing.change("/things", |records| *records = (0..3).map(|id| json!({"id": id})).collect());
+    let strictly = |keys: &str| {
+        sandbox.write("lakeward.yaml", &config.replace("primary_key: id", &format!("primary_key: id\n{keys}")));
+        run(&sandbox, &["--strict"])
+    };
+    strictly("").failed_with(3, &["column_vanished"]);
+    // A run that takes the column as it came keeps it, and it is missed again; to declare it does not bring it back.
+    assert_eq!(codes(&sandbox.run_ok().summary()), ["column_vanished"]);
+    strictly("").failed_with(3, &["column_vanished"]);
+    strictly("    columns: {name: {data_type: text}}").failed_with(3, &["column_vanished"]);
+    // A step that drops what no record has is told, too; one that keeps the rest is not.
+    strictly("    processing_steps: [{drop: [name]}]").failed_with(3, &["step_without_member"]);
+    let left_out = strictly("    processing_steps: [{keep: [id]}]");
+    assert_eq!(left_out.code(), Some(0), "{left_out}");
+    strictly("").failed_with(3, &["column_vanished"]);
+    let fresh = run(&sandbox, &["--strict", "--full-refresh"]);
+    assert_eq!(fresh.code(), Some(0), "{fresh}");
+    assert_eq!(run(&sandbox, &["--strict"]).code(), Some(0));
+    assert_eq!(sandbox.rows("things")[0].keys().collect::<Vec<_>>(), ["id"]);
+}
+
+#[test]
 fn under_strict_a_night_without_warnings_is_green_whatever_was_only_told() {
     let (billing, _api, sandbox) = loaded((0..3).map(wallet).collect(), MERGE);
     billing.change("/things", |records| records.iter_mut().for_each(|record| record["new_member"] = json!(1)));

@@ -94,7 +94,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
     state.compat = (!state.files.is_empty()).then_some(settings.compat);
     state.primary_key.clone_from(&settings.primary_key);
     state.partition_by = partition_levels(&settings.partition_by);
-    Ok(StagedTable { table: settings.table.clone(), changes: changes.changes, state, stats })
+    Ok(StagedTable { table: settings.table.clone(), changes: changes.changes, state, stats, is_dropped: false })
 }
 
 /// Refuses rows of which files would have no column.

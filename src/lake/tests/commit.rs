@@ -59,6 +59,7 @@ async fn a_commit_without_changes_writes_nothing() {
             changes: vec![],
             state: lake.table("t").await.unwrap(),
             stats: StageStats::default(),
+            is_dropped: false,
         };
         let commit = lake.commit(vec![table], state("t", 1)).await.unwrap();
         assert_eq!((commit.version, commit.is_new), (1, false));

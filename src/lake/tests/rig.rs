@@ -212,7 +212,7 @@ pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: TableState,
     }
     state.files.sort_by(|a, b| a.path.cmp(&b.path));
     state.next_number += 1;
-    StagedTable { table: table.to_owned(), changes, state, stats: StageStats::default() }
+    StagedTable { table: table.to_owned(), changes, state, stats: StageStats::default(), is_dropped: false }
 }
 
 pub(super) fn spool(lake: &Lake, name: &str, content: &str) -> PathBuf {

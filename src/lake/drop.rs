@@ -1,0 +1,52 @@
+//! Dropping: the tables that leave the lake with the next commit, as that commit needs them.
+//!
+//! In: the tables that stay. Out: a [`StagedTable`] for each other one of the newest record. The files that go are those that the manifest
+//! names, as they are; what else lies in a folder stays, and is named. Files of a table that another pipeline owns are not this one's to
+//! delete: of such a table only the entry goes.
+
+use std::collections::BTreeSet;
+
+use crate::base::folded;
+use crate::lake::foreign::strangers;
+use crate::lake::open::as_found;
+use crate::lake::{FileChange, Lake, LakeError, StageStats, StagedTable, TableState};
+
+/// A table that leaves the lake.
+#[derive(Debug)]
+pub(crate) struct DroppedTable {
+    /// What the commit does.
+    pub(crate) staged: StagedTable,
+    /// Files in its folder that no manifest names, which stay.
+    pub(crate) strangers: Vec<String>,
+}
+
+impl Lake {
+    /// What a commit has to do to drop every table that is not among `kept`, whose names count without case.
+    ///
+    /// # Errors
+    /// [`LakeError::ClaimedTwice`] where it is not known whose files they are; [`LakeError::Record`]; the store's.
+    pub(crate) async fn to_drop(&self, kept: &[&str]) -> Result<Vec<DroppedTable>, LakeError> {
+        let kept: BTreeSet<String> = kept.iter().map(|table| folded(table)).collect();
+        let mut dropped = Vec::new();
+        let tables = self.head.as_ref().map(|head| head.tables.keys()).into_iter().flatten();
+        for table in tables.filter(|table| !kept.contains(&folded(table))) {
+            let is_mine = match self.check_claims(&[table]).await {
+                Ok(()) => true,
+                Err(LakeError::Claimed { .. }) => false,
+                Err(error) => return Err(error),
+            };
+            let mut state = self.known(table).await?;
+            let (mut changes, mut foreign) = (Vec::new(), Vec::new());
+            if is_mine {
+                let found = self.store.list(table).await?;
+                foreign = strangers(&found, &state.files);
+                as_found(&mut state, &found);
+                changes.extend(state.files.drain(..).map(|file| FileChange::Delete { file }));
+            }
+            let (state, stats) = (TableState::default(), StageStats::default());
+            let staged = StagedTable { table: table.clone(), changes, state, stats, is_dropped: true };
+            dropped.push(DroppedTable { staged, strangers: foreign });
+        }
+        Ok(dropped)
+    }
+}
