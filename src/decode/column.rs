@@ -22,6 +22,8 @@ pub(super) struct ColumnBuilder {
     pub(super) values: Values,
     /// Whether the type is declared, and so never widens.
     pub(super) declared: bool,
+    /// Whether its values tell rows apart, so that a number is never rounded.
+    pub(super) exact: bool,
     /// Whether numbers and booleans, declared, may also come as texts.
     pub(super) accept_text: bool,
     /// Whether an empty text is null.
@@ -61,6 +63,7 @@ impl ColumnBuilder {
             validity: Validity::default(),
             values,
             declared,
+            exact: false,
             accept_text: false,
             empty_as_null: false,
             unfit_as_null: false,

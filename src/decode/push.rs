@@ -12,11 +12,11 @@ use crate::schema::Digits;
 #[derive(Debug)]
 pub(super) struct Unfit;
 
-/// Appends a JSON string's text.
-pub(super) fn push_text(column: &mut ColumnBuilder, text: &str) -> Result<(), Unfit> {
+/// Appends a JSON string's text; the answer says whether it is a number that was rounded.
+pub(super) fn push_text(column: &mut ColumnBuilder, text: &str) -> Result<bool, Unfit> {
     if column.empty_as_null && text.trim().is_empty() {
         column.push_null();
-        return Ok(());
+        return Ok(false);
     }
     loop {
         let slot = column.len;
@@ -51,15 +51,15 @@ pub(super) fn push_text(column: &mut ColumnBuilder, text: &str) -> Result<(), Un
         }
     }
     column.count_valid();
-    Ok(())
+    Ok(false)
 }
 
 /// Appends the number or boolean that `text` is, to a column that is declared to take it so.
-fn push_declared_text(column: &mut ColumnBuilder, text: &str) -> Result<(), Unfit> {
+fn push_declared_text(column: &mut ColumnBuilder, text: &str) -> Result<bool, Unfit> {
     match (&column.values, text) {
-        (Values::Boolean(_), "true" | "false") => push_boolean(column, text == "true"),
+        (Values::Boolean(_), "true" | "false") => push_boolean(column, text == "true").map(|()| false),
         (Values::Int64 { .. } | Values::Float64(_) | Values::Decimal(_), _) => {
-            push_number(column, &Number::whole(text).ok_or(Unfit)?, false).map(drop)
+            push_number(column, &Number::whole(text).ok_or(Unfit)?, false)
         }
         _ => Err(Unfit),
     }
@@ -102,12 +102,14 @@ pub(super) fn push_boolean(column: &mut ColumnBuilder, value: bool) -> Result<()
     Ok(())
 }
 
-/// Appends a number; with `round`, one that no float holds as it is written as the nearest float, which the answer then says.
+/// Appends a number; with `round`, and where a float is declared, one that no float holds as it is written as the nearest float, which the
+/// answer then says. Where values tell rows apart, none is rounded: two of them would be one.
 pub(super) fn push_number(column: &mut ColumnBuilder, number: &Number<'_>, round: bool) -> Result<bool, Unfit> {
     let class = number.class();
+    let round = round && !column.exact;
     loop {
         if column.declared {
-            return push_declared_number(column, number, class).map(|()| false);
+            return push_declared_number(column, number, class);
         }
         match (&mut column.values, class) {
             (Values::Float64(floats), Class::Float) => match (number.exact_float(), number.float()) {
@@ -161,22 +163,28 @@ fn is_float(number: &Number<'_>, round: bool) -> bool {
     number.exact_float().is_some() || (round && number.float().is_some())
 }
 
-/// Appends a number to a column of a declared type.
-fn push_declared_number(column: &mut ColumnBuilder, number: &Number<'_>, class: Class) -> Result<(), Unfit> {
+/// Appends a number to a column of a declared type; the answer says whether it was rounded.
+fn push_declared_number(column: &mut ColumnBuilder, number: &Number<'_>, class: Class) -> Result<bool, Unfit> {
+    let mut is_rounded = false;
     match (&mut column.values, class) {
         (Values::Int64 { values, .. }, Class::Int(int)) => values.push(int),
         (Values::Decimal(Decimals { values, precision, scale, .. }), _) => {
             values.push(number.decimal(*precision, *scale).ok_or(Unfit)?);
         }
         (Values::Float64(floats), _) => {
-            floats.values.push(number.float().filter(|value| class == Class::Float || is_integer(number, *value)).ok_or(Unfit)?);
+            let value = number.float().filter(|value| class == Class::Float || is_integer(number, *value)).ok_or(Unfit)?;
+            is_rounded = class == Class::Float && number.exact_float().is_none();
+            if is_rounded && column.exact {
+                return Err(Unfit);
+            }
+            floats.values.push(value);
         }
         (Values::Text(texts), _) => push_bare(texts, number.text),
         (Values::Json(texts), _) => texts.push(number.text),
         _ => return Err(Unfit),
     }
     column.count_valid();
-    Ok(())
+    Ok(is_rounded)
 }
 
 /// The type of a column whose first number this is, after `len` nulls.

@@ -9,7 +9,7 @@ use crate::decode::column::{ColumnBuilder, Decimals, ListBuilder, Values};
 use crate::decode::compact::copy_compact;
 use crate::decode::decoder::COLUMNS_MAX;
 use crate::decode::fault::{Fault, Misfit, Outcome, Stop};
-use crate::decode::push::{push_boolean, push_json, push_number, push_text};
+use crate::decode::push::{Unfit, push_boolean, push_json, push_number, push_text};
 use crate::decode::reader::{Reader, StringToken};
 use crate::decode::structs::{FieldBuilder, StructBuilder};
 use crate::decode::token::Number;
@@ -193,12 +193,20 @@ impl<'a> RecordReader<'a> {
     fn any_text(&mut self, column: &mut ColumnBuilder, token: StringToken) -> Outcome<()> {
         self.note_scalar(column, token.start - 1);
         let text = self.reader.resolve(token, &mut self.scratch);
-        push_text(column, text).or_else(|_| self.unfit(column, token.start - 1, "string"))
+        let pushed = push_text(column, text);
+        self.told(column, pushed, token.start - 1, "string")
     }
 
     fn any_number(&mut self, column: &mut ColumnBuilder, number: &Number<'_>, at: usize) -> Outcome<()> {
         self.note_scalar(column, at);
-        match push_number(column, number, self.round) {
+        let pushed = push_number(column, number, self.round);
+        self.told(column, pushed, at, "number")
+    }
+
+    /// Notes a number that was rounded, and sees to a value that does not fit.
+    #[inline]
+    fn told(&mut self, column: &mut ColumnBuilder, pushed: Result<bool, Unfit>, at: usize, actual: &'static str) -> Outcome<()> {
+        match pushed {
             Ok(false) => Ok(()),
             Ok(true) => {
                 if self.rounded == 0 {
@@ -207,7 +215,7 @@ impl<'a> RecordReader<'a> {
                 self.rounded += 1;
                 Ok(())
             }
-            Err(_) => self.unfit(column, at, "number"),
+            Err(Unfit) => self.unfit(column, at, actual),
         }
     }
 
@@ -359,6 +367,9 @@ impl Misfit {
             Values::Int64 { .. } => "an integer of 64 bits",
             Values::Decimal(Decimals { precision, scale, .. }) => {
                 return Self::new(at, &format!("a decimal of {precision} digits, {scale} of them after the point"), actual);
+            }
+            Values::Float64(_) if column.exact => {
+                "a number that a 64-bit float holds to its last digit, for it tells rows apart (`decimal` and `text` hold more)"
             }
             Values::Float64(_) => "a number that a 64-bit float can hold",
             Values::Timestamp(_) => "a date-time with a zone (RFC 3339)",

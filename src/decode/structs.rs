@@ -23,6 +23,8 @@ pub(super) struct StructBuilder {
     pub(super) required: bool,
     /// Names that must have a value and for which there is no field yet.
     pub(super) awaited: Vec<String>,
+    /// Names of fields that tell rows apart.
+    pub(super) exact: Vec<String>,
     /// What happens to members that no field is declared for.
     pub(super) undeclared: Undeclared,
     /// Whether it may have any number of fields: the page's columns, what is declared, and what the table has so.
@@ -79,6 +81,7 @@ impl StructBuilder {
             field.required = true;
         }
         self.required |= field.required;
+        field.column.exact |= self.exact.iter().any(|name| **name == *field.name);
         if self.fields.len() == LINEAR_MAX {
             self.index = (0..).zip(&self.fields).map(|(at, field)| (field.name.clone(), at)).collect();
         }
@@ -135,6 +138,14 @@ impl StructBuilder {
         match self.fields.iter_mut().find(|field| *field.name == *name) {
             Some(field) => field.required = true,
             None => self.awaited.push(name.to_owned()),
+        }
+    }
+
+    /// Makes `names` members whose numbers are never rounded.
+    pub(super) fn keep_exact(&mut self, names: &[String]) {
+        self.exact = names.to_vec();
+        for field in &mut self.fields {
+            field.column.exact |= names.iter().any(|name| **name == *field.name);
         }
     }
 

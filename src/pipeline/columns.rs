@@ -1,5 +1,6 @@
 //! The columns that a config names: a misspelt one would sort nothing, or put every row into one partition.
 
+use crate::base::Step;
 use crate::config::{DeclaredType, Plan, ResourcePlan, StepPlan, WriteDisposition};
 use crate::lake::{PartitionError, Partitioner, check_settings};
 use crate::merge::has_order;
@@ -80,6 +81,16 @@ pub(crate) fn required_columns(resource: &ResourcePlan) -> Vec<String> {
     resource.primary_key.iter().chain(hinted).cloned().collect()
 }
 
+/// Columns whose values tell rows, or runs, apart: those of the key, the partitions and the cursor. A number there is never rounded.
+pub(crate) fn exact_columns(resource: &ResourcePlan) -> Vec<String> {
+    let levels = resource.partition_by.iter().map(|field| field.column.clone());
+    let cursor = resource.endpoint.incremental.as_ref().and_then(|incremental| match incremental.cursor_path.steps() {
+        [Step::Key(column)] => Some(column.clone()),
+        _ => None,
+    });
+    resource.primary_key.iter().cloned().chain(levels).chain(cursor).collect()
+}
+
 /// Checks that a schema has the columns that the config names.
 ///
 /// # Errors
@@ -114,7 +125,7 @@ fn check_order(resource: &ResourcePlan, schema: &TableSchema) -> Result<(), RunE
         Some(column) => Err(RunError::NoOrder {
             resource: resource.name.clone(),
             column: column.name.clone(),
-            found: column.column_type.to_string(),
+            found: column.column_type.hint_type(),
         }),
     }
 }

@@ -6,7 +6,7 @@ use crate::base::JsonPath;
 use crate::config::{Contract, PaginatorPlan, ResourcePlan};
 use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
-use crate::pipeline::columns::required_columns;
+use crate::pipeline::columns::{exact_columns, required_columns};
 use crate::pipeline::contract;
 use crate::schema::TableSchema;
 use crate::source::{wanted_paths, wants_record_hashes};
@@ -35,6 +35,7 @@ pub(crate) fn decoder_for(
         declared,
         format: resource.endpoint.response_format.clone(),
         key_columns: required_columns(resource),
+        exact_columns: exact_columns(resource),
         nesting_max: resource.nesting_max,
         round_numbers: resource.round_numbers,
         discard_unfit: resource.contract.data_type == Contract::DiscardValue,

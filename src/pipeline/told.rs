@@ -25,8 +25,10 @@ pub(super) fn changes(change: &Change, rows: u64) -> Vec<Warning> {
     }
     let new = (!change.new.is_empty())
         .then(|| Warning::new(WarningCode::ColumnAdded, format!("new columns, null in older rows: {}", change.new.join(", "))));
-    let widened = change.widened.iter().map(|Widened { column, from, to }| {
-        Warning::new(WarningCode::TypeWidened, format!("column {column} widens from {from} to {to}"))
+    let widened = change.widened.iter().filter_map(|Widened { column, from, to }| {
+        let (from, to) = (from.hint_type(), to.hint_type());
+        // Integers past 2^53 are no other type to anybody.
+        (from != to).then(|| Warning::new(WarningCode::TypeWidened, format!("column {column} widens from {from} to {to}")))
     });
     new.into_iter().chain(widened).collect()
 }
@@ -86,7 +88,8 @@ pub(super) fn json_text(column: &str, is_overgrown: bool, place: &str) -> Warnin
 /// Numbers that are rounded, and the first of them.
 pub(super) fn rounded(numbers: u64, place: &str) -> Warning {
     let text = format!(
-        "{numbers} numbers are rounded, as `numbers: float` says: no 64-bit float holds them as they are written; the first is {place}"
+        "{numbers} numbers are rounded, as `numbers: float` or the declared type `double` says: no 64-bit float holds them as they are written; \
+         the first is {place}"
     );
     Warning::new(WarningCode::NumbersRounded, text)
 }

@@ -77,7 +77,7 @@ pub(crate) enum SchemaError {
     /// A column of the primary key came with another type than the table has.
     #[error(
         "key column `{column}` is {table_type} in the table and {run_type} in this run: run once with `--full-refresh` to load \
-         the table anew, or declare `{column}` as {table_type}"
+         the table anew, or declare `{hint}`, and records with other values are rejects"
     )]
     KeyTypeChanged {
         /// The column.
@@ -86,6 +86,8 @@ pub(crate) enum SchemaError {
         table_type: String,
         /// What this run needs.
         run_type: String,
+        /// The hint that keeps the table's type.
+        hint: String,
     },
     /// A declaration takes values away from a column that the table has already.
     #[error(

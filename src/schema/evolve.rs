@@ -49,8 +49,9 @@ pub(crate) fn reconcile(table: &TableSchema, run: &TableSchema, primary_key: &[S
         if !is_open && !decimals && old.column_type.to_file_arrow() != new.column_type.to_file_arrow() {
             return Err(SchemaError::KeyTypeChanged {
                 column: key.clone(),
-                table_type: old.column_type.to_string(),
-                run_type: new.column_type.to_string(),
+                table_type: old.column_type.hint_type(),
+                run_type: new.column_type.hint_type(),
+                hint: old.column_type.hint(key),
             });
         }
     }
@@ -163,7 +164,7 @@ fn compare_types(
             Ok(())
         }
         (before, after) => {
-            Err(SchemaError::Narrower { column: path, table_type: before.to_string(), declared_type: after.to_string() })
+            Err(SchemaError::Narrower { column: path, table_type: before.hint_type(), declared_type: after.hint_type() })
         }
     }
 }
@@ -226,8 +227,8 @@ mod tests {
         check(
             &schema(&[("id", INT)]),
             &schema(&[("id", ColumnType::Text)]),
-            "key column `id` is int64 in the table and text in this run: run once with `--full-refresh` to load the table anew, \
-             or declare `id` as int64",
+            "key column `id` is bigint in the table and text in this run: run once with `--full-refresh` to load the table anew, or \
+             declare `columns: {id: {data_type: bigint}}`, and records with other values are rejects",
         );
         check(
             &schema(&[("id", INT)]),

@@ -122,8 +122,36 @@ impl ColumnType {
     }
 }
 
+impl ColumnType {
+    /// The type as `columns.data_type` of the config spells it, for messages; those that have no such name as they are displayed.
+    #[must_use]
+    pub(crate) fn hint_type(&self) -> String {
+        match self {
+            Self::Boolean => "bool".to_owned(),
+            Self::Int64 { .. } => "bigint".to_owned(),
+            Self::Float64(_) => "double".to_owned(),
+            Self::List(element) => format!("list of {}", element.hint_type()),
+            other => other.to_string(),
+        }
+    }
+
+    /// The hint that declares a column to be of the type, as it stands in the config.
+    #[must_use]
+    pub(crate) fn hint(&self, column: &str) -> String {
+        let plain = column.starts_with(|c: char| c.is_ascii_alphabetic())
+            && column.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let column = if plain { column.to_owned() } else { serde_json::Value::from(column).to_string() };
+        match self {
+            Self::Decimal { precision, scale } => {
+                format!("columns: {{{column}: {{data_type: decimal, precision: {precision}, scale: {scale}}}}}")
+            }
+            other => format!("columns: {{{column}: {{data_type: {}}}}}", other.hint_type()),
+        }
+    }
+}
+
 impl fmt::Display for ColumnType {
-    /// As messages and manifests spell it; a struct without its fields.
+    /// As manifests and previews spell it; a struct without its fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("unknown"),

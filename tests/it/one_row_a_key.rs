@@ -91,7 +91,7 @@ fn a_deciding_column_that_is_not_there_or_has_no_order_is_an_error_that_names_it
         .run()
         .failed_with(3, &["`dedup_sort` of `things` names the column `meta`, which no record has; did you mean `metta`?"]);
     let words = |found: &str| format!("`dedup_sort` of `things` names the column `meta`, which is {found} and has no order");
-    for (value, found) in [(json!({"a": 1}), "struct"), (json!([1]), "list of int64")] {
+    for (value, found) in [(json!({"a": 1}), "struct"), (json!([1]), "list of bigint")] {
         let things = Things::new(json!([{"id": 1, "meta": value}, {"id": 1, "meta": value}]), &sorted);
         things.sandbox.run().failed_with(3, &[&words(found), "a `set` step brings a member of an object up as a column"]);
         assert!(things.sandbox.data_files().is_empty());

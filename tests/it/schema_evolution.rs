@@ -202,7 +202,7 @@ fn what_would_double_rows_or_lock_readers_out_ends_the_run_and_leaves_the_table(
     let before = sandbox.data_files();
     // The table has 1.0 as a number: as text it would be another key than the API's `1.0`.
     billing.change("/things", |records| records.push(json!({"id": "x", "v": 2})));
-    sandbox.run().failed_with(3, &["`id`", "float64", "text", "--full-refresh"]);
+    sandbox.run().failed_with(3, &["`id`", "double", "text", "--full-refresh"]);
     billing.change("/things", |records| *records = vec![json!({"id": 2, "v": 1, "V": 2})]);
     sandbox.run().failed_with(3, &["`V`", "`v`", "case"]);
     assert!(before == sandbox.data_files(), "a refused run changed the table");
@@ -214,7 +214,7 @@ fn a_key_that_comes_with_another_type_is_refused_with_the_choices() {
     sandbox.run_ok();
     let before = sandbox.data_files();
     billing.change("/things", |records| records[15]["id"] = json!("A-16"));
-    sandbox.run().failed_with(3, &["key column `id` is int64 in the table and text in this run", "--full-refresh"]);
+    sandbox.run().failed_with(3, &["key column `id` is bigint in the table and text in this run", "--full-refresh"]);
     assert!(before == sandbox.data_files());
     let ended = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);
     assert_eq!(ended.code(), Some(0), "{ended}");
@@ -229,7 +229,7 @@ fn a_declaration_that_would_take_values_away_is_refused_before_any_request() {
     let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
     sandbox.write("lakeward.yaml", &config.replace("primary_key: id", "primary_key: id\n    schema: things.json"));
     sandbox.write("things.json", r#"{"columns": [{"name": "v", "type": "boolean"}]}"#);
-    sandbox.run().failed_with(2, &["column `v` is int64 in the table", "boolean", "--full-refresh"]);
+    sandbox.run().failed_with(2, &["column `v` is bigint in the table", "bool", "--full-refresh"]);
     assert_eq!(api.requests().len(), asked);
     assert!(before == sandbox.data_files());
 }

@@ -263,5 +263,5 @@ fn e_70_keys_that_are_null_missing_repeated_or_of_another_type_are_told() {
     assert_eq!(things.sandbox.by_key("things", "id")[&1]["v"], json!(2), "the later one wins");
     things.then(json!([{"id": null}])).failed_with(3, &["`$.id` should be a value, found null"]);
     things.then(json!([{"v": 1}])).failed_with(3, &["`$.id` should be a value, found nothing"]);
-    things.then(json!([{"id": "one"}])).failed_with(3, &["key column `id` is int64 in the table and text in this run"]);
+    things.then(json!([{"id": "one"}])).failed_with(3, &["key column `id` is bigint in the table and text in this run"]);
 }

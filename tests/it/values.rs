@@ -85,6 +85,36 @@ fn numbers_are_rounded_where_the_config_says_so_and_that_is_told() {
 }
 
 #[test]
+fn a_key_that_no_float_holds_is_never_rounded_and_the_way_out_works_when_typed() {
+    let nights = Nights::new(MERGE);
+    let answer = |ids: &[&str]| {
+        let records = ids.iter().map(|id| format!(r#"{{"id":{id}}}"#)).collect::<Vec<_>>();
+        *nights.body.lock().unwrap() = format!(r#"{{"data":[{}]}}"#, records.join(","));
+    };
+    answer(&["1.5", "2.5"]);
+    nights.sandbox.run_ok();
+    answer(&["0.12345678901234567890", "0.12345678901234567891", "3.5"]);
+    let hint = "columns: {id: {data_type: double}}";
+    let ended = nights.sandbox.run();
+    ended.failed_with(3, &["key column `id` is double in the table and decimal(", "--full-refresh", hint]);
+
+    let config = std::fs::read_to_string(nights.sandbox.path().join("lakeward.yaml")).unwrap();
+    nights.sandbox.write("lakeward.yaml", &config.replace("primary_key: id", &format!("primary_key: id\n    {hint}")));
+    nights.sandbox.run().failed_with(3, &["`$.id` should be a number that a 64-bit float holds to its last digit"]);
+    answer(&["2.5", "3.5"]);
+    nights.sandbox.run_ok();
+    assert_eq!(nights.sandbox.rows("things").len(), 3);
+}
+
+#[test]
+fn a_declared_double_that_rounds_a_number_is_told_also_where_it_comes_as_text() {
+    let nights = Nights::new(&format!("{MERGE}\ncolumns: {{v: {{data_type: double, accept_text: true}}}}"));
+    let ended = nights.night(&["1.5", "0.1234567890123456789", "\"0.1234567890123456789\""]);
+    assert_eq!(ended.summary()["warnings"][0]["code"], json!("numbers_rounded"), "{ended}");
+    assert!(ended.stderr.contains("2 numbers are rounded"), "{ended}");
+}
+
+#[test]
 fn json_text_is_what_came_and_its_beginning_is_told() {
     let raw =
         r#"{"z":null,"b":1.10,"a":1e2,"big":12345678901234567890.123456789,"n":{"y":null,"x":[]},"e":{},"l":[null,1.0,"1"]}"#;

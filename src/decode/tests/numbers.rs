@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use proptest::prelude::*;
 
-use super::{at, page, types};
+use super::{at, declared, page, types};
 use crate::decode::{DecodePlan, Decoder, NoteKind, SpellingCursor, TypedBatch, widen, widen_array};
 use crate::schema::{ColumnType, TableSchema};
 
@@ -143,4 +143,21 @@ fn numbers_are_rounded_where_the_config_says_so_and_told() {
     let note = &decoded.notes[0];
     assert_eq!((note.kind, note.path.as_str(), note.record), (NoteKind::Rounded, "$.a", 1));
     assert_eq!(decoded.rows.batch.column(0).as_primitive::<Float64Type>().value(1), 0.123_456_789_012_345_68);
+}
+
+#[test]
+fn a_number_that_tells_rows_apart_is_never_rounded() {
+    let tokens = ["1.5", "0.12345678901234567890", "1e2"].map(str::to_owned);
+    let schema = r#"{"columns": [{"name": "a", "type": "float64"}]}"#;
+    let open = Decoder::new(declared(schema)).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
+    assert_eq!((open.rows.batch.num_rows(), open.rounded_numbers), (3, 1));
+
+    let exact_columns = vec!["a".to_owned()];
+    let plan = DecodePlan { exact_columns: exact_columns.clone(), ..declared(schema) };
+    let key = Decoder::new(plan).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
+    assert_eq!((key.rows.batch.num_rows(), key.rejects.len(), key.rounded_numbers), (2, 1, 0));
+
+    let plan = DecodePlan { exact_columns, round_numbers: true, ..at("$") };
+    let inferred = Decoder::new(plan).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
+    assert_eq!((types(&inferred.rows.schema).as_str(), inferred.rounded_numbers), ("a: decimal(22,19)", 0));
 }

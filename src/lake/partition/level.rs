@@ -54,6 +54,9 @@ impl Level {
         };
         if let Some(column) = schema.columns.iter().find(|column| column.name == field.column) {
             let refuse = |found: &str| level.unsupported(found.to_owned(), column.declared);
+            if let Some(why) = Kind::misread(&column.column_type.to_file_arrow(), field.transform) {
+                return Err(refuse(why));
+            }
             match Kind::of_column(&column.column_type).map_err(refuse)? {
                 Some(kind) if !kind.allows(field.transform) => return Err(refuse(kind.name())),
                 kind => level.kind = kind,
@@ -136,6 +139,9 @@ impl Level {
         };
         if !found.allows(transform) {
             return Err(self.unsupported(found.name().to_owned(), false));
+        }
+        if let Some(why) = Kind::misread(array.data_type(), transform) {
+            return Err(self.unsupported(why.to_owned(), false));
         }
         if let Some(was) = self.kind.filter(|was| *was != found) {
             if !was.keeps_folders(found, transform) {

@@ -122,6 +122,19 @@ fn types_that_make_no_folders_are_refused_before_or_at_the_first_row() {
 }
 
 #[test]
+fn a_decimal_that_readers_of_folders_would_round_is_refused_with_the_ways_out() {
+    let decimal = |precision, scale| Decimal128Array::from(vec![15]).with_precision_and_scale(precision, scale).unwrap();
+    let error = refused(Transform::Identity, decimal(21, 1));
+    assert!(error.to_string().ends_with("partition by `bucket[16]` of it, or `cast` it to text"), "{error}");
+    let declared = schema(&[("c", ColumnType::Decimal { precision: 38, scale: 9 })]);
+    assert_eq!(Partitioner::new(&identity(), &declared).unwrap_err().kind(), ErrorKind::Config);
+    // Readers take long integers for decimals or text.
+    check(Transform::Identity, decimal(38, 0), &["15"]);
+    check(Transform::Identity, decimal(15, 1), &["1.5"]);
+    check(Transform::Bucket { buckets: 1 }, decimal(38, 9), &["0"]);
+}
+
+#[test]
 fn a_value_keeps_its_folder_when_the_column_widens_to_text() {
     let mut partitioner = partitioner(&identity());
     let mut check = |array: ArrayRef, expected: &[u32]| {

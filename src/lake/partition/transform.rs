@@ -10,6 +10,8 @@ use crate::schema::ColumnType;
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
+/// Digits of decimals that each have a double of their own (IEEE 754, `DBL_DIG`).
+const DOUBLE_DIGITS: u8 = 15;
 
 /// Column types, as far as folder names go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,16 @@ impl Kind {
             ColumnType::Struct(_) => Err("an object"),
             ColumnType::List(_) => Err("a list"),
         }
+    }
+
+    /// What is wrong with folders named after whole values of this type, though its kind makes folders: readers take a number with a point in
+    /// a folder's name for a double, which has room for 15 digits.
+    pub(crate) fn misread(data_type: &DataType, transform: Transform) -> Option<&'static str> {
+        let is_rounded = matches!(data_type, DataType::Decimal128(precision, 1..) if *precision > DOUBLE_DIGITS);
+        (is_rounded && transform == Transform::Identity).then_some(
+            "a decimal of more than 15 digits with some after the point, which readers of folders round to a double; partition by `bucket[16]` of \
+             it, or `cast` it to text",
+        )
     }
 
     /// The kind in words.
