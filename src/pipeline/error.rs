@@ -490,20 +490,8 @@ impl RunError {
             Self::AllDeleted { .. } => {
                 "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: boolean}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
             }
-            Self::RowsOfAnother { resource, owner, table, .. } => {
-                return vec![format!(
-                    "to go on where it stood, name the resource `{owner}` again, with `table_name: {table}`; `--full-refresh --resource {resource}` rebuilds the table from this run alone"
-                )];
-            }
-            Self::AppendOverOther { resource, before, .. } => {
-                return vec![format!(
-                    "`--full-refresh --resource {resource}` rebuilds the table from this run alone; or put back `write_disposition: {before}`"
-                )];
-            }
-            Self::MergeOverAppend { resource, .. } => {
-                return vec![format!(
-                    "`--full-refresh --resource {resource}` rebuilds the table with one row a key; or put back `write_disposition: append`"
-                )];
+            Self::RowsOfAnother { .. } | Self::AppendOverOther { .. } | Self::MergeOverAppend { .. } => {
+                return self.held_hint().into_iter().collect();
             }
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
@@ -515,6 +503,22 @@ impl RunError {
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+
+    /// What to do about a table whose rows another resource or disposition has loaded.
+    fn held_hint(&self) -> Option<String> {
+        Some(match self {
+            Self::RowsOfAnother { resource, owner, table, .. } => format!(
+                "to go on where it stood, name the resource `{owner}` again, with `table_name: {table}`; `--full-refresh --resource {resource}` rebuilds the table from this run alone"
+            ),
+            Self::AppendOverOther { resource, before, .. } => format!(
+                "`--full-refresh --resource {resource}` rebuilds the table from this run alone; or put back `write_disposition: {before}`"
+            ),
+            Self::MergeOverAppend { resource, .. } => format!(
+                "`--full-refresh --resource {resource}` rebuilds the table with one row a key; or put back `write_disposition: append`"
+            ),
+            _ => return None,
+        })
     }
 
     /// The error and its causes in one line, each cause once. Of the HTTP client's causes only the first is told: the others
