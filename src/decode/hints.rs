@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::VALUE_BYTES_MAX;
 use crate::decode::reader::Reader;
-use crate::source::{Sign, tells_of_paging};
+use crate::source::{Sign, tells_as_object, tells_of_paging};
 
 /// Most signs of a page; an envelope has a handful.
 const SIGNS_MAX: usize = 64;
@@ -22,12 +22,17 @@ impl Hints {
 
     /// Looks at a member: its path, and its value, which is next. Of equal paths the last counts.
     pub(super) fn note(&mut self, path: &[String], reader: &Reader<'_>) {
-        if matches!(reader.peek(), b'{' | b'[') || !tells_of_paging(path) {
+        let may_tell = match reader.peek() {
+            b'[' => false,
+            b'{' => tells_as_object(path),
+            _ => tells_of_paging(path),
+        };
+        if !may_tell {
             return;
         }
         let path = JsonPath::from_steps(path.iter().cloned().map(Step::Key).collect());
         self.signs.retain(|sign| sign.path != path);
-        if let Some(value) = scalar(reader)
+        if let Some(value) = small(reader)
             && self.signs.len() < SIGNS_MAX
         {
             self.signs.push(Sign { path, value });
@@ -35,8 +40,8 @@ impl Hints {
     }
 }
 
-/// The scalar that is next; `None` for null, for what is too long to be a cursor, and for what is no JSON, which whoever reads it on tells.
-fn scalar(reader: &Reader<'_>) -> Option<Value> {
+/// The scalar or small object that is next; `None` for null, for what is too long to be a cursor, and for what is no JSON, which whoever reads it on tells.
+fn small(reader: &Reader<'_>) -> Option<Value> {
     let mut ahead = reader.clone();
     let start = ahead.pos;
     if ahead.peek() == b'"' {

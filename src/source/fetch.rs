@@ -25,7 +25,8 @@ use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally,
 use crate::source::ledger::Sums;
 use crate::source::page::Skipped;
 use crate::source::paginate::{
-    LookForTotals, Paginator, Position, Seen, Step, Totals, Trail, allows_drift, paginator, watches_drift, whole_number,
+    LookForTotals, Paginator, Position, Seen, Step, Totals, Trail, allows_drift, ends_by_flag, paginator, promises_more,
+    watches_drift, whole_number,
 };
 use crate::source::request::Template;
 use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Turn, Verdict};
@@ -58,6 +59,7 @@ pub(super) async fn fetch(
         expected_total: plan.expect.total.path().map(|path| (path.clone(), paginator.wanted().len())),
         totals: Totals::new(LookForTotals::of(&plan.endpoint.paginator, &plan.expect)),
         allows_drift: allows_drift(&plan.endpoint.paginator),
+        ends_by_flag: ends_by_flag(&plan.endpoint.paginator),
         paginator,
         flights: VecDeque::new(),
         under_way: Arc::default(),
@@ -84,6 +86,8 @@ struct Fetch {
     totals: Totals,
     /// Whether one of them may be missed.
     allows_drift: bool,
+    /// Whether the config names the flag that ends the pages, so that no total does.
+    ends_by_flag: bool,
     window: usize,
     slice: Arc<Slice>,
     turn: Arc<Turn>,
@@ -297,6 +301,9 @@ impl Fetch {
             self.records_seen.note(&seen, facts.records_hash)?;
         }
         let mut step = self.paginator.step(&seen)?;
+        if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
+            step = Step::End(EndReason::TotalReached);
+        }
         if page.number >= self.client.bounds.pages_max {
             step = match step {
                 Step::Next(_) => Step::End(EndReason::MaximumReached),
@@ -333,6 +340,24 @@ impl Fetch {
         Ok(())
     }
 
+    /// Whether `page` is the last one by a total in a header. One that equals a first page may be that page's own count.
+    fn reaches_header_total(&self, page: &Seen<'_>) -> bool {
+        let Tally { records, read_again, ignored, .. } = self.tally;
+        let read = records + page.facts.records - read_again;
+        page.page > 1
+            && ignored == 0
+            && !self.ends_by_flag
+            && !promises_more(page.facts)
+            && self.totals.of_header(page.headers) == Some(read)
+    }
+
+    /// Whether what was read is a total that the API tells, so that a refusal of the next page is as good as an empty one.
+    fn is_total_read(&self) -> bool {
+        let Tally { records, read_again, ignored, total, promises_more, .. } = self.tally;
+        let read = records - read_again;
+        records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && (total == Some(read) || self.totals.is_met(read))
+    }
+
     /// Goes on as `step` says behind page `number`, whose rows do not count.
     fn pass(&mut self, number: u64, step: Step, at: Place, ordinal: u64) {
         match step {
@@ -358,7 +383,13 @@ impl Fetch {
             asked: &call.template.asked,
             is_reread: false,
         };
-        let Some(step) = self.paginator.refused(&seen, error) else { return false };
+        let is_behind_total = || {
+            let is_refused = matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. });
+            is_refused && arrived.number > 1 && arrived.position.ordinal > 0 && self.is_total_read()
+        };
+        let is_over = is_behind_total();
+        let step = self.paginator.refused(&seen, error);
+        let Some(step) = step.or(is_over.then_some(Step::Over(EndReason::TotalReached))) else { return false };
         self.pass(arrived.number, step, seen.at(), seen.ordinal);
         true
     }
@@ -421,6 +452,7 @@ impl Fetch {
             tally.largest = tally.largest.max(records);
             tally.last = records;
         }
+        tally.promises_more = promises_more(seen.facts);
         self.totals.note(seen);
         if let Some((_, index)) = &self.expected_total
             && let Some(Some(value)) = seen.facts.values.get(*index)

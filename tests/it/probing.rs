@@ -112,3 +112,104 @@ fn a_number_of_what_comes_next_is_followed_or_the_run_is_red() {
         assert!(sandbox.data_files().is_empty(), "{key}");
     }
 }
+
+/// Ten records with `around` beside them, whatever is asked for.
+fn first_ten(around: &Value) -> Value {
+    let mut body = json!({"data": (1..=10).map(wallet).collect::<Vec<Value>>()});
+    for (key, value) in around.as_object().into_iter().flatten() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+#[test]
+fn what_says_outright_that_there_is_more_is_followed_or_the_run_is_red() {
+    for around in [
+        json!({"paging": {"next": {"after": "10"}}}),
+        json!({"offset": "itr/100"}),
+        json!({"next_page": {"offset": "eyJ0", "path": "/things?offset=eyJ0"}}),
+        json!({"next": {"offset": 10}}),
+        json!({"next": {"position": {"row": 10}}}),
+        json!({"metadata": {"continue": "10", "remainingItemCount": 15}}),
+        json!({"LastEvaluatedKey": {"id": {"N": "10"}}}),
+        json!({"done": false}),
+        json!({"last": false}),
+        json!({"lastPage": false}),
+        json!({"moreDataAvailable": true}),
+        json!({"remaining": 15}),
+    ] {
+        let body = first_ten(&around);
+        let (sandbox, ended) = run(&things(move |_| answer(&body)), "{path: /things}");
+        ended.failed_with(3, &["paginator"]);
+        assert!(sandbox.data_files().is_empty(), "{around}");
+    }
+    for (name, value) in [
+        ("X-Next-Page", "2"),
+        ("X-Total-Pages", "3"),
+        ("X-Has-More", "true"),
+        ("X-Next-Cursor", "abc"),
+        ("Content-Range", "items 0-9/25"),
+    ] {
+        let (sandbox, ended) = run(&things(move |_| answer(&first_ten(&json!({}))).header(name, value)), "{path: /things}");
+        ended.failed_with(3, &[&name.to_lowercase(), "paginator"]);
+        assert!(sandbox.data_files().is_empty(), "{name}");
+    }
+    let after = |path: [&'static str; 3], parameter: &'static str| {
+        move |request: &Request| {
+            let from = request.number(parameter, 0) as i64;
+            let mut body = json!({"data": (from + 1..=(from + 10).min(ROWS)).map(wallet).collect::<Vec<Value>>()});
+            if from + 10 < ROWS {
+                let [one, two, three] = path;
+                match (two, three) {
+                    ("", _) => body[one] = json!(format!("{}", from + 10)),
+                    (_, "") => body[one][two] = json!(format!("{}", from + 10)),
+                    _ => body[one][two][three] = json!(format!("{}", from + 10)),
+                }
+            }
+            answer(&body)
+        }
+    };
+    check_whole("{path: /things}", after(["paging", "next", "after"], "after"));
+    check_whole("{path: /things}", after(["metadata", "continue", ""], "continue"));
+}
+
+#[test]
+fn what_tells_of_no_more_records_than_came_is_no_sign_of_more() {
+    for around in [
+        json!({"_shards": {"total": 50}}),
+        json!({"quota": {"total": 999, "remaining": 989}}),
+        json!({"usage": {"count": 99}}),
+        json!({"facets": {"total": 40}, "stats": {"count": 41}, "summary": {"total": 42}}),
+        json!({"aggregations": {"x": {"count": 50}}}),
+        json!({"counts": {"total": 50}}),
+        json!({"meta": {"count": 500, "limit": 500}}),
+        json!({"job": {"done": false}, "links": {"next": null}}),
+        json!({"next": {"href": null}, "remaining": 0, "done": true, "last": true}),
+    ] {
+        let body = first_ten(&around);
+        let api = things(move |_| answer(&body));
+        let (sandbox, ended) = run(&api, "{path: /things}");
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 10), "{around}\n{ended}");
+        assert_eq!(api.requests().len(), 1, "{around}");
+    }
+    // A record tells nothing of pages.
+    let (_, ended) = run(&things(|_| answer(&json!({"id": 1, "done": false, "last": false}))), "{path: /things}");
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    // A number that may be a total is named, and the way out works.
+    let api = || things(|_| answer(&first_ten(&json!({"meta": {"total": 60}}))));
+    let (_, ended) = run(&api(), "{path: /things}");
+    ended.failed_with(3, &["`$.meta.total` is 60", "`paginator: single_page`", "`expect: {total: estimate}`"]);
+    for endpoint in ["{path: /things}", "{path: /things, paginator: single_page}"] {
+        let (_, ended) = run(&api(), &format!("{endpoint}\nexpect: {{total: estimate}}"));
+        assert_eq!(ended.code(), Some(0), "{ended}");
+    }
+}
+
+#[test]
+fn a_probe_that_is_refused_whatever_the_status_shows_that_there_is_only_one_page() {
+    for (status, code) in [(400, 0), (401, 0), (403, 0), (404, 0), (409, 0), (422, 0), (501, 75)] {
+        let api = things(move |request| if request.param("page").is_none() { ten(0) } else { Reply::status(status) });
+        let (_, ended) = run(&api, "{path: /things, params: {per_page: 10}}");
+        assert_eq!(ended.code(), Some(code), "{status}\n{ended}");
+    }
+}

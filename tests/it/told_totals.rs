@@ -195,3 +195,46 @@ fn an_estimate_tells_of_more_pages_all_the_same_and_nothing_else_is_passed_over(
     let (_, ended) = run(&api, "", ESTIMATE);
     ended.failed_with(3, &["paginator"]);
 }
+
+#[test]
+fn where_a_told_total_is_read_no_further_page_is_asked_for_and_a_refused_one_is_the_end() {
+    for (rows, endpoint, header, in_body, asked) in [
+        (25, "paginator: {type: page_number, base_page: 1}", "X-WP-Total", false, 3),
+        (20, "paginator: {type: page_number, base_page: 1}", "X-WP-Total", false, 2),
+        (25, "paginator: {type: offset, limit: 10}", "X-Total-Count", false, 3),
+        (20, "paginator: {type: offset, limit: 10, total_path: null}", "X-Total-Count", false, 2),
+        // It may be the page's own count.
+        (5, "paginator: {type: page_number, base_page: 1}", "X-WP-Total", false, 2),
+        // In the body, it may count pages.
+        (25, "paginator: {type: page_number, base_page: 1}", "X-Other", true, 4),
+        // Nothing is declared: the first page and the probe come twice.
+        (25, "params: {per_page: 10, page: 1}", "X-WP-Total", false, 5),
+    ] {
+        let api = things(move |request| {
+            let from =
+                request.param("offset").map_or((request.number("page", 1) - 1) * 10, |_| request.number("offset", 0)) as i64;
+            if from >= rows {
+                return Reply::status(400);
+            }
+            let records: Vec<Value> = (from + 1..=(from + 10).min(rows)).map(wallet).collect();
+            let body = if in_body { json!({"data": records, "total": rows}) } else { json!(records) };
+            answer(&body).header(header, &rows.to_string())
+        });
+        let (sandbox, ended) = run(&api, &format!(", {endpoint}"), "");
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), rows as usize), "{rows} {endpoint}\n{ended}");
+        assert_eq!(ended.table("things")["end_reason"], "total_reached", "{endpoint}\n{ended}");
+        assert!(api.requests().len() <= asked, "{rows} {endpoint}: {:?}", api.requests());
+    }
+    // What is not read yet is not done without.
+    let api = things(|request| match request.number("page", 1) {
+        page @ 1..=2 => page_of_25(page),
+        _ => Reply::status(400),
+    });
+    let (_, ended) = run(&api, ", paginator: {type: page_number, base_page: 1}", "");
+    ended.failed_with(3, &["400"]);
+}
+
+fn page_of_25(page: u64) -> Reply {
+    let from = (page as i64 - 1) * 10;
+    answer(&json!((from + 1..=from + 10).map(wallet).collect::<Vec<Value>>())).header("X-WP-Total", "25")
+}

@@ -153,7 +153,10 @@ fn signs_of_paging_are_told() {
         (r#""next":"""#, "$.next = \"\""),
         (r#""meta":{"next_cursor":"abc"}"#, "$.meta.next_cursor = \"abc\""),
         (r#""@odata.nextLink":"https://x""#, "$['@odata.nextLink'] = \"https://x\""),
-        (r#""_links":{"next":{"href":"/x"},"self":{"href":"/y"}}"#, "$._links.next.href = \"/x\""),
+        (
+            r#""_links":{"next":{"href":"/x"},"self":{"href":"/y"}}"#,
+            "$._links.next = {\"href\":\"/x\"}, $._links.next.href = \"/x\"",
+        ),
         (r#""paging":{"cursors":{"before":"a","after":"b"}}"#, "$.paging.cursors.after = \"b\""),
         (r#""has_more":true,"has_more":false"#, "$.has_more = false"),
         (r#""next_refresh_s":3600,"nextRun":"soon","version":2"#, ""),

@@ -11,6 +11,7 @@ use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::signs::{Role, Sign, holds_something, reduced};
+use crate::source::paginate::totals::beyond_page;
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
 pub(super) const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
@@ -137,7 +138,9 @@ fn is_page_parameter(name: &str) -> bool {
 /// By a cursor, tried under the parameter names that go with its own.
 fn cursors(page: &Seen<'_>) -> Choice {
     let signs = &page.facts.signs;
-    let usable = |sign: &&Sign| holds_something(&sign.value) && !sign.value.is_boolean();
+    let usable = |sign: &&Sign| {
+        holds_something(&sign.value) && !sign.value.is_boolean() && !sign.value.is_object() && !is_echo(page, sign)
+    };
     let next: Vec<&Sign> = with_role(signs, Role::Next).filter(usable).collect();
     let own: Vec<&Sign> = with_role(signs, Role::Cursor).filter(usable).collect();
     let chosen = if next.is_empty() { own } else { next };
@@ -160,6 +163,11 @@ fn cursors(page: &Seen<'_>) -> Choice {
     }
 }
 
+/// Whether a text only says what the request asked for.
+pub(super) fn is_echo(page: &Seen<'_>, sign: &Sign) -> bool {
+    page.url.query_pairs().any(|(name, value)| name == sign.name() && sign.value.as_str() == Some(&*value))
+}
+
 /// The parameters that a cursor of this name may go to, the likeliest first.
 fn parameters(sign: &Sign, page: &Seen<'_>) -> Vec<String> {
     let name = sign.name();
@@ -179,6 +187,7 @@ fn parameters(sign: &Sign, page: &Seen<'_>) -> Vec<String> {
         "next" | "nextcontinuationtoken" => vec!["cursor".to_owned(), name.to_owned()],
         "endcursor" | "after" => vec!["after".to_owned(), "cursor".to_owned()],
         "nexttoken" => vec![name.to_owned(), "token".to_owned(), "pagination_token".to_owned()],
+        "continue" | "offset" | "lastevaluatedkey" => vec![name.to_owned()],
         _ => rest.into_iter().chain([name.to_owned(), "cursor".to_owned()]).collect(),
     };
     let mut kept: Vec<String> = Vec::new();
@@ -202,7 +211,7 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     let records = page.facts.records;
     let own = with_role(signs, Role::Offset).find(|sign| sign.number() == Some(0));
     let limit = with_role(signs, Role::Limit).next();
-    let total = with_role(signs, Role::Total).filter(|sign| sign.number() > Some(records)).max_by_key(|sign| sign.number());
+    let total = beyond_page(page).max_by_key(|(_, total)| *total).map(|(sign, _)| sign);
     let more = has_more(signs);
     let stop = match (total, own, more) {
         (Some(_), ..) if is_estimate => stop_rules(),

@@ -15,7 +15,8 @@ use crate::base::{Warning, WarningCode};
 use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words};
 use crate::source::error::Repeated;
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
-use crate::source::paginate::signs::{Role, Sign};
+use crate::source::paginate::signs::{Role, Sign, stands_around};
+use crate::source::paginate::totals::beyond_page;
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
 
@@ -116,6 +117,7 @@ impl Detect {
         self.left.truncate(CANDIDATES_MAX);
         self.left.reverse();
         if self.left.is_empty() {
+            link::more_in_headers(page, link::WRITE_ITS_OWN)?;
             let records = page.facts.records;
             if page.facts.signs.is_empty() && USUAL_SIZES.contains(&records) {
                 let text = format!(
@@ -165,12 +167,24 @@ impl Detect {
         if let Some(first) = &self.first {
             let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ..*page };
             link::more_pages(&seen, true, link::WRITE_ITS_OWN)?;
+            link::more_in_headers(&seen, link::WRITE_ITS_OWN)?;
         }
         Ok(Step::Over(EndReason::SinglePage))
     }
 
+    /// The total that the second page was asked for, where it may count something else.
+    fn told_total(&self, page: &Seen<'_>) -> Option<String> {
+        let (first, trial) = (self.first.as_ref()?, self.trial.as_ref()?);
+        let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ..*page };
+        let (sign, total) = beyond_page(&seen).max_by_key(|(_, total)| *total)?;
+        let is_its = !trial.is_proven && trial.candidate.from == format!("`{}`", sign.shown());
+        is_its.then(|| {
+            format!("it was asked for because `{}` is {total} and page 1 has {} records", sign.path, first.facts.records)
+        })
+    }
+
     /// The error of a paginator that does not hold, with what else could be written.
-    fn failed(&self, page: &Seen<'_>, why: String) -> SourceError {
+    fn failed(&self, page: &Seen<'_>, mut why: String) -> SourceError {
         let tried = self.trial.as_ref().map(|trial| &trial.candidate.plan);
         let detected = tried.map(paginator_words).unwrap_or_default();
         let untried = self.left.iter().rev().map(|candidate| &candidate.plan);
@@ -184,7 +198,12 @@ impl Detect {
                 write.push_str(&format!("{separator}`paginator: {template}`"));
             }
         }
-        if self.is_probing() {
+        if let Some(total) = self.told_total(page) {
+            why = format!("{why}; {total}");
+            write.push_str(
+                ", or `expect: {total: estimate}` if it counts something else, with `paginator: single_page` if page 1 is all there is",
+            );
+        } else if self.is_probing() {
             write.push_str(", or `paginator: single_page` if page 1 is all there is");
         }
         SourceError::DetectionFailed { place: page.at(), detected, why, write }
@@ -245,7 +264,7 @@ impl Detect {
     fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
         let Some(first) = self.first.as_ref().filter(|_| !self.total_is_estimate()) else { return Ok(()) };
         let totals = |facts: &PageFacts| -> Vec<(Sign, u64)> {
-            let signs = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total));
+            let signs = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total) && stands_around(facts, sign));
             signs.filter_map(|sign| Some((sign.clone(), sign.number()?))).collect()
         };
         let of_page: Vec<_> = totals(&first.facts)
@@ -355,7 +374,13 @@ impl Paginator for Detect {
     }
 
     fn refused(&mut self, page: &Seen<'_>, error: &SourceError) -> Option<Step> {
-        let is_refused = matches!(error, SourceError::Refused { .. } | SourceError::EmptyBody { .. });
+        let is_refused = matches!(
+            error,
+            SourceError::Refused { .. }
+                | SourceError::EmptyBody { .. }
+                | SourceError::Credentials { withheld: false, .. }
+                | SourceError::TokenRefused { .. }
+        );
         if is_refused && self.is_probing() { self.go_back(page).ok().flatten() } else { None }
     }
 

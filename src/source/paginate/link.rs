@@ -92,7 +92,7 @@ pub(super) const WRITE_ITS_OWN: &str = "paginator: as the API gives its next pag
 pub(super) fn no_next(page: &Seen<'_>, is_absent: bool) -> Result<Step, SourceError> {
     if page.page == 1 {
         refuse_link_header(page)?;
-        if let Some(hint) = signs::said_outright(&page.facts.signs).filter(|_| is_absent) {
+        if let Some(hint) = signs::said_outright(page.facts).filter(|_| is_absent) {
             return Err(SourceError::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN });
         }
     }
@@ -105,8 +105,16 @@ pub(super) fn no_next(page: &Seen<'_>, is_absent: bool) -> Result<Step, SourceEr
 /// [`SourceError::MorePages`] with the config to write.
 pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &'static str) -> Result<(), SourceError> {
     refuse_link_header(page)?;
-    let records = (!total_is_estimate).then_some(page.facts.records);
-    let hint = signs::more_pages(&page.facts.signs, records);
+    signs::more_pages(page, total_is_estimate)
+        .map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
+}
+
+/// Refuses a page whose headers alone tell of more.
+///
+/// # Errors
+/// [`SourceError::MorePages`] with the config to write.
+pub(super) fn more_in_headers(page: &Seen<'_>, write: &'static str) -> Result<(), SourceError> {
+    let hint = signs::more_in_headers(page.headers, page.facts.records);
     hint.map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
 }
 

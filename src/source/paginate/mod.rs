@@ -31,7 +31,8 @@ use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use facts::whole_number;
-pub(crate) use signs::{Sign, tells_of_paging};
+pub(super) use signs::promises_more;
+pub(crate) use signs::{Sign, tells_as_object, tells_of_paging};
 pub(super) use totals::Totals;
 pub(super) use trail::Trail;
 
@@ -237,6 +238,14 @@ pub(super) fn allows_drift(plan: &PaginatorPlan) -> bool {
         | PaginatorPlan::SinglePage
         | PaginatorPlan::Cursor { .. }
         | PaginatorPlan::HeaderCursor { .. } => false,
+    }
+}
+
+/// Whether the config names the flag that tells whether there is more.
+pub(super) fn ends_by_flag(plan: &PaginatorPlan) -> bool {
+    match plan {
+        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.has_more_path.is_some(),
+        _ => false,
     }
 }
 

@@ -2,10 +2,39 @@
 //!
 //! Only names that APIs use for paging count, since a sign chooses the paginator of a resource that declares none, or refuses it.
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::base::{JsonPath, Step};
+use crate::source::PageFacts;
+use crate::source::paginate::Seen;
+use crate::source::paginate::candidates::is_echo;
 use crate::source::paginate::facts::whole_number;
+use crate::source::paginate::totals::beyond_page;
+
+/// Objects that tell of paging, by their names alone.
+const AROUND: [&str; 20] = [
+    "meta",
+    "metadata",
+    "pagination",
+    "paging",
+    "paginginfo",
+    "paginationinfo",
+    "page",
+    "pageinfo",
+    "pager",
+    "cursor",
+    "cursors",
+    "responsemetadata",
+    "links",
+    "info",
+    "resultinfo",
+    "resultset",
+    "pageable",
+    "paginator",
+    "searchmetadata",
+    "listinfo",
+];
 
 /// What a member tells, going by its name alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +57,11 @@ pub(in crate::source) enum Role {
     Offset,
     /// The number of records asked for.
     Limit,
+    /// The number of records behind this page.
+    Remaining,
 }
 
-/// A member around the records that tells of paging: a scalar, not null.
+/// A member around the records that tells of paging: a scalar that is not null, or an object that stands for what is next.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sign {
     /// Where it stands.
@@ -42,7 +73,13 @@ pub(crate) struct Sign {
 impl Sign {
     /// What it tells.
     pub(super) fn role(&self) -> Option<Role> {
-        role(&names(&self.path))
+        match (role(&names(&self.path))?, &self.value) {
+            // `last_page: false`.
+            (Role::Pages, Value::Bool(_)) => Some(Role::IsLast),
+            // `offset: "itr/100"`.
+            (Role::Offset, Value::String(_)) if reduced(self.name()) == "offset" && self.number().is_none() => Some(Role::Next),
+            (role, _) => Some(role),
+        }
     }
 
     /// The name it stands at.
@@ -59,13 +96,17 @@ impl Sign {
     }
 
     /// That it tells of more pages, in words, unless its role is one of `but`.
-    fn of_more(&self, but: &[Role]) -> Option<String> {
+    fn of_more(&self, facts: &PageFacts, but: &[Role]) -> Option<String> {
         let shown = self.shown();
         let role = self.role().filter(|role| !but.contains(role))?;
+        if matches!(role, Role::IsLast | Role::Remaining) && !stands_around(facts, self) {
+            return None;
+        }
         match (role, &self.value) {
             (Role::HasMore, Value::Bool(true)) => Some(format!("`{shown}` is true")),
             (Role::IsLast, Value::Bool(false)) => Some(format!("`{shown}` is false")),
             (Role::Pages, _) => self.number().filter(|pages| *pages > 1).map(|pages| format!("`{shown}` is {pages}")),
+            (Role::Remaining, _) => self.number().filter(|left| *left > 0).map(|left| format!("`{shown}` is {left}")),
             (Role::Next | Role::Cursor, value) if holds_something(value) => Some(format!("`{shown}` is set")),
             _ => None,
         }
@@ -86,6 +127,11 @@ pub(crate) fn tells_of_paging(path: &[String]) -> bool {
     role(&path.iter().map(String::as_str).collect::<Vec<_>>()).is_some()
 }
 
+/// Whether an object at the end of `path` may be a [`Sign`].
+pub(crate) fn tells_as_object(path: &[String]) -> bool {
+    role(&path.iter().map(String::as_str).collect::<Vec<_>>()) == Some(Role::Next)
+}
+
 /// A name in lower-case letters and digits alone: `@odata.nextLink` and `odata_next_link` are one.
 pub(super) fn reduced(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
@@ -94,12 +140,37 @@ pub(super) fn reduced(name: &str) -> String {
 fn role(path: &[&str]) -> Option<Role> {
     let (last, parents) = path.split_last()?;
     let name = reduced(last);
-    let below_next = || parents.iter().any(|part| reduced(part) == "next");
+    let below_next = || parents.iter().any(|part| ["next", "nextpage"].contains(&&*reduced(part)));
     let below_cursors =
         || parents.last().is_some_and(|part| ["cursors", "cursor", "paging", "pagination"].contains(&&*reduced(part)));
     Some(match name.as_str() {
-        "hasmore" | "hasnext" | "hasnextpage" | "more" | "moreavailable" | "istruncated" | "truncated" => Role::HasMore,
-        "islast" | "islastpage" => Role::IsLast,
+        "href" | "url" | "uri" | "link" | "after" | "offset" | "cursor" | "token" | "page" | "start" | "skip" if below_next() => {
+            Role::Next
+        }
+        "hasmore"
+        | "hasnext"
+        | "hasnextpage"
+        | "more"
+        | "moreavailable"
+        | "istruncated"
+        | "truncated"
+        | "moredataavailable"
+        | "hasmoredata"
+        | "hasmoreitems"
+        | "hasmorerecords"
+        | "hasmoreresults"
+        | "hasmorepages"
+        | "moreresults"
+        | "morerecords"
+        | "moredata"
+        | "morepages"
+        | "moreitems"
+        | "exceededtransferlimit" => Role::HasMore,
+        "islast" | "islastpage" | "last" | "done" | "isdone" | "final" | "isfinal" | "finished" | "isfinished" | "isend"
+        | "eof" | "endoflist" | "endofresults" => Role::IsLast,
+        "remaining" | "remainingcount" | "remainingitemcount" | "remainingitems" | "remainingrecords" | "remainingresults" => {
+            Role::Remaining
+        }
         "totalpages" | "pagecount" | "lastpage" | "numpages" | "pagestotal" | "pages" | "totalpagecount" => Role::Pages,
         "page" | "currentpage" | "pagenumber" | "pageno" | "pageindex" | "number" => Role::Page,
         "total" | "totalcount" | "totalresults" | "totalrecords" | "totalitems" | "totalhits" | "totalelements" | "totalsize"
@@ -139,30 +210,68 @@ fn role(path: &[&str]) -> Option<Role> {
         | "nextcursormark"
         | "nextrecordsurl"
         | "nextkey"
+        | "lastevaluatedkey"
+        | "continue"
         | "nextmarker"
         | "nextcontinuationtoken" => Role::Next,
         "cursor" | "endcursor" | "continuation" | "continuationtoken" | "scrollid" | "startingafter" | "bookmark" => Role::Cursor,
         "after" if below_cursors() => Role::Cursor,
-        "href" | "url" if below_next() => Role::Next,
         _ => return None,
     })
 }
 
-/// The reason to believe in more pages than this one with `records` records, in words; `None`: totals count for nothing.
-pub(super) fn more_pages(signs: &[Sign], records: Option<u64>) -> Option<String> {
-    let beyond = || records.and_then(|records| total_beyond(signs.iter(), records));
-    signs.iter().find_map(|sign| sign.of_more(&[])).or_else(beyond)
+/// Whether a flag of the page says that there is more.
+pub(in crate::source) fn promises_more(facts: &PageFacts) -> bool {
+    facts.signs.iter().any(|sign| match (sign.role(), &sign.value) {
+        (Some(Role::HasMore), Value::Bool(more)) => *more,
+        (Some(Role::IsLast), Value::Bool(last)) => !last && stands_around(facts, sign),
+        _ => false,
+    })
+}
+
+/// Whether `sign` stands where paging is told: at the top, beside the records, or in an object whose name means paging.
+pub(super) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
+    let Some((_, parents)) = sign.path.steps().split_last() else { return false };
+    let is_beside = || facts.records_at.as_ref().is_some_and(|records| records.steps().starts_with(parents));
+    match parents.last() {
+        None => true,
+        Some(Step::Key(name)) => AROUND.contains(&&*reduced(name)) || is_beside(),
+        Some(_) => false,
+    }
+}
+
+/// The reason to believe in more pages than this one, in words; `is_estimate`: totals count for nothing.
+pub(super) fn more_pages(page: &Seen<'_>, is_estimate: bool) -> Option<String> {
+    let beyond = || beyond_page(page).max_by_key(|(_, total)| *total).filter(|_| !is_estimate);
+    let records = page.facts.records;
+    let total = || beyond().map(|(sign, total)| format!("`{}` is {total} and the page has {records} records", sign.shown()));
+    page.facts.signs.iter().filter(|sign| !is_echo(page, sign)).find_map(|sign| sign.of_more(page.facts, &[])).or_else(total)
+}
+
+/// The header that tells of more than the first page with its `records` records, in words.
+pub(super) fn more_in_headers(headers: &HeaderMap, records: u64) -> Option<String> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let tells = |name: &str, text: &str| match name {
+        "xnextpage" | "xnextcursor" | "xnexttoken" | "xnextpagetoken" | "xnextoffset" | "xnexturl" => {
+            !text.is_empty() && !["0", "-1", "null", "none", "false"].contains(&&*text.to_ascii_lowercase())
+        }
+        "xtotalpages" | "xpagecount" | "xwptotalpages" | "xpaginationpagecount" => number(text) > Some(1),
+        "xhasmore" | "xhasnext" | "xhasnextpage" => text.eq_ignore_ascii_case("true") || text == "1",
+        // `items 0-9/25`; of bytes it counts no records.
+        "contentrange" => {
+            !text.starts_with("bytes") && text.rsplit_once('/').and_then(|(_, total)| number(total)) > Some(records)
+        }
+        _ => false,
+    };
+    headers.iter().find_map(|(name, value)| {
+        let text = value.to_str().ok()?.trim();
+        tells(&reduced(name.as_str()), text).then(|| format!("the header `{name}` tells of more than its {records} records"))
+    })
 }
 
 /// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.
-pub(super) fn said_outright(signs: &[Sign]) -> Option<String> {
-    signs.iter().find_map(|sign| sign.of_more(&[Role::Cursor]).filter(|_| reduced(sign.name()) != "pages"))
-}
-
-fn total_beyond<'a>(signs: impl Iterator<Item = &'a Sign>, records: u64) -> Option<String> {
-    let totals = signs.filter(|sign| sign.role() == Some(Role::Total));
-    let (shown, total) = totals.filter_map(|sign| Some((sign.shown(), sign.number()?))).max_by_key(|(_, total)| *total)?;
-    (total > records).then(|| format!("`{shown}` is {total} and the page has {records} records"))
+pub(super) fn said_outright(facts: &PageFacts) -> Option<String> {
+    facts.signs.iter().find_map(|sign| sign.of_more(facts, &[Role::Cursor]).filter(|_| reduced(sign.name()) != "pages"))
 }
 
 /// Whether a value is more than `false`, 0 or an empty text.
@@ -171,6 +280,7 @@ pub(super) fn holds_something(value: &Value) -> bool {
         Value::String(text) => !text.trim().is_empty(),
         Value::Bool(set) => *set,
         Value::Number(_) => whole_number(value) != Some(0),
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
+        Value::Object(members) => members.values().any(holds_something),
+        Value::Null | Value::Array(_) => false,
     }
 }

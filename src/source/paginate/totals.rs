@@ -7,29 +7,11 @@
 use reqwest::header::HeaderMap;
 
 use crate::base::{JsonPath, Step};
-use crate::source::paginate::signs::{Role, Sign, reduced};
+use crate::source::paginate::signs::{Role, Sign, reduced, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
 /// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii.
 const HEADERS: [&str; 5] = ["x-total-count", "x-total", "total-count", "x-wp-total", "x-pagination-total-count"];
-
-/// Objects that tell of paging, by their names alone.
-const AROUND: [&str; 14] = [
-    "meta",
-    "metadata",
-    "pagination",
-    "paging",
-    "paginginfo",
-    "paginationinfo",
-    "page",
-    "pageinfo",
-    "pager",
-    "cursor",
-    "cursors",
-    "responsemetadata",
-    "links",
-    "info",
-];
 
 /// The totals of one chain of pages.
 #[derive(Debug)]
@@ -105,6 +87,17 @@ impl Totals {
         of_headers(page.headers).map(|(_, total)| total).or_else(|| in_body().map(|(_, total)| total))
     }
 
+    /// The total in a header, where one is to be reached.
+    pub(in crate::source) fn of_header(&self, headers: &HeaderMap) -> Option<u64> {
+        let is_looked_for = matches!(self.look, LookForTotals::InHeaders | LookForTotals::Everywhere);
+        of_headers(headers).map(|(_, total)| total).filter(|_| is_looked_for)
+    }
+
+    /// Whether `read` records are all that a total tells of, as the last page has it.
+    pub(in crate::source) fn is_met(&self, read: u64) -> bool {
+        self.look != LookForTotals::ToWatch && self.beyond(read).is_none() && self.told.iter().any(|told| told.latest == read)
+    }
+
     /// The greatest total that `read` records do not come to; none where another one of the body is just met.
     pub(in crate::source) fn beyond(&self, read: u64) -> Option<&Told> {
         if self.look == LookForTotals::ToWatch {
@@ -156,23 +149,23 @@ fn of_headers(headers: &HeaderMap) -> Option<(&'static str, u64)> {
 /// Members that call themselves totals, and stand where totals stand.
 fn around_records<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign, u64)> + use<'a> {
     let facts = page.facts;
-    facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total)).filter_map(move |sign| {
-        let (_, parents) = sign.path.steps().split_last()?;
-        let is_beside = || facts.records_at.as_ref().is_some_and(|records| records.steps().starts_with(parents));
-        let is_around = match parents.last() {
-            None => true,
-            Some(Step::Key(name)) => AROUND.contains(&&*reduced(name)) || is_beside(),
-            Some(_) => false,
-        };
-        sign.number().filter(|_| is_around).map(|total| (sign, total))
-    })
+    let totals = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total) && stands_around(facts, sign));
+    totals.filter_map(|sign| Some((sign, sign.number()?)))
 }
 
 fn is_count(path: &JsonPath) -> bool {
     matches!(path.steps().last(), Some(Step::Key(name)) if reduced(name) == "count")
 }
 
-/// Whether a `count` only says how many records the request asked for.
+/// Whether a `count` only says how many records were asked for.
 fn is_echo(page: &Seen<'_>, sign: &Sign, total: u64) -> bool {
-    is_count(&sign.path) && page.asked.iter().any(|(_, number)| *number == total)
+    let is_limit = |other: &Sign| other.role() == Some(Role::Limit) && other.number() == Some(total);
+    is_count(&sign.path) && (page.asked.iter().any(|(_, number)| *number == total) || page.facts.signs.iter().any(is_limit))
+}
+
+/// The totals around the records that are more than the page has.
+pub(super) fn beyond_page<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign, u64)> + use<'a> {
+    let found: Vec<_> =
+        around_records(page).filter(|(sign, total)| *total > page.facts.records && !is_echo(page, sign, *total)).collect();
+    found.into_iter()
 }
