@@ -137,6 +137,70 @@ pub(super) fn reduced(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Flags that are true while there is more.
+const HAS_MORE: [&str; 19] = [
+    "hasmore",
+    "hasnext",
+    "hasnextpage",
+    "more",
+    "moreavailable",
+    "istruncated",
+    "truncated",
+    "moredataavailable",
+    "hasmoredata",
+    "hasmoreitems",
+    "hasmorerecords",
+    "hasmoreresults",
+    "hasmorepages",
+    "moreresults",
+    "morerecords",
+    "moredata",
+    "morepages",
+    "moreitems",
+    "exceededtransferlimit",
+];
+
+/// What leads to the next page.
+const NEXT: [&str; 37] = [
+    "next",
+    "nextpage",
+    "nexturl",
+    "nextlink",
+    "nexthref",
+    "nextpageurl",
+    "nextpagelink",
+    "odatanextlink",
+    "nexturi",
+    "nextcursor",
+    "nexttoken",
+    "nextpagetoken",
+    "nextpagecursor",
+    "nextoffset",
+    "nextstart",
+    "nextstartat",
+    "nextstartindex",
+    "nextindex",
+    "nextposition",
+    "nextpos",
+    "nextskip",
+    "nextfrom",
+    "nextid",
+    "nextrecordid",
+    "nextsince",
+    "nextsinceid",
+    "nextafter",
+    "nextpagenumber",
+    "nextpageno",
+    "nextpageindex",
+    "nextcursormark",
+    "nextrecordsurl",
+    "nextkey",
+    "lastevaluatedkey",
+    "continue",
+    "nextmarker",
+    "nextcontinuationtoken",
+];
+
 fn role(path: &[&str]) -> Option<Role> {
     let (last, parents) = path.split_last()?;
     let name = reduced(last);
@@ -147,25 +211,7 @@ fn role(path: &[&str]) -> Option<Role> {
         "href" | "url" | "uri" | "link" | "after" | "offset" | "cursor" | "token" | "page" | "start" | "skip" if below_next() => {
             Role::Next
         }
-        "hasmore"
-        | "hasnext"
-        | "hasnextpage"
-        | "more"
-        | "moreavailable"
-        | "istruncated"
-        | "truncated"
-        | "moredataavailable"
-        | "hasmoredata"
-        | "hasmoreitems"
-        | "hasmorerecords"
-        | "hasmoreresults"
-        | "hasmorepages"
-        | "moreresults"
-        | "morerecords"
-        | "moredata"
-        | "morepages"
-        | "moreitems"
-        | "exceededtransferlimit" => Role::HasMore,
+        name if HAS_MORE.contains(&name) => Role::HasMore,
         "islast" | "islastpage" | "last" | "done" | "isdone" | "final" | "isfinal" | "finished" | "isfinished" | "isend"
         | "eof" | "endoflist" | "endofresults" => Role::IsLast,
         "remaining" | "remainingcount" | "remainingitemcount" | "remainingitems" | "remainingrecords" | "remainingresults" => {
@@ -177,43 +223,7 @@ fn role(path: &[&str]) -> Option<Role> {
         | "totalrows" | "totalentries" | "numfound" | "count" => Role::Total,
         "offset" | "skip" | "startat" | "from" => Role::Offset,
         "limit" | "perpage" | "pagesize" | "maxresults" => Role::Limit,
-        "next"
-        | "nextpage"
-        | "nexturl"
-        | "nextlink"
-        | "nexthref"
-        | "nextpageurl"
-        | "nextpagelink"
-        | "odatanextlink"
-        | "nexturi"
-        | "nextcursor"
-        | "nexttoken"
-        | "nextpagetoken"
-        | "nextpagecursor"
-        | "nextoffset"
-        | "nextstart"
-        | "nextstartat"
-        | "nextstartindex"
-        | "nextindex"
-        | "nextposition"
-        | "nextpos"
-        | "nextskip"
-        | "nextfrom"
-        | "nextid"
-        | "nextrecordid"
-        | "nextsince"
-        | "nextsinceid"
-        | "nextafter"
-        | "nextpagenumber"
-        | "nextpageno"
-        | "nextpageindex"
-        | "nextcursormark"
-        | "nextrecordsurl"
-        | "nextkey"
-        | "lastevaluatedkey"
-        | "continue"
-        | "nextmarker"
-        | "nextcontinuationtoken" => Role::Next,
+        name if NEXT.contains(&name) => Role::Next,
         "cursor" | "endcursor" | "continuation" | "continuationtoken" | "scrollid" | "startingafter" | "bookmark" => Role::Cursor,
         "after" if below_cursors() => Role::Cursor,
         _ => return None,
