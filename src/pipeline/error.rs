@@ -5,6 +5,7 @@ use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};
 use crate::lake::{LakeError, PartitionError};
 use crate::pipeline::cursors::IncrementalError;
+use crate::pipeline::held::HeldError;
 use crate::schema::SchemaError;
 use crate::source::SourceError;
 
@@ -253,42 +254,9 @@ pub(crate) enum RunError {
         /// The column of `hard_delete`.
         column: String,
     },
-    /// An incremental `append` into a table whose rows another resource loaded.
-    #[error(
-        "`{resource}` has no cursor for the table `{table}`, whose {rows} rows `{owner}` loaded: `append` would load them again"
-    )]
-    RowsOfAnother {
-        /// The resource.
-        resource: String,
-        /// The table.
-        table: String,
-        /// Its rows.
-        rows: u64,
-        /// Who loaded them.
-        owner: String,
-    },
-    /// A merge into a table that `append` loaded.
-    #[error(
-        "the table `{table}` was loaded by `append`, which keeps rows of one key; `merge` of `{resource}` keeps one row a key"
-    )]
-    MergeOverAppend {
-        /// The resource.
-        resource: String,
-        /// The table.
-        table: String,
-    },
-    /// An `append` with a cursor into a table that another disposition loaded, which remembers no records of the last cursor.
-    #[error(
-        "the table `{table}` was loaded by `{before}`, and `append` of `{resource}` would load the records of its last cursor again"
-    )]
-    AppendOverOther {
-        /// The resource.
-        resource: String,
-        /// The table.
-        table: String,
-        /// The disposition that loaded it.
-        before: String,
-    },
+    /// A table whose rows were loaded otherwise.
+    #[error(transparent)]
+    Held(#[from] HeldError),
     /// `on_reject: quarantine`, and nothing else came.
     #[error(
         "none of the {records} records of `{resource}` became a row; the first, on page {}: `{}` should be {}, found {}",
@@ -430,11 +398,7 @@ impl RunError {
             | Self::Strict { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
-            Self::ResetOfAppend { .. }
-            | Self::NoSuchResource { .. }
-            | Self::RowsOfAnother { .. }
-            | Self::AppendOverOther { .. }
-            | Self::MergeOverAppend { .. } => ErrorKind::Config,
+            Self::ResetOfAppend { .. } | Self::NoSuchResource { .. } | Self::Held(_) => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
         }
@@ -490,9 +454,7 @@ impl RunError {
             Self::AllDeleted { .. } => {
                 "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: boolean}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
             }
-            Self::RowsOfAnother { .. } | Self::AppendOverOther { .. } | Self::MergeOverAppend { .. } => {
-                return self.held_hint().into_iter().collect();
-            }
+            Self::Held(error) => return vec![error.hint()],
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
             }
@@ -503,22 +465,6 @@ impl RunError {
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
-    }
-
-    /// What to do about a table whose rows another resource or disposition has loaded.
-    fn held_hint(&self) -> Option<String> {
-        Some(match self {
-            Self::RowsOfAnother { resource, owner, table, .. } => format!(
-                "to go on where it stood, name the resource `{owner}` again, with `table_name: {table}`; `--full-refresh --resource {resource}` rebuilds the table from this run alone"
-            ),
-            Self::AppendOverOther { resource, before, .. } => format!(
-                "`--full-refresh --resource {resource}` rebuilds the table from this run alone; or put back `write_disposition: {before}`"
-            ),
-            Self::MergeOverAppend { resource, .. } => format!(
-                "`--full-refresh --resource {resource}` rebuilds the table with one row a key; or put back `write_disposition: append`"
-            ),
-            _ => return None,
-        })
     }
 
     /// The error and its causes in one line, each cause once. Of the HTTP client's causes only the first is told: the others

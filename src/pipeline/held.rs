@@ -6,7 +6,92 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{ResourcePlan, WriteDisposition};
-use crate::pipeline::RunError;
+
+/// Why a run does not add to the rows of a table.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeldError {
+    /// An `append` with a cursor, or after one, into a table whose rows another resource loaded.
+    #[error(
+        "`{resource}` has no cursor for the table `{table}`, whose {rows} rows `{owner}` loaded: `append` would load them again"
+    )]
+    RowsOfAnother {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+        /// Its rows.
+        rows: u64,
+        /// Who loaded them.
+        owner: String,
+    },
+    /// A merge into a table that `append` loaded.
+    #[error(
+        "the table `{table}` was loaded by `append`, which keeps rows of one key; `merge` of `{resource}` keeps one row a key"
+    )]
+    MergeOverAppend {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+    },
+    /// An `append` with a cursor into a table that another disposition loaded, which remembers no records of the last cursor.
+    #[error(
+        "the table `{table}` was loaded by `{before}`, and `append` of `{resource}` would load the records of its last cursor again"
+    )]
+    AppendOverOther {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+        /// The disposition that loaded it.
+        before: String,
+    },
+    /// An `append` that had a cursor and has none.
+    #[error(
+        "the table `{table}` was loaded up to a cursor; without `endpoint.incremental`, `append` of `{resource}` would load its {rows} rows again"
+    )]
+    CursorTaken {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+        /// Its rows.
+        rows: u64,
+    },
+    /// An `append` that had no cursor and has one.
+    #[error("the table `{table}` was loaded without a cursor, and `append` of `{resource}` would load its {rows} rows again")]
+    CursorAdded {
+        /// The resource.
+        resource: String,
+        /// The table.
+        table: String,
+        /// Its rows.
+        rows: u64,
+    },
+}
+
+impl HeldError {
+    /// Advice for the operator.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::RowsOfAnother { resource, owner, table, .. } => format!(
+                "to go on where it stood, name the resource `{owner}` again, with `table_name: {table}`; `--full-refresh --resource {resource}` rebuilds the table from this run alone"
+            ),
+            Self::AppendOverOther { resource, before, .. } => format!(
+                "`--full-refresh --resource {resource}` rebuilds the table from this run alone; or put back `write_disposition: {before}`"
+            ),
+            Self::MergeOverAppend { resource, .. } => format!(
+                "`--full-refresh --resource {resource}` rebuilds the table with one row a key; or put back `write_disposition: append`"
+            ),
+            Self::CursorTaken { resource, .. } => format!(
+                "`write_disposition: replace` keeps the rows of the last run alone; or put `endpoint.incremental` back; or, where each run is to add all rows again, `--full-refresh --resource {resource}` rebuilds the table from this run alone"
+            ),
+            Self::CursorAdded { resource, .. } => format!(
+                "`--full-refresh --resource {resource}` rebuilds the table from this run alone, and later runs add what is new; or take `endpoint.incremental` out again"
+            ),
+        }
+    }
+}
 
 /// Notes in a resource's state which table it loads, and how.
 pub(super) fn note(resource: &ResourcePlan, state: &mut Value) {
@@ -26,35 +111,57 @@ fn name(disposition: WriteDisposition) -> &'static str {
 /// Checks that `resource` may add to its table, which has so many `rows`.
 ///
 /// # Errors
-/// [`RunError::RowsOfAnother`], [`RunError::AppendOverOther`], [`RunError::MergeOverAppend`].
-pub(super) fn check(resource: &ResourcePlan, states: Option<&Map<String, Value>>, rows: u64) -> Result<(), RunError> {
+/// [`HeldError`].
+pub(super) fn check(resource: &ResourcePlan, states: Option<&Map<String, Value>>, rows: u64) -> Result<(), HeldError> {
     let Some(states) = states.filter(|_| rows > 0) else { return Ok(()) };
     let loads_it = |state: &Value| state.get("table").and_then(Value::as_str) == Some(resource.table.as_str());
     // States of older programs do not name a table: such a resource has loaded its own.
     let own = states.get(&resource.name).filter(|state| state.get("table").is_none() || loads_it(state));
-    let others = || states.iter().filter(|(other, state)| **other != resource.name && loads_it(state));
-    let has_cursor = resource.endpoint.incremental.as_ref().is_some_and(|plan| plan.has_state());
-    if own.is_none()
-        && has_cursor
-        && resource.write_disposition == WriteDisposition::Append
-        && let Some((owner, _)) = others().next()
-    {
-        let (resource, table) = (resource.name.clone(), resource.table.clone());
-        return Err(RunError::RowsOfAnother { resource, table, rows, owner: owner.clone() });
+    let mut others = states.iter().filter(|(other, state)| **other != resource.name && loads_it(state));
+    match resource.write_disposition {
+        WriteDisposition::Append => match own {
+            Some(own) => check_append(resource, own, rows),
+            None => {
+                let has_cursor = has_cursor(resource);
+                let Some((owner, _)) = others.find(|(_, state)| has_cursor || was_incremental(state)) else { return Ok(()) };
+                let (resource, table, owner) = (resource.name.clone(), resource.table.clone(), owner.clone());
+                Err(HeldError::RowsOfAnother { resource, table, rows, owner })
+            }
+        },
+        WriteDisposition::Merge => {
+            let appended = |state: &Value| disposition(state) == Some("append");
+            let is_appended = own.map_or_else(|| others.any(|(_, state)| appended(state)), appended);
+            let (resource, table) = (resource.name.clone(), resource.table.clone());
+            if is_appended { Err(HeldError::MergeOverAppend { resource, table }) } else { Ok(()) }
+        }
+        WriteDisposition::Replace | WriteDisposition::Skip => Ok(()),
     }
-    let disposition = |state: &Value| state.get("write_disposition").and_then(Value::as_str).map(str::to_owned);
-    if has_cursor
-        && resource.write_disposition == WriteDisposition::Append
-        && let Some(before) = own.and_then(disposition).filter(|before| before != "append")
-    {
-        let (resource, table) = (resource.name.clone(), resource.table.clone());
-        return Err(RunError::AppendOverOther { resource, table, before });
+}
+
+/// Checks that an `append` whose state is `own` loads none of the rows of its table again.
+fn check_append(resource: &ResourcePlan, own: &Value, rows: u64) -> Result<(), HeldError> {
+    let (name, table) = (resource.name.clone(), resource.table.clone());
+    let before = disposition(own).filter(|before| *before != "append");
+    match (before, has_cursor(resource), was_incremental(own)) {
+        (Some(before), true, _) => Err(HeldError::AppendOverOther { resource: name, table, before: before.to_owned() }),
+        (None, true, false) => Err(HeldError::CursorAdded { resource: name, table, rows }),
+        (None, false, true) if resource.endpoint.incremental.is_none() => {
+            Err(HeldError::CursorTaken { resource: name, table, rows })
+        }
+        _ => Ok(()),
     }
-    let appended = |state: &Value| disposition(state).as_deref() == Some("append");
-    let is_appended = own.map_or_else(|| others().any(|(_, state)| appended(state)), appended);
-    if is_appended && resource.write_disposition == WriteDisposition::Merge {
-        let (resource, table) = (resource.name.clone(), resource.table.clone());
-        return Err(RunError::MergeOverAppend { resource, table });
-    }
-    Ok(())
+}
+
+/// Whether the resource goes on from a cursor that it remembers.
+fn has_cursor(resource: &ResourcePlan) -> bool {
+    resource.endpoint.incremental.as_ref().is_some_and(|plan| plan.has_state())
+}
+
+/// Whether the rows were loaded up to a cursor.
+fn was_incremental(state: &Value) -> bool {
+    state.get("incremental").is_some_and(|cursors| !cursors.is_null())
+}
+
+fn disposition(state: &Value) -> Option<&str> {
+    state.get("write_disposition").and_then(Value::as_str)
 }

@@ -516,7 +516,8 @@ impl Running<'_> {
     }
 }
 
-/// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew.
+/// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew, unless it is an
+/// `append`: all of its rows were loaded, whatever their cursors.
 fn state_of(
     facts: &ResourceFacts,
     resource: Option<&ResourcePlan>,
@@ -527,6 +528,8 @@ fn state_of(
     if let Some(resource) = resource {
         held::note(resource, &mut state);
     }
+    let is_append = resource.is_some_and(|resource| resource.write_disposition == WriteDisposition::Append);
+    let old = old.filter(|_| !is_append);
     let cursors = cursors.map(|cursors| cursors.state).or_else(|| old?.get("incremental").cloned());
     if let (Value::Object(members), Some(cursors)) = (&mut state, cursors.filter(|cursors| !cursors.is_null())) {
         members.insert("incremental".to_owned(), cursors);

@@ -29,6 +29,8 @@ pub(crate) struct SliceCursor {
     pub(crate) kind: Option<CursorType>,
     /// Marks of records at or behind the start that are loaded already.
     pub(crate) known: Arc<HashSet<u128>>,
+    /// Whether some of them are of an older program, which marked records as they were spelled.
+    pub(crate) is_known_by_spelling: bool,
     /// What placeholders stand for, as JSON text.
     pub(crate) values: Vec<(IncrementalValue, Box<str>)>,
     /// When the run began to ask, by this machine's clock.

@@ -362,7 +362,7 @@ fn e_67_a_cursor_of_another_type_than_the_states_fails_and_changes_nothing() {
 #[test]
 fn e_105_a_state_that_is_damaged_or_of_a_newer_lakeward_is_refused() {
     for (from, to, words) in [
-        ("\"format\":1,\"cursor_path\"", "\"format\":99,\"cursor_path\"", "newer"),
+        ("\"format\":3,\"cursor_path\"", "\"format\":99,\"cursor_path\"", "newer"),
         ("\"type\":\"timestamp\"", "\"type\":\"moon\"", "damaged"),
     ] {
         let events = Events::new(&FIRST);
@@ -485,6 +485,69 @@ fn all_of(records: &Arc<Mutex<Vec<Value>>>) -> FakeApi {
     })
 }
 
+/// Serves this text as the list of records, whatever is asked for.
+fn text_of(records: &Arc<Mutex<String>>) -> FakeApi {
+    let records = Arc::clone(records);
+    FakeApi::start().on("/events", move |_| Reply::json(format!(r#"{{"data": [{}]}}"#, records.lock().unwrap())))
+}
+
+/// A record, and the same one in other words.
+const RESPELLED: [&str; 7] = [
+    r#"{"id":1,"t":"2026-01-01T00:00:00Z","price":1.10,"n":1,"of":{"a":[1.50],"at":"2026-01-01T00:00:00Z"}}"#,
+    r#"{"id":1,"t":"2026-01-01T00:00:00Z","price":1.1,"n":1,"of":{"a":[1.5],"at":"2026-01-01T00:00:00Z"}}"#,
+    r#"{"id":1.0,"t":"2026-01-01T00:00:00Z","price":11e-1,"n":1.0,"of":{"a":[15E-1],"at":"2026-01-01T00:00:00Z"}}"#,
+    r#"{"id":1,"t":"2026-01-01T00:00:00.000Z","price":1.1,"n":1,"of":{"a":[1.5],"at":"2026-01-01 01:00:00+01:00"}}"#,
+    r#"{"id":1,"t":"2026-01-01T01:00:00+01:00","price":1.1,"n":1,"more":null,"of":{"a":[1.5],"b":null,"at":"2026-01-01T00:00:00Z"}}"#,
+    r#"{"of":{"at":"2026-01-01T00:00:00Z","a":[1.5]},"n":1,"price":1.1,"t":"2026-01-01T00:00:00Z","id":1}"#,
+    r#"{ "id": 1, "\u0074": "2026-01-01T00:00:00Z", "price": 1.100, "n": 1, "of": {"a": [1.5], "at": "2026-01-01T00:00:00Z"} }"#,
+];
+
+#[test]
+fn a_record_at_the_last_cursor_is_appended_once_however_it_is_spelled_on_later_nights() {
+    for key in ["on_reject: fail", "primary_key: id"] {
+        let records = Arc::new(Mutex::new(String::new()));
+        let api = text_of(&records);
+        let text = config(&api, "start_param: since", key).replace("{type: offset, limit: 3}", "single_page");
+        let sandbox = Sandbox::with_config(&text);
+        for (night, record) in RESPELLED.iter().enumerate() {
+            *records.lock().unwrap() = (*record).to_owned();
+            let ended = sandbox.run_ok();
+            assert_eq!(ended.table("events")["table_rows"], 1, "{key}, night {night}: {ended}");
+        }
+        // Another value is another record, unless the key says that it is not.
+        *records.lock().unwrap() = RESPELLED[0].replace("1.10", "1.11");
+        let rows = if key == "primary_key: id" { 1 } else { 2 };
+        assert_eq!(sandbox.run_ok().table("events")["table_rows"], rows, "{key}");
+    }
+}
+
+#[test]
+fn marks_of_an_older_lakeward_hold_on_the_night_of_the_upgrade_and_are_by_value_from_then_on() {
+    let records = Arc::new(Mutex::new(RESPELLED[0].to_owned()));
+    let api = text_of(&records);
+    let text = config(&api, "start_param: since", "on_reject: fail").replace("{type: offset, limit: 3}", "single_page");
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.run_ok();
+    let log = sandbox.lake().join("_lakeward/t/log");
+    let last = || {
+        let files = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|end| end == "json")).max().unwrap()
+    };
+    // As a lakeward that marks records by their spelling writes it.
+    let record = std::fs::read_to_string(last()).unwrap();
+    let (head, tail) = record.split_once("\"marks\":[\"").unwrap();
+    let (_, tail) = tail.split_once("\"]").unwrap();
+    let tail = tail.replacen(",\"marks_by\":\"value\"", "", 1);
+    let head = head.replace("\"format\":3,\"cursor_path\"", "\"format\":1,\"cursor_path\"");
+    std::fs::write(last(), format!("{head}\"marks\":[\"2215e095059ac682c2f321731e15c7b3\"]{tail}")).unwrap();
+    for (night, record) in RESPELLED.iter().enumerate() {
+        *records.lock().unwrap() = (*record).to_owned();
+        assert_eq!(sandbox.run_ok().table("events")["table_rows"], 1, "night {night}");
+        let record = std::fs::read_to_string(last()).unwrap();
+        assert!(record.contains("\"marks_by\":\"value\"") && !record.contains("2215e095"), "{record}");
+    }
+}
+
 #[test]
 fn twenty_five_thousand_rows_of_one_cursor_are_appended_once_over_five_nights() {
     let event = |id: i64, t: &str| json!({"id": id, "t": t});
@@ -567,6 +630,53 @@ fn a_cursor_goes_with_its_table_and_a_table_with_its_cursor() {
             assert_eq!(sandbox.by_key("events", "id").len(), 3);
         }
     }
+}
+
+#[test]
+fn an_append_whose_cursor_is_taken_out_or_put_in_is_refused_with_the_choices() {
+    let events = Events::new(&[(1, "2026-01-01"), (2, "2026-01-02"), (3, "2026-01-03")]);
+    let api = events.serve();
+    let with = config(&api, "start_param: since", "write_disposition: append");
+    let without = with.replace("      incremental: {cursor_path: t, start_param: since}\n", "");
+    let rebuild = ["run", "lakeward.yaml", "--full-refresh", "--resource", "events"];
+    let taken = ["without `endpoint.incremental`, `append` of `events` would load its 3 rows again", "replace", "--full-refresh"];
+
+    let sandbox = Sandbox::with_config(&with);
+    sandbox.run_ok();
+    let asked = api.requests().len();
+    sandbox.write("lakeward.yaml", &without);
+    sandbox.run().failed_with(2, &taken);
+    // Under another name it is no other.
+    sandbox.write("lakeward.yaml", &without.replace("- name: events", "- name: happenings\n    table_name: events"));
+    sandbox.run().failed_with(2, &["whose 3 rows `events` loaded"]);
+    let other = with.replace("cursor_path: t", "cursor_path: id");
+    sandbox.write("lakeward.yaml", &other);
+    sandbox.run().failed_with(2, &["`endpoint.incremental.cursor_path` is `$.id`, and the state was made with `$.t`"]);
+    assert_eq!((api.requests().len(), ids(&sandbox)), (asked, vec![1, 2, 3]), "nothing was asked for");
+
+    // Each way out works when typed.
+    sandbox.write("lakeward.yaml", &with);
+    sandbox.run_ok();
+    sandbox.write("lakeward.yaml", &without.replace("disposition: append", "disposition: replace"));
+    for _ in 0..2 {
+        sandbox.run_ok();
+        assert_eq!(ids(&sandbox), [1, 2, 3]);
+    }
+    let sandbox = Sandbox::with_config(&with);
+    sandbox.run_ok();
+    sandbox.write("lakeward.yaml", &without);
+    assert_eq!((sandbox.lakeward(&rebuild).code(), ids(&sandbox)), (Some(0), vec![1, 2, 3]));
+    sandbox.run_ok();
+    assert_eq!(ids(&sandbox), [1, 1, 2, 2, 3, 3], "an append without a cursor adds all rows of each run");
+
+    sandbox.write("lakeward.yaml", &with);
+    let asked = api.requests().len();
+    sandbox.run().failed_with(2, &["was loaded without a cursor", "load its 6 rows again", "--full-refresh --resource events"]);
+    assert_eq!(api.requests().len(), asked);
+    assert_eq!((sandbox.lakeward(&rebuild).code(), ids(&sandbox)), (Some(0), vec![1, 2, 3]));
+    events.add(&[(4, "2026-01-04")]);
+    sandbox.run_ok();
+    assert_eq!(ids(&sandbox), [1, 2, 3, 4]);
 }
 
 #[test]

@@ -115,6 +115,14 @@ impl CursorForm {
         (value.kind() != CursorType::Text).then_some(value)
     }
 
+    /// The point in time that a text with a day and a clock stands for.
+    pub(crate) fn instant(&self, text: &str) -> Option<DateTime<Utc>> {
+        match time::parse(text, self.time_zone)? {
+            time::Parsed::Time(time, _) => Some(time),
+            time::Parsed::Date(_) => None,
+        }
+    }
+
     /// `start` and `end` as values of one type, where they are a day and a time: then both are times.
     pub(crate) fn matched(&self, start: CursorValue, end: CursorValue) -> (CursorValue, CursorValue) {
         if ![start.kind(), end.kind()].contains(&CursorType::Timestamp) {

@@ -24,6 +24,7 @@ impl RecordHook for CursorHook {
             range: cursor.range.clone(),
             kind: cursor.kind,
             known: Arc::clone(&cursor.known),
+            is_known_by_spelling: cursor.is_known_by_spelling,
             asked: page.server_time.unwrap_or(cursor.asked) - MARGIN,
         });
         Box::new(Work { filter: filter.map(PageFilter::new) })

@@ -6,6 +6,7 @@
 //! Not here: what is remembered from run to run (`pipeline`).
 
 mod hook;
+mod mark;
 mod progress;
 
 use std::cmp::Ordering;
@@ -13,13 +14,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{CursorType, CursorValue, Edge, JsonPath, TypeMismatch};
 use crate::config::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 use crate::decode::Json;
 
 pub(crate) use hook::CursorHook;
+use mark::{mark, mark_by_spelling};
 pub(crate) use progress::{CursorProgress, MARKS_MAX};
 
 /// What lets the records of one range through.
@@ -33,6 +34,8 @@ pub(crate) struct CursorFilter {
     pub(crate) kind: Option<CursorType>,
     /// Marks of records at or behind the start that are loaded already.
     pub(crate) known: Arc<HashSet<u128>>,
+    /// Whether some of them are of an older program, which marked records as they were spelled.
+    pub(crate) is_known_by_spelling: bool,
     /// When the run began to ask, by the API's clock: no cursor that is a time is remembered past it.
     pub(crate) asked: DateTime<Utc>,
 }
@@ -56,6 +59,8 @@ pub(crate) struct PageCursors {
     pub(crate) missing: u64,
     /// The cursors and marks of records that a next run may meet again.
     pub(crate) marks: Vec<(CursorValue, u128)>,
+    /// Marks by spelling of records that have one by value from here on.
+    pub(crate) replaced_marks: Vec<u128>,
     /// By when the page was asked for, by the API's clock.
     pub(crate) asked: Option<DateTime<Utc>>,
     /// The first record that cannot be placed; the run fails with it.
@@ -195,13 +200,13 @@ impl PageFilter {
             return Ok(false);
         }
         if plan.dedup != Dedup::Off && plan.has_state() {
-            let mark = mark(&plan.dedup, &value, record);
+            let mark = mark(&plan.dedup, plan.form, &value, record);
             let is_farther =
                 self.seen.farthest.as_ref().is_none_or(|farthest| self.position(&value, farthest) != Some(Ordering::Less));
             if is_farther || plan.lag.is_some() || self.is_recent(&value) {
                 self.seen.marks.push((value.clone(), mark));
             }
-            if self.filter.known.contains(&mark) {
+            if self.is_known(mark, &value, record) {
                 self.seen.repeated += 1;
                 self.reach(value);
                 return Ok(false);
@@ -209,6 +214,23 @@ impl PageFilter {
         }
         self.reach(value);
         Ok(true)
+    }
+
+    /// Whether the record is loaded already.
+    fn is_known(&mut self, mark: u128, value: &CursorValue, record: &Json) -> bool {
+        let filter = &self.filter;
+        if filter.known.contains(&mark) {
+            return true;
+        }
+        if !filter.is_known_by_spelling {
+            return false;
+        }
+        let spelled = mark_by_spelling(&filter.plan.dedup, value, record);
+        let is_known = filter.known.contains(&spelled);
+        if is_known {
+            self.seen.replaced_marks.push(spelled);
+        }
+        is_known
     }
 
     fn value(&self, record: &Json, number: u64) -> Result<Option<CursorValue>, CursorFault> {
@@ -322,55 +344,6 @@ pub(crate) fn is_against(order: Option<RowOrder>, last: &CursorValue, next: &Cur
         None => false,
         Some(RowOrder::Asc) => last.order(next) == Ok(Ordering::Greater),
         Some(RowOrder::Desc) => last.order(next) == Ok(Ordering::Less),
-    }
-}
-
-/// What a record is known by among those of its cursor: a hash of the cursor and of its key, or of the whole record whatever the order of its
-/// members.
-fn mark(dedup: &Dedup, value: &CursorValue, record: &Json) -> u128 {
-    let mut hash = Xxh3::new();
-    hash.update(value.identity().as_bytes());
-    match dedup {
-        Dedup::Key(columns) => {
-            for column in columns {
-                hash.update(&[0]);
-                match record.member(column) {
-                    Some(value) => feed(value, &mut hash),
-                    None => hash.update(b"?"),
-                }
-            }
-        }
-        Dedup::Record | Dedup::Off => feed(record, &mut hash),
-    }
-    hash.digest128()
-}
-
-fn feed(json: &Json, hash: &mut Xxh3) {
-    match json {
-        Json::Object(members) => {
-            let mut sorted: Vec<&(String, Json)> = members.iter().collect();
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
-            hash.update(b"{");
-            for (name, value) in sorted {
-                hash.update(&(name.len() as u64).to_le_bytes());
-                hash.update(name.as_bytes());
-                feed(value, hash);
-            }
-            hash.update(b"}");
-        }
-        Json::Array(items) => {
-            hash.update(b"[");
-            for item in items {
-                hash.update(b",");
-                feed(item, hash);
-            }
-            hash.update(b"]");
-        }
-        other => {
-            let mut text = Vec::new();
-            other.write(&mut text);
-            hash.update(&text);
-        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct CursorProgress {
     pub(crate) kind: Option<CursorType>,
     /// Marks of the records that a next run may meet again, with their cursors.
     pub(crate) marks: BTreeMap<u128, CursorValue>,
+    /// Marks by spelling of records that have one by value from here on.
+    pub(crate) replaced_marks: Vec<u128>,
     /// The farthest cursor for which there were more of them than [`MARKS_MAX`]; they are not kept.
     pub(crate) too_many_marks_at: Option<CursorValue>,
     /// Marks at which they are looked through again.
@@ -89,6 +91,7 @@ impl CursorProgress {
         {
             self.farthest = Some(farthest);
         }
+        self.replaced_marks.extend(page.replaced_marks);
         self.marks.extend(page.marks.into_iter().map(|(value, mark)| (mark, value)));
         if self.marks.len() > self.forget_at.max(FORGET_FROM) {
             self.forget(plan, remembered);

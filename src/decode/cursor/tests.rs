@@ -40,6 +40,7 @@ fn filter(plan: IncrementalPlan, start: Option<&str>, end: Option<&str>) -> Curs
         range: CursorRange { start: start.map(value), end: end.map(value) },
         kind: None,
         known: Arc::default(),
+        is_known_by_spelling: false,
         asked: Utc.with_ymd_and_hms(2026, 11, 22, 12, 0, 0).unwrap(),
     }
 }
@@ -106,6 +107,21 @@ fn without_a_key_the_whole_record_is_compared_whatever_the_order_of_its_members(
     let known = Arc::new(seen.marks.iter().map(|(_, mark)| *mark).collect());
     let again = CursorFilter { known, ..filter(whole, Some("5"), None) };
     check(&again, r#"[{"x":{"b":2,"a":1},"t":5,"id":1},{"id":1,"t":5,"x":{"a":1,"b":3}}]"#, "1", Some("5"));
+}
+
+#[test]
+fn marks_by_spelling_are_found_and_replaced() {
+    let text = r#"[{"id":1,"t":5,"price":1.10}]"#;
+    let value = UTC.number("5").unwrap();
+    for dedup in [Dedup::Record, Dedup::Key(vec!["id".to_owned()])] {
+        let old = mark::mark_by_spelling(&dedup, &value, &records(text)[0]);
+        let plan = IncrementalPlan { dedup, ..plan() };
+        let again = CursorFilter { known: Arc::new([old].into()), ..filter(plan, Some("5"), None) };
+        let upgraded = CursorFilter { is_known_by_spelling: true, ..again.clone() };
+        let seen = check(&upgraded, text, "", Some("5"));
+        assert_eq!((seen.repeated, seen.replaced_marks.as_slice(), seen.marks.len()), (1, &[old][..], 1));
+        check(&again, text, "1", Some("5"));
+    }
 }
 
 #[test]

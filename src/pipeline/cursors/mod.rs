@@ -101,6 +101,8 @@ pub(crate) struct Cursors {
 struct Ended {
     farthest: Option<CursorValue>,
     marks: BTreeMap<u128, CursorValue>,
+    /// Marks by spelling that `marks` has by value.
+    replaced_marks: BTreeSet<u128>,
     /// The farthest cursor for which there were more marks than are kept.
     too_many_marks_at: Option<CursorValue>,
     pending: Vec<(CursorValue, CursorValue)>,
@@ -153,6 +155,7 @@ impl Cursors {
             .collect();
         ranges.extend(windows(&self.plan, range)?);
         let known: Arc<HashSet<u128>> = Arc::new(remembered.marks.iter().copied().collect());
+        let is_known_by_spelling = remembered.has_spelled_marks;
         self.facts.ranges += ranges.len() as u64;
         self.new.entry(key.clone()).or_default();
         ranges
@@ -164,6 +167,7 @@ impl Cursors {
                     range,
                     kind: self.old.kind,
                     known: Arc::clone(&known),
+                    is_known_by_spelling,
                     values,
                     asked: self.started,
                 };
@@ -257,6 +261,7 @@ impl Cursors {
         if let Some(at) = progress.too_many_marks_at.filter(is_farther) {
             ended.too_many_marks_at = Some(at);
         }
+        ended.replaced_marks.extend(progress.replaced_marks);
         ended.marks.extend(progress.marks);
         if let Some(farthest) = ended.farthest.as_ref().filter(|_| ended.marks.len() > MARKS_MAX) {
             let from = restart(&self.plan, farthest);
@@ -319,7 +324,7 @@ impl Cursors {
     /// A cursor after its chains: never back, and not past the time of the run.
     fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
         let plan = &*self.plan;
-        let Ended { farthest, marks, too_many_marks_at, mut pending, server_time } = ended;
+        let Ended { farthest, marks, replaced_marks, too_many_marks_at, mut pending, server_time } = ended;
         pending.sort_by(|a, b| a.0.text().cmp(b.0.text()));
         let Some(farthest) = farthest else { return Ok(Remembered { pending, ..old }) };
         let asked = server_time.unwrap_or(self.started);
@@ -327,13 +332,16 @@ impl Cursors {
         let is_new = old.last.as_ref().is_none_or(|last| plan.is_farther(&reached, last));
         let last = if is_new { reached } else { old.last.clone().unwrap_or(reached) };
         if plan.dedup == Dedup::Off {
-            return Ok(Remembered { last: Some(last), marks: BTreeSet::new(), pending });
+            return Ok(Remembered { last: Some(last), pending, ..Remembered::default() });
         }
         let from = restart(plan, &last);
         let is_met_again = |value: &CursorValue| is_met_again(plan, &from, value);
         let mut kept: BTreeSet<u128> = marks.iter().filter(|(_, value)| is_met_again(value)).map(|(mark, _)| *mark).collect();
+        let mut has_spelled_marks = false;
         if !is_new {
-            kept.extend(old.marks);
+            let met = kept.len();
+            kept.extend(old.marks.difference(&replaced_marks));
+            has_spelled_marks = old.has_spelled_marks && kept.len() > met;
         }
         if kept.len() > MARKS_MAX || too_many_marks_at.is_some_and(|at| is_met_again(&at)) {
             if self.disposition == WriteDisposition::Append {
@@ -342,7 +350,7 @@ impl Cursors {
             // What comes again replaces itself by its key.
             kept.clear();
         }
-        Ok(Remembered { last: Some(last), marks: kept, pending })
+        Ok(Remembered { last: Some(last), marks: kept, has_spelled_marks, pending })
     }
 }
 

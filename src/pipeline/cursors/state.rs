@@ -12,11 +12,14 @@ use crate::config::{IncrementalPlan, LastValue, Part, ResourcePlan, Template};
 use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile};
 use crate::pipeline::cursors::{IncrementalError, Past};
 
-/// The format that this program writes; it reads this and older ones.
-const FORMAT: u64 = 2;
+/// The format that this program writes; it reads this and older ones, whose marks are by spelling.
+const FORMAT: u64 = 3;
 
-/// The format of a state that has all of its marks in it.
-const FORMAT_INLINE: u64 = 1;
+/// The format of a state without marks, which all programs read.
+const FORMAT_UNMARKED: u64 = 1;
+
+/// What a cursor's `marks_by` says when all of its marks are by value.
+const BY_VALUE: &str = "value";
 
 /// Most parent records with a cursor of their own.
 pub(crate) const PARENTS_MAX: usize = 100_000;
@@ -31,6 +34,8 @@ pub(crate) struct Remembered {
     pub(crate) last: Option<CursorValue>,
     /// Marks of the records that the next run may meet again.
     pub(crate) marks: BTreeSet<u128>,
+    /// Whether some of them are of an older program, which marked records as they were spelled.
+    pub(crate) has_spelled_marks: bool,
     /// Windows that failed while others were loaded.
     pub(crate) pending: Vec<(CursorValue, CursorValue)>,
 }
@@ -154,6 +159,8 @@ impl State {
                 let marks = count.and_then(|count| MarkFile::take(&mut rest, count));
                 known.marks.extend(marks.ok_or_else(|| damaged("its file has fewer marks than it says"))?);
             }
+            let is_by_value = cursor.get("marks_by").and_then(Value::as_str) == Some(BY_VALUE);
+            known.has_spelled_marks = !is_by_value && !known.marks.is_empty();
             state.cursors.insert(key.clone(), known);
         }
         Ok(state)
@@ -165,8 +172,8 @@ impl State {
         let mut file = (count > INLINE_MAX).then(MarkFile::default);
         let cursors: Map<String, Value> =
             self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor, file.as_mut()))).collect();
-        // Older programs know no files of marks, and would load their records again.
-        let format = if file.is_some() { FORMAT } else { FORMAT_INLINE };
+        // Older programs do not know marks by value, and would load their records again.
+        let format = if count > 0 { FORMAT } else { FORMAT_UNMARKED };
         let json = json!({
             "format": format,
             "cursor_path": made.cursor_path,
@@ -233,6 +240,9 @@ fn of_remembered(cursor: &Remembered, file: Option<&mut MarkFile>) -> Value {
     if !marks.is_empty() {
         json.insert("marks".to_owned(), json!(marks));
     }
+    if !cursor.marks.is_empty() && !cursor.has_spelled_marks {
+        json.insert("marks_by".to_owned(), json!(BY_VALUE));
+    }
     if !cursor.pending.is_empty() {
         let pending: Vec<Value> = cursor.pending.iter().map(|(start, end)| json!([of_value(start), of_value(end)])).collect();
         json.insert("pending".to_owned(), json!(pending));
@@ -255,6 +265,7 @@ fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) 
     Some(Remembered {
         last,
         marks: list("marks")?.iter().map(mark).collect::<Option<_>>()?,
+        has_spelled_marks: false,
         pending: list("pending")?.iter().map(window).collect::<Option<_>>()?,
     })
 }

@@ -76,11 +76,12 @@ fn a_state_comes_back_as_it_was() {
     let remembered = Remembered {
         last: plan.form.number("12.50"),
         marks: [7, u128::MAX].into(),
+        has_spelled_marks: false,
         pending: vec![(plan.form.text("1"), plan.form.text("2"))],
     };
     state.cursors.insert(SHARED.to_owned(), remembered);
     let (json, file) = state.to_json(&made);
-    assert_eq!((&json["format"], file), (&serde_json::json!(1), None));
+    assert_eq!((&json["format"], file), (&serde_json::json!(3), None));
     let stored = serde_json::json!({"incremental": json});
     let past = |stored| Past { state: Some(stored), marks: None };
     assert_eq!(State::read(past(&stored), &made, &plan).unwrap(), state);
@@ -95,12 +96,13 @@ fn many_marks_come_back_from_their_file_and_a_damaged_or_missing_one_is_refused(
     let made = Made::new(&plan, "http://a.test/", &[]);
     let mut state = State::default();
     for (key, marks) in [("b", 0..900), ("a", 5000..6000), ("c", 0..0_u128)] {
-        let cursor = Remembered { last: plan.form.number("1"), marks: marks.collect(), pending: vec![] };
+        let has_spelled_marks = key == "b";
+        let cursor = Remembered { last: plan.form.number("1"), marks: marks.collect(), has_spelled_marks, pending: vec![] };
         state.cursors.insert(key.to_owned(), cursor);
     }
     let (mut json, file) = state.to_json(&made);
     let file = file.unwrap();
-    assert_eq!((&json["format"], file.bytes.len()), (&serde_json::json!(2), 1900 * 16));
+    assert_eq!((&json["format"], file.bytes.len()), (&serde_json::json!(3), 1900 * 16));
     json["marks"] = file.reference("x.bin");
     let stored = serde_json::json!({"incremental": json});
     let read = |marks| State::read(Past { state: Some(&stored), marks }, &made, &plan);
