@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal::print;
 use crate::config::{Plan, WriteDisposition};
-use crate::lake::{Inspection, TableState, inspect};
+use crate::lake::{Inspection, Snapshot, inspect};
 use crate::pipeline::RunError;
 use crate::report;
 
@@ -90,7 +90,7 @@ fn cursor_lines(state: &Value) -> Vec<String> {
     lines
 }
 
-fn layout(table: &TableState) -> String {
+fn layout(table: &Snapshot) -> String {
     let key = if table.primary_key.is_empty() {
         "no primary key".to_owned()
     } else {

@@ -1,6 +1,6 @@
 //! The commit: staged files and state become the lake's next version, once, or not at all.
 //!
-//! In: [`StagedTable`]s whose files are finished in the spool, and what resources want to remember. Out: a published
+//! In: [`PreparedTable`]s whose files are finished in the spool, and what resources want to remember. Out: a published
 //! [`Commit`]. The commit point is the creation of one record; before it nothing counts, after it the run and all later
 //! ones only go forward. Tables and resources that are not named are carried over.
 
@@ -13,7 +13,7 @@ use crate::lake::log::{Action, Change, FORMAT, Record, Replaced, TableRef, check
 use crate::lake::open::{Lake, timestamp};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled};
-use crate::lake::{FileChange, LakeError, StagedTable, manifest};
+use crate::lake::{FileChange, LakeError, PreparedTable, manifest};
 
 /// Versions tried for one commit while other runs keep committing to other tables.
 const COMMIT_TRIES: u32 = 8;
@@ -45,7 +45,7 @@ impl Lake {
     /// # Errors
     /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
     /// [`LakeError::Claimed`] when another pipeline has one of the tables, [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
-    pub(crate) async fn commit(&mut self, tables: Vec<StagedTable>, state: Map<String, Value>) -> Result<Commit, LakeError> {
+    pub(crate) async fn commit(&mut self, tables: Vec<PreparedTable>, state: Map<String, Value>) -> Result<Commit, LakeError> {
         if let Err(error @ LakeError::Conflict { .. }) = self.lease().beat().await {
             return Err(error);
         }
@@ -56,13 +56,14 @@ impl Lake {
         }
         self.stage(&mut record, &tables).await?;
         pass("lake.commit.after_stage")?;
-        let is_new = |table: &&StagedTable| record.tables.get(&table.table).is_some_and(|entry| entry.version == record.version);
+        let is_new =
+            |table: &&PreparedTable| record.tables.get(&table.table).is_some_and(|entry| entry.version == record.version);
         for table in tables.iter().filter(is_new) {
             self.claims().take(&table.table, true).await?;
         }
         pass("lake.commit.after_claims")?;
         for table in tables.iter().filter(is_new) {
-            manifest::store(&*self.store, &self.layout, &table.table, &table.state).await?;
+            manifest::store(&*self.store, &self.layout, &table.table, &table.after).await?;
         }
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
@@ -88,7 +89,7 @@ impl Lake {
     }
 
     /// The next record as it would be without other runs, its files in order, not staged.
-    pub(super) async fn draft(&self, tables: &[StagedTable], state: &Map<String, Value>) -> Result<Record, LakeError> {
+    pub(super) async fn draft(&self, tables: &[PreparedTable], state: &Map<String, Value>) -> Result<Record, LakeError> {
         let version = self.version() + 1;
         let mut files = Vec::new();
         let mut record = Record {
@@ -111,7 +112,7 @@ impl Lake {
                 record.tables.remove(&table.table);
                 continue;
             }
-            let (name, _) = manifest::encode(&table.table, &table.state);
+            let (name, _) = manifest::encode(&table.table, &table.after);
             let known = self.head.as_ref().and_then(|head| head.tables.get(&table.table));
             let is_same = table.changes.is_empty() && self.is_same_table(known, table).await?;
             if !is_same {
@@ -124,9 +125,9 @@ impl Lake {
     }
 
     /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count.
-    async fn is_same_table(&self, known: Option<&TableRef>, table: &StagedTable) -> Result<bool, LakeError> {
-        let Some(known) = known else { return Ok(table.state == Default::default()) };
-        Ok(manifest::load(&*self.store, &self.layout, &table.table, known).await? == table.state)
+    async fn is_same_table(&self, known: Option<&TableRef>, table: &PreparedTable) -> Result<bool, LakeError> {
+        let Some(known) = known else { return Ok(table.after == Default::default()) };
+        Ok(manifest::load(&*self.store, &self.layout, &table.table, known).await? == table.after)
     }
 
     fn is_unchanged(&self, record: &Record) -> bool {
@@ -136,7 +137,7 @@ impl Lake {
     }
 
     /// Brings the spooled files of `record` to the store and notes their handles.
-    pub(super) async fn stage(&self, record: &mut Record, tables: &[StagedTable]) -> Result<(), LakeError> {
+    pub(super) async fn stage(&self, record: &mut Record, tables: &[PreparedTable]) -> Result<(), LakeError> {
         let changes = tables.iter().flat_map(|table| &table.changes);
         let spooled: Vec<Spooled> = changes
             .filter_map(|change| match change {

@@ -1,6 +1,6 @@
 //! Dropping: the tables that leave the lake with the next commit, as that commit needs them.
 //!
-//! In: the tables that stay. Out: a [`StagedTable`] for each other one of the newest record. The files that go are those that the manifest
+//! In: the tables that stay. Out: a [`PreparedTable`] for each other one of the newest record. The files that go are those that the manifest
 //! names, as they are; what else lies in a folder stays, and is named. Files of a table that another pipeline owns are not this one's to
 //! delete: of such a table only the entry goes.
 
@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use crate::base::folded;
 use crate::lake::foreign::strangers;
 use crate::lake::open::as_found;
-use crate::lake::{FileChange, Lake, LakeError, StageStats, StagedTable, TableState};
+use crate::lake::{Edit, Lake, LakeError, PreparedTable, StageStats, TableEdit};
 
 /// A table that leaves the lake.
 #[derive(Debug)]
 pub(crate) struct DroppedTable {
     /// What the commit does.
-    pub(crate) staged: StagedTable,
+    pub(crate) staged: PreparedTable,
     /// Files in its folder that no manifest names, which stay.
     pub(crate) strangers: Vec<String>,
 }
@@ -36,15 +36,15 @@ impl Lake {
                 Err(error) => return Err(error),
             };
             let mut state = self.known(table).await?;
-            let (mut changes, mut foreign) = (Vec::new(), Vec::new());
+            let (mut edits, mut foreign) = (Vec::new(), Vec::new());
             if is_mine {
                 let found = self.store.list(table).await?;
                 foreign = strangers(&found, &state.files);
                 as_found(&mut state, &found);
-                changes.extend(state.files.drain(..).map(|file| FileChange::Delete { file }));
+                edits.extend(state.files.iter().cloned().map(Edit::Remove));
             }
-            let (state, stats) = (TableState::default(), StageStats::default());
-            let staged = StagedTable { table: table.clone(), changes, state, stats, is_dropped: true };
+            let edit = TableEdit { table: table.clone(), base: state, edits, shape: None, stats: StageStats::default() };
+            let staged = self.format().prepare(edit)?;
             dropped.push(DroppedTable { staged, strangers: foreign });
         }
         Ok(dropped)

@@ -11,7 +11,7 @@ use crate::config::Compat;
 use crate::lake::log::{FORMAT, TableRef, check_size, read_done, read_json, to_json};
 use crate::lake::store::Store;
 use crate::lake::trust::check_files;
-use crate::lake::{DataFile, LakeError, Layout, TableState};
+use crate::lake::{DataFile, LakeError, Layout, Snapshot};
 use crate::schema::TableSchema;
 
 /// The content of a manifest.
@@ -50,7 +50,7 @@ struct ManifestFile {
 }
 
 /// The name and content of a table's manifest.
-pub(crate) fn encode(table: &str, state: &TableState) -> (String, Vec<u8>) {
+pub(crate) fn encode(table: &str, state: &Snapshot) -> (String, Vec<u8>) {
     let level = |(name, column, transform): &(String, String, String)| PartitionLevel {
         name: name.clone(),
         column: column.clone(),
@@ -82,7 +82,7 @@ pub(crate) fn encode(table: &str, state: &TableState) -> (String, Vec<u8>) {
 ///
 /// # Errors
 /// [`LakeError::TooLarge`]; the store's.
-pub(crate) async fn store(store: &dyn Store, layout: &Layout, table: &str, state: &TableState) -> Result<(), LakeError> {
+pub(crate) async fn store(store: &dyn Store, layout: &Layout, table: &str, state: &Snapshot) -> Result<(), LakeError> {
     let (name, content) = encode(table, state);
     let path = layout.manifest(&name);
     check_size(store, &path, &content)?;
@@ -103,7 +103,7 @@ pub(crate) async fn store(store: &dyn Store, layout: &Layout, table: &str, state
 ///
 /// # Errors
 /// [`LakeError::Record`] when the manifest is missing, damaged or another table's.
-pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry: &TableRef) -> Result<TableState, LakeError> {
+pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry: &TableRef) -> Result<Snapshot, LakeError> {
     let path = layout.manifest(&entry.manifest);
     let damaged = |why: String| LakeError::Record { place: store.place(&path), why };
     let manifest: Manifest = read_json(store, &path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
@@ -123,7 +123,7 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry:
         return Err(damaged(format!("it is of table {:?}", manifest.table)));
     }
     check_files(table, &files).map_err(damaged)?;
-    Ok(TableState {
+    Ok(Snapshot {
         schema,
         primary_key: manifest.primary_key,
         partition_by: manifest.partition_by.into_iter().map(|level| (level.name, level.column, level.transform)).collect(),

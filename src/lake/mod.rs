@@ -1,7 +1,7 @@
 //! Lake: rows become partitioned Parquet files, and a commit makes them the table.
 //!
-//! Two halves. `stage` (with `parquet`, `partition`) turns batches into finished files in the spool, and into the list of
-//! changes that a commit publishes; it is blocking CPU work. `store`, `log`, `lease`, `publish` and `recover` move such a list
+//! Three parts. `stage` (with `parquet`, `partition`) turns batches over a [`Snapshot`] into finished files in the spool, and into
+//! [`Edit`]s; it is blocking CPU work. `format` names the files of edits. `store`, `log`, `lease`, `publish` and `recover` move them
 //! into the lake by the protocol of `docs/guarantees.md`. Not here: APIs, progress.
 
 mod bucket;
@@ -10,8 +10,10 @@ mod claim;
 mod commit;
 mod disk;
 mod drop;
+mod edit;
 mod error;
 mod foreign;
+mod format;
 mod layout;
 mod lease;
 mod live;
@@ -25,22 +27,24 @@ mod publish;
 mod recover;
 mod rejects;
 mod spool;
+mod snapshot;
 mod stage;
 mod store;
-mod table;
 mod trust;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use commit::Commit;
 pub(crate) use drop::DroppedTable;
+pub(crate) use edit::{Edit, NewFile, StageStats, TableEdit, TableShape};
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
+pub(crate) use format::{FileChange, Plain, PreparedTable, TableFormat};
 pub(crate) use layout::Layout;
 pub(crate) use lease::Owner;
 pub(crate) use live::{LiveFile, LiveFiles};
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use partition::{PartitionError, PartitionId, Partitioner, RoutedRows};
 pub(crate) use rejects::RejectLog;
-pub(crate) use stage::{StageBudgets, StageSettings, TableStage};
+pub(crate) use snapshot::{DataFile, Snapshot};
+pub(crate) use stage::{StageBudgets, StageSettings, TableStage, partition_levels};
 pub(crate) use store::check_settings;
-pub(crate) use table::*;

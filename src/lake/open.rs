@@ -21,7 +21,7 @@ use crate::lake::log::{Record, read_record, versions};
 use crate::lake::publish::{Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Found, Store, open_store, probe};
-use crate::lake::{LakeError, Layout, LiveFiles, RejectLog, TableState, manifest, recover};
+use crate::lake::{LakeError, Layout, LiveFiles, Plain, RejectLog, Snapshot, TableFormat, manifest, recover};
 
 /// Files of another etag that are read at once.
 const PARALLEL_READS: usize = 4;
@@ -132,7 +132,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Foreign`] when its folder is not what
     /// the commit left; [`LakeError::Record`]; the store's.
-    pub(crate) async fn table(&self, table: &str) -> Result<TableState, LakeError> {
+    pub(crate) async fn table(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
         let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
@@ -145,7 +145,7 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Record`]; the store's.
-    pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<TableState, LakeError> {
+    pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
         let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
@@ -155,7 +155,7 @@ impl Lake {
     }
 
     /// A table as the newest commit tells it, whatever lies in its folder.
-    pub(super) async fn known(&self, table: &str) -> Result<TableState, LakeError> {
+    pub(super) async fn known(&self, table: &str) -> Result<Snapshot, LakeError> {
         load_table(&*self.store, &self.layout, self.head.as_ref(), table).await
     }
 
@@ -184,6 +184,11 @@ impl Lake {
     /// is on disk. Names in it must not end in `.parquet`.
     pub(crate) fn spool(&self) -> &Path {
         self.spool.path()
+    }
+
+    /// How the lake stores its tables.
+    pub(crate) fn format(&self) -> Arc<dyn TableFormat> {
+        Arc::new(Plain)
     }
 
     /// Opens the lake's data files for reading, from blocking threads.
@@ -238,7 +243,7 @@ impl Lake {
 
     /// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
     /// restored or moved. Each is read once, since the next manifest has the new tags.
-    async fn recognise_restored(&self, state: &mut TableState, found: &[Found]) -> Result<(), LakeError> {
+    async fn recognise_restored(&self, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
         let store = &*self.store;
         let retagged = state.files.iter_mut().filter_map(|file| {
             let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
@@ -282,7 +287,7 @@ pub(crate) struct Inspection {
     /// What each resource remembers.
     pub(crate) state: Map<String, Value>,
     /// Every table.
-    pub(crate) tables: BTreeMap<String, TableState>,
+    pub(crate) tables: BTreeMap<String, Snapshot>,
     /// Commits whose publish the next run finishes.
     pub(crate) pending: Vec<u64>,
     /// Runs that left unfinished work, or are at work.
@@ -337,7 +342,7 @@ pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Cl
 }
 
 /// Leaves in `state` the files that are there, as they are: whatever they hold, they are what goes.
-pub(super) fn as_found(state: &mut TableState, found: &[Found]) {
+pub(super) fn as_found(state: &mut Snapshot, found: &[Found]) {
     state.files.retain_mut(|file| {
         let Ok(at) = found.binary_search_by(|found| found.path.cmp(&file.path)) else { return false };
         (file.bytes, file.etag, file.checksum) = (found[at].bytes, found[at].etag.clone(), String::new());
@@ -345,10 +350,10 @@ pub(super) fn as_found(state: &mut TableState, found: &[Found]) {
     });
 }
 
-async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, table: &str) -> Result<TableState, LakeError> {
+async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, table: &str) -> Result<Snapshot, LakeError> {
     match head.and_then(|record| record.tables.get(table)) {
         Some(entry) => manifest::load(store, layout, table, entry).await,
-        None => Ok(TableState::default()),
+        None => Ok(Snapshot::default()),
     }
 }
 

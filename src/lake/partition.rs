@@ -168,18 +168,11 @@ impl Partitioner {
     }
 
     /// The partition's folder below the table's, escaped: `city=Bonn/created_at_month=2026-11`; empty without levels.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn folder(&self, partition: PartitionId) -> String {
-        let mut folder = String::new();
-        for (level, number) in self.levels.iter().zip(&self.partitions[partition.index()]) {
-            if !folder.is_empty() {
-                folder.push('/');
-            }
-            folder.push_str(&escape(&level.field.name));
-            folder.push('=');
-            folder.push_str(&level.value(*number).map_or(NULL_VALUE.into(), escape));
-        }
-        folder
+        let names: Vec<&str> = self.levels.iter().map(|level| level.field.name.as_str()).collect();
+        hive_folder(&names, &self.values(partition))
     }
 
     /// The partition's values, one a level, unescaped; `None` is null. As [`crate::lake::DataFile::partition`] keeps them.
@@ -305,6 +298,15 @@ impl Partitioner {
         }
         Ok(())
     }
+}
+
+/// The folder of a partition below the table's, by the names of its levels: `city=Bonn/created_at_month=2026-11`; empty without levels.
+pub(crate) fn hive_folder(names: &[impl AsRef<str>], values: &[Option<String>]) -> String {
+    let level = |(name, value): (&_, &Option<String>)| {
+        let name: &str = AsRef::as_ref(name);
+        format!("{}={}", escape(name), value.as_deref().map_or(NULL_VALUE.into(), escape))
+    };
+    names.iter().zip(values).map(level).collect::<Vec<_>>().join("/")
 }
 
 /// Stretches of one partition joined, in order of first appearance.

@@ -1,7 +1,7 @@
 //! Guards: what a resource that is whole must still be before it may publish.
 
 use crate::config::{Expect, OnReject, ResourcePlan, WriteDisposition};
-use crate::lake::{RejectLog, StagedTable};
+use crate::lake::{PreparedTable, RejectLog};
 use crate::pipeline::RunError;
 
 /// Part of the records that may become rejects where `max_rejects` is not set, as one in so many; one always may.
@@ -25,12 +25,16 @@ pub(super) fn check_rejects(resource: &ResourcePlan, records: u64, rejects: &Rej
 }
 
 /// The guards of `expect`.
-pub(super) fn check_rows(resource: &ResourcePlan, (before, is_first): (u64, bool), staged: &StagedTable) -> Result<(), RunError> {
+pub(super) fn check_rows(
+    resource: &ResourcePlan,
+    (before, is_first): (u64, bool),
+    staged: &PreparedTable,
+) -> Result<(), RunError> {
     let rows = staged.stats.rows_in;
     if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
         return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
     }
-    let (Some(allowed), after) = (resource.expect.max_shrink, staged.state.rows()) else { return Ok(()) };
+    let (Some(allowed), after) = (resource.expect.max_shrink, staged.after.rows()) else { return Ok(()) };
     let is_merge = resource.write_disposition == WriteDisposition::Merge;
     if is_merge && is_first && after == 0 && staged.stats.deletes_unmatched > 0 {
         let column = resource.merge.hard_delete.clone().unwrap_or_default();

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Unjoined, Warning, WarningCode, task_point};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{Commit, Lake, LakeError, Owner, RejectLog, StageBudgets, StageSettings, StagedTable, TableStage, TableState};
+use crate::lake::{
+    Commit, FileChange, Lake, LakeError, Owner, PreparedTable, RejectLog, Snapshot, StageBudgets, StageSettings, TableStage,
+};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
@@ -66,7 +68,7 @@ impl Refresh {
 
 /// A resource that is ready to publish.
 struct Ready {
-    staged: StagedTable,
+    staged: PreparedTable,
     end: End,
     /// Of a resource with parents.
     slices: Option<SliceFacts>,
@@ -95,7 +97,7 @@ enum Read {
 #[derive(Default)]
 pub(super) struct Prepared {
     results: Vec<(String, ResourceResult)>,
-    pub(super) tables: Vec<StagedTable>,
+    pub(super) tables: Vec<PreparedTable>,
     pub(super) states: Map<String, Value>,
     /// Resources that have files of marks, and the one that the new state names.
     pub(super) with_marks: Vec<(String, Option<String>)>,
@@ -397,7 +399,7 @@ impl Running<'_> {
         graph: &Graph,
         resource: &Arc<ResourcePlan>,
         inputs: Inputs,
-        mut existing: TableState,
+        mut existing: Snapshot,
     ) -> Result<Read, RunError> {
         let Inputs { parents, for_children, cost } = inputs;
         let before = existing.rows();
@@ -441,9 +443,10 @@ impl Running<'_> {
         (self.events)(Event::Finishing { resource: name });
         let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
         // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
+        let format = lake.format();
         let finish = move || {
             task_point("task.finish");
-            stage.finish(&schema)
+            format.prepare(stage.finish(&schema)?)
         };
         let staged = tokio::task::spawn_blocking(finish).await.map_err(|error| match error.into() {
             Unjoined::Panicked(panic) => RunError::Internal { place: "finishing files", what: panic.to_string() },
@@ -547,7 +550,7 @@ fn failure(error: &RunError, cost: &Cost) -> ResourceResult {
 
 fn facts_of(ready: &Ready) -> ResourceFacts {
     let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, .. } = ready;
-    let deleted = staged.changes.iter().filter(|change| matches!(change, crate::lake::FileChange::Delete { .. })).count() as u64;
+    let deleted = staged.changes.iter().filter(|change| matches!(change, FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
         records: end.records,
@@ -564,9 +567,9 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         // A row that came twice may stand for one that did not come.
         completeness: Completeness::of(end)
             .if_all(rejects.count() == 0 && shaped.records_filtered == 0 && staged.stats.rows_deduplicated == 0),
-        files: staged.state.files.len() as u64,
-        bytes: staged.state.files.iter().map(|file| file.bytes).sum(),
-        table_rows: staged.state.rows(),
+        files: staged.after.files.len() as u64,
+        bytes: staged.after.files.iter().map(|file| file.bytes).sum(),
+        table_rows: staged.after.rows(),
         files_put: staged.changes.len() as u64 - deleted,
         files_deleted: deleted,
     }

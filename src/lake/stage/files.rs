@@ -12,12 +12,12 @@ use arrow::compute::filter_record_batch;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::decode::{SpellingCursor, SpellingLog, TypedBatch};
-use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FinishedFile, ParquetFile, ParquetSource};
+use crate::lake::LakeError;
+use crate::lake::parquet::{ColumnEncodings, ColumnPlan, ParquetFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::sink::RowSink;
-use crate::lake::{LakeError, PartitionId};
 use crate::merge::RowSet;
 use crate::schema::TableSchema;
 
@@ -232,12 +232,4 @@ pub(crate) fn in_parts<T>(items: Vec<T>, limit: u64, bytes: impl Fn(&T) -> u64) 
         filled += size;
     }
     parts
-}
-
-/// A part of the final table.
-pub(crate) struct NewFile {
-    /// The partition.
-    pub(crate) partition: PartitionId,
-    /// The file.
-    pub(crate) file: FinishedFile,
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use crate::config::WriteDisposition;
 use crate::lake::parquet::{FinishedFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
-use crate::lake::stage::anchor::settle_anchors;
 use crate::lake::stage::arrivals::ArrivalLog;
-use crate::lake::stage::changes::Changes;
-use crate::lake::stage::files::{FileMaker, NewFile, in_parts};
+use crate::lake::stage::edits::Edits;
+use crate::lake::stage::files::{FileMaker, in_parts};
 use crate::lake::stage::form::same_columns;
 use crate::lake::stage::incoming::{Gather, Incoming};
 use crate::lake::stage::merge::Merge;
@@ -17,32 +16,21 @@ use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::upkeep::Upkeep;
-use crate::lake::stage::{TableStage, keys, partition_levels};
-use crate::lake::{LakeError, LiveFiles, PartitionError, PartitionId, Partitioner, StagedTable};
+use crate::lake::stage::{TableStage, keys};
+use crate::lake::{LakeError, LiveFiles, NewFile, PartitionError, PartitionId, Partitioner, Snapshot, TableEdit, TableShape};
 use crate::merge::{KeyLog, RowSet};
 use crate::schema::TableSchema;
 
 /// What a stage has come to once all rows are in segments.
-pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
+pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     let merging = stage.is_merging();
     let TableStage {
-        settings,
-        existing,
-        anchors,
-        files,
-        mut partitioner,
-        schema,
-        lanes,
-        keys,
-        deletions,
-        mut stats,
-        bytes_in,
-        ..
+        settings, existing, empty, files, mut partitioner, schema, lanes, keys, deletions, mut stats, bytes_in, ..
     } = stage;
     let file_schema = Arc::new(partitioner.file_schema(&schema)?);
     check_some_column(&settings.table, stats.rows_in, &schema, &file_schema)?;
     let (segments, arrivals, encodings) = lanes.finish()?;
-    let mut changes = Changes::new(existing);
+    let mut edits = Edits::default();
     if merging && stats.rows_in > 0 {
         let merge = Merge {
             settings: &settings,
@@ -53,7 +41,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
             encodings,
             row_bytes: usize::try_from(bytes_in / stats.rows_in).unwrap_or(usize::MAX),
         };
-        merge.run(segments, keys, deletions, &mut changes, &mut stats)?;
+        merge.run(&existing, segments, keys, deletions, &mut edits, &mut stats)?;
     } else {
         let mut dropped = vec![RowSet::default(); segments.len()];
         if settings.is_keyed() && stats.rows_in > 0 {
@@ -74,27 +62,29 @@ pub(crate) fn finish(stage: TableStage) -> Result<StagedTable, LakeError> {
         let mut maker = FileMaker::new(&settings, &file_schema, encodings, "file");
         let replaces = settings.disposition == WriteDisposition::Replace;
         if !replaces {
-            stats.files_reencoded = refresh(&mut maker, &settings, files.as_ref(), &mut partitioner, &mut changes, &schema)?;
+            stats.files_reencoded = refresh(&mut maker, &settings, files.as_ref(), &existing, &mut edits, &schema)?;
         }
-        let new = settle(&mut maker, &settings, segments, &dropped)?;
+        let new = settle(&mut maker, &settings, &partitioner, segments, &dropped)?;
         if replaces {
-            changes.replace_all(&settings.table, &partitioner, new)?;
+            edits.replace_all(&existing.files, new, existing.has_levels_of(&settings.partition_by))?;
         } else {
-            new.into_iter().for_each(|new| changes.add(&settings.table, &partitioner, new));
+            new.into_iter().for_each(|new| edits.add(new));
         }
     }
     // What not all readers opened is put right once, however much it is.
     if stats.files_reencoded == 0 {
-        partitioner.check_changed(changes.partitions())?;
+        partitioner.check_changed(edits.partitions())?;
     }
-    settle_anchors(&settings, &mut partitioner, &schema, &file_schema, anchors, &mut changes)?;
-    changes.sync()?;
-    let mut state = changes.state;
-    state.schema = schema.as_ref().clone();
-    state.compat = (!state.files.is_empty()).then_some(settings.compat);
-    state.primary_key.clone_from(&settings.primary_key);
-    state.partition_by = partition_levels(&settings.partition_by);
-    Ok(StagedTable { table: settings.table.clone(), changes: changes.changes, state, stats, is_dropped: false })
+    let shape = TableShape {
+        schema: schema.as_ref().clone(),
+        primary_key: settings.primary_key.clone(),
+        partition_by: settings.partition_by.clone(),
+        style: settings.style(),
+        spool: settings.spool.clone(),
+    };
+    let mut base = existing;
+    empty.into_iter().for_each(|file| base.insert(file));
+    Ok(TableEdit { table: settings.table.clone(), base, edits: edits.finish()?, shape: Some(shape), stats })
 }
 
 /// Refuses rows of which files would have no column.
@@ -113,22 +103,21 @@ fn refresh(
     maker: &mut FileMaker,
     settings: &Arc<StageSettings>,
     files: &dyn LiveFiles,
-    partitioner: &mut Partitioner,
-    changes: &mut Changes,
+    existing: &Snapshot,
+    edits: &mut Edits,
     schema: &Arc<TableSchema>,
 ) -> Result<u64, LakeError> {
-    let written = changes.state.schema.clone();
-    let upkeep = Upkeep::new(settings, &changes.state, schema);
+    let upkeep = Upkeep::new(settings, existing, schema);
     if !upkeep.is_due() {
         return Ok(0);
     }
     let mut reencoded = 0;
-    let file_schema = Arc::new(partitioner.file_schema(schema)?);
+    let file_schema = Arc::clone(maker.schema());
     let nothing = Incoming::new(Vec::new(), &settings.table);
     let mut gather = Gather::new(&nothing, &file_schema, 1, 1);
-    for file in changes.state.files.clone() {
-        let source = ParquetSource::open(files.open(&file)?, file.path.clone())?;
-        let live = Adapted::new(source, &written, &file_schema, &settings.table);
+    for file in &existing.files {
+        let source = ParquetSource::open(files.open(file)?, file.path.clone())?;
+        let live = Adapted::new(source, &existing.schema, &file_schema, &settings.table);
         if !upkeep.rewrites(&live) {
             continue;
         }
@@ -138,7 +127,7 @@ fn refresh(
         }
         let job = Rewrite { live: &live, matched: &[], removed: &RowSet::default(), added: &[], always: true };
         if let Rewritten::Replaced(new) = rewrite(maker, &job, &mut gather, &mut MatchCounts::default())? {
-            changes.replace(&file, new);
+            edits.replace(file, new);
         }
     }
     Ok(reencoded)
@@ -178,6 +167,7 @@ fn log_again(
 pub(crate) fn settle(
     maker: &mut FileMaker,
     settings: &StageSettings,
+    partitioner: &Partitioner,
     segments: Vec<Segment>,
     dropped: &[RowSet],
 ) -> Result<Vec<NewFile>, LakeError> {
@@ -190,7 +180,7 @@ pub(crate) fn settle(
     for (partition, segments) in by_partition {
         for part in in_parts(segments, settings.target_file_size, |(segment, _)| segment.file.bytes) {
             if let Some(file) = settle_part(maker, part, &settings.table)? {
-                files.push(NewFile { partition, file });
+                files.push(NewFile::new(partitioner.values(partition), file));
             }
         }
     }

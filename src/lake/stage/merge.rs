@@ -1,6 +1,6 @@
 //! The run's rows meet the table's: what is new, what changed, what moved.
 //!
-//! In: the run in segments, its key log, which rows delete, the live files. Out: new contents for live files, new files, files that go. A row stays
+//! In: the run in segments, its key log, which rows delete, the table's snapshot. Out: edits. A row stays
 //! where it lives; one whose partition changed leaves its file and enters the other partition in the same commit.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::decode::{SpellingLog, TypedBatch};
 use crate::lake::parquet::{ColumnEncodings, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
-use crate::lake::stage::changes::Changes;
+use crate::lake::stage::edits::Edits;
 use crate::lake::stage::files::{FileMaker, row_bytes};
 use crate::lake::stage::finish::settle;
 use crate::lake::stage::incoming::{Gather, Incoming, Place, selection};
@@ -20,7 +20,7 @@ use crate::lake::stage::route::{append, route};
 use crate::lake::stage::segment::{Segment, SegmentSpellings};
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::upkeep::Upkeep;
-use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, StageStats};
+use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, Snapshot, StageStats};
 use crate::merge::{KeyLog, Outcome, RowSet, RowSets};
 use crate::schema::TableSchema;
 
@@ -76,14 +76,14 @@ impl Merge<'_> {
     /// [`LakeError`].
     pub(crate) fn run(
         mut self,
+        existing: &Snapshot,
         segments: Vec<Segment>,
         keys: Option<KeyLog>,
         mut deletions: RowSets,
-        changes: &mut Changes,
+        edits: &mut Edits,
         stats: &mut StageStats,
     ) -> Result<(), LakeError> {
-        let live: Vec<DataFile> = changes.state.files.clone();
-        let written = changes.state.schema.clone();
+        let (live, written) = (existing.files.as_slice(), &existing.schema);
         let incoming = Incoming::new(self.repair(segments)?, &self.settings.table);
         if incoming.rows() < SAMPLE_ROWS_MIN
             && let Some(largest) = live.iter().max_by_key(|file| file.rows)
@@ -91,7 +91,7 @@ impl Merge<'_> {
             let source = ParquetSource::open(self.files.open(largest)?, largest.path.clone())?;
             self.encodings = ColumnEncodings::of(&source, self.settings.compat)?.or(&self.encodings);
         }
-        let outcome = self.match_keys(&incoming, &live, &written, keys)?;
+        let outcome = self.match_keys(&incoming, live, written, keys)?;
         deletions.remove_all(&outcome.superseded);
         let mut fates = Fates {
             superseded: incoming.by_segment(&outcome.superseded),
@@ -101,7 +101,7 @@ impl Merge<'_> {
         };
         let insert_only = self.settings.merge.insert_only;
         if !insert_only {
-            fates.moved = self.moved_rows(&incoming, &outcome, &fates, &live)?;
+            fates.moved = self.moved_rows(&incoming, &outcome, &fates, live)?;
         }
         let deleted = fates.deleting.iter().zip(&fates.matched).map(|(rows, matched)| rows.count_common(matched)).sum();
         stats.rows_deduplicated = outcome.superseded.count();
@@ -110,8 +110,8 @@ impl Merge<'_> {
         stats.rows_updated = fates.moved.iter().map(RowSet::count).sum();
         let inserts = self.insert(&incoming, &fates)?;
         let mut maker = FileMaker::new(self.settings, self.file_schema, self.encodings.clone(), "file");
-        let Inserts { added, new } = self.place_inserts(inserts, &live)?;
-        let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &fates, &live, &written, added, changes)?;
+        let Inserts { added, new } = self.place_inserts(inserts, live)?;
+        let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &fates, existing, added, edits)?;
         stats.rows_updated += counts.updated;
         stats.files_reencoded = counts.reencoded;
         if insert_only {
@@ -121,8 +121,8 @@ impl Merge<'_> {
             stats.rows_unchanged = counts.unchanged;
         }
         let none = vec![RowSet::default(); new.len()];
-        for file in settle(&mut maker, self.settings, new, &none)? {
-            changes.add(&self.settings.table, self.partitioner, file);
+        for file in settle(&mut maker, self.settings, self.partitioner, new, &none)? {
+            edits.add(file);
         }
         incoming.segments.iter().try_for_each(|segment| segment.file.remove())
     }
@@ -297,17 +297,17 @@ impl Merge<'_> {
         incoming: &Incoming,
         outcome: &Outcome,
         fates: &Fates,
-        live: &[DataFile],
-        written: &TableSchema,
+        existing: &Snapshot,
         mut added: BTreeMap<usize, Vec<Segment>>,
-        changes: &mut Changes,
+        edits: &mut Edits,
     ) -> Result<MatchCounts, LakeError> {
         let mut counts = MatchCounts::default();
         let budget = self.settings.budgets.gather_bytes;
         let mut gather = Gather::new(incoming, self.file_schema, self.row_bytes, budget);
         let mut announced: VecDeque<(Vec<u32>, RowSet)> = VecDeque::new();
         let mut next = 0;
-        let upkeep = Upkeep::new(self.settings, &changes.state, self.schema);
+        let upkeep = Upkeep::new(self.settings, existing, self.schema);
+        let live = &existing.files;
         for (number, file) in live.iter().enumerate() {
             // Rows for files to come are announced as far as the budget goes, so that one reading of the run serves them all.
             while next < live.len() && (next <= number || gather.has_room()) {
@@ -319,14 +319,14 @@ impl Merge<'_> {
             if matched.is_empty() && removed.is_empty() && added.is_empty() && !upkeep.is_due() {
                 continue;
             }
-            let adapted = self.open(file, written)?;
+            let adapted = self.open(file, &existing.schema)?;
             let always = upkeep.rewrites(&adapted);
             counts.reencoded += u64::from(upkeep.reencodes(&adapted));
             let job = Rewrite { live: &adapted, matched: &matched, removed: &removed, added: &added, always };
             match rewrite(maker, &job, &mut gather, &mut counts)? {
                 Rewritten::Untouched => {}
-                Rewritten::Replaced(new) => changes.replace(file, new),
-                Rewritten::Emptied => changes.delete(file),
+                Rewritten::Replaced(new) => edits.replace(file, new),
+                Rewritten::Emptied => edits.remove(file),
             }
         }
         Ok(counts)

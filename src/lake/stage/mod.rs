@@ -1,18 +1,17 @@
-//! Stage: a run's rows of one table become finished files in the spool, and the changes that a commit publishes.
+//! Stage: a run's rows of one table become finished files in the spool, and the edits that bring them into the table.
 //!
 //! In: batches in page order, under schemas that only widen; the table as last night's manifest has it; its live files.
-//! Out: a [`StagedTable`]. Rows are encoded as they arrive, under the schema known so far; what turns out to be narrower than
+//! Out: a [`TableEdit`]. Rows are encoded as they arrive, under the schema known so far; what turns out to be narrower than
 //! the final schema, or superseded by a later row of its key, is repaired at the end, and only that.
 //!
 //! Invariants: every row is counted once, as [`StageStats`] says; a key is in the table once; all files have one
 //! schema; the same input over the same table gives the same names and bytes; memory is bounded by [`StageBudgets`] (plus
-//! bits and footers); nothing outside the spool is written. Not here: publishing, the store.
+//! bits and footers); nothing outside the spool is written. Not here: names in the lake, publishing, the store.
 
 mod adapt;
 mod alike;
-mod anchor;
 mod arrivals;
-mod changes;
+mod edits;
 mod files;
 mod finish;
 mod form;
@@ -37,6 +36,7 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+pub(crate) use form::same_columns;
 pub(crate) use settings::{StageBudgets, StageSettings};
 
 use crate::config::{PartitionField, WriteDisposition};
@@ -44,16 +44,16 @@ use crate::decode::{TypedBatch, widen};
 use crate::lake::parquet::ColumnEncodings;
 use crate::lake::stage::arrivals::{unit_and_row, unit_room};
 use crate::lake::stage::lanes::Lanes;
-use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, StageStats, StagedTable, TableState};
+use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, Snapshot, StageStats, TableEdit};
 use crate::merge::{KeyLog, RowSets, deleting_rows, hash_keys, hashes_survive, ranks_survive};
 use crate::schema::{ColumnType, TableSchema};
 
 /// One table while its rows arrive.
 pub(crate) struct TableStage {
     settings: Arc<StageSettings>,
-    existing: TableState,
+    existing: Snapshot,
     /// Files of the table that have no rows, not among the existing ones.
-    anchors: Vec<DataFile>,
+    empty: Vec<DataFile>,
     files: Arc<dyn LiveFiles>,
     partitioner: Partitioner,
     /// The widest schema so far, the table's own included.
@@ -78,9 +78,8 @@ impl TableStage {
     /// # Errors
     /// [`LakeError::TableDiffers`] when the table has another primary key or other partitions than the settings, unless the run
     /// replaces it; [`LakeError::Disk`] when the spool cannot be made.
-    pub(crate) fn new(settings: StageSettings, mut existing: TableState, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
-        let (files_with_rows, anchors) = std::mem::take(&mut existing.files).into_iter().partition(|file| file.rows > 0);
-        existing.files = files_with_rows;
+    pub(crate) fn new(settings: StageSettings, mut existing: Snapshot, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
+        let empty = existing.take_empty();
         check_same_table(&settings, &existing)?;
         let spool = &settings.spool;
         std::fs::create_dir_all(spool).map_err(|source| LakeError::Disk { action: "create", path: spool.clone(), source })?;
@@ -98,7 +97,7 @@ impl TableStage {
         let mut stage = Self {
             settings,
             existing,
-            anchors,
+            empty,
             files,
             partitioner,
             file_schema: Arc::clone(&schema),
@@ -137,12 +136,12 @@ impl TableStage {
         Ok(())
     }
 
-    /// Ends the run: repairs what has to be, and tells the changes. `run_schema` is what the run knows of the table's columns,
+    /// Ends the run: repairs what has to be, and tells the edits. `run_schema` is what the run knows of the table's columns,
     /// rows or none.
     ///
     /// # Errors
     /// [`LakeError`].
-    pub(crate) fn finish(mut self, run_schema: &TableSchema) -> Result<StagedTable, LakeError> {
+    pub(crate) fn finish(mut self, run_schema: &TableSchema) -> Result<TableEdit, LakeError> {
         self.flush()?;
         let schema = self.schema.join(run_schema);
         self.widen_to(schema)?;
@@ -242,7 +241,7 @@ impl TableStage {
 }
 
 /// Whether the run's rows meet live ones.
-fn merges_onto(settings: &StageSettings, existing: &TableState) -> bool {
+fn merges_onto(settings: &StageSettings, existing: &Snapshot) -> bool {
     settings.disposition == WriteDisposition::Merge && !settings.primary_key.is_empty() && !existing.files.is_empty()
 }
 
@@ -274,7 +273,7 @@ fn named_column(name: &str, batch: &RecordBatch) -> ArrayRef {
 }
 
 /// Refuses a table whose key or partitions are others than the settings'; a replaced table has neither yet.
-fn check_same_table(settings: &StageSettings, existing: &TableState) -> Result<(), LakeError> {
+fn check_same_table(settings: &StageSettings, existing: &Snapshot) -> Result<(), LakeError> {
     if existing.files.is_empty() || settings.disposition == WriteDisposition::Replace {
         return Ok(());
     }
@@ -298,7 +297,7 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Partition levels as a [`TableState`] keeps them.
+/// Partition levels as a [`Snapshot`] keeps them.
 pub(crate) fn partition_levels(fields: &[PartitionField]) -> Vec<(String, String, String)> {
     fields.iter().map(|field| (field.name.clone(), field.column.clone(), field.transform.to_string())).collect()
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, SortField, Transform};
 use crate::decode::{Originals, Spelling};
 use crate::lake::checksum::{ContentCheck, Verified};
-use crate::lake::{DataFile, FileChange, LiveFile};
+use crate::lake::{DataFile, FileChange, LiveFile, Plain, PreparedTable, TableFormat};
 use crate::schema::{Column, Digits};
 
 const INT: ColumnType = ColumnType::Int64 { wide: false };
@@ -25,7 +25,7 @@ const FLOAT: ColumnType = ColumnType::Float64(Digits::UNKNOWN);
 #[derive(Debug)]
 struct Lake {
     folder: TempDir,
-    state: TableState,
+    state: Snapshot,
     nights: u32,
 }
 
@@ -42,7 +42,7 @@ impl LiveFiles for Folder {
 
 impl Lake {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), state: TableState::default(), nights: 0 }
+        Self { folder: tempfile::tempdir().unwrap(), state: Snapshot::default(), nights: 0 }
     }
 
     fn settings(&mut self, disposition: WriteDisposition) -> StageSettings {
@@ -70,15 +70,15 @@ impl Lake {
         self.publish(staged)
     }
 
-    fn stage(&mut self, settings: StageSettings, rows: Vec<TypedBatch>) -> Result<StagedTable, LakeError> {
+    fn stage(&mut self, settings: StageSettings, rows: Vec<TypedBatch>) -> Result<PreparedTable, LakeError> {
         let files = Arc::new(Folder(self.folder.path().to_owned()));
         let schema = rows.iter().fold(TableSchema::default(), |schema, rows| schema.join(&rows.schema));
         let mut stage = TableStage::new(settings, self.state.clone(), files)?;
         rows.into_iter().try_for_each(|rows| stage.push(rows))?;
-        stage.finish(&schema)
+        Plain.prepare(stage.finish(&schema)?)
     }
 
-    fn publish(&mut self, staged: StagedTable) -> StageStats {
+    fn publish(&mut self, staged: PreparedTable) -> StageStats {
         let stats = staged.stats;
         let StageStats { rows_in, rows_inserted, rows_updated, rows_unchanged, rows_deduplicated, .. } = stats;
         let counted = rows_inserted + rows_updated + rows_unchanged + rows_deduplicated;
@@ -104,7 +104,7 @@ impl Lake {
                 }
             }
         }
-        self.state = staged.state;
+        self.state = staged.after;
         let listed: Vec<String> = self.state.files.iter().map(|file| file.path.clone()).collect();
         assert_eq!(listed, parquet_files(self.folder.path()));
         stats
@@ -646,7 +646,7 @@ fn another_key_or_other_partitions_than_the_tables_are_refused() {
     let mut lake = Lake::new();
     let settings = lake.settings(WriteDisposition::Merge);
     lake.run(settings, vec![people(0..3, "a")]);
-    let check = |settings: StageSettings, state: &TableState, expected: &str| {
+    let check = |settings: StageSettings, state: &Snapshot, expected: &str| {
         let error = TableStage::new(settings, state.clone(), Arc::new(Folder(PathBuf::new()))).err().unwrap();
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.kind(), crate::base::ErrorKind::Config);

@@ -5,7 +5,7 @@
 //! `compat: modern` wrote it. The latter is done once; the manifest remembers.
 
 use crate::config::Compat;
-use crate::lake::TableState;
+use crate::lake::Snapshot;
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::settings::StageSettings;
 use crate::schema::TableSchema;
@@ -19,7 +19,7 @@ pub(crate) struct Upkeep {
 
 impl Upkeep {
     /// What is due for the files of `before`, when the table's schema becomes `schema`.
-    pub(crate) fn new(settings: &StageSettings, before: &TableState, schema: &TableSchema) -> Self {
+    pub(crate) fn new(settings: &StageSettings, before: &Snapshot, schema: &TableSchema) -> Self {
         Self {
             schema: settings.refreshes(&before.schema, schema),
             compat: (before.compat < Some(settings.compat)).then_some(settings.compat),

@@ -11,7 +11,7 @@ use crate::decode::Reject;
 use crate::lake::log::read_record;
 use crate::lake::open::inspect_in;
 use crate::lake::tests::rig::{Rig, TestClock, after_last_night, after_tonight, last_night, state, tonight};
-use crate::lake::{Lake, LakeError, Owner, RejectLog, StageStats, StagedTable, TableState, inspect};
+use crate::lake::{Lake, LakeError, Owner, PreparedTable, RejectLog, Snapshot, StageStats, inspect};
 
 #[tokio::test]
 async fn a_commit_publishes_files_and_state_together() {
@@ -54,10 +54,10 @@ async fn a_commit_without_changes_writes_nothing() {
         last_night(&rig).await;
         let before = rig.store.list("").await.unwrap();
         let mut lake = rig.open("night-2").await.unwrap();
-        let table = StagedTable {
+        let table = PreparedTable {
             table: "t".to_owned(),
             changes: vec![],
-            state: lake.table("t").await.unwrap(),
+            after: lake.table("t").await.unwrap(),
             stats: StageStats::default(),
             is_dropped: false,
         };
@@ -139,7 +139,7 @@ async fn a_table_folder_with_foreign_files_is_refused_by_name() {
         let error = lake.table("t").await.unwrap_err();
         assert!(error.to_string().ends_with("`t/other.parquet` is unknown"), "{error}");
         assert_eq!(error.kind(), ErrorKind::Data);
-        assert_eq!(lake.table("u").await.unwrap(), TableState::default());
+        assert_eq!(lake.table("u").await.unwrap(), Snapshot::default());
     }
 }
 

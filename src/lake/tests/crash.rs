@@ -13,7 +13,7 @@ use crate::lake::tests::faulty::{Fault, Faulty};
 use crate::lake::tests::rig::{
     Rig, after_last_night, after_tonight, last_night, seen, spool, staged, staged_over, state, tonight,
 };
-use crate::lake::{Lake, LakeError, StagedTable, manifest};
+use crate::lake::{Lake, LakeError, PreparedTable, manifest};
 
 /// Kills a run at `fault` (as far as one process can), then lets another one open the lake and commit tonight's changes.
 async fn check_crash(fault: &str) {
@@ -133,11 +133,11 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
 }
 
 /// Everything of a commit up to the creation of its record, where the run falls asleep.
-async fn fall_asleep(lake: &mut Lake, table: &StagedTable, state: &Map<String, Value>) -> Record {
+async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Record {
     let tables = [table.clone()];
     let mut record = lake.draft(&tables, state).await.unwrap();
     lake.stage(&mut record, &tables).await.unwrap();
-    manifest::store(&*lake.store, &lake.layout, &table.table, &table.state).await.unwrap();
+    manifest::store(&*lake.store, &lake.layout, &table.table, &table.after).await.unwrap();
     record
 }
 

@@ -72,8 +72,8 @@ async fn the_same_bytes_under_another_etag_are_accepted_and_remembered() {
         let table = tonight(&lake).await;
         let mut tonight = table.clone();
         tonight.changes.truncate(0);
-        tonight.state = lake.table("t").await.unwrap();
-        for file in &tonight.state.files {
+        tonight.after = lake.table("t").await.unwrap();
+        for file in &tonight.after.files {
             assert_eq!(file.etag, restored[&file.path], "{rig:?}");
         }
         let is_new = lake.commit(vec![tonight], state("t", 1)).await.unwrap().is_new;
@@ -96,7 +96,7 @@ async fn a_damaged_manifest_under_the_next_ones_name_is_not_taken_for_it() {
         last_night(&rig).await;
         let mut lake = rig.open("tonight").await.unwrap();
         let table = tonight(&lake).await;
-        let (name, content) = manifest::encode("t", &table.state);
+        let (name, content) = manifest::encode("t", &table.after);
         rig.store.put(&Layout::new("p").manifest(&name), content[..content.len() / 2].to_vec()).await.unwrap();
         lake.commit(vec![table], state("t", 2)).await.unwrap();
         assert_eq!(lake.table("t").await.unwrap().rows(), 3);

@@ -19,7 +19,7 @@ use crate::config::{Compat, Compression, LakeLocation, LakePlan, OnSchemaChange}
 use crate::lake::bucket::Bucket;
 use crate::lake::lease::HEARTBEAT;
 use crate::lake::store::{Store, open_store};
-use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, StageStats, StagedTable, TableState};
+use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, PreparedTable, Snapshot, StageStats};
 
 /// Times that a task with a long sleep lets others go on: work in memory ends within one, as it does within a heartbeat.
 const LONG_YIELDS: u64 = 10_000;
@@ -183,13 +183,13 @@ impl Rig {
 }
 
 /// One table's next content, by file; `None` deletes.
-pub(super) async fn staged(lake: &Lake, table: &str, files: &[(&str, Option<&str>)]) -> StagedTable {
+pub(super) async fn staged(lake: &Lake, table: &str, files: &[(&str, Option<&str>)]) -> PreparedTable {
     let state = lake.table(table).await.unwrap();
     staged_over(lake, table, state, files).await
 }
 
 /// The same over a table as `state` has it.
-pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: TableState, files: &[(&str, Option<&str>)]) -> StagedTable {
+pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: Snapshot, files: &[(&str, Option<&str>)]) -> PreparedTable {
     let mut changes = Vec::new();
     for (number, (name, content)) in files.iter().enumerate() {
         let path = format!("{table}/{name}");
@@ -212,7 +212,7 @@ pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: TableState,
     }
     state.files.sort_by(|a, b| a.path.cmp(&b.path));
     state.next_number += 1;
-    StagedTable { table: table.to_owned(), changes, state, stats: StageStats::default(), is_dropped: false }
+    PreparedTable { table: table.to_owned(), changes, after: state, stats: StageStats::default(), is_dropped: false }
 }
 
 pub(super) fn spool(lake: &Lake, name: &str, content: &str) -> PathBuf {
@@ -239,7 +239,7 @@ pub(super) async fn last_night(rig: &Rig) {
 }
 
 /// Tonight: one file replaced, one deleted, two new, cursor 2.
-pub(super) async fn tonight(lake: &Lake) -> StagedTable {
+pub(super) async fn tonight(lake: &Lake) -> PreparedTable {
     let files = [
         ("k=1/part-000000.parquet", Some("one, changed")),
         ("k=2/part-000001.parquet", None),

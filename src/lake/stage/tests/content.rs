@@ -9,7 +9,7 @@ fn by_city(settings: &mut StageSettings) {
 }
 
 /// Paths that a staged table puts over others, puts anew, and deletes.
-fn paths(staged: &StagedTable) -> [Vec<&str>; 3] {
+fn paths(staged: &PreparedTable) -> [Vec<&str>; 3] {
     let mut paths = [vec![], vec![], vec![]];
     for change in &staged.changes {
         match change {
@@ -132,4 +132,17 @@ fn a_table_of_more_partitions_than_a_run_may_change_is_refreshed_where_little_ch
     assert!(is_too_many(night(10, WriteDisposition::Append, people(0..11, "newer"))));
     assert!(is_too_many(night(10, WriteDisposition::Replace, people(0..55, "newest"))));
     assert!(is_too_many(night(10, WriteDisposition::Merge, people(60..71, "new"))));
+}
+
+#[test]
+fn a_replaced_table_with_other_levels_leaves_nothing_in_the_old_folders() {
+    let mut lake = Lake::new();
+    for level in ["city", "town"] {
+        let mut settings = lake.settings(WriteDisposition::Replace);
+        settings.partition_by =
+            vec![PartitionField { column: "city".into(), transform: Transform::Identity, name: level.into() }];
+        lake.run(settings, vec![people(0..30, level)]);
+        let folder = format!("t/{level}=");
+        assert!(lake.state.files.iter().all(|file| file.path.starts_with(&folder)), "{:?}", lake.state.files);
+    }
 }

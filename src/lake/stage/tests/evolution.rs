@@ -181,8 +181,7 @@ fn exceptional_spellings_past_their_budget_wait_on_disk_and_none_is_lost() {
             settings.sort_by = vec![SortField { column: "id".into(), descending: true }];
         }
         let spool = settings.spool.clone();
-        let mut stage =
-            TableStage::new(settings, TableState::default(), Arc::new(Folder(lake.folder.path().to_owned()))).unwrap();
+        let mut stage = TableStage::new(settings, Snapshot::default(), Arc::new(Folder(lake.folder.path().to_owned()))).unwrap();
         for page in 0..20 {
             let ids = page * 100..page * 100 + 100;
             let floats: ArrayRef = Arc::new(Float64Array::from_iter_values(ids.clone().map(|id| id as f64)));
@@ -196,7 +195,7 @@ fn exceptional_spellings_past_their_budget_wait_on_disk_and_none_is_lost() {
         let last = values(5000, ColumnType::Text, texts(["x".to_owned()]));
         let schema = last.schema.as_ref().clone();
         stage.push(last).unwrap();
-        lake.publish(stage.finish(&schema).unwrap());
+        lake.publish(Plain.prepare(stage.finish(&schema).unwrap()).unwrap());
         let expected = (0..2000).map(|id| (id, format!("{id}e0"))).chain([(5000, "x".to_owned())]);
         assert_eq!(by_key(&lake), expected.collect());
         assert!(!std::fs::read_dir(&spool).unwrap().map(Result::unwrap).any(|entry| spilled(&entry)));

@@ -59,7 +59,7 @@ fn yesterday(rows: &TypedBatch) -> Lake {
     writer.write(&rows.batch).unwrap();
     writer.close().unwrap();
     let bytes = std::fs::read(&path).unwrap();
-    lake.state = TableState {
+    lake.state = Snapshot {
         schema: rows.schema.as_ref().clone(),
         primary_key: vec!["id".into()],
         files: vec![DataFile {
@@ -71,7 +71,7 @@ fn yesterday(rows: &TypedBatch) -> Lake {
             checksum: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)),
         }],
         next_number: 1,
-        ..TableState::default()
+        ..Snapshot::default()
     };
     lake
 }
@@ -170,7 +170,7 @@ fn a_table_whose_records_have_no_member_is_refused_because_no_reader_opens_a_fil
     let mut lake = Lake::new();
     let settings = StageSettings { primary_key: vec![], ..lake.settings(WriteDisposition::Append) };
     let files = Arc::new(Folder(lake.folder.path().to_owned()));
-    let mut stage = TableStage::new(settings, TableState::default(), files).unwrap();
+    let mut stage = TableStage::new(settings, Snapshot::default(), files).unwrap();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(3));
     let none = RecordBatch::try_new_with_options(TableSchema::default().to_arrow(), vec![], &options).unwrap();
     stage.push(TypedBatch { schema: Arc::default(), batch: none, originals: vec![] }).unwrap();
@@ -211,7 +211,8 @@ fn an_unchanged_table_without_rows_writes_nothing_and_a_new_column_writes_its_fi
     let stage = |lake: &mut Lake, schema: &TableSchema| {
         let settings = lake.settings(WriteDisposition::Merge);
         let files = Arc::new(Folder(lake.folder.path().to_owned()));
-        let staged = TableStage::new(settings, lake.state.clone(), files).unwrap().finish(schema).unwrap();
+        let edit = TableStage::new(settings, lake.state.clone(), files).unwrap().finish(schema).unwrap();
+        let staged = Plain.prepare(edit).unwrap();
         let changes = staged.changes.len();
         lake.publish(staged);
         changes

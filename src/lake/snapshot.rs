@@ -1,0 +1,71 @@
+//! Snapshots: a table at a version of the lake, as its manifest tells it.
+
+use crate::config::{Compat, PartitionField};
+use crate::schema::TableSchema;
+
+/// A table as a published commit has it; the default is one that does not exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    /// Its schema.
+    pub(crate) schema: TableSchema,
+    /// Columns of the primary key; empty without one.
+    pub(crate) primary_key: Vec<String>,
+    /// Partition levels as `(folder key, column, transform)` in their config spelling.
+    pub(crate) partition_by: Vec<(String, String, String)>,
+    /// Live files, ordered by path.
+    pub(crate) files: Vec<DataFile>,
+    /// The next file number: numbers are never reused.
+    pub(crate) next_number: u64,
+    /// Which readers open all live files, as far as it is known.
+    pub(crate) compat: Option<Compat>,
+}
+
+impl Snapshot {
+    /// Whether the partition levels have the names of `fields`, so that equal values are one folder.
+    pub(crate) fn has_levels_of(&self, fields: &[PartitionField]) -> bool {
+        self.partition_by.iter().map(|(name, _, _)| name).eq(fields.iter().map(|field| &field.name))
+    }
+
+    /// Takes out the files without rows.
+    pub(crate) fn take_empty(&mut self) -> Vec<DataFile> {
+        let (files, empty) = std::mem::take(&mut self.files).into_iter().partition(|file| file.rows > 0);
+        self.files = files;
+        empty
+    }
+
+    /// Adds a file.
+    pub(crate) fn insert(&mut self, file: DataFile) {
+        let at = self.files.partition_point(|other| other.path < file.path);
+        self.files.insert(at, file);
+    }
+
+    /// Takes a file out.
+    pub(crate) fn remove(&mut self, path: &str) {
+        if let Ok(at) = self.files.binary_search_by(|file| file.path.as_str().cmp(path)) {
+            self.files.remove(at);
+        }
+    }
+
+    /// Rows of the table.
+    #[must_use]
+    pub(crate) fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+}
+
+/// A live data file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DataFile {
+    /// Below the lake's root, with the table's folder: `wallets/part-000000.parquet`. Hive-escaped partition folders.
+    pub(crate) path: String,
+    /// Partition values, one a level, unescaped; `None` is null.
+    pub(crate) partition: Vec<Option<String>>,
+    /// Rows.
+    pub(crate) rows: u64,
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+    /// The store's tag of this content, where it has one (S3).
+    pub(crate) etag: Option<String>,
+    /// XXH3-64 of the content, as 16 hex digits, so that a local file replaced by hand is noticed.
+    pub(crate) checksum: String,
+}
