@@ -3,18 +3,24 @@
 In: resources (`world.Resource`) and tonight's `Trouble`s. Out: an HTTP server on 127.0.0.1.
 """
 
+import collections
+import csv
 import dataclasses
+import io
 import json
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from reference import instant
+from world import EPOCH, field
 
 
 @dataclasses.dataclass
 class Trouble:
     """What goes wrong with a resource's requests from the `first` one on, `times` times."""
 
-    kind: str  # a status code, "cut" (the body breaks off) or "reset"
+    kind: str  # a status code, "cut" (the body breaks off), "reset", or "expire" (the credential counts no more)
     first: int
     times: int
 
@@ -24,6 +30,9 @@ class Api:
 
     def __init__(self):
         self.resources, self.troubles, self.counts = {}, {}, {}
+        # For each pipeline: the number of its token that counts, and whether none counts any more tonight.
+        self.grants: collections.Counter = collections.Counter()
+        self.revoked: set = set()
         self.lock = threading.Lock()
         api = self
 
@@ -35,6 +44,9 @@ class Api:
 
             def do_GET(self):  # noqa: N802 - http.server's name
                 api.answer(self)
+
+            def do_POST(self):  # noqa: N802
+                api.grant(self)
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -54,42 +66,79 @@ class Api:
     def tonight(self, resources: list, troubles: dict) -> None:
         self.resources = {r.name: r for r in resources}
         self.troubles, self.counts = troubles, {}
+        self.revoked.clear()
+
+    def grant(self, request: BaseHTTPRequestHandler) -> None:
+        """The token that counts, for the pipeline that asks."""
+        form = dict(urllib.parse.parse_qsl(request.rfile.read(int(request.headers["Content-Length"])).decode()))
+        token = f"grant-{self.grants[form['client_id']]}-of-{form['client_id']}"
+        send(request, 200, {}, json.dumps({"access_token": token, "token_type": "bearer"}).encode())
+
+    def is_known(self, resource, header: str | None) -> bool:
+        if resource.auth is None:
+            return True
+        if resource.world in self.revoked:
+            return False
+        token = "token" if resource.auth == "bearer" else f"grant-{self.grants[resource.world]}"
+        return header == f"Bearer {token}-of-{resource.world}"
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         url = urllib.parse.urlsplit(request.path)
-        name = url.path.strip("/")
+        name, *rest = url.path.strip("/").split("/")
+        parent = urllib.parse.unquote(rest[0]) if rest else ""
         query = dict(urllib.parse.parse_qsl(url.query))
+        resource = self.resources[name]
         with self.lock:
             count = self.counts[name] = self.counts.get(name, 0) + 1
             trouble = self.troubles.get(name)
             hit = trouble is not None and trouble.first <= count < trouble.first + trouble.times
+            if hit and trouble.kind == "expire":
+                # A token that is asked for can be renewed, another one is gone for good.
+                hit = False
+                if resource.auth == "bearer":
+                    self.revoked.add(resource.world)
+                else:
+                    self.grants[resource.world] += 1
+            is_known = self.is_known(resource, request.headers["Authorization"])
         if hit and trouble.kind == "reset":
             request.close_connection = True
             request.connection.close()
             return
         status, headers, body = 200, {}, ""
-        if hit and trouble.kind != "cut":
+        if not is_known:
+            status, body = 401, '{"error": "who is this?"}'
+        elif hit and trouble.kind != "cut":
             status, body = int(trouble.kind), '{"error": "not tonight"}'
+        elif not resource.is_there(parent):
+            status, body = 404, '{"error": "not here"}'
         else:
-            headers, body = page(self.resources[name], query, self.url)
-        data = body.encode()
-        request.send_response(status)
-        for header, value in headers.items():
-            request.send_header(header, value)
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        if hit and trouble.kind == "cut":
-            data = data[: len(data) // 2]
-            request.close_connection = True
-        request.wfile.write(data)
+            headers, body = page(resource, parent, query, self.url + url.path)
+        send(request, status, headers, body.encode(), hit and trouble.kind == "cut")
 
 
-def page(resource, query: dict, url: str) -> tuple:
+def send(request: BaseHTTPRequestHandler, status: int, headers: dict, data: bytes, is_cut: bool = False) -> None:
+    request.send_response(status)
+    for header, value in ({"Content-Type": "application/json"} | headers | {"Content-Length": str(len(data))}).items():
+        request.send_header(header, value)
+    request.end_headers()
+    if is_cut:
+        data = data[: len(data) // 2]
+        request.close_connection = True
+    request.wfile.write(data)
+
+
+def cursor(text: str) -> int:
+    """The cursor of a request, however it is spelled."""
+    if moment := instant(text) if "T" in text else None:
+        return int((moment - EPOCH).total_seconds() // 3600)
+    return int(float(text))
+
+
+def page(resource, parent: str, query: dict, url: str) -> tuple:
     """Headers and body of one page, in the form of the resource's paginator."""
-    records = resource.records
+    records = resource.slice(parent)
     if resource.filters and "since" in query:
-        records = [r for r in records if r.cursor >= int(query["since"])]
+        records = [r for r in records if r.is_bad or r.cursor >= cursor(query["since"])]
     size, kind = resource.page_size, resource.paginator
     if kind == "single_page":
         start, size = 0, max(1, len(records))
@@ -102,15 +151,15 @@ def page(resource, query: dict, url: str) -> tuple:
         start = (int(query.get("page", 1)) - 1) * size
     shown = records[start : start + size]
     more = start + size < len(records)
-    pages = max(1, -(-len(records) // size))
+    told, pages = len(records) + resource.lie, max(1, -(-len(records) // size))
     since = {"since": query["since"]} if "since" in query else {}
-    link = f"{url}/{resource.name}?" + urllib.parse.urlencode({"page": start // size + 2} | since)
+    link = f"{url}?" + urllib.parse.urlencode({"page": start // size + 2} | since)
     around: dict = {}
-    headers = {}
+    headers = {"X-Total-Count": str(told)} if resource.header_total else {}
     if kind == "page_number" and resource.has_total:
         around["pages"] = pages
     elif kind == "offset" and resource.has_total:
-        around["total"] = len(records)
+        around["total"] = told
     elif kind == "cursor":
         around["next"] = str(start + size) if more else None
     elif kind in ("json_link", "auto_link"):
@@ -120,6 +169,20 @@ def page(resource, query: dict, url: str) -> tuple:
     elif kind == "auto_pages":
         around |= {"page": start // size + 1, "total_pages": pages}
     elif kind == "auto_offset":
-        around |= {"offset": start, "limit": size, "total": len(records)}
+        around |= {"offset": start, "limit": size, "total": told}
+    if resource.csv:
+        return headers | {"Content-Type": "text/csv"}, table(shown)
     data = "[" + ",".join(r.text() for r in shown) + "]"
     return headers, "{" + "".join(f"{json.dumps(k)}:{json.dumps(v)}," for k, v in around.items()) + f'"data":{data}' + "}"
+
+
+def table(records: list) -> str:
+    """A CSV page: a row of names, and a row for each record; one that is bad has a field too many."""
+    names = list(dict.fromkeys(name for record in records for name in record.members)) or ["uid"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for record in records:
+        fields = [field(record.members.get(name, "null")) for name in names]
+        writer.writerow([str(record.uid)] * (len(names) + 1) if record.is_bad else ["\\N" if value is None else value for value in fields])
+    return out.getvalue()
