@@ -79,11 +79,11 @@ pub(crate) struct TypedBatch {
     pub(crate) originals: Vec<Originals>,
 }
 
-/// How the texts of one leaf column were spelled, so that widening it to text gives the very tokens of the API,
-/// whatever page the wider value came on.
+/// How the texts of one leaf column, or the objects of one struct, were spelled, so that widening them to text gives the very tokens of the
+/// API, whatever page the wider value came on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Originals {
-    /// The leaf: column name, then struct field names; a list's element adds no name.
+    /// The leaf or struct: column name, then struct field names; a list's element adds no name.
     pub(crate) leaf: Vec<String>,
     /// The spelling of most values.
     pub(crate) spelling: Spelling,
@@ -92,7 +92,8 @@ pub(crate) struct Originals {
 }
 
 /// A spelling that gives back the API's text from the value. A leaf without [`Originals`] is spelled canonically: floats as
-/// [`Spelling::ShortestNumber`], decimals as [`Spelling::PlainNumber`], times in UTC with the fewest fraction digits, texts as [`Spelling::Quoted`].
+/// [`Spelling::ShortestNumber`], decimals as [`Spelling::PlainNumber`], times in UTC with the fewest fraction digits, texts as [`Spelling::Quoted`],
+/// structs as [`Spelling::Valued`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Spelling {
     /// A number with the fewest digits, and never an exponent: `3`, `0.0000001`.
@@ -118,6 +119,10 @@ pub(crate) enum Spelling {
         /// Whether the zone is written `Z`.
         zulu: bool,
     },
+    /// In a struct: the fields that have values, in their order. Exceptions are JSON texts.
+    Valued,
+    /// In a struct: the first fields, so many, also those that are null. Exceptions are JSON texts.
+    First(u16),
 }
 
 /// A record that could not become a row.

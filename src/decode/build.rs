@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Fields};
 use arrow::error::ArrowError;
 
 use crate::decode::column::{Bits, ColumnBuilder, Decimals, Exceptions, Floats, ListBuilder, Texts, Times, Values};
+use crate::decode::convert::write_json;
 use crate::decode::structs::{FieldBuilder, StructBuilder};
 use crate::decode::{Originals, Spelling};
 use crate::schema::{Column, ColumnType, DeclaredSchema, FIELDS_MAX, Undeclared};
@@ -166,7 +167,7 @@ impl ColumnBuilder {
         })
     }
 
-    /// How a leaf's texts were spelled, unless that is the canonical way.
+    /// How a leaf's texts or a struct's objects were spelled, unless that is the canonical way.
     fn spelling(&self) -> Option<(Spelling, Exceptions)> {
         if self.declared {
             return None;
@@ -187,9 +188,26 @@ impl ColumnBuilder {
             Values::Text(texts) => {
                 (if texts.bare { Spelling::Bare } else { Spelling::Quoted }, &texts.exceptions, Spelling::Quoted)
             }
+            Values::Struct(fields) => return self.objects_spelling(fields),
             _ => return None,
         };
         (spelling != canonical || !exceptions.is_empty()).then(|| (spelling, exceptions.clone()))
+    }
+}
+
+impl ColumnBuilder {
+    fn objects_spelling(&self, fields: &StructBuilder) -> Option<(Spelling, Exceptions)> {
+        let spelling = fields.layouts.spelling(self.valid_slots(), fields.fields.len());
+        let exceptions: Exceptions = self
+            .valid_slots()
+            .filter(|slot| !fields.layouts.is(*slot, spelling))
+            .map(|slot| {
+                let mut text = Vec::new();
+                write_json(self, slot, &mut text);
+                (slot as u32, String::from_utf8_lossy(&text).into())
+            })
+            .collect();
+        (spelling != Spelling::Valued || !exceptions.is_empty()).then_some((spelling, exceptions))
     }
 }
 

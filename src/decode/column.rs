@@ -24,6 +24,8 @@ pub(super) struct ColumnBuilder {
     pub(super) declared: bool,
     /// Whether its values tell rows apart, so that a number is never rounded.
     pub(super) exact: bool,
+    /// The same of fields below it, by their path from here.
+    pub(super) exact_below: Vec<Vec<String>>,
     /// Whether numbers and booleans, declared, may also come as texts.
     pub(super) accept_text: bool,
     /// Whether an empty text is null.
@@ -64,10 +66,30 @@ impl ColumnBuilder {
             values,
             declared,
             exact: false,
+            exact_below: Vec::new(),
             accept_text: false,
             empty_as_null: false,
             unfit_as_null: false,
         }
+    }
+
+    /// Makes it, or what is at `path` below it, one whose numbers are never rounded.
+    pub(super) fn keep_exact(&mut self, path: &[String]) {
+        if path.is_empty() {
+            self.exact = true;
+            return;
+        }
+        match &mut self.values {
+            Values::Struct(fields) => fields.keep_exact(path),
+            _ => self.exact_below.push(path.to_vec()),
+        }
+    }
+
+    /// An object is the first value: a struct of the column's own.
+    pub(super) fn become_struct(&mut self) {
+        let mut fields = StructBuilder::default();
+        self.exact_below.iter().for_each(|path| fields.keep_exact(path));
+        self.values = Values::Struct(fields);
     }
 
     /// Makes null of what does not fit the declared types of the column and of all below it.

@@ -1,11 +1,13 @@
 //! Widening in place: what a column's values are under a wider type, and any value of a builder as JSON text.
 //!
-//! Invariants: the texts of scalars are those the API sent, whatever types the column had in between; JSON text has members in the
-//! order of the struct's fields, without those that are null.
+//! Invariants: the texts of scalars are those the API sent, whatever types the column had in between; JSON text has the members that came, in
+//! their order.
 
 use crate::decode::column::{ColumnBuilder, Decimals, Floats, Texts, Values, exception};
+use crate::decode::layout::Layout;
 use crate::decode::number::write_decimal;
 use crate::decode::spelling::NumberSpelling;
+use crate::decode::structs::FieldBuilder;
 use crate::decode::{Spelling, write_date, write_float, write_time};
 use crate::schema::Digits;
 
@@ -133,17 +135,14 @@ pub(super) fn write_json(column: &ColumnBuilder, slot: usize, out: &mut Vec<u8>)
         },
         Values::Json(texts) => out.extend_from_slice(texts.get(slot).as_bytes()),
         Values::Struct(fields) => {
-            let present = fields.fields.iter().filter(|field| field.column.is_valid(slot));
-            out.push(b'{');
-            for (at, field) in present.enumerate() {
-                if at > 0 {
-                    out.push(b',');
+            let is_valid = |field: &&FieldBuilder| field.column.is_valid(slot);
+            match fields.layouts.get(slot) {
+                Layout::Valued => write_members(fields.fields.iter().filter(is_valid), slot, out),
+                Layout::First(count) => write_members(fields.fields.iter().take(count), slot, out),
+                Layout::Listed(places) => {
+                    write_members(places.iter().filter_map(|place| fields.fields.get(usize::from(*place))), slot, out);
                 }
-                write_quoted(&field.name, out);
-                out.push(b':');
-                write_json(&field.column, slot, out);
             }
-            out.push(b'}');
         }
         Values::List(list) => {
             out.push(b'[');
@@ -165,6 +164,20 @@ pub(super) fn write_json(column: &ColumnBuilder, slot: usize, out: &mut Vec<u8>)
             }
         }
     }
+}
+
+/// Appends the object that has these members in `slot`.
+fn write_members<'f>(members: impl Iterator<Item = &'f FieldBuilder>, slot: usize, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (at, field) in members.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_quoted(&field.name, out);
+        out.push(b':');
+        write_json(&field.column, slot, out);
+    }
+    out.push(b'}');
 }
 
 /// `text` as a JSON string.

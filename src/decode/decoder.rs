@@ -51,8 +51,8 @@ pub(crate) struct DecodePlan {
     pub(crate) declared: Option<DeclaredSchema>,
     /// Columns whose null or absence makes a record a reject.
     pub(crate) key_columns: Vec<String>,
-    /// Columns whose values tell rows apart, and whose numbers are so never rounded.
-    pub(crate) exact_columns: Vec<String>,
+    /// Columns, or paths to struct fields, whose values tell rows apart, and whose numbers are so never rounded.
+    pub(crate) exact_columns: Vec<Vec<String>>,
     /// What the bodies are written in.
     pub(crate) format: FormatPlan,
     /// What has to be done before the records are columns; `None` for plain JSON, which goes there in one pass.
@@ -393,7 +393,7 @@ impl Decoder {
         let mut builders = StructBuilder::of(columns, declared, &mut Vec::new());
         (builders.nesting_max, builders.unbounded) = (self.plan.nesting_max, true);
         builders.round = self.plan.round_numbers;
-        builders.keep_exact(&self.plan.exact_columns);
+        self.plan.exact_columns.iter().for_each(|path| builders.keep_exact(path));
         for key in &self.plan.key_columns {
             builders.require(key);
         }

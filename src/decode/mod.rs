@@ -14,6 +14,7 @@ mod reader;
 mod record_hash;
 mod spelling;
 mod column;
+mod layout;
 mod structs;
 mod convert;
 mod push;

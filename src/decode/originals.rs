@@ -1,8 +1,8 @@
 //! Originals along a file: how the slots of each leaf were spelled, from its first row to its last.
 //!
 //! In: batches in the order in which they are written ([`SpellingLog::record`]). Out: a cursor that
-//! [`crate::decode::widen_array`] reads while the file's columns come back, in slices of any size. Invariants: one slot for each slot of a leaf's array, null or not; a list has a
-//! slot for each element, and a null list has none. Leaves move on independently.
+//! [`crate::decode::widen_array`] reads while the file's columns come back, in slices of any size. Invariants: one slot for each slot of a leaf's
+//! or struct's array, null or not; a list has a slot for each element, and a null list has none. Leaves and structs move on independently.
 //! Memory: runs of equal spelling are one; exceptions cost their text ([`SpellingLog::exceptional_bytes`]).
 
 use std::collections::{HashMap, VecDeque};
@@ -205,7 +205,7 @@ impl<'a> LeafReader<'_, 'a> {
     }
 }
 
-/// Calls `visit` with the path and the array of every leaf below a column; elements of lists only as far as their list has them.
+/// Calls `visit` with the path and the array of every leaf and struct below a column; elements of lists only as far as their list has them.
 pub(super) fn each_leaf(
     column_type: &ColumnType,
     array: &ArrayRef,
@@ -215,6 +215,7 @@ pub(super) fn each_leaf(
     match (column_type, array) {
         (ColumnType::Struct(fields), array) => {
             let Some(structs) = array.as_struct_opt() else { return };
+            visit(path, array);
             for (field, child) in fields.iter().zip(structs.columns()) {
                 path.push(field.name.clone());
                 each_leaf(&field.column_type, child, path, visit);

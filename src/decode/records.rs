@@ -38,6 +38,8 @@ pub(super) struct RecordReader<'a> {
     pub(super) record_end_max: usize,
     /// Unescaped text of the string at hand.
     scratch: Vec<u8>,
+    /// The members of the objects at hand, the innermost last.
+    places: Vec<u16>,
 }
 
 impl<'a> RecordReader<'a> {
@@ -56,17 +58,30 @@ impl<'a> RecordReader<'a> {
             columns,
             record_end_max: usize::MAX,
             scratch: Vec::new(),
+            places: Vec::new(),
         }
     }
 
     /// Reads the object that is next into slot `slot` of `fields`.
     pub(super) fn object(&mut self, fields: &mut StructBuilder, slot: usize) -> Outcome<()> {
         let at = self.reader.pos;
+        let (is_nested, first) = (self.level > 0, self.places.len());
         self.reader.enter()?;
         if self.reader.peek() == b'}' {
             self.reader.leave();
-            return if fields.required { check_required(fields, slot, at) } else { Ok(()) };
+        } else {
+            self.members(fields, slot, first)?;
         }
+        if is_nested {
+            fields.note_layout(slot, self.places.get(first..).unwrap_or_default());
+            self.places.truncate(first);
+        }
+        if fields.required { check_required(fields, slot, at) } else { Ok(()) }
+    }
+
+    /// Reads the members of an object that has some, and notes those of a nested one from `first` on.
+    fn members(&mut self, fields: &mut StructBuilder, slot: usize, first: usize) -> Outcome<()> {
+        let is_nested = self.level > 0;
         let (mut foreseen, mut previous) = (fields.first, None);
         loop {
             let place = match fields.foreseen(foreseen, self.reader.rest()) {
@@ -81,8 +96,12 @@ impl<'a> RecordReader<'a> {
             };
             match place.and_then(|place| fields.fields.get_mut(place as usize)) {
                 Some(field) => {
-                    if field.column.len != slot {
-                        self.duplicates += u64::from(line_up(&mut field.column, slot));
+                    if field.column.len != slot && line_up(&mut field.column, slot) {
+                        self.duplicates += 1;
+                        self.forget_place(first, place);
+                    }
+                    if is_nested {
+                        self.places.push(place.unwrap_or_default() as u16);
                     }
                     self.value(&mut field.column)?;
                     foreseen = field.next;
@@ -97,10 +116,22 @@ impl<'a> RecordReader<'a> {
                 return Err(Fault::RecordTooLarge { at: self.reader.pos }.into());
             }
             if !self.reader.more(b'}')? {
-                break;
+                return Ok(());
             }
         }
-        if fields.required { check_required(fields, slot, at) } else { Ok(()) }
+    }
+
+    /// Forgets the record that is not read to its end.
+    pub(super) fn forget_members(&mut self) {
+        self.places.clear();
+    }
+
+    /// Of equal names the last counts.
+    #[cold]
+    fn forget_place(&mut self, first: usize, place: Option<u32>) {
+        if let Some(at) = self.places.iter().skip(first).position(|known| Some(u32::from(*known)) == place) {
+            self.places.remove(first + at);
+        }
     }
 
     /// Reads a name that was not foreseen: its place, added if need be; `None` if the member is to be ignored.
@@ -261,7 +292,7 @@ impl<'a> RecordReader<'a> {
             match &mut column.values {
                 Values::Struct(fields) => {
                     let (start, depth, mended) = (self.reader.pos, self.reader.depth, self.reader.mended);
-                    let (discarded, duplicates) = (self.discarded, self.duplicates);
+                    let (discarded, duplicates, places) = (self.discarded, self.duplicates, self.places.len());
                     self.level += 1;
                     let read = self.object(fields, slot);
                     self.level -= 1;
@@ -270,6 +301,7 @@ impl<'a> RecordReader<'a> {
                             // The object is read again, into the column of texts that this one becomes.
                             (self.reader.pos, self.reader.depth, self.reader.mended) = (start, depth, mended);
                             (self.discarded, self.duplicates) = (discarded, duplicates);
+                            self.places.truncate(places);
                             self.columns = self.columns.saturating_sub(fields.count());
                             self.noted.push((NoteKind::Overgrown, start));
                             column.become_json();
@@ -278,7 +310,7 @@ impl<'a> RecordReader<'a> {
                     }
                 }
                 Values::Unknown if self.level >= self.nesting_max => column.become_json(),
-                Values::Unknown => column.values = Values::Struct(StructBuilder::default()),
+                Values::Unknown => column.become_struct(),
                 Values::Json(texts) => {
                     break push_json(texts, |out| copy_compact(&mut self.reader, out, &mut self.duplicates))?;
                 }

@@ -127,6 +127,7 @@ impl<'p> Rows<'p> {
                 records.rounded = rounded;
                 (records.reader.pos, records.reader.depth, records.reader.mended) = (start, depth, mended);
                 (records.discarded, records.duplicates) = (discarded, duplicates);
+                records.forget_members();
                 self.set_aside(records, misfit)?;
             }
             Err(fault) => return Err(Box::new(fault)),

@@ -6,6 +6,7 @@
 use hashbrown::HashMap;
 
 use crate::decode::column::ColumnBuilder;
+use crate::decode::layout::Layouts;
 use crate::schema::Undeclared;
 
 /// Up to this many fields, looking at each beats hashing the name.
@@ -15,6 +16,8 @@ const LINEAR_MAX: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct StructBuilder {
     pub(super) fields: Vec<FieldBuilder>,
+    /// Which members the objects had; of a record, nobody asks.
+    pub(super) layouts: Layouts,
     /// From name to place, once there are more than `LINEAR_MAX`.
     index: HashMap<Box<str>, u32>,
     /// The field that the last object began with.
@@ -23,8 +26,8 @@ pub(super) struct StructBuilder {
     pub(super) required: bool,
     /// Names that must have a value and for which there is no field yet.
     pub(super) awaited: Vec<String>,
-    /// Names of fields that tell rows apart.
-    pub(super) exact: Vec<String>,
+    /// Paths to fields that tell rows apart.
+    pub(super) exact: Vec<Vec<String>>,
     /// What happens to members that no field is declared for.
     pub(super) undeclared: Undeclared,
     /// Whether it may have any number of fields: the page's columns, what is declared, and what the table has so.
@@ -81,7 +84,11 @@ impl StructBuilder {
             field.required = true;
         }
         self.required |= field.required;
-        field.column.exact |= self.exact.iter().any(|name| **name == *field.name);
+        for (name, below) in self.exact.iter().filter_map(|path| path.split_first()) {
+            if **name == *field.name {
+                field.column.keep_exact(below);
+            }
+        }
         if self.fields.len() == LINEAR_MAX {
             self.index = (0..).zip(&self.fields).map(|(at, field)| (field.name.clone(), at)).collect();
         }
@@ -120,9 +127,17 @@ impl StructBuilder {
 
     /// Forgets the slots from `len` on in every field.
     pub(super) fn truncate(&mut self, len: usize) {
+        self.layouts.truncate(len);
         for field in &mut self.fields {
             field.column.truncate(len);
         }
+    }
+
+    /// Notes that the object in `slot` has the members at `places`.
+    pub(super) fn note_layout(&mut self, slot: usize, places: &[u16]) {
+        let is_null = |place: &u16| self.fields.get(usize::from(*place)).is_some_and(|field| !field.column.is_valid(slot));
+        let has_null = places.iter().any(is_null);
+        self.layouts.push(slot, places, has_null);
     }
 
     /// Makes null of what does not fit the fields' declared types, but where there must be a value.
@@ -141,11 +156,12 @@ impl StructBuilder {
         }
     }
 
-    /// Makes `names` members whose numbers are never rounded.
-    pub(super) fn keep_exact(&mut self, names: &[String]) {
-        self.exact = names.to_vec();
-        for field in &mut self.fields {
-            field.column.exact |= names.iter().any(|name| **name == *field.name);
+    /// Makes the field at `path` one whose numbers are never rounded, whether it is there yet or not.
+    pub(super) fn keep_exact(&mut self, path: &[String]) {
+        let Some((name, below)) = path.split_first() else { return };
+        match self.find(name) {
+            Some(at) => self.fields[at as usize].column.keep_exact(below),
+            None => self.exact.push(path.to_vec()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Arrays become text: the tokens of scalars, and JSON.
 //!
 //! In: an array with its type, and its originals. Out: a Utf8 array of the same slots, null where it was null. Invariants: JSON
-//! texts are compact, with members in the order of the struct's fields and without those that are null: whether they came is not known.
+//! texts are compact, and have the members that came, in their order. Where the originals are not known, members stand in the order of the
+//! struct's fields, and those that are null are left out: whether they came is not known.
 
 use std::sync::Arc;
 
@@ -75,22 +76,37 @@ fn struct_texts(at: &mut Widening<'_, '_>, array: &ArrayRef, fields: &[Column]) 
     let members: Vec<(_, &StringArray)> =
         members.iter().map(|(name, values)| (String::from_utf8_lossy(name), values.as_string::<i32>())).collect();
     let mut texts = Texts::new(array.len());
+    let mut originals = at.originals.leaf(&at.path);
     for slot in 0..array.len() {
+        let spelled = originals.next();
         if array.is_null(slot) {
             texts.null();
             continue;
         }
         let text = &mut texts.scratch;
-        for (name, values) in members.iter().filter(|(_, values)| values.is_valid(slot)) {
-            text.push(if text.is_empty() { '{' } else { ',' });
-            text.push_str(name);
-            text.push(':');
-            text.push_str(values.value(slot));
+        match spelled {
+            Spelled::With(original) => text.push_str(original),
+            Spelled::As(Some(Spelling::First(count))) => write_members(text, members.iter().take(usize::from(count)), slot),
+            Spelled::As(_) => write_members(text, members.iter().filter(|(_, values)| values.is_valid(slot)), slot),
         }
-        text.push_str(if text.is_empty() { "{}" } else { "}" });
-        texts.push().ok_or_else(|| at.too_large(array.len()))?;
+        texts.push().ok_or(array.len()).map_err(|rows| WidenError::TooLarge { column: at.path.join("."), rows })?;
     }
     Ok(texts.finish())
+}
+
+/// Appends the object that has these members in `slot`.
+fn write_members<'m, 'n: 'm>(
+    text: &mut String,
+    members: impl Iterator<Item = &'m (std::borrow::Cow<'n, str>, &'m StringArray)>,
+    slot: usize,
+) {
+    for (name, values) in members {
+        text.push(if text.is_empty() { '{' } else { ',' });
+        text.push_str(name);
+        text.push(':');
+        text.push_str(if values.is_valid(slot) { values.value(slot) } else { "null" });
+    }
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
 }
 
 fn list_texts(at: &mut Widening<'_, '_>, array: &ArrayRef, element: &ColumnType) -> Result<ArrayRef, WidenError> {

@@ -2,7 +2,7 @@
 //!
 //! In: arrays under a narrow schema, with their originals. Out: the same rows under a wider one. Invariants: rows and their
 //! order stay; null stays null, and what is missing is null; a value becomes what decoding its record under the wider schema had made of it, text
-//! with the API's own tokens where originals tell them, canonical text where not. In several steps or in one, the outcome is the same.
+//! and JSON text as the API wrote them where originals tell that, canonical text where not. In several steps or in one, the outcome is the same.
 //! A number that had become text is a number again in a JSON column, if its [`Spelling::Bare`] is known.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use arrow::error::ArrowError;
 
 use crate::base::ErrorKind;
 use crate::decode::number::Significant;
-use crate::decode::originals::elements;
+use crate::decode::originals::{each_leaf, elements};
 use crate::decode::texts::{json_texts, leaf_texts};
 use crate::decode::{Originals, Spelling, SpellingCursor, TypedBatch};
 use crate::schema::{Column, ColumnType, TableSchema};
@@ -97,7 +97,7 @@ pub(crate) fn widen(rows: &TypedBatch, to: &Arc<TableSchema>) -> Result<TypedBat
         found += 1;
         arrays.push(widen_array(array, &column.name, &from.column_type, &column.column_type, &mut originals)?);
         let mut path = vec![column.name.clone()];
-        keep_originals(&from.column_type, &column.column_type, &mut path, &rows.originals, &mut kept);
+        keep_originals((&from.column_type, &column.column_type), &mut path, (rows, array), &mut kept)?;
     }
     if found < rows.schema.columns.len() {
         let lost = rows.schema.columns.iter().find(|column| to.column(&column.name).is_none());
@@ -258,34 +258,73 @@ impl<'a> Places<'a> {
     }
 }
 
-/// The originals that the widened leaves below a column have.
-fn keep_originals(from: &ColumnType, to: &ColumnType, path: &mut Vec<String>, before: &[Originals], kept: &mut Vec<Originals>) {
+/// The originals that the widened leaves and structs below a column have, which is `array` in `rows`.
+fn keep_originals(
+    (from, to): (&ColumnType, &ColumnType),
+    path: &mut Vec<String>,
+    (rows, array): (&TypedBatch, &ArrayRef),
+    kept: &mut Vec<Originals>,
+) -> Result<(), WidenError> {
     use ColumnType::{Boolean, Decimal, Float64, Int64, Json, List, Struct, Text};
+    let known = rows.originals.iter().find(|originals| originals.leaf == *path);
     match (from, to) {
-        (Struct(from), Struct(to)) => {
-            for old in from {
-                if let Some(new) = to.iter().find(|new| new.name == old.name) {
+        (Struct(fields), Struct(wider)) => {
+            let spelling = known.map_or(Spelling::Valued, |known| known.spelling);
+            if has_other_order(spelling, fields, wider) {
+                kept.push(respelled(from, path, (rows, array))?);
+            } else {
+                kept.extend(known.cloned());
+            }
+            for old in fields {
+                if let Some(new) = wider.iter().find(|new| new.name == old.name) {
                     path.push(old.name.clone());
-                    keep_originals(&old.column_type, &new.column_type, path, before, kept);
+                    keep_originals((&old.column_type, &new.column_type), path, (rows, array), kept)?;
                     path.pop();
                 }
             }
         }
-        (List(from), List(to)) => keep_originals(from, to, path, before, kept),
+        (List(from), List(to)) => keep_originals((from, to), path, (rows, array), kept)?,
         (_, Json | Struct(_) | List(_)) => {}
         (Boolean | Int64 { .. } | Decimal { .. } | Float64(_), Text) => {
             kept.push(Originals { leaf: path.clone(), spelling: Spelling::Bare, exceptions: Vec::new() });
         }
         (from, to) => {
-            let known = before.iter().find(|originals| originals.leaf == *path).cloned();
             // The canonical texts of floats are not those of decimals.
             let canonical = || Originals { leaf: path.clone(), spelling: Spelling::ShortestNumber, exceptions: Vec::new() };
             let becomes_decimal = matches!((from, to), (Float64(_), Decimal { .. }));
             let numbers = matches!(from, Int64 { .. } | Decimal { .. } | Float64(_));
             let stay_numbers = numbers && matches!(to, Int64 { .. } | Decimal { .. } | Float64(_));
             if from == to || stay_numbers {
-                kept.extend(known.or_else(|| becomes_decimal.then(canonical)));
+                kept.extend(known.cloned().or_else(|| becomes_decimal.then(canonical)));
             }
         }
     }
+    Ok(())
+}
+
+/// Whether the fields of a struct, by which objects are spelled, stand otherwise in the wider one: another page has added its own before.
+fn has_other_order(spelling: Spelling, from: &[Column], to: &[Column]) -> bool {
+    if let Spelling::First(count) = spelling {
+        let count = usize::from(count);
+        return !from.iter().take(count).map(|field| &field.name).eq(to.iter().take(count).map(|field| &field.name));
+    }
+    let mut wider = to.iter();
+    !from.iter().all(|field| wider.any(|other| other.name == field.name))
+}
+
+/// The originals of the struct at `path`: the text of each object.
+fn respelled(from: &ColumnType, path: &[String], (rows, array): (&TypedBatch, &ArrayRef)) -> Result<Originals, WidenError> {
+    let mut originals = Originals { leaf: path.to_vec(), spelling: Spelling::Valued, exceptions: Vec::new() };
+    let column = path.first().and_then(|name| rows.schema.column(name));
+    let mut found = None;
+    if let Some(column) = column {
+        each_leaf(&column.column_type, array, &mut vec![column.name.clone()], &mut |at, array| {
+            found = found.take().or_else(|| (at == path).then(|| Arc::clone(array)));
+        });
+    }
+    let Some(objects) = found else { return Ok(originals) };
+    let texts = json_texts(&mut Widening { path: path.to_vec(), originals: &mut SpellingCursor::of(rows) }, &objects, from)?;
+    let texts = texts.as_string::<i32>().iter().enumerate();
+    originals.exceptions = texts.filter_map(|(slot, text)| Some((slot as u32, Box::from(text?)))).collect();
+    Ok(originals)
 }

@@ -81,14 +81,16 @@ pub(crate) fn required_columns(resource: &ResourcePlan) -> Vec<String> {
     resource.primary_key.iter().chain(hinted).cloned().collect()
 }
 
-/// Columns whose values tell rows, or runs, apart: those of the key, the partitions and the cursor. A number there is never rounded.
-pub(crate) fn exact_columns(resource: &ResourcePlan) -> Vec<String> {
-    let levels = resource.partition_by.iter().map(|field| field.column.clone());
-    let cursor = resource.endpoint.incremental.as_ref().and_then(|incremental| match incremental.cursor_path.steps() {
-        [Step::Key(column)] => Some(column.clone()),
-        _ => None,
-    });
-    resource.primary_key.iter().cloned().chain(levels).chain(cursor).collect()
+/// Columns whose values tell rows, or runs, apart: those of the key, of what decides among rows of one key, of the partitions, and the cursor,
+/// which may be a field of a struct. A number there is never rounded.
+pub(crate) fn exact_columns(resource: &ResourcePlan) -> Vec<Vec<String>> {
+    let levels = resource.partition_by.iter().map(|field| &field.column);
+    let dedup = resource.merge.dedup_sort.iter().map(|sort| &sort.column);
+    let columns = resource.primary_key.iter().chain(levels).chain(dedup).map(|column| vec![column.clone()]);
+    let name = |step: &Step| if let Step::Key(name) = step { Some(name.clone()) } else { None };
+    let cursor = resource.endpoint.incremental.as_ref();
+    let cursor = cursor.and_then(|cursor| cursor.cursor_path.steps().iter().map(name).collect::<Option<Vec<_>>>());
+    columns.chain(cursor).collect()
 }
 
 /// Checks that a schema has the columns that the config names.

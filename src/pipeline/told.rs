@@ -26,9 +26,17 @@ pub(super) fn changes(change: &Change, rows: u64) -> Vec<Warning> {
     let new = (!change.new.is_empty())
         .then(|| Warning::new(WarningCode::ColumnAdded, format!("new columns, null in older rows: {}", change.new.join(", "))));
     let widened = change.widened.iter().filter_map(|Widened { column, from, to }| {
-        let (from, to) = (from.hint_type(), to.hint_type());
+        let (before, after) = (from.hint_type(), to.hint_type());
+        let of_columns = match (from, to) {
+            (ColumnType::Struct(_) | ColumnType::List(_), ColumnType::Json) => {
+                "; rows of earlier runs have the text of their columns, in the columns' order and without null members, until their record changes \
+                 (`--full-refresh` loads all of them as they come)"
+            }
+            _ => "",
+        };
         // Integers past 2^53 are no other type to anybody.
-        (from != to).then(|| Warning::new(WarningCode::TypeWidened, format!("column {column} widens from {from} to {to}")))
+        let text = || format!("column {column} widens from {before} to {after}{of_columns}");
+        (before != after).then(|| Warning::new(WarningCode::TypeWidened, text()))
     });
     new.into_iter().chain(widened).collect()
 }

@@ -115,6 +115,38 @@ fn a_declared_double_that_rounds_a_number_is_told_also_where_it_comes_as_text() 
 }
 
 #[test]
+fn what_decides_among_rows_of_one_key_and_a_cursor_in_an_object_is_never_rounded() {
+    let near = ["0.123456789012345678", "0.123456789012345677"];
+    let records: Vec<String> =
+        near.iter().map(|number| format!(r#"{{"id":1,"rank":{number},"v":"{number}","m":{{"at":{number}}}}}"#)).collect();
+    let body = format!(r#"{{"data":[{}]}}"#, records.join(","));
+    let nights = |keys: &str| {
+        let nights = Nights::new(&format!("{MERGE}\n{keys}"));
+        nights.body.lock().unwrap().clone_from(&body);
+        nights
+    };
+    // As doubles both ranks are one, and the later record would stay.
+    let inferred = nights("numbers: float\ncolumns: {rank: {dedup_sort: desc}}");
+    inferred.sandbox.run_ok();
+    assert_eq!(inferred.values(), [json!(near[0])]);
+    let double = nights("columns: {rank: {dedup_sort: desc, data_type: double}}");
+    double.sandbox.run().failed_with(3, &["`$.rank` should be a number that a 64-bit float holds to its last digit", "decimal"]);
+    let decimal = nights("columns: {rank: {dedup_sort: desc, data_type: decimal, precision: 38, scale: 30}}");
+    decimal.sandbox.run_ok();
+    assert_eq!(decimal.values(), [json!(near[0])]);
+
+    let cursor = nights("numbers: float");
+    let config = std::fs::read_to_string(cursor.sandbox.path().join("lakeward.yaml")).unwrap();
+    let endpoint = "paginator: single_page, incremental: {cursor_path: m.at}";
+    cursor.sandbox.write("lakeward.yaml", &config.replace("paginator: single_page", endpoint));
+    let ended = cursor.sandbox.run_ok();
+    assert_eq!(ended.table("things")["incremental"]["last_value"], near[0]);
+    let files = data_files(&cursor.sandbox.lake().join("things"));
+    let fields = file_schema(&files[0]).field_with_name("m").unwrap().data_type().to_string();
+    assert!(fields.contains("Decimal128"), "{fields}");
+}
+
+#[test]
 fn json_text_is_what_came_and_its_beginning_is_told() {
     let raw =
         r#"{"z":null,"b":1.10,"a":1e2,"big":12345678901234567890.123456789,"n":{"y":null,"x":[]},"e":{},"l":[null,1.0,"1"]}"#;
@@ -129,6 +161,41 @@ fn json_text_is_what_came_and_its_beginning_is_told() {
     assert_eq!(nights.values(), [json!(raw), json!("[1,{\"q\":null}]")]);
     assert_eq!(ended.summary()["warnings"][0]["code"], json!("column_became_json"), "{ended}");
     assert!(ended.stderr.contains("the first that differs is $.v of record 2 on page 1"), "{ended}");
+}
+
+#[test]
+fn json_text_of_earlier_pages_is_what_came_whatever_page_made_its_column_json() {
+    let objects = [
+        r#"{"z":null,"b":1.10,"a":1e2}"#,
+        r#"{"a":1.0,"z":null}"#,
+        r#"{}"#,
+        r#"{"n":{"y":null,"x":[{"q":null,"p":1},{"p":2.50,"q":"\u00e9/"},null]},"b":2}"#,
+        r#"{"b":1,"c":null,"d":[]}"#,
+        r#"{"d":[],"c":7,"b":null}"#,
+        r#"{"t":"2026-11-22T08:00:00.10+01:00","e":{},"b":3}"#,
+        "7",
+        r#"{"b":9,"z":8}"#,
+        "[1.0,null]",
+    ];
+    let expected: Vec<Value> = objects.iter().map(|object| json!(object.replace("\\u00e9", "é"))).collect();
+    // A page a record, sorted against the order in which they come, and over partitions.
+    for keys in ["", "sort_by: -id", "partition_by: part"] {
+        let api = things(move |request| {
+            let at = usize::try_from(request.number("page", 1)).unwrap();
+            let record = objects.get(at - 1).map(|value| format!(r#"{{"id":{at},"part":{},"v":{value}}}"#, at % 2));
+            Reply::json(format!(r#"{{"data":[{}]}}"#, record.unwrap_or_default()).into_bytes())
+        });
+        let paginator = "{type: page_number, base_page: 1, total_path: null, stop_after_empty_page: true}";
+        let endpoint = format!("endpoint: {{path: /things, data_selector: data, paginator: {paginator}}}\n{MERGE}\n{keys}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &endpoint));
+        sandbox.run_ok();
+        let values: Vec<Value> = sandbox.by_key("things", "id").into_values().map(|mut row| row["v"].take()).collect();
+        assert_eq!(values, expected, "{keys}");
+        let before = sandbox.data_files();
+        let ended = sandbox.run_ok();
+        assert_eq!(ended.table("things")["rows_unchanged"], json!(objects.len()), "{ended}");
+        assert!(before == sandbox.data_files(), "an unchanged record was written again");
+    }
 }
 
 #[test]
@@ -147,6 +214,35 @@ fn an_unchanged_record_is_unchanged_although_its_column_becomes_json_on_a_later_
     assert!(before == nights.sandbox.data_files(), "an unchanged record was written again");
     let ended = nights.night(&[object, r#"{"a":[2]}"#, "7"]);
     assert_eq!(ended.table("things")["rows_updated"], json!(1));
+}
+
+#[test]
+fn rows_that_did_not_come_when_their_column_became_json_have_the_text_of_their_columns() {
+    let nights = Nights::new(MERGE);
+    let answer = |records: &str| {
+        *nights.body.lock().unwrap() = format!(r#"{{"data":[{records}]}}"#);
+        nights.sandbox.run_ok()
+    };
+    let (first, second) = (r#"{"id":1,"v":{"b":1.10,"n":null,"a":2}}"#, r#"{"id":2,"v":{"a":1,"n":null}}"#);
+    answer(&format!("{first},{second}"));
+    let ended = answer(&format!(r#"{second},{{"id":3,"v":7}}"#));
+    assert_eq!(nights.values(), [json!(r#"{"b":1.1,"a":2}"#), json!(r#"{"a":1,"n":null}"#), json!("7")]);
+    assert_eq!(
+        (ended.table("things")["rows_inserted"].clone(), ended.table("things")["rows_updated"].clone()),
+        (json!(1), json!(0))
+    );
+    assert!(ended.stderr.contains("rows of earlier runs have the text of their columns"), "{ended}");
+    // The same record again is no change, and one that only gets a null member is none.
+    let before = nights.sandbox.data_files();
+    let ended = answer(&format!(r#"{first},{}"#, second.replace("null}", "null,\"m\":null}")));
+    assert_eq!(ended.table("things")["rows_unchanged"], json!(2), "{ended}");
+    assert!(before == nights.sandbox.data_files(), "an unchanged record was written again");
+    answer(&first.replace("\"a\":2", "\"a\":3"));
+    assert_eq!(nights.values()[0], json!(r#"{"b":1.10,"n":null,"a":3}"#));
+    // Loaded anew, all rows are what came.
+    *nights.body.lock().unwrap() = format!(r#"{{"data":[{first},{second},{{"id":3,"v":7}}]}}"#);
+    assert_eq!(nights.sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).code(), Some(0));
+    assert_eq!(nights.values(), [json!(r#"{"b":1.10,"n":null,"a":2}"#), json!(r#"{"a":1,"n":null}"#), json!("7")]);
 }
 
 #[test]

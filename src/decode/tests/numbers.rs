@@ -152,7 +152,7 @@ fn a_number_that_tells_rows_apart_is_never_rounded() {
     let open = Decoder::new(declared(schema)).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
     assert_eq!((open.rows.batch.num_rows(), open.rounded_numbers), (3, 1));
 
-    let exact_columns = vec!["a".to_owned()];
+    let exact_columns = vec![vec!["a".to_owned()]];
     let plan = DecodePlan { exact_columns: exact_columns.clone(), ..declared(schema) };
     let key = Decoder::new(plan).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
     assert_eq!((key.rows.batch.num_rows(), key.rejects.len(), key.rounded_numbers), (2, 1, 0));
@@ -160,4 +160,21 @@ fn a_number_that_tells_rows_apart_is_never_rounded() {
     let plan = DecodePlan { exact_columns, round_numbers: true, ..at("$") };
     let inferred = Decoder::new(plan).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
     assert_eq!((types(&inferred.rows.schema).as_str(), inferred.rounded_numbers), ("a: decimal(22,19)", 0));
+}
+
+#[test]
+fn a_number_in_an_object_that_tells_rows_apart_is_never_rounded() {
+    let of = |token: &str| format!(r#"{{"x":{token},"m":{{"y":{token},"in":{{"at":{token}}}}}}}"#);
+    let text = format!("[{},{}]", of("1.5"), of("0.12345678901234567890"));
+    let path = ["m", "in", "at"].map(str::to_owned).to_vec();
+    let plan = DecodePlan { exact_columns: vec![path.clone()], round_numbers: true, ..at("$") };
+    let first = Decoder::new(plan).decode(&page(1, text.clone()), &Arc::default()).unwrap();
+    assert_eq!(types(&first.rows.schema), "x: float64, m: {y: float64, in: {at: decimal(20,19)}}");
+    // The same from the second page on.
+    let of_floats = page(1, format!("[{}]", of("1.5")));
+    let plan = DecodePlan { exact_columns: vec![path], round_numbers: true, ..at("$") };
+    let decoder = Decoder::new(plan);
+    let so_far = decoder.decode(&of_floats, &Arc::default()).unwrap().rows.schema;
+    let second = decoder.decode(&page(2, text), &so_far).unwrap();
+    assert_eq!(types(&second.rows.schema), types(&first.rows.schema));
 }
