@@ -194,14 +194,15 @@ pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
 /// The name in `known` that `name` most likely stands for.
 pub(crate) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> Option<String> {
     let written = name.to_lowercase().replace('-', "_");
-    let distance = |candidate: &str| {
-        let one_within_other =
-            candidate.len() >= 4 && written.len() >= 4 && (written.contains(candidate) || candidate.contains(&*written));
-        if one_within_other { 1 } else { strsim::damerau_levenshtein(&written, candidate) }
-    };
-    let near =
-        known.iter().map(|k| (distance(k.as_ref()), k.as_ref())).filter(|(d, k)| *d <= 1.max(k.len().min(written.len()) / 3));
-    near.min_by_key(|(d, _)| *d).map(|(_, k)| k.to_owned())
+    let near = known.iter().map(AsRef::as_ref).filter_map(|candidate| {
+        let edits = strsim::damerau_levenshtein(&written, candidate);
+        let shorter = candidate.len().min(written.len());
+        let one_within_other = shorter >= 4 && (written.contains(candidate) || candidate.contains(&*written));
+        // Two edits away is near, but in a short word, which is then another one.
+        let allowed = if shorter < 5 { 1 } else { 2.max(shorter / 3) };
+        (edits <= allowed || one_within_other).then_some((edits, candidate))
+    });
+    near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate.to_owned())
 }
 
 impl Fault {

@@ -1,7 +1,7 @@
 //! Names that need an answer of their own: dlt's keys that lakeward does not read, keys at the wrong place, and the
 //! types that are chosen by `type`.
 
-use crate::config::fault::Problem;
+use crate::config::fault::{Problem, nearest};
 
 /// How an enum is chosen by a map's `type`.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,39 @@ pub(crate) fn may_hold_secret(name: &str) -> bool {
     name == "Auth"
 }
 
-/// Endpoint keys that are often written one level too high.
+/// Keys that are often written at another level: where they stand then, and what their own place begins with.
+const MISPLACED: [(&str, &str, &[&str]); 9] = [
+    ("Resource", "endpoint.", &ENDPOINT_KEYS),
+    ("Resource", "endpoint.incremental.", &INCREMENTAL_KEYS),
+    ("Endpoint", "endpoint.incremental.", &INCREMENTAL_KEYS),
+    ("Endpoint", "resources[].", &RESOURCE_KEYS),
+    (
+        "Endpoint",
+        "endpoint.records.",
+        &["paths", "map_values", "key_as", "wrap", "single", "optional", "force_list", "php_empty"],
+    ),
+    ("Endpoint", "endpoint.response_format.", &["delimiter", "encoding", "header", "null_values"]),
+    (
+        "Config",
+        "client.",
+        &[
+            "base_url",
+            "auth",
+            "headers",
+            "paginator",
+            "response_actions",
+            "throttle_when",
+            "fail_when",
+            "retry",
+            "timeout",
+            "rate_limit",
+            "concurrency",
+        ],
+    ),
+    ("Config", "resource_defaults.", &RESOURCE_KEYS),
+    ("Lake", "resources[].", &RESOURCE_KEYS),
+];
+
 const ENDPOINT_KEYS: [&str; 16] = [
     "path",
     "method",
@@ -69,9 +101,37 @@ const ENDPOINT_KEYS: [&str; 16] = [
     "graphql",
 ];
 
-/// Keys of `incremental` that are often written one level too high.
 const INCREMENTAL_KEYS: [&str; 8] =
     ["cursor_path", "initial_value", "end_value", "start_param", "end_param", "lag", "row_order", "last_value_func"];
+
+const RESOURCE_KEYS: [&str; 14] = [
+    "primary_key",
+    "write_disposition",
+    "schema",
+    "partition_by",
+    "sort_by",
+    "expect",
+    "table_name",
+    "columns",
+    "schema_contract",
+    "processing_steps",
+    "on_reject",
+    "max_rejects",
+    "include_from_parent",
+    "name",
+];
+
+/// Where an unknown `key` of `structure` belongs that is one of [`MISPLACED`].
+fn home(structure: &str, key: &str) -> Option<String> {
+    let mut homes = MISPLACED.iter().filter(|(wrong, _, keys)| *wrong == structure && keys.contains(&key));
+    homes.next().map(|(_, home, _)| format!("{home}{key}"))
+}
+
+/// The same for a misspelt one.
+pub(crate) fn home_of_nearest(structure: &str, key: &str) -> Option<String> {
+    let keys = MISPLACED.iter().filter(|(wrong, ..)| *wrong == structure).flat_map(|(_, _, keys)| keys.iter());
+    home(structure, &nearest(key, &keys.collect::<Vec<_>>())?)
+}
 
 /// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.
 pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
@@ -105,30 +165,12 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
             what: key.to_owned(),
             instead: "write what it does as `set`, `drop`, `keep`, `rename`, `cast`, `hash`, `mask` or `explode`",
         }),
-        ("Resource", _) if ENDPOINT_KEYS.contains(&key) => {
-            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.{key}") })
-        }
-        ("Endpoint", _) if INCREMENTAL_KEYS.contains(&key) => {
-            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.incremental.{key}") })
-        }
-        ("Endpoint", "primary_key" | "write_disposition" | "schema" | "partition_by" | "sort_by" | "expect" | "name") => {
-            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("resources[].{key}") })
-        }
-        ("Endpoint", "paths" | "map_values" | "key_as" | "wrap" | "single" | "optional" | "force_list" | "php_empty") => {
-            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.records.{key}") })
-        }
-        ("Endpoint", "delimiter" | "encoding" | "header" | "null_values") => {
-            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("endpoint.response_format.{key}") })
-        }
         ("Config", "sources" | "destinations" | "pipelines" | "datasets" | "profiles" | "project") => Some(Problem::Conflict {
             why: format!(
                 "`{key}` is of dlt's project file, which has `sources`, `destinations` and `pipelines` and no `client`, `resources` or `lake` beside them"
             ),
         }),
-        ("Config", "base_url" | "auth" | "headers" | "paginator" | "response_actions" | "throttle_when" | "fail_when") => {
-            Some(Problem::MisplacedKey { key: key.to_owned(), home: format!("client.{key}") })
-        }
-        _ => None,
+        _ => home(structure, key).map(|home| Problem::MisplacedKey { key: key.to_owned(), home }),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Lake {
     pub(crate) compression: Field<Scalar<Compression>>,
     /// Encoded size at which a data file is split, such as "256MB" (kB, MB, GB, KiB, MiB, GiB). 1kB to 16GB. Default: 256MB.
     pub(crate) target_file_size: Field<Scalar<ByteSize>>,
-    /// Take over table folders with files that no manifest knows. Default: false, they are refused.
+    /// Reserved: files that no manifest knows are refused either way, since their keys and schema are not known. Default: false.
     pub(crate) adopt: Field<bool>,
     /// Accept a store that ignores conditional writes; then two runs at once can lose rows. Default: false.
     pub(crate) allow_unsafe_store: Field<bool>,

@@ -176,7 +176,8 @@ pub(crate) enum TransformName {
 }
 
 impl FromScalar for TransformName {
-    const EXPECTED: &'static str = "`identity`, `year`, `month`, `day`, `hour`, `bucket[16]` or `truncate[4]`";
+    const EXPECTED: &'static str =
+        "`identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more)";
 
     fn from_text(text: &str) -> Result<Self, ScalarError> {
         let argument =

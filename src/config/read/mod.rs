@@ -134,7 +134,7 @@ impl<'d> Reader<'d> {
             if known.contains(&key) {
                 kept.push(entry);
             } else if !(tagged && key == "type") {
-                let problem = keys::explain(name, key).unwrap_or_else(|| unknown_key(key, known, tagged));
+                let problem = keys::explain(name, key).unwrap_or_else(|| unknown_key(name, key, known, tagged));
                 self.push(entry.mark, join_key(&self.document.path(id), key), problem);
             }
         }
@@ -142,12 +142,18 @@ impl<'d> Reader<'d> {
     }
 }
 
-fn unknown_key(key: &str, known: &[&str], tagged: bool) -> Problem {
+fn unknown_key(structure: &str, key: &str, known: &[&str], tagged: bool) -> Problem {
     let mut known: Vec<String> = known.iter().map(|&key| key.to_owned()).collect();
     if tagged {
         known.insert(0, "type".to_owned());
     }
-    Problem::UnknownKey { key: key.to_owned(), nearest: nearest(key, &known), known }
+    let nearest = nearest(key, &known);
+    if nearest.is_none()
+        && let Some(home) = keys::home_of_nearest(structure, key)
+    {
+        return Problem::MisplacedKey { key: key.to_owned(), home };
+    }
+    Problem::UnknownKey { key: key.to_owned(), nearest, known }
 }
 
 /// At most 60 characters on one line.

@@ -31,6 +31,29 @@ fn misspelt_keys_name_the_nearest_one() {
 }
 
 #[test]
+fn a_key_two_edits_away_is_told_also_where_its_place_is_another_section() {
+    let known = |key: &str, meant: &str| format!("`{key}`: unknown key; did you mean `{meant}`?");
+    let moved = |key: &str, written: &str, home: &str| format!("`{key}`: `{written}` does not stand here; write it as `{home}`");
+    for (text, expected) in [
+        (endpoint("data_selektor: data"), known("resources[0].endpoint.data_selektor", "data_selector")),
+        (endpoint("dta_selecter: data"), known("resources[0].endpoint.dta_selecter", "data_selector")),
+        (endpoint("haedrs: {a: b}"), known("resources[0].endpoint.haedrs", "headers")),
+        (resource("write_dispositon: merge"), known("resources[0].write_dispositon", "write_disposition")),
+        (lake("compresion_: snappy"), known("lake.compresion_", "compression")),
+        (client("retyr: {max_retries: 1}"), known("client.retyr", "retry")),
+        (resource("data_selektor: data"), moved("resources[0].data_selektor", "data_selektor", "endpoint.data_selector")),
+        (resource("cursr_path: at"), moved("resources[0].cursr_path", "cursr_path", "endpoint.incremental.cursor_path")),
+        (endpoint("primary_keys: id"), moved("resources[0].endpoint.primary_keys", "primary_keys", "resources[].primary_key")),
+        (lake("partition_by: at"), moved("lake.partition_by", "partition_by", "resources[].partition_by")),
+        (root("retry: {max_retries: 1}"), moved("retry", "retry", "client.retry")),
+        (root("write_dispositon: merge"), moved("write_dispositon", "write_dispositon", "resource_defaults.write_disposition")),
+    ] {
+        let lines = load_text(&text).unwrap_err().lines();
+        assert!(lines.iter().any(|line| line.ends_with(&expected)), "`{expected}` is not in {lines:#?}");
+    }
+}
+
+#[test]
 fn misspelt_names_name_the_nearest_one() {
     check(
         &client("auth: {type: apikey, api_key: k}"),
@@ -59,7 +82,7 @@ fn misspelt_names_name_the_nearest_one() {
     check(
         &resource("partition_by: [{column: a, transform: mnth}]\nsort_by: [{column: b, order: down}]"),
         &[
-            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` or `truncate[4]`, found the text `mnth`",
+            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more), found the text `mnth`",
             "8:34: `resources[0].sort_by[0].order`: unknown value `down`; expected one of `asc`, `desc`",
         ],
     );
@@ -393,7 +416,7 @@ fn resource_and_lake_values_out_of_range_are_refused() {
             "partition_by: [{column: c, transform: 'bucket[0]'}, {column: d, transform: bucket, buckets: 0}]\nprimary_key: []",
         ),
         &[
-            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` or `truncate[4]`, found the text `bucket[0]`",
+            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more), found the text `bucket[0]`",
             "7:97: `resources[0].partition_by[1].buckets`: expected a whole number from 1 to 65536, found the number `0`",
             "8:18: `resources[0].primary_key`: expected at least one column, found an empty list",
         ],
