@@ -36,9 +36,52 @@ TYPES = """
 ## What is shown for each type
 
 The type as the reader names it, and how its values are spelled where that is not their own way.
-A *partition* column stands in the names of folders, and its type is guessed from them by many readers: where that matters, declare it there.
+The type of a *partition* column is guessed from its folders, as told above.
 `refused` and `limited` are explained above.
 """
+
+GUESSED = """
+## How the type of a partition column is guessed
+
+A partition column stands in the names of folders, which are text: a reader sees `zip=01234` and not what the API sent. So text that looks like a
+number, a date, a time or a boolean is taken for what such folders are taken for below, when all folders of the column look so.
+`text` keeps the folder's own text; `refused` is what comes of guessing beside a null folder, which the tables behind this have.
+
+| reader | a few digits: `3` | up to 64 bits: `4611686018427387904` | with a point: `1.50` | a date: `2026-11-22` | a time: `2026-11-22T13:14:15Z` | `true`, `false` | words |
+|---|---|---|---|---|---|---|---|
+"""
+
+STAND_IN = """
+What lakeward does about it: where no folder of a text column is a plain word, one more folder with a file without rows stands beside the others
+(`zip=empty`), and goes when a word comes. Readers that look at all folders before they choose a type (Spark, DuckDB, pyarrow, polars from 1.44 on)
+then take the column for text. polars 0.20 asks the first folder only, fastparquet and ClickHouse guess each value alone, and do not heed it:
+declare the type there. DataFusion never guesses.
+"""
+
+# What the folders of such a table look like, in the order of the columns of `GUESSED`.
+LOOKS = ("bucket[16] of integer", "integer", "decimal", "date", "timestamp", "boolean", "text")
+
+
+def guess(entry: dict | None) -> str:
+    """What a reader takes folders for."""
+    if entry is None or not entry["types"]:
+        return "refused"
+    return ", ".join(f"`{each}`" for each in entry["types"]) if "guessed" in entry["spellings"] else "text"
+
+
+def guesses(readers: list, outcome: dict) -> str:
+    """A row for each run of versions of a family that guess alike; readers of files see no folders."""
+    rows = []
+    for reader in readers:
+        shown = outcome[reader.name]
+        if not any(label.startswith("partition") for label in shown):
+            continue
+        cells = [guess(shown.get(f"partition: {look}")) for look in LOOKS]
+        if rows and rows[-1][0] == reader.family and rows[-1][2] == cells:
+            rows[-1][1].append(reader.version)
+        else:
+            rows.append((reader.family, [reader.version], cells))
+    return "".join(f"| {family} {' – '.join(dict.fromkeys((versions[0], versions[-1])))} | {' | '.join(cells)} |\n" for family, versions, cells in rows)
 
 
 def short(name: str) -> str:
@@ -81,6 +124,7 @@ def document(outcome: dict) -> str:
         for limit, reason in reader.limits.items():
             reasons.setdefault(reason, []).append(f"`{limit}`")
         text += "".join(f"| {reader.name} | {', '.join(places)} | {reason} |\n" for reason, places in reasons.items())
+    text += GUESSED + guesses(readers, outcome) + STAND_IN
     text += TYPES
     for family in dict.fromkeys(reader.family for reader in readers):
         members = [reader for reader in readers if reader.family == family]
