@@ -1,5 +1,6 @@
-//! `lakeward status`: what the lake holds, and what a rerun would do.
+//! `lakeward status`: what the lake holds, whether its files are what the last commit left, and what a rerun would do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use crate::base::{Clock, SystemClock};
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
-use crate::cli::terminal::print;
+use crate::cli::terminal::{print, tell};
 use crate::config::{Plan, WriteDisposition};
 use crate::lake::{Inspection, Snapshot, inspect};
 use crate::pipeline::RunError;
@@ -17,11 +18,13 @@ use crate::report;
 /// Cursors of one resource that are shown.
 const CURSORS_SHOWN: usize = 20;
 
-/// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API.
+/// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API. A folder that is not as the last commit left
+/// it makes the exit code what a run would end with.
 pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
     let plan = load_plan(&args.config, args.choice.choice())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let seen = inspect(&plan.lake, &plan.name, &clock).await.map_err(RunError::from)?;
+    let tables_of: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
+    let seen = inspect(&plan.lake, &plan.name, &tables_of, &clock).await.map_err(RunError::from)?;
     match (&seen.written, &seen.run) {
         (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
         _ => print(&format!("{}: nothing is committed yet", plan.name)),
@@ -29,14 +32,26 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
     tables(&plan, &seen);
     runs(&seen);
     rerun(&plan, &seen);
-    Ok(0)
+    Ok(differences(seen))
+}
+
+/// Tells of folders that are not as the last commit left them, and gives the exit code.
+fn differences(seen: Inspection) -> u8 {
+    let (mut code, mut hints) = (0, BTreeSet::new());
+    for error in seen.differences.into_values().map(RunError::from) {
+        tell("error", &error.chain());
+        code = code.max(error.kind().exit_code());
+        hints.extend(error.hints());
+    }
+    hints.iter().for_each(|hint| tell("hint", hint));
+    code
 }
 
 fn tables(plan: &Plan, seen: &Inspection) {
     for (name, table) in &seen.tables {
-        let configured = plan.resources.iter().any(|resource| resource.name == *name);
+        let resource = plan.resources.iter().find(|resource| resource.table == *name);
         print("");
-        print(&format!("{name}{}", if configured { "" } else { "  (no longer in the config)" }));
+        print(&format!("{name}{}", if resource.is_some() { "" } else { "  (no longer in the config)" }));
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
             "  {} in {}, {}",
@@ -48,7 +63,7 @@ fn tables(plan: &Plan, seen: &Inspection) {
         for column in &table.schema.columns {
             print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }
-        if let Some(state) = seen.state.get(name) {
+        if let Some(state) = seen.state.get(resource.map_or(name, |resource| &resource.name)) {
             print(&format!("  state: {}", without_cursors(state)));
             for line in cursor_lines(state) {
                 print(&format!("  {line}"));

@@ -4,7 +4,7 @@
 //! this run's lease. [`inspect`] gives the same view without the lease and writes nothing. The commit is in
 //! [`crate::lake::commit`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ impl Lake {
         self.check_name(table)?;
         let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
-        self.recognise_restored(&mut state, &found).await?;
+        recognise_restored(&*self.store, &mut state, &found).await?;
         check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
         Ok(state)
     }
@@ -241,27 +241,6 @@ impl Lake {
         cleared
     }
 
-    /// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
-    /// restored or moved. Each is read once, since the next manifest has the new tags.
-    async fn recognise_restored(&self, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
-        let store = &*self.store;
-        let retagged = state.files.iter_mut().filter_map(|file| {
-            let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
-            let is_other = file.etag.is_some() && found[at].etag.is_some() && found[at].etag != file.etag;
-            (is_other && found[at].bytes == file.bytes && !file.checksum.is_empty()).then_some((file, found[at].etag.clone()))
-        });
-        let checks: Vec<_> = retagged
-            .map(|(file, etag)| async move {
-                if store.holds(&file.path, file.bytes, &file.checksum).await? {
-                    tracing::info!(path = file.path, "the same bytes under another etag");
-                    file.etag = etag;
-                }
-                Ok(())
-            })
-            .collect();
-        stream::iter(checks).buffer_unordered(PARALLEL_READS).try_collect().await
-    }
-
     pub(super) fn claims(&self) -> Claims<'_> {
         Claims { store: &*self.store, layout: &self.layout }
     }
@@ -298,22 +277,37 @@ pub(crate) struct Inspection {
     pub(crate) lease: Option<LeaseFile>,
     /// Whether that lease may be taken over.
     pub(crate) is_lease_stale: bool,
+    /// Folders that are not as the last commit left them, by table; not looked at while a run is at work or its commit not published whole.
+    pub(crate) differences: BTreeMap<String, LakeError>,
 }
 
 /// Reports that [`inspect`] reads.
 const REPORTS: usize = 10;
+/// Reports of the same second as the first of them that it reads besides.
+const REPORTS_TIED_MAX: usize = 100;
 
-/// Looks at a lake. Takes no lease and writes nothing; a lake that does not exist is empty.
+/// Looks at a lake, and at the folders of `tables` and of all that it has. Takes no lease and writes nothing; a lake that does not exist is
+/// empty.
 ///
 /// # Errors
 /// [`LakeError::Record`]; the store's.
-pub(crate) async fn inspect(plan: &LakePlan, pipeline: &str, clock: &Arc<dyn Clock>) -> Result<Inspection, LakeError> {
+pub(crate) async fn inspect(
+    plan: &LakePlan,
+    pipeline: &str,
+    tables: &[&str],
+    clock: &Arc<dyn Clock>,
+) -> Result<Inspection, LakeError> {
     let store = open_store(plan, false).await?;
-    inspect_in(&*store, pipeline, &**clock).await
+    inspect_in(&*store, pipeline, tables, &**clock).await
 }
 
 /// [`inspect`] in a given store.
-pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Clock) -> Result<Inspection, LakeError> {
+pub(super) async fn inspect_in(
+    store: &dyn Store,
+    pipeline: &str,
+    tables: &[&str],
+    clock: &dyn Clock,
+) -> Result<Inspection, LakeError> {
     let layout = Layout::new(pipeline);
     let versions = versions(store, &layout).await?;
     let lease = store.get(&layout.lease()).await?.as_ref().and_then(LeaseFile::parse);
@@ -325,11 +319,7 @@ pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Cl
         lease,
         ..Inspection::default()
     };
-    let reports = store.list(&layout.reports()).await?;
-    for report in &reports[reports.len().saturating_sub(REPORTS)..] {
-        let blob = store.get(&report.path).await?;
-        seen.reports.extend(blob.and_then(|blob| serde_json::from_slice(&blob.bytes).ok()));
-    }
+    seen.reports = last_reports(store, &layout).await?;
     if let Some(record) = read_record(store, &layout, versions.head).await? {
         for table in record.tables.keys() {
             seen.tables.insert(table.clone(), load_table(store, &layout, Some(&record), table).await?);
@@ -338,7 +328,35 @@ pub(super) async fn inspect_in(store: &dyn Store, pipeline: &str, clock: &dyn Cl
         seen.written = Some(record.written);
         seen.state = record.state;
     }
+    let is_moving = !seen.pending.is_empty() || seen.lease.is_some() && !seen.is_lease_stale;
+    let known: Vec<String> = seen.tables.keys().cloned().collect();
+    let all: BTreeSet<&str> = known.iter().map(String::as_str).chain(tables.iter().copied()).collect();
+    for table in all.into_iter().filter(|_| !is_moving) {
+        let mut state = seen.tables.get(table).cloned().unwrap_or_default();
+        let found = store.list(table).await?;
+        recognise_restored(store, &mut state, &found).await?;
+        if let Err(error) = check_folder(&store.place(table), &found, &state.files, false) {
+            seen.differences.insert(table.to_owned(), error);
+        }
+    }
     Ok(seen)
+}
+
+/// The reports of the last runs, oldest first. Their names tell the second, and what is in them the order within it.
+async fn last_reports(store: &dyn Store, layout: &Layout) -> Result<Vec<Value>, LakeError> {
+    let listed = store.list(&layout.reports()).await?;
+    let first = listed.len().saturating_sub(REPORTS);
+    let second = |at: usize| listed.get(at).map(|report| report.path.rsplit_once('-').map_or("", |(second, _)| second));
+    let tied = (1..=first.min(REPORTS_TIED_MAX)).take_while(|back| second(first - back) == second(first)).count();
+    let mut reports: Vec<Value> = Vec::new();
+    for report in &listed[first - tied..] {
+        let blob = store.get(&report.path).await?;
+        reports.extend(blob.and_then(|blob| serde_json::from_slice(&blob.bytes).ok()));
+    }
+    let text = |report: &Value| report.get("started").and_then(Value::as_str).map(str::to_owned);
+    reports.sort_by_cached_key(|report| (text(report), report.get("version").and_then(Value::as_u64)));
+    reports.drain(..reports.len().saturating_sub(REPORTS));
+    Ok(reports)
 }
 
 /// Leaves in `state` the files that are there, as they are: whatever they hold, they are what goes.
@@ -360,4 +378,24 @@ async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, t
 /// The clock's time as records spell it.
 pub(super) fn timestamp(clock: &dyn Clock) -> String {
     clock.now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
+/// restored or moved. Each is read once, since the next manifest has the new tags.
+async fn recognise_restored(store: &dyn Store, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
+    let retagged = state.files.iter_mut().filter_map(|file| {
+        let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
+        let is_other = file.etag.is_some() && found[at].etag.is_some() && found[at].etag != file.etag;
+        (is_other && found[at].bytes == file.bytes && !file.checksum.is_empty()).then_some((file, found[at].etag.clone()))
+    });
+    let checks: Vec<_> = retagged
+        .map(|(file, etag)| async move {
+            if store.holds(&file.path, file.bytes, &file.checksum).await? {
+                tracing::info!(path = file.path, "the same bytes under another etag");
+                file.etag = etag;
+            }
+            Ok(())
+        })
+        .collect();
+    stream::iter(checks).buffer_unordered(PARALLEL_READS).try_collect().await
 }

@@ -29,7 +29,7 @@ async fn a_commit_publishes_files_and_state_together() {
         lake.close().await.unwrap();
 
         assert_eq!(rig.visible().await, after_tonight());
-        let view = inspect_in(&*rig.store, "p", &*rig.clock).await.unwrap();
+        let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
         assert_eq!((view.version, view.run.as_deref(), view.lease, view.pending), (2, Some("night-2"), None, vec![]));
         assert_eq!(view.unfinished_runs, Vec::<String>::new());
         assert_eq!(view.tables["t"].rows(), 3);
@@ -190,7 +190,7 @@ async fn rejects_are_kept_with_their_place_and_reason() {
         assert_eq!(record.quarantine, paths);
         lake.report(&json!({ "status": "success" })).await.unwrap();
         lake.close().await.unwrap();
-        let view = inspect_in(&*rig.store, "p", &*rig.clock).await.unwrap();
+        let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
         assert_eq!(view.reports, [json!({ "status": "success" })]);
     }
 }
@@ -214,7 +214,7 @@ async fn looking_at_a_lake_writes_nothing() {
     let mut plan = rig.plan.clone();
     let nowhere = rig.temporary.path().join("nowhere");
     plan.location = LakeLocation::Disk(nowhere.clone());
-    let view = inspect(&plan, "p", &clock).await.unwrap();
+    let view = inspect(&plan, "p", &[], &clock).await.unwrap();
     assert_eq!((view.version, view.tables.len()), (0, 0));
     assert!(!nowhere.exists());
 }

@@ -50,7 +50,7 @@ async fn check_crash(fault: &str) {
         assert_eq!(lake.table("t").await.unwrap().rows(), 3, "{fault}");
         lake.close().await.unwrap();
         assert_eq!(rig.visible().await, after_tonight(), "{fault}");
-        let view = inspect_in(&*rig.store, "p", &*rig.clock).await.unwrap();
+        let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
         assert_eq!((view.pending, view.unfinished_runs, view.lease), (vec![], Vec::<String>::new(), None), "{fault}");
     }
 }
