@@ -18,7 +18,7 @@ impl Warning {
     }
 }
 
-/// Defines [`WarningCode`]: each code with its name, and what it is: one that `matters`, one that is only `told`, or one that comes `late`.
+/// Defines [`WarningCode`]: each code with its name, and its [`Weight`].
 macro_rules! codes {
     ($($(#[$doc:meta])+ $code:ident = $name:literal, $weight:ident;)+) => {
         /// The kind of a [`Warning`].
@@ -56,6 +56,9 @@ macro_rules! weight {
     (told) => {
         Weight::Told
     };
+    (asked) => {
+        Weight::Asked
+    };
     (late) => {
         Weight::Late
     };
@@ -68,6 +71,8 @@ pub(crate) enum Weight {
     Matters,
     /// It was dealt with, and the rows are what they would be without it: it is told while the run goes on.
     Told,
+    /// The config asks for it: it is told while the run goes on, a fact of its resource in the summary, and nothing makes it a failure.
+    Asked,
     /// Something failed once the rows were committed: it stands in the summary, and nothing makes it a failure.
     Late,
 }
@@ -88,10 +93,10 @@ codes! {
     /// Characters that are none became U+FFFD.
     CharactersReplaced = "characters_replaced", matters;
     /// NUL characters were left out of texts.
-    CharactersStripped = "characters_stripped", matters;
+    CharactersStripped = "characters_stripped", asked;
     /// Numbers were rounded to 64-bit floats, as the config says.
-    NumbersRounded = "numbers_rounded", matters;
-    /// Records could not become rows and are kept aside.
+    NumbersRounded = "numbers_rounded", asked;
+    /// Records could not become rows and are kept aside, and the config does not say how many may.
     RecordsRejected = "records_rejected", matters;
     /// Records were read for a table that must not be made.
     RecordsDiscarded = "records_discarded", matters;
@@ -100,11 +105,13 @@ codes! {
     /// Many rows of the run have the key of another row of it.
     KeysRepeated = "keys_repeated", matters;
     /// A rule of the config drops pages, or ends the resource.
-    PageIgnored = "page_ignored", matters;
-    /// The API gave errors beside data that counts.
-    PartialErrors = "partial_errors", matters;
+    PageIgnored = "page_ignored", asked;
+    /// GraphQL gave errors beside data, which counts as the config says.
+    PartialErrors = "partial_errors", asked;
     /// The API tells a total that the records read are not.
     TotalContradicted = "total_contradicted", matters;
+    /// A total was not reached, and `allow_drift` accepts it.
+    DriftAccepted = "drift_accepted", asked;
     /// There may be more pages than were found.
     MorePagesInDoubt = "more_pages_in_doubt", matters;
     /// The API cuts lists within records short.
@@ -115,7 +122,7 @@ codes! {
     PagesReadAgain = "pages_read_again", told;
     /// Files that are not lakeward's stay in the folder of a table that is dropped.
     ForeignFilesLeft = "foreign_files_left", matters;
-    /// A resource was not read for some of its parent's records.
+    /// A resource was not read for some of its parent's records, and no rule of the config says so.
     ParentRecordsSkipped = "parent_records_skipped", matters;
     /// Records of a parent ask for the same as earlier ones.
     ParentRecordsRepeated = "parent_records_repeated", told;
@@ -157,6 +164,7 @@ mod tests {
         let word = |code: &WarningCode| match code.weight() {
             Weight::Matters => "exit 3",
             Weight::Told => "not in it",
+            Weight::Asked => "a fact",
             Weight::Late => "as without",
         };
         let codes: Vec<(&str, &str)> = WarningCode::ALL.iter().map(|code| (code.name(), word(code))).collect();

@@ -10,7 +10,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  success
     2  config: fix the file or the command; no table was changed
-    3  data: look at what the API answered
+    3  data: look at what the API answered, or at the lake's files; the message says which
     4  credentials: renew them
    20  partial: some resources published, others failed
    70  internal: report a bug
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// How logs and progress are written to stderr.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-    /// Say more; twice for requests.
+    /// Say more on stderr: once what happens, twice every request.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -44,15 +44,15 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Refresh the tables: fetch every resource, then publish all of it in one commit.
+    /// Refresh the tables: fetch every resource, then publish what is whole in one commit. The last line of stdout is a summary in JSON.
     Run(RunArgs),
-    /// Load a range of incremental resources again, and leave their cursors where they are.
+    /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON.
     Backfill(BackfillArgs),
-    /// Read and check the config; with --online also ask the API.
+    /// Read and check the config; with --online also judge the first page of every resource as a run would. Writes no table.
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
     Preview(PreviewArgs),
-    /// Tell what the lake holds: tables, rows, files, the last run, and what a rerun would redo.
+    /// Tell what the lake holds: tables, rows, files, the last runs, what a rerun would redo, and which files are missing, changed or not lakeward's.
     Status(StatusArgs),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
     Import(ImportArgs),
@@ -86,43 +86,43 @@ pub(crate) struct RunArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
-    /// Only this resource; may be given several times.
+    /// Only this resource, and whatever of its parents it needs; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
-    /// Rebuild the tables from this run alone, and begin incremental loading anew. `drop_data` keeps the tables' columns; `drop_sources` also drops what is no
-    /// longer in the config, and does not go with `--resource`.
+    /// Rebuild the tables from this run alone, and begin incremental loading anew; without a MODE, `drop_resources`. The old rows stay until the
+    /// commit. `drop_sources` does not go with `--resource`.
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "drop_resources")]
     pub(crate) full_refresh: Option<FullRefresh>,
-    /// Begin incremental loading anew, and keep the tables.
+    /// Begin incremental loading anew, at `initial_value`, and keep the tables.
     #[arg(long, conflicts_with = "full_refresh")]
     pub(crate) reset_state: bool,
-    /// Publish nothing and end with exit code 3 when there is a warning that matters.
+    /// Publish nothing and end with exit code 3 when there is a warning that matters (docs/warnings.md); what the config asks for is none.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Write the run report to this file too.
+    /// Write the summary to this file too, indented; also of a run that fails.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackfillArgs {
-    /// The config, YAML or JSON.
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
-    /// Where the range starts, spelled as the cursor or as a date.
+    /// Where the range starts, itself in it; spelled as the cursor is, or as a date.
     #[arg(long, value_name = "CURSOR")]
     pub(crate) from: String,
-    /// Where it ends, itself left out.
+    /// Where it ends, itself not in it.
     #[arg(long, value_name = "CURSOR")]
     pub(crate) to: String,
     /// Only this resource; may be given several times. Default: all that are incremental.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
-    /// Publish nothing and end with exit code 3 when there is a warning that matters.
+    /// Publish nothing and end with exit code 3 when there is a warning that matters (docs/warnings.md); what the config asks for is none.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Write the run report to this file too.
+    /// Write the summary to this file too, indented; also of a run that fails.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -130,13 +130,13 @@ pub(crate) struct BackfillArgs {
 /// dlt's refresh modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FullRefresh {
-    /// All tables and their state; those that are no longer in the config are dropped.
+    /// As `drop_resources`, and tables that are no longer in the config are dropped.
     #[value(name = "drop_sources")]
     Sources,
-    /// The tables of this run and their state.
+    /// The tables of this run with their columns, and their state.
     #[value(name = "drop_resources")]
     Resources,
-    /// The rows of this run's tables and their state; columns stay.
+    /// The rows of this run's tables, and their state; columns stay.
     #[value(name = "drop_data")]
     Data,
 }
@@ -147,7 +147,7 @@ pub(crate) struct CheckArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
-    /// Request the first page of every resource, and up to two more where the paginator is detected; write no table.
+    /// Request the first page of every resource, and up to two more where the paginator is detected, and make of them what a run would; keep nothing.
     #[arg(long)]
     pub(crate) online: bool,
     /// With --online: write what was detected into the config file.

@@ -9,6 +9,11 @@ use crate::pipeline::{Refresh, RunOptions};
 
 /// Loads the range of the resources asked for, or of all that are incremental.
 pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Result<u8, Failure> {
+    run_and_report(prepare(&args), args.report.as_deref(), log_format).await
+}
+
+/// The plan with the range in it.
+fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
     let mut plan = load_plan(&args.config, args.choice.choice())?;
     let (mut faults, mut only) = (Vec::new(), Vec::new());
     for name in &args.resource {
@@ -26,11 +31,9 @@ pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Resul
         faults.push("no resource of the config is incremental: there is no range to load".to_owned());
     }
     if !faults.is_empty() {
-        return Err(Failure::config(faults));
+        return Err(Failure::config(faults).of_pipeline(&plan.name));
     }
-    let plan: Plan = plan;
-    let options = RunOptions { only, refresh: Refresh::No, strict: args.strict };
-    run_and_report(&plan, &options, args.report.as_deref(), log_format).await
+    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict }))
 }
 
 /// Named; or without names, incremental and loaded.

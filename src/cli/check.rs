@@ -10,10 +10,8 @@ use crate::cli::exit::Failure;
 use crate::cli::keep;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
-use crate::config::{
-    ExpectTotal, Keep, LakeLocation, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words,
-};
-use crate::pipeline::{RunError, Sample, probe, sample};
+use crate::config::{Keep, LakeLocation, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
+use crate::pipeline::{Rehearsed, RunError, rehearse};
 use crate::report;
 use crate::source::{Detected, EndReason};
 
@@ -72,67 +70,55 @@ async fn online(plan: &Plan) -> (u8, Vec<Keep>) {
             Ok(keep) => keeps.extend(keep),
             Err(error) => {
                 code = code.max(error.kind().exit_code());
-                terminal::tell("error", &error.chain());
+                let (name, text) = (format!("`{}`", resource.name), error.chain());
+                let text = if text.contains(&name) { text } else { format!("{name}: {text}") };
+                terminal::tell("error", &text);
                 error.hints().iter().for_each(|hint| terminal::tell("hint", hint));
             }
         }
     }
-    terminal::print(if code == 0 { "every resource answered" } else { "not every resource answered; see the errors" });
+    terminal::print(if code == 0 { "every resource answered" } else { "not every resource can be loaded; see the errors" });
     (code, keeps)
 }
 
 async fn ask(plan: &Plan, resource: &ResourcePlan) -> Result<Option<Keep>, RunError> {
-    let quiet: crate::pipeline::Events = Arc::new(|_| ());
-    let (clock, cancel) = (Arc::new(SystemClock), CancellationToken::new());
-    let (is_open, is_found) =
-        (matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared), resource.endpoint.data_selector.is_none());
-    if !is_open && !is_found {
-        tell_first(resource, &sample(plan, resource, clock, cancel, quiet).await?);
-        return Ok(None);
-    }
-    let bounded = if is_open { resource.clone() } else { first_page_of(resource) };
-    let probe = probe(plan, &bounded, clock, cancel, quiet).await?;
-    tell_first(resource, &probe.first);
-    let data_selector = probe.data_selector.filter(|path| is_found && !path.steps().is_empty());
+    let is_open = matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared);
+    let seen = rehearse(plan, resource, Arc::new(SystemClock), CancellationToken::new()).await?;
+    tell_first(resource, &seen);
+    let data_selector = seen.data_selector.filter(|_| resource.endpoint.data_selector.is_none());
     if let Some(path) = &data_selector {
         terminal::print(&format!("    detected data_selector: {}", path_words(path)));
     }
     if is_open {
-        terminal::print(&match &probe.paginator {
+        terminal::print(&match &seen.paginator {
             Some(Detected { plan, from }) => format!(
                 "    detected paginator: {} from {from}, proven by {} with {}",
                 paginator_words(plan),
-                report::counted(probe.pages, "page"),
-                report::counted(probe.records, "record"),
+                report::counted(seen.pages, "page"),
+                report::counted(seen.records, "record"),
             ),
-            None if probe.reason == EndReason::SinglePage => {
+            None if seen.reason == EndReason::SinglePage => {
                 "    no sign of more pages: it is read as a single page, as long as it shows none".to_owned()
             }
             None => "    no page has proven a paginator".to_owned(),
         });
     }
-    let paginator = probe.paginator.map(|detected| detected.plan);
+    for warning in &seen.warnings {
+        terminal::tell("warning", &format!("{}: {warning}", resource.name));
+    }
+    let paginator = seen.paginator.filter(|_| is_open).map(|detected| detected.plan);
     let keep = Keep { resource: resource.name.clone(), data_selector, paginator };
     Ok((keep.data_selector.is_some() || keep.paginator.is_some()).then_some(keep))
 }
 
-/// The resource with its first page alone, where only the records are to be found.
-fn first_page_of(resource: &ResourcePlan) -> ResourcePlan {
-    let mut bounded = resource.clone();
-    if bounded.endpoint.paginator != PaginatorPlan::SinglePage {
-        bounded.endpoint.paginator = PaginatorPlan::SinglePage;
-        // Of all pages, not of this one.
-        bounded.expect.total = ExpectTotal::Estimate;
+/// What came, and what of it could not be judged for want of records.
+fn tell_first(resource: &ResourcePlan, seen: &Rehearsed) {
+    let (records, bytes) = seen.first_page;
+    let columns = seen.columns.map_or_else(String::new, |columns| format!(" and {}", report::counted(columns as u64, "column")));
+    let (name, records, bytes) = (&resource.name, report::counted(records, "record"), report::bytes(bytes));
+    let pages = if seen.pages > 1 { format!(", {} read", report::counted(seen.pages, "page")) } else { String::new() };
+    terminal::print(&format!("  {name}: {records}{columns} on the first page ({bytes}){pages}"));
+    if seen.records == 0 {
+        terminal::print("    no record came: the columns that the config names cannot be checked");
     }
-    bounded
-}
-
-fn tell_first(resource: &ResourcePlan, sample: &Sample) {
-    terminal::print(&format!(
-        "  {}: {} and {} on the first page ({})",
-        resource.name,
-        report::counted(sample.decoded.facts.records, "record"),
-        report::counted(sample.decoded.rows.schema.columns.len() as u64, "column"),
-        report::bytes(sample.page.body_bytes())
-    ));
 }

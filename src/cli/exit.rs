@@ -15,6 +15,8 @@ pub(crate) struct Failure {
     hints: Vec<String>,
     kind: ErrorKind,
     code: u8,
+    /// The pipeline that it is about, once that is known.
+    pipeline: Option<String>,
 }
 
 impl Failure {
@@ -35,7 +37,17 @@ impl Failure {
     }
 
     fn of(kind: ErrorKind, lines: Vec<String>, hints: Vec<String>) -> Self {
-        Self { lines, hints, kind, code: kind.exit_code() }
+        Self { lines, hints, kind, code: kind.exit_code(), pipeline: None }
+    }
+
+    /// The same with advice, each once.
+    pub(crate) fn with_hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        for hint in hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
+        self
     }
 
     /// Anything else, with the exit code that the summary gives it.
@@ -44,9 +56,15 @@ impl Failure {
         self
     }
 
-    /// The summary of a run that ended with this.
-    pub(crate) fn summary(&self, pipeline: &str) -> serde_json::Value {
-        report::failure(pipeline, self.kind, &self.lines.join("; "), &self.hints)
+    /// The same, of this pipeline.
+    pub(crate) fn of_pipeline(mut self, name: &str) -> Self {
+        self.pipeline = Some(name.to_owned());
+        self
+    }
+
+    /// The summary of a run that ended with this, or did not begin.
+    pub(crate) fn summary(&self) -> serde_json::Value {
+        report::failure(self.pipeline.as_deref(), self.kind, &self.lines.join("; "), &self.hints)
     }
 
     /// Prints `error: …` and `hint: …` lines to stderr, and gives the exit code.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::exit::Failure;
 use crate::config::{self, Choice, Plan};
-use crate::pipeline;
+use crate::pipeline::{self, RunError};
 
 /// The largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
@@ -41,7 +41,8 @@ pub(crate) fn plan_from(
     let plan = config::load(&inputs, choice).map_err(|errors| Failure::config(errors.lines()))?;
     let faults = pipeline::validate(&plan);
     if !faults.is_empty() {
-        return Err(Failure::config(faults.iter().map(|fault| format!("{file}: {}", fault.chain())).collect()));
+        let lines = faults.iter().map(|fault| format!("{file}: {}", fault.chain())).collect();
+        return Err(Failure::config(lines).with_hints(faults.iter().flat_map(RunError::hints)).of_pipeline(&plan.name));
     }
     Ok(plan)
 }

@@ -19,10 +19,16 @@ use crate::report;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
+    let (report, prepared) = (args.report.clone(), prepare(args));
+    run_and_report(prepared, report.as_deref(), log_format).await
+}
+
+/// The plan, and what the command line adds to it.
+fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
     let plan = load_plan(&args.config, args.choice.choice())?;
     if args.full_refresh == Some(FullRefresh::Sources) && !args.resource.is_empty() {
         let why = "`--full-refresh=drop_sources` is for all resources; with `--resource`, write `drop_resources`";
-        return Err(Failure::config(vec![why.to_owned()]));
+        return Err(Failure::config(vec![why.to_owned()]).of_pipeline(&plan.name));
     }
     let refresh = match args.full_refresh {
         None if args.reset_state => Refresh::ResetState,
@@ -31,28 +37,35 @@ pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Fail
         Some(FullRefresh::Resources) => Refresh::DropResources,
         Some(FullRefresh::Sources) => Refresh::DropSources,
     };
-    let options = RunOptions { only: args.resource, refresh, strict: args.strict };
-    run_and_report(&plan, &options, args.report.as_deref(), log_format).await
+    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict }))
 }
 
-/// Runs a plan and hands out its summary.
+/// Runs what is prepared and hands out its summary; also of what could not be prepared.
 pub(crate) async fn run_and_report(
-    plan: &Plan,
-    options: &RunOptions,
+    prepared: Result<(Plan, RunOptions), Failure>,
     report: Option<&Path>,
     log_format: LogFormat,
 ) -> Result<u8, Failure> {
-    if let Some(path) = report {
-        // A report that cannot be written is known before a table changes.
-        std::fs::File::create(path).map_err(|error| cannot_report(path, &error))?;
+    let failed = |failure: Failure, report| {
+        deliver(failure.summary(), report);
+        Err(failure)
+    };
+    let (plan, options) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return failed(failure, report),
+    };
+    // A report that cannot be written is known before a table changes.
+    if let Some(path) = report
+        && let Err(error) = std::fs::File::create(path)
+    {
+        return failed(cannot_report(path, &error).of_pipeline(&plan.name), None);
     }
-    let (facts, signal) = run_plan(plan, options, log_format).await;
+    let (facts, signal) = run_plan(&plan, &options, log_format).await;
     let facts = match facts {
         Ok(facts) => facts,
         Err(failure) => {
             let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
-            deliver(failure.summary(&plan.name), report);
-            return Err(failure);
+            return failed(failure.of_pipeline(&plan.name), report);
         }
     };
     let summary = report::summary(&facts);

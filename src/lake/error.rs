@@ -328,7 +328,7 @@ impl LakeError {
         }
     }
 
-    /// What the operator can do, where that is not plain from the message.
+    /// What the operator can do, where that is not plain from the message; of partitions, [`PartitionError::hint`] tells it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => {
@@ -338,9 +338,6 @@ impl LakeError {
             Self::NoColumns { .. } => Some(
                 "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
             ),
-            Self::Partition(PartitionError::TooMany { .. }) => {
-                Some("partition by fewer values (`month`, `bucket`), or set `lake.max_partitions` to what is meant")
-            }
             Self::Foreign { .. } => Some(
                 "move unknown files out of the table's folder; where files are gone or changed, put them back or load the table anew with `--full-refresh`",
             ),

@@ -34,6 +34,16 @@ pub(crate) trait LiveFiles: Send + Sync + fmt::Debug {
     fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError>;
 }
 
+/// Those of a table that has none.
+#[derive(Debug)]
+pub(crate) struct NoLiveFiles;
+
+impl LiveFiles for NoLiveFiles {
+    fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError> {
+        Err(LakeError::of_disk("open", Path::new(&file.path), io::ErrorKind::NotFound.into()))
+    }
+}
+
 /// A Parquet file, open for reading at any offset, by any number of readers.
 #[derive(Debug, Clone)]
 pub(crate) enum LiveFile {

@@ -24,8 +24,11 @@ pub(crate) struct Ends {
     /// Pages and records taken of chains that failed.
     left: (u64, u64),
     is_partial: bool,
-    /// The first of them, by their place among the parent's records.
+    /// The first of those skipped, by their place among the parent's records.
     listed: BTreeMap<u64, String>,
+    /// Those skipped without a rule, and the first of them.
+    vanished: u64,
+    vanished_listed: BTreeMap<u64, String>,
 }
 
 impl Ends {
@@ -57,11 +60,10 @@ impl Ends {
         self.skipped += 1;
         if !matches!(error, SourceError::ParentSkipped { .. }) {
             self.gone.insert(of);
+            self.vanished += 1;
+            list(&mut self.vanished_listed, number, error);
         }
-        self.listed.insert(number, error.to_string());
-        if self.listed.len() > LISTED_MAX {
-            self.listed.pop_last();
-        }
+        list(&mut self.listed, number, error);
     }
 
     /// Whether no chain ended whole.
@@ -79,6 +81,8 @@ impl Ends {
         facts.skipped += self.skipped;
         facts.listed.extend(listed.into_values());
         facts.listed.truncate(LISTED_MAX);
+        facts.vanished = self.vanished;
+        facts.vanished_listed = std::mem::take(&mut self.vanished_listed).into_values().collect();
         let Some(mut end) = self.sum else {
             if facts.skipped > 0 {
                 let first = facts.listed.into_iter().next().unwrap_or_default();
@@ -101,5 +105,13 @@ impl Ends {
         end.pages += self.left.0;
         end.records += self.left.1;
         Ok((end, facts))
+    }
+}
+
+/// Keeps the first of them.
+fn list(listed: &mut BTreeMap<u64, String>, number: u64, error: &SourceError) {
+    listed.insert(number, error.to_string());
+    if listed.len() > LISTED_MAX {
+        listed.pop_last();
     }
 }

@@ -461,6 +461,9 @@ impl RunError {
             Self::TooFewRows { .. } | Self::Shrinks { .. } => {
                 "look at what the API answers; when the loss is real, relax `expect` for this run"
             }
+            Self::Lake(LakeError::Partition(source)) | Self::Partitions { source, .. } => {
+                return source.hint().into_iter().collect();
+            }
             Self::Lake(error) => return error.hint().map(str::to_owned).into_iter().collect(),
             _ => return Vec::new(),
         };

@@ -118,10 +118,14 @@ pub(crate) struct SliceFacts {
     pub(crate) skipped: u64,
     /// Why not, for the first of them.
     pub(crate) listed: Vec<String>,
+    /// Those of them for which no rule of the config says so.
+    pub(crate) vanished: u64,
+    /// Why not, for the first of these.
+    pub(crate) vanished_listed: Vec<String>,
 }
 
 impl SliceFacts {
-    /// A record is passed over.
+    /// A record is passed over, as the config says.
     pub(crate) fn skip(&mut self, why: String) {
         self.skipped += 1;
         if self.listed.len() < LISTED_MAX {
@@ -145,6 +149,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) parent_records: Option<SliceFacts>,
     /// Body bytes received, decompressed.
     pub(crate) bytes_received: u64,
+    /// Errors that GraphQL gave beside data that counts.
+    pub(crate) partial_errors: u64,
     /// What became of the rows.
     pub(crate) rows: StageStats,
     /// What the steps and the contract did to the records.
@@ -182,6 +188,10 @@ pub(crate) struct ShapedFacts {
     pub(crate) pages_null: u64,
     /// Members left out, or null, because they are not declared or do not fit, and the schema or the contract says so.
     pub(crate) values_discarded: u64,
+    /// Numbers rounded to 64-bit floats, as the config says.
+    pub(crate) numbers_rounded: u64,
+    /// NUL characters left out of texts, as the config says.
+    pub(crate) characters_stripped: u64,
 }
 
 /// What the API's own total says about the records read.

@@ -46,7 +46,6 @@ pub(crate) struct Intake<'a> {
     page_records: u64,
     duplicate_members: u64,
     replaced_characters: u64,
-    stripped_characters: u64,
     shaped: ShapedFacts,
     /// Columns of the table that no row of the run has had.
     unseen: BTreeSet<String>,
@@ -56,8 +55,7 @@ pub(crate) struct Intake<'a> {
     cut_short: BTreeSet<String>,
     /// Those of which it was told that their values have no other type in common.
     conflicts: BTreeSet<String>,
-    rounded_numbers: u64,
-    /// The first of them.
+    /// The first number that was rounded.
     rounded: Option<String>,
 }
 
@@ -110,13 +108,11 @@ impl<'a> Intake<'a> {
             page_records: 0,
             duplicate_members: 0,
             replaced_characters: 0,
-            stripped_characters: 0,
             shaped: ShapedFacts::default(),
             unseen: table.columns.iter().map(|column| column.name.clone()).collect(),
             overgrown: BTreeSet::new(),
             cut_short: BTreeSet::new(),
             conflicts: BTreeSet::new(),
-            rounded_numbers: 0,
             rounded: None,
         };
         intake.check_against(&intake.current())?;
@@ -144,12 +140,12 @@ impl<'a> Intake<'a> {
             );
             self.warn(WarningCode::CharactersReplaced, text);
         }
-        if self.stripped_characters > 0 {
-            let text = format!("{} NUL characters were left out of texts", self.stripped_characters);
+        if self.shaped.characters_stripped > 0 {
+            let text = format!("{} NUL characters were left out of texts", self.shaped.characters_stripped);
             self.warn(WarningCode::CharactersStripped, text);
         }
         if let Some(place) = &self.rounded {
-            let Warning { code, text } = told::rounded(self.rounded_numbers, place);
+            let Warning { code, text } = told::rounded(self.shaped.numbers_rounded, place);
             self.warn(code, text);
         }
         let schema = self.current().as_ref().clone();
@@ -173,7 +169,7 @@ impl<'a> Intake<'a> {
         let Accepted { page, records, bytes, ends_page } = accepted;
         self.duplicate_members += page.duplicate_members;
         self.replaced_characters += page.replaced_characters;
-        self.stripped_characters += page.stripped_characters;
+        self.shaped.characters_stripped += page.stripped_characters;
         self.shaped.records_filtered += page.filtered;
         self.shaped.records_added += page.exploded;
         self.shaped.values_discarded += page.discarded_values;
@@ -183,7 +179,7 @@ impl<'a> Intake<'a> {
         }
         if self.thread.is_some() {
             self.take_rejects(page.rejects).await?;
-            self.rounded_numbers += page.rounded_numbers;
+            self.shaped.numbers_rounded += page.rounded_numbers;
             self.tell(page.notes);
             self.widen_so_far(&page.rows.schema)?;
             let has_rows = page.rows.batch.num_rows() > 0;

@@ -37,12 +37,10 @@ use crate::source::{Chain, Cost, Delivery, End, Ledger, Page, ParentRecord, Slic
 pub(crate) struct Load {
     /// The table's stage and its spool's folder; `None` for a resource that is read for its children only.
     pub(crate) stage: Option<(TableStage, PathBuf)>,
-    /// The records of its parents, in the plan's order.
-    pub(crate) parents: Vec<Arc<ParentRecords>>,
+    /// What its chains are requested for.
+    pub(crate) slices: Slices,
     /// Takes what its children ask for; `None` without children.
     pub(crate) for_children: Option<ParentLog>,
-    /// The cursors of an incremental resource.
-    pub(crate) cursors: Option<Cursors>,
     /// What earlier runs have found out.
     pub(crate) detected: Detected,
     /// Counts what it costs.
@@ -87,7 +85,7 @@ pub(crate) async fn load(
     if let Some(text) = resource.endpoint.warning.clone() {
         warn(events, &resource.name, [Warning::new(WarningCode::ConfigSurprise, text)]);
     }
-    let Load { stage, parents, for_children, cursors, detected, cost } = load;
+    let Load { stage, slices, for_children, detected, cost } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
     detected.tell(resource, &decoder);
@@ -95,7 +93,6 @@ pub(crate) async fn load(
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let budget = Arc::new(Semaphore::new(PAGES_BYTES_MAX));
     let chains = Chains { source, resource, decoder: Arc::new(decoder), so_far, budget, events, cost };
-    let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
     // What was found on the first page holds for the others, and for no other run.
@@ -208,7 +205,7 @@ fn may_wait(error: &RunError) -> bool {
     matches!(error, RunError::Source(_)) && matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Data)
 }
 
-/// The first page of a resource, decoded, for `preview` and `check --online`: read for these records of its parents, keeping the fields
+/// The first page of a resource, decoded, for `preview` and for who asks for a child's: read for these records of its parents, keeping the fields
 /// `asked` of its own.
 pub(crate) async fn first_page(
     source: &Source,
@@ -245,40 +242,4 @@ fn lone_chain(resource: &ResourcePlan, parents: Vec<ParentRecord>, now: DateTime
     let bound = resource.endpoint.request.bind(&|binding| slice.value(binding));
     let request = bound.map_err(|source| RunError::Request { resource: resource.name.clone(), of: String::new(), source })?;
     Ok(Chain::new(request, slice, 1))
-}
-
-/// The first page of a resource, where its records were found if the config does not say, and how the pages ended that the source
-/// may request.
-type FirstPages = (Page, DecodedPage, Option<JsonPath>, End);
-
-/// Reads the pages of a source that is bounded to a few of them, and keeps the first.
-pub(crate) async fn first_pages(
-    source: &Source,
-    resource: &ResourcePlan,
-    parents: Vec<ParentRecord>,
-    now: DateTime<Utc>,
-) -> Result<FirstPages, RunError> {
-    let (decoder, start) = decoder_for(resource, &TableSchema::default(), &[])?;
-    let (decoder, start) = (Arc::new(decoder), Arc::new(start));
-    let (deliver, mut deliveries) = mpsc::channel(1);
-    let read = async {
-        let mut first = None;
-        while let Some(Delivery { page, judge }) = deliveries.recv().await {
-            let (decoder, start, mut page) = (Arc::clone(&decoder), Arc::clone(&start), page);
-            let decode = move || decoder.decode_first(&mut page, &start).map(|decoded| (page, decoded));
-            let (page, decoded) = on_rayon("decoding a page", decode).await??;
-            let facts = decoded.facts.clone();
-            first.get_or_insert((page, decoded));
-            if judge.facts.send(facts).is_err() || judge.verdict.await.is_err() {
-                break;
-            }
-        }
-        drop(deliveries);
-        Ok::<_, RunError>(first)
-    };
-    let (fetched, first) = tokio::join!(source.fetch(resource, lone_chain(resource, parents, now)?, deliver), read);
-    let first = first?;
-    let end = fetched?;
-    let (page, decoded) = first.ok_or_else(|| internal("the source ended without a page"))?;
-    Ok((page, decoded, decoder.found().cloned(), end))
 }

@@ -6,13 +6,9 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use serde_json::{Map, Value};
 
-use crate::base::{Clock, Unjoined, Warning, WarningCode, task_point};
+use crate::base::{Clock, Warning, WarningCode, task_point};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{
-    Commit, FileChange, Lake, LakeError, Owner, PreparedTable, RejectLog, Snapshot, StageBudgets, StageSettings, TableStage,
-};
-use crate::pipeline::chain::internal;
-use crate::pipeline::columns::check_columns;
+use crate::lake::{Commit, FileChange, Lake, LakeError, Owner, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage};
 use crate::pipeline::contract;
 use crate::pipeline::cursors::{CursorOutcome, Cursors, Past, file_named};
 use crate::pipeline::detected::Detected;
@@ -20,10 +16,12 @@ use crate::pipeline::drops::Drops;
 use crate::pipeline::event::warn;
 use crate::pipeline::facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
-use crate::pipeline::guards::{check_rejects, check_rows};
+use crate::pipeline::guards::check_rows;
 use crate::pipeline::held;
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
+use crate::pipeline::slices::Slices;
+use crate::pipeline::table::{finish, judge, stage_settings};
 use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, SliceFacts, Stop, told};
 use crate::schema::{TableSchema, reconcile};
@@ -384,7 +382,8 @@ impl Running<'_> {
         let Inputs { parents, for_children, cost } = inputs;
         let cursors = self.cursors(lake, resource).await?;
         let detected = self.detected(lake, resource);
-        let load_plan = Load { stage: None, parents, for_children, cursors, detected, cost };
+        let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
+        let load_plan = Load { stage: None, slices, for_children, detected, cost };
         let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
         self.warn(resource, told::slices(&loaded.slices));
         graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
@@ -415,20 +414,14 @@ impl Running<'_> {
         let stage = TableStage::new(settings, existing, lake.live_files())?;
         let cursors = self.cursors(lake, resource).await?;
         let detected = self.detected(lake, resource);
-        let load_plan = Load { stage: Some((stage, spool)), parents, for_children, cursors, detected, cost };
+        let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
+        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));
         self.warn(resource, cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)));
-        self.warn(resource, told::left_out(&shaped, rejects.count()));
-        if let Some(first) = rejects.first().filter(|_| rejects.count() + shaped.records_filtered == end.records) {
-            let first = Box::new(first.clone());
-            return Err(RunError::OnlyRejects { resource: resource.name.clone(), records: end.records, first });
-        }
-        check_rejects(resource, end.records, &rejects)?;
-        if end.records > shaped.records_filtered {
-            check_columns(resource, &schema)?;
-        }
+        self.warn(resource, told::left_out(resource, &shaped, rejects.count()));
+        judge(resource, end.records, (&rejects, &shaped), &schema)?;
         // The records are whole: whatever becomes of this table's files, the children can be read.
         graph.settle(&resource.name, ParentOutcome::of(for_children));
         let name: Arc<str> = Arc::from(resource.name.as_str());
@@ -436,22 +429,13 @@ impl Running<'_> {
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
         let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
         let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, end.records, is_whole));
-        // A table that is rebuilt has no older rows.
-        let older = if start.columns.is_empty() { 0 } else { before };
-        self.warn(resource, told::changes(&change, older).into_iter().chain(vanished));
-        let schema = change.schema;
         (self.events)(Event::Finishing { resource: name });
-        let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
-        // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
-        let format = lake.format();
-        let finish = move || {
-            task_point("task.finish");
-            format.prepare(stage.finish(&schema)?)
-        };
-        let staged = tokio::task::spawn_blocking(finish).await.map_err(|error| match error.into() {
-            Unjoined::Panicked(panic) => RunError::Internal { place: "finishing files", what: panic.to_string() },
-            Unjoined::Stopped => RunError::Cancelled,
-        })??;
+        let staged = finish(stage, change.schema.clone(), lake.format()).await?;
+        // A table that is rebuilt has no rows but those of this run.
+        let known = if self.options.refresh.rebuilds() { 0 } else { before };
+        let own = staged.stats.rows_inserted + staged.stats.rows_updated;
+        let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
+        self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
         check_rows(resource, (before, start.columns.is_empty()), &staged)?;
         self.warn(resource, told::repeats(resource, &staged.stats));
         let slices = (!resource.parents.is_empty()).then_some(slices);
@@ -471,22 +455,7 @@ impl Running<'_> {
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
         let disposition = if self.options.refresh.rebuilds() { WriteDisposition::Replace } else { resource.write_disposition };
-        StageSettings {
-            table: resource.table.clone(),
-            primary_key: resource.primary_key.clone(),
-            disposition,
-            keeps_repeats: resource.write_disposition == WriteDisposition::Append,
-            merge: resource.merge.clone(),
-            partition_by: resource.partition_by.clone(),
-            sort_by: resource.sort_by.clone(),
-            compression: self.plan.lake.compression,
-            target_file_size: self.plan.lake.target_file_size,
-            compat: self.plan.lake.compat,
-            on_schema_change: self.plan.lake.on_schema_change,
-            max_partitions: self.plan.lake.max_partitions,
-            spool: lake.spool().join(&resource.table),
-            budgets: StageBudgets::default(),
-        }
+        stage_settings(self.plan, resource, disposition, lake.spool())
     }
 
     /// What earlier runs have found out about `resource`, unless that does not count.
@@ -558,6 +527,7 @@ fn facts_of(ready: &Ready) -> ResourceFacts {
         parent_records: slices.clone(),
         pages_ignored: end.ignored,
         bytes_received: end.bytes,
+        partial_errors: end.partial_errors.count(),
         rows: staged.stats,
         shaped: *shaped,
         rejects: rejects.count(),

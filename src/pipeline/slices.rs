@@ -29,11 +29,13 @@ pub(crate) struct Slices {
     cursors: Option<Cursors>,
     /// Ranges of the parents' record at hand that were not given out.
     ranges: VecDeque<Slice>,
+    /// How many of them count.
+    ranges_max: usize,
 }
 
 enum Parents {
-    /// None: one slice, unless it was given out.
-    One { given: bool },
+    /// None, or one record of each that is known: one slice, unless it was given out.
+    One(Option<Slice>),
     /// Records of the first parent, and every combination of the others'.
     Of { first: Box<RecordReader>, batch: VecDeque<ParentRecord>, others: Vec<Vec<ParentRecord>>, combination: usize },
 }
@@ -49,7 +51,7 @@ impl Slices {
         cursors: Option<Cursors>,
     ) -> Result<Self, RunError> {
         let parents = match parents.split_first() {
-            None => Parents::One { given: false },
+            None => Parents::One(Some(Slice::default())),
             Some((first, others)) => {
                 let first = first.reader(&resource, 0)?;
                 let mut combined = Vec::new();
@@ -59,8 +61,17 @@ impl Slices {
                 Parents::Of { first: Box::new(first), batch: VecDeque::new(), others: combined, combination: 0 }
             }
         };
+        Ok(Self::of(parents, resource, cursors, usize::MAX))
+    }
+
+    /// The first slice of `resource` alone, for these records of its parents.
+    pub(crate) fn first_of(resource: Arc<ResourcePlan>, parents: Vec<ParentRecord>, cursors: Option<Cursors>) -> Self {
+        Self::of(Parents::One(Some(Slice { parents, ..Slice::default() })), resource, cursors, 1)
+    }
+
+    fn of(parents: Parents, resource: Arc<ResourcePlan>, cursors: Option<Cursors>, ranges_max: usize) -> Self {
         let (seen, facts, ranges) = (HashSet::new(), SliceFacts::default(), VecDeque::new());
-        Ok(Self { parents, resource, seen, facts, cursors, ranges })
+        Self { parents, resource, seen, facts, cursors, ranges, ranges_max }
     }
 
     /// The next slice and its first request; `None` behind the last. Blocks on the disk.
@@ -122,12 +133,13 @@ impl Slices {
             let Some(cursors) = &mut self.cursors else { return Ok(Some(slice)) };
             let ranges = cursors.slices(&slice);
             self.ranges = ranges.map_err(|source| RunError::incremental(&self.resource.name, source))?.into();
+            self.ranges.truncate(self.ranges_max);
         }
     }
 
     fn next_slice(&mut self) -> Result<Option<Slice>, RunError> {
         match &mut self.parents {
-            Parents::One { given } => Ok((!std::mem::replace(given, true)).then(Slice::default)),
+            Parents::One(slice) => Ok(slice.take()),
             Parents::Of { first, batch, others, combination } => {
                 let combinations = others.iter().map(Vec::len).product::<usize>();
                 if *combination >= combinations {

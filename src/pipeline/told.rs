@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::{Warning, WarningCode};
-use crate::config::{ResourcePlan, StepPlan};
+use crate::config::{OnReject, ResourcePlan, StepPlan};
 use crate::decode::MARKS_MAX;
 use crate::lake::StageStats;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
@@ -18,13 +18,18 @@ const REPEATS_MIN: u64 = 100;
 /// See [`REPEATS_MIN`].
 const REPEATS_PART: u64 = 10;
 
-/// What a run does to the schema of a table of so many rows.
-pub(super) fn changes(change: &Change, rows: u64) -> Vec<Warning> {
-    if rows == 0 {
+/// What a run does to the schema of a table that had `before` rows, of which `older` stay as they are.
+pub(super) fn changes(change: &Change, (before, older): (u64, u64)) -> Vec<Warning> {
+    if before == 0 {
         return Vec::new();
     }
+    let of_older = if older > 0 { ", null in older rows" } else { "" };
     let new = (!change.new.is_empty())
-        .then(|| Warning::new(WarningCode::ColumnAdded, format!("new columns, null in older rows: {}", change.new.join(", "))));
+        .then(|| Warning::new(WarningCode::ColumnAdded, format!("new columns{of_older}: {}", change.new.join(", "))));
+    let is_declared = |path: &str| {
+        let is_of = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        change.schema.columns.iter().any(|column| column.declared && is_of(&column.name))
+    };
     let widened = change.widened.iter().filter_map(|Widened { column, from, to }| {
         let (before, after) = (from.hint_type(), to.hint_type());
         let of_columns = match (from, to) {
@@ -35,8 +40,10 @@ pub(super) fn changes(change: &Change, rows: u64) -> Vec<Warning> {
             _ => "",
         };
         // Integers past 2^53 are no other type to anybody.
+        // Who declares a type wants it, and still has to know what it makes of earlier rows.
+        let is_news = !is_declared(column) || !of_columns.is_empty();
         let text = || format!("column {column} widens from {before} to {after}{of_columns}");
-        (before != after).then(|| Warning::new(WarningCode::TypeWidened, text()))
+        (before != after && is_news).then(|| Warning::new(WarningCode::TypeWidened, text()))
     });
     new.into_iter().chain(widened).collect()
 }
@@ -128,11 +135,19 @@ pub(super) fn cursors(facts: &CursorFacts) -> Vec<Warning> {
     warnings
 }
 
-/// Repeated keys are normal where pages overlap; many of them are the sign of a key that is not the whole one.
+/// Repeated keys are normal where pages overlap, and where `dedup_sort` says which row stays; many of them are else the sign of a key that is not
+/// the whole one.
 pub(super) fn repeats(resource: &ResourcePlan, stats: &StageStats) -> Option<Warning> {
-    if !repeats_too_often(stats) {
-        return None;
-    }
+    (repeats_too_often(stats) && resource.merge.dedup_sort.is_none()).then(|| repeated(resource, stats))
+}
+
+/// On the first pages a key comes once, but for rows that move from one page to the next meanwhile.
+pub(super) fn repeats_on_few_pages(resource: &ResourcePlan, stats: &StageStats) -> Option<Warning> {
+    let is_often = stats.rows_deduplicated > stats.rows_in / REPEATS_PART;
+    (is_often && resource.merge.dedup_sort.is_none()).then(|| repeated(resource, stats))
+}
+
+fn repeated(resource: &ResourcePlan, stats: &StageStats) -> Warning {
     let text = format!(
         "{} of {} rows have the `primary_key` ({}) of another row of this run, and one row a key stays; is it the whole key, and are no pages \
          read twice?",
@@ -140,7 +155,7 @@ pub(super) fn repeats(resource: &ResourcePlan, stats: &StageStats) -> Option<War
         stats.rows_in,
         resource.primary_key.join(", ")
     );
-    Some(Warning::new(WarningCode::KeysRepeated, text))
+    Warning::new(WarningCode::KeysRepeated, text)
 }
 
 /// Whether so many rows share their key with another one that the key is probably not the whole key.
@@ -148,11 +163,11 @@ fn repeats_too_often(stats: &StageStats) -> bool {
     stats.rows_deduplicated >= REPEATS_MIN && stats.rows_deduplicated > stats.rows_in / REPEATS_PART
 }
 
-/// Nothing is passed over without being told.
+/// Nothing is passed over without being told; what a rule of the config passes over is only counted.
 pub(super) fn slices(slices: &SliceFacts) -> Vec<Warning> {
     let skipped = |text| Warning::new(WarningCode::ParentRecordsSkipped, text);
-    let mut warnings: Vec<Warning> = slices.listed.iter().map(|why| skipped(format!("skipped: {why}"))).collect();
-    let more = slices.skipped.saturating_sub(slices.listed.len() as u64);
+    let mut warnings: Vec<Warning> = slices.vanished_listed.iter().map(|why| skipped(format!("skipped: {why}"))).collect();
+    let more = slices.vanished.saturating_sub(slices.vanished_listed.len() as u64);
     if more > 0 {
         warnings.push(skipped(format!("skipped {more} more")));
     }
@@ -163,15 +178,17 @@ pub(super) fn slices(slices: &SliceFacts) -> Vec<Warning> {
     warnings
 }
 
-/// What of the records is not in the table.
-pub(super) fn left_out(shaped: &ShapedFacts, rejects: u64) -> Vec<Warning> {
+/// What of the records is not in the table. Rejects of which `max_rejects` says how many may be are only counted.
+pub(super) fn left_out(resource: &ResourcePlan, shaped: &ShapedFacts, rejects: u64) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if shaped.values_discarded > 0 {
         let text = format!("{} values are left out, or null, as the schema or the contract says", shaped.values_discarded);
         warnings.push(Warning::new(WarningCode::ValuesDiscarded, text));
     }
-    if rejects > 0 {
-        let text = format!("{rejects} records could not become rows, and `on_reject: quarantine` keeps them aside");
+    if rejects > 0 && !matches!(resource.on_reject, OnReject::Quarantine { max_rejects: Some(_) }) {
+        let text = format!(
+            "{rejects} records could not become rows, and `on_reject: quarantine` keeps them aside; `max_rejects` says how many may"
+        );
         warnings.push(Warning::new(WarningCode::RecordsRejected, text));
     }
     warnings

@@ -50,7 +50,7 @@ impl WarningLog {
     }
 
     fn note(&self, resource: Option<&Arc<str>>, warning: &Warning) {
-        if warning.code.weight() == Weight::Told {
+        if matches!(warning.code.weight(), Weight::Told | Weight::Asked) {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,8 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dealt_with_is_not_listed_and_fails_nothing() {
-        let log = log_of([("orders", WarningCode::ClockSkew), ("orders", WarningCode::ColumnAdded)]);
+    fn what_was_dealt_with_or_asked_for_is_not_listed_and_fails_nothing() {
+        let log = log_of([
+            ("orders", WarningCode::ClockSkew),
+            ("orders", WarningCode::ColumnAdded),
+            ("orders", WarningCode::PageIgnored),
+        ]);
         assert_eq!((log.listed(), log.first()), (Vec::new(), None));
     }
 

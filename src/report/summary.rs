@@ -27,7 +27,7 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         "status": status,
         "run_id": facts.run_id,
         "pipeline": facts.pipeline,
-        "started": facts.started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        "started": facts.started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         "seconds": (facts.took.as_secs_f64() * 1000.0).round() / 1000.0,
         "version": facts.version,
         "tables": tables,
@@ -48,8 +48,9 @@ pub(crate) fn add_warning(summary: &mut Value, late: &Warning) {
     }
 }
 
-/// The summary of a run that failed as a whole, before or beside its resources: locked, cancelled, no lake.
-pub(crate) fn failure(pipeline: &str, kind: ErrorKind, message: &str, hints: &[String]) -> Value {
+/// The summary of a run that failed as a whole, before or beside its resources: locked, cancelled, no lake, no config. The pipeline is null
+/// where the config does not tell it.
+pub(crate) fn failure(pipeline: Option<&str>, kind: ErrorKind, message: &str, hints: &[String]) -> Value {
     json!({"status": "failed", "pipeline": pipeline, "kind": kind.name(), "error": message, "hints": hints, "tables": {}, "warnings": []})
 }
 
@@ -129,6 +130,9 @@ fn counts(facts: &ResourceFacts) -> Value {
         "records_filtered": facts.shaped.records_filtered,
         "records_added": facts.shaped.records_added,
         "values_discarded": facts.shaped.values_discarded,
+        "numbers_rounded": facts.shaped.numbers_rounded,
+        "characters_stripped": facts.shaped.characters_stripped,
+        "partial_errors": facts.partial_errors,
         "rejects": facts.rejects,
         "quarantine": facts.quarantine,
         "end_reason": facts.end_reason.name(),

@@ -541,7 +541,8 @@ impl Fetch {
         let error = SourceError::TotalNotReached { place: place.clone(), of: told.shown(), read, total: told.total() };
         let asks_for_part = self.slice.cursor.as_ref().is_some_and(|cursor| cursor.range.start.is_some());
         if self.allows_drift || told.is_guess() && asks_for_part {
-            self.client.warn_once(&self.call.template.resource, Warning::new(WarningCode::TotalContradicted, error.to_string()));
+            let code = if self.allows_drift { WarningCode::DriftAccepted } else { WarningCode::TotalContradicted };
+            self.client.warn_once(&self.call.template.resource, Warning::new(code, error.to_string()));
             return Ok(());
         }
         Err(error)

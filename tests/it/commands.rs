@@ -159,3 +159,96 @@ fn the_demo_loads_two_nights_and_tells_how_to_read_them() {
     sandbox.lakeward(&["demo", "--folder", "mine"]).failed_with(2, &["mine", "--folder"]);
     assert!(sandbox.path().join("mine/notes.txt").exists());
 }
+
+/// The last line of stdout is a summary of this failure, which is told on stderr too.
+#[track_caller]
+fn check_failed(ended: &Ended, pipeline: &Value, words: &str) {
+    ended.failed_with(2, &[words]);
+    let summary = ended.summary();
+    assert_eq!(
+        (&summary["status"], &summary["kind"], &summary["pipeline"]),
+        (&json!("failed"), &json!("config"), pipeline),
+        "{ended}"
+    );
+    assert!(summary["error"].as_str().unwrap().contains(words), "{ended}");
+    assert_eq!((&summary["tables"], &summary["warnings"]), (&json!({}), &json!([])), "{ended}");
+}
+
+#[test]
+fn a_run_that_cannot_begin_ends_with_a_summary_too() {
+    let api = FakeApi::start();
+    let endpoint =
+        "endpoint: {path: /things, data_selector: data, incremental: {cursor_path: at, initial_value: 2026-01-01T00:00:00Z}}";
+    let text = things_config(&api.url(), &format!("{endpoint}\nprimary_key: id\nwrite_disposition: merge"));
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.write("broken.yaml", "name: things\nresources: [");
+    sandbox.write("refused.yaml", &text.replace("data_selector", "data_selektor"));
+    let things = json!("things");
+    let backfill = |from: &str, to: &str, more: &[&str]| {
+        sandbox.lakeward(&[&["backfill", "lakeward.yaml", "--from", from, "--to", to], more].concat())
+    };
+    check_failed(&backfill("2026-02-30", "2026-03-01", &[]), &things, "--from");
+    check_failed(&backfill("2026-03-02", "2026-03-01", &[]), &things, "--to");
+    check_failed(&backfill("2026-03-01", "2026-03-02", &["--resource", "thing"]), &things, "no resource is named `thing`");
+    for command in [&["run"][..], &["backfill", "--from", "2026-03-01", "--to", "2026-03-02"]] {
+        let with = |config: &str, more: &[&str]| sandbox.lakeward(&[command, &[config], more].concat());
+        check_failed(&with("absent.yaml", &[]), &Value::Null, "cannot read the config `absent.yaml`");
+        check_failed(&with("broken.yaml", &[]), &Value::Null, "broken.yaml:");
+        check_failed(&with("refused.yaml", &[]), &Value::Null, "did you mean `data_selector`?");
+        check_failed(&with("lakeward.yaml", &["--report", "no/such/report.json"]), &things, "no/such/report.json");
+        check_failed(&with("lakeward.yaml", &["--resource", "thing"]), &things, "no resource is named `thing`");
+        check_failed(&with("absent.yaml", &["--report", "report.json"]), &Value::Null, "absent.yaml");
+        let report: Value = serde_json::from_str(&std::fs::read_to_string(sandbox.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!(report["status"], "failed");
+    }
+    let sources = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh=drop_sources", "--resource", "things"]);
+    check_failed(&sources, &things, "drop_resources");
+    assert_eq!(api.requests().len(), 0);
+}
+
+#[test]
+fn status_tells_of_missing_foreign_and_changed_files_with_the_exit_code_of_a_run() {
+    let (_api, sandbox) = guide();
+    sandbox.run_ok();
+    let table = sandbox.lake().join("wallets");
+    let file = table.join(sandbox.files("wallets").keys().next().unwrap());
+    let status = || sandbox.lakeward(&["status", "lakeward.yaml"]);
+    check(&status(), &["240 rows in 1 file"]);
+    std::fs::write(table.join("stray.parquet"), "x").unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    let ended = status();
+    ended.failed_with(
+        3,
+        &["`wallets/stray.parquet` is unknown", &format!("has {} bytes instead of {}", whole.len() - 1, whole.len()), "hint: "],
+    );
+    assert!(ended.stdout.contains("240 rows in 1 file"), "the rest of the status is told\n{ended}");
+    assert_eq!(
+        sandbox.run().table("wallets")["error"],
+        json!(ended.stderr.lines().next().unwrap().strip_prefix("error: ").unwrap())
+    );
+    std::fs::remove_file(&file).unwrap();
+    status().failed_with(3, &["is missing", "`wallets/stray.parquet` is unknown"]);
+    for number in 0..20 {
+        std::fs::write(table.join(format!("more-{number}.csv")), "x").unwrap();
+    }
+    status().failed_with(3, &["and 17 more"]);
+    // A folder that a first run would refuse.
+    let (_api, fresh) = guide();
+    std::fs::create_dir_all(fresh.lake().join("wallets")).unwrap();
+    std::fs::write(fresh.lake().join("wallets/old.parquet"), "x").unwrap();
+    fresh.lakeward(&["status", "lakeward.yaml"]).failed_with(3, &["`wallets/old.parquet` is unknown"]);
+}
+
+#[test]
+fn status_lists_the_last_runs_in_the_order_in_which_they_ran() {
+    let api = things(|_| answer(&json!({"data": [wallet(1)]})));
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), ENDPOINT));
+    let mut ran: Vec<String> = (0..14).map(|_| sandbox.run_ok().summary()["run_id"].as_str().unwrap().to_owned()).collect();
+    let ended = sandbox.lakeward(&["status", "lakeward.yaml"]);
+    let last = ended.stdout.split_once("last runs\n").unwrap().1;
+    let shown: Vec<&str> =
+        last.lines().take_while(|line| !line.is_empty()).map(|line| line.rsplit(' ').next().unwrap()).collect();
+    ran.reverse();
+    assert_eq!(shown, ran[..10]);
+}

@@ -27,7 +27,7 @@ fn pipelines() -> (Billing, FakeApi, Sandbox) {
 }
 
 #[test]
-fn e_103_of_two_pipelines_with_one_table_the_second_is_refused_with_the_owners_name() {
+fn e_108_of_two_pipelines_with_one_table_the_second_is_refused_with_the_owners_name() {
     let (_billing, api, sandbox) = pipelines();
     sandbox.run_ok();
     let before = (api.requests().len(), sandbox.data_files());

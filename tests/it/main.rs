@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod canary;
 mod cancel;
+mod check_online;
 mod commands;
 mod crash;
 mod defects;

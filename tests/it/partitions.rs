@@ -143,3 +143,40 @@ fn a_row_that_changes_its_partition_is_in_one_place() {
     assert_eq!(left, ["v=__HIVE_DEFAULT_PARTITION__", "v=a", "v=b"], "a folder without rows keeps no file");
     leave_for_readers("partition_moves", &sandbox.lake().join("things"), 100, &[("id", 99 * 50)]);
 }
+
+#[test]
+fn a_partition_that_does_not_fit_its_column_is_refused_with_a_way_out_that_works_when_typed() {
+    let record =
+        json!({"id": 1, "at": "2026-11-22 10:00:00", "rate": 1.5, "seconds": 1_700_000_000, "flag": true, "day": "2026-11-22"});
+    let api = Billing::new(&[("/things", vec![record])]).serve();
+    let run = |partition_by: &str, steps: &str| {
+        let endpoint = "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 100}}";
+        let sandbox =
+            Sandbox::with_config(&things_config(&api.url(), &format!("{endpoint}\npartition_by: [{partition_by}]\n{steps}")));
+        let ended = sandbox.run();
+        (sandbox, ended)
+    };
+    for (column, transform, step, instead, folder) in [
+        ("at", "month", "cast: {at: {to: timestamp, timezone: UTC}}", "truncate[4]", "at_month=2026-11"),
+        ("rate", "identity", "cast: {rate: text}", "", "rate=1.5"),
+        ("seconds", "day", "cast: {seconds: {to: timestamp, from: epoch_s}}", "truncate[1000]", "seconds_day=2023-11-14"),
+        ("flag", "bucket[4]", "", "identity", ""),
+        ("day", "hour", "", "day", ""),
+    ] {
+        let level = |transform: &str| format!("{{column: {column}, transform: '{transform}'}}");
+        let (sandbox, ended) = run(&level(transform), "");
+        ended.failed_with(3, &[&format!("cannot partition by {transform} of column `{column}`"), "hint: "]);
+        assert!(sandbox.data_files().is_empty(), "{ended}");
+        for way_out in [step, instead].iter().filter(|way_out| !way_out.is_empty()) {
+            assert!(ended.stderr.contains(way_out), "the hint does not say `{way_out}`\n{ended}");
+        }
+        if !step.is_empty() {
+            let (sandbox, ended) = run(&level(transform), &format!("processing_steps: [{{{step}}}]"));
+            assert_eq!(ended.code(), Some(0), "{ended}");
+            assert!(folders(&sandbox).iter().any(|found| found == folder), "{:?}", folders(&sandbox));
+        }
+        if !instead.is_empty() {
+            assert_eq!(run(&level(instead), "").1.code(), Some(0), "{column} by {instead}");
+        }
+    }
+}

@@ -308,6 +308,36 @@ fn tests_there_are() -> BTreeSet<String> {
     names
 }
 
+/// What stands in backquotes in a cell and looks like the name of a test.
+fn tests_named(cell: &str) -> Vec<&str> {
+    let is_name =
+        |word: &&str| word.matches('_').count() > 2 && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    cell.split('`').skip(1).step_by(2).filter(is_name).collect()
+}
+
+#[test]
+fn every_guarantee_names_its_test() {
+    let tests = tests_there_are();
+    let text = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let rows: Vec<Vec<String>> = table_rows(&text).into_iter().filter(|row| row[0] != "promise").collect();
+    assert!(rows.len() > 60, "docs/guarantees.md has lost its rows");
+    let mut faults = Vec::new();
+    for row in rows {
+        let named = tests_named(row.last().unwrap());
+        // A step of the suite is what holds it, too.
+        if named.is_empty() && !row.last().unwrap().contains("./tests/run") {
+            faults.push(format!("docs/guarantees.md: no test is named: {}", row[0]));
+        }
+        faults.extend(
+            named
+                .iter()
+                .filter(|name| !tests.contains(**name))
+                .map(|name| format!("docs/guarantees.md: there is no test `{name}`")),
+        );
+    }
+    assert_none(&faults);
+}
+
 #[test]
 fn every_row_of_what_is_promised_names_tests_that_exist() {
     let tests = tests_there_are();
@@ -315,6 +345,12 @@ fn every_row_of_what_is_promised_names_tests_that_exist() {
     for document in ["docs/reliability.md", "docs/dlt-compatibility.md"] {
         let rows = table_rows(&fs::read_to_string(root().join(document)).unwrap());
         assert!(rows.len() > 60, "{document} has lost its rows");
+        let mut ids: Vec<&str> =
+            rows.iter().map(|row| row[0].as_str()).filter(|id| id.starts_with("E-") || id.starts_with("H-")).collect();
+        ids.sort_unstable();
+        faults.extend(
+            ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| format!("{document}: `{}` is two rows", pair[0])),
+        );
         for row in rows {
             let named: Vec<&str> = row.last().unwrap().split(',').map(|name| name.trim().trim_matches('`')).collect();
             for name in named.iter().filter(|name| !tests.contains(**name)) {

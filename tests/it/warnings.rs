@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::billing::{Billing, things_config, wallet};
-use crate::support::fake_api::FakeApi;
+use crate::support::billing::{Billing, answer, things, things_config, wallet};
+use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::sandbox::{Ended, Running, Sandbox, files_under};
 
 /// Things under `/things`, a sandbox that reads them with the resource's further keys, and one run of it.
@@ -95,7 +95,7 @@ fn under_strict_a_vanished_column_fails_every_night_until_the_config_leaves_it_o
 #[test]
 fn under_strict_a_night_without_warnings_is_green_whatever_was_only_told() {
     let (billing, _api, sandbox) = loaded((0..3).map(wallet).collect(), MERGE);
-    billing.change("/things", |records| records.iter_mut().for_each(|record| record["new_member"] = json!(1)));
+    billing.change("/things", |records| records[0]["new_member"] = json!(1));
     let ended = run(&sandbox, &["--strict"]);
     assert_eq!((ended.code(), codes(&ended.summary())), (Some(0), Vec::new()), "{ended}");
     assert!(ended.stderr.contains("new columns, null in older rows: new_member"), "{ended}");
@@ -175,4 +175,125 @@ fn a_commit_that_is_not_published_is_no_green_run_and_the_next_one_publishes_it_
     sandbox.run_ok();
     assert!(api.requests().len() > asked);
     assert_eq!(sandbox.by_key("things", "id").into_keys().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+}
+
+/// A run that is green under `--strict`, and lists no warning.
+#[track_caller]
+fn strictly_green(sandbox: &Sandbox) -> Ended {
+    let ended = run(sandbox, &["--strict"]);
+    assert_eq!((ended.code(), codes(&ended.summary())), (Some(0), Vec::new()), "{ended}");
+    ended
+}
+
+/// An API with one answer, and a sandbox that reads it with these keys of the endpoint and the resource.
+fn answering(body: &'static str, endpoint: &str, resource: &str) -> (FakeApi, Sandbox) {
+    let api = things(move |request| match request.number("offset", 0) {
+        0 => Reply::json(body),
+        _ => Reply::status(404),
+    });
+    let endpoint = format!("endpoint: {{path: /things, data_selector: data{endpoint}}}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("{endpoint}\n{resource}")));
+    (api, sandbox)
+}
+
+#[test]
+fn what_the_config_asks_for_is_a_fact_of_the_summary_and_no_warning() {
+    let single = ", paginator: single_page";
+    let check = |body: &'static str, endpoint: &str, resource: &str, fact: &str, count: i64| {
+        let (_api, sandbox) = answering(body, endpoint, resource);
+        let ended = strictly_green(&sandbox);
+        assert_eq!(ended.table("things")[fact], json!(count), "{fact}\n{ended}");
+    };
+    let numbers = r#"{"data": [{"id": 1, "n": 0.1234567890123456789}]}"#;
+    check(numbers, single, "numbers: float", "numbers_rounded", 1);
+    let nul = r#"{"data": [{"id": 1, "text": "a\u0000b"}]}"#;
+    check(nul, &format!("{single}, response_format: {{nul_characters: strip}}"), "", "characters_stripped", 1);
+    let rule = ", paginator: {type: offset, limit: 1, total_path: null}, response_actions: [{status_code: 404, action: ignore}]";
+    check(r#"{"data": [{"id": 1}]}"#, rule, "", "pages_ignored", 1);
+    let short = r#"{"data": [{"id": 1}], "total": 5}"#;
+    check(
+        short,
+        ", paginator: {type: offset, limit: 5, allow_drift: true}, response_actions: [{status_code: 404, action: ignore}]",
+        "",
+        "records",
+        1,
+    );
+    let errors = r#"{"data": [{"id": 1}], "errors": [{"message": "no", "path": ["x"]}]}"#;
+    check(errors, &format!("{single}, graphql: {{partial: allow}}"), "", "partial_errors", 1);
+}
+
+#[test]
+fn rejects_within_max_rejects_are_a_fact_and_others_are_a_warning() {
+    let body = r#"{"data": [{"id": 1}, {"id": null}, {"id": 3}]}"#;
+    let keys = format!("{MERGE}\non_reject: quarantine");
+    let (_api, sandbox) = answering(body, ", paginator: single_page", &format!("{keys}\nmax_rejects: 1"));
+    assert_eq!(strictly_green(&sandbox).table("things")["rejects"], 1);
+    let (_api, sandbox) = answering(body, ", paginator: single_page", &keys);
+    run(&sandbox, &["--strict"]).failed_with(3, &["records_rejected", "`max_rejects` says how many may"]);
+}
+
+#[test]
+fn a_parent_that_a_written_rule_skips_is_a_fact_and_one_that_is_gone_is_a_warning() {
+    let api = FakeApi::start()
+        .on("/posts", |_| answer(&json!({"data": [wallet(1), wallet(2)]})))
+        .on("/posts/1/notes", |_| Reply::status(404))
+        .on("/posts/2/notes", |_| answer(&json!({"data": [wallet(7)]})));
+    let config = |rule: &str| {
+        format!(
+            "name: blog\nclient: {{base_url: {}, paginator: single_page}}\nlake: {{url: ./lake}}\nresources:\n  - {{name: posts, endpoint: {{path: posts, data_selector: data}}}}\n  - {{name: notes, endpoint: {{path: 'posts/{{resources.posts.id}}/notes', data_selector: data{rule}}}}}\n",
+            api.url()
+        )
+    };
+    let ruled = config(", response_actions: [{status_code: 404, action: skip, scope: parent}]");
+    let ended = strictly_green(&Sandbox::with_config(&ruled));
+    let skipped = &ended.table("notes")["parent_records"];
+    assert_eq!((&skipped["skipped"], &skipped["read"]), (&json!(1), &json!(1)), "{ended}");
+    assert!(skipped["skipped_first"][0].as_str().unwrap().contains("/posts/1/notes"), "{ended}");
+    assert!(ended.stderr.contains("skipped for 1"), "{ended}");
+    let open = Sandbox::with_config(&config(""));
+    run(&open, &["--strict"]).failed_with(3, &["parent_records_skipped"]);
+    assert_eq!(codes(&open.run_ok().summary()), ["parent_records_skipped"]);
+}
+
+#[test]
+fn keys_that_dedup_sort_tells_apart_and_types_that_are_declared_are_no_warning() {
+    let versions = || (0..300).map(|id| json!({"id": id % 100, "version": id, "n": 1})).collect::<Vec<Value>>();
+    let billing = Billing::new(&[("/things", versions())]);
+    let api = billing.serve();
+    let endpoint = "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 100}}";
+    let config = |keys: &str| things_config(&api.url(), &format!("{endpoint}\n{MERGE}\n{keys}"));
+    let sorted = "columns: {version: {dedup_sort: desc}}";
+    let sandbox = Sandbox::with_config(&config(sorted));
+    assert_eq!(strictly_green(&sandbox).table("things")["rows_deduplicated"], 200);
+    sandbox.write("lakeward.yaml", &config("columns: {version: {dedup_sort: desc}, n: {data_type: double}}"));
+    strictly_green(&sandbox);
+    let open = Sandbox::with_config(&config(""));
+    run(&open, &["--strict"]).failed_with(3, &["keys_repeated"]);
+}
+
+#[test]
+fn new_columns_are_null_in_older_rows_only_where_there_are_older_rows() {
+    let told = |ended: &Ended| {
+        let line = ended.stderr.lines().find(|line| line.contains("new columns"));
+        line.map(|line| line.split_once("new columns").unwrap().1.to_owned())
+    };
+    let older = Some(", null in older rows: more".to_owned());
+    let plain = Some(": more".to_owned());
+    let all = |records: &mut Vec<Value>| records.iter_mut().for_each(|record| record["more"] = json!(1));
+    let check = |keys: &str, change: &dyn Fn(&mut Vec<Value>), arguments: &[&str], expected: &Option<String>| {
+        let (billing, _api, sandbox) = loaded((0..3).map(wallet).collect(), keys);
+        billing.change("/things", change);
+        let ended = run(&sandbox, arguments);
+        assert_eq!((ended.code(), &told(&ended)), (Some(0), expected), "{keys} {arguments:?}\n{ended}");
+    };
+    check(MERGE, &|records| records[0]["more"] = json!(1), &[], &older);
+    check(MERGE, &all, &[], &plain);
+    check("write_disposition: append", &all, &[], &older);
+    check("write_disposition: replace", &all, &[], &plain);
+    check(MERGE, &all, &["--full-refresh"], &None);
+    check(MERGE, &all, &["--full-refresh=drop_data"], &None);
+    // A table without rows has a file all the same, and no older rows.
+    let (billing, _api, sandbox) = loaded(Vec::new(), &format!("{MERGE}\ncolumns: {{id: {{data_type: bigint}}}}"));
+    billing.change("/things", |records| records.extend((0..3).map(wallet)));
+    assert_eq!(told(&sandbox.run_ok()), None);
 }

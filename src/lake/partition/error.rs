@@ -135,4 +135,49 @@ impl PartitionError {
             Self::Levels { .. } | Self::Arrays { .. } => ErrorKind::Internal,
         }
     }
+
+    /// What the operator can do, where that is not plain from the message.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unsupported { column, transform, found, .. } => way_out(column, transform, found)?,
+            Self::TypeChanged { column, was, .. } => format!(
+                "hold the column to {was} with `processing_steps: [{{cast: {{{column}: …}}}}]` or `columns`; or rebuild the table with `--full-refresh`"
+            ),
+            Self::EmptyText { column } | Self::ReservedText { column } | Self::TooLong { column, .. } => {
+                format!(
+                    "partition by `bucket[16]` of `{column}`, as in `partition_by: [{{column: {column}, transform: 'bucket[16]'}}]`, or by another column"
+                )
+            }
+            Self::TooMany { .. } => {
+                "partition by fewer values (`month`, `bucket`), or set `lake.max_partitions` to what is meant".to_owned()
+            }
+            Self::NoColumns => "partition by fewer of the columns, or add one to the declared schema".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// What makes a column of this type one that names partitions.
+fn way_out(column: &str, transform: &str, found: &str) -> Option<String> {
+    let is_time = ["year", "month", "day", "hour"].contains(&transform);
+    Some(match found {
+        "text" if is_time => format!(
+            "where its texts are times, `processing_steps: [{{cast: {{{column}: {{to: timestamp, timezone: UTC}}}}}}]` makes the column one of times; else partition by `truncate[4]` or `bucket[16]` of it"
+        ),
+        "an integer" if is_time => format!(
+            "where it counts since 1970, `processing_steps: [{{cast: {{{column}: {{to: timestamp, from: epoch_s}}}}}}]` makes the column one of times; else partition by `truncate[1000]` or `bucket[16]` of it"
+        ),
+        "a date" if transform == "hour" => "a date has no hours: partition by `day` of it".to_owned(),
+        "a boolean" | "a decimal" if is_time => "partition by the column itself (`identity`), or by another column".to_owned(),
+        "a boolean" => "partition by the column itself: `transform: identity`".to_owned(),
+        "a date" | "a timestamp" => "partition by `day`, `month` or `year` of it".to_owned(),
+        "a floating-point number" => format!(
+            "partition by another column; or `processing_steps: [{{cast: {{{column}: text}}}}]` makes it text, whose values name folders"
+        ),
+        "an object" | "a list" | "JSON text" => {
+            "partition by another column; a `set` step of `processing_steps` brings a member of an object up as a column"
+                .to_owned()
+        }
+        _ => return None,
+    })
 }

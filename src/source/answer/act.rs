@@ -127,9 +127,14 @@ impl PartialErrors {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
     /// The warning of a resource that had some.
     pub(in crate::source) fn warning(&self) -> Option<Warning> {
-        let total: u64 = self.0.values().sum();
+        let total = self.count();
         let listed: Vec<String> = self.0.iter().map(|(path, count)| format!("{count} at `{path}`")).collect();
         let errors = if total == 1 { "error" } else { "errors" };
         (total > 0).then(|| {

@@ -83,7 +83,7 @@ pub(super) fn accept_drift(error: SourceError, stop: &StopRules, warning: &mut O
     if !stop.allow_drift {
         return Err(error);
     }
-    *warning = Some(Warning::new(WarningCode::TotalContradicted, error.to_string()));
+    *warning = Some(Warning::new(WarningCode::DriftAccepted, error.to_string()));
     Ok(())
 }
 

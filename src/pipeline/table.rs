@@ -1,0 +1,73 @@
+//! What a run and a look at the first pages do alike with the rows of a resource: how they are staged, what is judged once its pages are in, and
+//! how its files are finished.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::{Unjoined, task_point};
+use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::lake::{PreparedTable, RejectLog, StageBudgets, StageSettings, TableFormat, TableStage};
+use crate::pipeline::chain::internal;
+use crate::pipeline::columns::check_columns;
+use crate::pipeline::guards::check_rejects;
+use crate::pipeline::{RunError, ShapedFacts};
+use crate::schema::TableSchema;
+
+/// How the rows of `resource` are staged, in its own folder below `spool`.
+pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: WriteDisposition, spool: &Path) -> StageSettings {
+    StageSettings {
+        table: resource.table.clone(),
+        primary_key: resource.primary_key.clone(),
+        disposition,
+        keeps_repeats: resource.write_disposition == WriteDisposition::Append,
+        merge: resource.merge.clone(),
+        partition_by: resource.partition_by.clone(),
+        sort_by: resource.sort_by.clone(),
+        compression: plan.lake.compression,
+        target_file_size: plan.lake.target_file_size,
+        compat: plan.lake.compat,
+        on_schema_change: plan.lake.on_schema_change,
+        max_partitions: plan.lake.max_partitions,
+        spool: spool.join(&resource.table),
+        budgets: StageBudgets::default(),
+    }
+}
+
+/// Judges the `records` of a resource, all of which are in.
+///
+/// # Errors
+/// [`RunError::OnlyRejects`], [`RunError::ManyRejects`]; [`RunError::NoSuchColumn`], [`RunError::NoOrder`].
+pub(super) fn judge(
+    resource: &ResourcePlan,
+    records: u64,
+    (rejects, shaped): (&RejectLog, &ShapedFacts),
+    schema: &TableSchema,
+) -> Result<(), RunError> {
+    if let Some(first) = rejects.first().filter(|_| rejects.count() + shaped.records_filtered == records) {
+        return Err(RunError::OnlyRejects { resource: resource.name.clone(), records, first: Box::new(first.clone()) });
+    }
+    check_rejects(resource, records, rejects)?;
+    if records > shaped.records_filtered { check_columns(resource, schema) } else { Ok(()) }
+}
+
+/// Finishes the files of a table whose schema is settled.
+///
+/// # Errors
+/// Whatever the rows cannot be: [`RunError::Lake`].
+pub(super) async fn finish(
+    stage: Option<TableStage>,
+    schema: TableSchema,
+    format: Arc<dyn TableFormat>,
+) -> Result<PreparedTable, RunError> {
+    let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
+    // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
+    let finish = move || {
+        task_point("task.finish");
+        format.prepare(stage.finish(&schema)?)
+    };
+    let finished = tokio::task::spawn_blocking(finish).await.map_err(|error| match error.into() {
+        Unjoined::Panicked(panic) => RunError::Internal { place: "finishing files", what: panic.to_string() },
+        Unjoined::Stopped => RunError::Cancelled,
+    })?;
+    Ok(finished?)
+}
