@@ -3,26 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Warning};
 use crate::config::{FormatKind, FormatPlan, RecordsPlan};
-use crate::decode::answer::{error_member, failure, is_no_record};
-use crate::decode::envelope::{Findings, NoRecords, RecordsShape, VALUE_BYTES_MAX, read_page};
+use crate::decode::envelope::{Findings, NoRecords, RecordsShape, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
+use crate::decode::explain::explain;
 use crate::decode::fault::{Fault, Outcome, Stop};
-use crate::decode::find::{Found, find_records};
+use crate::decode::filled::{Filled, finish};
 use crate::decode::format::{self, Formatted, Invalid};
-use crate::decode::locate::{path_at, top_level};
-use crate::decode::reader::{DEPTH_MAX, Reader, TextRules};
+use crate::decode::reader::{Reader, TextRules};
 use crate::decode::rows::{NAME_ONCE, Rows};
 use crate::decode::shape::{ShapePlan, Shaper, Unfound, select};
 use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
-use crate::decode::{DecodedPage, Json, Note, NoteKind, Reject, TypedBatch};
-use crate::schema::{Column, DeclaredSchema, LEAVES_MAX, TableSchema};
-use crate::source::{Page, PageFacts};
+use crate::decode::{DecodedPage, Json, NoteKind, Reject};
+use crate::schema::{DeclaredSchema, LEAVES_MAX, TableSchema};
+use crate::source::Page;
 
 /// Most columns and struct fields of a page while it is read, those of the schema so far included. The table's own cap counts
 /// leaves, and is checked on what comes of the page.
@@ -31,9 +29,6 @@ pub(super) const COLUMNS_MAX: usize = 2 * LEAVES_MAX;
 pub(crate) const RECORD_BYTES_MAX: usize = 64 << 20;
 /// Longest page in bytes: what 32-bit offsets reach.
 pub(super) const PAGE_BYTES_MAX: usize = i32::MAX as usize;
-/// Most values of a page, nulls for absent members included: what some records of many columns may need, and memory can hold.
-const VALUES_MAX: usize = 1 << 27;
-
 /// How the pages of a resource are decoded.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DecodePlan {
@@ -299,7 +294,7 @@ impl Decoder {
         let wider = TableSchema { columns: schema };
         let fresh = || self.builders(&wider);
         if notes.iter().any(|note| note.kind != NoteKind::Rounded) {
-            // Columns that became JSON have lost the text of the objects before.
+            // What was rounded or left out before a column became JSON stands in its text.
             rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
             findings = self.read(text, path, &mut rows)?;
         }
@@ -315,74 +310,6 @@ impl Decoder {
 
     fn rules(&self) -> TextRules {
         TextRules { strip_nul: self.plan.format.strip_nul, unique_names: self.plan.format.unique_names }
-    }
-
-    /// Where the page's records are.
-    fn records_path(&self, text: &str, page: u64, place: &PagePlace) -> Result<JsonPath, DecodeError> {
-        if let Some(path) = self.plan.records.as_ref().or_else(|| self.found.get()) {
-            return Ok(path.clone());
-        }
-        match find_records(text).map_err(|stop| explain(*stop, text, place.clone()))? {
-            Found::At(path) => {
-                if page == 1 {
-                    // Another thread may have decoded the page too, and found the same.
-                    let _ = self.found.set(path.clone());
-                }
-                Ok(path)
-            }
-            Found::Ambiguous(paths) => {
-                let candidates = paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-                Err(DecodeError::AmbiguousRecords { place: place.clone(), candidates })
-            }
-        }
-    }
-
-    /// Whether what stands where the records are is what stood there before, and is not a failure, or an envelope without its list.
-    fn check_shape(
-        &self,
-        page: &Page,
-        Body { text, is_all, .. }: Body<'_>,
-        path: &JsonPath,
-        findings: &Findings,
-        place: &PagePlace,
-    ) -> Result<(), DecodeError> {
-        let Some(shape) = findings.shape.filter(|_| !is_all) else { return Ok(()) };
-        let said = |(name, value): (String, &str)| (name, page.redactor.preview(value.as_bytes()));
-        if shape == RecordsShape::Null {
-            return match failure(text) {
-                None => Ok(()),
-                Some(failure) => {
-                    let spot = Spot { offset: Some(findings.null_at), path: Some(path.to_string()) };
-                    Err(DecodeError::NullBesideFailure { place: place.clone(), spot, said: said(failure) })
-                }
-            };
-        }
-        let is_whole = self.plan.records.is_none() && path.steps().is_empty();
-        if is_whole
-            && shape == RecordsShape::Object
-            && let Some(why) = is_no_record(text)
-        {
-            let said = error_member(text).map(|(name, value)| (name.to_owned(), page.redactor.preview(value.as_bytes())));
-            return Err(DecodeError::NoRecord { place: place.clone(), why, found: top_level(text), said });
-        }
-        self.settle_shape(shape, path, place)
-    }
-
-    /// Compares `shape` with that of earlier pages and runs.
-    pub(super) fn settle_shape(&self, shape: RecordsShape, path: &JsonPath, place: &PagePlace) -> Result<(), DecodeError> {
-        let before = *self.shape.get_or_init(|| shape);
-        if before == shape {
-            return Ok(());
-        }
-        let is_declared = self.plan.records.is_some();
-        Err(DecodeError::OtherShape { place: place.clone(), path: path.to_string(), before, shape, is_declared })
-    }
-
-    /// The error of a page without records, with what the API may have said instead.
-    pub(super) fn no_records(&self, page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
-        let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
-        let is_declared = self.plan.records.is_some() || self.plan.shape.as_ref().is_some_and(|shape| shape.records.is_some());
-        DecodeError::NoRecords { place, path, found: top_level(text), said, is_declared }
     }
 
     /// Builders for the schema so far and whatever of the declared columns it lacks.
@@ -410,12 +337,12 @@ impl Decoder {
 
 /// The text that records are read from.
 #[derive(Clone, Copy)]
-struct Body<'t> {
-    text: &'t str,
+pub(super) struct Body<'t> {
+    pub(super) text: &'t str,
     /// Its characters that make their record a reject.
-    invalid: &'t Invalid,
+    pub(super) invalid: &'t Invalid,
     /// Whether it is an array of records and nothing else, whatever the page is.
-    is_all: bool,
+    pub(super) is_all: bool,
 }
 
 impl Body<'_> {
@@ -423,102 +350,5 @@ impl Body<'_> {
     /// [`DecodeError::NotUtf8`] when some of those characters are in no record.
     fn check_met(&self, met: usize, place: &PagePlace) -> Result<(), DecodeError> {
         self.invalid.check_met(met).map_err(|unreadable| format::unreadable_error(unreadable, place.clone()))
-    }
-}
-
-/// The records of a page in columns.
-struct Filled {
-    columns: StructBuilder,
-    schema: Vec<Column>,
-    rows: usize,
-    records: u64,
-    rejects: Vec<Reject>,
-    duplicates: u64,
-    hashes: Vec<u64>,
-    discarded: u64,
-    met: usize,
-    notes: Vec<Note>,
-    rounded: u64,
-}
-
-/// The decoded page of `records` records, from its filled builders.
-fn finish(
-    filled: Filled,
-    findings: Findings,
-    records: u64,
-    so_far: &Arc<TableSchema>,
-    place: PagePlace,
-) -> Result<DecodedPage, DecodeError> {
-    let (len, count, columns) = (filled.rows, filled.columns.count(), filled.schema);
-    if len.saturating_mul(count) > VALUES_MAX {
-        return Err(DecodeError::TooManyValues { place, records: len, columns: count, limit: VALUES_MAX });
-    }
-    let schema = if columns == so_far.columns { Arc::clone(so_far) } else { Arc::new(TableSchema { columns }) };
-    schema.check_limits().map_err(|source| DecodeError::Schema { place: place.clone(), source: source.into() })?;
-    // Absent members have no slots until the arrays are made; null ones have.
-    let fields = filled.columns.fields.iter().enumerate();
-    let absent = fields.filter(|(_, field)| field.column.len == 0).map(|(at, _)| at).collect();
-    let arrow_schema = schema.to_arrow();
-    let mut originals = Vec::new();
-    let batch = filled
-        .columns
-        .finish(len, arrow_schema.fields(), &mut Vec::new(), &mut originals)
-        .and_then(|arrays| {
-            let options = RecordBatchOptions::new().with_row_count(Some(len));
-            RecordBatch::try_new_with_options(Arc::clone(&arrow_schema), arrays, &options)
-        })
-        .map_err(|source| DecodeError::Batch { place, source })?;
-    let facts = PageFacts {
-        records,
-        records_hash: findings.records_hash,
-        values: findings.values,
-        signs: findings.hints.signs,
-        records_at: findings.records_at,
-        record_hashes: filled.hashes,
-        out_of_range: false,
-    };
-    let rows = TypedBatch { schema, batch, originals };
-    let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
-    let (replaced_characters, stripped_characters) = (findings.mended.replaced, findings.mended.stripped);
-    Ok(DecodedPage {
-        is_null: findings.shape == Some(RecordsShape::Null),
-        facts,
-        rows,
-        rejects,
-        duplicate_members,
-        discarded_values: filled.discarded,
-        absent,
-        notes: filled.notes,
-        rounded_numbers: filled.rounded,
-        replaced_characters,
-        stripped_characters,
-        filtered: 0,
-        exploded: 0,
-        for_children: Vec::new(),
-        cursors: None,
-    })
-}
-
-/// Gives a fault its place.
-pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
-    let spot = |at: usize| Spot { offset: Some(at), path: path_at(text, at).map(|path| path.to_string()) };
-    let fault = match stop {
-        Stop::Fault(fault) => fault,
-        // Misfits are rejects before they get here.
-        Stop::Misfit(misfit) => Fault::NotRecords { at: misfit.at, actual: misfit.actual },
-        // So are columns that become JSON.
-        Stop::Overgrown { at } => Fault::TooManyColumns { at },
-    };
-    match fault {
-        Fault::Syntax { at, .. } if text.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {
-            DecodeError::CutOff { spot: spot(at), place }
-        }
-        Fault::Syntax { at, expected } => DecodeError::Syntax { spot: spot(at), place, expected },
-        Fault::PathExhausted(source) => DecodeError::PathExhausted { place, source },
-        Fault::TooDeep { at } => DecodeError::TooDeep { spot: spot(at), place, limit: DEPTH_MAX },
-        Fault::TooManyColumns { at } => DecodeError::TooManyColumns { spot: spot(at), place, limit: COLUMNS_MAX },
-        Fault::RecordTooLarge { at } => DecodeError::RecordTooLarge { spot: spot(at), place, limit: RECORD_BYTES_MAX },
-        Fault::ValueTooLong { at } => DecodeError::ValueTooLong { spot: spot(at), place, limit: VALUE_BYTES_MAX },
-        Fault::NotRecords { at, actual } => DecodeError::NotRecords { spot: spot(at), place, actual },
     }
 }

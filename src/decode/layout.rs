@@ -4,8 +4,6 @@
 //! for each object; null ones, and those behind the last object, are of no account. Two bytes an object, and the list of its members where it is
 //! like no other.
 
-use std::collections::HashMap;
-
 use crate::decode::Spelling;
 
 /// Of an object whose members all have values, and come in the order of the fields.
@@ -75,15 +73,15 @@ impl Layouts {
     /// The spelling that most of `slots` have, those with the first fields before others; of a struct of `fields` fields without objects, that of
     /// whole ones.
     pub(super) fn spelling(&self, slots: impl Iterator<Item = usize>, fields: usize) -> Spelling {
-        let (mut valued, mut firsts) = (0_usize, HashMap::<u16, usize>::new());
+        let (mut valued, mut firsts) = (0_usize, vec![0_usize; fields + 1]);
         for slot in slots {
             let kind = self.kinds.get(slot).copied().unwrap_or(VALUED);
             valued += usize::from(kind != LISTED && kind & HAS_NULL == 0);
-            if kind & !HAS_NULL != VALUED {
-                *firsts.entry(kind & !HAS_NULL).or_default() += 1;
+            if let Some(count) = firsts.get_mut(usize::from(kind & !HAS_NULL)) {
+                *count += 1;
             }
         }
-        let most = firsts.into_iter().max_by_key(|(first, count)| (*count, *first));
+        let most = (0_u16..).zip(firsts).filter(|(_, count)| *count > 0).max_by_key(|(first, count)| (*count, *first));
         match most {
             Some((first, count)) if count >= valued => Spelling::First(first),
             None if valued == 0 => Spelling::First(u16::try_from(fields).unwrap_or(0)),

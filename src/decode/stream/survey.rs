@@ -6,13 +6,14 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::{NoRecords, hash_of, read_page};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
+use crate::decode::explain::explain;
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::find::{Found, find_records};
 use crate::decode::reader::TextRules;
 use crate::decode::record_hash::record_hash;
 use crate::decode::stream::check::check_records;
 use crate::decode::stream::splitter::{Skeleton, Slice, Splitter, Target, Unsplit};
-use crate::decode::{Decoder, RECORD_BYTES_MAX, RecordsShape, decoder, format};
+use crate::decode::{Decoder, RECORD_BYTES_MAX, RecordsShape, format};
 use crate::source::{Page, PageFacts, SpooledBody};
 
 /// How a page in a file is read.
@@ -136,7 +137,7 @@ impl Decoder {
         self.windows(body, place, &mut |bytes| splitter.feed(bytes, &mut |_| Ok::<(), Halt>(())))?;
         let skeleton = splitter.end().ok_or_else(|| cut_off(body, place))?;
         let text = skeleton_text(&skeleton, place)?;
-        match find_records(text).map_err(|stop| decoder::explain(*stop, text, place.clone()).without_offset())? {
+        match find_records(text).map_err(|stop| explain(*stop, text, place.clone()).without_offset())? {
             Found::At(path) => {
                 if page.number == 1 {
                     let _ = self.found.set(path.clone());
@@ -159,7 +160,7 @@ impl Decoder {
         let text = skeleton_text(&skeleton, place)?;
         let (wanted, hints) = (&self.plan.wanted, self.plan.look_for_more_pages);
         let findings = read_page(text, Some(path), wanted, hints, TextRules::default(), &mut NoRecords)
-            .map_err(|stop| decoder::explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
+            .map_err(|stop| explain(*stop, text, place.clone()).moved(&|at| skeleton.place(at)))?;
         if !findings.records_found {
             return Err(self.no_records(page, text, place.clone(), path.to_string()).into());
         }
@@ -359,7 +360,7 @@ fn fault(place: &PagePlace, start: u64, stop: Stop) -> DecodeError {
         Stop::Fault(Fault::Syntax { at, expected }) => {
             DecodeError::Syntax { place: place.clone(), spot: Spot { offset: Some(at), path: None }, expected }
         }
-        stop => decoder::explain(stop, "", place.clone()),
+        stop => explain(stop, "", place.clone()),
     };
     error.within(start)
 }

@@ -1,0 +1,82 @@
+//! Where a page's records are, and what stands there: found or declared, settled by the first page, and the same on all others.
+
+use crate::base::JsonPath;
+use crate::decode::Decoder;
+use crate::decode::answer::{error_member, failure, is_no_record};
+use crate::decode::decoder::Body;
+use crate::decode::envelope::{Findings, RecordsShape};
+use crate::decode::error::{DecodeError, PagePlace, Spot};
+use crate::decode::explain::explain;
+use crate::decode::find::{Found, find_records};
+use crate::decode::locate::top_level;
+use crate::source::Page;
+
+impl Decoder {
+    /// Where the page's records are.
+    pub(super) fn records_path(&self, text: &str, page: u64, place: &PagePlace) -> Result<JsonPath, DecodeError> {
+        if let Some(path) = self.plan.records.as_ref().or_else(|| self.found.get()) {
+            return Ok(path.clone());
+        }
+        match find_records(text).map_err(|stop| explain(*stop, text, place.clone()))? {
+            Found::At(path) => {
+                if page == 1 {
+                    // Another thread may have decoded the page too, and found the same.
+                    let _ = self.found.set(path.clone());
+                }
+                Ok(path)
+            }
+            Found::Ambiguous(paths) => {
+                let candidates = paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+                Err(DecodeError::AmbiguousRecords { place: place.clone(), candidates })
+            }
+        }
+    }
+
+    /// Whether what stands where the records are is what stood there before, and is not a failure, or an envelope without its list.
+    pub(super) fn check_shape(
+        &self,
+        page: &Page,
+        Body { text, is_all, .. }: Body<'_>,
+        path: &JsonPath,
+        findings: &Findings,
+        place: &PagePlace,
+    ) -> Result<(), DecodeError> {
+        let Some(shape) = findings.shape.filter(|_| !is_all) else { return Ok(()) };
+        let said = |(name, value): (String, &str)| (name, page.redactor.preview(value.as_bytes()));
+        if shape == RecordsShape::Null {
+            return match failure(text) {
+                None => Ok(()),
+                Some(failure) => {
+                    let spot = Spot { offset: Some(findings.null_at), path: Some(path.to_string()) };
+                    Err(DecodeError::NullBesideFailure { place: place.clone(), spot, said: said(failure) })
+                }
+            };
+        }
+        let is_whole = self.plan.records.is_none() && path.steps().is_empty();
+        if is_whole
+            && shape == RecordsShape::Object
+            && let Some(why) = is_no_record(text)
+        {
+            let said = error_member(text).map(|(name, value)| (name.to_owned(), page.redactor.preview(value.as_bytes())));
+            return Err(DecodeError::NoRecord { place: place.clone(), why, found: top_level(text), said });
+        }
+        self.settle_shape(shape, path, place)
+    }
+
+    /// Compares `shape` with that of earlier pages and runs.
+    pub(super) fn settle_shape(&self, shape: RecordsShape, path: &JsonPath, place: &PagePlace) -> Result<(), DecodeError> {
+        let before = *self.shape.get_or_init(|| shape);
+        if before == shape {
+            return Ok(());
+        }
+        let is_declared = self.plan.records.is_some();
+        Err(DecodeError::OtherShape { place: place.clone(), path: path.to_string(), before, shape, is_declared })
+    }
+
+    /// The error of a page without records, with what the API may have said instead.
+    pub(super) fn no_records(&self, page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
+        let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
+        let is_declared = self.plan.records.is_some() || self.plan.shape.as_ref().is_some_and(|shape| shape.records.is_some());
+        DecodeError::NoRecords { place, path, found: top_level(text), said, is_declared }
+    }
+}
