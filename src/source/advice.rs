@@ -40,6 +40,12 @@ impl SourceError {
             Self::TokenRefused { .. } => {
                 "the token is fresh, so it is a right that is missing: look at the scopes, and at what the client may read"
             }
+            Self::NoLongerAnswered { .. } => {
+                "a credential that has expired meanwhile is answered so by some APIs: renew it and run again"
+            }
+            Self::Part { .. } => {
+                "take out a `Range` header that the config sends; if there is none, something between here and the API answers so"
+            }
             Self::LoginPage { key: Some(key), .. } => {
                 return Some(format!("the API does not accept what it was sent: look at `{key}` and where its value comes from"));
             }

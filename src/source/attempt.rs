@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_RANGE, HeaderMap, LOCATION};
 use url::Url;
 
 use crate::base::{Panicked, RedactedUrl, start_of};
@@ -19,6 +19,7 @@ use crate::source::client::{Call, Client};
 use crate::source::error::Place;
 use crate::source::expected::Expected;
 use crate::source::page::Skipped;
+use crate::source::paginate::ContentRange;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::Spent;
 use crate::source::spooled::SpooledBody;
@@ -40,6 +41,8 @@ pub(super) struct Answer {
     pub(super) url: Url,
     /// Its headers.
     pub(super) headers: HeaderMap,
+    /// Whether it came with 206, and no range says that it is all.
+    pub(super) is_part: bool,
     /// The body, decompressed.
     pub(super) body: Bytes,
     /// The body in a file, where it is too large for memory; `body` is empty then.
@@ -197,6 +200,14 @@ impl Client {
             let why = "by which the API says that the answer is not ready".to_owned();
             return Err(Failure::Again { status, headers, why, is_throttle: false, wait: None, preview });
         }
+        let range = ContentRange::of(&headers);
+        let is_part = status == 206 && !range.is_some_and(ContentRange::is_all);
+        // A cut body is no JSON; of lines, any part is as good as the whole.
+        if is_part && expected.may_be_empty() && range.is_none_or(|range| range.is_bytes) {
+            let range = headers.get(CONTENT_RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            let range = redactor.preview(range.unwrap_or_default().as_bytes());
+            return Err(Failure::Final(Box::new(SourceError::Part { place: place(), range })));
+        }
         if spooled.is_none() && body.trim_ascii().is_empty() && !expected.may_be_empty() {
             return Err(Failure::Empty { status });
         }
@@ -211,7 +222,7 @@ impl Client {
         }
         let Ruled { url, headers, .. } = ruled;
         let body = if spooled.is_some() { Bytes::new() } else { body };
-        Ok(Answer { url, headers, body, spooled, skipped: None })
+        Ok(Answer { url, headers, is_part, body, spooled, skipped: None })
     }
 
     fn unreceived(&self, fault: BodyFault, place: &(impl Fn() -> Place + Sync)) -> Failure {

@@ -133,6 +133,27 @@ pub(crate) enum SourceError {
         /// What the server said, shortened and redacted.
         preview: String,
     },
+    /// The first page was answered with records, and is refused when it is asked for again.
+    #[error("{place}: answered {status}, where the same request had records before{}", said(.preview))]
+    NoLongerAnswered {
+        /// Where.
+        place: Place,
+        /// The status.
+        status: u16,
+        /// What the server said, shortened and redacted.
+        preview: String,
+    },
+    /// A part of a body whose parts cannot be told from the whole.
+    #[error(
+        "{place}: answered 206{}, by which the API says that it is a part, though all was asked for",
+        if .range.is_empty() { String::new() } else { format!(" with `Content-Range: {}`", .range) }
+    )]
+    Part {
+        /// Where.
+        place: Place,
+        /// `Content-Range`, or nothing.
+        range: String,
+    },
     /// A status worth another try, and all tries are spent; or a server error that is not tried again.
     #[error("{place}: answered {status} at attempt {attempts}, and no attempt is left{}", said(.preview))]
     Unavailable {
@@ -512,7 +533,9 @@ impl SourceError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::BadHeader { .. } | Self::PlainHttp { .. } => ErrorKind::Config,
-            Self::Credentials { .. } | Self::TokenRefused { .. } | Self::LoginPage { .. } => ErrorKind::Credentials,
+            Self::Credentials { .. } | Self::TokenRefused { .. } | Self::NoLongerAnswered { .. } | Self::LoginPage { .. } => {
+                ErrorKind::Credentials
+            }
             Self::Token { fault, .. } => fault.kind(),
             Self::NoAnswer { lasting: true, .. } => ErrorKind::Config,
             Self::Unavailable { .. }
@@ -526,6 +549,7 @@ impl SourceError {
             | Self::ParentSkipped { .. }
             | Self::GraphQl { .. }
             | Self::Refused { .. }
+            | Self::Part { .. }
             | Self::BadGzip { .. }
             | Self::UnknownEncoding { .. }
             | Self::Instead { .. }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::base::{ErrorKind, JsonPath, RedactedUrl, Warning, WarningCode};
-use crate::config::ResourcePlan;
+use crate::config::{ResourcePlan, Slot};
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled, unjoined};
 use crate::source::drift::{Drift, Reread};
@@ -25,8 +25,8 @@ use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally,
 use crate::source::ledger::Sums;
 use crate::source::page::Skipped;
 use crate::source::paginate::{
-    LookForTotals, Paginator, Position, Seen, Step, Totals, Trail, allows_drift, ends_by_flag, paginator, promises_more,
-    watches_drift, whole_number,
+    LookForTotals, Paginator, Position, Role, Seen, Sign, Step, Totals, Trail, USUAL_SIZES, allows_drift, ends_by_flag, is_size,
+    name_of, paginator, promises_more, says_last, stands_around, watches_drift, whole_number,
 };
 use crate::source::request::Template;
 use crate::source::{Chain, Delivery, End, EndReason, Judge, Page, PageFacts, Slice, SourceError, Turn, Verdict};
@@ -125,12 +125,10 @@ impl Fetch {
             }
             if self.delivered.is_empty() && self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
                 // Every page before it is judged, so its turn has come.
-                let Some(arrived) = self.arrived.take() else { continue };
-                match arrived.answer {
-                    Err(_) if self.is_refused_in_vain(&arrived) => continue,
-                    Err(error) => return Err(error),
-                    Ok(_) => self.arrived = Some(arrived),
+                if let Some(Arrived { number, position, answer: Err(error) }) = self.arrived.take() {
+                    self.refuse(number, &position, error)?;
                 }
+                continue;
             }
             match self.wait(&out).await {
                 Happened::Cancelled => return Err(cancelled(&self.call)),
@@ -247,6 +245,7 @@ impl Fetch {
             position,
             url: answer.url,
             headers: answer.headers,
+            is_part: answer.is_part && self.totals.are_looked_for(),
             bytes,
             skipped: answer.skipped,
             is_void,
@@ -289,7 +288,8 @@ impl Fetch {
             return self.skip(&page, skipped);
         }
         let call = Arc::clone(&self.call);
-        let seen = page.seen(&call, facts, self.drift.is_rereading());
+        let mut seen = page.seen(&call, facts, self.drift.is_rereading());
+        seen.is_last = self.is_shown_to_be_last(&seen);
         self.tally.judged = page.number;
         let total = self.paginator.total_of(&seen).or_else(|| self.totals.of(&seen));
         if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
@@ -304,13 +304,7 @@ impl Fetch {
         if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
             step = Step::End(EndReason::TotalReached);
         }
-        if page.number >= self.client.bounds.pages_max {
-            step = match step {
-                Step::Next(_) => Step::End(EndReason::MaximumReached),
-                Step::Again(_) => Step::Over(EndReason::MaximumReached),
-                over => over,
-            };
-        }
+        step = self.bounded(page.number, step);
         if let Some(detected) = self.paginator.detected() {
             self.turn.settle(&detected.plan);
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
@@ -340,6 +334,28 @@ impl Fetch {
         Ok(())
     }
 
+    /// Whether something else than the place of the next page tells that `page` is the last one: a flag, a total that is read, or a page
+    /// that is shorter than another, or than was asked for.
+    fn is_shown_to_be_last(&self, page: &Seen<'_>) -> bool {
+        let Tally { pages, records, read_again, ignored, largest, .. } = self.tally;
+        if promises_more(page.facts) || page.is_part {
+            return false;
+        }
+        let came = page.facts.records;
+        let asked_for = |number: u64| number > came && !USUAL_SIZES.contains(&came);
+        let is_short = || {
+            let of_request = |(slot, number): &(Slot, u64)| is_size(name_of(slot)) && asked_for(*number);
+            let is_limit = |sign: &&Sign| sign.role() == Some(Role::Limit) && stands_around(page.facts, sign);
+            let told = || page.facts.signs.iter().filter(is_limit).filter_map(Sign::number).any(asked_for);
+            came < largest || page.asked.iter().any(of_request) || told()
+        };
+        let is_last_number = |sign: &Sign| sign.role() == Some(Role::Pages) && sign.number() == Some(pages + 1);
+        says_last(page.facts)
+            || is_short()
+            || page.facts.signs.iter().any(is_last_number)
+            || ignored == 0 && self.totals.tells(page, records + came - read_again)
+    }
+
     /// Whether `page` is the last one by a total in a header. One that equals a first page may be that page's own count.
     fn reaches_header_total(&self, page: &Seen<'_>) -> bool {
         let Tally { records, read_again, ignored, .. } = self.tally;
@@ -358,6 +374,15 @@ impl Fetch {
         records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && (total == Some(read) || self.totals.is_met(read))
     }
 
+    /// What follows page `number`, within the bound on pages.
+    fn bounded(&self, number: u64, step: Step) -> Step {
+        match step {
+            Step::Next(_) if number >= self.client.bounds.pages_max => Step::End(EndReason::MaximumReached),
+            Step::Again(_) if number >= self.client.bounds.pages_max => Step::Over(EndReason::MaximumReached),
+            within => within,
+        }
+    }
+
     /// Goes on as `step` says behind page `number`, whose rows do not count.
     fn pass(&mut self, number: u64, step: Step, at: Place, ordinal: u64) {
         match step {
@@ -366,32 +391,35 @@ impl Fetch {
         }
     }
 
-    /// The answer whose turn has come is an error, and the first one: whether the paginator goes on all the same.
-    fn is_refused_in_vain(&mut self, arrived: &Arrived) -> bool {
-        let Err(error) = &arrived.answer else { return false };
+    /// The answer whose turn has come is an error, and the first one: goes on where that is the end of the pages, or of a probe.
+    ///
+    /// # Errors
+    /// `error`, or what it comes to.
+    fn refuse(&mut self, number: u64, position: &Position, error: SourceError) -> Result<(), SourceError> {
         let call = Arc::clone(&self.call);
         let (facts, headers) = (PageFacts::default(), HeaderMap::new());
-        let url = call.template.page(arrived.number, &arrived.position).url;
+        let url = call.template.page(number, position).url;
         let seen = Seen {
             resource: &call.template.resource,
-            page: arrived.number,
+            page: number,
             url: &url,
             headers: &headers,
-            ordinal: arrived.position.ordinal,
+            ordinal: position.ordinal,
             facts: &facts,
             reach: &call.template.reach,
             asked: &call.template.asked,
             is_reread: false,
+            is_part: false,
+            is_last: false,
         };
-        let is_behind_total = || {
-            let is_refused = matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. });
-            is_refused && arrived.number > 1 && arrived.position.ordinal > 0 && self.is_total_read()
+        let is_no_page = matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. });
+        let is_behind_total = is_no_page && number > 1 && position.ordinal > 0 && self.is_total_read();
+        let step = match self.paginator.refused(&seen, error) {
+            Err(_) if is_behind_total => Step::Over(EndReason::TotalReached),
+            step => step?,
         };
-        let is_over = is_behind_total();
-        let step = self.paginator.refused(&seen, error);
-        let Some(step) = step.or(is_over.then_some(Step::Over(EndReason::TotalReached))) else { return false };
-        self.pass(arrived.number, step, seen.at(), seen.ordinal);
-        true
+        self.pass(number, self.bounded(number, step), seen.at(), seen.ordinal);
+        Ok(())
     }
 
     /// Goes back to a page that was read, instead of taking page `number`.

@@ -60,6 +60,8 @@ pub(super) struct Delivered {
     pub(super) position: Position,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
+    /// Whether it came with 206.
+    pub(super) is_part: bool,
     pub(super) bytes: u64,
     /// Set when a rule drops it: it went to nobody.
     pub(super) skipped: Option<Skipped>,
@@ -83,6 +85,8 @@ impl Delivered {
             reach: &template.reach,
             asked: &template.asked,
             is_reread,
+            is_part: self.is_part,
+            is_last: false,
         }
     }
 }

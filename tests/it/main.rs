@@ -13,6 +13,7 @@ mod defects;
 mod detection;
 mod dispositions;
 mod dropping;
+mod end_marks;
 mod expiring;
 mod extremes;
 mod guide;

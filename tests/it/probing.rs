@@ -62,7 +62,8 @@ fn a_full_page_that_is_the_only_one_is_told_by_the_same_an_empty_or_a_refused_se
         let (sandbox, ended) = run(&api, "{path: /things, params: {per_page: 10}}");
         assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 10), "{ended}");
         assert_eq!((&ended.table("things")["end_reason"], &ended.table("things")["pages"]), (&json!("single_page"), &json!(1)));
-        assert!(api.requests().len() <= 3, "{:?}", api.requests());
+        // A refusal counts only once the first request is answered still.
+        assert!(api.requests().len() <= 4, "{:?}", api.requests());
     }
     // A page that is not full is not probed, and neither is one that the config calls the only one.
     for (endpoint, records) in [("params: {per_page: 11}", 9), ("params: {per_page: 10}, paginator: single_page", 10)] {
@@ -211,5 +212,67 @@ fn a_probe_that_is_refused_whatever_the_status_shows_that_there_is_only_one_page
         let api = things(move |request| if request.param("page").is_none() { ten(0) } else { Reply::status(status) });
         let (_, ended) = run(&api, "{path: /things, params: {per_page: 10}}");
         assert_eq!(ended.code(), Some(code), "{status}\n{ended}");
+    }
+}
+
+/// The endpoint of a full page that nothing around it tells of.
+const FULL: &str = "{path: /things, params: {per_page: 10}}";
+
+/// Ten records at first, and whatever `then` is from the second request on.
+fn once_ten(then: Reply) -> FakeApi {
+    let asked = AtomicI64::new(0);
+    things(move |_| if asked.fetch_add(1, Ordering::SeqCst) == 0 { ten(0) } else { then.clone() })
+}
+
+#[test]
+fn a_probe_behind_a_credential_that_has_expired_is_no_proof_of_an_only_page() {
+    let said = Reply::json(r#"{"error":"token expired"}"#);
+    for (then, code, words) in [
+        (Reply::status(401), 4, "credentials refused with 401"),
+        (Reply::status(403), 4, "credentials refused with 403"),
+        // So some APIs answer whoever is not signed in.
+        (Reply::status(404), 4, "answered 404, where the same request had records before"),
+        (Reply::status(400), 4, "answered 400, where the same request had records before"),
+        (Reply::redirect(302, "/login"), 4, "where people sign in"),
+        (Reply::status(429), 75, "answered 429"),
+        (Reply::status(403).header("x-ratelimit-remaining", "0"), 75, "answered 403"),
+        (Reply::status(500), 75, "answered 500"),
+        (Reply::html(), 3, "answered with HTML instead of JSON"),
+        (said, 3, "token expired"),
+    ] {
+        let api = once_ten(then);
+        let (sandbox, ended) = run(&api, FULL);
+        ended.failed_with(code, &[words]);
+        assert!(sandbox.data_files().is_empty(), "{words}");
+    }
+    // The second page of two is refused for good, and only it: one more request tells.
+    let api = once_ten(Reply::status(401));
+    run(&api, "{path: /things, params: {limit: 10, page: 1}}");
+    assert_eq!(api.requests().len(), 3);
+    assert_eq!(api.requests()[0].raw_query, api.requests()[2].raw_query, "the first request is made again");
+}
+
+#[test]
+fn a_later_page_that_is_refused_is_an_error_of_its_kind_whatever_the_paginator() {
+    for paginator in [
+        "{type: page_number, base_page: 1, total_path: null}",
+        "{type: offset, limit: 10, total_path: null}",
+        "{type: cursor, cursor_path: next, cursor_param: offset}",
+        "{type: json_link, next_url_path: link}",
+    ] {
+        for (status, code) in [(401, 4), (403, 4), (404, 3), (429, 75), (503, 75)] {
+            let api = things(move |request| {
+                let from = request.param("page").map_or(request.number("offset", 0), |_| (request.number("page", 1) - 1) * 10);
+                if from >= 20 {
+                    return Reply::status(status);
+                }
+                let records: Vec<Value> = (from as i64 + 1..=from as i64 + 10).map(wallet).collect();
+                let next = from + 10;
+                answer(&json!({"data": records, "next": next, "link": format!("/things?offset={next}")}))
+            });
+            let (sandbox, ended) = run(&api, &format!("{{path: /things, data_selector: data, paginator: {paginator}}}"));
+            ended.failed_with(code, &[&status.to_string()]);
+            assert!(sandbox.data_files().is_empty(), "{paginator} {status}");
+        }
     }
 }

@@ -238,3 +238,135 @@ fn page_of_25(page: u64) -> Reply {
     let from = (page as i64 - 1) * 10;
     answer(&json!((from + 1..=from + 10).map(wallet).collect::<Vec<Value>>())).header("X-WP-Total", "25")
 }
+
+/// Ten records a page behind a cursor, wrapped by `around`, with these headers and this status.
+fn behind_a_cursor(
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+    around: fn(Vec<Value>, Option<String>) -> Value,
+) -> impl Fn(&Request) -> Reply + Clone + Send + Sync + 'static {
+    move |request: &Request| {
+        let from = request.number("cursor", 0) as i64;
+        let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+        let next = (from + 10 < ROWS).then(|| (from + 10).to_string());
+        let body = around(records, next).to_string();
+        headers.iter().fold(Reply::status(status).body(body), |reply, (name, value)| reply.header(name, value))
+    }
+}
+
+fn plain(records: Vec<Value>, next: Option<String>) -> Value {
+    json!({"data": records, "next": next})
+}
+
+const CURSOR: &str = ", data_selector: data, paginator: {type: cursor, cursor_path: next}";
+
+#[test]
+fn e_83_a_total_in_content_range_is_reached_and_one_of_bytes_counts_no_records() {
+    for headers in
+        [&[("content-range", "items 0-9/60")][..], &[("content-range", "0-9/60")], &[("content-range", "things 0-9/60")]]
+    {
+        for status in [200, 206] {
+            check_red(CURSOR, 25, "the header `content-range`", behind_a_cursor(status, headers, plain));
+        }
+    }
+    for headers in [&[("content-range", "bytes 0-9/60")][..], &[("content-range", "items 0-9/*")], &[]] {
+        for status in [200, 206] {
+            let (sandbox, ended) = run(&things(behind_a_cursor(status, headers, plain)), CURSOR, "");
+            assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{headers:?} {status}\n{ended}");
+        }
+    }
+}
+
+#[test]
+fn an_only_page_that_calls_itself_a_part_is_not_all() {
+    for range in ["bytes 0-9/*", "items 0-9/*", "items 0-9/25", ""] {
+        let part = move |_: &Request| {
+            let reply = Reply::status(206).body(json!({"data": (1..=10).map(wallet).collect::<Vec<Value>>()}).to_string());
+            if range.is_empty() { reply } else { reply.header("content-range", range) }
+        };
+        for endpoint in ["", ", data_selector: data, paginator: single_page", CURSOR] {
+            let (sandbox, ended) = run(&things(part), endpoint, "");
+            ended.failed_with(3, &[if range.ends_with("25") { "content-range" } else { "206" }, "estimate}"]);
+            assert!(sandbox.data_files().is_empty(), "{range} {endpoint}");
+            let (sandbox, ended) = run(&things(part), endpoint, ESTIMATE);
+            assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 10), "{range} {endpoint}\n{ended}");
+        }
+    }
+    // The part is all there is.
+    let whole = |_: &Request| {
+        let body = json!({"data": (1..=10).map(wallet).collect::<Vec<Value>>()}).to_string();
+        Reply::status(206).body(body).header("content-range", "items 0-9/10")
+    };
+    for endpoint in ["", ", data_selector: data, paginator: single_page", CURSOR] {
+        let (_, ended) = run(&things(whole), endpoint, "");
+        assert_eq!(ended.code(), Some(0), "{endpoint}\n{ended}");
+    }
+    // Bytes of text may be cut anywhere.
+    let cut = |_: &Request| {
+        Reply::status(206).body("id,name\n1,a\n2,b\n").header("content-type", "text/csv").header("content-range", "bytes 0-15/99")
+    };
+    let (sandbox, ended) = run(&things(cut), ", response_format: csv, paginator: single_page", "");
+    ended.failed_with(3, &["206", "bytes 0-15/99"]);
+    assert!(sandbox.data_files().is_empty());
+}
+
+#[test]
+fn e_83_a_total_within_objects_is_reached_under_the_names_that_apis_use() {
+    let arounds: [fn(Vec<Value>, Option<String>) -> Value; 12] = [
+        |records, next| json!({"data": records, "next": next, "meta": {"pagination": {"total": 60}}}),
+        |records, next| json!({"data": records, "next": next, "page": {"totalElements": 60}}),
+        |records, next| json!({"data": records, "next": next, "paging": {"total": 60}}),
+        |records, next| json!({"data": records, "next": next, "pagination": {"total_count": 60}}),
+        |records, next| json!({"data": records, "next": next, "_meta": {"total": 60}}),
+        |records, next| json!({"data": records, "next": next, "total": {"value": 60}}),
+        |records, next| json!({"data": records, "next": next, "total": {"count": 60}}),
+        |records, next| json!({"data": records, "next": next, "@odata.count": 60}),
+        |records, next| json!({"data": records, "next": next, "hydra:totalItems": 60}),
+        |records, next| json!({"data": records, "next": next, "totalDocs": 60}),
+        |records, next| json!({"data": records, "next": next, "nbHits": 60}),
+        |records, next| json!({"data": records, "next": next, "recordsTotal": 60}),
+    ];
+    for around in arounds {
+        check_red(CURSOR, 25, "60", behind_a_cursor(200, &[], around));
+    }
+}
+
+const HITS: &str = ", data_selector: hits.hits, paginator: {type: cursor, cursor_path: next}";
+
+#[test]
+fn e_83_a_total_of_elasticsearch_is_reached_and_a_lower_bound_ends_nothing() {
+    check_red(
+        HITS,
+        25,
+        "`$.hits.total`",
+        behind_a_cursor(200, &[], |records, next| json!({"hits": {"total": 60, "hits": records}, "next": next})),
+    );
+    for relation in ["eq", "gte"] {
+        let of = move |request: &Request| {
+            let from = request.number("cursor", 0) as i64;
+            let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+            let total = json!({"value": request.number("total", 60), "relation": relation});
+            let next = (from + 10 < ROWS).then(|| (from + 10).to_string());
+            answer(&json!({"took": 1, "hits": {"total": total, "max_score": null, "hits": records}, "next": next}))
+        };
+        check_red(HITS, 25, "`$.hits.total.value`", of);
+        // A bound that is passed contradicts nothing, and proves nothing.
+        let passed = move |request: &Request| {
+            let from = request.number("offset", 0) as i64;
+            let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+            answer(
+                &json!({"hits": {"total": {"value": if relation == "eq" { ROWS } else { 20 }, "relation": relation}, "hits": records}}),
+            )
+        };
+        for endpoint in
+            [", data_selector: hits.hits", ", data_selector: hits.hits, paginator: {type: offset, limit: 10, total_path: null}"]
+        {
+            let (sandbox, ended) = run(&things(passed), endpoint, "primary_key: id");
+            assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{relation} {endpoint}\n{ended}");
+            let completeness = &ended.table("things")["completeness"];
+            // A body that the config says has no total proves nothing either.
+            let is_proven = relation == "eq" && !endpoint.contains("null");
+            assert_eq!(completeness == "proven", is_proven, "{relation} {endpoint} {completeness}");
+        }
+    }
+}

@@ -10,11 +10,11 @@ use url::Url;
 use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
 use crate::source::link;
 use crate::source::paginate::Seen;
-use crate::source::paginate::signs::{Role, Sign, holds_something, reduced};
-use crate::source::paginate::totals::beyond_page;
+use crate::source::paginate::signs::{Role, Sign, holds_something, is_empty, reduced};
+use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
-pub(super) const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
+pub(in crate::source) const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
 
 /// A paginator that may be meant, and why.
 #[derive(Debug, Clone)]
@@ -131,7 +131,8 @@ fn page_numbers(page: &Seen<'_>) -> Vec<Candidate> {
     names.iter().flat_map(|name| bases.iter().map(move |&base| counted(name, base)).collect::<Vec<_>>()).collect()
 }
 
-fn is_page_parameter(name: &str) -> bool {
+/// Whether a parameter of this name is the number of a page.
+pub(super) fn is_page_parameter(name: &str) -> bool {
     ["page", "p", "pagenumber", "pageno", "pageindex", "pg"].contains(&&*reduced(name)) || name == "page[number]"
 }
 
@@ -139,7 +140,7 @@ fn is_page_parameter(name: &str) -> bool {
 fn cursors(page: &Seen<'_>) -> Choice {
     let signs = &page.facts.signs;
     let usable = |sign: &&Sign| {
-        holds_something(&sign.value) && !sign.value.is_boolean() && !sign.value.is_object() && !is_echo(page, sign)
+        holds_something(&sign.value) && !sign.value.is_boolean() && !sign.value.is_object() && !is_empty(page, sign)
     };
     let next: Vec<&Sign> = with_role(signs, Role::Next).filter(usable).collect();
     let own: Vec<&Sign> = with_role(signs, Role::Cursor).filter(usable).collect();
@@ -214,7 +215,7 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     let total = beyond_page(page).max_by_key(|(_, total)| *total).map(|(sign, _)| sign);
     let more = has_more(signs);
     let stop = match (total, own, more) {
-        (Some(_), ..) if is_estimate => stop_rules(),
+        (Some(total), ..) if is_estimate || is_lower_bound(page.facts, total) => stop_rules(),
         (Some(total), ..) => StopRules { total: TotalPath::Required(total.path.clone()), ..stop_rules() },
         (None, Some(_), Some(more)) => StopRules { has_more_path: Some(more.path.clone()), ..stop_rules() },
         _ => return Vec::new(),
@@ -268,7 +269,7 @@ pub(super) fn probes(page: &Seen<'_>) -> Vec<Candidate> {
 }
 
 /// The name of a parameter, or of a member of the body.
-fn name_of(slot: &Slot) -> &str {
+pub(in crate::source) fn name_of(slot: &Slot) -> &str {
     match slot {
         Slot::Param(name) => name,
         Slot::Body(path) => path.last().map_or("", String::as_str),
@@ -288,7 +289,8 @@ fn beside(slot: &Slot, name: &str) -> Slot {
     }
 }
 
-fn is_size(name: &str) -> bool {
+/// Whether a parameter or member of this name asks for a number of records a page.
+pub(in crate::source) fn is_size(name: &str) -> bool {
     let sizes =
         ["perpage", "pagesize", "limit", "size", "maxresults", "top", "rows", "take", "results", "pagelimit", "itemsperpage"];
     sizes.contains(&&*reduced(name))

@@ -1,11 +1,13 @@
-//! `cursor` and `header_cursor`: the page gives a value that the next request carries.
+//! `cursor` and `header_cursor`: the page gives a value that the next request carries, or a mark that there is none.
 
 use serde_json::Value;
 
 use crate::base::JsonPath;
 use crate::config::Slot;
 use crate::source::error::Repeated;
-use crate::source::paginate::facts::{has_more, is_absent, value};
+use crate::source::paginate::candidates::{is_page_parameter, name_of};
+use crate::source::paginate::end_mark::{is_end, may_be_end};
+use crate::source::paginate::facts::{has_more, is_absent, value, whole_number};
 use crate::source::paginate::link::no_next;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail};
 use crate::source::{EndReason, SourceError};
@@ -17,12 +19,14 @@ pub(super) struct Cursor {
     stop_after_empty_page: bool,
     has_more_path: Option<JsonPath>,
     trail: Trail,
+    /// The number that the page at hand was asked for by, if it was one.
+    asked: Option<u64>,
 }
 
 impl Cursor {
     /// The cursor stands at `path` and goes to `slot`.
     pub(super) fn new(path: JsonPath, slot: Slot, stop_after_empty_page: bool, has_more_path: Option<JsonPath>) -> Self {
-        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor) }
+        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor), asked: None }
     }
 }
 
@@ -36,7 +40,11 @@ impl Paginator for Cursor {
             return Ok(Step::End(EndReason::EmptyPage));
         }
         let more = has_more(page, self.has_more_path.as_ref(), 1)?;
-        match (value(page, 0).filter(|cursor| !is_falsy(cursor)), more, &self.has_more_path) {
+        let cursor = value(page, 0).filter(|cursor| {
+            let is_mark = may_be_end(cursor) || goes_nowhere(page, &self.slot, self.asked, cursor);
+            !is_end(cursor) && !(is_mark && page.is_last && more.is_none())
+        });
+        match (cursor, more, &self.has_more_path) {
             (_, Some(false), _) => Ok(Step::End(EndReason::HasMoreFalse)),
             (None, Some(true), Some(path)) => {
                 Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why: "there is no next cursor" })
@@ -44,20 +52,19 @@ impl Paginator for Cursor {
             (None, ..) => no_next(page, is_absent(page, 0)),
             (Some(cursor), ..) => {
                 self.trail.note_text(page, &cursor.to_string())?;
+                self.asked = whole_number(cursor);
                 Ok(Step::Next(Position { ordinal: 0, place: Place::Slots(vec![(self.slot.clone(), cursor.clone())]) }))
             }
         }
     }
 }
 
-/// dlt's end of a cursor: `null`, `""`, `0` and `false`.
-fn is_falsy(cursor: &Value) -> bool {
-    match cursor {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(true) | Value::Array(_) | Value::Object(_) => false,
-    }
+/// Whether a cursor is the number that the page at hand was asked for by, or that of the first page.
+fn goes_nowhere(page: &Seen<'_>, slot: &Slot, asked: Option<u64>, cursor: &Value) -> bool {
+    let first = || page.asked.iter().find(|(own, _)| own == slot).map(|(_, number)| *number);
+    let counts_pages = is_page_parameter(name_of(slot));
+    let own = asked.or_else(first).or(counts_pages.then_some(1));
+    whole_number(cursor).is_some_and(|number| Some(number) == own || counts_pages && number <= 1)
 }
 
 /// `header_cursor`.
@@ -65,12 +72,14 @@ pub(super) struct HeaderCursor {
     header: String,
     slot: Slot,
     trail: Trail,
+    /// As [`Cursor::asked`].
+    asked: Option<u64>,
 }
 
 impl HeaderCursor {
     /// The cursor stands in `header` and goes to the query parameter `param`.
     pub(super) fn new(header: String, param: String) -> Self {
-        Self { header, slot: Slot::Param(param), trail: Trail::new(Repeated::Cursor) }
+        Self { header, slot: Slot::Param(param), trail: Trail::new(Repeated::Cursor), asked: None }
     }
 }
 
@@ -78,11 +87,16 @@ impl Paginator for HeaderCursor {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         let cursor = page.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
         let is_absent = cursor.is_none();
-        match cursor.filter(|cursor| !cursor.is_empty()) {
+        let is_cursor = |cursor: &Value| {
+            let is_mark = may_be_end(cursor) || goes_nowhere(page, &self.slot, self.asked, cursor);
+            !is_end(cursor) && !(is_mark && page.is_last)
+        };
+        match cursor.map(Value::from).filter(is_cursor) {
             None => no_next(page, is_absent),
             Some(cursor) => {
-                self.trail.note_text(page, &cursor)?;
-                let place = Place::Slots(vec![(self.slot.clone(), Value::from(cursor))]);
+                self.trail.note_text(page, &cursor.to_string())?;
+                self.asked = whole_number(&cursor);
+                let place = Place::Slots(vec![(self.slot.clone(), cursor)]);
                 Ok(Step::Next(Position { ordinal: 0, place }))
             }
         }

@@ -16,7 +16,7 @@ use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words};
 use crate::source::error::Repeated;
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
 use crate::source::paginate::signs::{Role, Sign, stands_around};
-use crate::source::paginate::totals::beyond_page;
+use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
 
@@ -38,6 +38,8 @@ pub(super) struct Detect {
     proven: Option<Detected>,
     /// Whether a page was skipped, whose records nobody counted.
     has_skipped: bool,
+    /// Whether a probe was refused, and no page with records has come since.
+    is_refused: bool,
     /// What another chain has proven.
     adopted: Option<PaginatorPlan>,
     warning: Option<Warning>,
@@ -50,8 +52,17 @@ struct Trial {
     is_proven: bool,
     /// Where its second page is.
     second: Option<Position>,
-    /// Whether the first page is asked for again, to see that its records stay what they are.
-    is_control: bool,
+    /// Why the first page is asked for again, where it is.
+    control: Option<Control>,
+}
+
+/// What the first page, asked for again, is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Control {
+    /// That its records stay what they are, so that other records are those of another page.
+    Records,
+    /// That whoever asks is answered still, so that it was the probe itself that was refused.
+    Answered,
 }
 
 /// The first page, kept until the second has come.
@@ -60,6 +71,23 @@ struct First {
     headers: HeaderMap,
     facts: PageFacts,
     hashes: HashSet<u64>,
+    is_part: bool,
+    is_last: bool,
+}
+
+impl First {
+    fn new(page: &Seen<'_>) -> Self {
+        let facts = page.facts.clone();
+        let hashes = facts.record_hashes.iter().copied().collect();
+        let (url, headers) = (page.url.clone(), page.headers.clone());
+        Self { url, headers, facts, hashes, is_part: page.is_part, is_last: page.is_last }
+    }
+
+    /// The first page, seen while `page` is at hand.
+    fn seen<'s>(&'s self, page: &Seen<'s>, ordinal: u64) -> Seen<'s> {
+        let Self { url, headers, facts, is_part, is_last, .. } = self;
+        Seen { url, headers, facts, page: 1, ordinal, is_part: *is_part, is_last: *is_last, ..*page }
+    }
 }
 
 impl Detect {
@@ -75,6 +103,7 @@ impl Detect {
             records_seen: Trail::new(Repeated::Records),
             proven: None,
             has_skipped: false,
+            is_refused: false,
             adopted: None,
             warning: None,
         }
@@ -127,9 +156,7 @@ impl Detect {
             }
             return Ok(Step::End(EndReason::SinglePage));
         }
-        let facts = page.facts.clone();
-        let hashes = facts.record_hashes.iter().copied().collect();
-        self.first = Some(First { url: page.url.clone(), headers: page.headers.clone(), facts, hashes });
+        self.first = Some(First::new(page));
         self.try_next(page)
     }
 
@@ -138,14 +165,14 @@ impl Detect {
         let (Some(first), Some(candidate)) = (&self.first, self.left.pop()) else { return Ok(Step::End(EndReason::SinglePage)) };
         let mut paginator = paginator(&candidate.plan, &self.expect);
         let ordinal = paginator.first().ordinal;
-        let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ordinal, ..*page };
+        let seen = first.seen(page, ordinal);
         let step = step_with_values(paginator.as_mut(), &seen)?;
         if self.adopted.is_some() && step == Step::End(EndReason::NoNext) {
             // The page tells of more, so that what another chain has proven is not this one's way.
             link::more_pages(&seen, self.total_is_estimate(), link::WRITE_ITS_OWN)?;
         }
         let second = if let Step::Next(second) = &step { Some(second.clone()) } else { None };
-        self.trial = Some(Trial { candidate, paginator, is_proven: false, second, is_control: false });
+        self.trial = Some(Trial { candidate, paginator, is_proven: false, second, control: None });
         Ok(step)
     }
 
@@ -162,10 +189,17 @@ impl Detect {
         if is_probe { self.only_page(page).map(Some) } else { Ok(None) }
     }
 
-    /// The end behind the first page, of which nothing tells but a total that is an estimate, if anything.
-    fn only_page(&self, page: &Seen<'_>) -> Result<Step, SourceError> {
+    /// The end behind the first page, of which nothing tells but a total that is an estimate, if anything. A refusal is a sign of that only
+    /// if the first page is answered still: what expires or is blocked meanwhile refuses every page.
+    fn only_page(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        if std::mem::take(&mut self.is_refused)
+            && let Some(trial) = &mut self.trial
+        {
+            trial.control = Some(Control::Answered);
+            return Ok(Step::Again(Position::start()));
+        }
         if let Some(first) = &self.first {
-            let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ..*page };
+            let seen = first.seen(page, page.ordinal);
             link::more_pages(&seen, true, link::WRITE_ITS_OWN)?;
             link::more_in_headers(&seen, link::WRITE_ITS_OWN)?;
         }
@@ -175,7 +209,7 @@ impl Detect {
     /// The total that the second page was asked for, where it may count something else.
     fn told_total(&self, page: &Seen<'_>) -> Option<String> {
         let (first, trial) = (self.first.as_ref()?, self.trial.as_ref()?);
-        let seen = Seen { url: &first.url, headers: &first.headers, facts: &first.facts, page: 1, ..*page };
+        let seen = first.seen(page, page.ordinal);
         let (sign, total) = beyond_page(&seen).max_by_key(|(_, total)| *total)?;
         let is_its = !trial.is_proven && trial.candidate.from == format!("`{}`", sign.shown());
         is_its.then(|| {
@@ -218,6 +252,7 @@ impl Detect {
         if let Some(step) = self.control(page, repeats, known)? {
             return Ok(Some(step));
         }
+        self.is_refused &= records == 0;
         if self.is_probing() && records == 0 {
             return self.only_page(page).map(Some);
         }
@@ -242,19 +277,27 @@ impl Detect {
     /// Records that differ on every request would prove any guess: the first page has to come again as it was, before a probe counts that
     /// found others.
     fn control(&mut self, page: &Seen<'_>, repeats: bool, known: u64) -> Result<Option<Step>, SourceError> {
-        let is_other = page.facts.records > 0 && known == 0 && !repeats;
+        let records = page.facts.records;
         let Some(trial) = self.trial.as_mut().filter(|trial| trial.candidate.is_probe) else { return Ok(None) };
-        let is_back = trial.is_control;
-        if !is_back {
-            trial.is_control = is_other;
-            return Ok(is_other.then(|| Step::Again(Position::start())));
+        match trial.control {
+            None => {
+                let is_other = records > 0 && known == 0 && !repeats;
+                trial.control = is_other.then_some(Control::Records);
+                return Ok(is_other.then(|| Step::Again(Position::start())));
+            }
+            Some(Control::Answered) if records == 0 => {
+                let why = "page 1 has no records when it is asked for again, behind a page that was refused".to_owned();
+                return Err(self.failed(page, why));
+            }
+            Some(Control::Answered) => return self.only_page(page).map(Some),
+            Some(Control::Records) => {}
         }
-        if !repeats && known * 2 < page.facts.records || page.facts.records == 0 {
+        if !repeats && known * 2 < records || records == 0 {
             let why =
                 "page 1 has other records when it is asked for again, so that nothing tells one page from another".to_owned();
             return Err(self.failed(page, why));
         }
-        trial.is_control = false;
+        trial.control = None;
         // Seen as a page of its own: it is the second one from here on.
         trial.candidate.is_probe = false;
         Ok(trial.second.clone().map(Step::Again))
@@ -264,7 +307,9 @@ impl Detect {
     fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
         let Some(first) = self.first.as_ref().filter(|_| !self.total_is_estimate()) else { return Ok(()) };
         let totals = |facts: &PageFacts| -> Vec<(Sign, u64)> {
-            let signs = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total) && stands_around(facts, sign));
+            let is_total = |sign: &&Sign| sign.role() == Some(Role::Total) && stands_around(facts, sign);
+            // A bound that is not reached is for whoever watches all totals.
+            let signs = facts.signs.iter().filter(is_total).filter(|sign| !is_lower_bound(facts, sign));
             signs.filter_map(|sign| Some((sign.clone(), sign.number()?))).collect()
         };
         let of_page: Vec<_> = totals(&first.facts)
@@ -373,15 +418,26 @@ impl Paginator for Detect {
         self.pages == 0 && may_go_on()
     }
 
-    fn refused(&mut self, page: &Seen<'_>, error: &SourceError) -> Option<Step> {
+    fn refused(&mut self, page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
+        if self.trial.as_ref().is_some_and(|trial| trial.control.is_some()) {
+            return Err(match error {
+                SourceError::Refused { place, status, preview } => SourceError::NoLongerAnswered { place, status, preview },
+                other => other,
+            });
+        }
         let is_refused = matches!(
             error,
             SourceError::Refused { .. }
                 | SourceError::EmptyBody { .. }
+                | SourceError::ParentSkipped { .. }
                 | SourceError::Credentials { withheld: false, .. }
                 | SourceError::TokenRefused { .. }
         );
-        if is_refused && self.is_probing() { self.go_back(page).ok().flatten() } else { None }
+        if !is_refused || !self.is_probing() {
+            return Err(error);
+        }
+        self.is_refused = true;
+        self.go_back(page)?.ok_or(error)
     }
 
     fn pages_left(&self) -> Option<u64> {

@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
 use crate::source::error::Repeated;
+use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::{bad_value, is_absent, value};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs};
 use crate::source::{EndReason, SourceError, link};
@@ -72,13 +73,18 @@ impl Paginator for Links {
             },
             NextLink::Body(path) => match value(page, 0) {
                 None => no_next(page, is_absent(page, 0)),
-                Some(Value::String(reference)) if reference.trim().is_empty() => no_next(page, false),
+                Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, false),
                 Some(Value::String(reference)) => self.follow(page, reference),
-                Some(Value::Bool(false)) => no_next(page, false),
                 Some(other) => Err(bad_value(page, path, "a URL", Some(other))),
             },
         }
     }
+}
+
+/// Whether a link is a word for nothing, or leads to the page that it stands on.
+fn leads_nowhere(page: &Seen<'_>, link: &Value) -> bool {
+    let is_own = |reference: &str| page.url.join(reference.trim()).is_ok_and(|to| to == *page.url);
+    may_be_end(link) || link.as_str().is_some_and(is_own)
 }
 
 /// What to write where the paginator is not the API's own.
@@ -92,7 +98,8 @@ pub(super) const WRITE_ITS_OWN: &str = "paginator: as the API gives its next pag
 pub(super) fn no_next(page: &Seen<'_>, is_absent: bool) -> Result<Step, SourceError> {
     if page.page == 1 {
         refuse_link_header(page)?;
-        if let Some(hint) = signs::said_outright(page.facts).filter(|_| is_absent) {
+        part_of_all(page)?;
+        if let Some(hint) = signs::said_outright(page).filter(|_| is_absent) {
             return Err(SourceError::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN });
         }
     }
@@ -114,8 +121,18 @@ pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &'stat
 /// # Errors
 /// [`SourceError::MorePages`] with the config to write.
 pub(super) fn more_in_headers(page: &Seen<'_>, write: &'static str) -> Result<(), SourceError> {
+    part_of_all(page)?;
     let hint = signs::more_in_headers(page.headers, page.facts.records);
     hint.map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
+}
+
+/// Refuses an only page that calls itself a part.
+///
+/// # Errors
+/// [`SourceError::MorePages`] with the config to write.
+pub(super) fn part_of_all(page: &Seen<'_>) -> Result<(), SourceError> {
+    let write = "paginator: as the API gives its next page, or expect: {total: estimate} if this is all";
+    signs::part(page).map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
 }
 
 fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {

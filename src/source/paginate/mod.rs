@@ -8,7 +8,9 @@
 
 mod candidates;
 mod cursor;
+mod content_range;
 mod detect;
+mod end_mark;
 mod facts;
 mod link;
 mod offset;
@@ -30,8 +32,10 @@ use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
+pub(super) use candidates::{USUAL_SIZES, is_size, name_of};
+pub(super) use content_range::ContentRange;
 pub(super) use facts::whole_number;
-pub(super) use signs::promises_more;
+pub(super) use signs::{Role, promises_more, says_last, stands_around};
 pub(crate) use signs::{Sign, tells_as_object, tells_of_paging};
 pub(super) use totals::Totals;
 pub(super) use trail::Trail;
@@ -82,6 +86,10 @@ pub(super) struct Seen<'a> {
     pub(super) asked: &'a [(Slot, u64)],
     /// Whether it is read again, so that its records are known.
     pub(super) is_reread: bool,
+    /// Whether it calls itself a part of the answer (206), and no range shows that it is all of it.
+    pub(super) is_part: bool,
+    /// Whether something else than the place of the next page tells that it is the last one.
+    pub(super) is_last: bool,
 }
 
 impl Seen<'_> {
@@ -136,9 +144,12 @@ pub(super) trait Paginator: Send {
     /// When the page contradicts itself, its predecessors or the config.
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError>;
 
-    /// What follows when the page at hand is refused, if that says nothing of the pages before it.
-    fn refused(&mut self, _page: &Seen<'_>, _error: &SourceError) -> Option<Step> {
-        None
+    /// What follows when the page at hand is refused with `error`, if that says nothing of the pages before it.
+    ///
+    /// # Errors
+    /// `error`, or what it comes to.
+    fn refused(&mut self, _page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
+        Err(error)
     }
 
     /// Something odd that the last step noticed, told once.

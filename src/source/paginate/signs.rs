@@ -9,11 +9,13 @@ use crate::base::{JsonPath, Step};
 use crate::source::PageFacts;
 use crate::source::paginate::Seen;
 use crate::source::paginate::candidates::is_echo;
+use crate::source::paginate::content_range::ContentRange;
+use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::totals::beyond_page;
 
 /// Objects that tell of paging, by their names alone.
-const AROUND: [&str; 20] = [
+const AROUND: [&str; 25] = [
     "meta",
     "metadata",
     "pagination",
@@ -34,6 +36,50 @@ const AROUND: [&str; 20] = [
     "paginator",
     "searchmetadata",
     "listinfo",
+    "listmetadata",
+    "pageinformation",
+    "pagemetadata",
+    "pagingmetadata",
+    "paginationmetadata",
+];
+
+/// Members that tell how many records there are, in all or in this page.
+const TOTAL: [&str; 35] = [
+    "total",
+    "totalcount",
+    "totalresults",
+    "totalrecords",
+    "totalitems",
+    "totalhits",
+    "totalelements",
+    "totalsize",
+    "totalrows",
+    "totalentries",
+    "numfound",
+    "count",
+    "odatacount",
+    "hydratotalitems",
+    "opensearchtotalresults",
+    "totaldocs",
+    "totalobjects",
+    "totalfound",
+    "totalavailable",
+    "totalnumber",
+    "totalnumberofresults",
+    "totalitemcount",
+    "totalrecordcount",
+    "totalresultcount",
+    "totalresultscount",
+    "itemstotal",
+    "recordstotal",
+    "resultstotal",
+    "itemcount",
+    "recordcount",
+    "resultcount",
+    "resultscount",
+    "hitcount",
+    "nbhits",
+    "numberofresults",
 ];
 
 /// What a member tells, going by its name alone.
@@ -53,6 +99,8 @@ pub(in crate::source) enum Role {
     Page,
     /// The number of records, in all or in this page.
     Total,
+    /// What such a number is to the true one: `eq`, or `gte` for a lower bound.
+    Relation,
     /// The number of records before this page.
     Offset,
     /// The number of records asked for.
@@ -72,7 +120,7 @@ pub(crate) struct Sign {
 
 impl Sign {
     /// What it tells.
-    pub(super) fn role(&self) -> Option<Role> {
+    pub(in crate::source) fn role(&self) -> Option<Role> {
         match (role(&names(&self.path))?, &self.value) {
             // `last_page: false`.
             (Role::Pages, Value::Bool(_)) => Some(Role::IsLast),
@@ -113,7 +161,7 @@ impl Sign {
     }
 
     /// Its number, also from text.
-    pub(super) fn number(&self) -> Option<u64> {
+    pub(in crate::source) fn number(&self) -> Option<u64> {
         whole_number(&self.value)
     }
 }
@@ -219,14 +267,29 @@ fn role(path: &[&str]) -> Option<Role> {
         }
         "totalpages" | "pagecount" | "lastpage" | "numpages" | "pagestotal" | "pages" | "totalpagecount" => Role::Pages,
         "page" | "currentpage" | "pagenumber" | "pageno" | "pageindex" | "number" => Role::Page,
-        "total" | "totalcount" | "totalresults" | "totalrecords" | "totalitems" | "totalhits" | "totalelements" | "totalsize"
-        | "totalrows" | "totalentries" | "numfound" | "count" => Role::Total,
+        name if TOTAL.contains(&name) => Role::Total,
+        "value" if parents.last().is_some_and(|parent| is_total(parent)) => Role::Total,
+        "relation" if parents.last().is_some_and(|parent| is_total(parent)) => Role::Relation,
         "offset" | "skip" | "startat" | "from" => Role::Offset,
         "limit" | "perpage" | "pagesize" | "maxresults" => Role::Limit,
         name if NEXT.contains(&name) => Role::Next,
         "cursor" | "endcursor" | "continuation" | "continuationtoken" | "scrollid" | "startingafter" | "bookmark" => Role::Cursor,
         "after" if below_cursors() => Role::Cursor,
         _ => return None,
+    })
+}
+
+/// Whether a member of this name is a number of records; it may be an object that has the number.
+pub(super) fn is_total(name: &str) -> bool {
+    TOTAL.contains(&&*reduced(name))
+}
+
+/// Whether a flag of the page says that there is no more.
+pub(in crate::source) fn says_last(facts: &PageFacts) -> bool {
+    facts.signs.iter().any(|sign| match (sign.role(), &sign.value) {
+        (Some(Role::HasMore), Value::Bool(more)) => !more,
+        (Some(Role::IsLast), Value::Bool(last)) => *last && stands_around(facts, sign),
+        _ => false,
     })
 }
 
@@ -240,8 +303,14 @@ pub(in crate::source) fn promises_more(facts: &PageFacts) -> bool {
 }
 
 /// Whether `sign` stands where paging is told: at the top, beside the records, or in an object whose name means paging.
-pub(super) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
-    let Some((_, parents)) = sign.path.steps().split_last() else { return false };
+pub(in crate::source) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
+    let Some((_, mut parents)) = sign.path.steps().split_last() else { return false };
+    // `total: {value: 25}`.
+    if let Some((Step::Key(name), above)) = parents.split_last()
+        && is_total(name)
+    {
+        parents = above;
+    }
     let is_beside = || facts.records_at.as_ref().is_some_and(|records| records.steps().starts_with(parents));
     match parents.last() {
         None => true,
@@ -255,7 +324,21 @@ pub(super) fn more_pages(page: &Seen<'_>, is_estimate: bool) -> Option<String> {
     let beyond = || beyond_page(page).max_by_key(|(_, total)| *total).filter(|_| !is_estimate);
     let records = page.facts.records;
     let total = || beyond().map(|(sign, total)| format!("`{}` is {total} and the page has {records} records", sign.shown()));
-    page.facts.signs.iter().filter(|sign| !is_echo(page, sign)).find_map(|sign| sign.of_more(page.facts, &[])).or_else(total)
+    page.facts.signs.iter().filter(|sign| !is_empty(page, sign)).find_map(|sign| sign.of_more(page.facts, &[])).or_else(total)
+}
+
+/// Whether a sign of what is next is none: it only says what the request asked for, or what says that nothing is next.
+pub(super) fn is_empty(page: &Seen<'_>, sign: &Sign) -> bool {
+    let is_next = || matches!(sign.role(), Some(Role::Next | Role::Cursor));
+    let own_page = || page.facts.signs.iter().find(|sign| sign.role() == Some(Role::Page)).and_then(Sign::number);
+    let is_own = || sign.number().is_some_and(|number| Some(number) == own_page());
+    is_echo(page, sign) || is_next() && (is_end(&sign.value) || page.is_last && (may_be_end(&sign.value) || is_own()))
+}
+
+/// That the page calls itself a part, in words, and no total beside it says of how many.
+pub(super) fn part(page: &Seen<'_>) -> Option<String> {
+    let is_counted = ContentRange::of(page.headers).is_some_and(|range| !range.is_bytes && range.total.is_some());
+    (page.is_part && !is_counted).then(|| "it was answered with 206, by which the API says that it is a part".to_owned())
 }
 
 /// The header that tells of more than the first page with its `records` records, in words.
@@ -267,10 +350,7 @@ pub(super) fn more_in_headers(headers: &HeaderMap, records: u64) -> Option<Strin
         }
         "xtotalpages" | "xpagecount" | "xwptotalpages" | "xpaginationpagecount" => number(text) > Some(1),
         "xhasmore" | "xhasnext" | "xhasnextpage" => text.eq_ignore_ascii_case("true") || text == "1",
-        // `items 0-9/25`; of bytes it counts no records.
-        "contentrange" => {
-            !text.starts_with("bytes") && text.rsplit_once('/').and_then(|(_, total)| number(total)) > Some(records)
-        }
+        "contentrange" => ContentRange::of(headers).is_some_and(|range| !range.is_bytes && range.total > Some(records)),
         _ => false,
     };
     headers.iter().find_map(|(name, value)| {
@@ -280,8 +360,9 @@ pub(super) fn more_in_headers(headers: &HeaderMap, records: u64) -> Option<Strin
 }
 
 /// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.
-pub(super) fn said_outright(facts: &PageFacts) -> Option<String> {
-    facts.signs.iter().find_map(|sign| sign.of_more(facts, &[Role::Cursor]).filter(|_| reduced(sign.name()) != "pages"))
+pub(super) fn said_outright(page: &Seen<'_>) -> Option<String> {
+    let signs = page.facts.signs.iter().filter(|sign| !is_empty(page, sign) && reduced(sign.name()) != "pages");
+    signs.into_iter().find_map(|sign| sign.of_more(page.facts, &[Role::Cursor]))
 }
 
 /// Whether a value is more than `false`, 0 or an empty text.

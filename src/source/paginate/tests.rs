@@ -148,6 +148,8 @@ impl Api {
             reach: &self.reach,
             asked: &[],
             is_reread: false,
+            is_part: false,
+            is_last: false,
         };
         paginator.step(&seen).map(|step| (facts.records, step))
     }

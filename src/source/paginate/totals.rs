@@ -1,23 +1,45 @@
 //! The totals of records that an API tells without being asked: in a header, or around the records.
 //!
-//! Whatever the paginator, fewer records than such a total are not all of them. A name alone proves little, so a total of the body counts
+//! A lower bound (Elasticsearch's `relation: gte`, a range that begins behind the first record) must be reached too, but ends no pages and
+//! proves nothing. Whatever the paginator, fewer records than such a total are not all of them. A name alone proves little, so a total of the body counts
 //! only beside the records or under a name that means paging, and only if it is more than the first page has. What a page tells may
 //! rise while pages are read, since rows come in behind; so it is the least told that must be reached.
 
 use reqwest::header::HeaderMap;
 
 use crate::base::{JsonPath, Step};
+use crate::source::PageFacts;
+use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::signs::{Role, Sign, reduced, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
-/// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii.
-const HEADERS: [&str; 5] = ["x-total-count", "x-total", "total-count", "x-wp-total", "x-pagination-total-count"];
+/// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii, Zotero.
+const HEADERS: [&str; 14] = [
+    "x-total-count",
+    "x-total",
+    "total-count",
+    "x-wp-total",
+    "x-pagination-total-count",
+    "x-pagination-total",
+    "x-total-records",
+    "x-total-results",
+    "x-total-items",
+    "x-total-entries",
+    "x-result-count",
+    "total-results",
+    "total-records",
+    "total-items",
+];
+/// The header that tells it beside the part that came.
+const RANGE: &str = "content-range";
 
 /// The totals of one chain of pages.
 #[derive(Debug)]
 pub(in crate::source) struct Totals {
     look: LookForTotals,
     told: Vec<Told>,
+    /// Where the first page's `Content-Range` begins.
+    begins_at: u64,
 }
 
 /// A total, as the pages told it.
@@ -28,7 +50,12 @@ pub(in crate::source) struct Told {
     latest: u64,
     /// Pages that tell it.
     pages: u64,
+    /// Whether there may be more.
+    is_bound: bool,
 }
+
+/// A total in a header: its name, the number, and whether there may be more.
+type InHeader = (&'static str, u64, bool);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum At {
@@ -39,7 +66,12 @@ enum At {
 impl Totals {
     /// None yet.
     pub(in crate::source) fn new(look: LookForTotals) -> Self {
-        Self { look, told: Vec::new() }
+        Self { look, told: Vec::new(), begins_at: 0 }
+    }
+
+    /// Whether the config leaves it to the API how much there is.
+    pub(in crate::source) fn are_looked_for(&self) -> bool {
+        self.look != LookForTotals::No
     }
 
     /// Notes what an accepted page tells.
@@ -48,13 +80,16 @@ impl Totals {
         if self.look == LookForTotals::No || page.page > 1 && page.facts.records == 0 {
             return;
         }
-        if let Some((name, total)) = of_headers(page.headers) {
-            self.keep(At::Header(name), total, true);
+        if page.page == 1 {
+            self.begins_at = begins_at(page.headers);
+        }
+        if let Some((name, total, is_bound)) = of_headers(page.headers, self.begins_at) {
+            self.keep(At::Header(name), total, true, is_bound);
         }
         for (sign, total) in self.in_body(page) {
             // One that is no more than the first page has may count that page.
             let is_of_all = page.page == 1 && total > page.facts.records && !is_echo(page, sign, total);
-            self.keep(At::Body(sign.path.clone()), total, is_of_all);
+            self.keep(At::Body(sign.path.clone()), total, is_of_all, is_lower_bound(page.facts, sign));
         }
     }
 
@@ -64,10 +99,13 @@ impl Totals {
         around_records(page).filter(move |_| is_looked_into)
     }
 
-    fn keep(&mut self, at: At, total: u64, is_new: bool) {
+    fn keep(&mut self, at: At, total: u64, is_new: bool, is_bound: bool) {
         match self.told.iter_mut().find(|told| told.at == at) {
-            Some(told) => (told.least, told.latest, told.pages) = (told.least.min(total), total, told.pages + 1),
-            None if is_new => self.told.push(Told { at, least: total, latest: total, pages: 1 }),
+            Some(told) => {
+                (told.least, told.latest, told.pages) = (told.least.min(total), total, told.pages + 1);
+                told.is_bound |= is_bound;
+            }
+            None if is_new => self.told.push(Told { at, least: total, latest: total, pages: 1, is_bound }),
             None => {}
         }
     }
@@ -84,18 +122,19 @@ impl Totals {
         if self.look == LookForTotals::No {
             return None;
         }
-        of_headers(page.headers).map(|(_, total)| total).or_else(|| in_body().map(|(_, total)| total))
+        of_headers(page.headers, self.begins_at).map(|(_, total, _)| total).or_else(|| in_body().map(|(_, total)| total))
     }
 
     /// The total in a header, where one is to be reached.
     pub(in crate::source) fn of_header(&self, headers: &HeaderMap) -> Option<u64> {
         let is_looked_for = matches!(self.look, LookForTotals::InHeaders | LookForTotals::Everywhere);
-        of_headers(headers).map(|(_, total)| total).filter(|_| is_looked_for)
+        of_headers(headers, self.begins_at).filter(|(.., is_bound)| is_looked_for && !is_bound).map(|(_, total, _)| total)
     }
 
     /// Whether `read` records are all that a total tells of, as the last page has it.
     pub(in crate::source) fn is_met(&self, read: u64) -> bool {
-        self.look != LookForTotals::ToWatch && self.beyond(read).is_none() && self.told.iter().any(|told| told.latest == read)
+        let is_met = |told: &Told| told.latest == read && !told.is_bound;
+        self.look != LookForTotals::ToWatch && self.beyond(read).is_none() && self.told.iter().any(is_met)
     }
 
     /// The greatest total that `read` records do not come to; none where another one of the body is just met.
@@ -103,7 +142,8 @@ impl Totals {
         if self.look == LookForTotals::ToWatch {
             return None;
         }
-        let is_met = self.told.iter().any(|told| told.is_guess() && (told.least == read || told.latest == read));
+        let is_met =
+            self.told.iter().any(|told| told.is_guess() && !told.is_bound && (told.least == read || told.latest == read));
         // A `count` on a page alone may be anything; on several, it is none of the page's own.
         let counts = |told: &&Told| told.pages > 1 || !matches!(&told.at, At::Body(path) if is_count(path));
         let beyond = self.told.iter().filter(|told| told.least > read && !(told.is_guess() && is_met)).filter(counts);
@@ -112,7 +152,17 @@ impl Totals {
 
     /// The total that the last page told.
     pub(in crate::source) fn latest(&self) -> Option<u64> {
-        self.told.iter().min_by_key(|told| told.is_guess()).map(|told| told.latest)
+        self.told.iter().filter(|told| !told.is_bound).min_by_key(|told| told.is_guess()).map(|told| told.latest)
+    }
+
+    /// Whether `page` tells that the `read` records, its own among them, are all. More may be meant by a name than the page's own count only
+    /// where something else tells of the end, too.
+    pub(in crate::source) fn tells(&self, page: &Seen<'_>, read: u64) -> bool {
+        let is_told = |total: u64, is_bound: bool| total == read && read > 0 && !is_bound;
+        let in_header = of_headers(page.headers, self.begins_at).is_some_and(|(_, total, is_bound)| is_told(total, is_bound));
+        let mut in_body = around_records(page).filter(|(sign, _)| !is_count(&sign.path));
+        self.look != LookForTotals::No
+            && (in_header || in_body.any(|(sign, total)| is_told(total, is_lower_bound(page.facts, sign))))
     }
 
     /// Records that there are at least, if that is known.
@@ -141,9 +191,26 @@ impl Told {
     }
 }
 
-/// What the headers of an answer tell.
-fn of_headers(headers: &HeaderMap) -> Option<(&'static str, u64)> {
-    HEADERS.into_iter().find_map(|name| Some((name, headers.get(name)?.to_str().ok()?.trim().parse().ok()?)))
+/// What the headers of an answer tell, where the pages begin at this place of a range.
+fn of_headers(headers: &HeaderMap, begins_at: u64) -> Option<InHeader> {
+    let named = HEADERS.into_iter().find_map(|name| Some((name, headers.get(name)?.to_str().ok()?.trim().parse().ok()?, false)));
+    named.or_else(|| {
+        let range = ContentRange::of(headers).filter(|range| !range.is_bytes)?;
+        // Behind another place than 0, records may have been left out by intent, or places are counted from 1.
+        Some((RANGE, range.total?.saturating_sub(begins_at), begins_at > 0))
+    })
+}
+
+fn begins_at(headers: &HeaderMap) -> u64 {
+    ContentRange::of(headers).and_then(|range| range.places).map_or(0, |(first, _)| first)
+}
+
+/// Whether a total says that there may be more: Elasticsearch's `{value: 10000, relation: gte}`.
+pub(super) fn is_lower_bound(facts: &PageFacts, sign: &Sign) -> bool {
+    let Some((_, parents)) = sign.path.steps().split_last() else { return false };
+    let is_beside = |other: &Sign| other.path.steps().split_last().is_some_and(|(_, others)| others == parents);
+    let relation = facts.signs.iter().find(|other| other.role() == Some(Role::Relation) && is_beside(other));
+    relation.is_some_and(|relation| relation.value != "eq")
 }
 
 /// Members that call themselves totals, and stand where totals stand.
