@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use auth_plan::*;
 pub(crate) use edit::{Keep, keep_detected};
 pub(crate) use expression::{EvalFault, Expression};
-pub(crate) use fault::{ConfigErrors, Problem};
+pub(crate) use fault::{ConfigErrors, Problem, nearest};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
 pub(crate) use import::{ImportError, import};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};

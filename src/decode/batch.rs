@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::PageCursors;
-use crate::schema::TableSchema;
+use crate::decode::{Json, PageCursors};
+use crate::schema::{TableSchema, nearest};
 use crate::source::PageFacts;
 
 /// A page, decoded: `facts.records + exploded == rows + rejects + filtered`.
@@ -140,4 +140,14 @@ pub(crate) struct Reject {
     pub(crate) actual: String,
     /// The record's text.
     pub(crate) raw: String,
+}
+
+impl Reject {
+    /// The member of the record that the name at fault most likely stands for.
+    pub(crate) fn meant(&self) -> Option<String> {
+        let Some(Json::Object(members)) = Json::parse(&self.raw) else { return None };
+        let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        let wanted = self.path.strip_prefix("$.")?;
+        if names.contains(&wanted) { None } else { nearest(wanted, &names).map(str::to_owned) }
+    }
 }

@@ -208,7 +208,7 @@ pub(crate) enum DecodeError {
         limit: usize,
     },
     /// Nothing at the records' path.
-    #[error("{place} has nothing at `{path}`, where its records should be; at its top are {found}{}", quoted(.said.as_ref()))]
+    #[error("{place} has nothing at `{path}`, where its records should be; at its top are {found}{}{}", listed(.lists, .near.as_deref()), quoted(.said.as_ref()))]
     NoRecords {
         /// The page.
         place: PagePlace,
@@ -216,6 +216,10 @@ pub(crate) enum DecodeError {
         path: String,
         /// The page's top level, in words.
         found: String,
+        /// Where it has lists of objects.
+        lists: Vec<String>,
+        /// The one of them that the path most likely stands for.
+        near: Option<String>,
         /// The member at its top that APIs put their errors in, and its text, shortened and redacted.
         said: Option<(&'static str, String)>,
         /// Whether the config says so, and no earlier page.
@@ -295,6 +299,19 @@ pub(crate) enum DecodeError {
 
 fn quoted<N: fmt::Display>(said: Option<&(N, String)>) -> String {
     said.map_or_else(String::new, |(name, text)| format!("; its `{name}` says `{text}`"))
+}
+
+fn listed(lists: &[String], near: Option<&str>) -> String {
+    const LISTS_MAX: usize = 5;
+    if let Some(near) = near {
+        return format!("; did you mean the list at `{near}`?");
+    }
+    let shown: Vec<String> = lists.iter().take(LISTS_MAX).map(|list| format!("`{list}`")).collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        [only] => format!("; it has a list at {only}"),
+        several => format!("; it has lists at {}", several.join(", ")),
+    }
 }
 
 fn shape_words(shape: RecordsShape) -> &'static str {

@@ -55,6 +55,18 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
     })
 }
 
+/// The lists of objects within three levels of objects, as far as the page is JSON.
+pub(super) fn lists(text: &str) -> Vec<JsonPath> {
+    let mut reader = Reader::new(text);
+    reader.skip_space();
+    let mut candidates = Vec::new();
+    if reader.peek() == b'{' {
+        // What comes behind a fault is not looked at.
+        let _ = collect(&mut reader, &mut Vec::new(), &mut candidates);
+    }
+    candidates.into_iter().map(|candidate| JsonPath::from_steps(candidate.path)).collect()
+}
+
 impl Candidate {
     fn is_named(&self, names: &[&str]) -> bool {
         matches!(self.path.last(), Some(Step::Key(name)) if names.contains(&name.as_str()))

@@ -1,14 +1,16 @@
 //! Where a page's records are, and what stands there: found or declared, settled by the first page, and the same on all others.
 
 use crate::base::JsonPath;
+use crate::config::path_words;
 use crate::decode::Decoder;
 use crate::decode::answer::{error_member, failure, is_no_record};
 use crate::decode::decoder::Body;
 use crate::decode::envelope::{Findings, RecordsShape};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
-use crate::decode::find::{Found, find_records};
+use crate::decode::find::{Found, find_records, lists};
 use crate::decode::locate::top_level;
+use crate::schema::nearest;
 use crate::source::Page;
 
 impl Decoder {
@@ -77,6 +79,9 @@ impl Decoder {
     pub(super) fn no_records(&self, page: &Page, text: &str, place: PagePlace, path: String) -> DecodeError {
         let said = error_member(text).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())));
         let is_declared = self.plan.records.is_some() || self.plan.shape.as_ref().is_some_and(|shape| shape.records.is_some());
-        DecodeError::NoRecords { place, path, found: top_level(text), said, is_declared }
+        let lists: Vec<String> = lists(text).iter().map(path_words).collect();
+        let names: Vec<&str> = lists.iter().map(String::as_str).collect();
+        let near = nearest(path.strip_prefix("$.").unwrap_or(&path), &names).map(str::to_owned);
+        DecodeError::NoRecords { place, path, found: top_level(text), lists, near, said, is_declared }
     }
 }

@@ -416,7 +416,11 @@ impl RunError {
                 "values become records with `endpoint.records: {wrap: COLUMN}`"
             }
             Self::Rejected { first, .. } if first.actual == "nothing" => {
-                "every record needs it: is it the member's exact name, as `preview` shows it? `on_reject: quarantine` keeps such records aside"
+                let name = first.meant().map_or_else(
+                    || "is it the member's exact name, as `preview` shows it?".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                return vec![format!("every record needs it: {name} `on_reject: quarantine` keeps such records aside")];
             }
             Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
                 "if the change is wanted, run once with `schema_contract: evolve`"

@@ -44,7 +44,7 @@ impl SourceError {
                 "a credential that has expired meanwhile is answered so by some APIs: renew it and run again"
             }
             Self::Part { .. } => {
-                "take out a `Range` header that the config sends; if there is none, something between here and the API answers so"
+                "take out a `Range` header that the config sends; where the API answers so and this is all, write `expect: {total: estimate}`"
             }
             Self::LoginPage { key: Some(key), .. } => {
                 return Some(format!("the API does not accept what it was sent: look at `{key}` and where its value comes from"));
@@ -76,6 +76,7 @@ impl SourceError {
             Self::NoAttemptLeft { status: 202, .. } => {
                 "run again later, or wait longer: `client.retry` has the number of retries and their delays"
             }
+            Self::Paging(fault) => return fault.hint().map(str::to_owned),
             Self::EmptyBody { status: 204, .. } => {
                 "if it means that there are no records, write `endpoint.response_actions: [{status_code: 204, action: ignore}]`"
             }

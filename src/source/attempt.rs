@@ -14,7 +14,7 @@ use crate::source::SourceError;
 use crate::source::answer::{Ruled, is_throttle};
 use crate::source::auth::Bearing;
 use crate::source::body::{BodyFault, RATIO_MAX, Received, receive, receive_start};
-use crate::source::certificate::{causes, certificate_fault, is_no_http, is_plain, is_refusal_of_http, is_unknown_name};
+use crate::source::certificate::{causes, certificate_fault, io_kind, is_no_http, is_plain, is_refusal_of_http, is_unknown_name};
 use crate::source::client::{Call, Client};
 use crate::source::error::Place;
 use crate::source::expected::Expected;
@@ -200,14 +200,7 @@ impl Client {
             let why = "by which the API says that the answer is not ready".to_owned();
             return Err(Failure::Again { status, headers, why, is_throttle: false, wait: None, preview });
         }
-        let range = ContentRange::of(&headers);
-        let is_part = status == 206 && !range.is_some_and(ContentRange::is_all);
-        // A cut body is no JSON; of lines, any part is as good as the whole.
-        if is_part && expected.may_be_empty() && range.is_none_or(|range| range.is_bytes) {
-            let range = headers.get(CONTENT_RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            let range = redactor.preview(range.unwrap_or_default().as_bytes());
-            return Err(Failure::Final(Box::new(SourceError::Part { place: place(), range })));
-        }
+        let is_part = is_part(status, &headers, (template, expected), place)?;
         if spooled.is_none() && body.trim_ascii().is_empty() && !expected.may_be_empty() {
             return Err(Failure::Empty { status });
         }
@@ -238,6 +231,25 @@ impl Client {
             },
         }))
     }
+}
+
+/// Whether an answer calls itself a part, and neither a range nor the config says that it is all. A part of lines is as good as the whole to
+/// whoever reads them, and so is refused unless records are counted; a cut body is no JSON.
+fn is_part(
+    status: u16,
+    headers: &HeaderMap,
+    (template, expected): (&Template, Expected),
+    place: &(impl Fn() -> Place + Sync),
+) -> Result<bool, Failure> {
+    let range = ContentRange::of(headers);
+    if status != 206 || template.takes_parts || range.is_some_and(ContentRange::is_all) {
+        return Ok(false);
+    }
+    if expected.may_be_empty() && range.is_none_or(|range| range.is_bytes) {
+        let range = headers.get(CONTENT_RANGE).map_or(&b""[..], |value| value.as_bytes());
+        return Err(Failure::Final(Box::new(SourceError::Part { place: place(), range: template.redactor.preview(range) })));
+    }
+    Ok(true)
 }
 
 /// Whether an answer that says it is not ready has records all the same: rows, or a list of objects.
@@ -297,6 +309,16 @@ impl Failure {
             Self::Gzip(_) => format!("page {}: the body is damaged gzip", place.page),
             Self::Instead { found, expected, .. } => format!("page {}: answered with {found} instead of {expected}", place.page),
             Self::Empty { .. } => format!("page {}: answered with an empty body", place.page),
+        }
+    }
+
+    /// The error of a resource that fails with this, told in other words: waiting does not mend it.
+    pub(super) fn told_as(self, why: String, place: Place, spent: &Spent, plan: &ClientPlan) -> SourceError {
+        match self {
+            Self::NoAnswer { source, .. } => {
+                SourceError::NoAnswer { place, why, attempts: spent.attempts, lasting: true, source }
+            }
+            other => other.into_error(place, spent, plan),
         }
     }
 
@@ -384,7 +406,7 @@ pub(super) fn authority(url: &Url) -> String {
 
 /// What a transport error means, in plain words.
 pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) -> String {
-    let io_kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
+    let io_kind = io_kind(error);
     if error.is_dns() && is_lasting(error) {
         format!("there is no host of the name in `{host}`")
     } else if error.is_dns() {
@@ -403,6 +425,8 @@ pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &C
         format!("`{host}` does not speak TLS: write `http://`")
     } else if is_no_http(error) {
         format!("`{host}` answers, but not in HTTP, as a port for TLS does: write `https://`")
+    } else if error.is_connect() && matches!(io_kind, Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)) {
+        format!("`{host}` breaks off the TLS handshake")
     } else if error.is_connect() {
         format!("no connection to `{host}`")
     } else {

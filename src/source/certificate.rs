@@ -26,6 +26,17 @@ pub(crate) fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rust
     })
 }
 
+/// The kind of the innermost I/O error, where one is what `error` is made of.
+pub(super) fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    causes(error).find_map(|cause| {
+        let mut found = cause.downcast_ref::<io::Error>()?;
+        while let Some(inner) = found.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()) {
+            found = inner;
+        }
+        Some(found.kind())
+    })
+}
+
 /// Whether what answered `https://` does not speak TLS.
 pub(crate) fn is_plain(error: &(dyn Error + 'static)) -> bool {
     matches!(tls_error(error), Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
@@ -36,11 +47,11 @@ pub(crate) fn is_no_http(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.to_string() == "invalid HTTP version parsed")
 }
 
-/// Whether a server's words for a bad request are those of a port for TLS that was spoken to in plain HTTP: nginx, Apache and Go have such.
+/// Whether a server's words for a bad request are those of a port for TLS that was spoken to in plain HTTP: nginx, Apache, Go and Tomcat have such.
 pub(crate) fn is_refusal_of_http(status: u16, said: &str) -> bool {
     let said = said.to_ascii_lowercase();
-    let names_http = ["plain http", "http request"].iter().any(|words| said.contains(words));
-    status == 400 && names_http && ["https", "ssl"].iter().any(|words| said.contains(words))
+    let names_http = ["plain http", "http request", "requires tls"].iter().any(|words| said.contains(words));
+    status == 400 && names_http && ["https", "ssl", "tls"].iter().any(|words| said.contains(words))
 }
 
 /// What is wrong with a server's certificate; `None` where that is not the fault.
@@ -113,6 +124,7 @@ mod tests {
             "<center>The plain HTTP request was sent to HTTPS port</center>",
             "Client sent an HTTP request to an HTTPS server.",
             "You're speaking plain HTTP to an SSL-enabled server port.",
+            "Bad Request\nThis combination of host and port requires TLS.",
         ] {
             assert!(is_refusal_of_http(400, said) && !is_refusal_of_http(500, said), "{said}");
         }

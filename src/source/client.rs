@@ -1,6 +1,7 @@
 //! The client of one API: its connections, its gate, and one request tried until it succeeds or nothing is left to try.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,8 @@ pub(super) struct Client {
     pub(super) permits: Permits,
     gate: Gate,
     skew: SkewWatch,
+    /// Whether any answer has come.
+    has_answered: AtomicBool,
     /// What was told once: one entry for each resource and rule of the config, or kind of warning.
     told: Mutex<HashSet<(Arc<str>, String)>>,
 }
@@ -107,12 +110,14 @@ impl Client {
             permits: Permits::new(plan.concurrency),
             gate: Gate::new(&plan.rate_limits),
             skew: SkewWatch::default(),
+            has_answered: AtomicBool::new(false),
             told: Mutex::default(),
         })
     }
 
     /// Learns from an answer of `call` the server's time and, from the API's own hosts, how many requests are left.
     pub(super) fn note(&self, call: &Call, headers: &HeaderMap, trusted: bool) {
+        self.has_answered.store(true, Ordering::Relaxed);
         if trusted {
             let told = told_limits(headers, self.clock.now());
             self.gate.heed(self.clock.instant(), &told, self.permits.allowed());
@@ -122,6 +127,11 @@ impl Client {
             let warning = Warning::new(WarningCode::ClockSkew, text);
             self.tell(SourceEvent::Warning { resource: Arc::clone(&call.template.resource), warning });
         }
+    }
+
+    /// Whether any answer has come.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Tells a warning about `resource`, unless it was told one in the same words but for numbers: it may have many chains.
@@ -151,7 +161,8 @@ impl Client {
     /// What the last attempt failed with, or [`SourceError::Cancelled`].
     pub(super) async fn page(&self, call: &Call, request: &PageRequest) -> Result<Answer, SourceError> {
         task_point("task.request");
-        let (mut spent, mut bearing, mut free_retry) = (Spent::default(), Bearing::default(), true);
+        let (mut spent, mut bearing) = (Spent::default(), Bearing::default());
+        let (mut free_retry, mut may_ask) = (true, true);
         loop {
             let failure = tokio::select! {
                 biased;
@@ -165,6 +176,11 @@ impl Client {
                 continue;
             }
             let place = place(call, request);
+            if std::mem::take(&mut may_ask)
+                && let Some(why) = self.wrong_scheme(&request.url, &failure).await
+            {
+                return Err(failure.told_as(why, place, &spent, &self.plan));
+            }
             if let Failure::Expired { status, headers, preview } = failure {
                 call.template
                     .credentials

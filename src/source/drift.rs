@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use hashbrown::HashSet;
 
 use crate::source::SourceError;
+use crate::source::error::PagingFault;
 use crate::source::paginate::{Place, Position, Seen};
 
 /// Pages read again, one after the other, before giving up.
@@ -73,7 +74,7 @@ impl Drift {
     /// While it `is_open` whether pages have places, they are only remembered.
     ///
     /// # Errors
-    /// [`SourceError::Drifted`] when pages cannot be brought together.
+    /// [`PagingFault::Drifted`] when pages cannot be brought together.
     pub(super) fn judge(
         &mut self,
         page: &Seen<'_>,
@@ -134,7 +135,7 @@ impl Drift {
 
     /// The page before the one that was read last, to be read again.
     fn go_back(&mut self, page: &Seen<'_>, why: String) -> Result<Reread, SourceError> {
-        let give_up = |advice| SourceError::Drifted { place: page.at(), why: why.clone(), advice };
+        let give_up = |advice| SourceError::from(PagingFault::Drifted { place: page.at(), why: why.clone(), advice });
         if !self.has_key {
             return Err(give_up("declare a `primary_key`, so that pages can be read again"));
         }

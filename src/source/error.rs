@@ -1,11 +1,15 @@
 //! Why a resource could not be read. Retries are already spent when one of these is returned.
 
+mod paging;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{ErrorKind, JsonPath, Panicked, RedactedUrl};
+use crate::base::{ErrorKind, Panicked, RedactedUrl};
 use crate::source::auth::TokenFault;
+
+pub(crate) use paging::{NamedBy, PagingFault, Repeated};
 
 /// Where a fault happened: the words every message starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,36 +25,6 @@ pub(crate) struct Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}`, page {}, `{}`", self.resource, self.page, self.url)
-    }
-}
-
-/// What came a second time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeated {
-    /// The next cursor.
-    Cursor,
-    /// The next page's link.
-    Link,
-    /// The records themselves.
-    Records,
-}
-
-impl Repeated {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Cursor => "gives the cursor",
-            Self::Link => "gives the next link",
-            Self::Records => "has the records",
-        }
-    }
-
-    fn advice(self) -> &'static str {
-        match self {
-            Self::Cursor | Self::Link => "going on would never end; check the paginator",
-            Self::Records => {
-                "the API repeats a page; check the paginator's parameter names, or give it a `total_path` or `has_more_path`"
-            }
-        }
     }
 }
 
@@ -371,138 +345,9 @@ pub(crate) enum SourceError {
         /// Which link.
         what: String,
     },
-    /// A cursor, a link or a page's records came again; going on would never end.
-    #[error("{place}: {} of page {earlier} again: {}", .what.words(), .what.advice())]
-    Repeats {
-        /// Where.
-        place: Place,
-        /// What.
-        what: Repeated,
-        /// The page that had it first.
-        earlier: u64,
-    },
-    /// Page after page without records.
-    #[error(
-        "{place}: {in_a_row} pages in a row have no records, and each names a next one; set `stop_after_empty_page` if that is the end"
-    )]
-    EmptyPages {
-        /// Where.
-        place: Place,
-        /// How many.
-        in_a_row: u32,
-    },
-    /// A value that the paginator was told to read is missing or of another kind.
-    #[error("{place}: `{path}` should be {expected}, but is {found}")]
-    BadValue {
-        /// Where.
-        place: Place,
-        /// The configured path.
-        path: JsonPath,
-        /// What is needed there.
-        expected: &'static str,
-        /// What is there.
-        found: &'static str,
-    },
-    /// What was read is not what the API announced.
-    #[error("{place}: the resource ended after {read} {unit}, but the API's total is {total}{}", total_advice(.path.as_ref(), *.declared))]
-    TotalContradicted {
-        /// Where.
-        place: Place,
-        /// `records` or `pages`.
-        unit: &'static str,
-        /// How many were read.
-        read: u64,
-        /// How many were announced.
-        total: u64,
-        /// Where the total stands.
-        path: Option<JsonPath>,
-        /// Whether the config names that path.
-        declared: bool,
-    },
-    /// Fewer records than a total that the API tells by itself.
-    #[error(
-        "{place}: the resource ended after {read} records, but {of} says {total}; if that counts something else, write `expect: {{total: estimate}}`, otherwise how the API pages"
-    )]
-    TotalNotReached {
-        /// Where.
-        place: Place,
-        /// Where the total stands, in words.
-        of: String,
-        /// How many were read.
-        read: u64,
-        /// How many were announced.
-        total: u64,
-    },
-    /// The API says that there is more, but not where; or that the end is reached, and that there is more.
-    #[error("{place}: `{path}` says there are more records, but {why}")]
-    MoreWithoutWay {
-        /// Where.
-        place: Place,
-        /// The configured `has_more_path`.
-        path: JsonPath,
-        /// What contradicts it.
-        why: &'static str,
-    },
-    /// A page behind the end has records.
-    #[error("{place}: the resource ends here, yet page {later} has records: rows would be lost")]
-    RecordsPastEnd {
-        /// Where it ended.
-        place: Place,
-        /// The page behind it.
-        later: u64,
-    },
-    /// The answer shows signs of further pages that the paginator does not see.
-    #[error("{place}: the paginator finds no next page, but {hint}; write `{write}`")]
-    MorePages {
-        /// Where.
-        place: Place,
-        /// The sign.
-        hint: String,
-        /// The config to write.
-        write: &'static str,
-    },
-    /// Rows were added or removed while their pages were read, and some may be missing.
-    #[error(
-        "{place}: rows may have been skipped, since {why} while pages were read; {advice}, or accept it by `allow_drift: true` in the paginator"
-    )]
-    Drifted {
-        /// Where.
-        place: Place,
-        /// What was seen.
-        why: String,
-        /// What helps.
-        advice: &'static str,
-    },
-    /// A paginator was detected, and does not hold.
-    #[error(
-        "{place}: the detected paginator `{detected}` does not hold: {why}; write the API's own way into the config, such as {write}"
-    )]
-    DetectionFailed {
-        /// Where.
-        place: Place,
-        /// What was detected, as a config would have it.
-        detected: String,
-        /// What came instead.
-        why: String,
-        /// The configs to write, as far as they can be guessed.
-        write: String,
-    },
-    /// Several paginators are equally likely.
-    #[error("{place}: more than one paginator may be meant; write one of {choices}")]
-    AmbiguousPaginator {
-        /// Where.
-        place: Place,
-        /// The configs to choose from.
-        choices: String,
-    },
-    /// `expect.total` is declared, and no page had it.
-    #[error("{place}: no page has a number at `{path}`, which `expect.total` names")]
-    TotalMissing {
-        /// The last page.
-        place: Place,
-        /// `expect.total`.
-        path: JsonPath,
-    },
+    /// The pages do not hold together, or do not say how they go on.
+    #[error(transparent)]
+    Paging(#[from] PagingFault),
     /// A defect of this program.
     #[error("internal error in the requests of `{resource}`: {panic}")]
     Panicked {
@@ -560,18 +405,7 @@ impl SourceError {
             | Self::RedirectRefused { .. }
             | Self::LinkRefused { .. }
             | Self::BadLink { .. }
-            | Self::Repeats { .. }
-            | Self::EmptyPages { .. }
-            | Self::BadValue { .. }
-            | Self::TotalContradicted { .. }
-            | Self::TotalNotReached { .. }
-            | Self::MoreWithoutWay { .. }
-            | Self::RecordsPastEnd { .. }
-            | Self::MorePages { .. }
-            | Self::Drifted { .. }
-            | Self::DetectionFailed { .. }
-            | Self::AmbiguousPaginator { .. }
-            | Self::TotalMissing { .. } => ErrorKind::Data,
+            | Self::Paging(_) => ErrorKind::Data,
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Setup { .. } | Self::Panicked { .. } | Self::Abandoned { .. } => ErrorKind::Internal,
         }
@@ -596,12 +430,4 @@ fn from(server: &str) -> String {
 
 fn withheld_words(withheld: bool) -> &'static str {
     if withheld { " (this host was given none: list it in `auth.hosts` if it may have them)" } else { "" }
-}
-
-fn total_advice(path: Option<&JsonPath>, declared: bool) -> String {
-    match path {
-        Some(path) if declared => format!(" (at `{path}`)"),
-        Some(path) => format!(" (at `{path}`; set `total_path: null` if that is something else)"),
-        None => String::new(),
-    }
 }

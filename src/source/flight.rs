@@ -110,6 +110,8 @@ pub(super) struct Tally {
     pub(super) full_in_a_row: u64,
     /// The latest value at `expect.total`.
     pub(super) total: Option<u64>,
+    /// What `expect.total` most likely stands for, where it finds nothing.
+    pub(super) near_total: Option<String>,
     /// Whether the page that was judged last says outright that there is more.
     pub(super) promises_more: bool,
     /// The void page with records that lies farthest: its place and number.

@@ -28,6 +28,7 @@ mod preview;
 mod reach;
 mod request;
 mod retry;
+mod scheme;
 mod slice;
 mod server_time;
 mod spooled;

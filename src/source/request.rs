@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use url::Url;
 
-use crate::config::{AuthPlan, ClientPlan, Method, PartialData, Request, RequestData, ResourcePlan, Slot};
+use crate::config::{AuthPlan, ClientPlan, ExpectTotal, Method, PartialData, Request, RequestData, ResourcePlan, Slot};
 use crate::source::SourceError;
 use crate::source::answer::Rules;
 use crate::source::auth::{Bearing, Credentials, Tokens, header_name, hidden, remove_parameters};
@@ -39,6 +39,8 @@ pub(super) struct Template {
     pub(super) graphql: Option<PartialData>,
     /// What its bodies are.
     pub(super) expected: Expected,
+    /// Whether a part of an answer (206) is taken for what there is.
+    pub(super) takes_parts: bool,
     /// The numbers in the endpoint's own request, and where: what it asks for of pages.
     pub(super) asked: Vec<(Slot, u64)>,
     url: Url,
@@ -82,6 +84,7 @@ impl Template {
             rules: Rules::new(client, endpoint),
             graphql: endpoint.graphql,
             expected: Expected::of(&endpoint.response_format.kind),
+            takes_parts: resource.expect.total == ExpectTotal::Estimate,
             client_headers: headers(&client.headers)?,
             endpoint_headers: headers(&request.headers)?,
             asked: numbers(&request),

@@ -30,7 +30,7 @@ fn numbered(rows: i64, mark: Value, around: Value) -> FakeApi {
 const NUMBER: &str = ", data_selector: data, paginator: {type: cursor, cursor_path: next_page, cursor_param: page}";
 
 #[test]
-fn what_can_be_no_cursor_ends_the_pages() {
+fn e_75_what_can_be_no_cursor_ends_the_pages() {
     for mark in [json!(null), json!(false), json!(0), json!(-1), json!(""), json!(" "), json!("-1")] {
         for (rows, endpoint) in [(30, NUMBER), (25, NUMBER), (25, "")] {
             let (sandbox, ended) = run(&numbered(rows, mark.clone(), json!({})), endpoint);
@@ -48,7 +48,7 @@ fn what_can_be_no_cursor_ends_the_pages() {
 }
 
 #[test]
-fn what_may_be_a_cursor_ends_the_pages_only_where_the_page_is_short_or_a_total_is_reached() {
+fn e_75_what_may_be_a_cursor_ends_the_pages_only_where_the_page_is_short_or_a_total_is_reached() {
     // The number of the page itself, of the first one, and words for nothing.
     for mark in [json!(3), json!(1), json!("3"), json!("0"), json!("null"), json!("None"), json!("false")] {
         for (rows, around) in
@@ -83,7 +83,7 @@ fn what_may_be_a_cursor_ends_the_pages_only_where_the_page_is_short_or_a_total_i
 }
 
 #[test]
-fn an_only_page_ends_by_its_mark() {
+fn e_75_an_only_page_ends_by_its_mark() {
     for (mark, around, endpoint) in [
         (json!(1), json!({"total": 3, "page": 1}), NUMBER),
         (json!(1), json!({"total": 3, "page": 1}), ""),
@@ -96,7 +96,7 @@ fn an_only_page_ends_by_its_mark() {
 }
 
 #[test]
-fn a_link_to_the_page_itself_ends_the_pages_where_the_page_is_short() {
+fn e_75_a_link_to_the_page_itself_ends_the_pages_where_the_page_is_short() {
     for (mark, is_always) in [("-1", true), ("0", false), ("null", false), ("/things?page=3", false)] {
         for rows in [25, 30] {
             let api = things(move |request: &Request| {
@@ -122,7 +122,7 @@ fn a_link_to_the_page_itself_ends_the_pages_where_the_page_is_short() {
 }
 
 #[test]
-fn a_cursor_in_a_header_ends_by_its_mark() {
+fn e_75_a_cursor_in_a_header_ends_by_its_mark() {
     for (mark, rows, is_end) in
         [("", 30, true), ("-1", 30, true), ("0", 25, true), ("0", 30, false), ("null", 25, true), ("3", 25, true)]
     {

@@ -22,6 +22,7 @@ mod import;
 mod incremental;
 mod lake_files;
 mod pagination;
+mod misspelt;
 mod no_list;
 mod one_row_a_key;
 mod parents;

@@ -144,13 +144,7 @@ fn what_says_outright_that_there_is_more_is_followed_or_the_run_is_red() {
         ended.failed_with(3, &["paginator"]);
         assert!(sandbox.data_files().is_empty(), "{around}");
     }
-    for (name, value) in [
-        ("X-Next-Page", "2"),
-        ("X-Total-Pages", "3"),
-        ("X-Has-More", "true"),
-        ("X-Next-Cursor", "abc"),
-        ("Content-Range", "items 0-9/25"),
-    ] {
+    for (name, value) in [("X-Next-Page", "2"), ("X-Total-Pages", "3"), ("X-Has-More", "true"), ("X-Next-Cursor", "abc")] {
         let (sandbox, ended) = run(&things(move |_| answer(&first_ten(&json!({}))).header(name, value)), "{path: /things}");
         ended.failed_with(3, &[&name.to_lowercase(), "paginator"]);
         assert!(sandbox.data_files().is_empty(), "{name}");
@@ -225,7 +219,7 @@ fn once_ten(then: Reply) -> FakeApi {
 }
 
 #[test]
-fn a_probe_behind_a_credential_that_has_expired_is_no_proof_of_an_only_page() {
+fn e_35_a_probe_behind_a_credential_that_has_expired_is_no_proof_of_an_only_page() {
     let said = Reply::json(r#"{"error":"token expired"}"#);
     for (then, code, words) in [
         (Reply::status(401), 4, "credentials refused with 401"),
@@ -253,7 +247,7 @@ fn a_probe_behind_a_credential_that_has_expired_is_no_proof_of_an_only_page() {
 }
 
 #[test]
-fn a_later_page_that_is_refused_is_an_error_of_its_kind_whatever_the_paginator() {
+fn e_35_a_later_page_that_is_refused_is_an_error_of_its_kind_whatever_the_paginator() {
     for paginator in [
         "{type: page_number, base_page: 1, total_path: null}",
         "{type: offset, limit: 10, total_path: null}",

@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{CursorType, CursorValue, Edge, JsonPath, TypeMismatch};
+use crate::base::{CursorType, CursorValue, Edge, JsonPath, Step, TypeMismatch};
 use crate::config::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 use crate::decode::Json;
+use crate::schema::nearest;
 
 pub(crate) use hook::CursorHook;
 use mark::{mark, mark_by_spelling};
@@ -71,12 +72,14 @@ pub(crate) struct PageCursors {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum CursorFault {
     /// `on_cursor_value_missing: raise`.
-    #[error("record {record} has no cursor at `{path}`")]
+    #[error("record {record} has no cursor at `{path}`{}", .near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
     Missing {
         /// From 0, among the page's records.
         record: u64,
         /// `cursor_path`.
         path: JsonPath,
+        /// The member of the record that it most likely stands for.
+        near: Option<String>,
     },
     /// Its cursor is of another type than those before it, or no scalar.
     #[error("record {record} has {found} at `{path}`, where the cursor is {expected}")]
@@ -124,6 +127,13 @@ impl CursorFault {
     }
 }
 
+/// The member of a record that a path of one name most likely stands for, where the record has none of that name.
+fn meant(record: &Json, path: &JsonPath) -> Option<String> {
+    let ([Step::Key(name)], Json::Object(members)) = (path.steps(), record) else { return None };
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    if names.contains(&name.as_str()) { None } else { nearest(name, &names).map(str::to_owned) }
+}
+
 /// A [`CursorFilter`] at work on one page.
 #[derive(Debug)]
 pub(crate) struct PageFilter {
@@ -165,7 +175,10 @@ impl PageFilter {
         let Some(value) = self.value(record, number)? else {
             self.seen.missing += 1;
             return match plan.on_missing {
-                OnMissingCursor::Raise => Err(CursorFault::Missing { record: number, path: plan.cursor_path.clone() }),
+                OnMissingCursor::Raise => {
+                    let (path, near) = (plan.cursor_path.clone(), meant(record, &plan.cursor_path));
+                    Err(CursorFault::Missing { record: number, path, near })
+                }
                 OnMissingCursor::Include => Ok(true),
                 OnMissingCursor::Exclude => Ok(false),
             };

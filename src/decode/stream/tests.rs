@@ -164,7 +164,10 @@ fn a_fault_is_told_with_its_place_in_the_body() {
     told(r#"{"data":[{"a":1},]}"#, "is not JSON at byte 17: expected a value");
     told(r#"{"data":[{"a":1}],"b":?}"#, "is not JSON at byte 22, in `$.b`: expected a value");
     told(r#"{"data":[{"a":1}"#, "ends at byte 16, in the middle of a value: it is cut off");
-    told(r#"{"rows":[]}"#, "has nothing at `$.data`, where its records should be; at its top are `rows`");
+    told(
+        r#"{"rows":[]}"#,
+        "has nothing at `$.data`, where its records should be; at its top are `rows`; it has a list at `rows`",
+    );
 }
 
 #[test]

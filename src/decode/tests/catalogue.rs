@@ -99,7 +99,11 @@ fn e_26_a_zip_archive_is_known_by_its_bytes() {
 
 #[test]
 fn e_44_records_that_are_missing_null_or_no_list_are_an_error_unless_that_is_declared() {
-    check(at("data"), r#"{"rows":[]}"#, &["has nothing at `$.data`, where its records should be; at its top are `rows`"]);
+    check(
+        at("data"),
+        r#"{"rows":[]}"#,
+        &["has nothing at `$.data`, where its records should be; at its top are `rows`; it has a list at `rows`"],
+    );
     check(
         records(RecordsPlan::default()),
         r#"{"data":null}"#,
@@ -155,7 +159,9 @@ fn e_45_any_json_path_finds_records_and_its_numbers_are_exact() {
     check(
         at("groups..none"),
         body,
-        &["has nothing at `groups..none`, where its records should be; at its top are `groups`, `next`"],
+        &[
+            "has nothing at `groups..none`, where its records should be; at its top are `groups`, `next`; it has lists at `groups.a.rows`, `groups.b.rows`, `next`",
+        ],
     );
     check(at("/groups/b/rows"), body, &["{\"n\":2}"]);
     let plan = DecodePlan { wanted: vec![path("next[?(@.rel = 'next')].href"), path("groups..n")], ..at("groups.b.rows") };

@@ -48,7 +48,7 @@ fn records_that_are_not_there_are_an_error() {
     check(
         at("data"),
         r#"{"more":"x","items":[{"a":1}]}"#,
-        "has nothing at `$.data`, where its records should be; at its top are `more`, `items`",
+        "has nothing at `$.data`, where its records should be; at its top are `more`, `items`; it has a list at `items`",
     );
     check(at("data"), "{}", "has nothing at `$.data`, where its records should be; at its top are no members");
     check(
@@ -60,7 +60,7 @@ fn records_that_are_not_there_are_an_error() {
     check(
         at("groups[*].rows"),
         r#"{"groups":[{}]}"#,
-        "has nothing at `$.groups[*].rows`, where its records should be; at its top are `groups`",
+        "has nothing at `$.groups[*].rows`, where its records should be; at its top are `groups`; it has a list at `groups`",
     );
     let other = |kind: &str, byte: usize, place: &str| {
         format!(

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::base::JsonPath;
 use crate::config::Slot;
-use crate::source::error::Repeated;
+use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::candidates::{is_page_parameter, name_of};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
-use crate::source::paginate::facts::{has_more, is_absent, value, whole_number};
+use crate::source::paginate::facts::{absent, has_more, value, whole_number};
 use crate::source::paginate::link::no_next;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail};
 use crate::source::{EndReason, SourceError};
@@ -42,14 +42,16 @@ impl Paginator for Cursor {
         let more = has_more(page, self.has_more_path.as_ref(), 1)?;
         let cursor = value(page, 0).filter(|cursor| {
             let is_mark = may_be_end(cursor) || goes_nowhere(page, &self.slot, self.asked, cursor);
-            !is_end(cursor) && !(is_mark && page.is_last && more.is_none())
+            !(is_end(cursor) || is_mark && page.is_last && more.is_none())
         });
         match (cursor, more, &self.has_more_path) {
             (_, Some(false), _) => Ok(Step::End(EndReason::HasMoreFalse)),
-            (None, Some(true), Some(path)) => {
-                Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why: "there is no next cursor" })
-            }
-            (None, ..) => no_next(page, is_absent(page, 0)),
+            (None, Some(true), Some(path)) => Err(SourceError::from(PagingFault::MoreWithoutWay {
+                place: page.at(),
+                path: path.clone(),
+                why: "there is no next cursor",
+            })),
+            (None, ..) => no_next(page, absent(page, 0, &self.path).as_deref()),
             (Some(cursor), ..) => {
                 self.trail.note_text(page, &cursor.to_string())?;
                 self.asked = whole_number(cursor);
@@ -86,13 +88,13 @@ impl HeaderCursor {
 impl Paginator for HeaderCursor {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         let cursor = page.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
-        let is_absent = cursor.is_none();
+        let absent = cursor.is_none().then(|| format!("header `{}`", self.header));
         let is_cursor = |cursor: &Value| {
             let is_mark = may_be_end(cursor) || goes_nowhere(page, &self.slot, self.asked, cursor);
-            !is_end(cursor) && !(is_mark && page.is_last)
+            !(is_end(cursor) || is_mark && page.is_last)
         };
         match cursor.map(Value::from).filter(is_cursor) {
-            None => no_next(page, is_absent),
+            None => no_next(page, absent.as_deref()),
             Some(cursor) => {
                 self.trail.note_text(page, &cursor.to_string())?;
                 self.asked = whole_number(&cursor);

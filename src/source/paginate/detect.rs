@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::base::{Warning, WarningCode};
 use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words};
-use crate::source::error::Repeated;
+use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
 use crate::source::paginate::signs::{Role, Sign, stands_around};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound};
@@ -125,10 +125,10 @@ impl Detect {
             (Choice::Try(found), _) => found,
             (Choice::Over, _) => return Ok(Step::End(EndReason::SinglePage)),
             (Choice::Ambiguous(choices), None) => {
-                return Err(SourceError::AmbiguousPaginator {
+                return Err(SourceError::from(PagingFault::AmbiguousPaginator {
                     place: page.at(),
                     choices: words(choices.iter().map(|choice| &choice.plan)),
-                });
+                }));
             }
         };
         if self.left.is_empty() {
@@ -240,7 +240,7 @@ impl Detect {
         } else if self.is_probing() {
             write.push_str(", or `paginator: single_page` if page 1 is all there is");
         }
-        SourceError::DetectionFailed { place: page.at(), detected, why, write }
+        SourceError::from(PagingFault::DetectionFailed { place: page.at(), detected, why, write })
     }
 
     /// Whether the second page is another one than the first.
@@ -331,7 +331,8 @@ impl Detect {
     fn go_on(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         if page.facts.records > 0
             && !page.is_reread
-            && let Err(SourceError::Repeats { earlier, .. }) = self.records_seen.note(page, page.facts.records_hash)
+            && let Err(SourceError::Paging(PagingFault::Repeats { earlier, .. })) =
+                self.records_seen.note(page, page.facts.records_hash)
         {
             return Err(self.failed(page, format!("page {} has the records of page {earlier} again", page.page)));
         }
@@ -343,10 +344,10 @@ impl Detect {
                 Ok(Step::End(reason))
             }
             Ok(step) => Ok(step),
-            Err(SourceError::Repeats { earlier, .. }) => {
+            Err(SourceError::Paging(PagingFault::Repeats { earlier, .. })) => {
                 Err(self.failed(page, format!("page {} leads where page {earlier} led, and so on for ever", page.page)))
             }
-            Err(SourceError::TotalContradicted { unit, read, total, .. }) => {
+            Err(SourceError::Paging(PagingFault::TotalContradicted { unit, read, total, .. })) => {
                 Err(self.failed(page, format!("it ended after {read} {unit}, but the API's total is {total}")))
             }
             Err(other) => Err(other),

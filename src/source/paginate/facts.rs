@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::base::{JsonPath, Warning, WarningCode};
-use crate::config::{StopRules, TotalPath};
+use crate::config::{StopRules, TotalPath, nearest, path_words};
 use crate::source::SourceError;
+use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
@@ -12,9 +13,10 @@ pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
     page.facts.values.get(index).and_then(Option::as_ref).filter(|value| !value.is_null())
 }
 
-/// Whether nothing at all stands at place `index` of the wanted paths, not even `null`.
-pub(super) fn is_absent(page: &Seen<'_>, index: usize) -> bool {
-    page.facts.values.get(index).is_none_or(Option::is_none)
+/// The place `index` of the wanted paths in words, where nothing at all stands there, not even `null`.
+pub(super) fn absent(page: &Seen<'_>, index: usize, path: &JsonPath) -> Option<String> {
+    let is_absent = page.facts.values.get(index).is_none_or(Option::is_none);
+    is_absent.then(|| format!("`{}`", path_words(path)))
 }
 
 /// The paths of stop rules: the total's, then `has_more_path`.
@@ -29,7 +31,7 @@ pub(super) fn wanted(stop: &StopRules) -> Vec<JsonPath> {
 /// The total of a page. One that is only looked for by default counts where it is a number, and is no fault elsewhere.
 ///
 /// # Errors
-/// [`SourceError::BadValue`] when a configured path has no whole number.
+/// [`PagingFault::BadValue`] when a configured path has no whole number.
 pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<u64>, SourceError> {
     match &stop.total {
         TotalPath::None => Ok(None),
@@ -44,7 +46,7 @@ pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<u64>, So
 /// What `has_more_path` says, `None` without one.
 ///
 /// # Errors
-/// [`SourceError::BadValue`] when it is missing or no boolean (dlt: also the usual words, as strings).
+/// [`PagingFault::BadValue`] when it is missing or no boolean (dlt: also the usual words, as strings).
 pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -> Result<Option<bool>, SourceError> {
     let Some(path) = path else { return Ok(None) };
     let found = value(page, index);
@@ -70,12 +72,12 @@ pub(super) fn rules_have_more(page: &Seen<'_>, stop: &StopRules) -> Result<Optio
 
 /// The error of a total that is not what was read.
 pub(super) fn contradicted(page: &Seen<'_>, stop: &StopRules, unit: &'static str, read: u64, total: u64) -> SourceError {
-    let (path, declared) = match &stop.total {
-        TotalPath::None => (None, false),
-        TotalPath::Optional(path) => (Some(path.clone()), false),
-        TotalPath::Required(path) => (Some(path.clone()), true),
+    let (path, by) = match &stop.total {
+        TotalPath::None => (None, NamedBy::Nothing),
+        TotalPath::Optional(path) => (Some(path.clone()), NamedBy::Nothing),
+        TotalPath::Required(path) => (Some(path.clone()), NamedBy::TotalPath),
     };
-    SourceError::TotalContradicted { place: page.at(), unit, read, total, path, declared }
+    SourceError::from(PagingFault::TotalContradicted { place: page.at(), unit, read, total, path, by })
 }
 
 /// Passes on `error` of a total that is not what was read, or only warns where `allow_drift` accepts it.
@@ -111,6 +113,7 @@ pub(in crate::source) fn whole_number(value: &Value) -> Option<u64> {
 
 /// The error of a value that cannot be used; tells its kind, never itself.
 pub(super) fn bad_value(page: &Seen<'_>, path: &JsonPath, expected: &'static str, found: Option<&Value>) -> SourceError {
+    let near = if found.is_none() { meant(page, path) } else { None };
     let found = match found {
         None => "missing or null",
         Some(Value::Null) => "null",
@@ -120,5 +123,11 @@ pub(super) fn bad_value(page: &Seen<'_>, path: &JsonPath, expected: &'static str
         Some(Value::Array(_)) => "an array",
         Some(Value::Object(_)) => "an object",
     };
-    SourceError::BadValue { place: page.at(), path: path.clone(), expected, found }
+    SourceError::from(PagingFault::BadValue { place: page.at(), path: path.clone(), expected, found, near })
+}
+
+/// What stands around the records that `path` most likely stands for, where it finds nothing.
+pub(in crate::source) fn meant(page: &Seen<'_>, path: &JsonPath) -> Option<String> {
+    let around: Vec<String> = page.facts.signs.iter().map(|sign| path_words(&sign.path)).collect();
+    nearest(&path_words(path), &around).filter(|near| *near != path_words(path))
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::source::error::Repeated;
+use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
-use crate::source::paginate::facts::{bad_value, is_absent, value};
+use crate::source::paginate::facts::{absent, bad_value, value};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs};
 use crate::source::{EndReason, SourceError, link};
 
@@ -68,12 +68,12 @@ impl Paginator for Links {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         match &self.next {
             NextLink::Header(rel) => match link::target(page.headers, rel) {
-                None => no_next(page, true),
+                None => no_next(page, Some(&format!("`Link` header with `rel={rel}`"))),
                 Some(reference) => self.follow(page, &reference),
             },
             NextLink::Body(path) => match value(page, 0) {
-                None => no_next(page, is_absent(page, 0)),
-                Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, false),
+                None => no_next(page, absent(page, 0, path).as_deref()),
+                Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, None),
                 Some(Value::String(reference)) => self.follow(page, reference),
                 Some(other) => Err(bad_value(page, path, "a URL", Some(other))),
             },
@@ -90,17 +90,18 @@ fn leads_nowhere(page: &Seen<'_>, link: &Value) -> bool {
 /// What to write where the paginator is not the API's own.
 pub(super) const WRITE_ITS_OWN: &str = "paginator: as the API gives its next page";
 
-/// The end of a resource that names its next page. On the first page, where the place for it `is_absent` and so may be misspelt, signs of
+/// The end of a resource that names its next page. On the first page, where the place for it is `absent` and so may be misspelt, signs of
 /// more that leave no doubt are an error.
 ///
 /// # Errors
-/// [`SourceError::MorePages`].
-pub(super) fn no_next(page: &Seen<'_>, is_absent: bool) -> Result<Step, SourceError> {
+/// [`PagingFault::MorePages`].
+pub(super) fn no_next(page: &Seen<'_>, absent: Option<&str>) -> Result<Step, SourceError> {
     if page.page == 1 {
         refuse_link_header(page)?;
         part_of_all(page)?;
-        if let Some(hint) = signs::said_outright(page).filter(|_| is_absent) {
-            return Err(SourceError::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN });
+        if let (Some(place), Some(sign)) = (absent, signs::said_outright(page)) {
+            let hint = format!("{sign}, and it has no {place}");
+            return Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN }));
         }
     }
     Ok(Step::End(EndReason::NoNext))
@@ -109,30 +110,30 @@ pub(super) fn no_next(page: &Seen<'_>, is_absent: bool) -> Result<Step, SourceEr
 /// Refuses a page that looks like the first of several, if not by a total that `total_is_estimate`.
 ///
 /// # Errors
-/// [`SourceError::MorePages`] with the config to write.
+/// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &'static str) -> Result<(), SourceError> {
     refuse_link_header(page)?;
     signs::more_pages(page, total_is_estimate)
-        .map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
+        .map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write })))
 }
 
 /// Refuses a page whose headers alone tell of more.
 ///
 /// # Errors
-/// [`SourceError::MorePages`] with the config to write.
+/// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn more_in_headers(page: &Seen<'_>, write: &'static str) -> Result<(), SourceError> {
     part_of_all(page)?;
     let hint = signs::more_in_headers(page.headers, page.facts.records);
-    hint.map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
+    hint.map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write })))
 }
 
 /// Refuses an only page that calls itself a part.
 ///
 /// # Errors
-/// [`SourceError::MorePages`] with the config to write.
+/// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn part_of_all(page: &Seen<'_>) -> Result<(), SourceError> {
     let write = "paginator: as the API gives its next page, or expect: {total: estimate} if this is all";
-    signs::part(page).map_or(Ok(()), |hint| Err(SourceError::MorePages { place: page.at(), hint, write }))
+    signs::part(page).map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write })))
 }
 
 fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {
@@ -140,5 +141,5 @@ fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {
         return Ok(());
     }
     let hint = "its `Link` header has a next page".to_owned();
-    Err(SourceError::MorePages { place: page.at(), hint, write: "paginator: {type: header_link}" })
+    Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: "paginator: {type: header_link}" }))
 }

@@ -4,7 +4,7 @@
 //! except where dlt would end quietly or never. Contract, checked for every paginator by `tests::honours_contract`:
 //! - `step` is called once a page, in order, and not again after [`Step::End`], [`Step::Over`] or an error.
 //! - `ahead` guesses only what a later `step` may say, and nothing behind a known end.
-//! - It ends: a cursor or link seen before is [`SourceError::Repeats`].
+//! - It ends: a cursor or link seen before is [`crate::source::error::PagingFault::Repeats`].
 
 mod candidates;
 mod cursor;
@@ -34,7 +34,7 @@ use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use candidates::{USUAL_SIZES, is_size, name_of};
 pub(super) use content_range::ContentRange;
-pub(super) use facts::whole_number;
+pub(super) use facts::{meant, whole_number};
 pub(super) use signs::{Role, promises_more, says_last, stands_around};
 pub(crate) use signs::{Sign, tells_as_object, tells_of_paging};
 pub(super) use totals::Totals;

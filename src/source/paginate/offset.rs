@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
+use crate::source::error::PagingFault;
 use crate::source::paginate::facts::{accept_drift, contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
@@ -153,7 +154,7 @@ impl Paginator for Offset {
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of records is reached";
-                Err(SourceError::MoreWithoutWay { place: page.at(), path: path.clone(), why })
+                Err(SourceError::from(PagingFault::MoreWithoutWay { place: page.at(), path: path.clone(), why }))
             }
             (Some(EndReason::TotalReached), ..) => {
                 self.check_end(page)?;

@@ -284,6 +284,13 @@ pub(super) fn is_total(name: &str) -> bool {
     TOTAL.contains(&&*reduced(name))
 }
 
+/// What a total in an object is to the true one, as the object says.
+pub(super) fn relation<'a>(facts: &'a PageFacts, total: &Sign) -> Option<&'a Value> {
+    let (_, parents) = total.path.steps().split_last()?;
+    let is_beside = |other: &&Sign| other.path.steps().split_last().is_some_and(|(_, others)| others == parents);
+    facts.signs.iter().filter(|other| other.role() == Some(Role::Relation)).find(is_beside).map(|other| &other.value)
+}
+
 /// Whether a flag of the page says that there is no more.
 pub(in crate::source) fn says_last(facts: &PageFacts) -> bool {
     facts.signs.iter().any(|sign| match (sign.role(), &sign.value) {
@@ -305,10 +312,13 @@ pub(in crate::source) fn promises_more(facts: &PageFacts) -> bool {
 /// Whether `sign` stands where paging is told: at the top, beside the records, or in an object whose name means paging.
 pub(in crate::source) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
     let Some((_, mut parents)) = sign.path.steps().split_last() else { return false };
-    // `total: {value: 25}`.
     if let Some((Step::Key(name), above)) = parents.split_last()
         && is_total(name)
     {
+        // `total: {value: 25, relation: eq}`; a value alone may be money.
+        if sign.name() == "value" && relation(facts, sign).is_none() {
+            return false;
+        }
         parents = above;
     }
     let is_beside = || facts.records_at.as_ref().is_some_and(|records| records.steps().starts_with(parents));
@@ -350,7 +360,6 @@ pub(super) fn more_in_headers(headers: &HeaderMap, records: u64) -> Option<Strin
         }
         "xtotalpages" | "xpagecount" | "xwptotalpages" | "xpaginationpagecount" => number(text) > Some(1),
         "xhasmore" | "xhasnext" | "xhasnextpage" => text.eq_ignore_ascii_case("true") || text == "1",
-        "contentrange" => ContentRange::of(headers).is_some_and(|range| !range.is_bytes && range.total > Some(records)),
         _ => false,
     };
     headers.iter().find_map(|(name, value)| {

@@ -1,5 +1,6 @@
 //! The contract of every paginator, against an API made of arithmetic.
 
+use crate::source::error::PagingFault;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
@@ -209,7 +210,7 @@ fn every_paginator_that_is_told_where_to_go_notices_a_circle() {
         let (_, step) = api.step(paginator.as_mut(), 1, &Position::start(), false).unwrap();
         let Step::Next(next) = step else { panic!("{plan:?}: {step:?}") };
         let error = api.step(paginator.as_mut(), 2, &next, false).unwrap_err();
-        assert!(matches!(error, SourceError::Repeats { earlier: 1, .. }), "{plan:?}: {error}");
+        assert!(matches!(error, SourceError::Paging(PagingFault::Repeats { earlier: 1, .. })), "{plan:?}: {error}");
     }
 }
 

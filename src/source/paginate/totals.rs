@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 use crate::base::{JsonPath, Step};
 use crate::source::PageFacts;
 use crate::source::paginate::content_range::ContentRange;
-use crate::source::paginate::signs::{Role, Sign, reduced, stands_around};
+use crate::source::paginate::signs::{Role, Sign, reduced, relation, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
 /// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii, Zotero.
@@ -67,11 +67,6 @@ impl Totals {
     /// None yet.
     pub(in crate::source) fn new(look: LookForTotals) -> Self {
         Self { look, told: Vec::new(), begins_at: 0 }
-    }
-
-    /// Whether the config leaves it to the API how much there is.
-    pub(in crate::source) fn are_looked_for(&self) -> bool {
-        self.look != LookForTotals::No
     }
 
     /// Notes what an accepted page tells.
@@ -207,10 +202,7 @@ fn begins_at(headers: &HeaderMap) -> u64 {
 
 /// Whether a total says that there may be more: Elasticsearch's `{value: 10000, relation: gte}`.
 pub(super) fn is_lower_bound(facts: &PageFacts, sign: &Sign) -> bool {
-    let Some((_, parents)) = sign.path.steps().split_last() else { return false };
-    let is_beside = |other: &Sign| other.path.steps().split_last().is_some_and(|(_, others)| others == parents);
-    let relation = facts.signs.iter().find(|other| other.role() == Some(Role::Relation) && is_beside(other));
-    relation.is_some_and(|relation| relation.value != "eq")
+    relation(facts, sign).is_some_and(|relation| relation != "eq")
 }
 
 /// Members that call themselves totals, and stand where totals stand.

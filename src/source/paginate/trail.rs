@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::source::SourceError;
-use crate::source::error::Repeated;
+use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::Seen;
 
 /// Entries of one generation. Two generations are kept, so that every circle of up to this many pages is found in
@@ -27,7 +27,7 @@ impl Trail {
     /// Notes text of `page`.
     ///
     /// # Errors
-    /// [`SourceError::Repeats`] when an earlier page had it.
+    /// [`PagingFault::Repeats`] when an earlier page had it.
     pub(in crate::source) fn note_text(&mut self, page: &Seen<'_>, text: &str) -> Result<(), SourceError> {
         self.note(page, xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
     }
@@ -35,10 +35,10 @@ impl Trail {
     /// Notes a hash of `page`.
     ///
     /// # Errors
-    /// [`SourceError::Repeats`] when an earlier page had it.
+    /// [`PagingFault::Repeats`] when an earlier page had it.
     pub(in crate::source) fn note(&mut self, page: &Seen<'_>, hash: u128) -> Result<(), SourceError> {
         if let Some(&earlier) = self.young.get(&hash).or_else(|| self.old.get(&hash)) {
-            return Err(SourceError::Repeats { place: page.at(), what: self.what, earlier });
+            return Err(SourceError::from(PagingFault::Repeats { place: page.at(), what: self.what, earlier }));
         }
         self.keep(page, hash);
         Ok(())

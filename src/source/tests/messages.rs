@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::harness::path;
 use crate::base::{ErrorKind, RedactedUrl};
 use crate::source::SourceError;
-use crate::source::error::{Place, Repeated};
+use crate::source::error::{NamedBy, PagingFault, Place, Repeated};
 
 fn place() -> Place {
     let url = RedactedUrl::new(&"http://api.test/orders?page=2&key=sesame".parse().unwrap());
@@ -125,20 +125,20 @@ fn errors_of_links_tell_where_they_lead() {
 fn errors_of_paging_tell_both_pages_and_what_to_write() {
     use ErrorKind::Data;
     let place = place();
-    let repeats = |what| SourceError::Repeats { place: place.clone(), what, earlier: 1 };
+    let repeats = |what| SourceError::from(PagingFault::Repeats { place: place.clone(), what, earlier: 1 });
     let advice = "going on would never end; check the paginator";
     check(&repeats(Repeated::Cursor), Data, &format!("@: gives the cursor of page 1 again: {advice}"));
     check(&repeats(Repeated::Link), Data, &format!("@: gives the next link of page 1 again: {advice}"));
     let advice = "the API repeats a page; check the paginator's parameter names, or give it a `total_path` or `has_more_path`";
     check(&repeats(Repeated::Records), Data, &format!("@: has the records of page 1 again: {advice}"));
-    let error = SourceError::EmptyPages { place: place.clone(), in_a_row: 6 };
+    let error = SourceError::from(PagingFault::EmptyPages { place: place.clone(), in_a_row: 6 });
     let message =
         "@: 6 pages in a row have no records, and each names a next one; set `stop_after_empty_page` if that is the end";
     check(&error, Data, message);
-    let error = SourceError::RecordsPastEnd { place: place.clone(), later: 3 };
+    let error = SourceError::from(PagingFault::RecordsPastEnd { place: place.clone(), later: 3 });
     check(&error, Data, "@: the resource ends here, yet page 3 has records: rows would be lost");
     let (hint, write) = ("`$.next` is a URL".to_owned(), "paginator: {type: json_link}");
-    let error = SourceError::MorePages { place, hint, write };
+    let error = SourceError::from(PagingFault::MorePages { place, hint, write });
     check(&error, Data, "@: the paginator finds no next page, but `$.next` is a URL; write `paginator: {type: json_link}`");
 }
 
@@ -147,24 +147,36 @@ fn errors_of_totals_and_flags_tell_the_path() {
     use ErrorKind::Data;
     let (place, total) = (place(), path("total"));
     let (expected, found) = ("a whole number", "other text");
-    let error = SourceError::BadValue { place: place.clone(), path: total.clone(), expected, found };
-    check(&error, Data, "@: `$.total` should be a whole number, but is other text");
-    let contradicted = |path, declared| SourceError::TotalContradicted {
+    let error = SourceError::from(PagingFault::BadValue {
         place: place.clone(),
-        unit: "records",
-        read: 95,
-        total: 120,
-        path,
-        declared,
+        path: total.clone(),
+        expected,
+        found,
+        near: Some("totals".to_owned()),
+    });
+    check(&error, Data, "@: `$.total` should be a whole number, but is other text; did you mean `totals`?");
+    let contradicted = |path, by| {
+        SourceError::from(PagingFault::TotalContradicted {
+            place: place.clone(),
+            unit: "records",
+            read: 95,
+            total: 120,
+            path,
+            by,
+        })
     };
     let message = "@: the resource ended after 95 records, but the API's total is 120";
-    check(&contradicted(None, false), Data, message);
-    check(&contradicted(Some(total.clone()), true), Data, &format!("{message} (at `$.total`)"));
+    check(&contradicted(None, NamedBy::Nothing), Data, message);
+    check(&contradicted(Some(total.clone()), NamedBy::Expect), Data, &format!("{message} (at `$.total`)"));
     let advice = "(at `$.total`; set `total_path: null` if that is something else)";
-    check(&contradicted(Some(total.clone()), false), Data, &format!("{message} {advice}"));
-    let error = SourceError::MoreWithoutWay { place: place.clone(), path: path("more"), why: "there is no next cursor" };
+    check(&contradicted(Some(total.clone()), NamedBy::Nothing), Data, &format!("{message} {advice}"));
+    let error = SourceError::from(PagingFault::MoreWithoutWay {
+        place: place.clone(),
+        path: path("more"),
+        why: "there is no next cursor",
+    });
     check(&error, Data, "@: `$.more` says there are more records, but there is no next cursor");
-    let error = SourceError::TotalMissing { place, path: total };
+    let error = SourceError::from(PagingFault::TotalMissing { place, path: total, near: None });
     check(&error, Data, "@: no page has a number at `$.total`, which `expect.total` names");
 }
 

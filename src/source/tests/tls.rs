@@ -162,6 +162,60 @@ async fn tls_and_plain_http_on_each_others_ports_are_told_and_a_matter_of_the_co
     assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
 }
 
+/// A server that closes without a word whatever does not begin with one of the bytes that `speaks` it, and answers in plain HTTP else.
+async fn closing_server(speaks: fn(u8) -> bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut begin = Vec::new();
+            let _ = stream.read_buf(&mut begin).await;
+            if begin.first().is_some_and(|first| speaks(*first)) {
+                let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        }
+    });
+    host
+}
+
+#[tokio::test]
+async fn e_22_a_server_that_closes_without_a_word_is_asked_once_whether_it_speaks_the_other_scheme() {
+    let is_kind =
+        |outcome: &Outcome, kind: ErrorKind| assert_eq!(outcome.result.as_ref().unwrap_err().kind(), kind, "{outcome:?}");
+    let plain = closing_server(|first| first == b'G').await;
+    let outcome = Case::at(&format!("https://{plain}"), PaginatorPlan::SinglePage).read().await;
+    assert!(outcome.error().contains("answers plain HTTP: write `http://`"), "{}", outcome.error());
+    is_kind(&outcome, ErrorKind::Config);
+    assert!(outcome.waits().is_empty(), "nothing is tried again");
+
+    // TLS that does not say why it closes.
+    let tls = TlsApi::start(only_certified).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (host, behind) = (listener.local_addr().unwrap(), tls.host.clone());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut first = [0];
+            if stream.peek(&mut first).await.is_ok() && first[0] == 0x16 {
+                let mut to = tokio::net::TcpStream::connect(&behind).await.unwrap();
+                tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut to).await });
+            }
+        }
+    });
+    let outcome = Case::at(&format!("http://{host}"), PaginatorPlan::SinglePage).read().await;
+    assert!(outcome.error().contains("speaks TLS: write `https://`"), "{}", outcome.error());
+    is_kind(&outcome, ErrorKind::Config);
+
+    // Neither: it may be there again in a while.
+    let neither = closing_server(|_| false).await;
+    for (scheme, words) in [("https", "breaks off the TLS handshake"), ("http", "broke before an answer came")] {
+        let outcome = Case::at(&format!("{scheme}://{neither}"), PaginatorPlan::SinglePage).read().await;
+        assert!(outcome.error().contains(words), "{}", outcome.error());
+        is_kind(&outcome, ErrorKind::Unavailable);
+        assert_eq!(outcome.waits().len(), 3, "{scheme}");
+    }
+}
+
 #[tokio::test]
 async fn e_30_the_clients_certificate_is_not_shown_to_a_second_origin() {
     let evil = TlsApi::start(|_| ("200 OK", String::new())).await;

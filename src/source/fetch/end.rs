@@ -1,0 +1,129 @@
+//! The end of a chain, and what speaks for it: flags, totals and short pages while pages are read, and totals that must be reached behind
+//! the last one.
+
+use crate::base::{Warning, WarningCode};
+use crate::config::Slot;
+use crate::source::error::{NamedBy, PagingFault, Place};
+use crate::source::fetch::Fetch;
+use crate::source::flight::{Ending, Tally};
+use crate::source::ledger::Sums;
+use crate::source::paginate::{Role, Seen, Sign, USUAL_SIZES, is_size, name_of, promises_more, says_last, stands_around};
+use crate::source::{End, EndReason, SourceError};
+
+impl Fetch {
+    /// Whether something else than the place of the next page tells that `page` is the last one: a flag, a total that is read, or a page
+    /// that is shorter than another, or than was asked for.
+    pub(super) fn is_shown_to_be_last(&self, page: &Seen<'_>) -> bool {
+        let Tally { pages, records, read_again, ignored, largest, .. } = self.tally;
+        if promises_more(page.facts) || page.is_part {
+            return false;
+        }
+        let came = page.facts.records;
+        let asked_for = |number: u64| number > came && !USUAL_SIZES.contains(&came);
+        let is_short = || {
+            let of_request = |(slot, number): &(Slot, u64)| is_size(name_of(slot)) && asked_for(*number);
+            let is_limit = |sign: &&Sign| sign.role() == Some(Role::Limit) && stands_around(page.facts, sign);
+            let told = || page.facts.signs.iter().filter(is_limit).filter_map(Sign::number).any(asked_for);
+            came < largest || page.asked.iter().any(of_request) || told()
+        };
+        let is_last_number = |sign: &Sign| sign.role() == Some(Role::Pages) && sign.number() == Some(pages + 1);
+        says_last(page.facts)
+            || is_short()
+            || page.facts.signs.iter().any(is_last_number)
+            || ignored == 0 && self.totals.tells(page, records + came - read_again)
+    }
+
+    /// Whether `page` is the last one by a total in a header. One that equals a first page may be that page's own count.
+    pub(super) fn reaches_header_total(&self, page: &Seen<'_>) -> bool {
+        let Tally { records, read_again, ignored, .. } = self.tally;
+        let read = records + page.facts.records - read_again;
+        page.page > 1
+            && ignored == 0
+            && !self.ends_by_flag
+            && !promises_more(page.facts)
+            && self.totals.of_header(page.headers) == Some(read)
+    }
+
+    /// Whether what was read is a total that the API tells, so that a refusal of the next page is as good as an empty one.
+    pub(super) fn is_total_read(&self) -> bool {
+        let Tally { records, read_again, ignored, total, promises_more, .. } = self.tally;
+        let read = records - read_again;
+        records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && (total == Some(read) || self.totals.is_met(read))
+    }
+
+    /// The resource ends. What was fetched ahead is void; when a page came empty behind a full one, it is looked at, since
+    /// records in it would mean that this is not the end.
+    pub(super) fn begin_end(&mut self, reason: EndReason, place: Place, ordinal: u64) {
+        self.void_ahead();
+        self.call.ended.cancel();
+        let is_odd = reason == EndReason::EmptyPage && self.tally.records > 0 && self.tally.last == self.tally.largest;
+        if !is_odd {
+            self.flights.clear();
+        }
+        if !is_odd || self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
+            self.arrived = None;
+        }
+        self.ending = Some(Ending { reason, place, ordinal });
+    }
+
+    pub(super) fn end(mut self) -> Result<End, SourceError> {
+        self.turn.end();
+        let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
+        let Tally { pages, records, read_again, ignored, total, farthest_void, .. } = self.tally;
+        // The config ends it before the API does.
+        let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
+        if let Some((farthest, later)) = farthest_void
+            && farthest > ordinal
+            && !is_early
+        {
+            return Err(SourceError::from(PagingFault::RecordsPastEnd { place, later }));
+        }
+        if !is_early && ignored == 0 {
+            self.check_told(&place, records - read_again)?;
+        }
+        if let Some((path, _)) = self.expected_total
+            && !is_early
+        {
+            let Some(total) = total else {
+                let near = self.tally.near_total.take();
+                return Err(SourceError::from(PagingFault::TotalMissing { place, path, near }));
+            };
+            let records = records - read_again;
+            // Nobody knows how many records a skipped page had.
+            let is_contradicted = if ignored > 0 { records > total } else { records != total };
+            if is_contradicted {
+                let path = Some(path);
+                return Err(SourceError::from(PagingFault::TotalContradicted {
+                    place,
+                    unit: "records",
+                    read: records,
+                    total,
+                    path,
+                    by: NamedBy::Expect,
+                }));
+            }
+        }
+        let Sums { requests, bytes, ignored, server_time, partial_errors } = self.call.ledger.sums();
+        let (total, copies) = (total.or(self.paginator.total_records()).or(self.totals.latest()), self.drift.copies());
+        Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
+    }
+
+    /// Whether the totals that nobody declared are reached. Where only the name of one says so, and rows before a cursor are not asked for,
+    /// it may well count these too.
+    fn check_told(&self, place: &Place, read: u64) -> Result<(), SourceError> {
+        let Some(told) = self.totals.beyond(read) else { return Ok(()) };
+        let error =
+            SourceError::from(PagingFault::TotalNotReached { place: place.clone(), of: told.shown(), read, total: told.total() });
+        let asks_for_part = self.slice.cursor.as_ref().is_some_and(|cursor| cursor.range.start.is_some());
+        if self.allows_drift || told.is_guess() && asks_for_part {
+            let code = if self.allows_drift { WarningCode::DriftAccepted } else { WarningCode::TotalContradicted };
+            self.client.warn_once(&self.call.template.resource, Warning::new(code, error.to_string()));
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    pub(super) fn abandoned(&self) -> SourceError {
+        SourceError::Abandoned { resource: self.call.template.resource.to_string(), page: self.tally.pages + 1 }
+    }
+}

@@ -1,0 +1,238 @@
+//! What each page comes to, in the order of the pages: its rows count or not, and another one follows or none.
+//!
+//! The paginator decides by what the decoder found. What was fetched ahead is kept if it is what follows, and void else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use reqwest::header::HeaderMap;
+
+use crate::base::{Warning, WarningCode};
+use crate::source::client::cancelled;
+use crate::source::drift::Reread;
+use crate::source::error::{PagingFault, Place};
+use crate::source::event::SourceEvent;
+use crate::source::fetch::Fetch;
+use crate::source::flight::Delivered;
+use crate::source::page::Skipped;
+use crate::source::paginate::{Position, Seen, Step, meant, promises_more, whole_number};
+use crate::source::{EndReason, PageFacts, SourceError, Verdict};
+
+/// Pages without records, one after the other, before going on is taken for a loop.
+const EMPTY_PAGES_MAX: u32 = 5;
+
+impl Fetch {
+    /// Before the first page is judged that tells of more: waits for what earlier chains of the resource find out, where the config does
+    /// not say how to go on.
+    pub(super) async fn take_turn(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
+        let Some(page) = self.delivered.front().filter(|page| !page.is_void && page.skipped.is_none()) else { return Ok(()) };
+        let seen = page.seen(&self.call, facts, false);
+        if !self.paginator.waits_its_turn(&seen) {
+            return Ok(());
+        }
+        let settled = tokio::select! {
+            biased;
+            () = self.client.cancel.cancelled() => return Err(cancelled(&self.call)),
+            settled = self.turn.paginator() => settled,
+        };
+        if let Some(plan) = settled {
+            self.paginator.adopt(plan);
+        }
+        Ok(())
+    }
+
+    /// Judges the oldest delivered page.
+    pub(super) fn judge(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
+        let Some(page) = self.delivered.pop_front() else { return Ok(()) };
+        if page.is_void {
+            if facts.records > 0 {
+                self.tally.farthest_void = self.tally.farthest_void.max(Some((page.position.ordinal, page.number)));
+            }
+            // The reader may be gone already; then its own error tells why.
+            let _ = page.verdict.send(Verdict::Discard);
+            return Ok(());
+        }
+        if let Some(skipped) = &page.skipped {
+            return self.skip(&page, skipped);
+        }
+        let call = Arc::clone(&self.call);
+        let mut seen = page.seen(&call, facts, self.drift.is_rereading());
+        seen.is_last = self.is_shown_to_be_last(&seen);
+        self.tally.judged = page.number;
+        let total = self.paginator.total_of(&seen).or_else(|| self.totals.of(&seen));
+        if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
+            let _ = page.verdict.send(Verdict::Discard);
+            self.read_again(page.number, reread);
+            return Ok(());
+        }
+        if facts.records > 0 && !self.paginator.minds_repeats() && !seen.is_reread {
+            self.records_seen.note(&seen, facts.records_hash)?;
+        }
+        let mut step = self.paginator.step(&seen)?;
+        if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
+            step = Step::End(EndReason::TotalReached);
+        }
+        step = self.bounded(page.number, step);
+        if let Some(detected) = self.paginator.detected() {
+            self.turn.settle(&detected.plan);
+            self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
+        }
+        if let Step::Again(_) | Step::Over(_) = step {
+            let (number, at, ordinal) = (page.number, seen.at(), page.position.ordinal);
+            let _ = page.verdict.send(Verdict::Discard);
+            self.pass(number, step, at, ordinal);
+            return Ok(());
+        }
+        self.count(&seen, page.bytes);
+        self.drift.count_copies(&facts.record_hashes);
+        if let Some(warning) = self.paginator.warning() {
+            self.client.warn_once(&call.template.resource, warning);
+        }
+        match step {
+            Step::Next(_) if facts.out_of_range => {
+                self.begin_end(EndReason::OutOfRange, seen.at(), page.position.ordinal);
+            }
+            Step::Next(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
+                return Err(SourceError::from(PagingFault::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row }));
+            }
+            Step::Next(next) | Step::Again(next) => self.go_on(page.number + 1, next),
+            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, seen.at(), page.position.ordinal),
+        }
+        let _ = page.verdict.send(Verdict::Accept);
+        Ok(())
+    }
+
+    /// What follows page `number`, within the bound on pages.
+    fn bounded(&self, number: u64, step: Step) -> Step {
+        match step {
+            Step::Next(_) if number >= self.client.bounds.pages_max => Step::End(EndReason::MaximumReached),
+            Step::Again(_) if number >= self.client.bounds.pages_max => Step::Over(EndReason::MaximumReached),
+            within => within,
+        }
+    }
+
+    /// Goes on as `step` says behind page `number`, whose rows do not count.
+    fn pass(&mut self, number: u64, step: Step, at: Place, ordinal: u64) {
+        match step {
+            Step::Next(next) | Step::Again(next) => self.go_on(number + 1, next),
+            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, at, ordinal),
+        }
+    }
+
+    /// The answer whose turn has come is an error, and the first one: goes on where that is the end of the pages, or of a probe.
+    ///
+    /// # Errors
+    /// `error`, or what it comes to.
+    pub(super) fn refuse(&mut self, number: u64, position: &Position, error: SourceError) -> Result<(), SourceError> {
+        let call = Arc::clone(&self.call);
+        let (facts, headers) = (PageFacts::default(), HeaderMap::new());
+        let url = call.template.page(number, position).url;
+        let seen = Seen {
+            resource: &call.template.resource,
+            page: number,
+            url: &url,
+            headers: &headers,
+            ordinal: position.ordinal,
+            facts: &facts,
+            reach: &call.template.reach,
+            asked: &call.template.asked,
+            is_reread: false,
+            is_part: false,
+            is_last: false,
+        };
+        let is_no_page = matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. });
+        let is_behind_total = is_no_page && number > 1 && position.ordinal > 0 && self.is_total_read();
+        let step = match self.paginator.refused(&seen, error) {
+            Err(_) if is_behind_total => Step::Over(EndReason::TotalReached),
+            step => step?,
+        };
+        self.pass(number, self.bounded(number, step), seen.at(), seen.ordinal);
+        Ok(())
+    }
+
+    /// Goes back to a page that was read, instead of taking page `number`.
+    fn read_again(&mut self, number: u64, Reread { from, records, why }: Reread) {
+        let text = format!("{why} while pages were read: reading the page before page {number} again");
+        let warning = Warning::new(WarningCode::PagesReadAgain, text);
+        self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), warning });
+        self.paginator.take_back(records);
+        self.tally.read_again += records;
+        self.go_on(number + 1, from);
+    }
+
+    /// Passes over a page that a rule drops.
+    fn skip(&mut self, page: &Delivered, skipped: &Skipped) -> Result<(), SourceError> {
+        let call = Arc::clone(&self.call);
+        let facts = PageFacts::default();
+        let seen = page.seen(&call, &facts, false);
+        self.paginator.pass_over();
+        self.tally.ignored += 1;
+        self.call.ledger.ignored.fetch_add(1, Ordering::Relaxed);
+        self.tally.empty_in_a_row += 1;
+        let next = if skipped.ends { None } else { self.behind_skipped(&page.position, &seen)? };
+        let Skipped { status, key, .. } = skipped;
+        let what = if next.is_some() { "skips it" } else { "ends the resource there" };
+        let text = format!("page {} was answered with {status}: `{key}` {what}", page.number);
+        self.client.tell_first(&call.template.resource, key, Warning::new(WarningCode::PageIgnored, text));
+        match next {
+            Some(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
+                return Err(SourceError::from(PagingFault::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row }));
+            }
+            Some(next) => self.go_on(page.number + 1, next),
+            None => self.begin_end(EndReason::Ignored, seen.at(), page.position.ordinal),
+        }
+        Ok(())
+    }
+
+    /// Where the page behind a skipped one is, if that can be known without it.
+    fn behind_skipped(&mut self, position: &Position, seen: &Seen<'_>) -> Result<Option<Position>, SourceError> {
+        if let Some(next) = self.paginator.ahead(position) {
+            return Ok(Some(next));
+        }
+        match self.paginator.step(seen) {
+            Ok(Step::Next(next) | Step::Again(next)) => Ok(Some(next)),
+            Ok(Step::End(_) | Step::Over(_)) | Err(SourceError::Paging(PagingFault::BadValue { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn count(&mut self, seen: &Seen<'_>, bytes: u64) {
+        let records = seen.facts.records;
+        let tally = &mut self.tally;
+        tally.pages += 1;
+        tally.records += records;
+        self.call.ledger.bytes.fetch_add(bytes, Ordering::Relaxed);
+        tally.empty_in_a_row = if records == 0 { tally.empty_in_a_row + 1 } else { 0 };
+        if records > 0 {
+            tally.full_in_a_row = if records * 2 >= tally.largest { tally.full_in_a_row + 1 } else { 0 };
+            tally.largest = tally.largest.max(records);
+            tally.last = records;
+        }
+        tally.promises_more = promises_more(seen.facts);
+        self.totals.note(seen);
+        if let Some((path, index)) = &self.expected_total {
+            let found = seen.facts.values.get(*index).and_then(Option::as_ref);
+            tally.total = found.and_then(whole_number).or(tally.total);
+            tally.near_total = meant(seen, path);
+        }
+    }
+
+    /// Goes on to `next`: keeps what was fetched ahead if it begins there, else makes it void.
+    fn go_on(&mut self, number: u64, next: Position) {
+        let ahead = self.delivered.iter().find(|page| !page.is_void).map(|page| &page.position);
+        let ahead = ahead.or_else(|| self.arrived.as_ref().map(|arrived| &arrived.position));
+        let ahead = ahead.or_else(|| self.flights.front().map(|flight| &flight.position));
+        if ahead != Some(&next) {
+            self.void_ahead();
+            self.arrived = None;
+            self.flights.clear();
+            self.request(number, next);
+        }
+    }
+
+    pub(super) fn void_ahead(&mut self) {
+        for page in &mut self.delivered {
+            page.is_void = true;
+        }
+    }
+}
