@@ -92,13 +92,22 @@ fn is_name(name: &str) -> bool {
 fn is_part(part: &str) -> bool {
     !matches!(part, "" | "." | "..")
         && part.len() <= NAME_BYTES_MAX
-        && !part.contains(['\\', '\0'])
-        && !part.contains(char::is_control)
+        && !part.contains('\\')
+        // As `partition::escape`: control characters beyond ASCII stand in folders as they are.
+        && !part.contains(|c: char| c.is_ascii_control())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_partition_is_called_its_path_is_trusted(value in "\\PC{0,30}|[\u{0}-\u{a0}]{0,30}") {
+            let folder = crate::lake::partition::escape(&value);
+            proptest::prop_assert!(is_data_path(&format!("t/k={folder}/part-000000.parquet")), "{value:?}");
+        }
+    }
 
     #[test]
     fn a_data_path_lies_in_its_tables_folder() {
