@@ -18,7 +18,9 @@ mod warning;
 mod task;
 
 pub(crate) use clock::{Clock, SystemClock, instant_after, time_after};
-pub(crate) use cursor::{Converter, CursorForm, CursorStep, CursorType, CursorValue, Edge, Lag, NoTime, Sent, TypeMismatch};
+pub(crate) use cursor::{
+    Converter, CursorForm, CursorStep, CursorType, CursorValue, Edge, Lag, NoTime, Sent, TypeMismatch, plain_number,
+};
 pub(crate) use error::ErrorKind;
 #[cfg(test)]
 pub(crate) use fault::{FAULT_POINTS, arm_fault};

@@ -93,6 +93,12 @@ pub(crate) enum Edge {
     End,
 }
 
+/// A number's token without exponent and without zeros at its end: equal for equal numbers; `None` for any other text, and past 20 digits before or 18
+/// behind the point.
+pub(crate) fn plain_number(token: &str) -> Option<String> {
+    number::parse(token).map(number::write)
+}
+
 /// Two values that have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a {} where the cursor is a {}", found.name(), expected.name())]

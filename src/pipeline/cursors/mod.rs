@@ -17,7 +17,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::base::{CursorValue, Edge};
+use crate::base::{CursorValue, Edge, plain_number};
 use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, LastValue, ResourcePlan, WriteDisposition};
 use crate::decode::{CursorProgress, MARKS_MAX};
 use crate::source::{Slice, SliceCursor};
@@ -144,7 +144,7 @@ impl Cursors {
     /// # Errors
     /// [`IncrementalError`]: a bound cannot be written into a request, or there are too many windows.
     pub(crate) fn slices(&mut self, slice: &Slice) -> Result<Vec<Slice>, IncrementalError> {
-        let key = self.key(slice);
+        let key = self.remembered_key(slice);
         let none = Remembered::default();
         let remembered = self.old.cursors.get(&key).unwrap_or(&none);
         let range = self.range(remembered);
@@ -232,11 +232,22 @@ impl Cursors {
         Ok(values)
     }
 
-    fn key(&self, slice: &Slice) -> String {
+    /// The key of the slice's cursor. A state of an older program may have it as the API spelled the parent's numbers.
+    fn remembered_key(&mut self, slice: &Slice) -> String {
         if !self.plan.is_per_parent {
             return SHARED.to_owned();
         }
-        let values = self.of_parent.iter().map(|binding| slice.value(binding).unwrap_or("null"));
+        let key = self.key(slice, &|value| plain_number(value).unwrap_or_else(|| value.to_owned()));
+        if !self.old.cursors.contains_key(&key)
+            && let Some(cursor) = self.old.cursors.remove(&self.key(slice, &str::to_owned))
+        {
+            self.old.cursors.insert(key.clone(), cursor);
+        }
+        key
+    }
+
+    fn key(&self, slice: &Slice, spell: &dyn Fn(&str) -> String) -> String {
+        let values = self.of_parent.iter().map(|binding| spell(slice.value(binding).unwrap_or("null")));
         let key = format!("[{}]", values.collect::<Vec<_>>().join(","));
         if key.len() > KEY_BYTES_MAX { format!("{:032x}", xxh3_128(key.as_bytes())) } else { key }
     }
