@@ -122,6 +122,8 @@ codes! {
     PagesReadAgain = "pages_read_again", told;
     /// Files that are not lakeward's stay in the folder of a table that is dropped.
     ForeignFilesLeft = "foreign_files_left", matters;
+    /// A committed file of a table that is no longer in the config is gone for good.
+    CommittedFileLost = "committed_file_lost", matters;
     /// A resource was not read for some of its parent's records, and no rule of the config says so.
     ParentRecordsSkipped = "parent_records_skipped", matters;
     /// Records of a parent ask for the same as earlier ones.

@@ -20,6 +20,7 @@ use crate::lake::checksum::{ContentCheck, Verified, hash_file};
 use crate::lake::disk::files::{
     BESIDE, replace, sync_folder, sync_folders_below, sync_parent, unless_missing, walk, write_beside,
 };
+use crate::lake::layout::HOME;
 use crate::lake::publish::pass;
 use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store, Target};
 use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
@@ -170,7 +171,8 @@ impl Store for Disk {
     }
 
     async fn remove(&self, path: &str) -> Result<(), LakeError> {
-        let keep = self.local(path.split('/').next().unwrap_or(path));
+        let own = path.split('/').next().filter(|first| *first == HOME);
+        let keep = self.local(own.unwrap_or_default());
         self.run("remove", path, move |path| {
             unless_missing(fs::remove_file(&path))?;
             // A folder that is not empty, or that another process removed or filled, ends the climb.

@@ -18,7 +18,7 @@ use crate::lake::claim::Claims;
 use crate::lake::foreign::check_folder;
 use crate::lake::lease::{Lease, LeaseFile, Owner};
 use crate::lake::log::{Record, read_record, versions};
-use crate::lake::publish::{Publisher, pass};
+use crate::lake::publish::{Lost, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Found, Store, open_store, probe};
 use crate::lake::{LakeError, Layout, LiveFiles, Plain, RejectLog, Snapshot, TableFormat, manifest, recover};
@@ -38,6 +38,7 @@ pub(crate) struct Lake {
     pub(super) quarantined: Vec<String>,
     /// Whether a record of this run may stand in the log without being published: then its staging is the next run's.
     pub(super) is_unsettled: bool,
+    lost: Lost,
     spool: Spool,
     lease: Lease,
     adopt: bool,
@@ -47,8 +48,8 @@ impl Lake {
     /// Opens the lake of `plan` for `run`: checks the store, takes the lease, finishes what earlier runs committed and removes
     /// what they did not.
     ///
-    /// The lease comes first, so that a live run is not disturbed in its own publish. Of the tables in `rebuilt`, which this run
-    /// loads anew, committed files may be lost for good.
+    /// The lease comes first, so that a live run is not disturbed in its own publish. Of tables that are not among the `needed`, since this
+    /// run loads them anew or no resource has them any more, committed files may be lost for good: [`Lake::lost`] has them.
     ///
     /// # Errors
     /// [`LakeError::Locked`] while another run is at work; [`LakeError::UnsafeStore`], [`LakeError::Lost`],
@@ -59,10 +60,10 @@ impl Lake {
         clock: Arc<dyn Clock>,
         run: &str,
         owner: Owner,
-        rebuilt: &[&str],
+        needed: Option<&[&str]>,
     ) -> Result<Self, LakeError> {
         let store = open_store(plan, true).await?;
-        Self::open_in(store, (plan, pipeline), clock, run, owner, rebuilt).await
+        Self::open_in(store, (plan, pipeline), clock, run, owner, needed).await
     }
 
     /// [`Lake::open`] in a given store.
@@ -72,13 +73,15 @@ impl Lake {
         clock: Arc<dyn Clock>,
         run: &str,
         owner: Owner,
-        rebuilt: &[&str],
+        needed: Option<&[&str]>,
     ) -> Result<Self, LakeError> {
         let layout = Layout::new(pipeline);
         probe(&*store, &layout, plan.allow_unsafe_store).await?;
         let lease = Lease::take(Arc::clone(&store), &layout, Arc::clone(&clock), run, owner).await?;
         // To finish what others began may take longer than a lease is fresh.
-        let opened = lease.keep_during(Self::recover(&store, &layout, &clock, run, rebuilt)).await;
+        let lost = Lost::default();
+        let publisher = Publisher { store: &*store, layout: &layout, clock: &*clock, run, needed, lost: &lost };
+        let opened = lease.keep_during(Self::recover(publisher)).await;
         let (head, spool) = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -95,23 +98,18 @@ impl Lake {
             head,
             quarantined: Vec::new(),
             is_unsettled: false,
+            lost,
             spool,
             lease,
             adopt: plan.adopt,
         })
     }
 
-    async fn recover(
-        store: &Arc<dyn Store>,
-        layout: &Layout,
-        clock: &Arc<dyn Clock>,
-        run: &str,
-        rebuilt: &[&str],
-    ) -> Result<(Option<Record>, Spool), LakeError> {
+    async fn recover(publisher: Publisher<'_>) -> Result<(Option<Record>, Spool), LakeError> {
         pass("lake.open.leased")?;
-        let publisher = Publisher { store: &**store, layout, clock: &**clock, rebuilt };
+        let Publisher { store, layout, clock, run, .. } = publisher;
         let head = recover::roll_forward(publisher).await?;
-        let head = recover::clean(publisher, run, &timestamp(&**clock), head).await?;
+        let head = recover::clean(publisher, &timestamp(clock), head).await?;
         let spool = match store.root() {
             Some(root) => Spool::in_lake(root, &layout.staging(run)).await?,
             None => Spool::temporary(run).await?,
@@ -168,6 +166,11 @@ impl Lake {
             Some(other) => Err(LakeError::SameFolder { table: table.to_owned(), other: other.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Committed files that were lost for good when the lake was opened: their table and place.
+    pub(crate) fn lost(&self) -> Vec<(String, String)> {
+        self.lost.list()
     }
 
     /// What `resource` wanted to remember in the newest commit.
@@ -246,7 +249,8 @@ impl Lake {
     }
 
     pub(super) fn publisher(&self) -> Publisher<'_> {
-        Publisher { store: &*self.store, layout: &self.layout, clock: &*self.clock, rebuilt: &[] }
+        let (store, layout, clock) = (&*self.store, &self.layout, &*self.clock);
+        Publisher { store, layout, clock, run: &self.run, needed: None, lost: &self.lost }
     }
 
     pub(super) fn version(&self) -> u64 {

@@ -2,10 +2,11 @@
 //!
 //! In: a record. Out: every file of it in its place, `.done`, no staging left. Invariants: puts before deletes; safe to run
 //! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
-//! once and a deleted path is never written again. What lies in a file's place and is neither what the record replaces nor
+//! once and a deleted path is never written again. What another run staged is put only if it is what the record says. What lies in a file's place and is neither what the record replaces nor
 //! what it puts is left as it is, and ends the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -34,8 +35,46 @@ pub(crate) struct Publisher<'a> {
     pub(crate) layout: &'a Layout,
     /// For waits.
     pub(crate) clock: &'a dyn Clock,
-    /// Tables that the run loads anew: what is lost of them is no obstacle.
-    pub(crate) rebuilt: &'a [&'a str],
+    /// The run that publishes: what it staged itself is not read again.
+    pub(crate) run: &'a str,
+    /// Tables whose files may not be lost, where some may: those that are loaded anew, or are no longer in the config.
+    pub(crate) needed: Option<&'a [&'a str]>,
+    /// What was lost of others.
+    pub(crate) lost: &'a Lost,
+}
+
+/// Committed files that are gone for good: their table and place.
+#[derive(Debug, Default)]
+pub(crate) struct Lost(Mutex<Vec<(String, String)>>);
+
+impl Lost {
+    /// All of them.
+    pub(crate) fn list(&self) -> Vec<(String, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, table: &str, place: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((table.to_owned(), place));
+    }
+}
+
+/// The path and etag of a file that is in its place.
+type Tagged = (String, String);
+
+/// A put that did not do it: its place tells what became of the file.
+struct Open<'r> {
+    change: &'r Change,
+    /// What it is if the file is not there.
+    error: LakeError,
+    /// How often to look: another process may be publishing it right now.
+    looks: u32,
+}
+
+/// What the commits after one change.
+#[derive(Default)]
+struct Later {
+    paths: HashSet<String>,
+    tables: HashSet<String>,
 }
 
 /// The files of a record that are all in their places.
@@ -58,13 +97,22 @@ impl Publisher<'_> {
     /// Brings every file of `record` to its place: when this is done, readers see the commit.
     ///
     /// # Errors
-    /// [`LakeError::Lost`] when a file is neither staged nor published, [`LakeError::Taken`] when something else lies in its
-    /// place; the store's.
+    /// [`LakeError::Lost`] when a file is neither staged nor published, [`LakeError::Damaged`] when what is staged is not what was
+    /// committed, [`LakeError::Taken`] when something else lies in its place; the store's.
     pub(crate) async fn place(&self, record: &Record) -> Result<Placed, LakeError> {
         let (puts, mut deletes): (Vec<&Change>, Vec<&Change>) =
             record.files.iter().partition(|change| change.action == Action::Put);
         let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
-        let etags: Vec<Option<(String, String)>> = stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
+        let published: Vec<Result<Option<Tagged>, Open<'_>>> =
+            stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
+        let (mut etags, mut open) = (BTreeMap::new(), Vec::new());
+        for put in published {
+            match put {
+                Ok(tagged) => etags.extend(tagged),
+                Err(put) => open.push(put),
+            }
+        }
+        etags.extend(self.find(record.version, open).await?);
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
         let given_back = self.given_back(record).await?;
@@ -72,7 +120,7 @@ impl Publisher<'_> {
         let deleted: Vec<_> = deletes.iter().map(|change| self.delete(record, change)).collect();
         stream::iter(deleted).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         self.settle(&deletes).await?;
-        Ok(Placed { etags: etags.into_iter().flatten().collect() })
+        Ok(Placed { etags })
     }
 
     /// Notes that `record` is published, and drops its staging; but a record with fences is written by a run that is still at work.
@@ -97,27 +145,20 @@ impl Publisher<'_> {
     }
 
     /// Publishes one file; its path and etag where the store has one.
-    async fn put(&self, record: &Record, change: &Change) -> Result<Option<(String, String)>, LakeError> {
+    async fn put<'r>(&self, record: &Record, change: &'r Change) -> Result<Result<Option<Tagged>, Open<'r>>, LakeError> {
         pass("lake.publish.put")?;
-        let gone = || LakeError::Lost { version: record.version, place: self.store.place(&change.path) };
-        let handle = change.handle.as_ref().ok_or_else(gone)?;
-        let target = Target { path: change.path.clone(), bytes: change.bytes, before: before(record, change) };
-        let etag = match self.store.publish(handle, &target).await? {
-            Published::Done(etag) => etag,
-            Published::Gone => match self.find_published(record, change, LOOKS).await? {
-                None if self.rebuilt.contains(&change.table.as_str()) => {
-                    tracing::warn!(place = self.store.place(&change.path), "a committed file is lost; its table is loaded anew");
-                    None
-                }
-                found => found.ok_or_else(gone)?,
-            },
-            Published::Taken => {
-                let taken = || LakeError::Taken { version: record.version, place: self.store.place(&change.path) };
-                self.find_published(record, change, 1).await?.ok_or_else(taken)?
-            }
-            Published::Unknown(error) => self.find_published(record, change, 1).await?.ok_or(error)?,
+        let (version, place) = (record.version, self.store.place(&change.path));
+        let Some(handle) = &change.handle else { return Err(LakeError::Lost { version, place }) };
+        let checksum = if record.run == self.run { String::new() } else { change.checksum.clone() };
+        let target = Target { path: change.path.clone(), bytes: change.bytes, checksum, before: before(record, change) };
+        let (error, looks) = match self.store.publish(handle, &target).await? {
+            Published::Done(etag) => return Ok(Ok(etag.map(|etag| (change.path.clone(), etag)))),
+            Published::Gone => (LakeError::Lost { version, place }, LOOKS),
+            Published::Damaged(staged) => (LakeError::Damaged { place: staged }, 1),
+            Published::Taken => (LakeError::Taken { version, place }, 1),
+            Published::Unknown(error) => (error, 1),
         };
-        Ok(etag.map(|etag| (change.path.clone(), etag)))
+        Ok(Err(Open { change, error, looks }))
     }
 
     /// Deletes one file, unless something else lies in its place.
@@ -135,46 +176,76 @@ impl Publisher<'_> {
     /// The tables whose drop is over: their claim is another's, or nobody's, or a later commit of this pipeline has them anew. A path of
     /// theirs may be in use again.
     async fn given_back<'r>(&self, record: &'r Record) -> Result<Vec<&'r str>, LakeError> {
-        let mut over = Vec::new();
+        if record.released.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut over, later) = (Vec::new(), self.later(record.version).await?);
         for table in &record.released {
             let is_mine = Claims { store: self.store, layout: self.layout }.is_mine(table).await?;
-            if !is_mine || self.is_later(record.version, |change| change.table == *table).await? {
+            if !is_mine || later.tables.contains(table) {
                 over.push(table.as_str());
             }
         }
         Ok(over)
     }
 
-    /// Whether a file whose handle is gone is in its place, with its etag, or was replaced by a later commit; `None` when not.
-    async fn find_published(&self, record: &Record, change: &Change, looks: u32) -> Result<Option<Option<String>>, LakeError> {
-        for look in 1..=looks {
-            let found = self.store.head(&change.path).await?;
-            if let Some(found) = found {
-                let is_old = found.etag.is_some() && found.etag == change.previous_etag;
-                if !is_old && self.store.holds(&change.path, change.bytes, &change.checksum).await? {
-                    return Ok(Some(found.etag));
+    /// Looks for the files of a commit that were not put: each is in its place, or a later commit replaced it, or it is lost. The log is
+    /// read once a look, however many files there are.
+    async fn find(&self, version: u64, mut open: Vec<Open<'_>>) -> Result<Vec<Tagged>, LakeError> {
+        let (mut tagged, mut look) = (Vec::new(), 1);
+        while !open.is_empty() {
+            let looks: Vec<_> =
+                open.into_iter().map(|put| async move { self.in_place(put.change).await.map(|found| (found, put)) }).collect();
+            let found: Vec<(Option<Option<String>>, Open<'_>)> =
+                stream::iter(looks).buffer_unordered(PARALLEL_FILES).try_collect().await?;
+            let later = self.later(version).await?;
+            open = Vec::new();
+            for (found, put) in found {
+                match found {
+                    Some(etag) => tagged.extend(etag.map(|etag| (put.change.path.clone(), etag))),
+                    None if later.paths.contains(&put.change.path) => {}
+                    None if look < put.looks => open.push(put),
+                    None => self.give_up(put)?,
                 }
             }
-            if self.is_later(record.version, |later| later.path == change.path).await? {
-                return Ok(Some(None));
-            }
-            if look < looks {
+            if !open.is_empty() {
                 self.clock.sleep(LOOK_AGAIN).await;
             }
+            look += 1;
         }
-        Ok(None)
+        Ok(tagged)
     }
 
-    /// Whether a commit after `version` makes such a change.
-    async fn is_later(&self, version: u64, is_such: impl Fn(&Change) -> bool) -> Result<bool, LakeError> {
-        let head = versions(self.store, self.layout).await?.head;
-        for later in version + 1..=head {
-            let record = read_record(self.store, self.layout, later).await?;
-            if record.is_some_and(|record| record.files.iter().any(&is_such)) {
-                return Ok(true);
+    /// Goes on without a file whose table needs it no more.
+    fn give_up(&self, Open { change, error, .. }: Open<'_>) -> Result<(), LakeError> {
+        let is_lost = matches!(error, LakeError::Lost { .. } | LakeError::Damaged { .. });
+        if !is_lost || self.needed.is_none_or(|needed| needed.contains(&change.table.as_str())) {
+            return Err(error);
+        }
+        let place = self.store.place(&change.path);
+        tracing::warn!(place, table = change.table, "a committed file is lost, and its table needs it no more");
+        self.lost.note(&change.table, place);
+        Ok(())
+    }
+
+    /// The etag of a file that is in its place; `None` when it is not.
+    async fn in_place(&self, change: &Change) -> Result<Option<Option<String>>, LakeError> {
+        let Some(found) = self.store.head(&change.path).await? else { return Ok(None) };
+        let is_old = found.etag.is_some() && found.etag == change.previous_etag;
+        let is_it = !is_old && self.store.holds(&change.path, change.bytes, &change.checksum).await?;
+        Ok(is_it.then_some(found.etag))
+    }
+
+    /// What the commits after `version` change.
+    async fn later(&self, version: u64) -> Result<Later, LakeError> {
+        let (mut later, head) = (Later::default(), versions(self.store, self.layout).await?.head);
+        for version in version + 1..=head {
+            for change in read_record(self.store, self.layout, version).await?.map(|record| record.files).unwrap_or_default() {
+                later.paths.insert(change.path);
+                later.tables.insert(change.table);
             }
         }
-        Ok(false)
+        Ok(later)
     }
 
     async fn settle(&self, changes: &[&Change]) -> Result<(), LakeError> {

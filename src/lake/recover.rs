@@ -46,11 +46,10 @@ async fn must_read(publisher: Publisher<'_>, version: u64) -> Result<Record, Lak
 /// [`LakeError::Conflict`] when other runs keep committing; the store's.
 pub(crate) async fn clean(
     publisher: Publisher<'_>,
-    run: &str,
     written: &str,
     mut head: Option<Record>,
 ) -> Result<Option<Record>, LakeError> {
-    let Publisher { store, layout, .. } = publisher;
+    let Publisher { store, layout, run, .. } = publisher;
     for folder in [layout.home(), &layout.log(), &layout.manifests()] {
         store.sweep(folder).await?;
     }

@@ -60,6 +60,8 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// Size of the staged file.
     pub(crate) bytes: u64,
+    /// Its XXH3-64, as 16 hex digits; empty: it is not read again. A bucket knows the content of an upload by its parts.
+    pub(crate) checksum: String,
     /// What is there before.
     pub(crate) before: Before,
 }
@@ -89,6 +91,8 @@ pub(crate) enum Published {
     Done(Option<String>),
     /// The handle was used or dropped before: the file's place tells which.
     Gone,
+    /// What is staged, in this place, is not what was staged; nothing was changed.
+    Damaged(String),
     /// Something else than [`Target::before`] is in the place; nothing was changed.
     Taken,
     /// The store failed, perhaps after doing it: the file's place tells.
@@ -143,7 +147,7 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// Whether the object has this size and XXH3-64 (16 hex digits; empty: unknown). Reads it where the size is right.
     async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError>;
 
-    /// Removes an object, and on disk the partition folders above it that become empty; fine when it is gone.
+    /// Removes an object, and on disk the folders above it, up to the table's, that become empty; fine when it is gone.
     async fn remove(&self, path: &str) -> Result<(), LakeError>;
 
     /// Removes everything below a folder, aborting first the uploads noted there unless they are `published`.

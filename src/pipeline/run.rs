@@ -143,8 +143,11 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Arc::new(move |event| source_events(Event::Source(event))),
     )?;
     let tables: Vec<&str> = graph.in_order().filter(|(_, tabled)| *tabled).map(|(resource, _)| resource.table.as_str()).collect();
-    let rebuilt = if options.refresh.rebuilds() { tables.as_slice() } else { &[] };
-    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process(), rebuilt).await?;
+    let configured: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
+    let is_needed = |table: &&str| !(options.refresh.rebuilds() && tables.contains(table));
+    let needed: Vec<&str> = configured.iter().copied().filter(is_needed).collect();
+    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process(), Some(&needed)).await?;
+    tell_lost(&events, &lake, &configured);
     let running = Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started };
     let outcome = match lake.check_claims(&tables).await {
         Ok(()) => running.load_and_commit(&mut lake, &graph).await,
@@ -174,6 +177,17 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         facts.warnings = warnings.listed();
     }
     facts
+}
+
+/// Tells of committed files that are gone for good, of tables that no resource has any more: nobody else would miss them.
+fn tell_lost(events: &Events, lake: &Lake, configured: &[&str]) {
+    for (table, place) in lake.lost().iter().filter(|(table, _)| !configured.contains(&table.as_str())) {
+        let text = format!(
+            "table `{table}`, which no resource of the config has: `{place}` was committed and is lost; put the resource back and \
+             load it anew with `--full-refresh`, or drop the table with `--full-refresh=drop_sources`"
+        );
+        events(Event::Warning { resource: None, warning: Warning::new(WarningCode::CommittedFileLost, text) });
+    }
 }
 
 /// What a lake is whose own folder holds more than it should.

@@ -68,7 +68,7 @@ fn what_is_no_longer_in_the_config_is_dropped_with_its_files_its_state_and_its_c
         assert_eq!((sandbox.rows("old").len(), has_claim(&sandbox)), (30, true));
     }
     check_dropped(&sandbox.lakeward(&DROP), &sandbox);
-    assert!(sandbox.files("old").is_empty());
+    assert!(!sandbox.lake().join("old").exists(), "its folder stays");
     assert_eq!(sandbox.rows("kept").len(), kept);
     let again = sandbox.lakeward(&DROP);
     assert_eq!((again.code(), &again.summary()["dropped"]), (Some(0), &json!([])), "{again}");
@@ -145,4 +145,33 @@ fn a_drop_that_is_killed_is_finished_by_the_next_run_or_has_not_begun() {
         assert_eq!((ended.code(), sandbox.by_key("old", "id").len()), (Some(0), 30), "{point}: {ended}");
         assert_eq!(sandbox.lakeward(&["run", next]).code(), Some(0), "{point}");
     }
+}
+
+#[test]
+fn a_file_that_is_lost_of_a_table_no_longer_in_the_config_is_told_and_stops_nothing() {
+    let billing = Billing::new(&[("/kept", (1..=150).map(wallet).collect()), ("/old", (1..=30).map(wallet).collect())]);
+    let api = billing.serve();
+    let sandbox = Sandbox::with_config(&config(&api, "one", &["kept"]));
+    sandbox.write("both.yaml", &config(&api, "one", &["kept", "old"]));
+    assert_eq!(sandbox.lakeward(&["run", "both.yaml"]).code(), Some(0));
+    billing.change("/old", |rows| rows[3]["balance"] = json!(-1));
+    let mut command = sandbox.command(&["run", "both.yaml"]);
+    let killed = Running::spawn(command.env("LAKEWARD_FAULT", "lake.commit.after_record=kill")).end();
+    assert_eq!(killed.status.signal(), Some(9), "{killed}");
+    let staging = sandbox.lake().join("_lakeward/one/staging");
+    for name in files_under(&staging).keys() {
+        fs::remove_file(staging.join(name)).unwrap();
+    }
+    // Where the table is in the config the loss is no night's to pass over, and only its own refresh helps.
+    sandbox.lakeward(&["run", "both.yaml"]).failed_with(3, &["neither staged nor published", "--full-refresh"]);
+    let ended = sandbox.run_ok();
+    assert_eq!(ended.summary()["warnings"][0]["code"], "committed_file_lost", "{ended}");
+    assert!(
+        ended.stderr.contains("table `old`, which no resource of the config has") && ended.stderr.contains(".parquet"),
+        "{ended}"
+    );
+    // The ways out that it names.
+    assert_eq!(sandbox.lakeward(&["run", "both.yaml", "--full-refresh"]).code(), Some(0));
+    assert_eq!(sandbox.by_key("old", "id")[&4]["balance"], -1);
+    check_dropped(&sandbox.lakeward(&DROP), &sandbox);
 }

@@ -30,6 +30,7 @@ mod partitions;
 mod probing;
 mod project;
 mod processing_steps;
+mod readers_at_work;
 mod s3;
 mod schema_evolution;
 mod secrets;

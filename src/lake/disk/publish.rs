@@ -25,6 +25,8 @@ enum Placed {
     Renamed,
     /// Not: the staged name is gone.
     Gone,
+    /// Not: it is another file than was staged.
+    Damaged,
     /// Not: something else is there.
     Taken,
 }
@@ -39,6 +41,7 @@ impl Disk {
         let placed = blocking(move || disk.place(&paths.0, &paths.1, &wanted)).await.map_err(failed)?;
         match placed {
             Placed::Gone => return Ok(Published::Gone),
+            Placed::Damaged => return Ok(Published::Damaged(from.display().to_string())),
             Placed::Taken => return Ok(Published::Taken),
             Placed::Renamed => {}
             Placed::Linked => {
@@ -52,10 +55,20 @@ impl Disk {
     fn place(&self, from: &Path, to: &Path, target: &Target) -> io::Result<Placed> {
         self.guard(from)?;
         let Some(staged) = unless_missing(fs::symlink_metadata(from))? else { return Ok(Placed::Gone) };
-        // Also a link or a FIFO in its place.
-        if !staged.is_file() || staged.len() != target.bytes {
+        // A link or a FIFO in its place.
+        if !staged.is_file() {
             let what = "not the file that was staged".to_owned();
             return Err(io::Error::other(LakeError::Refused { place: from.display().to_string(), what }));
+        }
+        if staged.len() != target.bytes {
+            return Ok(Placed::Damaged);
+        }
+        if !target.checksum.is_empty() {
+            match unless_missing(open_regular(from).and_then(|file| hash_file(&file)))? {
+                None => return Ok(Placed::Gone),
+                Some(checksum) if checksum != target.checksum => return Ok(Placed::Damaged),
+                Some(_) => {}
+            }
         }
         let moved = match &target.before {
             Before::Anything => attempt(from, to, || fs::rename(from, to).map(|()| Placed::Renamed)),

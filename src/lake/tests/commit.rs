@@ -111,13 +111,13 @@ async fn the_lease_of_a_dead_process_on_this_machine_is_free_at_once() {
     let mut owner = Owner::this_process();
     let store = Arc::clone(&rig.store);
     let clock: Arc<TestClock> = Arc::clone(&rig.clock);
-    let live = Lake::open_in(store, (&rig.plan, "p"), clock, "first", owner.clone(), &[]).await.unwrap();
+    let live = Lake::open_in(store, (&rig.plan, "p"), clock, "first", owner.clone(), None).await.unwrap();
     assert!(matches!(rig.open("second").await, Err(LakeError::Locked { .. })));
     live.close().await.unwrap();
     if let Some(identity) = &mut owner.identity {
         identity.started_ticks += 1;
         let clock: Arc<TestClock> = Arc::clone(&rig.clock);
-        let _dead = Lake::open_in(Arc::clone(&rig.store), (&rig.plan, "p"), clock, "first", owner, &[]).await.unwrap();
+        let _dead = Lake::open_in(Arc::clone(&rig.store), (&rig.plan, "p"), clock, "first", owner, None).await.unwrap();
         rig.open("second").await.unwrap();
     }
 }
@@ -253,7 +253,9 @@ fn a_run_on_the_lake_can_be_a_task() {
     fn is_send<T: Send>(_: impl FnOnce() -> T) {}
     let plan = || -> LakePlan { unreachable!() };
     let lake = || -> Lake { unreachable!() };
-    is_send(|| async move { Lake::open(&plan(), "p", Arc::new(SystemClock), "run", Owner::this_process(), &[]).await.map(drop) });
+    is_send(
+        || async move { Lake::open(&plan(), "p", Arc::new(SystemClock), "run", Owner::this_process(), None).await.map(drop) },
+    );
     is_send(|| async move { lake().commit(vec![], Map::new()).await.map(drop) });
     is_send(|| async move { lake().table("t").await.map(drop) });
     is_send(|| async move { lake().close().await });

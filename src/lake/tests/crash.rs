@@ -231,8 +231,8 @@ async fn a_committed_file_that_vanished_is_a_loud_error_and_a_full_refresh_is_th
         };
         assert!(error.hint().unwrap().contains("--full-refresh"), "{error}");
         // A run that loads another table anew does not help.
-        rig.open_to_rebuild("other", &["u"]).await.unwrap_err();
-        let mut lake = rig.open_to_rebuild("rebuilding", &["t"]).await.unwrap();
+        rig.open_needing("other", &["t"]).await.unwrap_err();
+        let mut lake = rig.open_needing("rebuilding", &[]).await.unwrap();
         let old = lake.table_to_rebuild("t").await.unwrap();
         let paths: Vec<&str> = old.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["t/k=1/part-000000.parquet"]);
@@ -251,7 +251,7 @@ async fn a_damaged_file_goes_with_the_refresh_of_its_table() {
         last_night(&rig).await;
         rig.store.put("t/k=1/part-000000.parquet", b"damaged".to_vec()).await.unwrap();
         rig.store.remove("t/k=2/part-000001.parquet").await.unwrap();
-        let mut lake = rig.open_to_rebuild("rebuilding", &["t"]).await.unwrap();
+        let mut lake = rig.open_needing("rebuilding", &[]).await.unwrap();
         assert!(lake.table("t").await.unwrap_err().hint().unwrap().contains("--full-refresh"));
         let old = lake.table_to_rebuild("t").await.unwrap();
         let table = staged_over(&lake, "t", old, &[("k=1/part-000000.parquet", Some("anew"))]).await;

@@ -1,11 +1,13 @@
 //! What lies in the place of a file: nothing, what the commit replaces, or something that it leaves alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::base::{ErrorKind, arm_fault};
-use crate::lake::tests::rig::{Rig, after_last_night, after_tonight, last_night, state, tonight};
+use crate::lake::tests::faulty::Faulty;
+use crate::lake::tests::rig::{Rig, after_last_night, after_tonight, last_night, staged, state, tonight};
 use crate::lake::{LakeError, Layout, manifest};
 
 /// Stages and commits tonight with `foreign` put into a place right before the publish.
@@ -102,4 +104,57 @@ async fn a_damaged_manifest_under_the_next_ones_name_is_not_taken_for_it() {
         assert_eq!(lake.table("t").await.unwrap().rows(), 3);
         assert_eq!(lake.state("t"), Some(&json!({ "cursor": 2 })));
     }
+}
+
+#[tokio::test]
+async fn a_staged_file_that_was_damaged_is_not_published_by_a_later_run_and_a_full_refresh_is_the_way_out() {
+    for damaged in ["THREE", "three and more"] {
+        let rig = Rig::disk().await;
+        last_night(&rig).await;
+        let mut lake = rig.open("tonight").await.unwrap();
+        let table = tonight(&lake).await;
+        let armed = arm_fault("lake.commit.after_record=io");
+        lake.commit(vec![table], state("t", 2)).await.unwrap_err();
+        drop(armed);
+        let staged = lake.spool().join("t-2.tmp");
+        std::fs::write(&staged, damaged).unwrap();
+        rig.clock.advance(31);
+        let error = rig.open("next").await.unwrap_err();
+        let LakeError::Damaged { place } = &error else { panic!("{error:?}") };
+        assert_eq!(place, &staged.display().to_string());
+        assert!(error.kind() == ErrorKind::Data && error.hint().unwrap().contains("--full-refresh"), "{error}");
+        assert!(!rig.visible().await.values().any(|content| content == damaged), "{:?}", rig.visible().await);
+        // Of another table it is no help that this one is loaded anew.
+        rig.open_needing("other", &["t"]).await.unwrap_err();
+        let lake = rig.open_needing("rebuilding", &[]).await.unwrap();
+        let [(table, place)] = &lake.lost()[..] else { panic!("{:?}", lake.lost()) };
+        assert!(table == "t" && place.ends_with(".parquet"), "{place}");
+        assert!(!rig.visible().await.values().any(|content| content == damaged));
+        lake.close().await.unwrap();
+        rig.open("last").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_read_once_a_look_however_many_files_are_lost() {
+    let mut requests = Vec::new();
+    for count in [10, 60] {
+        let store = Faulty::new();
+        let rig = Rig::of(Arc::clone(&store));
+        let mut lake = rig.open("killed").await.unwrap();
+        let names: Vec<String> = (0..count).map(|number| format!("k={number}/part-000000.parquet")).collect();
+        let files: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), Some("new"))).collect();
+        let table = staged(&lake, "t", &files).await;
+        let armed = arm_fault("lake.commit.after_record=io");
+        lake.commit(vec![table], state("t", 1)).await.unwrap_err();
+        drop(armed);
+        rig.store.clear(&lake.layout.staging("killed"), false).await.unwrap();
+        rig.clock.advance(31);
+        store.set(None);
+        let lake = rig.open_needing("next", &[]).await.unwrap();
+        assert_eq!(lake.lost().len(), count);
+        requests.push(store.requests());
+    }
+    // Of each file: a look before the put, the put, and four looks at its place.
+    assert_eq!(requests[1] - requests[0], 50 * 6);
 }

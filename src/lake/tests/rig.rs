@@ -29,17 +29,19 @@ const LONG_YIELDS: u64 = 10_000;
 pub(super) struct TestClock {
     now: Mutex<DateTime<Utc>>,
     long_yields: AtomicU64,
+    short_yields: AtomicU64,
 }
 
 impl TestClock {
     pub(super) fn new() -> Arc<Self> {
         let now = Mutex::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        Arc::new(Self { now, long_yields: AtomicU64::new(LONG_YIELDS) })
+        Arc::new(Self { now, long_yields: AtomicU64::new(LONG_YIELDS), short_yields: AtomicU64::new(1) })
     }
 
-    /// Lets long sleeps end at once, beside work that takes its time.
+    /// Lets long sleeps end at once, beside work whose short ones take their time.
     pub(super) fn hurry(&self) {
         self.long_yields.store(1, Ordering::Relaxed);
+        self.short_yields.store(20, Ordering::Relaxed);
     }
 
     pub(super) fn advance(&self, seconds: i64) {
@@ -57,7 +59,7 @@ impl Clock for TestClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let yields = if duration < HEARTBEAT { 1 } else { self.long_yields.load(Ordering::Relaxed) };
+        let yields = if duration < HEARTBEAT { &self.short_yields } else { &self.long_yields }.load(Ordering::Relaxed);
         Box::pin(async move {
             for _ in 0..yields {
                 tokio::task::yield_now().await;
@@ -151,14 +153,14 @@ impl Rig {
     pub(super) async fn open_as(&self, pipeline: &str, run: &str) -> Result<Lake, LakeError> {
         let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
         let clock: Arc<TestClock> = Arc::clone(&self.clock);
-        Lake::open_in(Arc::clone(&self.store), (&self.plan, pipeline), clock, run, owner, &[]).await
+        Lake::open_in(Arc::clone(&self.store), (&self.plan, pipeline), clock, run, owner, None).await
     }
 
-    /// Opens for `run`, which loads `tables` anew.
-    pub(super) async fn open_to_rebuild(&self, run: &str, tables: &[&str]) -> Result<Lake, LakeError> {
+    /// Opens for `run`, which needs what was committed of `needed` alone.
+    pub(super) async fn open_needing(&self, run: &str, needed: &[&str]) -> Result<Lake, LakeError> {
         let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
         let clock: Arc<TestClock> = Arc::clone(&self.clock);
-        Lake::open_in(Arc::clone(&self.store), (&self.plan, "p"), clock, run, owner, tables).await
+        Lake::open_in(Arc::clone(&self.store), (&self.plan, "p"), clock, run, owner, Some(needed)).await
     }
 
     /// Opens for `run` when earlier runs have been silent for long.

@@ -62,7 +62,8 @@ async fn a_staged_file_is_not_visible_until_it_is_published_once() {
         let path = "t/k=a%2Fb c%C3%A9/z=__HIVE_DEFAULT_PARTITION__/part-000000.parquet";
         let handle = stage(&rig, path, &content).await;
         assert_eq!(rig.store.list("t").await.unwrap(), []);
-        let target = |bytes: usize, before| Target { path: path.to_owned(), bytes: bytes as u64, before };
+        let target =
+            |bytes: usize, before| Target { path: path.to_owned(), bytes: bytes as u64, checksum: String::new(), before };
         let first = target(content.len(), Before::Nothing);
         assert!(matches!(rig.store.publish(&handle, &first).await.unwrap(), Published::Done(_)));
         assert!(rig.store.get(path).await.unwrap().unwrap().bytes == content);
@@ -91,7 +92,7 @@ async fn a_cleared_staging_leaves_handles_that_publish_nothing() {
         assert_eq!(rig.store.folders("staging").await.unwrap(), ["run"]);
         rig.store.clear("staging/run", false).await.unwrap();
         assert_eq!(rig.store.folders("staging").await.unwrap(), Vec::<String>::new());
-        let target = Target { path: "t/part.parquet".to_owned(), bytes: 7, before: Before::Nothing };
+        let target = Target { path: "t/part.parquet".to_owned(), bytes: 7, checksum: String::new(), before: Before::Nothing };
         let published = rig.store.publish(&handle, &target).await.unwrap();
         assert!(matches!(published, Published::Gone | Published::Unknown(_)), "{published:?}");
         assert_eq!(rig.store.list("t").await.unwrap(), []);
@@ -99,7 +100,7 @@ async fn a_cleared_staging_leaves_handles_that_publish_nothing() {
 }
 
 #[tokio::test]
-async fn empty_partition_folders_go_with_their_last_file() {
+async fn empty_folders_go_with_their_last_file() {
     let rig = Rig::disk().await;
     rig.store.put("t/a=1/b=1/x", vec![]).await.unwrap();
     rig.store.put("t/a=1/b=2/x", vec![]).await.unwrap();
@@ -107,7 +108,11 @@ async fn empty_partition_folders_go_with_their_last_file() {
     rig.store.remove("t/a=1/b=1/x").await.unwrap();
     assert!((root.join("t/a=1/b=1").exists(), root.join("t/a=1/b=2").exists()) == (false, true));
     rig.store.remove("t/a=1/b=2/x").await.unwrap();
-    assert!((root.join("t/a=1").exists(), root.join("t").exists()) == (false, true));
+    assert!((root.join("t").exists(), root.exists()) == (false, true));
+    // Lakeward's own folder stays.
+    rig.store.put("_lakeward/x", vec![]).await.unwrap();
+    rig.store.remove("_lakeward/x").await.unwrap();
+    assert!(root.join("_lakeward").exists());
     rig.store.settle(&["t/a=1/b=2/x".to_owned()]).await.unwrap();
 }
 

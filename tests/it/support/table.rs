@@ -4,6 +4,7 @@
 //! text of their folder (`null` for `__HIVE_DEFAULT_PARTITION__`).
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray};
@@ -37,24 +38,29 @@ pub(crate) fn data_files(table: &Path) -> Vec<PathBuf> {
 
 /// All rows of the table in the folder `table`; none when the folder does not exist. Every file in it must be a data file.
 pub(crate) fn read_rows(table: &Path) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for file in data_files(table) {
-        assert_eq!(file.extension().and_then(|e| e.to_str()), Some("parquet"), "{} lies among the data files", file.display());
-        let partitions = partition_values(table, &file);
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap().build().unwrap();
-        for batch in reader {
-            let batch = batch.unwrap();
-            for index in 0..batch.num_rows() {
-                let mut row = Row::new();
-                for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-                    row.insert(field.name().clone(), value(column, index));
-                }
-                row.extend(partitions.iter().cloned());
-                rows.push(row);
+    data_files(table).iter().flat_map(|file| read_file(table, file).unwrap()).collect()
+}
+
+/// The rows of one file of a table, which is opened once.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn read_file(table: &Path, file: &Path) -> io::Result<Vec<Row>> {
+    assert_eq!(file.extension().and_then(|e| e.to_str()), Some("parquet"), "{} lies among the data files", file.display());
+    let (mut rows, partitions) = (Vec::new(), partition_values(table, file));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file)?).unwrap().build().unwrap();
+    for batch in reader {
+        let batch = batch.unwrap();
+        for index in 0..batch.num_rows() {
+            let mut row = Row::new();
+            for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+                row.insert(field.name().clone(), value(column, index));
             }
+            row.extend(partitions.iter().cloned());
+            rows.push(row);
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// The Arrow schema of a data file, without metadata.
