@@ -1,5 +1,7 @@
 //! Everything that can end a run or one of its resources.
 
+mod hints;
+
 use crate::base::ErrorKind;
 use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};
@@ -343,12 +345,6 @@ pub(crate) enum RunError {
     },
 }
 
-/// Whether a reject is one for how the body is written, and not for what it says.
-fn is_of_format(reject: &Reject) -> bool {
-    ["a broken line", "bytes that mean nothing", "it again"].contains(&reject.actual.as_str())
-        || reject.expected.contains(" fields at byte ")
-}
-
 fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
@@ -402,76 +398,6 @@ impl RunError {
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
         }
-    }
-
-    /// Advice for the operator, a line each.
-    pub(crate) fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            Self::Source(error) => return error.hint().into_iter().collect(),
-            Self::Decode(error) => return error.hint().map(str::to_owned).into_iter().collect(),
-            Self::Rejected { first, .. } if is_of_format(first) => {
-                "`on_reject: quarantine` keeps such records aside; `response_format` says how they are read"
-            }
-            Self::Rejected { first, .. } if first.path == "$" && first.expected == "an object" => {
-                "values become records with `endpoint.records: {wrap: COLUMN}`"
-            }
-            Self::Rejected { first, .. } if first.actual == "nothing" => {
-                let name = first.meant().map_or_else(
-                    || "is it the member's exact name, as `preview` shows it?".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                return vec![format!("every record needs it: {name} `on_reject: quarantine` keeps such records aside")];
-            }
-            Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
-                "if the change is wanted, run once with `schema_contract: evolve`"
-            }
-            Self::NoOrder { .. } => {
-                "name a column of numbers, times, dates or text; a `set` step brings a member of an object up as a column"
-            }
-            Self::OnlyRejects { .. } => {
-                "the declared schema or the `primary_key` is of another table; `preview` shows what comes"
-            }
-            Self::OtherPaginator { .. } => {
-                "write the API's own paginator into the config, as `check --online --write` does; or, where the API has changed for good, run once with `--full-refresh`"
-            }
-            Self::Rejected { .. } => {
-                "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"
-            }
-            Self::Request { source: BindError::Missing { .. }, .. } => {
-                "is it the field's exact name, as `preview` shows it? `on_missing_parent_field: skip` passes over such records, and counts them"
-            }
-            Self::Incremental { source, .. } => source.hint(),
-            Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
-            Self::TooManyGone { .. } => {
-                "look at `endpoint.path`; if those records are really gone, write under `endpoint`: `response_actions: [{status_code: [404, 410], action: skip, scope: parent}]`"
-            }
-            Self::ManyLists { .. } => {
-                "ask for fields of one list, or bring the other list's value up as a column with a `set` step of the parent"
-            }
-            Self::TooManyElements { .. } => {
-                "make records of the list's elements with the parent's `data_selector`, or with an `explode` step"
-            }
-            Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
-            Self::ManyRejects { .. } => {
-                "look at what comes with `preview`; where it is right, `max_rejects` says how many rejects a run may have"
-            }
-            Self::AllDeleted { .. } => {
-                "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: boolean}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
-            }
-            Self::Held(error) => return vec![error.hint()],
-            Self::Strict { .. } => {
-                "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
-            }
-            Self::TooFewRows { .. } | Self::Shrinks { .. } => {
-                "look at what the API answers; when the loss is real, relax `expect` for this run"
-            }
-            Self::Lake(LakeError::Partition(source)) | Self::Partitions { source, .. } => {
-                return source.hint().into_iter().collect();
-            }
-            Self::Lake(error) => return error.hint().map(str::to_owned).into_iter().collect(),
-            _ => return Vec::new(),
-        };
-        vec![hint.to_owned()]
     }
 
     /// The error and its causes in one line, each cause once. Of the HTTP client's causes only the first is told: the others

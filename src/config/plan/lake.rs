@@ -1,0 +1,81 @@
+//! The plan of the lake: where it is, and how its files are written and published.
+
+use crate::base::Secret;
+
+/// Where the tables go.
+#[derive(Debug, Clone)]
+pub(crate) struct LakePlan {
+    /// Disk or bucket.
+    pub(crate) location: LakeLocation,
+    /// object_store options (`aws_access_key_id`, `aws_endpoint`, …); values may be secrets.
+    pub(crate) options: Vec<(String, Secret)>,
+    /// Parquet codec.
+    pub(crate) compression: Compression,
+    /// Encoded bytes at which a data file is split.
+    pub(crate) target_file_size: u64,
+    /// Take over tables with files that no manifest knows.
+    pub(crate) adopt: bool,
+    /// Accept a store that ignores conditional writes.
+    pub(crate) allow_unsafe_store: bool,
+    /// `publish: together`: one failed resource keeps all from publishing.
+    pub(crate) publish_together: bool,
+    /// `on_schema_change`.
+    pub(crate) on_schema_change: OnSchemaChange,
+    /// `max_partitions`.
+    pub(crate) max_partitions: usize,
+    /// `compat`.
+    pub(crate) compat: Compat,
+}
+
+/// Where a lake lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LakeLocation {
+    /// A folder, absolute.
+    Disk(std::path::PathBuf),
+    /// `s3://bucket/prefix`.
+    S3 {
+        /// Bucket name.
+        bucket: String,
+        /// Key prefix without slashes at its ends; may be empty.
+        prefix: String,
+    },
+}
+
+/// What a commit that changes a table's schema does to files of the older one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnSchemaChange {
+    /// Bring them up to date.
+    Rewrite,
+    /// Leave them; readers then need `union_by_name` or `mergeSchema`.
+    Leave,
+}
+
+/// Which readers the files are for, the narrower choice first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Compat {
+    /// Those that know the delta and byte-stream-split encodings.
+    Modern,
+    /// All, also those that know only the plain and dictionary encodings.
+    Legacy,
+}
+
+impl Compat {
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+/// Parquet codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// None.
+    Uncompressed,
+    /// Snappy.
+    Snappy,
+    /// Zstandard at a level of 1 to 22.
+    Zstd(i32),
+}
