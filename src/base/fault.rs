@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Every fault point, in the order in which a run passes them; crash tests iterate over this list.
-pub(crate) const FAULT_POINTS: [&str; 21] = [
+pub(crate) const FAULT_POINTS: [&str; 23] = [
     "lake.open.leased",
     "lake.recover.before_fence",
     "lake.recover.after_fence",
@@ -22,6 +22,7 @@ pub(crate) const FAULT_POINTS: [&str; 21] = [
     "lake.commit.after_manifests",
     "lake.commit.before_record",
     "lake.commit.after_record",
+    "lake.publish.after_keeps",
     "lake.publish.put",
     "lake.publish.linked",
     "lake.publish.after_puts",
@@ -30,6 +31,7 @@ pub(crate) const FAULT_POINTS: [&str; 21] = [
     "lake.publish.before_done",
     "lake.publish.after_done",
     "lake.publish.cleaning",
+    "lake.kept.prune",
     "lake.close.before_release",
     "lake.close.released",
 ];

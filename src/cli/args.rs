@@ -54,6 +54,12 @@ pub(crate) enum Command {
     Preview(PreviewArgs),
     /// Tell what the lake holds: tables, rows, files, the last runs, what a rerun would redo, and which files are missing, changed or not lakeward's.
     Status(StatusArgs),
+    /// List the commits: when each was made, by which run, and what it changed.
+    History(HistoryArgs),
+    /// List the files of a table, now or at a version, and print how a reader opens them.
+    Files(FilesArgs),
+    /// Bring a version back: its rows, schemas and cursors, in a new commit.
+    Rollback(RollbackArgs),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
     Import(ImportArgs),
     /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
@@ -174,6 +180,72 @@ pub(crate) struct StatusArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryArgs {
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// Only commits that changed this table.
+    pub(crate) table: Option<String>,
+    /// Commits to list, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+    /// Print one JSON object a commit.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FilesArgs {
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// The table; may be left out where the lake has one.
+    pub(crate) table: Option<String>,
+    /// The version, as `lakeward history` lists them. Default: the newest.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) at: Option<u64>,
+    #[command(flatten)]
+    pub(crate) form: FilesForm,
+}
+
+/// How the files are listed.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(multiple = false)]
+pub(crate) struct FilesForm {
+    /// Print one JSON object a file: its path, partition, rows, bytes.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the SQL that reads them in DuckDB.
+    #[arg(long)]
+    pub(crate) duckdb: bool,
+    /// Print the Python that reads them in Spark.
+    #[arg(long)]
+    pub(crate) spark: bool,
+    /// Print the Python that reads them in polars.
+    #[arg(long)]
+    pub(crate) polars: bool,
+    /// Print the Python that reads them in pyarrow.
+    #[arg(long)]
+    pub(crate) pyarrow: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RollbackArgs {
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// The version to bring back, as `lakeward history` lists them.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: u64,
+    /// Only tell what would change.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -9,10 +9,13 @@ mod check;
 mod keep;
 mod demo;
 mod exit;
+mod files;
+mod history;
 mod import;
 mod load;
 mod preview;
 mod progress;
+mod rollback;
 mod run;
 mod status;
 mod terminal;
@@ -48,6 +51,9 @@ pub(crate) fn main() -> ExitCode {
             Command::Check(args) => check::check(args).await,
             Command::Preview(args) => preview::preview(args).await,
             Command::Status(args) => status::status(args).await,
+            Command::History(args) => history::history(args).await,
+            Command::Files(args) => files::files(args).await,
+            Command::Rollback(args) => rollback::rollback(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {

@@ -39,6 +39,17 @@ impl Stamp {
         }
     }
 
+    /// Whether the file has this size.
+    pub(crate) fn has_size(&self, bytes: u64) -> bool {
+        self.bytes == bytes
+    }
+
+    /// Whether it is the same file with the same content, as far as its writers tell.
+    fn is_of_content(&self, other: &Self) -> bool {
+        let content = |stamp: &Self| (stamp.device, stamp.inode, stamp.bytes, stamp.modified);
+        content(self) == content(other)
+    }
+
     /// Of what is at `path`, following no link; `None` when nothing is.
     ///
     /// # Errors
@@ -61,6 +72,14 @@ impl Verified {
     pub(crate) fn has(&self, path: &Path, stamp: &Stamp, checksum: &str) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(path).is_some_and(|(known, of)| known == stamp && of == checksum)
+    }
+
+    /// The file at `path` got another name too, which changed nothing of it but when it was changed.
+    pub(crate) fn note_link(&self, path: &Path, before: &Stamp, after: Stamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stamp, _)) = known.get_mut(path).filter(|(stamp, _)| stamp == before && stamp.is_of_content(&after)) {
+            *stamp = after;
+        }
     }
 
     fn note(&self, path: &Path, stamp: Stamp, checksum: &str) {

@@ -76,7 +76,7 @@ impl Lake {
         let untidy = self.publisher().note(&record, placed).await.err();
         self.is_unsettled = untidy.is_some();
         let puts = || record.files.iter().filter(|change| change.action == Action::Put);
-        let commit = Commit {
+        let mut commit = Commit {
             version: record.version,
             is_new: true,
             files_put: puts().count() as u64,
@@ -85,6 +85,9 @@ impl Lake {
         };
         self.quarantined.clear();
         self.head = Some(record);
+        if commit.untidy.is_none() {
+            commit.untidy = self.prune_kept().await.err();
+        }
         Ok(commit)
     }
 
@@ -104,6 +107,8 @@ impl Lake {
             files: Vec::new(),
             quarantine: self.quarantined.clone(),
             released: Vec::new(),
+            keeps: self.keep_versions > 0,
+            purpose: self.purpose,
             tells_replaced: true,
         };
         for table in tables {

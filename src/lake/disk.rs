@@ -170,6 +170,16 @@ impl Store for Disk {
         .await
     }
 
+    async fn keep(&self, from: &Found, to: &str) -> Result<(), LakeError> {
+        let (disk, source, bytes) = (self.clone(), self.local(&from.path), from.bytes);
+        self.run("keep a file as", to, move |to| disk.link(&source, bytes, &to)).await
+    }
+
+    async fn fetch(&self, from: &str, to: &Path) -> Result<(), LakeError> {
+        let to = to.to_owned();
+        self.run("read", from, move |from| fs::hard_link(from, to)).await
+    }
+
     async fn remove(&self, path: &str) -> Result<(), LakeError> {
         let own = path.split('/').next().filter(|first| *first == HOME);
         let keep = self.local(own.unwrap_or_default());

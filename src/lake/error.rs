@@ -225,6 +225,44 @@ pub(crate) enum LakeError {
         /// What kept this run from finishing it.
         source: Box<LakeError>,
     },
+    /// The log has no such version.
+    #[error("there is no version {version} to go to: the newest is {newest}")]
+    NoVersion {
+        /// What was asked for.
+        version: u64,
+        /// The newest there is.
+        newest: u64,
+    },
+    /// A version that too many commits stand on.
+    #[error("version {version} is too old: {} commits came after it, and at most {versions_max} are looked through", newest - version)]
+    TooOld {
+        /// What was asked for.
+        version: u64,
+        /// The newest there is.
+        newest: u64,
+        /// Commits that are looked through.
+        versions_max: u64,
+    },
+    /// A file of a version is gone.
+    #[error("version {version} is not kept whole: commit {by} replaced or removed `{place}`, and its old content is gone")]
+    NotKept {
+        /// What was asked for.
+        version: u64,
+        /// The commit that took the file's content away.
+        by: u64,
+        /// The file.
+        place: String,
+    },
+    /// A version has no such table.
+    #[error("version {version} has no table `{table}`; it has {}", named(tables))]
+    NoTable {
+        /// What was asked for.
+        table: String,
+        /// Where.
+        version: u64,
+        /// What there is.
+        tables: Vec<String>,
+    },
     /// A spooled file is not what its stage said.
     #[error("spooled file `{}` cannot be committed: {why}", path.display())]
     Spool {
@@ -282,6 +320,10 @@ impl std::fmt::Display for StoreProblem {
 #[error("{0}")]
 pub(crate) struct StoreAnswer(pub(crate) String);
 
+fn named(tables: &[String]) -> String {
+    if tables.is_empty() { "none".to_owned() } else { format!("`{}`", tables.join("`, `")) }
+}
+
 fn more(files: usize) -> String {
     if files == 0 { String::new() } else { format!(" and {files} more") }
 }
@@ -301,7 +343,12 @@ impl LakeError {
             Self::Disk { source, .. } => io_kind(source),
             Self::Arrow { .. } | Self::NoColumns { .. } => ErrorKind::Data,
             Self::Widen(error) => error.kind(),
-            Self::TableDiffers { .. } | Self::SameFolder { .. } => ErrorKind::Config,
+            Self::TableDiffers { .. }
+            | Self::SameFolder { .. }
+            | Self::NoVersion { .. }
+            | Self::TooOld { .. }
+            | Self::NotKept { .. }
+            | Self::NoTable { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
             Self::Store { problem, .. } => match problem {
@@ -359,6 +406,8 @@ impl LakeError {
                 "give the resource another `table_name` in all configs but one, and write the claim of that one: a file \
                  `_lakeward/_tables/<table in lower case>.json` with {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
             ),
+            Self::NoVersion { .. } => Some("`lakeward history` lists the versions"),
+            Self::NotKept { .. } => Some("`lake.keep_versions` says how many commits can be undone from now on"),
             Self::Lost { .. } => Some(
                 "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
             ),

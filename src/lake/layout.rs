@@ -80,6 +80,21 @@ impl Layout {
         format!("{}/marks/{name}", self.home)
     }
 
+    /// Folder of what newer commits replaced or removed.
+    pub(crate) fn kept_folder(&self) -> String {
+        format!("{}/kept", self.home)
+    }
+
+    /// Folder of what commit `version` replaced or removed.
+    pub(crate) fn kept_by(&self, version: u64) -> String {
+        format!("{}/kept/{version:020}", self.home)
+    }
+
+    /// Where the data file that commit `version` replaced or removed at `path` stays readable. The partition folders are the same.
+    pub(crate) fn kept(&self, version: u64, path: &str) -> String {
+        format!("{}/{}.kept", self.kept_by(version), path.strip_suffix(".parquet").unwrap_or(path))
+    }
+
     /// Folder of all unfinished work.
     pub(crate) fn stagings(&self) -> String {
         format!("{}/staging", self.home)

@@ -45,9 +45,51 @@ pub(crate) struct Record {
     /// Tables that are no longer this pipeline's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) released: Vec<String>,
+    /// Whether publishing keeps what it replaces and removes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) keeps: bool,
+    /// What the commit is for.
+    #[serde(default, skip_serializing_if = "Purpose::is_run")]
+    pub(crate) purpose: Purpose,
     /// Whether each put tells what it replaces; records of an older lakeward do not.
     #[serde(default)]
     pub(crate) tells_replaced: bool,
+}
+
+/// What a commit is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Purpose {
+    /// A run's rows.
+    #[default]
+    Run,
+    /// An older version comes back.
+    Rollback {
+        /// The version.
+        to: u64,
+    },
+}
+
+impl Purpose {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Rollback { .. } => "rollback",
+        }
+    }
+
+    /// The version that it is about.
+    pub(crate) fn version(self) -> Option<u64> {
+        match self {
+            Self::Run => None,
+            Self::Rollback { to } => Some(to),
+        }
+    }
+
+    fn is_run(&self) -> bool {
+        *self == Self::Run
+    }
 }
 
 /// A table's manifest, and the commit that introduced it.

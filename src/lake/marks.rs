@@ -1,11 +1,15 @@
 //! Marks of records that the next run may meet again, in a file of their own beside the log: the state in the record names it.
 //!
 //! Invariants: a file is written before the record that names it, under a name that no other run uses, and is removed only by a run that has
-//! committed another state of its resource. A run that is killed leaves at most a file that nothing names; the next one that commits the
+//! committed another state of its resource, and once no version that can come back names it. A run that is killed leaves at most a file that nothing names; the next one that commits the
 //! resource removes it.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::lake::log::read_record;
 use crate::lake::{Lake, LakeError};
 
 impl Lake {
@@ -31,15 +35,24 @@ impl Lake {
         Ok(self.store.get(&self.layout.marks(name)).await?.map(|blob| blob.bytes.to_vec()))
     }
 
-    /// Removes the marks of `resource` that its committed state does not name.
+    /// Removes the marks of `resource` that neither its committed state names nor that of a version that can come back; `named` tells
+    /// the name in a state.
     ///
     /// # Errors
     /// The store's; the next run that commits the resource tries again.
-    pub(crate) async fn sweep_marks(&self, resource: &str, named: Option<&str>) -> Result<(), LakeError> {
+    pub(crate) async fn sweep_marks(&self, resource: &str, named: impl Fn(&Value) -> Option<&str>) -> Result<(), LakeError> {
+        let newest = self.version();
+        let oldest = newest.saturating_sub(u64::from(self.keep_versions)).max(1);
+        let mut kept = BTreeSet::new();
+        for version in oldest..=newest {
+            let record = read_record(&*self.store, &self.layout, version).await?;
+            let state = record.as_ref().and_then(|record| record.state.get(resource));
+            kept.extend(state.and_then(&named).map(str::to_owned));
+        }
         let prefix = prefix(resource);
         for found in self.store.list(&self.layout.marks_folder()).await? {
             let name = found.path.rsplit('/').next().unwrap_or_default();
-            if name.starts_with(&prefix) && Some(name) != named {
+            if name.starts_with(&prefix) && !kept.contains(name) {
                 self.store.remove(&found.path).await?;
             }
         }

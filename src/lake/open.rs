@@ -17,7 +17,7 @@ use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::foreign::check_folder;
 use crate::lake::lease::{Lease, LeaseFile, Owner};
-use crate::lake::log::{Record, read_record, versions};
+use crate::lake::log::{Purpose, Record, read_record, versions};
 use crate::lake::publish::{Lost, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Found, Store, open_store, probe};
@@ -39,6 +39,8 @@ pub(crate) struct Lake {
     /// Whether a record of this run may stand in the log without being published: then its staging is the next run's.
     pub(super) is_unsettled: bool,
     lost: Lost,
+    pub(super) keep_versions: u32,
+    pub(super) purpose: Purpose,
     spool: Spool,
     lease: Lease,
     adopt: bool,
@@ -99,6 +101,8 @@ impl Lake {
             quarantined: Vec::new(),
             is_unsettled: false,
             lost,
+            keep_versions: plan.keep_versions,
+            purpose: Purpose::Run,
             spool,
             lease,
             adopt: plan.adopt,

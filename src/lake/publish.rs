@@ -102,6 +102,7 @@ impl Publisher<'_> {
     pub(crate) async fn place(&self, record: &Record) -> Result<Placed, LakeError> {
         let (puts, mut deletes): (Vec<&Change>, Vec<&Change>) =
             record.files.iter().partition(|change| change.action == Action::Put);
+        self.keep(record).await?;
         let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
         let published: Vec<Result<Option<Tagged>, Open<'_>>> =
             stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;

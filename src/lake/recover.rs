@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::lake::LakeError;
-use crate::lake::log::{FORMAT, Record, Versions, read_record, to_json, versions};
+use crate::lake::log::{FORMAT, Purpose, Record, Versions, read_record, to_json, versions};
 use crate::lake::publish::{Publisher, pass};
 
 /// Records created for fences before another run's luck is taken for a conflict.
@@ -103,6 +103,8 @@ fn fence(head: Option<&Record>, run: &str, written: &str, fences: Vec<String>) -
         files: Vec::new(),
         quarantine: Vec::new(),
         released: Vec::new(),
+        keeps: false,
+        purpose: Purpose::Run,
         tells_replaced: true,
     }
 }

@@ -147,6 +147,13 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// Whether the object has this size and XXH3-64 (16 hex digits; empty: unknown). Reads it where the size is right.
     async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError>;
 
+    /// Lets the content of `from`, if there is one of this size, be read under `to` too, unless something is there: by a hard link on disk, by
+    /// a server-side copy on S3. `etag`, where it is known, is that of the content that is meant.
+    async fn keep(&self, from: &Found, to: &str) -> Result<(), LakeError>;
+
+    /// Brings the content of `from` to a local file that is not there yet: by a hard link where the lake is on disk.
+    async fn fetch(&self, from: &str, to: &Path) -> Result<(), LakeError>;
+
     /// Removes an object, and on disk the folders above it, up to the table's, that become empty; fine when it is gone.
     async fn remove(&self, path: &str) -> Result<(), LakeError>;
 

@@ -48,7 +48,7 @@ impl Drops {
     /// Adds it to what the run commits; the names of the tables.
     pub(super) fn join(self, prepared: &mut Prepared) -> Vec<String> {
         for (name, has_marks) in self.states {
-            prepared.with_marks.extend(has_marks.then(|| (name.clone(), None)));
+            prepared.with_marks.extend(has_marks.then(|| name.clone()));
             prepared.states.insert(name, serde_json::Value::Null);
         }
         let names = self.tables.iter().map(|dropped| dropped.staged.table.clone()).collect();

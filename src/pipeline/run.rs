@@ -18,6 +18,7 @@ use crate::pipeline::facts::{Completeness, ReadFacts, ResourceFacts, ResourceRes
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::guards::check_rows;
 use crate::pipeline::held;
+use crate::pipeline::operate::run_id;
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::slices::Slices;
@@ -97,8 +98,8 @@ pub(super) struct Prepared {
     results: Vec<(String, ResourceResult)>,
     pub(super) tables: Vec<PreparedTable>,
     pub(super) states: Map<String, Value>,
-    /// Resources that have files of marks, and the one that the new state names.
-    pub(super) with_marks: Vec<(String, Option<String>)>,
+    /// Resources that have files of marks.
+    pub(super) with_marks: Vec<String>,
 }
 
 /// What a resource is read from, besides its plan.
@@ -132,7 +133,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     task_point("task.main");
     let (started, since) = (clock.now(), clock.instant());
     let graph = Graph::new(plan, &options.only)?;
-    let run_id = format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff);
+    let run_id = run_id(&*clock, started);
     let warnings = Arc::<WarningLog>::default();
     let events = warnings.watching(events);
     let source_events = Arc::clone(&events);
@@ -275,7 +276,7 @@ impl Running<'_> {
                     let old = lake.state(&name);
                     let state = state_of(&facts, self.resource(&name), (cursors, &ready.detected), old);
                     if [Some(&state), old].into_iter().flatten().any(|state| file_named(state).is_some()) {
-                        prepared.with_marks.push((name.clone(), file_named(&state).map(str::to_owned)));
+                        prepared.with_marks.push(name.clone());
                     }
                     prepared.states.insert(name.clone(), state);
                     prepared.tables.push(ready.staged);
@@ -306,8 +307,8 @@ impl Running<'_> {
         if let Some(error) = untidy {
             tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
         }
-        for (resource, named) in with_marks {
-            if let Err(error) = lake.sweep_marks(&resource, named.as_deref()).await {
+        for resource in with_marks {
+            if let Err(error) = lake.sweep_marks(&resource, file_named).await {
                 tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
             }
         }

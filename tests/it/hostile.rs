@@ -17,15 +17,18 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 10] = [
+pub(crate) const PLACES: [(&str, Runs); 13] = [
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("exit.rs", exit),
+    ("files.rs", files),
+    ("history.rs", history),
     ("import.rs", import),
     ("keep.rs", keep),
     ("mod.rs", usage),
     ("preview.rs", preview),
     ("progress.rs", progress),
+    ("rollback.rs", rollback),
     ("run.rs", run),
     ("status.rs", status),
 ];
@@ -216,6 +219,52 @@ fn status() -> Vec<Ended> {
     fs::write(sandbox.lake().join("_lakeward/t/lease.json"), lease.to_string()).unwrap();
     ended.push(sandbox.lakeward(&["status", "lakeward.yaml"]));
     ended
+}
+
+/// A lake with a hostile partition value, two versions, and a config whose name is no better.
+fn versions() -> (FakeApi, Sandbox, String) {
+    let api = api();
+    let text = config(&api.url(), &resource("rows", &format!("partition_by: [{{column: {}, as: h}}]", quoted(HOSTILE))));
+    let file = format!("{HOSTILE}.yaml");
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.write(&file, &text);
+    sandbox.run_ok();
+    sandbox.write(
+        "second.yaml",
+        &text.replace("path: rows", "path: named, data_selector: \"$.*\"").replace(", data_selector: data", ""),
+    );
+    (api, sandbox, file)
+}
+
+fn files() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    vec![
+        sandbox.lakeward(&["files", &file, "rows"]),
+        sandbox.lakeward(&["files", &file, "rows", "--json"]),
+        sandbox.lakeward(&["files", &file, "rows", "--duckdb"]),
+        sandbox.lakeward(&["files", &file, HOSTILE]),
+    ]
+}
+
+/// A record that somebody has edited.
+fn history() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let path = sandbox.lake().join("_lakeward/t/log/00000000000000000001.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    record["written"] = json!(HOSTILE);
+    fs::write(&path, record.to_string()).unwrap();
+    let none = format!("no-{HOSTILE}");
+    let arguments: [&[&str]; 3] = [&["history", &file], &["history", &file, "--json"], &["history", &file, &none]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+fn rollback() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let second = sandbox.lakeward(&["run", "second.yaml"]);
+    assert_eq!(second.code(), Some(0), "{second}");
+    let arguments: [&[&str]; 3] =
+        [&["rollback", &file, "--to", "1", "--dry-run"], &["rollback", &file, "--to", "1"], &["rollback", &file, "--to", "99"]];
+    std::iter::once(second).chain(arguments.iter().map(|arguments| sandbox.lakeward(arguments))).collect()
 }
 
 fn edit_runs(folder: &Path) {

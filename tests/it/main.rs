@@ -40,4 +40,5 @@ mod table_keys;
 mod tidy;
 mod told_totals;
 mod values;
+mod versions;
 mod warnings;

@@ -17,8 +17,8 @@ RUN_SECONDS_MAX = 120
 # Where a debug build can be killed (`src/base/fault.rs`).
 FAULT_POINTS = ["lake.open.leased", "lake.recover.before_fence", "lake.recover.after_fence", "lake.spool.file", "lake.commit.before_stage", "lake.stage.file",
                 "lake.commit.after_stage", "lake.commit.after_claims", "lake.commit.after_manifests", "lake.commit.before_record", "lake.commit.after_record",
-                "lake.publish.put", "lake.publish.linked", "lake.publish.after_puts", "lake.publish.delete", "lake.publish.before_done", "lake.publish.after_done",
-                "lake.publish.cleaning", "lake.close.before_release", "lake.close.released"]
+                "lake.publish.after_keeps", "lake.publish.put", "lake.publish.linked", "lake.publish.after_puts", "lake.publish.delete", "lake.publish.before_done", "lake.publish.after_done",
+                "lake.publish.cleaning", "lake.kept.prune", "lake.close.before_release", "lake.close.released"]
 # Exit codes of a run whose API does not answer, or does not let it in.
 UNAVAILABLE = {3, 20, 75}
 UNAUTHORISED = {4, 20}

@@ -23,6 +23,8 @@ pub(crate) struct LakePlan {
     pub(crate) on_schema_change: OnSchemaChange,
     /// `max_partitions`.
     pub(crate) max_partitions: usize,
+    /// Commits whose replaced and removed files stay readable.
+    pub(crate) keep_versions: u32,
     /// `compat`.
     pub(crate) compat: Compat,
 }

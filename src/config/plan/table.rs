@@ -53,6 +53,26 @@ pub(crate) enum Transform {
     },
 }
 
+impl Transform {
+    /// The transform that [`fmt::Display`] spells so.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let argument =
+            |name: &str| text.strip_prefix(name)?.trim().strip_prefix('[')?.strip_suffix(']')?.trim().parse::<u32>().ok();
+        Some(match text {
+            "identity" => Self::Identity,
+            "year" => Self::Year,
+            "month" => Self::Month,
+            "day" => Self::Day,
+            "hour" => Self::Hour,
+            _ => match (argument("bucket"), argument("truncate")) {
+                (Some(buckets @ 1..=65_536), _) => Self::Bucket { buckets },
+                (_, Some(width @ 1..)) => Self::Truncate { width },
+                _ => return None,
+            },
+        })
+    }
+}
+
 /// As the config spells it.
 impl fmt::Display for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

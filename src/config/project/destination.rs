@@ -24,7 +24,7 @@ const FOREIGN_KEYS: [&str; 9] = [
     "deltalake_storage_options",
 ];
 /// Keys of the lake that may stand in a destination too.
-const LAKE_KEYS: [&str; 9] = [
+const LAKE_KEYS: [&str; 10] = [
     "options",
     "compression",
     "target_file_size",
@@ -33,6 +33,7 @@ const LAKE_KEYS: [&str; 9] = [
     "publish",
     "on_schema_change",
     "max_partitions",
+    "keep_versions",
     "compat",
 ];
 /// Credentials by dlt's names, and the store's options they are.

@@ -180,22 +180,11 @@ impl FromScalar for TransformName {
         "`identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more)";
 
     fn from_text(text: &str) -> Result<Self, ScalarError> {
-        let argument =
-            |name: &str| text.strip_prefix(name)?.trim().strip_prefix('[')?.strip_suffix(']')?.trim().parse::<u32>().ok();
-        Ok(match text {
-            "identity" => Self::Whole(Transform::Identity),
-            "year" => Self::Whole(Transform::Year),
-            "month" => Self::Whole(Transform::Month),
-            "day" => Self::Whole(Transform::Day),
-            "hour" => Self::Whole(Transform::Hour),
-            "bucket" => Self::Bucket,
-            "truncate" => Self::Truncate,
-            _ => match (argument("bucket"), argument("truncate")) {
-                (Some(buckets @ 1..=65_536), _) => Self::Whole(Transform::Bucket { buckets }),
-                (_, Some(width @ 1..)) => Self::Whole(Transform::Truncate { width }),
-                _ => return Err(ScalarError::Form),
-            },
-        })
+        match text {
+            "bucket" => Ok(Self::Bucket),
+            "truncate" => Ok(Self::Truncate),
+            _ => Transform::parse(text).map(Self::Whole).ok_or(ScalarError::Form),
+        }
     }
 }
 

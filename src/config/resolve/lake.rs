@@ -18,6 +18,11 @@ const TARGET_FILE_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1_000..=16_000_00
 /// Partitions that one run may change, unless the config says otherwise.
 const PARTITIONS_MAX: usize = 10_000;
 
+/// Commits that can be undone, unless the config says otherwise: last night's.
+const KEEP_VERSIONS: u32 = 1;
+/// Most commits that can be undone.
+const KEEP_VERSIONS_MAX: u32 = 1_000;
+
 /// The lake's settings; `None` when a fault leaves its location open.
 pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<LakePlan> {
     let url = cx.required(&raw.url, id, "url", "a folder, or `s3://bucket/prefix`");
@@ -35,6 +40,7 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<La
         publish_together: matches!(raw.publish.get(), Some(Publish::Together)),
         on_schema_change: raw.on_schema_change.get().map_or(OnSchemaChange::Rewrite, |&change| change.into()),
         max_partitions: max_partitions(cx, &raw.max_partitions),
+        keep_versions: keep_versions(cx, &raw.keep_versions),
         compat: raw.compat.get().map_or(Compat::Legacy, |&compat| compat.into()),
     })
 }
@@ -54,6 +60,17 @@ fn max_partitions(cx: Context<'_>, field: &Field<u64>) -> usize {
         _ => {
             cx.reader.wrong(id, "a number of partitions, from 1");
             PARTITIONS_MAX
+        }
+    }
+}
+
+fn keep_versions(cx: Context<'_>, field: &Field<u64>) -> u32 {
+    let Some((id, &versions)) = field.set() else { return KEEP_VERSIONS };
+    match u32::try_from(versions) {
+        Ok(versions) if versions <= KEEP_VERSIONS_MAX => versions,
+        _ => {
+            cx.reader.wrong(id, "a number of commits from 0 to 1000");
+            KEEP_VERSIONS
         }
     }
 }

@@ -87,12 +87,13 @@ fn misspelt_names_name_the_nearest_one() {
         ],
     );
     check(
-        &lake("publish: all, on_schema_change: keep, compat: new, max_partitions: 0"),
+        &lake("publish: all, on_schema_change: keep, compat: new, max_partitions: 0, keep_versions: 1001"),
         &[
             "3:30: `lake.publish`: unknown value `all`; expected one of `each`, `together`",
             "3:53: `lake.on_schema_change`: unknown value `keep`; expected one of `rewrite`, `leave`",
             "3:67: `lake.compat`: unknown value `new`; expected one of `legacy`, `modern`",
             "3:88: `lake.max_partitions`: expected a number of partitions, from 1, found the number `0`",
+            "3:106: `lake.keep_versions`: expected a number of commits from 0 to 1000, found the number `1001`",
         ],
     );
 }

@@ -335,10 +335,11 @@ fn lakes_are_folders_or_buckets() {
     assert_eq!(location("/srv/lake"), LakeLocation::Disk("/srv/lake".into()));
     assert_eq!(location("file:///srv/my%20lake"), LakeLocation::Disk("/srv/my lake".into()));
     assert_eq!(location("s3://bucket"), LakeLocation::S3 { bucket: "bucket".into(), prefix: String::new() });
-    let lake = plan(&lake("compression: zstd(9), target_file_size: 64MiB, publish: together, on_schema_change: leave, max_partitions: 20000, compat: modern, options: {AWS_Region: x, aws_allow_http: true}")).lake;
+    let lake = plan(&lake("compression: zstd(9), target_file_size: 64MiB, publish: together, on_schema_change: leave, max_partitions: 20000, keep_versions: 30, compat: modern, options: {AWS_Region: x, aws_allow_http: true}")).lake;
     assert_eq!((lake.compression, lake.target_file_size), (Compression::Zstd(9), 64 << 20));
     assert!(lake.publish_together && lake.compat == Compat::Modern && lake.on_schema_change == OnSchemaChange::Leave);
     assert_eq!((lake.max_partitions, plan(&super::lake("")).lake.max_partitions), (20_000, 10_000));
+    assert_eq!((lake.keep_versions, plan(&super::lake("")).lake.keep_versions), (30, 1));
     let options: Vec<(&str, &str)> = lake.options.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(options, [("aws_region", "x"), ("aws_allow_http", "true")]);
 }

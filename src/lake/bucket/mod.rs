@@ -19,6 +19,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
+use tokio::io::AsyncWriteExt;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::base::Secret;
@@ -215,6 +216,28 @@ impl Store for Bucket {
             hash.update(&part);
         }
         Ok(spelled(&hash) == checksum)
+    }
+
+    async fn keep(&self, from: &Found, to: &str) -> Result<(), LakeError> {
+        let is_other = |there: &Found| there.bytes != from.bytes || (from.etag.is_some() && there.etag != from.etag);
+        if self.head(&from.path).await?.is_none_or(|there| is_other(&there)) {
+            return Ok(());
+        }
+        match self.objects.copy(&self.key(&from.path)?, &self.key(to)?).await {
+            Err(error) if !self.answers.is_missing_object(&error) => Err(self.failed("keep a file as", to)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn fetch(&self, from: &str, to: &Path) -> Result<(), LakeError> {
+        let got = self.objects.get(&self.key(from)?).await.map_err(self.failed("read", from))?;
+        let mut content = got.into_stream();
+        let failed = |source| LakeError::of_disk("write", to, source);
+        let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).open(to).await.map_err(failed)?;
+        while let Some(part) = content.try_next().await.map_err(self.failed("read", from))? {
+            file.write_all(&part).await.map_err(failed)?;
+        }
+        file.sync_all().await.map_err(failed)
     }
 
     async fn remove(&self, path: &str) -> Result<(), LakeError> {

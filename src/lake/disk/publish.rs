@@ -91,6 +91,24 @@ impl Disk {
         }
     }
 
+    /// Gives a file of this size a second name, unless that is taken.
+    pub(super) fn link(&self, from: &Path, bytes: u64, to: &Path) -> io::Result<()> {
+        self.guard(from)?;
+        let Some(before) = Stamp::of_path(from)? else { return Ok(()) };
+        if !fs::symlink_metadata(from)?.is_file() || !before.has_size(bytes) {
+            return Ok(());
+        }
+        make_folder(to.parent().unwrap_or(to))?;
+        match fs::hard_link(from, to) {
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => return Ok(()),
+            linked => linked?,
+        }
+        if let Some(after) = Stamp::of_path(from)? {
+            self.verified.note_link(from, &before, after);
+        }
+        Ok(())
+    }
+
     /// Compares what is in a place with a file of this size and checksum. What this process has hashed before is not read again.
     fn recognise(&self, path: &Path, bytes: u64, checksum: &str) -> io::Result<Recognised> {
         let Ok(facts) = fs::symlink_metadata(path) else { return Ok(Recognised::Nothing) };

@@ -8,3 +8,4 @@ mod hostile;
 mod place;
 mod rig;
 mod store;
+mod versions;

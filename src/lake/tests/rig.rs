@@ -93,6 +93,7 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         on_schema_change: OnSchemaChange::Rewrite,
         compat: Compat::Legacy,
         max_partitions: 10_000,
+        keep_versions: 1,
     }
 }
 

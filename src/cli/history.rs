@@ -1,0 +1,88 @@
+//! `lakeward history`: the commits of a lake.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::HistoryArgs;
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::terminal::{print, print_json};
+use crate::lake::{Archive, CommitFacts, Purpose, TableFacts};
+use crate::pipeline::RunError;
+use crate::report;
+
+/// Lists commits, the newest first; takes no lease, writes nothing, sends no request to the API.
+pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
+    let plan = load_plan(&args.config, args.choice.choice())?;
+    let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
+        if !args.json {
+            print(&format!("{}: nothing is committed yet", plan.name));
+        }
+        return Ok(0);
+    };
+    let commits = archive.history(args.limit as usize, args.table.as_deref()).await.map_err(RunError::from)?;
+    if commits.is_empty() && !args.json {
+        print(&format!("no commit changed a table `{}`", args.table.unwrap_or_default()));
+    }
+    for commit in commits {
+        if args.json {
+            print_json(as_json(&commit));
+        } else {
+            lines(&commit).iter().for_each(|line| print(line));
+        }
+    }
+    Ok(0)
+}
+
+fn lines(commit: &CommitFacts) -> Vec<String> {
+    let why = match commit.purpose {
+        Purpose::Rollback { to } => format!("rollback to version {to}"),
+        Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
+        Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
+    };
+    let mut lines = vec![format!("version {}  {}  {why}  {}", commit.version, commit.written, commit.run)];
+    if commit.tables.is_empty() && commit.fences.is_empty() {
+        lines.push("  no file changed, only what the next run is to know".to_owned());
+    }
+    lines.extend(commit.tables.iter().map(|(table, facts)| format!("  {table}: {}", words(facts))));
+    lines
+}
+
+fn words(facts: &TableFacts) -> String {
+    let counts = [(facts.files_added, "added"), (facts.files_replaced, "replaced"), (facts.files_removed, "removed")];
+    let files: Vec<String> = counts
+        .iter()
+        .filter(|(files, _)| *files > 0)
+        .map(|(files, what)| format!("{} {what}", report::counted(*files, "file")))
+        .collect();
+    let files = if files.is_empty() { "no file changed".to_owned() } else { files.join(", ") };
+    match facts.rows {
+        Some(rows) => format!("{files}; {} after it", report::counted(rows, "row")),
+        None => format!("{files}; dropped"),
+    }
+}
+
+fn as_json(commit: &CommitFacts) -> Value {
+    let tables: Map<String, Value> = commit
+        .tables
+        .iter()
+        .map(|(table, facts)| {
+            let TableFacts { files_added, files_replaced, files_removed, rows } = facts;
+            let facts = json!({
+                "files_added": files_added,
+                "files_replaced": files_replaced,
+                "files_removed": files_removed,
+                "rows": rows,
+            });
+            (table.clone(), facts)
+        })
+        .collect();
+    json!({
+        "version": commit.version,
+        "written": commit.written,
+        "run_id": commit.run,
+        "purpose": commit.purpose.name(),
+        "rolled_back_to": commit.purpose.version(),
+        "fences": commit.fences,
+        "tables": tables,
+    })
+}

@@ -1,0 +1,67 @@
+//! `lakeward rollback`: an older version as the newest commit.
+
+use std::sync::Arc;
+
+use crate::base::{Clock, SystemClock};
+use crate::cli::args::RollbackArgs;
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::terminal::{print, tell};
+use crate::lake::{Archive, LakeError, RollbackPlan};
+use crate::pipeline::{self, RunError};
+use crate::report;
+
+/// Brings a version back, or tells what that would change.
+pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
+    let plan = load_plan(&args.config, args.choice.choice())?;
+    if args.dry_run {
+        let archive = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)?;
+        let archive = archive.ok_or(LakeError::NoVersion { version: args.to, newest: 0 }).map_err(RunError::from)?;
+        let rollback = archive.rollback_to(args.to).await.map_err(RunError::from)?;
+        print(&format!("to bring version {} back would change", args.to));
+        lines(&rollback).iter().for_each(|line| print(line));
+        return Ok(0);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (rollback, commit) = pipeline::rollback(&plan, args.to, clock).await?;
+    if let Some(error) = commit.untidy {
+        tell(
+            "warning",
+            &format!(
+                "something is left over in the lake's own folder, which the next run removes: {}",
+                RunError::from(error).chain()
+            ),
+        );
+    }
+    if commit.is_new {
+        print(&format!("version {} is version {} again", commit.version, args.to));
+        lines(&rollback).iter().for_each(|line| print(line));
+        print(&format!("to go forward again: lakeward rollback {} --to {}", args.config.display(), commit.version - 1));
+    } else {
+        print(&format!("nothing to do: version {} has the content of version {}", commit.version, args.to));
+    }
+    Ok(0)
+}
+
+fn lines(rollback: &RollbackPlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (table, change) in &rollback.tables {
+        let then = match &change.then {
+            Some(then) => report::counted(then.snapshot.rows(), "row"),
+            None => "dropped".to_owned(),
+        };
+        let files = report::counted(change.files_written() as u64, "file");
+        let removed = report::counted(change.files_removed() as u64, "file");
+        lines.push(format!(
+            "  {table}: {} -> {then}; {files} written, {removed} removed",
+            report::counted(change.now.rows(), "row")
+        ));
+    }
+    if !rollback.resources.is_empty() {
+        lines.push(format!("  cursors and other facts of {}", rollback.resources.join(", ")));
+    }
+    if lines.is_empty() {
+        lines.push("  nothing".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,64 @@
+//! Kept files: what the newest commits replaced or removed, readable until there are newer ones.
+//!
+//! In: a commit that is about to be published. Out: each data file that it replaces or removes, under
+//! `_lakeward/<pipeline>/kept/<version>/`, with its partition folders and the ending `.kept`, which no glob for data takes. Invariants: a file is
+//! kept before it is replaced or removed, so that an interrupted publish can be finished and still be undone; what is kept never changes;
+//! as many of the newest commits can be undone as the config says. Not here: bringing a version back (`ops::rollback`).
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::lake::log::{Action, Change, Record};
+use crate::lake::publish::{Publisher, pass};
+use crate::lake::store::Found;
+use crate::lake::{Lake, LakeError};
+
+/// Files kept at once.
+const PARALLEL_FILES: usize = 16;
+
+/// Commits whose kept files one run removes; the next run goes on.
+const PRUNED_AT_ONCE: usize = 8;
+
+impl Publisher<'_> {
+    /// Keeps what `record` replaces and removes, durably. Safe to repeat, also when some of it is published.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn keep(&self, record: &Record) -> Result<(), LakeError> {
+        if !record.keeps {
+            return Ok(());
+        }
+        let old: Vec<(Found, String)> = record.files.iter().filter_map(|change| self.old_file(record, change)).collect();
+        let keeps: Vec<_> = old.iter().map(|(from, to)| self.store.keep(from, to)).collect();
+        stream::iter(keeps).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
+        let kept: Vec<String> = old.into_iter().map(|(_, to)| to).collect();
+        self.store.settle(&kept).await?;
+        pass("lake.publish.after_keeps")
+    }
+
+    /// The content that a change takes out of its place, and where it is kept.
+    fn old_file(&self, record: &Record, change: &Change) -> Option<(Found, String)> {
+        let bytes = match change.action {
+            Action::Put => change.replaces.as_ref()?.bytes,
+            Action::Delete => change.bytes,
+        };
+        let old = Found { path: change.path.clone(), bytes, etag: change.previous_etag.clone() };
+        Some((old, self.layout.kept(record.version, &change.path)))
+    }
+}
+
+impl Lake {
+    /// Removes what is kept of more commits than the config wants, the oldest first.
+    ///
+    /// # Errors
+    /// The store's; the next run tries again.
+    pub(super) async fn prune_kept(&self) -> Result<(), LakeError> {
+        let oldest = self.head.as_ref().map_or(0, |head| head.version).saturating_sub(u64::from(self.keep_versions));
+        let kept = self.store.folders(&self.layout.kept_folder()).await?;
+        let versions = kept.iter().filter_map(|name| name.parse::<u64>().ok()).filter(|version| *version <= oldest);
+        for version in versions.take(PRUNED_AT_ONCE) {
+            pass("lake.kept.prune")?;
+            self.store.clear(&self.layout.kept_by(version), true).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! The versions of a lake: each table at each of them, and where its files lie now.
+//!
+//! In: the log, and the manifests that its records name. Out: [`TableAt`]s. A file of a version lies in its own place until a later commit
+//! replaces or removes it, and from then on where that commit kept it. Invariants: what is told to be readable was there when it was
+//! told; nothing is written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::config::LakePlan;
+use crate::lake::log::{Action, Record, read_record, versions};
+use crate::lake::store::{Store, open_store};
+use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
+
+/// Commits that are looked through for the files of one version.
+const VERSIONS_MAX: u64 = 10_000;
+
+/// A lake's versions.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) layout: Layout,
+    /// The newest commit.
+    pub(super) head: Record,
+}
+
+/// A table at a version.
+#[derive(Debug, Clone)]
+pub(crate) struct TableAt {
+    /// The table.
+    pub(crate) snapshot: Snapshot,
+    /// Where its files lie, in the order of the snapshot's.
+    pub(crate) files: Vec<FileAt>,
+}
+
+/// Where the content of a data file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileAt {
+    /// The file as its table names it.
+    pub(crate) file: DataFile,
+    /// Where it lies, below the lake's root.
+    pub(crate) path: String,
+    /// The same as people and readers write it: `/data/lake/…`, `s3://bucket/…`.
+    pub(crate) place: String,
+    /// Below which the partition folders begin, as `place` is written.
+    pub(crate) base: String,
+}
+
+impl Archive {
+    /// The versions of the lake of `plan`; `None` when nothing was ever committed.
+    ///
+    /// # Errors
+    /// [`LakeError::Record`]; the store's.
+    pub(crate) async fn open(plan: &LakePlan, pipeline: &str) -> Result<Option<Self>, LakeError> {
+        Self::open_in(open_store(plan, false).await?, pipeline).await
+    }
+
+    /// [`Archive::open`] in a given store.
+    pub(crate) async fn open_in(store: Arc<dyn Store>, pipeline: &str) -> Result<Option<Self>, LakeError> {
+        let layout = Layout::new(pipeline);
+        let head = versions(&*store, &layout).await?.head;
+        let head = read_record(&*store, &layout, head).await?;
+        Ok(head.map(|head| Self { store, layout, head }))
+    }
+
+    /// The newest version.
+    pub(crate) fn newest(&self) -> u64 {
+        self.head.version
+    }
+
+    /// The commit that made `version`.
+    ///
+    /// # Errors
+    /// [`LakeError::NoVersion`]; [`LakeError::Record`]; the store's.
+    pub(super) async fn record(&self, version: u64) -> Result<Record, LakeError> {
+        let no_version = LakeError::NoVersion { version, newest: self.head.version };
+        if version == 0 || version > self.head.version {
+            return Err(no_version);
+        }
+        read_record(&*self.store, &self.layout, version).await?.ok_or(no_version)
+    }
+
+    /// The tables of a version and where their files lie; of all tables, or of one.
+    ///
+    /// # Errors
+    /// [`LakeError::NoVersion`]; [`LakeError::NotKept`] when a file of it is gone; [`LakeError::NoTable`]; [`LakeError::Record`]; the store's.
+    pub(crate) async fn tables_at(&self, version: u64, only: Option<&str>) -> Result<BTreeMap<String, TableAt>, LakeError> {
+        let record = self.record(version).await?;
+        if let Some(table) = only.filter(|table| !record.tables.contains_key(*table)) {
+            let tables = record.tables.keys().cloned().collect();
+            return Err(LakeError::NoTable { table: table.to_owned(), version, tables });
+        }
+        let moved = self.moved_after(version).await?;
+        let mut kept: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+        let mut tables = BTreeMap::new();
+        for (table, entry) in record.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
+            let snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
+            let mut files = Vec::with_capacity(snapshot.files.len());
+            for file in &snapshot.files {
+                let Some(&by) = moved.get(&file.path) else {
+                    files.push(self.file_at(file, file.path.clone(), table.clone()));
+                    continue;
+                };
+                if let std::collections::btree_map::Entry::Vacant(unseen) = kept.entry(by) {
+                    let found = self.store.list(&self.layout.kept_by(by)).await?;
+                    unseen.insert(found.into_iter().map(|found| found.path).collect());
+                }
+                let path = self.layout.kept(by, &file.path);
+                if !kept.get(&by).is_some_and(|kept| kept.contains(&path)) {
+                    return Err(LakeError::NotKept { version, by, place: self.store.place(&file.path) });
+                }
+                files.push(self.file_at(file, path, format!("{}/{table}", self.layout.kept_by(by))));
+            }
+            tables.insert(table.clone(), TableAt { snapshot, files });
+        }
+        Ok(tables)
+    }
+
+    fn file_at(&self, file: &DataFile, path: String, base: String) -> FileAt {
+        FileAt { file: file.clone(), place: self.store.place(&path), base: self.store.place(&base), path }
+    }
+
+    /// The first commit after `version` that took each path's content away.
+    async fn moved_after(&self, version: u64) -> Result<HashMap<String, u64>, LakeError> {
+        let newest = self.head.version;
+        if newest - version > VERSIONS_MAX {
+            return Err(LakeError::TooOld { version, newest, versions_max: VERSIONS_MAX });
+        }
+        let mut moved = HashMap::new();
+        for later in version + 1..=newest {
+            for change in self.record(later).await?.files {
+                if change.action == Action::Delete || change.replaces.is_some() {
+                    moved.entry(change.path).or_insert(later);
+                }
+            }
+        }
+        Ok(moved)
+    }
+}

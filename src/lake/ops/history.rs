@@ -1,0 +1,80 @@
+//! What the commits of a lake did, and when.
+
+use std::collections::BTreeMap;
+
+use crate::lake::log::{Action, Purpose, Record};
+use crate::lake::ops::Archive;
+use crate::lake::{LakeError, manifest};
+
+/// A commit as people ask about it.
+#[derive(Debug, Clone)]
+pub(crate) struct CommitFacts {
+    /// The version that it made.
+    pub(crate) version: u64,
+    /// When, RFC 3339.
+    pub(crate) written: String,
+    /// The run that made it.
+    pub(crate) run: String,
+    /// What it is for.
+    pub(crate) purpose: Purpose,
+    /// Runs that it shut out, because their unfinished work was removed.
+    pub(crate) fences: Vec<String>,
+    /// Tables that it changed or dropped.
+    pub(crate) tables: BTreeMap<String, TableFacts>,
+}
+
+/// What a commit did to a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TableFacts {
+    /// Files that came.
+    pub(crate) files_added: u64,
+    /// Files that got another content.
+    pub(crate) files_replaced: u64,
+    /// Files that went.
+    pub(crate) files_removed: u64,
+    /// Rows of the table afterwards; `None` when it was dropped.
+    pub(crate) rows: Option<u64>,
+}
+
+impl Archive {
+    /// The newest `limit` commits, of all tables or of those that changed `only`, the newest first.
+    ///
+    /// # Errors
+    /// [`LakeError::Record`]; the store's.
+    pub(crate) async fn history(&self, limit: usize, only: Option<&str>) -> Result<Vec<CommitFacts>, LakeError> {
+        let mut commits = Vec::new();
+        for version in (1..=self.newest()).rev() {
+            if commits.len() == limit {
+                break;
+            }
+            let record = self.record(version).await?;
+            let tables = self.table_facts(&record, only).await?;
+            if only.is_some() && tables.is_empty() {
+                continue;
+            }
+            let Record { version, written, run, purpose, fences, .. } = record;
+            commits.push(CommitFacts { version, written, run, purpose, fences, tables });
+        }
+        Ok(commits)
+    }
+
+    async fn table_facts(&self, record: &Record, only: Option<&str>) -> Result<BTreeMap<String, TableFacts>, LakeError> {
+        let is_meant = |table: &str| only.is_none_or(|only| only == table);
+        let mut tables: BTreeMap<String, TableFacts> = BTreeMap::new();
+        for change in record.files.iter().filter(|change| is_meant(&change.table)) {
+            let facts = tables.entry(change.table.clone()).or_default();
+            match change.action {
+                Action::Put if change.replaces.is_some() => facts.files_replaced += 1,
+                Action::Put => facts.files_added += 1,
+                Action::Delete => facts.files_removed += 1,
+            }
+        }
+        for (table, entry) in record.tables.iter().filter(|(table, _)| is_meant(table)) {
+            if entry.version == record.version {
+                let rows = manifest::load(&*self.store, &self.layout, table, entry).await?.rows();
+                tables.entry(table.clone()).or_default().rows = Some(rows);
+            }
+        }
+        Ok(tables)
+    }
+}

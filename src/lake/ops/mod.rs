@@ -1,0 +1,13 @@
+//! Operations on a lake that are no run: what it was, where the files of a version lie, and bringing a version back.
+//!
+//! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
+//! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
+//! Not here: how facts are printed.
+
+mod archive;
+mod history;
+mod rollback;
+
+pub(crate) use archive::{Archive, FileAt, TableAt};
+pub(crate) use history::{CommitFacts, TableFacts};
+pub(crate) use rollback::RollbackPlan;

@@ -1,0 +1,184 @@
+//! Rollback: a commit with the content of an older version: its rows, its schemas and its cursors together.
+//!
+//! In: a lake open for a run, and the version. Out: the tables' edits as any commit takes them, and the state of that version. A file that
+//! is in the table as it was stays as it is; one that has changed gets its old content back under its name; a removed one comes back
+//! under a new name, since a removed path is never written again. Invariants: content counts only behind its checksum; forward again is
+//! a rollback, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::config::{LakePlan, PartitionField, Transform};
+use crate::lake::checksum::hash_file;
+use crate::lake::disk::open_regular;
+use crate::lake::log::{Purpose, Record};
+use crate::lake::ops::{Archive, FileAt, TableAt};
+use crate::lake::parquet::{FileLimits, FileStyle};
+use crate::lake::{
+    Commit, DataFile, Edit, Lake, LakeError, NewFile, PreparedTable, Snapshot, StageBudgets, StageStats, TableEdit, TableShape,
+};
+
+/// What a rollback is going to do.
+#[derive(Debug)]
+pub(crate) struct RollbackPlan {
+    /// Tables that change, and how.
+    pub(crate) tables: BTreeMap<String, TableRollback>,
+    /// State by resource; null for what that version did not know.
+    state: Map<String, Value>,
+    /// Resources whose cursors or other facts change.
+    pub(crate) resources: Vec<String>,
+}
+
+/// What a rollback does to a table.
+#[derive(Debug)]
+pub(crate) struct TableRollback {
+    /// The table now; the default when it was dropped.
+    pub(crate) now: Snapshot,
+    /// The table then; `None` when it did not exist.
+    pub(crate) then: Option<TableAt>,
+    steps: Vec<Step>,
+}
+
+/// An edit whose new content is not in the spool yet.
+#[derive(Debug)]
+enum Step {
+    Add(FileAt),
+    Replace(DataFile, FileAt),
+    Remove(DataFile),
+}
+
+impl TableRollback {
+    /// Files that are written.
+    pub(crate) fn files_written(&self) -> usize {
+        self.steps.len() - self.files_removed()
+    }
+
+    /// Files that go.
+    pub(crate) fn files_removed(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step, Step::Remove(_))).count()
+    }
+}
+
+impl Archive {
+    /// What has to be done to have the tables and the state of `version` again.
+    ///
+    /// # Errors
+    /// [`LakeError::NoVersion`], [`LakeError::NotKept`]; [`LakeError::Record`]; the store's.
+    pub(crate) async fn rollback_to(&self, version: u64) -> Result<RollbackPlan, LakeError> {
+        let old = self.record(version).await?;
+        let mut then = self.tables_at(version, None).await?;
+        let mut now = self.tables_at(self.newest(), None).await?;
+        let names: BTreeSet<String> = then.keys().chain(now.keys()).cloned().collect();
+        let mut tables = BTreeMap::new();
+        for table in names {
+            let manifest = |record: &Record| record.tables.get(&table).map(|entry| entry.manifest.clone());
+            if manifest(&self.head) == manifest(&old) {
+                continue;
+            }
+            let now = now.remove(&table).map(|now| now.snapshot).unwrap_or_default();
+            let then = then.remove(&table);
+            let steps = steps(&now, then.as_ref());
+            tables.insert(table, TableRollback { now, then, steps });
+        }
+        let mut state = old.state;
+        for resource in self.head.state.keys() {
+            state.entry(resource.clone()).or_insert(Value::Null);
+        }
+        let is_other = |(resource, value): &(&String, &Value)| self.head.state.get(*resource).unwrap_or(&Value::Null) != *value;
+        let resources = state.iter().filter(is_other).map(|(resource, _)| resource.clone()).collect();
+        Ok(RollbackPlan { tables, state, resources })
+    }
+}
+
+impl Lake {
+    /// Commits the content of `version`; what was done, and the commit.
+    ///
+    /// # Errors
+    /// Those of [`Archive::rollback_to`]; [`LakeError::Foreign`] for a table that is not as its last commit left it; [`LakeError::Claimed`]
+    /// for a dropped table that is another pipeline's by now; [`LakeError::Damaged`] when what was kept is not what it was; those of
+    /// [`Lake::commit`].
+    pub(crate) async fn rollback(&mut self, version: u64, plan: &LakePlan) -> Result<(RollbackPlan, Commit), LakeError> {
+        let Some(head) = self.head.clone() else { return Err(LakeError::NoVersion { version, newest: 0 }) };
+        let archive = Archive { store: Arc::clone(&self.store), layout: self.layout.clone(), head };
+        let rollback = archive.rollback_to(version).await?;
+        self.check_claims(&rollback.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
+        let mut tables = Vec::new();
+        for (table, changes) in &rollback.tables {
+            tables.push(self.prepare_rollback(table, changes, plan).await?);
+        }
+        self.purpose = Purpose::Rollback { to: version };
+        let commit = self.commit(tables, rollback.state.clone()).await?;
+        Ok((rollback, commit))
+    }
+
+    async fn prepare_rollback(&self, table: &str, rollback: &TableRollback, plan: &LakePlan) -> Result<PreparedTable, LakeError> {
+        let base = self.table(table).await?;
+        let spool = self.spool().join(table);
+        std::fs::create_dir_all(&spool).map_err(|source| LakeError::of_disk("create", &spool, source))?;
+        let mut edits = Vec::with_capacity(rollback.steps.len());
+        for (number, step) in rollback.steps.iter().enumerate() {
+            let spooled = spool.join(format!("kept-{number:06}.tmp"));
+            edits.push(match step {
+                Step::Add(file) => Edit::Add(self.fetch(file, spooled).await?),
+                Step::Replace(old, file) => Edit::Replace { old: old.clone(), new: self.fetch(file, spooled).await? },
+                Step::Remove(old) => Edit::Remove(old.clone()),
+            });
+        }
+        let shape = rollback.then.as_ref().map(|then| shape(&then.snapshot, plan, spool)).transpose()?;
+        let edit = TableEdit { table: table.to_owned(), base, edits, shape, stats: StageStats::default() };
+        self.format().prepare(edit)
+    }
+
+    /// Brings the content of a file into the spool, and checks it.
+    async fn fetch(&self, from: &FileAt, spooled: PathBuf) -> Result<NewFile, LakeError> {
+        self.store.fetch(&from.path, &spooled).await?;
+        let hashed = open_regular(&spooled).and_then(|file| Ok((file.metadata()?.len(), hash_file(&file)?)));
+        let (bytes, checksum) = hashed.map_err(|source| LakeError::of_disk("read", &spooled, source))?;
+        if bytes != from.file.bytes || checksum != from.file.checksum {
+            return Err(LakeError::Damaged { place: from.place.clone() });
+        }
+        Ok(NewFile { partition: from.file.partition.clone(), spooled, rows: from.file.rows, bytes, checksum })
+    }
+}
+
+/// The edits from the one to the other. Files without rows are the format's affair.
+fn steps(now: &Snapshot, then: Option<&TableAt>) -> Vec<Step> {
+    let old: Vec<&FileAt> = then.iter().flat_map(|then| &then.files).filter(|at| at.file.rows > 0).collect();
+    let mut live: BTreeMap<&str, _> =
+        now.files.iter().filter(|file| file.rows > 0).map(|file| (file.path.as_str(), file)).collect();
+    let mut steps = Vec::new();
+    for at in old {
+        match live.remove(at.file.path.as_str()) {
+            Some(file) if file.checksum == at.file.checksum && file.bytes == at.file.bytes => {}
+            Some(file) => steps.push(Step::Replace(file.clone(), at.clone())),
+            None => steps.push(Step::Add(at.clone())),
+        }
+    }
+    steps.extend(live.into_values().map(|file| Step::Remove(file.clone())));
+    if then.is_none() {
+        steps.extend(now.files.iter().filter(|file| file.rows == 0).map(|file| Step::Remove(file.clone())));
+    }
+    steps
+}
+
+/// A table's shape as a manifest tells it.
+fn shape(table: &Snapshot, plan: &LakePlan, spool: PathBuf) -> Result<TableShape, LakeError> {
+    let fields = table.partition_by.iter().map(|(name, column, transform)| match Transform::parse(transform) {
+        Some(transform) => Ok(PartitionField { column: column.clone(), transform, name: name.clone() }),
+        None => Err(LakeError::Record { place: name.clone(), why: format!("{transform:?} is no partition transform") }),
+    });
+    let budgets = StageBudgets::default();
+    let limits = FileLimits { row_group_rows: budgets.row_group_rows, row_group_bytes: budgets.row_group_bytes };
+    let style = FileStyle {
+        compression: plan.compression,
+        compat: table.compat.unwrap_or(plan.compat),
+        key: table.primary_key.clone(),
+        sort_by: Vec::new(),
+        limits,
+    };
+    let partition_by = fields.collect::<Result<_, _>>()?;
+    Ok(TableShape { schema: table.schema.clone(), primary_key: table.primary_key.clone(), partition_by, style, spool })
+}

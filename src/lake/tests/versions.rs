@@ -1,0 +1,176 @@
+//! Versions: what commits replaced stays readable, and comes back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::rig::*;
+use crate::lake::ops::Archive;
+use crate::lake::{Lake, LakeError, Purpose};
+
+/// Plays last night and tonight, which replaces, removes and adds.
+async fn two_nights(rig: &Rig) {
+    last_night(rig).await;
+    commit_tonight(rig).await;
+}
+
+async fn commit_tonight(rig: &Rig) {
+    let mut lake = rig.open("night-2").await.unwrap();
+    let table = tonight(&lake).await;
+    lake.commit(vec![table], state("t", 2)).await.unwrap();
+    lake.close().await.unwrap();
+}
+
+async fn archive(rig: &Rig) -> Archive {
+    Archive::open_in(Arc::clone(&rig.store), "p").await.unwrap().unwrap()
+}
+
+/// Content of the files of `t` at a version, by the path that the table has.
+async fn at(rig: &Rig, version: u64) -> BTreeMap<String, String> {
+    let mut content = BTreeMap::new();
+    for file in &archive(rig).await.tables_at(version, Some("t")).await.unwrap()["t"].files {
+        let blob = rig.store.get(&file.path).await.unwrap().unwrap();
+        content.insert(file.file.path.clone(), String::from_utf8(blob.bytes).unwrap());
+    }
+    content
+}
+
+async fn roll_back(rig: &Rig, run: &str, to: u64) -> Result<Lake, LakeError> {
+    let mut lake = rig.open(run).await?;
+    match lake.rollback(to, &rig.plan).await {
+        Ok(_) => Ok(lake),
+        Err(error) => {
+            lake.close().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn kept(rig: &Rig) -> Vec<String> {
+    let found = rig.store.list("_lakeward/p/kept").await.unwrap();
+    found.into_iter().map(|found| found.path.strip_prefix("_lakeward/p/kept/").unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_a_commit_replaces_or_removes_stays_readable_in_its_partition_folders() {
+    for rig in Rig::every().await {
+        two_nights(&rig).await;
+        assert_eq!(
+            kept(&rig).await,
+            ["00000000000000000002/t/k=1/part-000000.kept", "00000000000000000002/t/k=2/part-000001.kept"]
+        );
+        assert_eq!(at(&rig, 1).await, after_last_night());
+        assert_eq!(at(&rig, 2).await, after_tonight());
+        assert_eq!(rig.visible().await, after_tonight());
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_brings_files_and_cursors_back_and_forward_again_is_one_too() {
+    for rig in Rig::every().await {
+        two_nights(&rig).await;
+        let lake = roll_back(&rig, "back", 1).await.unwrap();
+        assert_eq!(lake.head.as_ref().unwrap().purpose, Purpose::Rollback { to: 1 });
+        assert_eq!(lake.state("t"), state("t", 1).get("t"));
+        lake.close().await.unwrap();
+        // A removed path is never written again.
+        let back = seen(&[("t/k=1/part-000000.parquet", "one"), ("t/part-000002.parquet", "two")]);
+        assert_eq!(rig.visible().await, back);
+        let lake = roll_back(&rig, "forward", 2).await.unwrap();
+        assert_eq!(lake.state("t"), state("t", 2).get("t"));
+        lake.close().await.unwrap();
+        let content: Vec<String> = rig.visible().await.into_values().collect();
+        assert_eq!(content, ["one, changed", "three", "four"]);
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_to_the_newest_version_does_nothing() {
+    let rig = Rig::disk().await;
+    two_nights(&rig).await;
+    let lake = roll_back(&rig, "nothing", 2).await.unwrap();
+    assert_eq!(lake.version(), 2);
+    lake.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_version_past_those_that_are_kept_is_refused_by_name() {
+    for mut rig in [Rig::disk().await, Rig::in_memory()] {
+        rig.plan.keep_versions = 0;
+        two_nights(&rig).await;
+        assert_eq!(kept(&rig).await, [""; 0]);
+        let error = roll_back(&rig, "back", 1).await.unwrap_err();
+        assert!(matches!(error, LakeError::NotKept { version: 1, by: 2, .. }), "{error}");
+        let error = roll_back(&rig, "back", 7).await.unwrap_err();
+        assert!(matches!(error, LakeError::NoVersion { version: 7, newest: 2 }), "{error}");
+        assert_eq!(rig.visible().await, after_tonight());
+    }
+}
+
+#[tokio::test]
+async fn a_night_removes_what_is_kept_of_more_commits_than_are_wanted() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        two_nights(&rig).await;
+        let mut lake = rig.open("night-3").await.unwrap();
+        let table = staged(&lake, "t", &[("k=3/part-000002.parquet", None)]).await;
+        lake.commit(vec![table], state("t", 3)).await.unwrap();
+        lake.close().await.unwrap();
+        assert_eq!(kept(&rig).await, ["00000000000000000003/t/k=3/part-000002.kept"]);
+        assert_eq!(at(&rig, 2).await, after_tonight());
+        let error = roll_back(&rig, "back", 1).await.unwrap_err();
+        assert!(matches!(error, LakeError::NotKept { version: 1, by: 2, .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_file_that_was_damaged_ends_a_rollback_and_changes_nothing() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        two_nights(&rig).await;
+        let path = "_lakeward/p/kept/00000000000000000002/t/k=1/part-000000.kept";
+        rig.store.put(path, b"ONE".to_vec()).await.unwrap();
+        let error = roll_back(&rig, "back", 1).await.unwrap_err();
+        assert!(matches!(&error, LakeError::Damaged { place } if place.ends_with(path)), "{error}");
+        assert_eq!(rig.visible().await, after_tonight());
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_table_comes_back_with_its_state() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        last_night(&rig).await;
+        let mut lake = rig.open("drop").await.unwrap();
+        let dropped = lake.to_drop(&[]).await.unwrap().into_iter().map(|dropped| dropped.staged).collect();
+        let forgotten = Map::from_iter([("t".to_owned(), Value::Null)]);
+        lake.commit(dropped, forgotten).await.unwrap();
+        lake.close().await.unwrap();
+        assert!(rig.visible().await.is_empty());
+        let lake = roll_back(&rig, "back", 1).await.unwrap();
+        assert_eq!(lake.state("t"), state("t", 1).get("t"));
+        lake.close().await.unwrap();
+        let content: Vec<String> = rig.visible().await.into_values().collect();
+        assert_eq!(content, ["one", "two"]);
+    }
+}
+
+#[tokio::test]
+async fn history_tells_what_each_commit_did() {
+    let rig = Rig::disk().await;
+    two_nights(&rig).await;
+    roll_back(&rig, "back", 1).await.unwrap().close().await.unwrap();
+    let commits = archive(&rig).await.history(10, Some("t")).await.unwrap();
+    let told: Vec<_> = commits
+        .iter()
+        .map(|commit| {
+            let facts = &commit.tables["t"];
+            (commit.version, commit.purpose, facts.files_added, facts.files_replaced, facts.files_removed, facts.rows)
+        })
+        .collect();
+    let expected = [
+        (3, Purpose::Rollback { to: 1 }, 1, 1, 2, Some(2)),
+        (2, Purpose::Run, 2, 1, 1, Some(3)),
+        (1, Purpose::Run, 2, 0, 0, Some(2)),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(archive(&rig).await.history(1, None).await.unwrap().len(), 1);
+}

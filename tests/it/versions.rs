@@ -1,0 +1,161 @@
+//! Versions of a lake: their files for every reader, and bringing one back, rows and cursors together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::support::billing::{Billing, KEY, guide_config};
+use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::readers::environment;
+use crate::support::sandbox::{Sandbox, files_under};
+
+/// Two nights of the guide's API: the lake, and the data files after the first night.
+fn two_nights() -> (FakeApi, Billing, Sandbox, BTreeMap<String, Vec<u8>>) {
+    let billing = Billing::guide();
+    let api = billing.serve();
+    let sandbox = Sandbox::with_config(&guide_config(&api.url())).env("BILLING_API_KEY", KEY);
+    sandbox.run_ok();
+    let first = sandbox.data_files();
+    billing.second_night();
+    sandbox.run_ok();
+    (api, billing, sandbox, first)
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_files_of_last_nights_version_are_listed_and_hold_what_they_held() {
+    let (_api, _billing, sandbox, first) = two_nights();
+    let listed = sandbox.lakeward(&["files", "lakeward.yaml", "customer_usage", "--at", "1", "--json"]);
+    assert_eq!(listed.code(), Some(0), "{listed}");
+    let files = json_lines(&listed.stdout);
+    let mut contents: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file["path"].as_str().unwrap()).unwrap()).collect();
+    let mut expected: Vec<Vec<u8>> =
+        first.iter().filter(|(path, _)| path.starts_with("customer_usage/")).map(|(_, bytes)| bytes.clone()).collect();
+    contents.sort();
+    expected.sort();
+    assert_eq!(contents.len(), expected.len());
+    assert!(contents == expected, "the content of some file changed");
+    let rows: u64 = files.iter().map(|file| file["rows"].as_u64().unwrap()).sum();
+    assert_eq!(rows, 1234);
+    // The newest version's files are those that a glob finds.
+    let newest = sandbox.lakeward(&["files", "lakeward.yaml", "customer_usage"]);
+    let mut found: Vec<String> = sandbox
+        .files("customer_usage")
+        .keys()
+        .map(|path| sandbox.lake().join("customer_usage").join(path).display().to_string())
+        .collect();
+    found.sort();
+    assert_eq!(newest.stdout.lines().collect::<Vec<_>>(), found);
+}
+
+#[test]
+fn history_tells_versions_and_what_they_changed() {
+    let (_api, _billing, sandbox, _) = two_nights();
+    let history = sandbox.lakeward(&["history", "lakeward.yaml", "--json"]);
+    let commits = json_lines(&history.stdout);
+    assert_eq!(commits.iter().map(|commit| commit["version"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 1]);
+    let usage = &commits[0]["tables"]["customer_usage"];
+    assert_eq!((&usage["rows"], &commits[0]["purpose"]), (&json!(1237), &json!("run")), "{usage}");
+    assert!(usage["files_replaced"].as_u64().unwrap() > 0 && commits[0]["tables"].get("wallets").is_none(), "{usage}");
+    let wallets = sandbox.lakeward(&["history", "lakeward.yaml", "wallets"]);
+    assert!(wallets.stdout.starts_with("version 1  ") && !wallets.stdout.contains("version 2"), "{wallets}");
+}
+
+#[test]
+fn a_rollback_brings_the_rows_back_and_the_next_night_goes_on_from_there() {
+    let (_api, _billing, sandbox, first) = two_nights();
+    let second = sandbox.by_key("customer_usage", "id");
+    let before = files_under(&sandbox.lake());
+    let told = sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "1", "--dry-run"]);
+    assert!(told.code() == Some(0) && told.stdout.contains("customer_usage: 1,237 rows -> 1,234 rows"), "{told}");
+    assert!(files_under(&sandbox.lake()) == before, "a dry run wrote something");
+    let back = sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]);
+    assert_eq!(back.code(), Some(0), "{back}");
+    assert!(back.stdout.contains("version 3 is version 1 again") && back.stdout.contains("--to 2"), "{back}");
+    let contents = |files: BTreeMap<String, Vec<u8>>| {
+        let mut contents: Vec<Vec<u8>> = files.into_values().collect();
+        contents.sort();
+        contents
+    };
+    assert!(contents(sandbox.data_files()) == contents(first), "the files are not those of the first night");
+    sandbox.run_ok();
+    assert_eq!(sandbox.by_key("customer_usage", "id"), second);
+    let status = sandbox.lakeward(&["history", "lakeward.yaml", "--limit", "2"]);
+    assert!(status.stdout.contains("rollback to version 1"), "{status}");
+}
+
+#[test]
+fn a_rollback_brings_the_cursor_back_so_that_an_append_loads_what_came_after_it_once_more() {
+    let records = Arc::new(Mutex::new(vec![json!({"id": 1, "n": 10}), json!({"id": 2, "n": 20})]));
+    let served = Arc::clone(&records);
+    let api = FakeApi::start().on("/events", move |request| {
+        let since: u64 = request.number("since", 0);
+        let all = served.lock().unwrap();
+        let page: Vec<&Value> = all.iter().filter(|record| record["n"].as_u64().unwrap() >= since).collect();
+        Reply::json(json!(page).to_string())
+    });
+    let sandbox = Sandbox::with_config(&format!(
+        "name: p\nclient: {{base_url: {}}}\nresources:\n  - name: events\n    write_disposition: append\n    \
+         endpoint: {{path: /events, paginator: single_page, incremental: {{start_param: since, cursor_path: n, initial_value: 0}}}}\n\
+         lake: {{url: ./lake}}\n",
+        api.url()
+    ));
+    sandbox.run_ok();
+    records.lock().unwrap().push(json!({"id": 3, "n": 30}));
+    sandbox.run_ok();
+    let ids = |sandbox: &Sandbox| {
+        let mut ids: Vec<String> = sandbox.rows("events").iter().map(|row| format!("{:?}", row["id"])).collect();
+        ids.sort();
+        ids
+    };
+    let all = ids(&sandbox);
+    assert_eq!(all.len(), 3);
+    assert_eq!(sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).code(), Some(0));
+    assert_eq!(ids(&sandbox), all[..2]);
+    sandbox.run_ok();
+    assert_eq!(ids(&sandbox), all);
+}
+
+#[test]
+fn a_version_that_is_not_there_is_refused_with_a_way_out() {
+    let (_api, _billing, sandbox, _) = two_nights();
+    for arguments in [["rollback", "lakeward.yaml", "--to", "9"], ["files", "lakeward.yaml", "--at", "9"]] {
+        sandbox.lakeward(&arguments).failed_with(2, &["there is no version 9", "the newest is 2", "lakeward history"]);
+    }
+    sandbox.lakeward(&["files", "lakeward.yaml", "wallet"]).failed_with(2, &["no table `wallet`", "`wallets`"]);
+    sandbox.lakeward(&["files", "lakeward.yaml"]).failed_with(2, &["several tables", "name one"]);
+    let other = Sandbox::with_config(&guide_config("http://127.0.0.1:9")).env("BILLING_API_KEY", KEY);
+    other.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).failed_with(2, &["there is no version 1"]);
+    assert!(other.lakeward(&["history", "lakeward.yaml"]).stdout.contains("nothing is committed yet"));
+}
+
+#[test]
+fn the_statements_that_files_prints_read_the_version_in_duckdb_polars_and_pyarrow() {
+    let Some(python) = environment("LAKEWARD_TEST_PYTHON") else { return };
+    let (_api, _billing, sandbox, _) = two_nights();
+    let statement = |reader: &str, version: &str| {
+        let printed = sandbox.lakeward(&["files", "lakeward.yaml", "customer_usage", "--at", version, reader]);
+        assert_eq!(printed.code(), Some(0), "{printed}");
+        printed.stdout
+    };
+    for (version, rows) in [("1", 1234), ("2", 1237)] {
+        let script = format!(
+            "import duckdb, polars, pyarrow.dataset\n\
+             found = duckdb.sql('''{}'''.rstrip().rstrip(';'))\n\
+             assert found.aggregate('count(*), count(distinct id)').fetchall() == [({rows}, {rows})], found\n\
+             assert 'created_at_month' in found.columns, found.columns\n\
+             {}assert customer_usage.collect().height == {rows}\nassert 'created_at_month' in customer_usage.collect_schema().names()\n\
+             {}assert customer_usage.count_rows() == {rows}\nassert 'created_at_month' in customer_usage.schema.names\n",
+            statement("--duckdb", version),
+            statement("--polars", version),
+            statement("--pyarrow", version),
+        );
+        let output = std::process::Command::new(&python).args(["-c", &script]).output().unwrap();
+        assert!(output.status.success(), "version {version}: {}\n{script}", String::from_utf8_lossy(&output.stderr));
+    }
+}
