@@ -6,8 +6,8 @@
 use crate::base::{Warning, WarningCode};
 use crate::config::Plan;
 use crate::lake::{DroppedTable, Lake};
+use crate::pipeline::conclude::Prepared;
 use crate::pipeline::cursors::file_named;
-use crate::pipeline::run::Prepared;
 use crate::pipeline::{Event, Events, RunError};
 
 /// Files that a warning names.

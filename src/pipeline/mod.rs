@@ -18,6 +18,7 @@
 mod asked;
 mod chain;
 mod columns;
+mod conclude;
 mod contract;
 mod cursors;
 mod decoding;
@@ -31,6 +32,7 @@ mod graph;
 mod guards;
 mod held;
 mod intake;
+mod load;
 mod nested;
 mod operate;
 mod parents;

@@ -1,0 +1,232 @@
+//! One resource of a run, from last night's table to finished files.
+//!
+//! In: the resource, its parents' records, the table as the lake has it. Out: what a commit publishes of it, or why not. Invariants: nothing in
+//! the lake changes; children are told what became of their parent, whatever that is; warnings are told once.
+
+use std::sync::Arc;
+
+use crate::base::{Warning, WarningCode};
+use crate::config::{ResourcePlan, WriteDisposition};
+use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage};
+use crate::pipeline::contract;
+use crate::pipeline::cursors::{CursorOutcome, Cursors, Past, file_named};
+use crate::pipeline::detected::Detected;
+use crate::pipeline::event::warn;
+use crate::pipeline::facts::{ReadFacts, ShapedFacts};
+use crate::pipeline::graph::{Graph, ParentOutcome};
+use crate::pipeline::guards::check_rows;
+use crate::pipeline::held;
+use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
+use crate::pipeline::resource::{Load, Loaded, load};
+use crate::pipeline::run::{Refresh, Running};
+use crate::pipeline::slices::Slices;
+use crate::pipeline::table::{finish, judge, stage_settings};
+use crate::pipeline::{Event, RunError, SliceFacts, told};
+use crate::schema::{TableSchema, reconcile};
+use crate::source::{Cost, End};
+
+/// A resource that is ready to publish.
+pub(super) struct Ready {
+    pub(super) staged: PreparedTable,
+    pub(super) end: End,
+    /// Of a resource with parents.
+    pub(super) slices: Option<SliceFacts>,
+    pub(super) rejects: RejectLog,
+    pub(super) shaped: ShapedFacts,
+    pub(super) quarantine: Vec<String>,
+    /// Of an incremental resource.
+    pub(super) cursors: Option<CursorOutcome>,
+    /// What the next run is to know of what was found out.
+    pub(super) detected: Detected,
+}
+
+/// What the reading of a resource came to.
+pub(super) enum Read {
+    /// A table.
+    Ready(Box<Ready>),
+    /// Nothing.
+    Nothing,
+    /// Records for its children.
+    ForChildren(Box<ReadFacts>),
+    /// Records for a table that must not be made.
+    Discarded(Box<ReadFacts>),
+}
+
+/// What a resource is read from, besides its plan.
+struct Inputs {
+    parents: Vec<Arc<ParentRecords>>,
+    for_children: Option<ParentLog>,
+    cost: Arc<Cost>,
+}
+
+/// What the reading of a resource has cost, and come to.
+pub(super) type Outcome = (Arc<Cost>, Result<Read, RunError>);
+
+impl Running<'_> {
+    /// Reads one resource, for its table (`tabled`) or its children, once its parents are whole.
+    pub(super) async fn load_one(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        (tabled, cost): (bool, &Arc<Cost>),
+    ) -> Result<Read, RunError> {
+        if !tabled && !graph.has_children(&resource.name) {
+            return Ok(Read::Nothing);
+        }
+        let name: Arc<str> = Arc::from(resource.name.as_str());
+        let parents = graph.parents_of(resource).await;
+        (self.events)(Event::Started { resource: Arc::clone(&name) });
+        let outcome = match parents {
+            Ok(parents) => self.stage(lake, graph, resource, parents, (tabled, cost)).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            graph.settle(&resource.name, ParentOutcome::Failed(error.kind()));
+        }
+        let failure = outcome.as_ref().err().map(RunError::chain);
+        (self.events)(Event::Ended { resource: name, failure });
+        outcome
+    }
+
+    async fn stage(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        parents: Vec<Arc<ParentRecords>>,
+        (tabled, cost): (bool, &Arc<Cost>),
+    ) -> Result<Read, RunError> {
+        let children = graph.has_children(&resource.name).then(|| {
+            let path = lake.spool().join("_parents").join(format!("{}.jsonl", resource.name));
+            ParentLog::new(&resource.name, fields_asked(self.plan, &resource.name), path)
+        });
+        let existing = match tabled {
+            true if self.options.refresh.rebuilds() => Some(lake.table_to_rebuild(&resource.table).await?),
+            true => Some(lake.table(&resource.table).await?),
+            false => None,
+        };
+        let admitted = match &existing {
+            Some(table) => contract::admits(resource, !table.schema.columns.is_empty())?,
+            None => false,
+        };
+        let inputs = Inputs { parents, for_children: children, cost: Arc::clone(cost) };
+        match existing.filter(|_| admitted) {
+            Some(existing) => self.load_table(lake, graph, resource, inputs, existing).await,
+            None => self.read_without_table(lake, graph, resource, inputs, tabled).await,
+        }
+    }
+
+    /// Reads a resource for its children, or (`tabled`) for a table that must not be made.
+    async fn read_without_table(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        inputs: Inputs,
+        tabled: bool,
+    ) -> Result<Read, RunError> {
+        let Inputs { parents, for_children, cost } = inputs;
+        let cursors = self.cursors(lake, resource).await?;
+        let detected = self.detected(lake, resource);
+        let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
+        let load_plan = Load { stage: None, slices, for_children, detected, cost };
+        let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
+        self.warn(resource, told::slices(&loaded.slices));
+        graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
+        let facts = Box::new(ReadFacts::new(&loaded.end, (!resource.parents.is_empty()).then_some(loaded.slices)));
+        Ok(if tabled { self.discard(resource, facts) } else { Read::ForChildren(facts) })
+    }
+
+    /// Loads a resource into its table, up to the commit.
+    async fn load_table(
+        &self,
+        lake: &Lake,
+        graph: &Graph,
+        resource: &Arc<ResourcePlan>,
+        inputs: Inputs,
+        mut existing: Snapshot,
+    ) -> Result<Read, RunError> {
+        let Inputs { parents, for_children, cost } = inputs;
+        let before = existing.rows();
+        if !self.options.refresh.rebuilds() {
+            held::check(resource, lake.states(), before)?;
+        }
+        if self.options.refresh.drops_columns() {
+            existing.schema = TableSchema::default();
+        }
+        let start = existing.schema.clone();
+        let settings = self.settings(lake, resource);
+        let spool = settings.spool.clone();
+        let stage = TableStage::new(settings, existing, lake.live_files())?;
+        let cursors = self.cursors(lake, resource).await?;
+        let detected = self.detected(lake, resource);
+        let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
+        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost };
+        let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
+        let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
+        self.warn(resource, told::slices(&slices));
+        self.warn(resource, cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)));
+        self.warn(resource, told::left_out(resource, &shaped, rejects.count()));
+        judge(resource, end.records, (&rejects, &shaped), &schema)?;
+        // The records are whole: whatever becomes of this table's files, the children can be read.
+        graph.settle(&resource.name, ParentOutcome::of(for_children));
+        let name: Arc<str> = Arc::from(resource.name.as_str());
+        let change = reconcile(&start, &schema, &resource.primary_key)
+            .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
+        let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
+        let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, end.records, is_whole));
+        (self.events)(Event::Finishing { resource: name });
+        let staged = finish(stage, change.schema.clone(), lake.format()).await?;
+        // A table that is rebuilt has no rows but those of this run.
+        let known = if self.options.refresh.rebuilds() { 0 } else { before };
+        let own = staged.stats.rows_inserted + staged.stats.rows_updated;
+        let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
+        self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
+        check_rows(resource, (before, start.columns.is_empty()), &staged)?;
+        self.warn(resource, told::repeats(resource, &staged.stats));
+        let slices = (!resource.parents.is_empty()).then_some(slices);
+        Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
+    }
+
+    /// Records were read for a table that must not be made; their cursor does not move, so that they can still be loaded.
+    fn discard(&self, resource: &ResourcePlan, facts: Box<ReadFacts>) -> Read {
+        let records = facts.records;
+        let text = format!(
+            "{records} records were read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
+            resource.table
+        );
+        self.warn(resource, [Warning::new(WarningCode::RecordsDiscarded, text)]);
+        Read::Discarded(facts)
+    }
+
+    fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
+        let disposition = if self.options.refresh.rebuilds() { WriteDisposition::Replace } else { resource.write_disposition };
+        stage_settings(self.plan, resource, disposition, lake.spool())
+    }
+
+    /// What earlier runs have found out about `resource`, unless that does not count.
+    fn detected(&self, lake: &Lake, resource: &ResourcePlan) -> Detected {
+        let counts = self.options.refresh == Refresh::No;
+        Detected::read(if counts { lake.state(&resource.name) } else { None })
+    }
+
+    /// The cursors of `resource`, from the state of last night unless it does not count.
+    async fn cursors(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
+        let stored = if self.options.refresh == Refresh::No { lake.state(&resource.name) } else { None };
+        if self.options.refresh == Refresh::ResetState && resource.write_disposition == WriteDisposition::Append {
+            return Err(RunError::ResetOfAppend { resource: resource.name.clone() });
+        }
+        let marks = match stored.and_then(file_named) {
+            Some(name) => lake.marks(&resource.name, name).await?,
+            None => None,
+        };
+        let past = Past { state: stored, marks: marks.as_deref() };
+        let cursors = Cursors::new(resource, self.plan.client.base_url.as_str(), past, self.started);
+        cursors.map_err(|source| RunError::incremental(&resource.name, source))
+    }
+
+    fn warn(&self, resource: &ResourcePlan, warnings: impl IntoIterator<Item = Warning>) {
+        warn(self.events, &resource.name, warnings);
+    }
+}
