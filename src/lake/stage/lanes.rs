@@ -4,6 +4,7 @@
 //! Invariants: the open row groups of all lanes stay within [`StageBudgets::open_bytes`]; past it row groups are closed early,
 //! those first that no row went to lately. Exceptional spellings stay within [`StageBudgets::note_bytes`], open segments' and closed
 //! ones' each: past it segments are closed early, and their spellings go to disk. A batch that does not fit its segment's types closes it and opens the next.
+//! Rows are written in pieces of [`StageSettings::piece_bytes`], and a segment that has reached the target file size takes no other.
 //! Not here: what the final files are.
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::lake::stage::form::same_columns;
 use crate::lake::stage::segment::{OrderFile, Segment, SegmentSpellings};
 use crate::lake::stage::settings::{StageBudgets, StageSettings};
 use crate::lake::stage::sink::{Finished, RowSink};
+use crate::lake::stage::spellings::slice;
 use crate::lake::{LakeError, PartitionId};
 use crate::schema::TableSchema;
 
@@ -96,8 +98,8 @@ impl Lanes {
         self.keep_budget()
     }
 
-    /// Appends rows of `schema`, the files' schema, in the files' form, to a partition's segment, and tells its number. `row_bytes` is their estimated
-    /// size in memory, each. The caller notes the arrivals.
+    /// Appends rows of `schema`, the files' schema, in the files' form, to a partition's segments, and tells their numbers with how many
+    /// rows each took. `row_bytes` is the rows' estimated size in memory, each. The caller notes the arrivals.
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
@@ -107,7 +109,20 @@ impl Lanes {
         schema: &Arc<TableSchema>,
         batches: Vec<TypedBatch>,
         row_bytes: usize,
-    ) -> Result<u32, LakeError> {
+    ) -> Result<Vec<(u32, u32)>, LakeError> {
+        let most = self.settings.piece_bytes() / row_bytes.max(1);
+        let pieces = in_pieces(batches, most.max(1));
+        pieces.into_iter().map(|piece| self.write_piece(partition, schema, piece, row_bytes)).collect()
+    }
+
+    /// Appends rows to one segment, and closes it where it has become a file's size.
+    fn write_piece(
+        &mut self,
+        partition: PartitionId,
+        schema: &Arc<TableSchema>,
+        batches: Vec<TypedBatch>,
+        row_bytes: usize,
+    ) -> Result<(u32, u32), LakeError> {
         let rows = batches.iter().map(|rows| rows.batch.num_rows()).sum::<usize>() as u32;
         let place = partition.index();
         if self.lanes.len() <= place {
@@ -130,7 +145,7 @@ impl Lanes {
         if full {
             self.close(place)?;
         }
-        Ok(number)
+        Ok((number, rows))
     }
 
     /// Closes all lanes; the segments in the order in which they were opened.
@@ -232,6 +247,30 @@ impl OpenSegment {
     fn takes(&self, schema: &Arc<TableSchema>) -> bool {
         Arc::ptr_eq(&self.schema, schema) || same_columns(&self.schema.columns, &schema.columns)
     }
+}
+
+/// The rows in their order, `most` of them in a piece.
+fn in_pieces(batches: Vec<TypedBatch>, most: usize) -> Vec<Vec<TypedBatch>> {
+    if batches.iter().map(|rows| rows.batch.num_rows()).sum::<usize>() <= most {
+        return vec![batches];
+    }
+    let mut pieces = vec![Vec::new()];
+    let mut room = most;
+    for rows in batches {
+        let total = rows.batch.num_rows();
+        let mut first = 0;
+        while first < total {
+            if room == 0 {
+                pieces.push(Vec::new());
+                room = most;
+            }
+            let end = total.min(first + room);
+            pieces.last_mut().expect("there is always one").push(slice(&rows, first..end));
+            room -= end - first;
+            first = end;
+        }
+    }
+    pieces
 }
 
 /// Distinct keys that bloom filters are made for: they are allocated whole for each open row group.

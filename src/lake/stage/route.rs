@@ -29,9 +29,8 @@ pub(crate) fn append(
         Ok(TypedBatch { schema: Arc::clone(file_schema), batch, originals: rows.originals.clone() })
     };
     let in_form: Vec<TypedBatch> = rows.iter().map(in_form).collect::<Result<_, LakeError>>()?;
-    let count = rows.iter().map(|rows| rows.batch.num_rows()).sum::<usize>() as u32;
-    let segment = lanes.write(partition, file_schema, in_form, row_bytes)?;
-    lanes.arrivals.push(segment, count)
+    let took = lanes.write(partition, file_schema, in_form, row_bytes)?;
+    took.into_iter().try_for_each(|(segment, rows)| lanes.arrivals.push(segment, rows))
 }
 
 /// Appends rows, all of one schema, to the lanes of their partitions.
@@ -63,10 +62,14 @@ pub(crate) fn route(
                 with_originals(file_schema, &in_form, rows, picks)
             }
         };
-        let segment = lanes.write(routed.partition, file_schema, routed_rows, row_bytes)?;
-        match &routed.rows {
-            RoutedRows::Range(range) => segments[range.clone()].fill(segment),
-            RoutedRows::Indices(indices) => indices.values().iter().for_each(|row| segments[*row as usize] = segment),
+        let mut done = 0;
+        for (segment, rows) in lanes.write(routed.partition, file_schema, routed_rows, row_bytes)? {
+            let here = done..done + rows as usize;
+            done = here.end;
+            match &routed.rows {
+                RoutedRows::Range(range) => segments[range.start + here.start..range.start + here.end].fill(segment),
+                RoutedRows::Indices(indices) => indices.values()[here].iter().for_each(|row| segments[*row as usize] = segment),
+            }
         }
     }
     segments.into_iter().try_for_each(|segment| lanes.arrivals.push(segment, 1))

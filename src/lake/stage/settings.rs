@@ -76,6 +76,17 @@ impl StageSettings {
         self.merge.dedup_sort.as_ref().map(|sort| sort.column.as_str())
     }
 
+    /// Memory of the rows that are written before the size of their file is looked at again: a quarter of what a file is to have, so
+    /// that none passes it by much. Of the default size it is more than a chunk has, and nothing is cut.
+    pub(crate) fn piece_bytes(&self) -> usize {
+        usize::try_from(self.target_file_size / 4).unwrap_or(usize::MAX)
+    }
+
+    /// Memory of the rows that wait to be sorted, as a file's size cannot be told before.
+    pub(crate) fn sorted_bytes(&self) -> usize {
+        usize::try_from(self.target_file_size).unwrap_or(usize::MAX)
+    }
+
     /// What the table's files have in common.
     pub(crate) fn style(&self) -> FileStyle {
         FileStyle {

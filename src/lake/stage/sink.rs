@@ -1,6 +1,7 @@
 //! Rows on their way into a Parquet file: as they come, or sorted a row group at a time.
 //!
-//! Invariant: a sorted sink holds at most [`crate::lake::StageBudgets::sorted_rows`] rows, or a row group's bytes of them, and a chunk.
+//! Invariant: a sorted sink holds at most [`crate::lake::StageBudgets::sorted_rows`] rows, or a row group's bytes of them, or a file's,
+//! and a chunk.
 
 use std::sync::Arc;
 
@@ -90,8 +91,8 @@ impl RowSink {
         self.waiting_rows += rows;
         self.waiting_bytes += rows * row_bytes;
         self.waiting.extend(batches);
-        let budgets = &self.settings.budgets;
-        if self.waiting_rows >= budgets.sorted_rows || self.waiting_bytes >= budgets.row_group_bytes {
+        let bytes = self.settings.budgets.row_group_bytes.min(self.settings.sorted_bytes());
+        if self.waiting_rows >= self.settings.budgets.sorted_rows || self.waiting_bytes >= bytes {
             self.close_row_group()?;
         }
         Ok(())

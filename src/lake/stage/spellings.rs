@@ -64,6 +64,19 @@ pub(crate) fn with_originals(
     parts
 }
 
+/// Some rows of a batch, with their originals.
+pub(crate) fn slice(rows: &TypedBatch, range: Range<usize>) -> TypedBatch {
+    let of_range = |of: &Originals| {
+        let slots = if of.exceptions.is_empty() { 0..0 } else { slots(rows, &of.leaf, range.clone()) };
+        let before = |end: usize| of.exceptions.partition_point(|(slot, _)| (*slot as usize) < end);
+        let kept = &of.exceptions[before(slots.start)..before(slots.end)];
+        let exceptions = kept.iter().map(|(slot, text)| (slot - slots.start as u32, text.clone())).collect();
+        Originals { leaf: of.leaf.clone(), spelling: of.spelling, exceptions }
+    };
+    let originals = rows.originals.iter().map(of_range).collect();
+    TypedBatch { schema: Arc::clone(&rows.schema), batch: rows.batch.slice(range.start, range.len()), originals }
+}
+
 /// The spelling of each leaf of a batch.
 fn spelled(rows: &TypedBatch) -> impl Iterator<Item = (&Vec<String>, Spelling)> {
     rows.originals.iter().map(|of| (&of.leaf, of.spelling))
@@ -89,7 +102,7 @@ fn picked(came: &[TypedBatch], exceptions: &[HashMap<(usize, u32), &str>], picks
         if exceptions.iter().any(|exceptions| !exceptions.is_empty()) {
             let mut next = 0;
             for (batch, row) in picks {
-                for slot in slots(&came[*batch], &of.leaf, *row) {
+                for slot in slots(&came[*batch], &of.leaf, *row..*row + 1) {
                     if let Some(text) = exceptions[*batch].get(&(place, slot as u32)) {
                         kept.push((next, Box::from(*text)));
                     }
@@ -102,11 +115,11 @@ fn picked(came: &[TypedBatch], exceptions: &[HashMap<(usize, u32), &str>], picks
     originals
 }
 
-/// The slots that a row has in a leaf's array.
-fn slots(rows: &TypedBatch, leaf: &[String], row: usize) -> Range<usize> {
+/// The slots that successive rows have in a leaf's array.
+fn slots(batch: &TypedBatch, leaf: &[String], rows: Range<usize>) -> Range<usize> {
     let Some((name, fields)) = leaf.split_first() else { return 0..0 };
-    let Some(place) = rows.schema.columns.iter().position(|column| column.name == *name) else { return 0..0 };
-    below(&rows.schema.columns[place].column_type, rows.batch.column(place), fields, row..row + 1)
+    let Some(place) = batch.schema.columns.iter().position(|column| column.name == *name) else { return 0..0 };
+    below(&batch.schema.columns[place].column_type, batch.batch.column(place), fields, rows)
 }
 
 fn below(column_type: &ColumnType, array: &ArrayRef, fields: &[String], slots: Range<usize>) -> Range<usize> {

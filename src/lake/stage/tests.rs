@@ -4,6 +4,7 @@ mod content;
 mod evolution;
 mod readers;
 mod records;
+mod size;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
