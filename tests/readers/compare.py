@@ -123,6 +123,14 @@ def folder_differs(text: str, found, used: set) -> bool:
     return True
 
 
+def kind_shown(value) -> str:
+    """What a reader takes a folder's value for; empty for null."""
+    if isinstance(value, bool):
+        return "booleans"
+    kinds = {"s": "text", "b": "text", "i": "integers", "f": "floats", "d": "decimals", "D": "dates", "n": "times", "z": "times"}
+    return kinds.get(value[:1], "other values") if isinstance(value, str) and value != "f:nan" else ""
+
+
 def unflattened(column: str, kind, names: list) -> bool:
     return isinstance(kind, dict) and column not in names and any(name.startswith(f"{column}.") for name in names)
 

@@ -1,7 +1,7 @@
 """Writes the tables of `tables.py` with lakeward, from an API on 127.0.0.1.
 
 In: the binary and an empty folder. Out: the folder of each table. Tables that ask for the same keys of `lake` are one pipeline, which
-runs as many nights as its tables have.
+runs as many nights as its tables have, and is rolled back where they say so.
 """
 
 import contextlib
@@ -57,10 +57,17 @@ def config(url: str, folder: pathlib.Path, group: list) -> str:
             f"resources:\n{resources}lake: {json.dumps(lake)}\n")
 
 
+def command(*words) -> None:
+    """Runs lakeward, and insists on a green end."""
+    run = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=600)
+    if run.returncode != 0:
+        raise RuntimeError(f"{words[1]} ended with {run.returncode}:\n{run.stdout[-3000:]}\n{run.stderr[-5000:]}")
+
+
 def write(binary: str, folder: pathlib.Path) -> dict:
     """Table names and folders."""
     written = {}
-    key = lambda table: table.lake
+    key = lambda table: (table.lake, table.back_to)
     with api() as url:
         for number, (_, members) in enumerate(itertools.groupby(sorted(tables.TABLES, key=key), key)):
             group = list(members)
@@ -68,8 +75,12 @@ def write(binary: str, folder: pathlib.Path) -> dict:
             place.mkdir(parents=True)
             (place / "config.yaml").write_text(config(url, place, group))
             for Api.night in range(max(len(table.nights) for table in group)):
-                run = subprocess.run([binary, "run", str(place / "config.yaml")], capture_output=True, text=True, timeout=600)
-                if run.returncode != 0:
-                    raise RuntimeError(f"night {Api.night} ended with {run.returncode}:\n{run.stdout[-3000:]}\n{run.stderr[-5000:]}")
+                command(binary, "run", place / "config.yaml")
+            if group[0].back_to:
+                command(binary, "rollback", place / "config.yaml", "--to", group[0].back_to)
+            for table in group:
+                files = sum(1 for _ in (place / "lake" / table.name).rglob("*.parquet"))
+                if files < table.least_files:
+                    raise RuntimeError(f"{table.name} has {files} files, not {table.least_files} or more")
             written |= {table.name: place / "lake" / table.name for table in group}
     return written

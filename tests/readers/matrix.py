@@ -94,6 +94,10 @@ def differences(reader: registry.Reader, given: dict) -> tuple:
             entry["types"] = sorted({*entry["types"], report.short(shown_type)} - {""})
             entry["spellings"] = sorted({*entry["spellings"], *spellings})
             entry["limited"] |= bool(wrong)
+            names = [name for name, _ in answer["columns"]]
+            if column in table.partitions and column in names:
+                values = {compare.kind_shown(row[names.index(column)]) for row in answer["rows"]}
+                entry["values"] = sorted({*entry.get("values", ()), *values} - {""})
     return found, shown
 
 

@@ -15,7 +15,7 @@ HEAD = """# What readers show
 
 Every table that the tests write is read by the readers below, each as installed from its registry and with its defaults, and compared
 value by value with what the API sent: all types, nested values, partitions with every transform, times of the years 1 to 9999, odd
-names, tables that evolved, tables of many files and of none. `./tests/run matrix` runs them all, `./tests/run` the oldest and newest of each family.
+names, tables that evolved or were rolled back, tables of many files and of none. `./tests/run matrix` runs them all, `./tests/run` the oldest and newest of each family.
 
 ## Readers
 
@@ -43,40 +43,45 @@ The type of a *partition* column is guessed from its folders, as told above.
 GUESSED = """
 ## How the type of a partition column is guessed
 
-A partition column stands in the names of folders, which are text: a reader sees `zip=01234` and not what the API sent. So text that looks like a
-number, a date, a time or a boolean is taken for what such folders are taken for below, when all folders of the column look so.
-`text` keeps the folder's own text; `refused` is what comes of guessing beside a null folder, which the tables behind this have.
+A partition column stands in the names of folders, which are text: a reader sees `v=3` and not what the API sent. This is what each reader
+takes folders for where all of a column look alike and none is null's; what a null folder beside them does stands further down, by reader.
 
-| reader | a few digits: `3` | up to 64 bits: `4611686018427387904` | with a point: `1.50` | a date: `2026-11-22` | a time: `2026-11-22T13:14:15Z` | `true`, `false` | words |
-|---|---|---|---|---|---|---|---|
+| reader | integers: `3` | up to 64 bits: `4611686018427387904` | with a point: `1.50` | dates: `2026-11-22` | times: `2026-11-22T13:14:15Z` | `true`, `false` |
+|---|---|---|---|---|---|---|
 """
 
 STAND_IN = """
-What lakeward does about it: where no folder of a text column is a plain word, one more folder with a file without rows stands beside the others
-(`zip=empty`), and goes when a word comes. Readers that look at all folders before they choose a type (Spark, DuckDB, pyarrow, polars from 1.44 on)
-then take the column for text. polars 0.20 asks the first folder only, fastparquet and ClickHouse guess each value alone, and do not heed it:
-declare the type there. DataFusion never guesses.
+Text that looks like such values would be taken for them, and `01234` would be the same as `1234`. So where no folder of a text column is
+a plain word, lakeward puts one more folder with a file without rows beside the others (`v=empty`), which goes when a word comes. This is what each
+reader then shows of a column of text; where it is not text, declare the column's type there.
+
+| reader | digits: `01234`, `1234` | numbers: `1.50`, `1e5` | dates: `2026-11-22` | times: `2026-11-22T13:14:15Z` | `true`, `false` |
+|---|---|---|---|---|---|
 """
 
-# What the folders of such a table look like, in the order of the columns of `GUESSED`.
-LOOKS = ("bucket[16] of integer", "integer", "decimal", "date", "timestamp", "boolean", "text")
+# What the folders of such a table look like, in the order of the columns of `GUESSED` and `STAND_IN`.
+VALUES = tuple(f"partition, no null: {look}" for look in ("integer", "long integer", "decimal", "date", "timestamp", "boolean"))
+TEXTS = tuple(f"partition, text like {look}" for look in ("digits", "numbers", "dates", "times", "booleans"))
 
 
 def guess(entry: dict | None) -> str:
     """What a reader takes folders for."""
     if entry is None or not entry["types"]:
         return "refused"
-    return ", ".join(f"`{each}`" for each in entry["types"]) if "guessed" in entry["spellings"] else "text"
+    if entry["values"] == ["text"]:
+        return "text, as it is escaped (`%3A`)" if entry["limited"] else "text"
+    shown = f"{' or '.join(entry['values'])}: {', '.join(f'`{each}`' for each in entry['types'])}"
+    return shown + (", limited" if entry["limited"] and "guessed" in entry["spellings"] else "")
 
 
-def guesses(readers: list, outcome: dict) -> str:
+def guesses(readers: list, outcome: dict, looks: tuple) -> str:
     """A row for each run of versions of a family that guess alike; readers of files see no folders."""
     rows = []
     for reader in readers:
         shown = outcome[reader.name]
-        if not any(label.startswith("partition") for label in shown):
+        if not any(label in shown for label in looks):
             continue
-        cells = [guess(shown.get(f"partition: {look}")) for look in LOOKS]
+        cells = [guess(shown.get(look)) for look in looks]
         if rows and rows[-1][0] == reader.family and rows[-1][2] == cells:
             rows[-1][1].append(reader.version)
         else:
@@ -124,7 +129,7 @@ def document(outcome: dict) -> str:
         for limit, reason in reader.limits.items():
             reasons.setdefault(reason, []).append(f"`{limit}`")
         text += "".join(f"| {reader.name} | {', '.join(places)} | {reason} |\n" for reason, places in reasons.items())
-    text += GUESSED + guesses(readers, outcome) + STAND_IN
+    text += GUESSED + guesses(readers, outcome, VALUES) + STAND_IN + guesses(readers, outcome, TEXTS)
     text += TYPES
     for family in dict.fromkeys(reader.family for reader in readers):
         members = [reader for reader in readers if reader.family == family]

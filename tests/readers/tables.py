@@ -35,14 +35,21 @@ class Table:
     # Further lines of the resource, and keys of `lake`.
     resource: str = ""
     lake: tuple = ()
+    # Whether its partition columns are text, which has to come back as text and not as what it looks like.
+    is_told_text: bool = False
+    # Files that it has at the least.
+    least_files: int = 0
+    # The version to which its lake is rolled back after the last night.
+    back_to: int = 0
 
     def expected(self) -> list:
         """Rows as maps of column and tagged value."""
         rows = self.rows
         if rows is None:
             rows = list({record["id"]: record for night in self.nights for record in night}.values())
+        tag = "s" if self.is_told_text else "p"
         return [{**{name: tagged(kind_of(kind), row.get(name)) for name, kind in self.columns.items()},
-                 **{name: f"p:{text(row)}" for name, (_, text) in self.partitions.items()}} for row in rows]
+                 **{name: f"{tag}:{text(row)}" for name, (_, text) in self.partitions.items()}} for row in rows]
 
 
 class Raw(str):
@@ -121,9 +128,9 @@ def one_column(name: str, kind, values: list, **more) -> Table:
     return Table(name, {"id": "integer", "v": kind}, [numbered(values)], **more)
 
 
-def partitioned(name: str, kind: str, values: list, transform: str, folder, **more) -> Table:
+def partitioned(name: str, kind: str, values: list, transform: str, folder, label: str = "", **more) -> Table:
     """A table in folders made of the column `v`; `folder` makes the text of one that is not null."""
-    label = f"partition: {transform} of {kind}" if transform else f"partition: {kind}"
+    label = label or (f"partition: {transform} of {kind}" if transform else f"partition: {kind}")
     column = f"v_{re.match('[a-z]*', transform)[0]}" if transform else "v"
     columns = {"id": "integer", **({"v": kind} if transform else {}), "w": "text"}
     records = [{**record, "w": f"w{record['id']}"} for record in numbered(values)]
@@ -228,6 +235,28 @@ def partitions() -> list:
     ]
 
 
+def guessed() -> list:
+    """Folders without null's among them: of values whose type readers guess, and of text that looks like such values."""
+    decimal_hint = "columns: {v: {data_type: decimal, precision: 9, scale: 2}, w: {data_type: text}}"
+    told = {"resource": "columns: {v: {data_type: text}}", "is_told_text": True}
+    typed = lambda name, kind, values, folder, **more: partitioned(
+        f"folders_{name}", kind, values, "", folder, label=f"partition, no null: {name.replace('_', ' ')}", **more)
+    text = lambda name, values: partitioned(f"text_like_{name}", "text", values, "", str, label=f"partition, text like {name}", **told)
+    return [
+        typed("integer", "integer", [7, 0, 3, -1], str),
+        typed("long_integer", "integer", [2**62, 7], str),
+        typed("decimal", "decimal", [Raw("1.50"), Raw("-2.00")], str, resource=decimal_hint),
+        typed("date", "date", ["2026-11-22", "1969-12-31"], str),
+        typed("timestamp", "timestamp", ["2026-11-22T13:14:15Z", "1969-12-31T23:59:59Z"], str),
+        typed("boolean", "boolean", [True, False], lambda v: str(v).lower()),
+        text("digits", ["01234", "1234", "00501", "7"]),
+        text("numbers", ["1.50", "1.5", "1e5", "-0"]),
+        text("dates", ["2026-11-22", "2025-01-01", "1969-12-31"]),
+        text("times", ["2026-11-22T13:14:15Z", "2025-01-01 00:00:00"]),
+        text("booleans", ["true", "false"]),
+    ]
+
+
 def evolved() -> list:
     first = [{"id": n, "to_float": n, "to_decimal": n, "to_text": n, "to_json": {"a": n}, "o": {"a": n}, "l": [{"a": n}], "late_type": None, "gone": n} for n in range(4)]
     second = [{"id": 2, "to_float": Raw("2.5"), "to_decimal": Raw("9" * 25), "to_text": "two", "to_json": "text", "o": {"a": 2, "b": "x"}, "l": [{"a": 2, "b": [1]}],
@@ -258,6 +287,20 @@ def many_files() -> Table:
     table.partitions = {"n_truncate": ("partition: truncate[50] of integer", lambda row: NULL_FOLDER if row["n"] is None else str(row["n"] // 50 * 50))}
     table.resource = "partition_by: [{column: n, transform: 'truncate[50]'}]"
     return table
+
+
+def rolled_back() -> list:
+    """Tables of a lake that was rolled back over a night that changed rows, types, folders and files."""
+    first = [{"id": n, "code": ("EWR", "JFK")[n % 2], "v": n, "o": {"a": n}, "gone": False} for n in range(6)]
+    second = [{"id": n, "code": ("EWR", "LGA")[n % 2], "v": f"text {n}", "o": {"a": n, "b": "x"}, "new": [n], "gone": n == 2} for n in (0, 2, 3, 6)]
+    columns = {"id": "integer", "v": "integer", "o": {"a": "integer"}, "gone": "boolean"}
+    more = {"rows": first, "back_to": 1}
+    hard = "columns: {gone: {hard_delete: true, data_type: bool}}"
+    return [
+        Table("rolled_back", {**columns, "code": "text"}, [first, second], resource=hard, **more),
+        Table("rolled_back_partitions", columns, [first, second], partitions={"code": ("partition: text", lambda row: row["code"])},
+              resource=f"{hard}\npartition_by: [code]", **more),
+    ]
 
 
 def sparse() -> list:
@@ -298,9 +341,12 @@ def all_tables() -> list:
         names,
         names_in_objects,
         *partitions(),
+        *guessed(),
         *evolved(),
+        *rolled_back(),
         large("large", 5000),
         many_files(),
+        large("split_by_size", 5000, lake=(("target_file_size", "20kB"),), least_files=10),
         scalars("codec_snappy", lake=(("compression", "snappy"),)),
         scalars("codec_none", lake=(("compression", "none"),)),
         scalars("sorted", resource="sort_by: [float, text]"),
