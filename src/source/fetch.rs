@@ -25,7 +25,7 @@ use crate::source::drift::Drift;
 use crate::source::error::Repeated;
 use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally, UnderWay};
 use crate::source::paginate::{
-    LookForTotals, Paginator, Position, Totals, Trail, allows_drift, ends_by_flag, paginator, watches_drift,
+    LookForTotals, Paginator, Position, Totals, Trail, allows_drift, ends_by_flag, first_number, paginator, watches_drift, way,
 };
 use crate::source::request::Template;
 use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Slice, SourceError, Turn};
@@ -56,6 +56,8 @@ pub(super) async fn fetch(
         totals: Totals::new(LookForTotals::of(&plan.endpoint.paginator, &plan.expect)),
         allows_drift: allows_drift(&plan.endpoint.paginator),
         ends_by_flag: ends_by_flag(&plan.endpoint.paginator),
+        first_number: first_number(&plan.endpoint.paginator),
+        way: way(&plan.endpoint.paginator),
         paginator,
         flights: VecDeque::new(),
         under_way: Arc::default(),
@@ -84,6 +86,10 @@ struct Fetch {
     allows_drift: bool,
     /// Whether the config names the flag that ends the pages, so that no total does.
     ends_by_flag: bool,
+    /// The number of the first page, where pages are numbered.
+    first_number: Option<u64>,
+    /// What to do where a total is not reached.
+    way: &'static str,
     window: usize,
     slice: Arc<Slice>,
     turn: Arc<Turn>,

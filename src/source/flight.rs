@@ -112,6 +112,8 @@ pub(super) struct Tally {
     pub(super) total: Option<u64>,
     /// What `expect.total` most likely stands for, where it finds nothing.
     pub(super) near_total: Option<String>,
+    /// What an empty first page says of others, in words.
+    pub(super) empty_says: Option<String>,
     /// Whether the page that was judged last says outright that there is more.
     pub(super) promises_more: bool,
     /// The void page with records that lies farthest: its place and number.

@@ -12,6 +12,7 @@ mod crash;
 mod defects;
 mod detection;
 mod dispositions;
+mod doubted;
 mod dropping;
 mod end_marks;
 mod expiring;

@@ -29,7 +29,7 @@ impl Repeated {
         match self {
             Self::Cursor | Self::Link => "going on would never end; check the paginator",
             Self::Records => {
-                "the API repeats a page; check the paginator's parameter names, or give it a `total_path` or `has_more_path`"
+                "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them"
             }
         }
     }
@@ -70,10 +70,12 @@ pub(crate) enum PagingFault {
         in_a_row: u32,
     },
     /// A value that the paginator was told to read is missing or of another kind.
-    #[error("{place}: `{path}` should be {expected}, but is {found}{}", did_you_mean(.near.as_deref()))]
+    #[error("{place}: `{path}` should be {expected}, but is {found} (`{key}`){}", did_you_mean(.near.as_deref()))]
     BadValue {
         /// Where.
         place: Place,
+        /// The config's key that names the path.
+        key: &'static str,
         /// The configured path.
         path: JsonPath,
         /// What is needed there.
@@ -84,7 +86,11 @@ pub(crate) enum PagingFault {
         near: Option<String>,
     },
     /// What was read is not what the API announced.
-    #[error("{place}: the resource ended after {read} {unit}, but the API's total is {total}{}", total_advice(.path.as_ref(), *.by))]
+    #[error(
+        "{place}: the resource ended after {read} {unit}, but the API's total is {total}{}{}",
+        total_advice(.path.as_ref(), *.by),
+        .meant.as_ref().map_or_else(String::new, |meant| format!("; did you mean {meant}?"))
+    )]
     TotalContradicted {
         /// Where.
         place: Place,
@@ -98,10 +104,22 @@ pub(crate) enum PagingFault {
         path: Option<JsonPath>,
         /// What names that path.
         by: NamedBy,
+        /// Another total that is more likely meant, in words.
+        meant: Option<String>,
+    },
+    /// The first page has no records, and says that there are some.
+    #[error("{place}: the first page is empty, but {said}{}", first_advice(*.number))]
+    FirstPageEmpty {
+        /// Where.
+        place: Place,
+        /// What it says, in words.
+        said: String,
+        /// Its number, where pages are numbered.
+        number: Option<u64>,
     },
     /// Fewer records than a total that the API tells by itself.
     #[error(
-        "{place}: the resource ended after {read} records, but {of} says {total}; if that counts something else, write `expect: {{total: estimate}}`, otherwise how the API pages"
+        "{place}: the resource ended after {read} records, but {of} says {total}; {way}; if that counts something else, write `expect: {{total: estimate}}`"
     )]
     TotalNotReached {
         /// Where.
@@ -112,6 +130,8 @@ pub(crate) enum PagingFault {
         read: u64,
         /// How many were announced.
         total: u64,
+        /// What is most likely to be done, in words.
+        way: &'static str,
     },
     /// The API says that there is more, but not where; or that the end is reached, and that there is more.
     #[error("{place}: `{path}` says there are more records, but {why}")]
@@ -139,7 +159,7 @@ pub(crate) enum PagingFault {
         /// The sign.
         hint: String,
         /// The config to write.
-        write: &'static str,
+        write: String,
     },
     /// Rows were added or removed while their pages were read, and some may be missing.
     #[error(
@@ -191,6 +211,9 @@ impl PagingFault {
     /// What the operator can do, where that is not plain from the message.
     pub(in crate::source) fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::TotalContradicted { by: NamedBy::TotalPath, unit: "pages", .. } => Some(
+                "`total_path` of `page_number` counts pages; where it is the number of records, or of something else, leave it out; where pages come and go meanwhile, write `allow_drift: true` in the paginator",
+            ),
             Self::TotalContradicted { by: NamedBy::TotalPath, .. } => Some(
                 "look at what the request asks for and how the API pages; where rows come and go meanwhile, or the total is an estimate, write `allow_drift: true` in the paginator, and `total_path: null` where it counts something else",
             ),
@@ -204,6 +227,14 @@ impl PagingFault {
 
 fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+fn first_advice(number: Option<u64>) -> &'static str {
+    match number {
+        Some(0) => ": does the API count from 1? Write `base_page: 1`",
+        Some(_) => ": look at what the request asks for, and at the number of the API's first page",
+        None => ": look at what the request asks for and how the API pages",
+    }
 }
 
 fn total_advice(path: Option<&JsonPath>, by: NamedBy) -> String {

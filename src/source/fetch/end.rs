@@ -48,7 +48,8 @@ impl Fetch {
     pub(super) fn is_total_read(&self) -> bool {
         let Tally { records, read_again, ignored, total, promises_more, .. } = self.tally;
         let read = records - read_again;
-        records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && (total == Some(read) || self.totals.is_met(read))
+        let is_met = || total == Some(read) || self.totals.is_met(read) || self.paginator.pages_left() == Some(0);
+        records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && is_met()
     }
 
     /// The resource ends. What was fetched ahead is void; when a page came empty behind a full one, it is looked at, since
@@ -79,6 +80,7 @@ impl Fetch {
             return Err(SourceError::from(PagingFault::RecordsPastEnd { place, later }));
         }
         if !is_early && ignored == 0 {
+            self.check_first(&place)?;
             self.check_told(&place, records - read_again)?;
         }
         if let Some((path, _)) = self.expected_total
@@ -100,11 +102,14 @@ impl Fetch {
                     total,
                     path,
                     by: NamedBy::Expect,
+                    meant: None,
                 }));
             }
         }
         let Sums { requests, bytes, ignored, server_time, partial_errors } = self.call.ledger.sums();
-        let (total, copies) = (total.or(self.paginator.total_records()).or(self.totals.latest()), self.drift.copies());
+        let told = total.or(self.paginator.total_records()).or(self.totals.latest());
+        let total = told.filter(|_| !self.totals.contradicts(records - read_again));
+        let copies = self.drift.copies();
         Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
     }
 
@@ -112,10 +117,27 @@ impl Fetch {
     /// it may well count these too.
     fn check_told(&self, place: &Place, read: u64) -> Result<(), SourceError> {
         let Some(told) = self.totals.beyond(read) else { return Ok(()) };
-        let error =
-            SourceError::from(PagingFault::TotalNotReached { place: place.clone(), of: told.shown(), read, total: told.total() });
+        let (place, of, total) = (place.clone(), told.shown(), told.total());
+        let is_from_zero = read == 0 && self.first_number == Some(0);
+        let error = SourceError::from(if is_from_zero {
+            PagingFault::FirstPageEmpty { place, said: format!("{of} says {total}"), number: self.first_number }
+        } else {
+            PagingFault::TotalNotReached { place, of, read, total, way: self.way }
+        });
+        self.accept_or(error, told.is_guess())
+    }
+
+    /// Whether an only page without records says that there are pages.
+    fn check_first(&mut self, place: &Place) -> Result<(), SourceError> {
+        let Some(said) = self.tally.empty_says.take() else { return Ok(()) };
+        let error = PagingFault::FirstPageEmpty { place: place.clone(), said, number: self.first_number };
+        self.accept_or(SourceError::from(error), true)
+    }
+
+    /// `error`, or a warning of it where the config accepts it, or where it is a guess and only a part is asked for.
+    fn accept_or(&self, error: SourceError, is_guess: bool) -> Result<(), SourceError> {
         let asks_for_part = self.slice.cursor.as_ref().is_some_and(|cursor| cursor.range.start.is_some());
-        if self.allows_drift || told.is_guess() && asks_for_part {
+        if self.allows_drift || is_guess && asks_for_part {
             let code = if self.allows_drift { WarningCode::DriftAccepted } else { WarningCode::TotalContradicted };
             self.client.warn_once(&self.call.template.resource, Warning::new(code, error.to_string()));
             return Ok(());

@@ -15,7 +15,7 @@ use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
 use crate::source::flight::Delivered;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Position, Seen, Step, meant, promises_more, whole_number};
+use crate::source::paginate::{Position, Seen, Step, meant, promises_more, says_pages, whole_number};
 use crate::source::{EndReason, PageFacts, SourceError, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
@@ -209,6 +209,7 @@ impl Fetch {
             tally.last = records;
         }
         tally.promises_more = promises_more(seen.facts);
+        tally.empty_says = if self.totals.are_looked_for() { says_pages(seen) } else { None };
         self.totals.note(seen);
         if let Some((path, index)) = &self.expected_total {
             let found = seen.facts.values.get(*index).and_then(Option::as_ref);

@@ -135,7 +135,7 @@ impl Detect {
             link::more_pages(
                 page,
                 self.total_is_estimate(),
-                "if that is all there is, paginator: {type: single_page}, or expect: {total: estimate} for a total that counts something else; else the API's own way, as paginator: {type: offset, limit: 100}",
+                "paginator: {type: single_page}` and `expect: {total: estimate}` if that is all there is, or else how the API pages, such as `paginator: {type: offset, limit: 100}",
             )?;
             self.left = match self.adopted.clone() {
                 // What another chain has proven for a reason that this page lacks does not hold for it.
@@ -146,11 +146,11 @@ impl Detect {
         self.left.truncate(CANDIDATES_MAX);
         self.left.reverse();
         if self.left.is_empty() {
-            link::more_in_headers(page, link::WRITE_ITS_OWN)?;
+            link::more_in_headers(page)?;
             let records = page.facts.records;
-            if page.facts.signs.is_empty() && USUAL_SIZES.contains(&records) {
+            if USUAL_SIZES.contains(&records) && !page.is_last {
                 let text = format!(
-                    "nothing in the answer tells of more pages, but {records} records are a usual page size; if they are all there is, write `paginator: single_page`"
+                    "nothing in the answer tells whether there are more pages, and {records} records are a usual page size; if they are all there is, write `paginator: single_page`"
                 );
                 self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
             }
@@ -169,7 +169,7 @@ impl Detect {
         let step = step_with_values(paginator.as_mut(), &seen)?;
         if self.adopted.is_some() && step == Step::End(EndReason::NoNext) {
             // The page tells of more, so that what another chain has proven is not this one's way.
-            link::more_pages(&seen, self.total_is_estimate(), link::WRITE_ITS_OWN)?;
+            link::more_pages(&seen, self.total_is_estimate(), &link::its_own(&seen))?;
         }
         let second = if let Step::Next(second) = &step { Some(second.clone()) } else { None };
         self.trial = Some(Trial { candidate, paginator, is_proven: false, second, control: None });
@@ -200,8 +200,8 @@ impl Detect {
         }
         if let Some(first) = &self.first {
             let seen = first.seen(page, page.ordinal);
-            link::more_pages(&seen, true, link::WRITE_ITS_OWN)?;
-            link::more_in_headers(&seen, link::WRITE_ITS_OWN)?;
+            link::more_pages(&seen, true, &link::its_own(&seen))?;
+            link::more_in_headers(&seen)?;
         }
         Ok(Step::Over(EndReason::SinglePage))
     }

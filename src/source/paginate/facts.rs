@@ -2,11 +2,14 @@
 
 use serde_json::Value;
 
-use crate::base::{JsonPath, Warning, WarningCode};
+use crate::base::{JsonPath, Step, Warning, WarningCode};
 use crate::config::{StopRules, TotalPath, nearest, path_words};
 use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
+use crate::source::paginate::candidates::{USUAL_SIZES, is_size, name_of};
+use crate::source::paginate::signs::{Role, Sign, reduced};
+use crate::source::paginate::totals::{around_records, beyond_page};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
 pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
@@ -37,8 +40,10 @@ pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<u64>, So
         TotalPath::None => Ok(None),
         TotalPath::Optional(_) => Ok(value(page, 0).and_then(whole_number)),
         TotalPath::Required(path) => match value(page, 0) {
-            Some(found) => whole_number(found).map(Some).ok_or_else(|| bad_value(page, path, "a whole number", Some(found))),
-            None => Err(bad_value(page, path, "a whole number", None)),
+            Some(found) => {
+                whole_number(found).map(Some).ok_or_else(|| bad_value(page, ("total_path", path), "a whole number", Some(found)))
+            }
+            None => Err(bad_value(page, ("total_path", path), "a whole number", None)),
         },
     }
 }
@@ -59,7 +64,7 @@ pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -
         },
         _ => None,
     };
-    more.map(Some).ok_or_else(|| bad_value(page, path, "true or false", found))
+    more.map(Some).ok_or_else(|| bad_value(page, ("has_more_path", path), "true or false", found))
 }
 
 /// `has_more_path` of stop rules, which stands behind the total.
@@ -77,7 +82,33 @@ pub(super) fn contradicted(page: &Seen<'_>, stop: &StopRules, unit: &'static str
         TotalPath::Optional(path) => (Some(path.clone()), NamedBy::Nothing),
         TotalPath::Required(path) => (Some(path.clone()), NamedBy::TotalPath),
     };
-    SourceError::from(PagingFault::TotalContradicted { place: page.at(), unit, read, total, path, by })
+    let meant = path.as_ref().and_then(|path| other_total(page, path, unit, read));
+    SourceError::from(PagingFault::TotalContradicted { place: page.at(), unit, read, total, path, by, meant })
+}
+
+/// What the page tells beside the total at `path`, if that may be what is meant by it.
+fn other_total(page: &Seen<'_>, path: &JsonPath, unit: &str, read: u64) -> Option<String> {
+    let of_pages = page.facts.signs.iter().filter(|sign| sign.role() == Some(Role::Pages));
+    let found: Vec<(&Sign, u64)> = match unit {
+        "pages" => of_pages.filter_map(|sign| Some((sign, sign.number()?))).collect(),
+        _ => around_records(page).collect(),
+    };
+    let others = found.into_iter().filter(|(sign, total)| sign.path != *path && *total >= read);
+    others.max_by_key(|(_, total)| *total).map(|(sign, total)| format!("`{}`, which says {total}", sign.shown()))
+}
+
+/// Whether a total that first comes with `page`, and would end the pages there, may count something else: the page is as large as pages
+/// get, or another total contradicts it. `unit` is what it should count, and `limit` what was asked for.
+pub(super) fn is_doubtful(page: &Seen<'_>, stop: &StopRules, unit: &str, limit: Option<u64>) -> bool {
+    let (TotalPath::Optional(path) | TotalPath::Required(path)) = &stop.total else { return false };
+    let records = page.facts.records;
+    let told = page.facts.signs.iter().filter(|sign| sign.role() == Some(Role::Limit)).filter_map(Sign::number);
+    let asked = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot))).map(|(_, size)| *size);
+    let is_full = limit.into_iter().chain(told).chain(asked).any(|size| size > 0 && records >= size);
+    let name = if let Some(Step::Key(name)) = path.steps().last() { reduced(name) } else { String::new() };
+    let is_named = name.contains("total") || unit == "pages" && name.contains("pages");
+    let is_other = |(sign, total): (&Sign, u64)| sign.path != *path && total > page.ordinal.saturating_add(records);
+    records > 0 && (is_full || !is_named && USUAL_SIZES.contains(&records) || beyond_page(page).any(is_other))
 }
 
 /// Passes on `error` of a total that is not what was read, or only warns where `allow_drift` accepts it.
@@ -112,7 +143,12 @@ pub(in crate::source) fn whole_number(value: &Value) -> Option<u64> {
 }
 
 /// The error of a value that cannot be used; tells its kind, never itself.
-pub(super) fn bad_value(page: &Seen<'_>, path: &JsonPath, expected: &'static str, found: Option<&Value>) -> SourceError {
+pub(super) fn bad_value(
+    page: &Seen<'_>,
+    (key, path): (&'static str, &JsonPath),
+    expected: &'static str,
+    found: Option<&Value>,
+) -> SourceError {
     let near = if found.is_none() { meant(page, path) } else { None };
     let found = match found {
         None => "missing or null",
@@ -123,7 +159,7 @@ pub(super) fn bad_value(page: &Seen<'_>, path: &JsonPath, expected: &'static str
         Some(Value::Array(_)) => "an array",
         Some(Value::Object(_)) => "an object",
     };
-    SourceError::from(PagingFault::BadValue { place: page.at(), path: path.clone(), expected, found, near })
+    SourceError::from(PagingFault::BadValue { place: page.at(), key, path: path.clone(), expected, found, near })
 }
 
 /// What stands around the records that `path` most likely stands for, where it finds nothing.

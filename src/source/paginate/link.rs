@@ -4,7 +4,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
+use crate::config::{PaginatorPlan, paginator_words};
 use crate::source::error::{PagingFault, Repeated};
+use crate::source::paginate::candidates::{Choice, candidates};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::{absent, bad_value, value};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs};
@@ -75,7 +77,7 @@ impl Paginator for Links {
                 None => no_next(page, absent(page, 0, path).as_deref()),
                 Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, None),
                 Some(Value::String(reference)) => self.follow(page, reference),
-                Some(other) => Err(bad_value(page, path, "a URL", Some(other))),
+                Some(other) => Err(bad_value(page, ("next_url_path", path), "a URL", Some(other))),
             },
         }
     }
@@ -87,8 +89,23 @@ fn leads_nowhere(page: &Seen<'_>, link: &Value) -> bool {
     may_be_end(link) || link.as_str().is_some_and(is_own)
 }
 
-/// What to write where the paginator is not the API's own.
-pub(super) const WRITE_ITS_OWN: &str = "paginator: as the API gives its next page";
+/// What to write where one page is all, whatever it says.
+const ALL: &str = "expect: {total: estimate}";
+
+/// What to write where the paginator is not the API's own: what detection would take, or what finds it.
+pub(super) fn its_own(page: &Seen<'_>) -> String {
+    let of_header = signs::cursor_header(page.headers)
+        .map(|name| PaginatorPlan::HeaderCursor { cursor_key: name, cursor_param: "cursor".to_owned() });
+    let found = match candidates(page, true) {
+        Choice::Try(found) | Choice::Ambiguous(found) => found.into_iter().next().map(|first| first.plan),
+        Choice::Over => None,
+    };
+    let plan = found.or(of_header);
+    plan.map_or_else(
+        || "paginator: {type: offset, limit: 100}".to_owned(),
+        |plan| format!("paginator: {}", paginator_words(&plan)),
+    )
+}
 
 /// The end of a resource that names its next page. On the first page, where the place for it is `absent` and so may be misspelt, signs of
 /// more that leave no doubt are an error.
@@ -101,7 +118,7 @@ pub(super) fn no_next(page: &Seen<'_>, absent: Option<&str>) -> Result<Step, Sou
         part_of_all(page)?;
         if let (Some(place), Some(sign)) = (absent, signs::said_outright(page)) {
             let hint = format!("{sign}, and it has no {place}");
-            return Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: WRITE_ITS_OWN }));
+            return Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: its_own(page) }));
         }
     }
     Ok(Step::End(EndReason::NoNext))
@@ -111,20 +128,20 @@ pub(super) fn no_next(page: &Seen<'_>, absent: Option<&str>) -> Result<Step, Sou
 ///
 /// # Errors
 /// [`PagingFault::MorePages`] with the config to write.
-pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &'static str) -> Result<(), SourceError> {
+pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &str) -> Result<(), SourceError> {
     refuse_link_header(page)?;
     signs::more_pages(page, total_is_estimate)
-        .map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write })))
+        .map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: write.to_owned() })))
 }
 
 /// Refuses a page whose headers alone tell of more.
 ///
 /// # Errors
 /// [`PagingFault::MorePages`] with the config to write.
-pub(super) fn more_in_headers(page: &Seen<'_>, write: &'static str) -> Result<(), SourceError> {
+pub(super) fn more_in_headers(page: &Seen<'_>) -> Result<(), SourceError> {
     part_of_all(page)?;
     let hint = signs::more_in_headers(page.headers, page.facts.records);
-    hint.map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write })))
+    hint.map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: its_own(page) })))
 }
 
 /// Refuses an only page that calls itself a part.
@@ -132,8 +149,23 @@ pub(super) fn more_in_headers(page: &Seen<'_>, write: &'static str) -> Result<()
 /// # Errors
 /// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn part_of_all(page: &Seen<'_>) -> Result<(), SourceError> {
-    let write = "paginator: as the API gives its next page, or expect: {total: estimate} if this is all";
-    signs::part(page).map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write })))
+    signs::part(page).map_or(Ok(()), |hint| {
+        let write = format!("{}`, or, if this is all, `{ALL}", its_own(page));
+        Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write }))
+    })
+}
+
+/// Refuses an only page that says outright that there are more.
+///
+/// # Errors
+/// [`PagingFault::MorePages`] with the config to write.
+pub(super) fn only_page(page: &Seen<'_>) -> Result<(), SourceError> {
+    refuse_link_header(page)?;
+    let hint = signs::said_outright(page).or_else(|| signs::more_in_headers(page.headers, page.facts.records));
+    hint.map_or(Ok(()), |hint| {
+        let write = format!("{}`, or, if this is all, `{ALL}", its_own(page));
+        Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write }))
+    })
 }
 
 fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {
@@ -141,5 +173,5 @@ fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {
         return Ok(());
     }
     let hint = "its `Link` header has a next page".to_owned();
-    Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: "paginator: {type: header_link}" }))
+    Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: "paginator: {type: header_link}".to_owned() }))
 }

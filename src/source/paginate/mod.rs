@@ -35,7 +35,7 @@ use crate::source::{EndReason, PageFacts, SourceError};
 pub(super) use candidates::{USUAL_SIZES, is_size, name_of};
 pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};
-pub(super) use signs::{Role, promises_more, says_last, stands_around};
+pub(super) use signs::{Role, promises_more, says_last, says_pages, stands_around};
 pub(crate) use signs::{Sign, tells_as_object, tells_of_paging};
 pub(super) use totals::Totals;
 pub(super) use trail::Trail;
@@ -206,7 +206,7 @@ pub(super) trait Paginator: Send {
 pub(super) fn paginator(plan: &PaginatorPlan, expect: &Expect) -> Box<dyn Paginator> {
     match plan.clone() {
         PaginatorPlan::Undeclared => Box::new(detect::Detect::new(expect)),
-        PaginatorPlan::SinglePage => Box::new(single_page::SinglePage),
+        PaginatorPlan::SinglePage => Box::new(single_page::SinglePage { is_all: expect.total == ExpectTotal::Estimate }),
         PaginatorPlan::Offset { limit, offset, offset_slot, limit_slot, stop } => {
             Box::new(offset::Offset::new(limit, offset, offset_slot, limit_slot, stop))
         }
@@ -257,6 +257,22 @@ pub(super) fn ends_by_flag(plan: &PaginatorPlan) -> bool {
     match plan {
         PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.has_more_path.is_some(),
         _ => false,
+    }
+}
+
+/// The number of the first page, where the config has it that pages are numbered.
+pub(super) fn first_number(plan: &PaginatorPlan) -> Option<u64> {
+    if let PaginatorPlan::PageNumber { page, .. } = plan { Some(*page) } else { None }
+}
+
+/// What to do where fewer records came than the API tells of, in words.
+pub(super) fn way(plan: &PaginatorPlan) -> &'static str {
+    match plan {
+        PaginatorPlan::Undeclared => "how does it page? write it, such as `paginator: {type: offset, limit: 100}`",
+        PaginatorPlan::Offset { .. } | PaginatorPlan::PageNumber { .. } => {
+            "look at what the request asks for and at the paginator's parameters"
+        }
+        _ => "how does it page? `paginator: {type: auto}` detects it",
     }
 }
 

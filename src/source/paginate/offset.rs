@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
 use crate::source::error::PagingFault;
-use crate::source::paginate::facts::{accept_drift, contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
+use crate::source::paginate::facts::{
+    accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
+};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
 
@@ -30,6 +32,8 @@ pub(super) struct Offset {
     read: u64,
     total: Option<u64>,
     total_counts_page: bool,
+    /// Whether the total would end the pages at hand, and may count something else: one more request tells.
+    in_doubt: bool,
     /// Whether a page was skipped, so that the total is a bound of what was read.
     has_skipped: bool,
     told: bool,
@@ -51,6 +55,7 @@ impl Offset {
             read: 0,
             total: None,
             total_counts_page: false,
+            in_doubt: false,
             has_skipped: false,
             told: false,
             warning: None,
@@ -64,7 +69,7 @@ impl Offset {
 
     /// Why the page at `offset` is not requested.
     fn stops_before(&self, offset: u64) -> Option<EndReason> {
-        if self.total.is_some_and(|total| offset >= total) {
+        if !self.in_doubt && self.total.is_some_and(|total| offset >= total) {
             Some(EndReason::TotalReached)
         } else if self.stop.maximum.is_some_and(|maximum| offset >= maximum) {
             Some(EndReason::MaximumReached)
@@ -145,12 +150,18 @@ impl Paginator for Offset {
             return Ok(Step::End(EndReason::EmptyPage));
         }
         self.read += records;
+        let before = self.total;
         self.read_total(page)?;
         let more = rules_have_more(page, &self.stop)?;
         if records > 0 {
             self.measure(page);
         }
         let next = page.ordinal.saturating_add(if records == 0 { self.limit.max(1) } else { records });
+        let may_mislead = self.total != before || self.stop.allow_drift;
+        self.in_doubt = more.is_none()
+            && may_mislead
+            && self.total.is_some_and(|total| next >= total)
+            && is_doubtful(page, &self.stop, "records", Some(self.limit));
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of records is reached";

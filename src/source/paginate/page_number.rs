@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use crate::base::{JsonPath, Warning};
-use crate::config::{Slot, StopRules};
+use crate::config::{Slot, StopRules, TotalPath, path_words};
 use crate::source::error::PagingFault;
-use crate::source::paginate::facts::{accept_drift, contradicted, ends_without_total, is_guess, rules_have_more, total, wanted};
+use crate::source::paginate::facts::{
+    accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
+};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
 
@@ -20,6 +22,8 @@ pub(super) struct PageNumber {
     next: u64,
     total: Option<u64>,
     total_counts_records: bool,
+    /// Whether the total would end the pages at hand, and may count something else: one more request tells.
+    in_doubt: bool,
     records: u64,
     /// Records of the largest page.
     largest: u64,
@@ -39,6 +43,7 @@ impl PageNumber {
             next: first,
             total: None,
             total_counts_records: false,
+            in_doubt: false,
             records: 0,
             largest: 0,
             has_skipped: false,
@@ -52,7 +57,7 @@ impl PageNumber {
 
     /// Why the page `number` is not requested.
     fn stops_before(&self, number: u64) -> Option<EndReason> {
-        if self.total.is_some_and(|total| number >= total.saturating_add(self.base)) {
+        if !self.in_doubt && self.total.is_some_and(|total| number >= total.saturating_add(self.base)) {
             Some(EndReason::TotalReached)
         } else if self.stop.maximum.is_some_and(|maximum| number >= maximum) {
             Some(EndReason::MaximumReached)
@@ -73,6 +78,30 @@ impl PageNumber {
                 }
                 let error = contradicted(page, &self.stop, "pages", number.saturating_sub(self.base), total);
                 accept_drift(error, &self.stop, &mut self.warning)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the pages up to `next`, which have records, are no more than the total says.
+    fn check_passed(&mut self, page: &Seen<'_>, next: u64) -> Result<(), SourceError> {
+        match self.total {
+            Some(total) if page.facts.records > 0 && next > total.saturating_add(self.base) => {
+                let error = contradicted(page, &self.stop, "pages", next.saturating_sub(self.base), total);
+                accept_drift(error, &self.stop, &mut self.warning)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an empty first page is all that a declared total says.
+    fn check_first(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
+        let (1, TotalPath::Required(path)) = (page.page, &self.stop.total) else { return Ok(()) };
+        match total(page, &self.stop) {
+            Ok(Some(found)) if found > 1 => {
+                let said = format!("`{}` says {found}", path_words(path));
+                let error = PagingFault::FirstPageEmpty { place: page.at(), said, number: Some(self.first) };
+                accept_drift(SourceError::from(error), &self.stop, &mut self.warning)
             }
             _ => Ok(()),
         }
@@ -131,19 +160,29 @@ impl Paginator for PageNumber {
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         self.judged = true;
         if self.stop.stop_after_empty_page && page.facts.records == 0 {
+            self.check_first(page)?;
             self.check_end(page, page.ordinal)?;
             return Ok(Step::End(EndReason::EmptyPage));
         }
         self.records += page.facts.records;
         self.largest = self.largest.max(page.facts.records);
+        let before = self.total;
         self.read_total(page)?;
         let more = rules_have_more(page, &self.stop)?;
         let next = page.ordinal.saturating_add(1);
         self.next = next;
+        self.in_doubt = more.is_none()
+            && (self.total != before || self.stop.allow_drift)
+            && self.total.is_some_and(|total| next >= total.saturating_add(self.base))
+            && is_doubtful(page, &self.stop, "pages", None);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of pages is reached";
                 Err(SourceError::from(PagingFault::MoreWithoutWay { place: page.at(), path: path.clone(), why }))
+            }
+            (Some(EndReason::TotalReached), ..) => {
+                self.check_passed(page, next)?;
+                Ok(Step::End(EndReason::TotalReached))
             }
             (Some(reason), ..) => Ok(Step::End(reason)),
             (None, Some(false), _) => {

@@ -309,6 +309,14 @@ pub(in crate::source) fn promises_more(facts: &PageFacts) -> bool {
     })
 }
 
+/// That a first page without records tells of pages, in words.
+pub(in crate::source) fn says_pages(page: &Seen<'_>) -> Option<String> {
+    let is_pages = |sign: &&Sign| sign.role() == Some(Role::Pages) && stands_around(page.facts, sign);
+    let number = |sign: &Sign| Some((sign.shown(), sign.number().filter(|pages| *pages > 1)?));
+    let told = page.facts.signs.iter().filter(is_pages).find_map(number);
+    told.filter(|_| page.page == 1 && page.facts.records == 0).map(|(shown, pages)| format!("`{shown}` says {pages}"))
+}
+
 /// Whether `sign` stands where paging is told: at the top, beside the records, or in an object whose name means paging.
 pub(in crate::source) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
     let Some((_, mut parents)) = sign.path.steps().split_last() else { return false };
@@ -366,6 +374,12 @@ pub(super) fn more_in_headers(headers: &HeaderMap, records: u64) -> Option<Strin
         let text = value.to_str().ok()?.trim();
         tells(&reduced(name.as_str()), text).then(|| format!("the header `{name}` tells of more than its {records} records"))
     })
+}
+
+/// The header that has the cursor of the next page.
+pub(super) fn cursor_header(headers: &HeaderMap) -> Option<String> {
+    let is_cursor = |name: &str| ["xnextcursor", "xnexttoken", "xnextpagetoken"].contains(&&*reduced(name));
+    headers.keys().map(|name| name.as_str()).find(|name| is_cursor(name)).map(str::to_owned)
 }
 
 /// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.

@@ -88,6 +88,11 @@ impl Totals {
         }
     }
 
+    /// Whether what an API tells of its records counts.
+    pub(in crate::source) fn are_looked_for(&self) -> bool {
+        self.look != LookForTotals::No
+    }
+
     /// What the body tells, where it is looked into.
     fn in_body<'p>(&self, page: &Seen<'p>) -> impl Iterator<Item = (&'p Sign, u64)> + use<'p> {
         let is_looked_into = matches!(self.look, LookForTotals::Everywhere | LookForTotals::ToWatch);
@@ -143,6 +148,12 @@ impl Totals {
         let counts = |told: &&Told| told.pages > 1 || !matches!(&told.at, At::Body(path) if is_count(path));
         let beyond = self.told.iter().filter(|told| told.least > read && !(told.is_guess() && is_met)).filter(counts);
         beyond.max_by_key(|told| (!told.is_guess(), told.least))
+    }
+
+    /// Whether a total that is not the declared one tells of more than `read` records, so that the declared one proves nothing.
+    pub(in crate::source) fn contradicts(&self, read: u64) -> bool {
+        let counts = |told: &Told| told.pages > 1 || !matches!(&told.at, At::Body(path) if is_count(path));
+        self.look == LookForTotals::ToWatch && self.told.iter().any(|told| told.least > read && counts(told))
     }
 
     /// The total that the last page told.
@@ -206,7 +217,7 @@ pub(super) fn is_lower_bound(facts: &PageFacts, sign: &Sign) -> bool {
 }
 
 /// Members that call themselves totals, and stand where totals stand.
-fn around_records<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign, u64)> + use<'a> {
+pub(super) fn around_records<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign, u64)> + use<'a> {
     let facts = page.facts;
     let totals = facts.signs.iter().filter(|sign| sign.role() == Some(Role::Total) && stands_around(facts, sign));
     totals.filter_map(|sign| Some((sign, sign.number()?)))

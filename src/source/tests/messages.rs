@@ -129,7 +129,7 @@ fn errors_of_paging_tell_both_pages_and_what_to_write() {
     let advice = "going on would never end; check the paginator";
     check(&repeats(Repeated::Cursor), Data, &format!("@: gives the cursor of page 1 again: {advice}"));
     check(&repeats(Repeated::Link), Data, &format!("@: gives the next link of page 1 again: {advice}"));
-    let advice = "the API repeats a page; check the paginator's parameter names, or give it a `total_path` or `has_more_path`";
+    let advice = "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them";
     check(&repeats(Repeated::Records), Data, &format!("@: has the records of page 1 again: {advice}"));
     let error = SourceError::from(PagingFault::EmptyPages { place: place.clone(), in_a_row: 6 });
     let message =
@@ -137,7 +137,7 @@ fn errors_of_paging_tell_both_pages_and_what_to_write() {
     check(&error, Data, message);
     let error = SourceError::from(PagingFault::RecordsPastEnd { place: place.clone(), later: 3 });
     check(&error, Data, "@: the resource ends here, yet page 3 has records: rows would be lost");
-    let (hint, write) = ("`$.next` is a URL".to_owned(), "paginator: {type: json_link}");
+    let (hint, write) = ("`$.next` is a URL".to_owned(), "paginator: {type: json_link}".to_owned());
     let error = SourceError::from(PagingFault::MorePages { place, hint, write });
     check(&error, Data, "@: the paginator finds no next page, but `$.next` is a URL; write `paginator: {type: json_link}`");
 }
@@ -149,12 +149,13 @@ fn errors_of_totals_and_flags_tell_the_path() {
     let (expected, found) = ("a whole number", "other text");
     let error = SourceError::from(PagingFault::BadValue {
         place: place.clone(),
+        key: "total_path",
         path: total.clone(),
         expected,
         found,
         near: Some("totals".to_owned()),
     });
-    check(&error, Data, "@: `$.total` should be a whole number, but is other text; did you mean `totals`?");
+    check(&error, Data, "@: `$.total` should be a whole number, but is other text (`total_path`); did you mean `totals`?");
     let contradicted = |path, by| {
         SourceError::from(PagingFault::TotalContradicted {
             place: place.clone(),
@@ -163,6 +164,7 @@ fn errors_of_totals_and_flags_tell_the_path() {
             total: 120,
             path,
             by,
+            meant: None,
         })
     };
     let message = "@: the resource ended after 95 records, but the API's total is 120";
