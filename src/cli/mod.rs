@@ -19,6 +19,7 @@ mod rollback;
 mod run;
 mod status;
 mod terminal;
+mod verify;
 mod waits;
 
 use std::panic::AssertUnwindSafe;
@@ -53,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Status(args) => status::status(args).await,
             Command::History(args) => history::history(args).await,
             Command::Files(args) => files::files(args).await,
+            Command::Verify(args) => verify::verify(args).await,
             Command::Rollback(args) => rollback::rollback(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,

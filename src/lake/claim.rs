@@ -104,7 +104,11 @@ impl Claims<'_> {
         }
     }
 
-    async fn owner(&self, table: &str) -> Result<Option<String>, LakeError> {
+    /// The pipeline that a table's claim names; `None` without a claim.
+    ///
+    /// # Errors
+    /// [`LakeError::Record`]; the store's.
+    pub(crate) async fn owner(&self, table: &str) -> Result<Option<String>, LakeError> {
         let claim: Option<Claim> = read_json(self.store, &self.layout.claim(&folded(table))).await?;
         Ok(claim.map(|claim| claim.pipeline))
     }

@@ -1,6 +1,7 @@
 //! Snapshots: a table at a version of the lake, as its manifest tells it.
 
-use crate::config::{Compat, PartitionField};
+use crate::config::{Compat, PartitionField, Transform};
+use crate::lake::LakeError;
 use crate::schema::TableSchema;
 
 /// A table as a published commit has it; the default is one that does not exist.
@@ -26,6 +27,18 @@ impl Snapshot {
         self.partition_by.iter().map(|(name, _, _)| name).eq(fields.iter().map(|field| &field.name))
     }
 
+    /// The partition levels as a config has them.
+    ///
+    /// # Errors
+    /// [`LakeError::Record`] for a transform that there is not.
+    pub(crate) fn partition_fields(&self) -> Result<Vec<PartitionField>, LakeError> {
+        let field = |(name, column, transform): &(String, String, String)| match Transform::parse(transform) {
+            Some(transform) => Ok(PartitionField { column: column.clone(), transform, name: name.clone() }),
+            None => Err(LakeError::Record { place: name.clone(), why: format!("{transform:?} is no partition transform") }),
+        };
+        self.partition_by.iter().map(field).collect()
+    }
+
     /// Takes out the files without rows.
     pub(crate) fn take_empty(&mut self) -> Vec<DataFile> {
         let (files, empty) = std::mem::take(&mut self.files).into_iter().partition(|file| file.rows > 0);
@@ -49,7 +62,13 @@ impl Snapshot {
     /// Rows of the table.
     #[must_use]
     pub(crate) fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
+        self.files.iter().fold(0, |rows, file| rows.saturating_add(file.rows))
+    }
+
+    /// Bytes of its files.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().fold(0, |bytes, file| bytes.saturating_add(file.bytes))
     }
 }
 

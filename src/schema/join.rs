@@ -27,7 +27,6 @@ impl ColumnType {
     /// Whether every value of this type has its place in `wider`: `self.join(wider)` is `wider`, whatever the order of struct
     /// fields and whatever is declared.
     #[must_use]
-    #[cfg(test)]
     pub(crate) fn le(&self, wider: &Self) -> bool {
         self.fits(wider, &|from, to| from.join(to) == *to)
     }

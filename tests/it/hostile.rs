@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 13] = [
+pub(crate) const PLACES: [(&str, Runs); 14] = [
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("exit.rs", exit),
@@ -31,6 +31,7 @@ pub(crate) const PLACES: [(&str, Runs); 13] = [
     ("rollback.rs", rollback),
     ("run.rs", run),
     ("status.rs", status),
+    ("verify.rs", verify),
 ];
 
 /// A text as YAML and JSON have it, in ASCII.
@@ -265,6 +266,19 @@ fn rollback() -> Vec<Ended> {
     let arguments: [&[&str]; 3] =
         [&["rollback", &file, "--to", "1", "--dry-run"], &["rollback", &file, "--to", "1"], &["rollback", &file, "--to", "99"]];
     std::iter::once(second).chain(arguments.iter().map(|arguments| sandbox.lakeward(arguments))).collect()
+}
+
+/// A lake with a hostile partition whose file is damaged, a hostile stranger, and a config whose name is no better.
+fn verify() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let table = sandbox.lake().join("rows");
+    for path in sandbox.files("rows").into_keys() {
+        fs::write(table.join(path), "x").unwrap();
+    }
+    fs::write(table.join(format!("{HOSTILE}.parquet")), "x").unwrap();
+    let arguments: [&[&str]; 4] =
+        [&["verify", &file], &["verify", &file, "--deep"], &["verify", &file, "--json"], &["verify", &file, HOSTILE]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 
 fn edit_runs(folder: &Path) {

@@ -41,5 +41,6 @@ mod table_keys;
 mod tidy;
 mod told_totals;
 mod values;
+mod verify;
 mod versions;
 mod warnings;

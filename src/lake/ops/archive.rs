@@ -22,6 +22,8 @@ pub(crate) struct Archive {
     pub(super) layout: Layout,
     /// The newest commit.
     pub(super) head: Record,
+    /// Commits that are not known to be published, ascending.
+    pub(super) pending: Vec<u64>,
 }
 
 /// A table at a version.
@@ -58,9 +60,9 @@ impl Archive {
     /// [`Archive::open`] in a given store.
     pub(crate) async fn open_in(store: Arc<dyn Store>, pipeline: &str) -> Result<Option<Self>, LakeError> {
         let layout = Layout::new(pipeline);
-        let head = versions(&*store, &layout).await?.head;
-        let head = read_record(&*store, &layout, head).await?;
-        Ok(head.map(|head| Self { store, layout, head }))
+        let versions = versions(&*store, &layout).await?;
+        let head = read_record(&*store, &layout, versions.head).await?;
+        Ok(head.map(|head| Self { store, layout, head, pending: versions.pending }))
     }
 
     /// The newest version.

@@ -1,4 +1,5 @@
-//! Operations on a lake that are no run: what it was, where the files of a version lie, and bringing a version back.
+//! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
+//! and bringing a version back.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
@@ -7,7 +8,9 @@
 mod archive;
 mod history;
 mod rollback;
+mod verify;
 
 pub(crate) use archive::{Archive, FileAt, TableAt};
 pub(crate) use history::{CommitFacts, TableFacts};
 pub(crate) use rollback::RollbackPlan;
+pub(crate) use verify::{Fault, Remedy, Verification, Verify};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::config::{LakePlan, PartitionField, Transform};
+use crate::config::LakePlan;
 use crate::lake::checksum::hash_file;
 use crate::lake::disk::open_regular;
 use crate::lake::log::{Purpose, Record};
@@ -102,7 +102,7 @@ impl Lake {
     /// [`Lake::commit`].
     pub(crate) async fn rollback(&mut self, version: u64, plan: &LakePlan) -> Result<(RollbackPlan, Commit), LakeError> {
         let Some(head) = self.head.clone() else { return Err(LakeError::NoVersion { version, newest: 0 }) };
-        let archive = Archive { store: Arc::clone(&self.store), layout: self.layout.clone(), head };
+        let archive = Archive { store: Arc::clone(&self.store), layout: self.layout.clone(), head, pending: Vec::new() };
         let rollback = archive.rollback_to(version).await?;
         self.check_claims(&rollback.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut tables = Vec::new();
@@ -166,10 +166,6 @@ fn steps(now: &Snapshot, then: Option<&TableAt>) -> Vec<Step> {
 
 /// A table's shape as a manifest tells it.
 fn shape(table: &Snapshot, plan: &LakePlan, spool: PathBuf) -> Result<TableShape, LakeError> {
-    let fields = table.partition_by.iter().map(|(name, column, transform)| match Transform::parse(transform) {
-        Some(transform) => Ok(PartitionField { column: column.clone(), transform, name: name.clone() }),
-        None => Err(LakeError::Record { place: name.clone(), why: format!("{transform:?} is no partition transform") }),
-    });
     let budgets = StageBudgets::default();
     let limits = FileLimits { row_group_rows: budgets.row_group_rows, row_group_bytes: budgets.row_group_bytes };
     let style = FileStyle {
@@ -179,6 +175,6 @@ fn shape(table: &Snapshot, plan: &LakePlan, spool: PathBuf) -> Result<TableShape
         sort_by: Vec::new(),
         limits,
     };
-    let partition_by = fields.collect::<Result<_, _>>()?;
+    let partition_by = table.partition_fields()?;
     Ok(TableShape { schema: table.schema.clone(), primary_key: table.primary_key.clone(), partition_by, style, spool })
 }

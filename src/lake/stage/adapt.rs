@@ -8,7 +8,7 @@ use std::borrow::BorrowMut;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::RowSelection;
 
@@ -103,6 +103,26 @@ impl Adapted {
     pub(crate) fn is_current(&self) -> bool {
         self.origins.len() == self.source.schema().fields().len()
             && self.origins.iter().all(|origin| matches!(origin, Origin::Same(_)))
+    }
+
+    /// Columns of the file that are none of the table's, or of a type that does not widen to the table's: name, type in the file, type in the table.
+    pub(crate) fn misfits(&self) -> Vec<(String, String, Option<ColumnType>)> {
+        let fields = self.source.schema().fields().iter().enumerate();
+        let misfit = |(place, field): (usize, &FieldRef)| {
+            let name = field.name();
+            let found = || field.data_type().to_string();
+            let Some(column) = self.target.columns.iter().position(|column| column.name == *name) else {
+                return Some((name.clone(), found(), None));
+            };
+            let wanted = &self.target.columns[column].column_type;
+            match &self.origins[column] {
+                Origin::Narrower(from, known) if *from == place && !known.le(wanted) && !known.converts_to(wanted) => {
+                    Some((name.clone(), known.to_string(), Some(wanted.clone())))
+                }
+                _ => None,
+            }
+        };
+        fields.filter_map(misfit).collect()
     }
 
     /// The file's column that stands for the target's as it is.

@@ -85,7 +85,7 @@ impl RunKeys {
         let mut arrival = 0;
         for segment in 0..incoming.segments.len() {
             let adapted = incoming.open(segment, schema)?;
-            let columns = places(schema, key);
+            let columns = key_places(schema, key);
             let found: Vec<_> =
                 columns.iter().map(|column| adapted.range(*column, &adapted.row_groups())).collect::<Result<_, _>>()?;
             ranges = Some(match ranges {
@@ -131,7 +131,7 @@ impl RunKeys {
         for row_group in live.row_groups() {
             let rows = live.source().row_group_rows(row_group);
             if self.may_be_in(live, row_group, key)? {
-                let columns = places(live.target(), key);
+                let columns = key_places(live.target(), key);
                 let mut row = first;
                 for batch in live.rows(vec![row_group], &columns, None)? {
                     let batch = batch?;
@@ -175,7 +175,7 @@ impl RunKeys {
 
 /// Logs the values that decide among the run's rows of one key.
 fn log_ranks(incoming: &Incoming, schema: &Arc<TableSchema>, rank: &[String], log: &mut KeyLog) -> Result<(), LakeError> {
-    let columns = places(schema, rank);
+    let columns = key_places(schema, rank);
     let mut arrival = 0;
     for segment in (0..incoming.segments.len()).filter(|_| !columns.is_empty()) {
         let adapted = incoming.open(segment, schema)?;
@@ -210,8 +210,8 @@ pub(crate) fn log_segment(
     let partition = partitioner.values(segment.partition);
     let key = settings.primary_key.as_slice();
     let rank: Vec<String> = settings.rank_column().map(str::to_owned).into_iter().collect();
-    let mut columns = places(from.target(), key);
-    columns.extend(places(from.target(), &rank));
+    let mut columns = key_places(from.target(), key);
+    columns.extend(key_places(from.target(), &rank));
     columns.sort_unstable();
     columns.dedup();
     let mut hashes = Vec::new();
@@ -237,12 +237,16 @@ pub(crate) fn log_segment(
 }
 
 /// Where the key's columns are in a schema; those that only folder names hold are left out.
-fn places(schema: &TableSchema, key: &[String]) -> Vec<usize> {
+/// The numbers of the key's columns, as far as the schema has them.
+pub(crate) fn key_places(schema: &TableSchema, key: &[String]) -> Vec<usize> {
     key.iter().filter_map(|name| schema.columns.iter().position(|column| column.name == *name)).collect()
 }
 
 /// The key's columns, from the file and from its folder.
-fn key_arrays(
+///
+/// # Errors
+/// [`LakeError::Partition`].
+pub(crate) fn key_arrays(
     batch: &RecordBatch,
     partition: &[Option<String>],
     key: &[String],

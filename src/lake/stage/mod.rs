@@ -36,7 +36,9 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+pub(crate) use adapt::Adapted;
 pub(crate) use form::same_columns;
+pub(crate) use keys::{key_arrays, key_places};
 pub(crate) use settings::{StageBudgets, StageSettings};
 
 use crate::config::{PartitionField, WriteDisposition};

@@ -8,4 +8,5 @@ mod hostile;
 mod place;
 mod rig;
 mod store;
+mod verify;
 mod versions;
