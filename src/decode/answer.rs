@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::base::{JsonPath, Step};
 use crate::decode::reader::Reader;
 
 /// Members at a page's top that APIs put their errors in.
@@ -19,6 +20,10 @@ const FAILED: [&str; 8] = ["error", "fail", "failed", "failure", "unauthorized",
 /// Words of a message that tells of a failure.
 const WORDS: [&str; 10] =
     ["error", "fail", "denied", "invalid", "exceeded", "unauthorized", "forbidden", "expired", "unavailable", "timed out"];
+/// Members with the words of a failure, where nothing else has them.
+const MESSAGES: [&str; 6] = ["message", "msg", "detail", "details", "reason", "description"];
+/// Objects beside a list that tell how the answer went.
+const HEADS: [&str; 5] = ["meta", "metadata", "status", "header", "responseheader"];
 /// Other members that are about the answer, and none of a record.
 const ABOUT: [&str; 24] = [
     "message",
@@ -79,9 +84,34 @@ pub(super) fn error_member(text: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// The member of a page that says it is no page of records but a failure.
-pub(super) fn failure(text: &str) -> Option<(String, &str)> {
-    members(text).into_iter().find(|(name, value)| tells_of_failure(&reduced(name), value))
+/// The member of a page that says it is no page of records but a failure: at its top, or around the place of the records.
+pub(super) fn failure<'t>(text: &'t str, records: &JsonPath) -> Option<(String, &'t str)> {
+    let (mut text, mut steps) = (text, records.steps().iter());
+    loop {
+        let mut around = members(text);
+        let within = match steps.next() {
+            Some(Step::Key(key)) => around.iter().find(|(name, _)| name == key).map(|(_, value)| *value),
+            _ => None,
+        };
+        let heads = around.iter().filter(|(name, _)| HEADS.contains(&&*reduced(name)));
+        let of_heads: Vec<_> = heads.flat_map(|(_, value)| members(value)).collect();
+        around.extend(of_heads);
+        if let Some(said) = said_of_failure(around) {
+            return Some(said);
+        }
+        text = within?;
+    }
+}
+
+/// The member of these that tells of a failure in words; else the first that tells of one.
+fn said_of_failure(members: Vec<(String, &str)>) -> Option<(String, &str)> {
+    let tells = |(name, value): &(String, &str)| tells_of_failure(&reduced(name), value);
+    let first = members.iter().position(tells)?;
+    let has_words = |value: &str| value.starts_with(['"', '{', '[']) && value.len() > 2;
+    let is_failure = |member: &(String, &str)| FAILURES.contains(&&*reduced(&member.0)) && tells(member) && has_words(member.1);
+    let is_message = |(name, value): &(String, &str)| MESSAGES.contains(&&*reduced(name)) && has_words(value);
+    let in_words = members.iter().position(is_failure).or_else(|| members.iter().position(is_message));
+    members.into_iter().nth(in_words.unwrap_or(first))
 }
 
 /// Why an object that would be the only record of its page is none.
@@ -181,10 +211,11 @@ mod tests {
 
     #[test]
     fn a_list_that_is_null_is_no_failure_by_itself() {
+        let records = || JsonPath::parse("data").unwrap();
         for body in
             [r#"{"data":null}"#, r#"{"success":true,"errors":[],"data":null}"#, r#"{"code":0,"message":"success","data":null}"#]
         {
-            assert_eq!(failure(body), None, "{body}");
+            assert_eq!(failure(body, &records()), None, "{body}");
         }
         for body in [
             r#"{"success":false,"data":null}"#,
@@ -193,7 +224,30 @@ mod tests {
             r#"{"status":"error","data":null}"#,
             r#"{"message":"quota exceeded","data":null}"#,
         ] {
-            assert!(failure(body).is_some(), "{body}");
+            assert!(failure(body, &records()).is_some(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_failure_around_the_list_is_told_in_its_words() {
+        let said = |body: &'static str| failure(body, &JsonPath::parse("response.docs").unwrap()).map(|(_, value)| value);
+        for (body, words) in [
+            (r#"{"response":{"docs":[]},"success":false,"error":"late"}"#, "\"late\""),
+            (r#"{"response":{"docs":[]},"error":true,"message":"late"}"#, "\"late\""),
+            (r#"{"response":{"ok":false,"reason":"late","docs":[]}}"#, "\"late\""),
+            (r#"{"meta":{"code":401,"error_message":"late"},"response":{"docs":[]}}"#, "\"late\""),
+            (r#"{"response":{"docs":[]},"statusCode":503}"#, "503"),
+            (r#"{"response":{"docs":[]},"ErrorCode":"7"}"#, "\"7\""),
+        ] {
+            assert_eq!(said(body), Some(words), "{body}");
+        }
+        for body in [
+            r#"{"response":{"docs":[]},"errors":[],"error":null,"code":0,"status":"ok"}"#,
+            r#"{"response":{"errorCode":0,"docs":[]},"error":false,"fault":{},"code":200,"success":true}"#,
+            r#"{"responseHeader":{"status":0,"QTime":4},"response":{"numFound":0,"docs":[]}}"#,
+            r#"{"meta":{"code":200},"status":{"code":0,"message":"SUCCESS"},"response":{"docs":[]},"message":"no rows"}"#,
+        ] {
+            assert_eq!(said(body), None, "{body}");
         }
     }
 }

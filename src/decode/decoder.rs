@@ -136,6 +136,9 @@ impl Decoder {
         let mut decoded =
             self.records_of(body, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
         decoded.replaced_characters += formatted.replaced;
+        if !all {
+            decoded.facts.failure = self.failure_of(page, &text, &decoded.facts);
+        }
         if let Some(places) = formatted.places {
             decoded.facts.records += formatted.rejects.len() as u64;
             for reject in &mut decoded.rejects {

@@ -63,7 +63,7 @@ pub(super) fn finish(
         signs: findings.hints.signs,
         records_at: findings.records_at,
         record_hashes: filled.hashes,
-        out_of_range: false,
+        ..PageFacts::default()
     };
     let rows = TypedBatch { schema, batch, originals };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);

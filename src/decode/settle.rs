@@ -11,7 +11,7 @@ use crate::decode::explain::explain;
 use crate::decode::find::{Found, find_records, lists};
 use crate::decode::locate::top_level;
 use crate::schema::nearest;
-use crate::source::Page;
+use crate::source::{Page, PageFacts};
 
 impl Decoder {
     /// Where the page's records are.
@@ -46,7 +46,7 @@ impl Decoder {
         let Some(shape) = findings.shape.filter(|_| !is_all) else { return Ok(()) };
         let said = |(name, value): (String, &str)| (name, page.redactor.preview(value.as_bytes()));
         if shape == RecordsShape::Null {
-            return match failure(text) {
+            return match failure(text, path) {
                 None => Ok(()),
                 Some(failure) => {
                     let spot = Spot { offset: Some(findings.null_at), path: Some(path.to_string()) };
@@ -63,6 +63,16 @@ impl Decoder {
             return Err(DecodeError::NoRecord { place: place.clone(), why, found: top_level(text), said });
         }
         self.settle_shape(shape, path, place)
+    }
+
+    /// What a page that has no records says of a failure, unless the config has it that a page may have nothing.
+    pub(super) fn failure_of(&self, page: &Page, text: &str, facts: &PageFacts) -> Option<(String, String)> {
+        let records = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref());
+        if facts.records > 0 || records.is_some_and(|records| records.optional) {
+            return None;
+        }
+        let at = facts.records_at.clone().or_else(|| records?.paths.first().cloned()).unwrap_or_else(JsonPath::root);
+        failure(text, &at).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())))
     }
 
     /// Compares `shape` with that of earlier pages and runs.

@@ -58,6 +58,8 @@ pub(crate) struct PageFacts {
     /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless
     /// asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,
+    /// Of a page without records, the member that tells of a failure, and its text, shortened and redacted.
+    pub(crate) failure: Option<(String, String)>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,
 }

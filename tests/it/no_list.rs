@@ -62,9 +62,86 @@ fn e_44_a_list_that_is_null_is_an_empty_page_unless_the_answer_tells_of_a_failur
         night.store(2, Ordering::SeqCst);
         sandbox.run().failed_with(3, &["nothing at `$.data`"]);
         night.store(3, Ordering::SeqCst);
-        sandbox.run().failed_with(3, &["null", "`$.data`", "says `false`"]);
+        sandbox.run().failed_with(3, &["null", "`$.data`", "late"]);
         assert_eq!(sandbox.rows("things").len(), 2, "an envelope became a row");
     }
+}
+
+/// Ten records from the place asked for by whatever paginator, up to 25; from page 2 on what `later` has in its place.
+fn pages(request: &Request, first: &Value, later: Option<&Value>) -> Reply {
+    let by_number = (request.number("page", 1) - 1) * 10;
+    let from = request.number("from", request.number("offset", request.number("cursor", by_number))) as i64;
+    if let Some(later) = later.filter(|_| from > 0) {
+        return answer(later);
+    }
+    let mut body = first.clone();
+    body["data"] = (from + 1..=(from + 10).min(25)).map(wallet).collect();
+    if from < 20 {
+        body["next"] = json!((from + 10).to_string());
+        body["next_url"] = json!(format!("/things?from={}", from + 10));
+    }
+    answer(&body)
+}
+
+const ENDPOINTS: [&str; 7] = [
+    "paginator: {type: cursor, cursor_path: next, cursor_param: cursor}",
+    "paginator: {type: offset, limit: 10, total_path: null}",
+    "paginator: {type: page_number, base_page: 1, total_path: null}",
+    "paginator: {type: json_link, next_url_path: next_url}",
+    "records: {paths: $.data}, paginator: {type: page_number, base_page: 1, total_path: null}",
+    "data_selector: data",
+    "",
+];
+
+#[test]
+fn an_empty_list_beside_a_failure_is_no_end_of_the_pages() {
+    let failed = json!({"success": false, "error": "token expired", "data": []});
+    for endpoint in ENDPOINTS {
+        let resource = format!("write_disposition: append\nendpoint: {{path: /things, {endpoint}}}");
+        let later = failed.clone();
+        let api = things(move |request| pages(request, &json!({"success": true}), Some(&later)));
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+        sandbox.run().failed_with(3, &["page 2", "token expired", "endpoint.records: {optional: true}"]);
+        assert!(sandbox.data_files().is_empty(), "{endpoint}");
+        // On page 1 it is no night without rows.
+        let (sandbox, _, _api) = nights(&resource, vec![failed.clone()]);
+        sandbox.run().failed_with(3, &["page 1", "token expired"]);
+    }
+    // The way out works.
+    let resource = "write_disposition: append\nendpoint: {path: /things, data_selector: data, records: {optional: true}, paginator: {type: offset, limit: 10, total_path: null}}";
+    let api = things(move |request| pages(request, &json!({}), Some(&failed)));
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), resource));
+    sandbox.run_ok();
+    assert_eq!(sandbox.rows("things").len(), 10);
+}
+
+#[test]
+fn a_healthy_page_without_records_is_the_end_of_the_pages() {
+    let healthy = json!({"success": true, "errors": [], "error": null, "code": 0, "status": "ok", "data": []});
+    for endpoint in ENDPOINTS {
+        let resource = format!("write_disposition: append\nendpoint: {{path: /things, {endpoint}}}");
+        let around = json!({"errors": [], "error": null, "code": 200, "status": "ok", "message": "success"});
+        let api = things(move |request| pages(request, &around, None));
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+        sandbox.run_ok();
+        assert_eq!(sandbox.rows("things").len(), 25, "{endpoint}");
+        let (sandbox, _, _api) = nights(&resource, vec![healthy.clone()]);
+        sandbox.run_ok();
+    }
+}
+
+#[test]
+fn graphql_errors_that_the_config_allows_beside_an_empty_list_are_told_and_no_failure() {
+    let body = json!({"data": {"things": []}, "errors": [{"message": "late", "path": ["things"]}]});
+    let resource = |partial: &str| {
+        format!(
+            "write_disposition: append\nendpoint: {{path: /things, data_selector: data.things, paginator: single_page, graphql: {{partial: {partial}}}}}"
+        )
+    };
+    let (sandbox, _, _api) = nights(&resource("allow"), vec![body.clone()]);
+    sandbox.run_ok();
+    let (sandbox, _, _api) = nights(&resource("fail"), vec![body]);
+    sandbox.run().failed_with(3, &["late"]);
 }
 
 #[test]

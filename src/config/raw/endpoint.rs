@@ -168,7 +168,7 @@ pub(crate) struct Records {
     pub(crate) single: Field<bool>,
     /// Column that values other than objects are put into: `["a", "b"]` with `wrap: value` is two records. Default: such records are rejects.
     pub(crate) wrap: Field<String>,
-    /// Whether a page may have nothing, or null, where its records should be; it then has no records. Default: false, an error.
+    /// Whether a page may have nothing, or null, where its records should be, or no records beside a sign of failure; it then has no records. Default: false, an error.
     pub(crate) optional: Field<bool>,
     /// JSON paths within a record at which a single value stands for a list of one, as converters from XML write it. Default: none.
     pub(crate) force_list: Field<OneOrMany<Field<Scalar<JsonPath>>>>,

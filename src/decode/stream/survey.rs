@@ -179,6 +179,7 @@ impl Decoder {
         let mut survey = tally.end();
         (survey.facts.values, survey.facts.signs) = (findings.values, findings.hints.signs);
         survey.facts.records_at = findings.records_at;
+        survey.facts.failure = self.failure_of(page, text, &survey.facts);
         if let Some(first) = survey.slices.first_mut() {
             first.replaced_around = findings.mended.replaced;
         }

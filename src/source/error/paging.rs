@@ -69,6 +69,16 @@ pub(crate) enum PagingFault {
         /// How many.
         in_a_row: u32,
     },
+    /// An answer without records that tells of a failure.
+    #[error("{place}: the page has no records, and tells of a failure: its `{name}` says `{said}`")]
+    Failed {
+        /// Where.
+        place: Place,
+        /// The member that tells it.
+        name: String,
+        /// Its text, shortened and redacted.
+        said: String,
+    },
     /// A value that the paginator was told to read is missing or of another kind.
     #[error("{place}: `{path}` should be {expected}, but is {found} (`{key}`){}", did_you_mean(.near.as_deref()))]
     BadValue {
@@ -219,6 +229,9 @@ impl PagingFault {
             ),
             Self::TotalContradicted { by: NamedBy::Expect, .. } => Some(
                 "look at what the request asks for and how the API pages; where the total is an estimate, or counts something else, write `expect: {total: estimate}`",
+            ),
+            Self::Failed { .. } => Some(
+                "where the API fails like this now and then, `endpoint.response_actions` can try it again; where that is an empty page all the same, set `endpoint.records: {optional: true}`",
             ),
             _ => None,
         }

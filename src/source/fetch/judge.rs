@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use reqwest::header::HeaderMap;
 
 use crate::base::{Warning, WarningCode};
+use crate::config::PartialData;
 use crate::source::client::cancelled;
 use crate::source::drift::Reread;
 use crate::source::error::{PagingFault, Place};
@@ -59,6 +60,10 @@ impl Fetch {
         let mut seen = page.seen(&call, facts, self.drift.is_rereading());
         seen.is_last = self.is_shown_to_be_last(&seen);
         self.tally.judged = page.number;
+        // An answer that failed has no records, and would look like the end of the pages.
+        if let Some((name, said)) = facts.failure.clone().filter(|_| call.template.graphql != Some(PartialData::Allow)) {
+            return Err(PagingFault::Failed { place: seen.at(), name, said }.into());
+        }
         let total = self.paginator.total_of(&seen).or_else(|| self.totals.of(&seen));
         if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
             let _ = page.verdict.send(Verdict::Discard);

@@ -470,7 +470,7 @@ fn with_values(paginator: &dyn Paginator, page: &Seen<'_>) -> PageFacts {
     let values = paginator.wanted().into_iter().map(value).collect();
     let PageFacts { records, records_hash, out_of_range, ref signs, ref records_at, .. } = *page.facts;
     let (signs, records_at) = (signs.clone(), records_at.clone());
-    PageFacts { records, records_hash, out_of_range, signs, values, record_hashes: Vec::new(), records_at }
+    PageFacts { records, records_hash, out_of_range, signs, values, records_at, ..PageFacts::default() }
 }
 
 /// Paginators as a config would have them.
