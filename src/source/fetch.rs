@@ -78,7 +78,7 @@ struct Fetch {
     client: Arc<Client>,
     call: Arc<Call>,
     paginator: Box<dyn Paginator>,
-    /// `expect.total` and its place among the values.
+    /// `expect.total` and its place among the values; behind it is what that total is to the true one.
     expected_total: Option<(JsonPath, usize)>,
     /// The totals that nobody declared.
     totals: Totals,

@@ -110,6 +110,8 @@ pub(super) struct Tally {
     pub(super) full_in_a_row: u64,
     /// The latest value at `expect.total`.
     pub(super) total: Option<u64>,
+    /// Whether there may be more than that.
+    pub(super) total_is_bound: bool,
     /// What `expect.total` most likely stands for, where it finds nothing.
     pub(super) near_total: Option<String>,
     /// What an empty first page says of others, in words.

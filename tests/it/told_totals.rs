@@ -376,3 +376,59 @@ fn e_83_a_total_of_elasticsearch_is_reached_and_a_lower_bound_ends_nothing() {
         }
     }
 }
+
+#[test]
+fn a_lower_bound_that_the_config_names_is_reached_ends_no_pages_and_proves_nothing() {
+    let hits = |total: Value| {
+        move |request: &Request| {
+            let from = request.number("offset", 0) as i64;
+            let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+            answer(&json!({"took": 1, "of": {"all": {"hits": {"total": total, "hits": records}}}}))
+        }
+    };
+    let selector = ", data_selector: of.all.hits.hits";
+    let offset = format!("{selector}, paginator: {{type: offset, limit: 10, total_path: of.all.hits.total.value}}");
+    let expected = format!("{selector}, paginator: {{type: offset, limit: 10, total_path: null}}");
+    let expect = "expect: {total: of.all.hits.total.value}";
+    for relation in ["gte", "GREATER_THAN_OR_EQUAL_TO", "eq", "EQUAL_TO"] {
+        let is_bound = !relation.to_lowercase().starts_with("eq");
+        for value in [10, 20, 25] {
+            if !is_bound && value < 25 {
+                continue;
+            }
+            let api = things(hits(json!({"value": value, "relation": relation})));
+            for (endpoint, more) in [(&offset, ""), (&expected, expect)] {
+                let (sandbox, ended) = run(&api, endpoint, more);
+                assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{relation} {value} {endpoint}\n{ended}");
+                let completeness = &ended.table("things")["completeness"];
+                assert_eq!(completeness == "proven", !is_bound, "{relation} {value} {endpoint} {completeness}");
+            }
+        }
+        let api = things(hits(json!({"value": 60, "relation": relation})));
+        for (endpoint, more) in [(&offset, ""), (&expected, expect)] {
+            let (sandbox, ended) = run(&api, endpoint, more);
+            ended.failed_with(3, &["25 records", "60"]);
+            assert!(sandbox.data_files().is_empty(), "{relation} {endpoint}");
+        }
+    }
+    // All that the one page has is no less than a bound, and nobody says that it is all.
+    let api = things(hits(json!({"value": 10, "relation": "gte"})));
+    let (_, ended) = run(&api, &format!("{selector}, paginator: single_page"), expect);
+    assert_ne!(ended.table("things")["completeness"], "proven", "{ended}");
+}
+
+#[test]
+fn a_flag_that_says_a_total_is_not_exact_makes_it_a_lower_bound() {
+    for is_exact in [false, true] {
+        let api = things(move |request| {
+            let from = request.number("offset", 0) as i64;
+            let records: Vec<Value> = (from + 1..=(from + 10).min(ROWS)).map(wallet).collect();
+            let found = if is_exact { ROWS } else { 10 };
+            answer(&json!({"response": {"numFound": found, "numFoundExact": is_exact, "docs": records}}))
+        });
+        let endpoint = ", data_selector: response.docs, paginator: {type: offset, limit: 10, total_path: response.numFound}";
+        let (sandbox, ended) = run(&api, endpoint, "");
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{is_exact}\n{ended}");
+        assert_eq!(ended.table("things")["completeness"] == "proven", is_exact, "{ended}");
+    }
+}

@@ -46,9 +46,10 @@ impl Fetch {
 
     /// Whether what was read is a total that the API tells, so that a refusal of the next page is as good as an empty one.
     pub(super) fn is_total_read(&self) -> bool {
-        let Tally { records, read_again, ignored, total, promises_more, .. } = self.tally;
+        let Tally { records, read_again, ignored, total, total_is_bound, promises_more, .. } = self.tally;
         let read = records - read_again;
-        let is_met = || total == Some(read) || self.totals.is_met(read) || self.paginator.pages_left() == Some(0);
+        let is_declared_met = total == Some(read) && !total_is_bound;
+        let is_met = || is_declared_met || self.totals.is_met(read) || self.paginator.pages_left() == Some(0);
         records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && is_met()
     }
 
@@ -70,7 +71,7 @@ impl Fetch {
     pub(super) fn end(mut self) -> Result<End, SourceError> {
         self.turn.end();
         let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
-        let Tally { pages, records, read_again, ignored, total, farthest_void, .. } = self.tally;
+        let Tally { pages, records, read_again, ignored, total, total_is_bound, farthest_void, .. } = self.tally;
         // The config ends it before the API does.
         let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
@@ -92,7 +93,7 @@ impl Fetch {
             };
             let records = records - read_again;
             // Nobody knows how many records a skipped page had.
-            let is_contradicted = if ignored > 0 { records > total } else { records != total };
+            let is_contradicted = records > total && !total_is_bound || records < total && ignored == 0;
             if is_contradicted {
                 let path = Some(path);
                 return Err(SourceError::from(PagingFault::TotalContradicted {
@@ -107,7 +108,8 @@ impl Fetch {
             }
         }
         let Sums { requests, bytes, ignored, server_time, partial_errors } = self.call.ledger.sums();
-        let told = total.or(self.paginator.total_records()).or(self.totals.latest());
+        let declared = total.filter(|_| !total_is_bound);
+        let told = declared.or(self.paginator.total_records()).or(self.totals.latest());
         let total = told.filter(|_| !self.totals.contradicts(records - read_again));
         let copies = self.drift.copies();
         Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })

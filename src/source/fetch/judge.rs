@@ -16,7 +16,7 @@ use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
 use crate::source::flight::Delivered;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Position, Seen, Step, meant, promises_more, says_pages, whole_number};
+use crate::source::paginate::{Position, Seen, Step, is_bound, meant, promises_more, says_pages, whole_number};
 use crate::source::{EndReason, PageFacts, SourceError, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
@@ -217,8 +217,10 @@ impl Fetch {
         tally.empty_says = if self.totals.are_looked_for() { says_pages(seen) } else { None };
         self.totals.note(seen);
         if let Some((path, index)) = &self.expected_total {
-            let found = seen.facts.values.get(*index).and_then(Option::as_ref);
-            tally.total = found.and_then(whole_number).or(tally.total);
+            let value = |index: usize| seen.facts.values.get(index).and_then(Option::as_ref);
+            if let Some(total) = value(*index).and_then(whole_number) {
+                (tally.total, tally.total_is_bound) = (Some(total), value(index + 1).is_some_and(is_bound));
+            }
             tally.near_total = meant(seen, path);
         }
     }

@@ -8,7 +8,7 @@ use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
 use crate::source::paginate::candidates::{USUAL_SIZES, is_size, name_of};
-use crate::source::paginate::signs::{Role, Sign, reduced};
+use crate::source::paginate::signs::{Role, Sign, is_bound, reduced, relation_path};
 use crate::source::paginate::totals::{around_records, beyond_page};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
@@ -22,30 +22,48 @@ pub(super) fn absent(page: &Seen<'_>, index: usize, path: &JsonPath) -> Option<S
     is_absent.then(|| format!("`{}`", path_words(path)))
 }
 
-/// The paths of stop rules: the total's, then `has_more_path`.
+/// The total that a page tells at the path of stop rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Total {
+    pub(super) number: u64,
+    /// Whether there may be more: it must be reached, ends no pages and proves nothing.
+    pub(super) is_bound: bool,
+}
+
+impl Total {
+    /// The number, where it is all there is.
+    pub(super) fn exact(self) -> Option<u64> {
+        (!self.is_bound).then_some(self.number)
+    }
+}
+
+/// The paths of stop rules: the total's, then `has_more_path`, then what the total is to the true one.
 pub(super) fn wanted(stop: &StopRules) -> Vec<JsonPath> {
     let total = match &stop.total {
         TotalPath::None => None,
         TotalPath::Optional(path) | TotalPath::Required(path) => Some(path),
     };
-    total.into_iter().chain(&stop.has_more_path).cloned().collect()
+    total.into_iter().chain(&stop.has_more_path).cloned().chain(total.and_then(relation_path)).collect()
 }
 
 /// The total of a page. One that is only looked for by default counts where it is a number, and is no fault elsewhere.
 ///
 /// # Errors
 /// [`PagingFault::BadValue`] when a configured path has no whole number.
-pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<u64>, SourceError> {
-    match &stop.total {
-        TotalPath::None => Ok(None),
-        TotalPath::Optional(_) => Ok(value(page, 0).and_then(whole_number)),
+pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<Total>, SourceError> {
+    let number = match &stop.total {
+        TotalPath::None => return Ok(None),
+        TotalPath::Optional(_) => value(page, 0).and_then(whole_number),
         TotalPath::Required(path) => match value(page, 0) {
             Some(found) => {
-                whole_number(found).map(Some).ok_or_else(|| bad_value(page, ("total_path", path), "a whole number", Some(found)))
+                let bad = || bad_value(page, ("total_path", path), "a whole number", Some(found));
+                Some(whole_number(found).ok_or_else(bad)?)
             }
-            None => Err(bad_value(page, ("total_path", path), "a whole number", None)),
+            None => return Err(bad_value(page, ("total_path", path), "a whole number", None)),
         },
-    }
+    };
+    let is_bound = value(page, 1 + usize::from(stop.has_more_path.is_some())).is_some_and(is_bound);
+    Ok(number.map(|number| Total { number, is_bound }))
 }
 
 /// What `has_more_path` says, `None` without one.

@@ -35,7 +35,7 @@ use crate::source::{EndReason, PageFacts, SourceError};
 pub(super) use candidates::{USUAL_SIZES, is_size, name_of};
 pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};
-pub(super) use signs::{Role, promises_more, says_last, says_pages, stands_around};
+pub(super) use signs::{Role, is_bound, promises_more, relation_path, says_last, says_pages, stands_around};
 pub(crate) use signs::{Sign, tells_as_object, tells_of_paging};
 pub(super) use totals::Totals;
 pub(super) use trail::Trail;
@@ -227,6 +227,7 @@ pub(super) fn paginator(plan: &PaginatorPlan, expect: &Expect) -> Box<dyn Pagina
 pub(crate) fn wanted_paths(plan: &PaginatorPlan, expect: &Expect) -> Vec<JsonPath> {
     let mut paths = paginator(plan, expect).wanted();
     paths.extend(expect.total.path().cloned());
+    paths.extend(expect.total.path().and_then(relation_path));
     paths
 }
 

@@ -9,7 +9,7 @@ use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
 use crate::source::error::PagingFault;
 use crate::source::paginate::facts::{
-    accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
+    Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
@@ -30,7 +30,7 @@ pub(super) struct Offset {
     settled: bool,
     misses: u32,
     read: u64,
-    total: Option<u64>,
+    total: Option<Total>,
     total_counts_page: bool,
     /// Whether the total would end the pages at hand, and may count something else: one more request tells.
     in_doubt: bool,
@@ -69,7 +69,7 @@ impl Offset {
 
     /// Why the page at `offset` is not requested.
     fn stops_before(&self, offset: u64) -> Option<EndReason> {
-        if !self.in_doubt && self.total.is_some_and(|total| offset >= total) {
+        if !self.in_doubt && self.total_records().is_some_and(|total| offset >= total) {
             Some(EndReason::TotalReached)
         } else if self.stop.maximum.is_some_and(|maximum| offset >= maximum) {
             Some(EndReason::MaximumReached)
@@ -80,9 +80,10 @@ impl Offset {
 
     /// Whether ending here is what the total says.
     fn check_end(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
-        let Some(total) = self.total else { return Ok(()) };
+        let Some(Total { number: total, is_bound }) = self.total else { return Ok(()) };
+        let read = self.read.saturating_add(self.start.min(total));
         // Nobody knows how many records a skipped page had.
-        let is_met = if self.has_skipped { self.read <= total } else { self.read.saturating_add(self.start.min(total)) == total };
+        let is_met = if self.has_skipped { is_bound || self.read <= total } else { read == total || is_bound && read > total };
         if is_met {
             return Ok(());
         }
@@ -97,7 +98,12 @@ impl Offset {
     fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
         if let Some(found) = total(page, &self.stop)? {
             let full = page.facts.records >= self.limit;
-            if is_guess(&self.stop) && ends_without_total(&self.stop) && page.page == 1 && full && found == page.facts.records {
+            if is_guess(&self.stop)
+                && ends_without_total(&self.stop)
+                && page.page == 1
+                && full
+                && found.number == page.facts.records
+            {
                 self.total_counts_page = true;
             }
             self.total = if self.total_counts_page { None } else { Some(found) };
@@ -136,7 +142,7 @@ impl Paginator for Offset {
     }
 
     fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
-        if self.total_counts_page { None } else { total(page, &self.stop).ok().flatten() }
+        if self.total_counts_page { None } else { total(page, &self.stop).ok().flatten().map(|total| total.number) }
     }
 
     fn take_back(&mut self, records: u64) {
@@ -160,7 +166,7 @@ impl Paginator for Offset {
         let may_mislead = self.total != before || self.stop.allow_drift;
         self.in_doubt = more.is_none()
             && may_mislead
-            && self.total.is_some_and(|total| next >= total)
+            && self.total_records().is_some_and(|total| next >= total)
             && is_doubtful(page, &self.stop, "records", Some(self.limit));
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
@@ -189,11 +195,11 @@ impl Paginator for Offset {
     }
 
     fn pages_left(&self) -> Option<u64> {
-        let left = self.total?.saturating_sub(self.start.saturating_add(self.read));
+        let left = self.total_records()?.saturating_sub(self.start.saturating_add(self.read));
         Some(left.div_ceil(self.stride.max(1)))
     }
 
     fn total_records(&self) -> Option<u64> {
-        self.total
+        self.total.and_then(Total::exact)
     }
 }

@@ -6,7 +6,7 @@ use crate::base::{JsonPath, Warning};
 use crate::config::{Slot, StopRules, TotalPath, path_words};
 use crate::source::error::PagingFault;
 use crate::source::paginate::facts::{
-    accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
+    Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
@@ -20,7 +20,7 @@ pub(super) struct PageNumber {
     judged: bool,
     /// The number of the page that is asked for next.
     next: u64,
-    total: Option<u64>,
+    total: Option<Total>,
     total_counts_records: bool,
     /// Whether the total would end the pages at hand, and may count something else: one more request tells.
     in_doubt: bool,
@@ -55,9 +55,14 @@ impl PageNumber {
         Position { ordinal: number, place: Place::Slots(vec![(self.slot.clone(), Value::from(number))]) }
     }
 
+    /// The total, where it is all there is.
+    fn exact(&self) -> Option<u64> {
+        self.total.and_then(Total::exact)
+    }
+
     /// Why the page `number` is not requested.
     fn stops_before(&self, number: u64) -> Option<EndReason> {
-        if !self.in_doubt && self.total.is_some_and(|total| number >= total.saturating_add(self.base)) {
+        if !self.in_doubt && self.exact().is_some_and(|total| number >= total.saturating_add(self.base)) {
             Some(EndReason::TotalReached)
         } else if self.stop.maximum.is_some_and(|maximum| number >= maximum) {
             Some(EndReason::MaximumReached)
@@ -70,7 +75,9 @@ impl PageNumber {
     /// records, and a first page may be empty though the API counts it.
     fn check_end(&mut self, page: &Seen<'_>, number: u64) -> Result<(), SourceError> {
         match self.total {
-            Some(total) if number.saturating_add(1) < total.saturating_add(self.base) && self.records > 0 => {
+            Some(Total { number: total, .. })
+                if number.saturating_add(1) < total.saturating_add(self.base) && self.records > 0 =>
+            {
                 // A page that was skipped had records that nobody counted.
                 let counts_records = if self.has_skipped { total >= self.records } else { total == self.records };
                 if is_guess(&self.stop) && counts_records {
@@ -85,7 +92,7 @@ impl PageNumber {
 
     /// Whether the pages up to `next`, which have records, are no more than the total says.
     fn check_passed(&mut self, page: &Seen<'_>, next: u64) -> Result<(), SourceError> {
-        match self.total {
+        match self.exact() {
             Some(total) if page.facts.records > 0 && next > total.saturating_add(self.base) => {
                 let error = contradicted(page, &self.stop, "pages", next.saturating_sub(self.base), total);
                 accept_drift(error, &self.stop, &mut self.warning)
@@ -98,7 +105,7 @@ impl PageNumber {
     fn check_first(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
         let (1, TotalPath::Required(path)) = (page.page, &self.stop.total) else { return Ok(()) };
         match total(page, &self.stop) {
-            Ok(Some(found)) if found > 1 => {
+            Ok(Some(Total { number: found, .. })) if found > 1 => {
                 let said = format!("`{}` says {found}", path_words(path));
                 let error = PagingFault::FirstPageEmpty { place: page.at(), said, number: Some(self.first) };
                 accept_drift(SourceError::from(error), &self.stop, &mut self.warning)
@@ -109,7 +116,7 @@ impl PageNumber {
 
     fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
         if let Some(found) = total(page, &self.stop)? {
-            let looks_like_records = page.page == 1 && found == page.facts.records && found > 1;
+            let looks_like_records = page.page == 1 && found.number == page.facts.records && found.number > 1;
             if is_guess(&self.stop) && looks_like_records && ends_without_total(&self.stop) {
                 self.total_counts_records = true;
             }
@@ -134,11 +141,11 @@ impl Paginator for PageNumber {
     }
 
     fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
-        if self.total_counts_records { None } else { total(page, &self.stop).ok().flatten() }
+        if self.total_counts_records { None } else { total(page, &self.stop).ok().flatten().map(|total| total.number) }
     }
 
     fn pages_left(&self) -> Option<u64> {
-        let total = self.total?;
+        let total = self.exact()?;
         let left = total.saturating_add(self.base).saturating_sub(self.next);
         // A total that nobody declared may count records, as long as it is not passed.
         let may_count_records = is_guess(&self.stop) && self.largest > 0 && total >= self.records;
@@ -173,7 +180,7 @@ impl Paginator for PageNumber {
         self.next = next;
         self.in_doubt = more.is_none()
             && (self.total != before || self.stop.allow_drift)
-            && self.total.is_some_and(|total| next >= total.saturating_add(self.base))
+            && self.exact().is_some_and(|total| next >= total.saturating_add(self.base))
             && is_doubtful(page, &self.stop, "pages", None);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {

@@ -99,7 +99,7 @@ pub(in crate::source) enum Role {
     Page,
     /// The number of records, in all or in this page.
     Total,
-    /// What such a number is to the true one: `eq`, or `gte` for a lower bound.
+    /// What such a number is to the true one: `eq`, or `gte` for a lower bound; or whether it is exact.
     Relation,
     /// The number of records before this page.
     Offset,
@@ -270,6 +270,7 @@ fn role(path: &[&str]) -> Option<Role> {
         name if TOTAL.contains(&name) => Role::Total,
         "value" if parents.last().is_some_and(|parent| is_total(parent)) => Role::Total,
         "relation" if parents.last().is_some_and(|parent| is_total(parent)) => Role::Relation,
+        "numfoundexact" | "exhaustivenbhits" => Role::Relation,
         "offset" | "skip" | "startat" | "from" => Role::Offset,
         "limit" | "perpage" | "pagesize" | "maxresults" => Role::Limit,
         name if NEXT.contains(&name) => Role::Next,
@@ -289,6 +290,29 @@ pub(super) fn relation<'a>(facts: &'a PageFacts, total: &Sign) -> Option<&'a Val
     let (_, parents) = total.path.steps().split_last()?;
     let is_beside = |other: &&Sign| other.path.steps().split_last().is_some_and(|(_, others)| others == parents);
     facts.signs.iter().filter(|other| other.role() == Some(Role::Relation)).find(is_beside).map(|other| &other.value)
+}
+
+/// Where the page may say what the total at `path` is to the true one: Elasticsearch's `relation`, Solr's and Algolia's flags.
+pub(in crate::source) fn relation_path(path: &JsonPath) -> Option<JsonPath> {
+    let (last, parents) = path.steps().split_last()?;
+    let Step::Key(name) = last else { return None };
+    let beside = match &*reduced(name) {
+        "numfound" => "numFoundExact",
+        "nbhits" => "exhaustiveNbHits",
+        "value" => "relation",
+        _ if matches!(parents.last(), Some(Step::Key(parent)) if is_total(parent)) => "relation",
+        _ => return None,
+    };
+    Some(JsonPath::from_steps(parents.iter().cloned().chain([Step::Key(beside.to_owned())]).collect()))
+}
+
+/// Whether there may be more than a total of this relation says.
+pub(in crate::source) fn is_bound(relation: &Value) -> bool {
+    match relation {
+        Value::Bool(is_exact) => !is_exact,
+        Value::String(word) => !["eq", "equal", "equals", "equalto", "exact", ""].contains(&&*reduced(word)),
+        _ => false,
+    }
 }
 
 /// Whether a flag of the page says that there is no more.

@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 use crate::base::{JsonPath, Step};
 use crate::source::PageFacts;
 use crate::source::paginate::content_range::ContentRange;
-use crate::source::paginate::signs::{Role, Sign, reduced, relation, stands_around};
+use crate::source::paginate::signs::{Role, Sign, is_bound, reduced, relation, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
 /// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii, Zotero.
@@ -213,7 +213,7 @@ fn begins_at(headers: &HeaderMap) -> u64 {
 
 /// Whether a total says that there may be more: Elasticsearch's `{value: 10000, relation: gte}`.
 pub(super) fn is_lower_bound(facts: &PageFacts, sign: &Sign) -> bool {
-    relation(facts, sign).is_some_and(|relation| relation != "eq")
+    relation(facts, sign).is_some_and(is_bound)
 }
 
 /// Members that call themselves totals, and stand where totals stand.
