@@ -175,11 +175,11 @@ impl Running<'_> {
         let change = reconcile(&start, &schema, &resource.primary_key)
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
         let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
-        let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, end.records, is_whole));
         (self.events)(Event::Finishing { resource: name });
         let staged = finish(stage, change.schema.clone(), lake.format()).await?;
         // A table that is rebuilt has no rows but those of this run.
         let known = if self.options.refresh.rebuilds() { 0 } else { before };
+        let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, staged.stats.rows_in, is_whole));
         let own = staged.stats.rows_inserted + staged.stats.rows_updated;
         let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));

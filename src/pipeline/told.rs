@@ -9,8 +9,8 @@ use crate::lake::StageStats;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
 use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened};
 
-/// Records from which on it says something that none of them has a column; fewer may just lack what APIs leave out where it is empty.
-const TELLING_RECORDS: u64 = 100;
+/// Rows from which on it says something that none of them has a column; fewer may just lack what APIs leave out where it is empty.
+const TELLING_ROWS: u64 = 100;
 /// Marks of one cursor from which on a person is told; dlt warns from as many on.
 const MARKS_WARNING: u64 = 200;
 /// Rows from which on repeated keys are told, where they are more than one in [`REPEATS_PART`].
@@ -48,24 +48,25 @@ pub(super) fn changes(change: &Change, (before, older): (u64, u64)) -> Vec<Warni
     new.into_iter().chain(widened).collect()
 }
 
-/// Columns of a table of `rows` rows that none of the run's `records` has, and what one of them may be called now. `is_whole`: the run is to have
-/// all records. Columns that the config itself takes out are not missed.
+/// Columns of a table of `before` rows that none of the run's `rows` has, and what one of them may be called now. `is_whole`: the run is to have
+/// all records. Records that make no row, because they are loaded already or filtered, say nothing. Columns that the config itself takes out are
+/// not missed.
 pub(super) fn vanished(
     resource: &ResourcePlan,
     unseen: &BTreeSet<String>,
-    (before, after): (&TableSchema, &TableSchema),
-    (rows, records, is_whole): (u64, u64, bool),
+    (old, new): (&TableSchema, &TableSchema),
+    (before, rows, is_whole): (u64, u64, bool),
 ) -> Option<Warning> {
-    let is_telling = records > 0 && (is_whole || records >= TELLING_RECORDS || records >= rows);
+    let is_telling = rows > 0 && (is_whole || rows >= TELLING_ROWS || rows >= before);
     let is_missed = |name: &&String| StepPlan::taking_out(&resource.processing_steps, name).is_none();
     let gone: Vec<&String> = unseen.iter().filter(is_missed).collect();
-    if rows == 0 || !is_telling || gone.is_empty() {
+    if before == 0 || !is_telling || gone.is_empty() {
         return None;
     }
-    let new: Vec<&Column> = after.columns.iter().filter(|column| before.column(&column.name).is_none()).collect();
-    let renamed = match (gone.as_slice(), new.as_slice()) {
-        ([old], [new]) if before.column(old).is_some_and(|column| is_same(&column.column_type, &new.column_type)) => {
-            let (old, new) = (old, &new.name);
+    let added: Vec<&Column> = new.columns.iter().filter(|column| old.column(&column.name).is_none()).collect();
+    let renamed = match (gone.as_slice(), added.as_slice()) {
+        ([gone], [added]) if old.column(gone).is_some_and(|column| is_same(&column.column_type, &added.column_type)) => {
+            let (old, new) = (gone, &added.name);
             format!(
                 "; `{new}` is new and of the same type: if it is the same, `processing_steps: [{{rename: {{{new}: {old}}}}}]` keeps it in one column"
             )

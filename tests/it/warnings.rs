@@ -93,6 +93,26 @@ fn under_strict_a_vanished_column_fails_every_night_until_the_config_leaves_it_o
 }
 
 #[test]
+fn under_strict_a_night_whose_records_are_all_loaded_already_or_filtered_misses_no_column() {
+    let records = (0..150).map(|id| json!({"id": id, "name": "a", "c": 1})).collect();
+    let billing = Billing::new(&[("/things", records)]);
+    let api = billing.serve();
+    let endpoint = "path: /things, data_selector: data, paginator: {type: offset, limit: 100}";
+    let append = format!("primary_key: id\nwrite_disposition: append\nendpoint: {{{endpoint}, incremental: {{cursor_path: c}}}}");
+    let loaded = Sandbox::with_config(&things_config(&api.url(), &append));
+    loaded.run_ok();
+    let merge = format!("{MERGE}\nendpoint: {{{endpoint}}}");
+    let filtered = Sandbox::with_config(&things_config(&api.url(), &merge));
+    filtered.run_ok();
+    filtered.write("lakeward.yaml", &things_config(&api.url(), &format!("{merge}\nprocessing_steps: [{{filter: 'id > 1000'}}]")));
+    for quiet in [loaded, filtered] {
+        let ended = run(&quiet, &["--strict"]);
+        assert_eq!((ended.code(), codes(&ended.summary())), (Some(0), Vec::new()), "{ended}");
+        assert_eq!(quiet.rows("things").len(), 150);
+    }
+}
+
+#[test]
 fn under_strict_a_night_without_warnings_is_green_whatever_was_only_told() {
     let (billing, _api, sandbox) = loaded((0..3).map(wallet).collect(), MERGE);
     billing.change("/things", |records| records[0]["new_member"] = json!(1));
