@@ -99,6 +99,11 @@ impl fmt::Display for Expression {
 }
 
 impl Expression {
+    /// Names that it takes from the scope.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Reads an expression.
     ///
     /// # Errors

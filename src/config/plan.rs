@@ -1,5 +1,6 @@
 //! The plan of a run: what the config means once defaults, references and cross-checks are settled.
 
+mod bearing;
 mod client;
 mod hints;
 mod lake;

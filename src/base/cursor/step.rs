@@ -45,6 +45,11 @@ impl Lag {
         self.units == 0
     }
 
+    /// As [`Lag::parse`] reads it.
+    pub(crate) fn spelled(self) -> String {
+        format!("{self}{}", if self.is_duration { "s" } else { "" })
+    }
+
     pub(super) fn units(self) -> i128 {
         self.units
     }

@@ -174,7 +174,7 @@ fn is_within(path: &JsonPath, name: &str) -> bool {
     path.steps().first().is_none_or(|step| !matches!(step, Step::Key(key) if key != name))
 }
 
-fn is_column(path: &JsonPath, name: &str) -> bool {
+pub(super) fn is_column(path: &JsonPath, name: &str) -> bool {
     matches!(path.steps(), [Step::Key(key)] if key == name)
 }
 

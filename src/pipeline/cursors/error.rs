@@ -32,6 +32,11 @@ pub(crate) enum IncrementalError {
         /// As it is.
         is: String,
     },
+    /// The steps are not those whose records are remembered.
+    #[error(
+        "`processing_steps` make another cursor, key or record than the state was made with, so that `append` would load records again"
+    )]
+    Steps,
     /// `convert` is for times.
     #[error("the start of the range")]
     Convert(#[from] NoTime),
@@ -53,7 +58,9 @@ impl IncrementalError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Record { .. } | Self::TooManyMarks | Self::TooManyParents => ErrorKind::Data,
-            Self::State { .. } | Self::Changed { .. } | Self::Convert(_) | Self::TooManyWindows => ErrorKind::Config,
+            Self::State { .. } | Self::Changed { .. } | Self::Steps | Self::Convert(_) | Self::TooManyWindows => {
+                ErrorKind::Config
+            }
         }
     }
 
@@ -61,7 +68,7 @@ impl IncrementalError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::Record { fault, .. } => fault.hint(),
-            Self::State { .. } | Self::Changed { .. } => {
+            Self::State { .. } | Self::Changed { .. } | Self::Steps => {
                 "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns), of one resource with `--resource NAME`; or, with `merge`, start at `initial_value` with `--reset-state`"
             }
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",

@@ -5,6 +5,7 @@
 //! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all.
 
 mod error;
+mod marking;
 mod marks;
 mod resume;
 mod state;
@@ -179,16 +180,7 @@ impl Cursors {
     /// Where to read: from the last cursor, `lag` before it, but not before `initial_value`; to the end, or to the time of the run.
     fn range(&self, remembered: &Remembered) -> CursorRange {
         let plan = &*self.plan;
-        let zone = plan.form.time_zone;
-        let start = match (&remembered.last, &plan.initial_value) {
-            (None, initial) => initial.clone(),
-            (Some(last), initial) => {
-                let back = plan.lag.map_or_else(|| last.clone(), |lag| last.shifted(lag, plan.last == LastValue::Min, zone));
-                // A lag leads back to the first run's start at most.
-                let first = initial.as_ref().and_then(|initial| plan.form.fit(initial, last.kind(), Edge::Start).ok());
-                Some(first.filter(|first| plan.is_farther(first, &back)).unwrap_or(back))
-            }
-        };
+        let start = start_of(plan, remembered);
         let now = || {
             let settled = Duration::from_std(plan.settle).ok().and_then(|settle| self.started.checked_sub_signed(settle));
             let start = start.as_ref()?;
@@ -363,6 +355,15 @@ impl Cursors {
         }
         Ok(Remembered { last: Some(last), marks: kept, has_spelled_marks, pending })
     }
+}
+
+/// Where reading starts: at the last cursor, `lag` before it, but not before `initial_value`.
+fn start_of(plan: &IncrementalPlan, remembered: &Remembered) -> Option<CursorValue> {
+    let Some(last) = &remembered.last else { return plan.initial_value.clone() };
+    let back = restart(plan, last);
+    // A lag leads back to the first run's start at most.
+    let first = plan.initial_value.as_ref().and_then(|initial| plan.form.fit(initial, last.kind(), Edge::Start).ok());
+    Some(first.filter(|first| plan.is_farther(first, &back)).unwrap_or(back))
 }
 
 /// The values of parents' records that requests are made with, in the plan's order.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{CursorType, CursorValue};
 use crate::config::{IncrementalPlan, LastValue, Part, ResourcePlan, Template};
+use crate::pipeline::cursors::marking::Marking;
 use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile};
 use crate::pipeline::cursors::{IncrementalError, Past};
 
@@ -55,6 +56,8 @@ pub(crate) struct Made {
     pub(crate) table: String,
     /// The endpoint's path, without the segments that have digits: versions and tokens change.
     pub(crate) path: String,
+    /// What its marks are made with; `None` where nothing depends on marks.
+    pub(crate) marking: Option<Marking>,
 }
 
 impl Made {
@@ -70,12 +73,14 @@ impl Made {
             parents: if plan.is_per_parent { parents.to_vec() } else { Vec::new() },
             table: String::new(),
             path: String::new(),
+            marking: None,
         }
     }
 
     /// The same, of `resource`.
     pub(crate) fn of(self, resource: &ResourcePlan) -> Self {
-        Self { table: resource.table.clone(), path: lasting_path(&resource.endpoint.request.url), ..self }
+        let marking = resource.endpoint.incremental.as_ref().and_then(|plan| Marking::of(plan, resource));
+        Self { table: resource.table.clone(), path: lasting_path(&resource.endpoint.request.url), marking, ..self }
     }
 
     /// # Errors
@@ -163,6 +168,9 @@ impl State {
             known.has_spelled_marks = !is_by_value && !known.marks.is_empty();
             state.cursors.insert(key.clone(), known);
         }
+        if let Some(marking) = &made.marking {
+            marking.check(stored, plan, &state.cursors)?;
+        }
         Ok(state)
     }
 
@@ -174,7 +182,7 @@ impl State {
             self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor, file.as_mut()))).collect();
         // Older programs do not know marks by value, and would load their records again.
         let format = if count > 0 { FORMAT } else { FORMAT_UNMARKED };
-        let json = json!({
+        let mut json = json!({
             "format": format,
             "cursor_path": made.cursor_path,
             "last_value_func": made.last_value_func,
@@ -185,6 +193,9 @@ impl State {
             "type": self.kind.map(CursorType::name),
             "cursors": cursors,
         });
+        if let Some(marking) = &made.marking {
+            json["marked_by"] = marking.to_json();
+        }
         (json, file)
     }
 }
