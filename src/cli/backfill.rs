@@ -4,7 +4,7 @@ use crate::cli::args::{BackfillArgs, LogFormat};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::run::run_and_report;
-use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::config::{OnMissingCursor, Plan, ResourcePlan, WriteDisposition};
 use crate::pipeline::{Refresh, RunOptions};
 
 /// Loads the range of the resources asked for, or of all that are incremental.
@@ -56,6 +56,9 @@ fn set_range(resource: &mut ResourcePlan, from: &str, to: &str) -> Result<(), St
     let ranged = plan.for_range(from, to)?;
     match resource.write_disposition {
         WriteDisposition::Merge => {}
+        WriteDisposition::Append if plan.on_missing == OnMissingCursor::Include => {
+            return Err("`on_cursor_value_missing: include` would add the records without a cursor once more by `append`; write `exclude` for the backfill".to_owned());
+        }
         WriteDisposition::Append if ranged.is_before_first_run_of(plan) => {}
         WriteDisposition::Append => {
             return Err("its rows are added by `append`, so that those of the range would be there twice; only a range that ends at or before `initial_value` is new".to_owned());

@@ -97,6 +97,9 @@ impl HeldError {
 pub(super) fn note(resource: &ResourcePlan, state: &mut Value) {
     state["table"] = json!(resource.table);
     state["write_disposition"] = json!(name(resource.write_disposition));
+    if resource.endpoint.incremental.is_none() {
+        state["without_cursor"] = json!(true);
+    }
 }
 
 fn name(disposition: WriteDisposition) -> &'static str {
@@ -123,7 +126,7 @@ pub(super) fn check(resource: &ResourcePlan, states: Option<&Map<String, Value>>
             Some(own) => check_append(resource, own, rows),
             None => {
                 let has_cursor = has_cursor(resource);
-                let Some((owner, _)) = others.find(|(_, state)| has_cursor || was_incremental(state)) else { return Ok(()) };
+                let Some((owner, _)) = others.find(|(_, state)| has_cursor || has_cursors(state)) else { return Ok(()) };
                 let (resource, table, owner) = (resource.name.clone(), resource.table.clone(), owner.clone());
                 Err(HeldError::RowsOfAnother { resource, table, rows, owner })
             }
@@ -142,12 +145,15 @@ pub(super) fn check(resource: &ResourcePlan, states: Option<&Map<String, Value>>
 fn check_append(resource: &ResourcePlan, own: &Value, rows: u64) -> Result<(), HeldError> {
     let (name, table) = (resource.name.clone(), resource.table.clone());
     let before = disposition(own).filter(|before| *before != "append");
-    match (before, has_cursor(resource), was_incremental(own)) {
-        (Some(before), true, _) => Err(HeldError::AppendOverOther { resource: name, table, before: before.to_owned() }),
-        (None, true, false) => Err(HeldError::CursorAdded { resource: name, table, rows }),
-        (None, false, true) if resource.endpoint.incremental.is_none() => {
-            Err(HeldError::CursorTaken { resource: name, table, rows })
+    let is_incremental = resource.endpoint.incremental.is_some();
+    // States of older programs do not say that a range was loaded, nor that all was.
+    let was_all = own.get("without_cursor").is_some();
+    match (before, is_incremental && (has_cursor(resource) || was_all), was_incremental(own)) {
+        (Some(before), _, _) if is_incremental => {
+            Err(HeldError::AppendOverOther { resource: name, table, before: before.to_owned() })
         }
+        (None, true, false) => Err(HeldError::CursorAdded { resource: name, table, rows }),
+        (None, false, true) if !is_incremental => Err(HeldError::CursorTaken { resource: name, table, rows }),
         _ => Ok(()),
     }
 }
@@ -157,9 +163,14 @@ fn has_cursor(resource: &ResourcePlan) -> bool {
     resource.endpoint.incremental.as_ref().is_some_and(|plan| plan.has_state())
 }
 
-/// Whether the rows were loaded up to a cursor.
+/// Whether the rows were loaded up to a cursor, or by ranges of one.
 fn was_incremental(state: &Value) -> bool {
     state.get("incremental").is_some_and(|cursors| !cursors.is_null())
+}
+
+/// Whether there is a cursor up to which the rows were loaded.
+fn has_cursors(state: &Value) -> bool {
+    state.pointer("/incremental/cursors").and_then(Value::as_object).is_some_and(|cursors| !cursors.is_empty())
 }
 
 fn disposition(state: &Value) -> Option<&str> {

@@ -128,3 +128,150 @@ fn what_marks_are_made_with_may_not_change_where_records_would_be_new_again() {
     sandbox.run_ok();
     assert_eq!(rows(&sandbox), 2);
 }
+
+#[test]
+fn a_record_without_a_cursor_is_appended_once_and_refused_where_it_would_not_be() {
+    let records = Records::new(vec![json!({"id": 1, "c": 1}), json!({"id": 2, "c": null})]);
+    for key in ["primary_key: id", ""] {
+        let with = |incremental: &str| records.config(&format!("on_cursor_value_missing: {incremental}"), key);
+        let sandbox = Sandbox::with_config(&with("include"));
+        sandbox.run_ok();
+        let count = rows(&sandbox);
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), count);
+        // The mark stays while the API leaves the record out, and while the config does.
+        let all = std::mem::take(&mut *records.records.lock().unwrap());
+        records.add(json!({"id": 9, "c": 9}));
+        sandbox.run_ok();
+        records.records.lock().unwrap().extend(all);
+        sandbox.write("lakeward.yaml", &with("exclude"));
+        sandbox.run_ok();
+        sandbox.write("lakeward.yaml", &with("include"));
+        records.add(json!({"id": 3}));
+        sandbox.run_ok();
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), count + 2);
+        let backfill = ["backfill", "lakeward.yaml", "--from", "0", "--to", "1"];
+        sandbox.lakeward(&backfill).failed_with(2, &["on_cursor_value_missing", "`exclude`"]);
+        *records.records.lock().unwrap() = vec![json!({"id": 1, "c": 1}), json!({"id": 2, "c": null})];
+        for other in ["initial_value: 0, end_value: 5", "range_start: open", "primary_key: []"] {
+            sandbox.write("lakeward.yaml", &with(&format!("include, {other}")));
+            sandbox.run().failed_with(2, &["on_cursor_value_missing", "`exclude`", "merge"]);
+        }
+    }
+}
+
+#[test]
+fn thousands_of_records_without_a_cursor_are_appended_once() {
+    let mut many: Vec<Value> = (0..1500).map(|id| json!({"id": id})).collect();
+    many.extend((0..10).map(|id| json!({"id": 2000 + id, "c": 7})));
+    let records = Records::new(many);
+    let sandbox = Sandbox::with_config(&records.config("on_cursor_value_missing: include", "primary_key: id"));
+    for _ in 0..3 {
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 1510);
+    }
+}
+
+/// A run that is refused with `expected` before any request.
+fn meets(records: &Records, sandbox: &Sandbox, arguments: &[&str], expected: &[&str]) {
+    let (loaded, asked) = (rows(sandbox), records.asked());
+    sandbox.lakeward(arguments).failed_with(2, &[expected, &["--full-refresh", "merge"]].concat());
+    assert_eq!((records.asked(), rows(sandbox)), (asked, loaded), "nothing was asked for");
+}
+
+fn backfilled(sandbox: &Sandbox, from: &str, to: &str) {
+    let ended = sandbox.lakeward(&["backfill", "lakeward.yaml", "--from", from, "--to", to]);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+}
+
+const RUN: [&str; 2] = ["run", "lakeward.yaml"];
+
+#[test]
+fn a_range_that_was_loaded_is_refused_whether_a_cursor_or_another_range_loaded_it() {
+    let records = Records::new(numbered(10));
+    let with = |incremental: &str| records.config(incremental, "primary_key: id");
+    // The cursor has loaded all.
+    let sandbox = Sandbox::with_config(&with("initial_value: 0"));
+    sandbox.run_ok();
+    sandbox.write("lakeward.yaml", &with("initial_value: 0, end_value: 20"));
+    meets(&records, &sandbox, &RUN, &["the range `[0, 20)` meets `[0, 9]`"]);
+    // Each way out: a range that is not loaded, a rebuilt table, and the old config.
+    sandbox.write("lakeward.yaml", &with("initial_value: 10, end_value: 20"));
+    records.add(json!({"id": 10, "c": 10, "x": "a"}));
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 11);
+    meets(&records, &sandbox, &RUN, &["the range `[10, 20)` meets `[10, 20)`"]);
+    sandbox.write("lakeward.yaml", &with("initial_value: 0"));
+    meets(&records, &sandbox, &RUN, &["the cursor goes on with `[9, …)`, and the range `[10, 20)` is loaded already"]);
+    assert_eq!(sandbox.lakeward(&REBUILD).code(), Some(0));
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 11);
+}
+
+#[test]
+fn ranges_that_adjoin_are_loaded_once_each_and_a_cursor_goes_on_behind_them() {
+    let records = Records::new(numbered(10));
+    let with = |incremental: &str| records.config(incremental, "primary_key: id");
+    let sandbox = Sandbox::with_config(&with("initial_value: 0, end_value: 3"));
+    for (from, to, count) in [(0, 3, 3), (6, 8, 5), (3, 6, 8)] {
+        sandbox.write("lakeward.yaml", &with(&format!("initial_value: {from}, end_value: {to}")));
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), count);
+        meets(&records, &sandbox, &RUN, &["is loaded already"]);
+    }
+    sandbox.write("lakeward.yaml", &with("initial_value: 7, end_value: 9"));
+    meets(&records, &sandbox, &RUN, &["the range `[7, 9)` meets `[0, 8)`"]);
+    sandbox.write("lakeward.yaml", &with("initial_value: 0"));
+    meets(&records, &sandbox, &RUN, &["the cursor goes on with `[0, …)`"]);
+    sandbox.write("lakeward.yaml", &with("initial_value: 8"));
+    sandbox.run_ok();
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 10);
+}
+
+#[test]
+fn a_backfill_of_an_append_is_loaded_once_and_its_parts_are_refused() {
+    let records = Records::new(numbered(10));
+    let sandbox = Sandbox::with_config(&records.config("initial_value: 5", "primary_key: id"));
+    sandbox.run_ok();
+    backfilled(&sandbox, "2", "5");
+    assert_eq!(rows(&sandbox), 8);
+    for (from, to) in [("2", "5"), ("3", "4"), ("0", "3")] {
+        meets(&records, &sandbox, &["backfill", "lakeward.yaml", "--from", from, "--to", to], &["meets `[2, 5)`"]);
+    }
+    backfilled(&sandbox, "0", "2");
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 10);
+    // A start that was moved later does not make the cursor's own rows new.
+    sandbox.write("lakeward.yaml", &records.config("initial_value: 8", "primary_key: id"));
+    meets(&records, &sandbox, &["backfill", "lakeward.yaml", "--from", "5", "--to", "8"], &["meets `[5, 9]`"]);
+    // The first night may come after the backfill.
+    let late = Sandbox::with_config(&records.config("initial_value: 5, lag: 9", "primary_key: id"));
+    backfilled(&late, "0", "5");
+    late.run_ok();
+    assert_eq!(rows(&late), 10);
+    late.write("lakeward.yaml", &records.config("initial_value: 0, lag: 9", "primary_key: id"));
+    meets(&records, &late, &RUN, &["the cursor goes on with `[0, …)`"]);
+}
+
+#[test]
+fn the_interval_of_a_scheduler_is_loaded_once() {
+    let records = Records::new(numbered(10));
+    let config = records.config("allow_external_schedulers: true", "primary_key: id");
+    let scheduled = |sandbox: Sandbox, from: &str, to: &str| sandbox.env("DLT_INTERVAL_START", from).env("DLT_INTERVAL_END", to);
+    let mut sandbox = Sandbox::with_config(&config);
+    for (from, to) in [("0", "5"), ("5", "10")] {
+        sandbox = scheduled(sandbox, from, to);
+        sandbox.run_ok();
+        meets(&records, &sandbox, &RUN, &["is loaded already"]);
+    }
+    assert_eq!(rows(&sandbox), 10);
+    let without = config.replace(", incremental: {cursor_path: c, allow_external_schedulers: true}", "");
+    let plain = Sandbox::with_config(&without);
+    plain.run_ok();
+    plain.write("lakeward.yaml", &config);
+    let plain = scheduled(plain, "0", "5");
+    plain.run().failed_with(2, &["was loaded without a cursor", "--full-refresh"]);
+    assert_eq!(rows(&plain), 10);
+}

@@ -124,6 +124,7 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Incremental, of: O
         range::check_convert(cx, raw, (&initial_value, &end_value), convert, form.time_zone);
     }
     check_outside(cx, raw, of);
+    check_missing(cx, raw, of, end_value.is_some());
     let cursor = cursor_path.steps().first().and_then(|step| if let Step::Key(name) = step { Some(name) } else { None });
     steps::check_kept(cx, of.steps, ("cursor_path", cursor_id), cursor);
     Some(IncrementalPlan {
@@ -260,6 +261,25 @@ fn check_outside(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>) {
     if let (Some((id, _)), false) = (raw.state.set(), of.has_parent) {
         cx.reader.conflict(id, "`state` goes with a parent resource only; without one there is a single cursor");
     }
+}
+
+/// An `append` knows records without a cursor by their marks, which a range and an open start have none of, and which each window begins with.
+fn check_missing(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>, has_end: bool) {
+    let Some((id, raw::OnMissing::Include)) = raw.on_cursor_value_missing.set() else { return };
+    if of.disposition != Some(WriteDisposition::Append) {
+        return;
+    }
+    let is_unmarked = matches!(raw.primary_key.set(), Some((_, OneOrMany(items))) if items.is_empty());
+    let with = match () {
+        () if has_end => "a range (`end_value`, or a scheduler's)",
+        () if raw.step.place().is_some() => "`step`",
+        () if is_unmarked || raw.range_start.get() == Some(&raw::Bound::Open) => "`range_start: open` or an empty `primary_key`",
+        () => return,
+    };
+    let why = format!(
+        "`include` with {with} would load the records without a cursor again and again by `append`; write `exclude`, or `write_disposition: merge` with a `primary_key`"
+    );
+    cx.reader.conflict(id, why);
 }
 
 /// dlt: an empty key or an open start switches it off; a lag does so in dlt only, where an append then has rows twice. A merge needs

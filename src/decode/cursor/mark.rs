@@ -15,10 +15,10 @@ use crate::decode::token::Number;
 const BY_VALUE: &[u8] = b"value\n";
 
 /// A hash of the cursor and of the record's key; of the whole record where there is no key, or the record lacks a part of it.
-pub(super) fn mark(dedup: &Dedup, form: CursorForm, cursor: &CursorValue, record: &Json) -> u128 {
+pub(super) fn mark(dedup: &Dedup, form: CursorForm, cursor: Option<&CursorValue>, record: &Json) -> u128 {
     let mut hash = Xxh3::new();
     hash.update(BY_VALUE);
-    hash.update(cursor.identity().as_bytes());
+    hash.update(cursor.map_or_else(|| "missing".to_owned(), CursorValue::identity).as_bytes());
     match key(dedup, record) {
         Some(values) => {
             for value in values {

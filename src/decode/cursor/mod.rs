@@ -60,6 +60,8 @@ pub(crate) struct PageCursors {
     pub(crate) missing: u64,
     /// The cursors and marks of records that a next run may meet again.
     pub(crate) marks: Vec<(CursorValue, u128)>,
+    /// Marks of records that are loaded without a cursor: any later run may meet them again.
+    pub(crate) missing_marks: Vec<u128>,
     /// Marks by spelling of records that have one by value from here on.
     pub(crate) replaced_marks: Vec<u128>,
     /// By when the page was asked for, by the API's clock.
@@ -179,7 +181,7 @@ impl PageFilter {
                     let (path, near) = (plan.cursor_path.clone(), meant(record, &plan.cursor_path));
                     Err(CursorFault::Missing { record: number, path, near })
                 }
-                OnMissingCursor::Include => Ok(true),
+                OnMissingCursor::Include => Ok(self.keeps_missing(record)),
                 OnMissingCursor::Exclude => Ok(false),
             };
         };
@@ -213,7 +215,7 @@ impl PageFilter {
             return Ok(false);
         }
         if plan.dedup != Dedup::Off && plan.has_state() {
-            let mark = mark(&plan.dedup, plan.form, &value, record);
+            let mark = mark(&plan.dedup, plan.form, Some(&value), record);
             let is_farther =
                 self.seen.farthest.as_ref().is_none_or(|farthest| self.position(&value, farthest) != Some(Ordering::Less));
             if is_farther || plan.lag.is_some() || self.is_recent(&value) {
@@ -227,6 +229,19 @@ impl PageFilter {
         }
         self.reach(value);
         Ok(true)
+    }
+
+    /// Whether a record without a cursor is loaded: in every run, unless it is marked.
+    fn keeps_missing(&mut self, record: &Json) -> bool {
+        let plan = &self.filter.plan;
+        if plan.dedup == Dedup::Off || !plan.has_state() {
+            return true;
+        }
+        let mark = mark(&plan.dedup, plan.form, None, record);
+        self.seen.missing_marks.push(mark);
+        let is_known = self.filter.known.contains(&mark);
+        self.seen.repeated += u64::from(is_known);
+        !is_known
     }
 
     /// Whether the record is loaded already.

@@ -21,6 +21,8 @@ pub(crate) struct CursorProgress {
     pub(crate) kind: Option<CursorType>,
     /// Marks of the records that a next run may meet again, with their cursors.
     pub(crate) marks: BTreeMap<u128, CursorValue>,
+    /// Marks of the records without a cursor.
+    pub(crate) missing_marks: Vec<u128>,
     /// Marks by spelling of records that have one by value from here on.
     pub(crate) replaced_marks: Vec<u128>,
     /// The farthest cursor for which there were more of them than [`MARKS_MAX`]; they are not kept.
@@ -91,6 +93,7 @@ impl CursorProgress {
         {
             self.farthest = Some(farthest);
         }
+        self.missing_marks.extend(page.missing_marks);
         self.replaced_marks.extend(page.replaced_marks);
         self.marks.extend(page.marks.into_iter().map(|(value, mark)| (mark, value)));
         if self.marks.len() > self.forget_at.max(FORGET_FROM) {

@@ -3,6 +3,7 @@
 use crate::base::{ErrorKind, NoTime};
 use crate::config::WINDOWS_MAX;
 use crate::decode::{CursorFault, MARKS_MAX};
+use crate::pipeline::cursors::loaded::RANGES_MAX;
 use crate::pipeline::cursors::state::PARENTS_MAX;
 
 /// Why incremental loading cannot go on.
@@ -37,6 +38,25 @@ pub(crate) enum IncrementalError {
         "`processing_steps` make another cursor, key or record than the state was made with, so that `append` would load records again"
     )]
     Steps,
+    /// An `append` of a range that another run has loaded, whole or in part.
+    #[error("the range {range} meets {loaded}, which is loaded already: `append` would load its rows again")]
+    RangeLoaded {
+        /// What is to be loaded.
+        range: String,
+        /// What is.
+        loaded: String,
+    },
+    /// An `append` whose cursor leads into a range that another run has loaded.
+    #[error("the cursor goes on with {rest}, and the range {loaded} is loaded already: `append` would load its rows again")]
+    CursorOverRange {
+        /// What is to be loaded.
+        rest: String,
+        /// What is.
+        loaded: String,
+    },
+    /// So many ranges are not kept.
+    #[error("more than {RANGES_MAX} ranges are loaded that do not adjoin, so that none could be told from new ones")]
+    TooManyRanges,
     /// `convert` is for times.
     #[error("the start of the range")]
     Convert(#[from] NoTime),
@@ -58,9 +78,14 @@ impl IncrementalError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Record { .. } | Self::TooManyMarks | Self::TooManyParents => ErrorKind::Data,
-            Self::State { .. } | Self::Changed { .. } | Self::Steps | Self::Convert(_) | Self::TooManyWindows => {
-                ErrorKind::Config
-            }
+            Self::State { .. }
+            | Self::Changed { .. }
+            | Self::Steps
+            | Self::RangeLoaded { .. }
+            | Self::CursorOverRange { .. }
+            | Self::TooManyRanges
+            | Self::Convert(_)
+            | Self::TooManyWindows => ErrorKind::Config,
         }
     }
 
@@ -70,6 +95,9 @@ impl IncrementalError {
             Self::Record { fault, .. } => fault.hint(),
             Self::State { .. } | Self::Changed { .. } | Self::Steps => {
                 "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns), of one resource with `--resource NAME`; or, with `merge`, start at `initial_value` with `--reset-state`"
+            }
+            Self::RangeLoaded { .. } | Self::CursorOverRange { .. } | Self::TooManyRanges => {
+                "ask for what is not loaded yet; or rebuild the table with `run --full-refresh`, of one resource with `--resource NAME`; or, to load ranges again at will, use `write_disposition: merge` with a `primary_key`, after one `--full-refresh`"
             }
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",
             Self::TooManyMarks => {

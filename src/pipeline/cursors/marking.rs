@@ -27,7 +27,7 @@ pub(crate) struct Marking {
 impl Marking {
     /// What `resource` marks its records with; `None` where nothing depends on marks.
     pub(crate) fn of(plan: &IncrementalPlan, resource: &ResourcePlan) -> Option<Self> {
-        if resource.write_disposition != WriteDisposition::Append {
+        if resource.write_disposition != WriteDisposition::Append || !plan.has_state() {
             return None;
         }
         let cursor = plan.cursor_path.steps().first().and_then(|step| if let Step::Key(name) = step { Some(name) } else { None });
@@ -67,7 +67,7 @@ impl Marking {
         cursors: &BTreeMap<String, Remembered>,
     ) -> Result<(), IncrementalError> {
         let Some(was) = stored.get("marked_by").and_then(Value::as_object) else { return Ok(()) };
-        if cursors.values().all(|cursor| cursor.last.is_none() && cursor.marks.is_empty()) {
+        if cursors.values().all(|cursor| cursor.last.is_none() && cursor.marks.is_empty() && cursor.missing_marks.is_empty()) {
             return Ok(());
         }
         let of = |key: &str| was.get(key).unwrap_or(&Value::Null);

@@ -2,9 +2,11 @@
 //!
 //! In: the plan, the state of last night, and the chains as they end. Out: the slices of each parent record, window by window, and a
 //! [`CursorOutcome`]: the state that the commit keeps with the rows. Invariants: a cursor moves only forward, only over chains that are whole, and
-//! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all.
+//! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all, and an `append`
+//! remembers the range.
 
 mod error;
+mod loaded;
 mod marking;
 mod marks;
 mod resume;
@@ -24,6 +26,7 @@ use crate::decode::{CursorProgress, MARKS_MAX};
 use crate::source::{Slice, SliceCursor};
 
 pub(crate) use error::IncrementalError;
+use loaded::Loaded;
 pub(crate) use marks::{MarkFile, file_named};
 pub(crate) use resume::{from_farthest, may_read_on};
 use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
@@ -92,6 +95,8 @@ pub(crate) struct Cursors {
     /// The state as it is kept when it must not move.
     stored: Option<Value>,
     old: State,
+    /// What an `append` has loaded.
+    loaded: Option<Loaded>,
     new: BTreeMap<String, Ended>,
     facts: CursorFacts,
     kind: Option<crate::base::CursorType>,
@@ -102,6 +107,7 @@ pub(crate) struct Cursors {
 struct Ended {
     farthest: Option<CursorValue>,
     marks: BTreeMap<u128, CursorValue>,
+    missing_marks: BTreeSet<u128>,
     /// Marks by spelling that `marks` has by value.
     replaced_marks: BTreeSet<u128>,
     /// The farthest cursor for which there were more marks than are kept.
@@ -124,17 +130,24 @@ impl Cursors {
         let Some(plan) = &resource.endpoint.incremental else { return Ok(None) };
         let parents: Vec<String> = resource.parents.iter().map(|parent| parent.resource.clone()).collect();
         let made = Made::new(plan, base_url, &parents).of(resource);
-        let begins_anew = resource.write_disposition == WriteDisposition::Replace;
-        let old = if plan.has_state() && !begins_anew { State::read(past, &made, plan)? } else { State::default() };
+        let is_append = resource.write_disposition == WriteDisposition::Append;
+        let counts = is_append || (plan.has_state() && resource.write_disposition != WriteDisposition::Replace);
+        let mut old = if counts { State::read(past, &made, plan)? } else { State::default() };
+        let stored = past.state.and_then(|stored| stored.get("incremental")).filter(|stored| !stored.is_null());
+        let loaded = if is_append { Some(Loaded::begin(stored, plan, &old)?) } else { None };
+        if !plan.has_state() {
+            old.cursors.clear();
+        }
         Ok(Some(Self {
             plan: Arc::new(plan.clone()),
             of_parent: of_parent(resource),
             made,
             disposition: resource.write_disposition,
             started,
-            stored: past.state.and_then(|stored| stored.get("incremental")).cloned(),
+            stored: stored.cloned(),
             kind: old.kind,
             old,
+            loaded,
             new: BTreeMap::new(),
             facts: CursorFacts::default(),
         }))
@@ -155,9 +168,12 @@ impl Cursors {
             .map(|(start, end)| CursorRange { start: Some(start.clone()), end: Some(end.clone()) })
             .collect();
         ranges.extend(windows(&self.plan, range)?);
-        let known: Arc<HashSet<u128>> = Arc::new(remembered.marks.iter().copied().collect());
+        let known: Arc<HashSet<u128>> = Arc::new(remembered.marks.union(&remembered.missing_marks).copied().collect());
         let is_known_by_spelling = remembered.has_spelled_marks;
         self.facts.ranges += ranges.len() as u64;
+        if let Some(loaded) = &mut self.loaded {
+            loaded.start(&self.plan, start_of(&self.plan, remembered));
+        }
         self.new.entry(key.clone()).or_default();
         ranges
             .into_iter()
@@ -264,6 +280,7 @@ impl Cursors {
         if let Some(at) = progress.too_many_marks_at.filter(is_farther) {
             ended.too_many_marks_at = Some(at);
         }
+        ended.missing_marks.extend(progress.missing_marks);
         ended.replaced_marks.extend(progress.replaced_marks);
         ended.marks.extend(progress.marks);
         if let Some(farthest) = ended.farthest.as_ref().filter(|_| ended.marks.len() > MARKS_MAX) {
@@ -289,7 +306,12 @@ impl Cursors {
     /// [`IncrementalError`]: the next run could not go on from here.
     pub(crate) fn finish(mut self) -> Result<CursorOutcome, IncrementalError> {
         if !self.plan.has_state() {
-            return Ok(CursorOutcome { state: self.stored.unwrap_or(Value::Null), marks: None, facts: self.facts });
+            return Ok(self.finish_range());
+        }
+        if let Some(loaded) = &mut self.loaded {
+            for farthest in self.new.values().filter_map(|ended| ended.farthest.as_ref()) {
+                loaded.reach(&self.plan, farthest);
+            }
         }
         let mut state = State { kind: self.kind, cursors: BTreeMap::new() };
         if self.disposition == WriteDisposition::Append {
@@ -313,6 +335,9 @@ impl Cursors {
         let shared = state.cursors.get(SHARED).and_then(|cursor| cursor.last.as_ref());
         self.facts.last_value = shared.map(ToString::to_string);
         let (mut json, mut marks) = state.to_json(&self.made);
+        if let Some(loaded) = &self.loaded {
+            json["loaded"] = loaded.to_json();
+        }
         let kept = self.stored.as_ref().and_then(|stored| stored.get("marks"));
         if let (Some(file), Some(kept)) = (&marks, kept)
             && kept.get("hash").and_then(Value::as_str) == Some(marks::hash(&file.bytes).as_str())
@@ -324,18 +349,34 @@ impl Cursors {
         Ok(CursorOutcome { state: json, marks, facts: self.facts })
     }
 
+    /// Of a run with an `end_value`: the cursors are those of before, and an `append` has a range more.
+    fn finish_range(self) -> CursorOutcome {
+        let mut state = self.stored.unwrap_or(Value::Null);
+        if let Some(loaded) = &self.loaded {
+            if state.is_null() {
+                state = State { kind: self.kind, ..State::default() }.to_json(&self.made).0;
+            }
+            state["loaded"] = loaded.to_json();
+        }
+        CursorOutcome { state, marks: None, facts: self.facts }
+    }
+
     /// A cursor after its chains: never back, and not past the time of the run.
     fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
         let plan = &*self.plan;
-        let Ended { farthest, marks, replaced_marks, too_many_marks_at, mut pending, server_time } = ended;
+        let Ended { farthest, marks, mut missing_marks, replaced_marks, too_many_marks_at, mut pending, server_time } = ended;
+        missing_marks.extend(&old.missing_marks);
+        if missing_marks.len() > MARKS_MAX {
+            return Err(IncrementalError::TooManyMarks);
+        }
         pending.sort_by(|a, b| a.0.text().cmp(b.0.text()));
-        let Some(farthest) = farthest else { return Ok(Remembered { pending, ..old }) };
+        let Some(farthest) = farthest else { return Ok(Remembered { pending, missing_marks, ..old }) };
         let asked = server_time.unwrap_or(self.started);
         let reached = capped(plan, &farthest, asked);
         let is_new = old.last.as_ref().is_none_or(|last| plan.is_farther(&reached, last));
         let last = if is_new { reached } else { old.last.clone().unwrap_or(reached) };
         if plan.dedup == Dedup::Off {
-            return Ok(Remembered { last: Some(last), pending, ..Remembered::default() });
+            return Ok(Remembered { last: Some(last), missing_marks, pending, ..Remembered::default() });
         }
         let from = restart(plan, &last);
         let is_met_again = |value: &CursorValue| is_met_again(plan, &from, value);
@@ -353,7 +394,7 @@ impl Cursors {
             // What comes again replaces itself by its key.
             kept.clear();
         }
-        Ok(Remembered { last: Some(last), marks: kept, has_spelled_marks, pending })
+        Ok(Remembered { last: Some(last), marks: kept, missing_marks, has_spelled_marks, pending })
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Remembered {
     pub(crate) last: Option<CursorValue>,
     /// Marks of the records that the next run may meet again.
     pub(crate) marks: BTreeSet<u128>,
+    /// Marks of the records that were loaded without a cursor, ever.
+    pub(crate) missing_marks: BTreeSet<u128>,
     /// Whether some of them are of an older program, which marked records as they were spelled.
     pub(crate) has_spelled_marks: bool,
     /// Windows that failed while others were loaded.
@@ -159,10 +161,11 @@ impl State {
         let sorted: BTreeMap<&String, &Value> = cursors.iter().collect();
         for (key, cursor) in sorted {
             let mut known = remembered(cursor, plan, kind).ok_or_else(|| damaged("a cursor is not as it is written"))?;
-            if let Some(count) = cursor.get("marks_in_file") {
+            for (name, marks) in [("marks", &mut known.marks), ("missing_marks", &mut known.missing_marks)] {
+                let Some(count) = cursor.get(format!("{name}_in_file")) else { continue };
                 let count = count.as_u64().and_then(|count| usize::try_from(count).ok());
-                let marks = count.and_then(|count| MarkFile::take(&mut rest, count));
-                known.marks.extend(marks.ok_or_else(|| damaged("its file has fewer marks than it says"))?);
+                let kept = count.and_then(|count| MarkFile::take(&mut rest, count));
+                marks.extend(kept.ok_or_else(|| damaged("its file has fewer marks than it says"))?);
             }
             let is_by_value = cursor.get("marks_by").and_then(Value::as_str) == Some(BY_VALUE);
             known.has_spelled_marks = !is_by_value && !known.marks.is_empty();
@@ -176,7 +179,7 @@ impl State {
 
     /// As the commit keeps it, and the marks that are too many to stand in it.
     pub(crate) fn to_json(&self, made: &Made) -> (Value, Option<MarkFile>) {
-        let count: usize = self.cursors.values().map(|cursor| cursor.marks.len()).sum();
+        let count: usize = self.cursors.values().map(|cursor| cursor.marks.len() + cursor.missing_marks.len()).sum();
         let mut file = (count > INLINE_MAX).then(MarkFile::default);
         let cursors: Map<String, Value> =
             self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor, file.as_mut()))).collect();
@@ -226,11 +229,11 @@ fn lasting_path(url: &Template) -> String {
 }
 
 /// A number stays one, so that a cursor is remembered in the API's own spelling.
-fn of_value(value: &CursorValue) -> Value {
+pub(super) fn of_value(value: &CursorValue) -> Value {
     if value.is_quoted() { json!(value.text()) } else { json!({"number": value.text()}) }
 }
 
-fn value(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Option<CursorValue> {
+pub(super) fn value(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Option<CursorValue> {
     let value = match stored {
         Value::String(text) => plan.form.text(text),
         Value::Object(members) => plan.form.number(members.get("number")?.as_str()?)?,
@@ -239,18 +242,22 @@ fn value(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Op
     kind.is_none_or(|kind| kind == value.kind()).then_some(value)
 }
 
-fn of_remembered(cursor: &Remembered, file: Option<&mut MarkFile>) -> Value {
+fn of_remembered(cursor: &Remembered, mut file: Option<&mut MarkFile>) -> Value {
     let mut json = Map::new();
-    let inline = if file.is_some() { &BTreeSet::new() } else { &cursor.marks };
-    let marks: Vec<String> = inline.iter().map(|mark| format!("{mark:032x}")).collect();
-    if let Some(file) = file.filter(|_| !cursor.marks.is_empty()) {
-        cursor.marks.iter().for_each(|mark| file.push(*mark));
-        json.insert("marks_in_file".to_owned(), json!(cursor.marks.len()));
+    for (name, marks) in [("marks", &cursor.marks), ("missing_marks", &cursor.missing_marks)] {
+        match &mut file {
+            _ if marks.is_empty() => {}
+            Some(file) => {
+                marks.iter().for_each(|mark| file.push(*mark));
+                json.insert(format!("{name}_in_file"), json!(marks.len()));
+            }
+            None => {
+                let spelled: Vec<String> = marks.iter().map(|mark| format!("{mark:032x}")).collect();
+                json.insert(name.to_owned(), json!(spelled));
+            }
+        }
     }
     json.insert("last_value".to_owned(), cursor.last.as_ref().map_or(Value::Null, of_value));
-    if !marks.is_empty() {
-        json.insert("marks".to_owned(), json!(marks));
-    }
     if !cursor.marks.is_empty() && !cursor.has_spelled_marks {
         json.insert("marks_by".to_owned(), json!(BY_VALUE));
     }
@@ -276,6 +283,7 @@ fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) 
     Some(Remembered {
         last,
         marks: list("marks")?.iter().map(mark).collect::<Option<_>>()?,
+        missing_marks: list("missing_marks")?.iter().map(mark).collect::<Option<_>>()?,
         has_spelled_marks: false,
         pending: list("pending")?.iter().map(window).collect::<Option<_>>()?,
     })

@@ -8,7 +8,7 @@ use super::*;
 const FORM: CursorForm = CursorForm { time_zone: Tz::UTC, epoch_per_second: 0 };
 
 fn of(dedup: &Dedup, record: &str) -> u128 {
-    mark(dedup, FORM, &FORM.text("2026-01-01"), &Json::parse(record).unwrap())
+    mark(dedup, FORM, Some(&FORM.text("2026-01-01")), &Json::parse(record).unwrap())
 }
 
 /// Whether two values of a member are the same to a mark.
