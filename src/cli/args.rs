@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Bring a version back: its rows, schemas and cursors, in a new commit.
     Rollback(RollbackArgs),
+    /// List what the lake's own folder holds and nothing needs any more; with --apply, remove it.
+    Gc(GcArgs),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
     Import(ImportArgs),
     /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
@@ -268,6 +270,17 @@ pub(crate) struct RollbackArgs {
     /// Only tell what would change.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GcArgs {
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// Remove it.
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, clap::Args)]

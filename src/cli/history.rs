@@ -19,7 +19,8 @@ pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
         }
         return Ok(0);
     };
-    let commits = archive.history(args.limit as usize, args.table.as_deref()).await.map_err(RunError::from)?;
+    let commits =
+        archive.history(args.limit as usize, args.table.as_deref(), plan.lake.keep_versions).await.map_err(RunError::from)?;
     if commits.is_empty() && !args.json {
         print(&format!("no commit changed a table `{}`", args.table.unwrap_or_default()));
     }
@@ -36,11 +37,13 @@ pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
 fn lines(commit: &CommitFacts) -> Vec<String> {
     let why = match commit.purpose {
         Purpose::Rollback { to } => format!("rollback to version {to}"),
+        Purpose::Collection => "gc".to_owned(),
         Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
         Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
     };
-    let mut lines = vec![format!("version {}  {}  {why}  {}", commit.version, commit.written, commit.run)];
-    if commit.tables.is_empty() && commit.fences.is_empty() {
+    let undo = if commit.can_be_undone { "  (can be undone)" } else { "" };
+    let mut lines = vec![format!("version {}  {}  {why}  {}{undo}", commit.version, commit.written, commit.run)];
+    if commit.tables.is_empty() && commit.fences.is_empty() && commit.purpose != Purpose::Collection {
         lines.push("  no file changed, only what the next run is to know".to_owned());
     }
     lines.extend(commit.tables.iter().map(|(table, facts)| format!("  {table}: {}", words(facts))));
@@ -83,6 +86,7 @@ fn as_json(commit: &CommitFacts) -> Value {
         "purpose": commit.purpose.name(),
         "rolled_back_to": commit.purpose.version(),
         "fences": commit.fences,
+        "can_be_undone": commit.can_be_undone,
         "tables": tables,
     })
 }

@@ -10,6 +10,7 @@ mod keep;
 mod demo;
 mod exit;
 mod files;
+mod gc;
 mod history;
 mod import;
 mod load;
@@ -56,6 +57,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Files(args) => files::files(args).await,
             Command::Verify(args) => verify::verify(args).await,
             Command::Rollback(args) => rollback::rollback(args).await,
+            Command::Gc(args) => gc::gc(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {

@@ -7,7 +7,7 @@ use crate::cli::args::RollbackArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal::{print, tell};
-use crate::lake::{Archive, LakeError, RollbackPlan};
+use crate::lake::{LakeError, RollbackPlan};
 use crate::pipeline::{self, RunError};
 use crate::report;
 
@@ -15,9 +15,7 @@ use crate::report;
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     let plan = load_plan(&args.config, args.choice.choice())?;
     if args.dry_run {
-        let archive = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)?;
-        let archive = archive.ok_or(LakeError::NoVersion { version: args.to, newest: 0 }).map_err(RunError::from)?;
-        let rollback = archive.rollback_to(args.to).await.map_err(RunError::from)?;
+        let rollback = pipeline::rollback_plan(&plan, args.to).await?;
         print(&format!("to bring version {} back would change", args.to));
         lines(&rollback).iter().for_each(|line| print(line));
         return Ok(0);
@@ -25,13 +23,7 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (rollback, commit) = pipeline::rollback(&plan, args.to, clock).await?;
     if let Some(error) = commit.untidy {
-        tell(
-            "warning",
-            &format!(
-                "something is left over in the lake's own folder, which the next run removes: {}",
-                RunError::from(error).chain()
-            ),
-        );
+        tell_untidy(error);
     }
     if commit.is_new {
         print(&format!("version {} is version {} again", commit.version, args.to));
@@ -41,6 +33,12 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
         print(&format!("nothing to do: version {} has the content of version {}", commit.version, args.to));
     }
     Ok(0)
+}
+
+/// Tells what was not cleaned up, which takes nothing back.
+pub(super) fn tell_untidy(error: LakeError) {
+    let why = RunError::from(error).chain();
+    tell("warning", &format!("something is left over in the lake's own folder, which the next run removes: {why}"));
 }
 
 fn lines(rollback: &RollbackPlan) -> Vec<String> {

@@ -74,6 +74,22 @@ impl Verified {
         known.get(path).is_some_and(|(known, of)| known == stamp && of == checksum)
     }
 
+    /// Whether an open file has this size and checksum (empty: unknown). What this run has hashed is not read again.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn is_content(&self, path: &Path, file: &File, bytes: u64, checksum: &str) -> io::Result<bool> {
+        let stamp = Stamp::of(&file.metadata()?);
+        if stamp.bytes != bytes || checksum.is_empty() || self.has(path, &stamp, checksum) {
+            return Ok(stamp.bytes == bytes);
+        }
+        let is_it = hash_file(file)? == checksum;
+        if is_it {
+            self.note(path, stamp, checksum);
+        }
+        Ok(is_it)
+    }
+
     /// The file at `path` got another name too, which changed nothing of it but when it was changed.
     pub(crate) fn note_link(&self, path: &Path, before: &Stamp, after: Stamp) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,15 +128,9 @@ impl ContentCheck {
         if self.checksum.is_empty() || self.done.get().is_some() {
             return Ok(());
         }
-        let hashed = || -> io::Result<Option<Stamp>> {
-            let stamp = Stamp::of(&file.metadata()?);
-            let is_right = self.verified.has(&self.path, &stamp, &self.checksum)
-                || (stamp.bytes == self.bytes && hash_file(file)? == self.checksum);
-            Ok(is_right.then_some(stamp))
-        };
-        match hashed().map_err(|source| LakeError::of_disk("read", &self.path, source))? {
-            Some(stamp) => self.verified.note(&self.path, stamp, &self.checksum),
-            None => return Err(LakeError::Damaged { place: self.path.display().to_string() }),
+        let is_content = self.verified.is_content(&self.path, file, self.bytes, &self.checksum);
+        if !is_content.map_err(|source| LakeError::of_disk("read", &self.path, source))? {
+            return Err(LakeError::Damaged { place: self.path.display().to_string() });
         }
         self.done.get_or_init(|| ());
         Ok(())

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::lake::claim::released;
-use crate::lake::log::{Action, Change, FORMAT, Record, Replaced, TableRef, check_size, read_record, to_json};
+use crate::lake::log::{Action, Change, FORMAT, Purpose, Record, Replaced, TableRef, check_size, read_record, to_json};
 use crate::lake::open::{Lake, timestamp};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled};
@@ -17,6 +18,9 @@ use crate::lake::{FileChange, LakeError, PreparedTable, manifest};
 
 /// Versions tried for one commit while other runs keep committing to other tables.
 const COMMIT_TRIES: u32 = 8;
+
+/// Replaced files that are looked at at once.
+const PARALLEL_CHECKS: usize = 4;
 
 /// Times that a create of unknown outcome is asked for.
 const CREATE_TRIES: u32 = 3;
@@ -65,6 +69,7 @@ impl Lake {
         for table in tables.iter().filter(is_new) {
             manifest::store(&*self.store, &self.layout, &table.table, &table.after).await?;
         }
+        self.check_replaced(&record).await?;
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
         self.is_unsettled = true;
@@ -89,6 +94,24 @@ impl Lake {
             commit.untidy = self.prune_kept().await.err();
         }
         Ok(commit)
+    }
+
+    /// Checks that what a commit replaces on disk is still what the last one left: once there is a record, it could not be published over
+    /// anything else. In a bucket the tags that the table was opened with tell.
+    async fn check_replaced(&self, record: &Record) -> Result<(), LakeError> {
+        if self.store.root().is_none() {
+            return Ok(());
+        }
+        let replaced = record.files.iter().filter_map(|change| change.replaces.as_ref().map(|old| (&change.path, old)));
+        let checks: Vec<_> = replaced.map(|(path, old)| self.check_content(path, old)).collect();
+        stream::iter(checks).buffer_unordered(PARALLEL_CHECKS).try_collect().await
+    }
+
+    async fn check_content(&self, path: &str, old: &Replaced) -> Result<(), LakeError> {
+        match self.store.holds(path, old.bytes, &old.checksum).await? {
+            true => Ok(()),
+            false => Err(LakeError::Damaged { place: self.store.place(path) }),
+        }
     }
 
     /// The next record as it would be without other runs, its files in order, not staged.
@@ -138,7 +161,8 @@ impl Lake {
     fn is_unchanged(&self, record: &Record) -> bool {
         let is_same = |head: &Record| head.tables == record.tables && head.state == record.state;
         let is_empty = record.tables.is_empty() && record.state.is_empty();
-        record.files.is_empty() && record.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
+        let is_operation = record.purpose == Purpose::Collection;
+        !is_operation && record.files.is_empty() && record.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
     }
 
     /// Brings the spooled files of `record` to the store and notes their handles.
@@ -177,7 +201,7 @@ impl Lake {
         let mut overtaken_by = String::new();
         for _ in 0..COMMIT_TRIES {
             pass("lake.commit.before_record").inspect_err(|_| self.is_unsettled = false)?;
-            let Some(other) = self.try_create(&record).await? else { return Ok(record) };
+            let Some(other) = self.try_create(&record).await? else { return self.check_newest(record).await };
             // This run's record is not in the log, and is not going to be there unless it is tried again.
             self.is_unsettled = false;
             self.publisher().publish(&other).await?;
@@ -188,7 +212,8 @@ impl Lake {
                 || other.tables.iter().any(|(table, entry)| entry.version == other.version && is_mine(table))
                 || other.state.iter().any(|(resource, value)| is_mine(resource) && self.state(resource) != Some(value));
             tracing::info!(version = other.version, run = other.run, is_fenced, meets, "another run committed first");
-            if is_fenced || meets {
+            // What this run has in place, a collection may have taken for garbage.
+            if is_fenced || meets || other.purpose == Purpose::Collection {
                 return Err(LakeError::Conflict { run: other.run });
             }
             let mut tables = other.tables.clone();
@@ -208,6 +233,19 @@ impl Lake {
         }
         self.is_unsettled = false;
         Err(LakeError::Conflict { run: overtaken_by })
+    }
+
+    /// Checks that a record that was just created is the newest. It is not when its version was free because a collection removed the
+    /// commit that had it, long after this run fell asleep: then it goes again.
+    async fn check_newest(&mut self, record: Record) -> Result<Record, LakeError> {
+        let found = self.store.list(&self.layout.log()).await?;
+        let others = || found.iter().filter_map(|found| self.layout.parse_log(&found.path)).map(|(version, _)| version);
+        if others().all(|version| version <= record.version) || others().any(|version| version == record.version + 1) {
+            return Ok(record);
+        }
+        self.store.remove(&self.layout.record(record.version)).await?;
+        self.is_unsettled = false;
+        Err(LakeError::Conflict { run: "of a newer version".to_owned() })
     }
 
     /// Creates the record, or returns the one that stands in its place.

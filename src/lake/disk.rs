@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use crate::base::{blocking, task_point};
 pub(crate) use files::{guard, make_folder, open_regular, read_small};
 
-use crate::lake::checksum::{ContentCheck, Verified, hash_file};
+use crate::lake::checksum::{ContentCheck, Verified};
 use crate::lake::disk::files::{
     BESIDE, replace, sync_folder, sync_folders_below, sync_parent, unless_missing, walk, write_beside,
 };
@@ -162,10 +162,10 @@ impl Store for Disk {
     }
 
     async fn holds(&self, path: &str, bytes: u64, checksum: &str) -> Result<bool, LakeError> {
-        let checksum = checksum.to_owned();
+        let (disk, checksum) = (self.clone(), checksum.to_owned());
         self.run("read", path, move |path| match unless_missing(open_regular(&path))? {
-            Some(file) if file.metadata()?.len() == bytes => Ok(checksum.is_empty() || hash_file(&file)? == checksum),
-            _ => Ok(false),
+            Some(file) => disk.verified.is_content(&path, &file, bytes, &checksum),
+            None => Ok(false),
         })
         .await
     }

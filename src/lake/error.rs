@@ -253,6 +253,14 @@ pub(crate) enum LakeError {
         /// The file.
         place: String,
     },
+    /// The marks that a version's cursors need are gone.
+    #[error("version {version} is not kept whole: `{place}`, the marks of records at its cursor, is gone")]
+    MarksGone {
+        /// What was asked for.
+        version: u64,
+        /// The marks.
+        place: String,
+    },
     /// A version has no such table.
     #[error("version {version} has no table `{table}`; it has {}", named(tables))]
     NoTable {
@@ -348,6 +356,7 @@ impl LakeError {
             | Self::NoVersion { .. }
             | Self::TooOld { .. }
             | Self::NotKept { .. }
+            | Self::MarksGone { .. }
             | Self::NoTable { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
@@ -407,7 +416,9 @@ impl LakeError {
                  `_lakeward/_tables/<table in lower case>.json` with {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
             ),
             Self::NoVersion { .. } => Some("`lakeward history` lists the versions"),
-            Self::NotKept { .. } => Some("`lake.keep_versions` says how many commits can be undone from now on"),
+            Self::NotKept { .. } | Self::MarksGone { .. } => {
+                Some("`lake.keep_versions` says how many commits can be undone from now on")
+            }
             Self::Lost { .. } => Some(
                 "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
             ),

@@ -3,7 +3,7 @@
 //! In: a commit that is about to be published. Out: each data file that it replaces or removes, under
 //! `_lakeward/<pipeline>/kept/<version>/`, with its partition folders and the ending `.kept`, which no glob for data takes. Invariants: a file is
 //! kept before it is replaced or removed, so that an interrupted publish can be finished and still be undone; what is kept never changes;
-//! as many of the newest commits can be undone as the config says. Not here: bringing a version back (`ops::rollback`).
+//! as many commits can be undone as the config says, of the newest ones that changed files. Not here: bringing a version back (`ops::rollback`).
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -47,14 +47,15 @@ impl Publisher<'_> {
 }
 
 impl Lake {
-    /// Removes what is kept of more commits than the config wants, the oldest first.
+    /// Removes what is kept of commits that can no longer be undone, the oldest first.
     ///
     /// # Errors
     /// The store's; the next run tries again.
     pub(super) async fn prune_kept(&self) -> Result<(), LakeError> {
-        let oldest = self.head.as_ref().map_or(0, |head| head.version).saturating_sub(u64::from(self.keep_versions));
         let kept = self.store.folders(&self.layout.kept_folder()).await?;
-        let versions = kept.iter().filter_map(|name| name.parse::<u64>().ok()).filter(|version| *version <= oldest);
+        let Some(archive) = self.archive().filter(|_| !kept.is_empty()) else { return Ok(()) };
+        let oldest = archive.oldest_undoable(self.keep_versions).await?;
+        let versions = kept.iter().filter_map(|name| name.parse::<u64>().ok()).filter(|version| *version < oldest);
         for version in versions.take(PRUNED_AT_ONCE) {
             pass("lake.kept.prune")?;
             self.store.clear(&self.layout.kept_by(version), true).await?;

@@ -68,6 +68,8 @@ pub(crate) enum Purpose {
         /// The version.
         to: u64,
     },
+    /// What nothing needs any more is removed.
+    Collection,
 }
 
 impl Purpose {
@@ -76,13 +78,14 @@ impl Purpose {
         match self {
             Self::Run => "run",
             Self::Rollback { .. } => "rollback",
+            Self::Collection => "collection",
         }
     }
 
     /// The version that it is about.
     pub(crate) fn version(self) -> Option<u64> {
         match self {
-            Self::Run => None,
+            Self::Run | Self::Collection => None,
             Self::Rollback { to } => Some(to),
         }
     }

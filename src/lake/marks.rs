@@ -41,10 +41,10 @@ impl Lake {
     /// # Errors
     /// The store's; the next run that commits the resource tries again.
     pub(crate) async fn sweep_marks(&self, resource: &str, named: impl Fn(&Value) -> Option<&str>) -> Result<(), LakeError> {
-        let newest = self.version();
-        let oldest = newest.saturating_sub(u64::from(self.keep_versions)).max(1);
+        let Some(archive) = self.archive() else { return Ok(()) };
+        let oldest = archive.oldest_undoable(self.keep_versions).await?;
         let mut kept = BTreeSet::new();
-        for version in oldest..=newest {
+        for version in oldest.saturating_sub(1).max(1)..=archive.newest() {
             let record = read_record(&*self.store, &self.layout, version).await?;
             let state = record.as_ref().and_then(|record| record.state.get(resource));
             kept.extend(state.and_then(&named).map(str::to_owned));

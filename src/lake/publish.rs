@@ -219,7 +219,9 @@ impl Publisher<'_> {
 
     /// Goes on without a file whose table needs it no more.
     fn give_up(&self, Open { change, error, .. }: Open<'_>) -> Result<(), LakeError> {
-        let is_lost = matches!(error, LakeError::Lost { .. } | LakeError::Damaged { .. });
+        // What lies where an old file was is damaged; what lies where nothing was is somebody's.
+        let is_damaged = matches!(error, LakeError::Taken { .. }) && change.replaces.is_some();
+        let is_lost = is_damaged || matches!(error, LakeError::Lost { .. } | LakeError::Damaged { .. });
         if !is_lost || self.needed.is_none_or(|needed| needed.contains(&change.table.as_str())) {
             return Err(error);
         }

@@ -72,6 +72,14 @@ impl Snapshot {
     }
 }
 
+impl DataFile {
+    /// Whether it holds what the other one does, in the same partition.
+    pub(crate) fn has_content_of(&self, other: &Self) -> bool {
+        let content = |file: &Self| (file.bytes, file.rows, !file.checksum.is_empty());
+        content(self) == content(other) && self.checksum == other.checksum && self.partition == other.partition
+    }
+}
+
 /// A live data file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DataFile {

@@ -9,8 +9,9 @@ use chrono::{DateTime, Utc};
 
 use crate::base::Clock;
 use crate::config::Plan;
-use crate::lake::{Commit, Lake, Owner, RollbackPlan};
+use crate::lake::{Archive, COMMITS_KEPT, Commit, Garbage, Lake, LakeError, Owner, RollbackPlan};
 use crate::pipeline::RunError;
+use crate::pipeline::cursors::file_named;
 
 /// A name for a run that begins now.
 pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
@@ -25,9 +26,44 @@ pub(crate) async fn rollback(plan: &Plan, version: u64, clock: Arc<dyn Clock>) -
     let run = run_id(&*clock, clock.now());
     let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
     let lease = lake.lease();
-    let outcome = lease.keep_beside(lake.rollback(version, &plan.lake)).await;
+    let outcome = lease.keep_beside(lake.rollback(version, &plan.lake, file_named)).await;
     let closed = lake.close().await;
     let (done, mut commit) = outcome?;
     commit.untidy = commit.untidy.or(closed.err());
     Ok((done, commit))
+}
+
+/// Removes what the lake's own folder holds and nothing needs.
+///
+/// # Errors
+/// The lake's; what is left is still garbage then.
+pub(crate) async fn collect(plan: &Plan, clock: Arc<dyn Clock>) -> Result<(Garbage, Commit), RunError> {
+    let run = run_id(&*clock, clock.now());
+    let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    let lease = lake.lease();
+    let outcome = lease.keep_beside(lake.collect(COMMITS_KEPT, file_named)).await;
+    let closed = lake.close().await;
+    let (garbage, mut commit) = outcome?;
+    commit.untidy = commit.untidy.or(closed.err());
+    Ok((garbage, commit))
+}
+
+/// What [`collect`] would remove; nothing is written.
+///
+/// # Errors
+/// The lake's.
+pub(crate) async fn garbage(plan: &Plan) -> Result<Garbage, RunError> {
+    match Archive::open(&plan.lake, &plan.name).await? {
+        Some(archive) => Ok(archive.garbage(plan.lake.keep_versions, COMMITS_KEPT, file_named).await?),
+        None => Ok(Garbage::default()),
+    }
+}
+
+/// What [`rollback`] would do; nothing is written.
+///
+/// # Errors
+/// The lake's.
+pub(crate) async fn rollback_plan(plan: &Plan, version: u64) -> Result<RollbackPlan, RunError> {
+    let archive = Archive::open(&plan.lake, &plan.name).await?.ok_or(LakeError::NoVersion { version, newest: 0 })?;
+    Ok(archive.rollback_to(version, file_named).await?)
 }

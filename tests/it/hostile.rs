@@ -17,11 +17,12 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 14] = [
+pub(crate) const PLACES: [(&str, Runs); 15] = [
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("exit.rs", exit),
     ("files.rs", files),
+    ("gc.rs", gc),
     ("history.rs", history),
     ("import.rs", import),
     ("keep.rs", keep),
@@ -245,6 +246,14 @@ fn files() -> Vec<Ended> {
         sandbox.lakeward(&["files", &file, "rows", "--duckdb"]),
         sandbox.lakeward(&["files", &file, HOSTILE]),
     ]
+}
+
+/// A manifest that no commit names.
+fn gc() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    fs::write(sandbox.lake().join("_lakeward/t/manifest/none.json"), "{}").unwrap();
+    let arguments: [&[&str]; 2] = [&["gc", &file], &["gc", &file, "--apply"]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 
 /// A record that somebody has edited.

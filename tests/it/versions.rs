@@ -122,6 +122,22 @@ fn a_rollback_brings_the_cursor_back_so_that_an_append_loads_what_came_after_it_
 }
 
 #[test]
+fn garbage_is_listed_first_and_removed_when_asked_to() {
+    let (_api, _billing, sandbox, _) = two_nights();
+    let nothing = sandbox.lakeward(&["gc", "lakeward.yaml"]);
+    assert!(nothing.code() == Some(0) && nothing.stdout == "nothing to remove\n", "{nothing}");
+    let left = sandbox.lake().join("_lakeward/billing/manifest/left.json");
+    fs::write(&left, "{}").unwrap();
+    let before = files_under(&sandbox.lake());
+    let listed = sandbox.lakeward(&["gc", "lakeward.yaml"]);
+    assert!(listed.stdout.contains("1 file (2 B) that no commit names") && listed.stdout.contains("--apply"), "{listed}");
+    assert!(files_under(&sandbox.lake()) == before, "a listing removed or wrote something");
+    let removed = sandbox.lakeward(&["gc", "lakeward.yaml", "--apply"]);
+    assert!(removed.code() == Some(0) && removed.stdout.contains("removed, behind commit 3") && !left.exists(), "{removed}");
+    assert_eq!(sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).code(), Some(0));
+}
+
+#[test]
 fn a_version_that_is_not_there_is_refused_with_a_way_out() {
     let (_api, _billing, sandbox, _) = two_nights();
     for arguments in [["rollback", "lakeward.yaml", "--to", "9"], ["files", "lakeward.yaml", "--at", "9"]] {

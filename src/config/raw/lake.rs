@@ -31,8 +31,8 @@ pub(crate) struct Lake {
     pub(crate) on_schema_change: Field<SchemaChange>,
     /// Most partitions of a table that one run may change, and add; past it the run ends before its commit. Default: 10000.
     pub(crate) max_partitions: Field<u64>,
-    /// How many of the newest commits can be undone: what they replaced or removed stays readable under `_lakeward`. 0 to 1000.
-    /// Default: 1, the last one; 0 keeps nothing.
+    /// How many of the newest commits that changed files can be undone: what they replaced or removed stays readable under `_lakeward`. 0 to
+    /// 1000. Default: 1, the last one; 0 keeps nothing.
     pub(crate) keep_versions: Field<u64>,
     /// Which readers the files are for. `legacy`: all of them; `modern`: those that know the encodings which Spark before 4.1 does not.
     /// Default: `legacy`.

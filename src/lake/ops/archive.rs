@@ -4,6 +4,7 @@
 //! replaces or removes it, and from then on where that commit kept it. Invariants: what is told to be readable was there when it was
 //! told; nothing is written.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
 
 /// Commits that are looked through for the files of one version.
 const VERSIONS_MAX: u64 = 10_000;
+
+/// Commits that are looked through for those that changed files, at least.
+const LOOKED_THROUGH: u64 = 50;
 
 /// A lake's versions.
 #[derive(Debug)]
@@ -97,25 +101,41 @@ impl Archive {
         let mut tables = BTreeMap::new();
         for (table, entry) in record.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
             let snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
+            let newest = match self.head.tables.get(table) {
+                Some(entry) => manifest::load(&*self.store, &self.layout, table, entry).await?.files,
+                None => Vec::new(),
+            };
             let mut files = Vec::with_capacity(snapshot.files.len());
             for file in &snapshot.files {
                 let Some(&by) = moved.get(&file.path) else {
                     files.push(self.file_at(file, file.path.clone(), table.clone()));
                     continue;
                 };
-                if let std::collections::btree_map::Entry::Vacant(unseen) = kept.entry(by) {
+                if let Entry::Vacant(unseen) = kept.entry(by) {
                     let found = self.store.list(&self.layout.kept_by(by)).await?;
                     unseen.insert(found.into_iter().map(|found| found.path).collect());
                 }
                 let path = self.layout.kept(by, &file.path);
-                if !kept.get(&by).is_some_and(|kept| kept.contains(&path)) {
+                if kept.get(&by).is_some_and(|kept| kept.contains(&path)) {
+                    files.push(self.file_at(file, path, format!("{}/{table}", self.layout.kept_by(by))));
+                } else if let Some(live) = newest.iter().find(|live| live.has_content_of(file)) {
+                    // It came back.
+                    files.push(self.file_at(file, live.path.clone(), table.clone()));
+                } else if self.is_unpublished(by).await? {
+                    // It is going to be kept, and is where it was.
+                    files.push(self.file_at(file, file.path.clone(), table.clone()));
+                } else {
                     return Err(LakeError::NotKept { version, by, place: self.store.place(&file.path) });
                 }
-                files.push(self.file_at(file, path, format!("{}/{table}", self.layout.kept_by(by))));
             }
             tables.insert(table.clone(), TableAt { snapshot, files });
         }
         Ok(tables)
+    }
+
+    /// Whether a commit is recorded, and its files are not all in place.
+    async fn is_unpublished(&self, version: u64) -> Result<bool, LakeError> {
+        Ok(version == self.newest() && self.store.head(&self.layout.done(version)).await?.is_none())
     }
 
     fn file_at(&self, file: &DataFile, path: String, base: String) -> FileAt {
@@ -137,5 +157,32 @@ impl Archive {
             }
         }
         Ok(moved)
+    }
+
+    /// The oldest commit that can still be undone: the `keep_versions`-th newest of those that changed files, as far as one of the newest
+    /// [`LOOKED_THROUGH`] is. One past the newest when there is none.
+    ///
+    /// # Errors
+    /// [`LakeError::Record`]; the store's.
+    pub(crate) async fn oldest_undoable(&self, keep_versions: u32) -> Result<u64, LakeError> {
+        let newest = self.newest();
+        let looked_through = LOOKED_THROUGH.max(u64::from(keep_versions));
+        let (mut oldest, mut left) = (newest + 1, keep_versions);
+        for version in (newest.saturating_sub(looked_through - 1).max(1)..=newest).rev() {
+            if left == 0 {
+                break;
+            }
+            let changes = match version == newest {
+                true => !self.head.files.is_empty(),
+                false => match self.record(version).await {
+                    Err(LakeError::NoVersion { .. }) => break,
+                    record => !record?.files.is_empty(),
+                },
+            };
+            if changes {
+                (oldest, left) = (version, left - 1);
+            }
+        }
+        Ok(oldest)
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct CommitFacts {
     pub(crate) purpose: Purpose,
     /// Runs that it shut out, because their unfinished work was removed.
     pub(crate) fences: Vec<String>,
+    /// Whether the version before it can be brought back.
+    pub(crate) can_be_undone: bool,
     /// Tables that it changed or dropped.
     pub(crate) tables: BTreeMap<String, TableFacts>,
 }
@@ -37,23 +39,35 @@ pub(crate) struct TableFacts {
 }
 
 impl Archive {
-    /// The newest `limit` commits, of all tables or of those that changed `only`, the newest first.
+    /// The newest `limit` commits, of all tables or of those that changed `only`, the newest first. Of those that changed files, the newest
+    /// `keep_versions` can be undone.
     ///
     /// # Errors
     /// [`LakeError::Record`]; the store's.
-    pub(crate) async fn history(&self, limit: usize, only: Option<&str>) -> Result<Vec<CommitFacts>, LakeError> {
+    pub(crate) async fn history(
+        &self,
+        limit: usize,
+        only: Option<&str>,
+        keep_versions: u32,
+    ) -> Result<Vec<CommitFacts>, LakeError> {
+        let undoable = self.oldest_undoable(keep_versions).await?;
         let mut commits = Vec::new();
         for version in (1..=self.newest()).rev() {
             if commits.len() == limit {
                 break;
             }
-            let record = self.record(version).await?;
+            let record = match self.record(version).await {
+                // The older ones were collected.
+                Err(LakeError::NoVersion { .. }) => break,
+                record => record?,
+            };
             let tables = self.table_facts(&record, only).await?;
             if only.is_some() && tables.is_empty() {
                 continue;
             }
+            let can_be_undone = version >= undoable && version > 1;
             let Record { version, written, run, purpose, fences, .. } = record;
-            commits.push(CommitFacts { version, written, run, purpose, fences, tables });
+            commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, tables });
         }
         Ok(commits)
     }

@@ -6,11 +6,13 @@
 //! Not here: how facts are printed.
 
 mod archive;
+mod gc;
 mod history;
 mod rollback;
 mod verify;
 
 pub(crate) use archive::{Archive, FileAt, TableAt};
+pub(crate) use gc::{COMMITS_KEPT, Garbage};
 pub(crate) use history::{CommitFacts, TableFacts};
 pub(crate) use rollback::RollbackPlan;
 pub(crate) use verify::{Fault, Remedy, Verification, Verify};

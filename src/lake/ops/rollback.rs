@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -63,12 +62,22 @@ impl TableRollback {
 }
 
 impl Archive {
-    /// What has to be done to have the tables and the state of `version` again.
+    /// What has to be done to have the tables and the state of `version` again. `named` tells the marks that a state names.
     ///
     /// # Errors
-    /// [`LakeError::NoVersion`], [`LakeError::NotKept`]; [`LakeError::Record`]; the store's.
-    pub(crate) async fn rollback_to(&self, version: u64) -> Result<RollbackPlan, LakeError> {
+    /// [`LakeError::NoVersion`], [`LakeError::NotKept`], [`LakeError::MarksGone`]; [`LakeError::Record`]; the store's.
+    pub(crate) async fn rollback_to(
+        &self,
+        version: u64,
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<RollbackPlan, LakeError> {
         let old = self.record(version).await?;
+        for marks in old.state.values().filter_map(named) {
+            let path = self.layout.marks(marks);
+            if self.store.head(&path).await?.is_none() {
+                return Err(LakeError::MarksGone { version, place: self.store.place(&path) });
+            }
+        }
         let mut then = self.tables_at(version, None).await?;
         let mut now = self.tables_at(self.newest(), None).await?;
         let names: BTreeSet<String> = then.keys().chain(now.keys()).cloned().collect();
@@ -100,10 +109,14 @@ impl Lake {
     /// Those of [`Archive::rollback_to`]; [`LakeError::Foreign`] for a table that is not as its last commit left it; [`LakeError::Claimed`]
     /// for a dropped table that is another pipeline's by now; [`LakeError::Damaged`] when what was kept is not what it was; those of
     /// [`Lake::commit`].
-    pub(crate) async fn rollback(&mut self, version: u64, plan: &LakePlan) -> Result<(RollbackPlan, Commit), LakeError> {
-        let Some(head) = self.head.clone() else { return Err(LakeError::NoVersion { version, newest: 0 }) };
-        let archive = Archive { store: Arc::clone(&self.store), layout: self.layout.clone(), head, pending: Vec::new() };
-        let rollback = archive.rollback_to(version).await?;
+    pub(crate) async fn rollback(
+        &mut self,
+        version: u64,
+        plan: &LakePlan,
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<(RollbackPlan, Commit), LakeError> {
+        let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
+        let rollback = archive.rollback_to(version, named).await?;
         self.check_claims(&rollback.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut tables = Vec::new();
         for (table, changes) in &rollback.tables {
@@ -146,13 +159,17 @@ impl Lake {
 
 /// The edits from the one to the other. Files without rows are the format's affair.
 fn steps(now: &Snapshot, then: Option<&TableAt>) -> Vec<Step> {
-    let old: Vec<&FileAt> = then.iter().flat_map(|then| &then.files).filter(|at| at.file.rows > 0).collect();
-    let mut live: BTreeMap<&str, _> =
+    let mut old: Vec<&FileAt> = then.iter().flat_map(|then| &then.files).filter(|at| at.file.rows > 0).collect();
+    let mut live: BTreeMap<&str, &DataFile> =
         now.files.iter().filter(|file| file.rows > 0).map(|file| (file.path.as_str(), file)).collect();
+    // What is there with the same content, under whatever name, stays as it is.
+    old.retain(|at| {
+        let same = live.values().find(|file| file.has_content_of(&at.file)).map(|file| file.path.as_str());
+        same.is_none_or(|path| live.remove(path).is_none())
+    });
     let mut steps = Vec::new();
     for at in old {
         match live.remove(at.file.path.as_str()) {
-            Some(file) if file.checksum == at.file.checksum && file.bytes == at.file.bytes => {}
             Some(file) => steps.push(Step::Replace(file.clone(), at.clone())),
             None => steps.push(Step::Add(at.clone())),
         }

@@ -133,7 +133,7 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
 }
 
 /// Everything of a commit up to the creation of its record, where the run falls asleep.
-async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Record {
+pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Record {
     let tables = [table.clone()];
     let mut record = lake.draft(&tables, state).await.unwrap();
     lake.stage(&mut record, &tables).await.unwrap();

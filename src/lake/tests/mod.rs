@@ -4,6 +4,7 @@ mod claims;
 mod commit;
 mod crash;
 mod faulty;
+mod garbage;
 mod hostile;
 mod place;
 mod rig;

@@ -215,7 +215,7 @@ async fn a_table_that_evolved_and_one_that_was_rolled_back_are_fine() {
             night(&rig, "two", by_town, vec![wider]).await;
             assert_fine(&rig, "a new column").await;
             let mut lake = rig.open("back").await.unwrap();
-            lake.rollback(1, &rig.plan).await.unwrap();
+            lake.rollback(1, &rig.plan, |_| None).await.unwrap();
             lake.close().await.unwrap();
             assert_fine(&rig, "rolled back").await;
             let archive = archive(&rig).await;

@@ -38,13 +38,18 @@ async fn at(rig: &Rig, version: u64) -> BTreeMap<String, String> {
 
 async fn roll_back(rig: &Rig, run: &str, to: u64) -> Result<Lake, LakeError> {
     let mut lake = rig.open(run).await?;
-    match lake.rollback(to, &rig.plan).await {
+    match lake.rollback(to, &rig.plan, marks_named).await {
         Ok(_) => Ok(lake),
         Err(error) => {
             lake.close().await?;
             Err(error)
         }
     }
+}
+
+/// The marks that a state of these tests names.
+fn marks_named(state: &Value) -> Option<&str> {
+    state.get("marks")?.as_str()
 }
 
 async fn kept(rig: &Rig) -> Vec<String> {
@@ -158,7 +163,7 @@ async fn history_tells_what_each_commit_did() {
     let rig = Rig::disk().await;
     two_nights(&rig).await;
     roll_back(&rig, "back", 1).await.unwrap().close().await.unwrap();
-    let commits = archive(&rig).await.history(10, Some("t")).await.unwrap();
+    let commits = archive(&rig).await.history(10, Some("t"), 1).await.unwrap();
     let told: Vec<_> = commits
         .iter()
         .map(|commit| {
@@ -172,5 +177,92 @@ async fn history_tells_what_each_commit_did() {
         (1, Purpose::Run, 2, 0, 0, Some(2)),
     ];
     assert_eq!(told, expected);
-    assert_eq!(archive(&rig).await.history(1, None).await.unwrap().len(), 1);
+    assert_eq!(archive(&rig).await.history(1, None, 1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_changes_no_file_takes_no_undo() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        two_nights(&rig).await;
+        for night in 3..=5 {
+            let mut lake = rig.open(&format!("night-{night}")).await.unwrap();
+            lake.commit(vec![], state("t", night)).await.unwrap();
+            lake.close().await.unwrap();
+        }
+        assert_eq!(at(&rig, 1).await, after_last_night());
+        let lake = roll_back(&rig, "back", 1).await.unwrap();
+        assert_eq!(lake.state("t"), state("t", 1).get("t"));
+        lake.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_asked_for_twice_is_done_once() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        two_nights(&rig).await;
+        for version in [3, 3] {
+            let lake = roll_back(&rig, &format!("back-{version}"), 1).await.unwrap();
+            assert_eq!(lake.version(), version);
+            lake.close().await.unwrap();
+            let content: Vec<String> = at(&rig, 1).await.into_values().collect();
+            assert_eq!(content, ["one", "two"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_version_whose_marks_are_gone_is_refused_and_nothing_changes() {
+    let rig = Rig::disk().await;
+    last_night(&rig).await;
+    for night in 2..=4 {
+        let mut lake = rig.open(&format!("night-{night}")).await.unwrap();
+        let file = lake.keep_marks("t", vec![night]).await.unwrap();
+        let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
+        let remembered = Map::from_iter([("t".to_owned(), serde_json::json!({ "marks": file }))]);
+        lake.commit(vec![table], remembered).await.unwrap();
+        lake.sweep_marks("t", marks_named).await.unwrap();
+        lake.close().await.unwrap();
+    }
+    let before = rig.visible().await;
+    let error = roll_back(&rig, "back", 2).await.unwrap_err();
+    assert!(matches!(error, LakeError::MarksGone { version: 2, .. }), "{error}");
+    assert_eq!(rig.visible().await, before);
+    roll_back(&rig, "back", 3).await.unwrap().close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_live_file_that_was_damaged_ends_a_commit_over_it_before_it_is_recorded() {
+    let rig = Rig::disk().await;
+    two_nights(&rig).await;
+    rig.store.put("t/k=1/part-000000.parquet", b"ONE, changed".to_vec()).await.unwrap();
+    let error = roll_back(&rig, "back", 1).await.unwrap_err();
+    assert!(matches!(&error, LakeError::Damaged { place } if place.ends_with("k=1/part-000000.parquet")), "{error}");
+    let mut lake = rig.open("night-3").await.unwrap();
+    assert_eq!(lake.version(), 2);
+    let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some("three"))]).await;
+    let error = lake.commit(vec![table], state("t", 3)).await.unwrap_err();
+    assert!(matches!(&error, LakeError::Damaged { .. }), "{error}");
+    lake.close().await.unwrap();
+    assert_eq!(rig.open("night-4").await.unwrap().version(), 2);
+}
+
+#[tokio::test]
+async fn a_live_file_that_is_damaged_after_the_commit_was_recorded_goes_with_the_refresh_of_its_table() {
+    let rig = Rig::disk().await;
+    last_night(&rig).await;
+    let mut lake = rig.open("killed").await.unwrap();
+    let table = tonight(&lake).await;
+    let armed = crate::base::arm_fault("lake.commit.after_record=io");
+    lake.commit(vec![table], state("t", 2)).await.unwrap_err();
+    drop((armed, lake));
+    rig.store.put("t/k=1/part-000000.parquet", b"ONE".to_vec()).await.unwrap();
+    rig.clock.advance(31);
+    let error = rig.open("next").await.unwrap_err();
+    assert!(matches!(&error, LakeError::Taken { .. }), "{error}");
+    let mut lake = rig.open_needing("refresh", &[]).await.unwrap();
+    let rebuilt = lake.table_to_rebuild("t").await.unwrap();
+    let table = staged_over(&lake, "t", rebuilt, &[("k=1/part-000000.parquet", Some("anew"))]).await;
+    lake.commit(vec![table], state("t", 3)).await.unwrap();
+    lake.close().await.unwrap();
+    assert_eq!(rig.visible().await["t/k=1/part-000000.parquet"], "anew");
 }

@@ -1,0 +1,52 @@
+//! `lakeward gc`: what the lake's own folder holds and nothing needs.
+
+use std::sync::Arc;
+
+use crate::base::{Clock, SystemClock};
+use crate::cli::args::GcArgs;
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::terminal::print;
+use crate::lake::{COMMITS_KEPT, Garbage};
+use crate::pipeline;
+use crate::report;
+
+/// Lists garbage, or removes it.
+pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
+    let plan = load_plan(&args.config, args.choice.choice())?;
+    if !args.apply {
+        let garbage = pipeline::garbage(&plan).await?;
+        if tell(&garbage) {
+            print(&format!("to remove it: lakeward gc {} --apply", args.config.display()));
+        }
+        return Ok(0);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (garbage, commit) = pipeline::collect(&plan, clock).await?;
+    if tell(&garbage) {
+        print(&format!("removed, behind commit {}", commit.version));
+    }
+    if let Some(error) = commit.untidy {
+        super::rollback::tell_untidy(error);
+    }
+    Ok(0)
+}
+
+/// Tells what there is; whether there is anything.
+fn tell(garbage: &Garbage) -> bool {
+    let kinds = [
+        (&garbage.kept, "of commits that can no longer be undone (`lake.keep_versions`)".to_owned()),
+        (&garbage.commits, format!("of commits older than the newest {COMMITS_KEPT}")),
+        (&garbage.manifests, "that no commit names, of tables as they were".to_owned()),
+        (&garbage.marks, "that no commit names, of records at a cursor".to_owned()),
+    ];
+    for (files, what) in kinds.iter().filter(|(files, _)| !files.is_empty()) {
+        let bytes = files.iter().map(|found| found.bytes).sum();
+        print(&format!("{} ({}) {what}", report::counted(files.len() as u64, "file"), report::bytes(bytes)));
+    }
+    let is_any = garbage.files().next().is_some();
+    if !is_any {
+        print("nothing to remove");
+    }
+    is_any
+}

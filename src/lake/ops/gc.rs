@@ -1,0 +1,135 @@
+//! Garbage: what a lake's own folder holds that nothing needs any more.
+//!
+//! In: the log. Out: [`Garbage`], listed, and removed under the lease. Garbage is what is kept of commits that can no longer be undone, commits past
+//! the newest [`COMMITS_KEPT`], and manifests and marks that no commit left names. Invariants: nothing under a table's folder is touched; what the
+//! newest commit, or one that can be undone, needs is never garbage; a commit of the collection's own comes first, so that a run which slept
+//! meanwhile cannot commit something that is gone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value};
+
+use crate::lake::log::{Purpose, Record};
+use crate::lake::ops::Archive;
+use crate::lake::publish::pass;
+use crate::lake::store::Found;
+use crate::lake::{Commit, Lake, LakeError};
+
+/// Commits that stay in the log at least: more than a year of nights.
+pub(crate) const COMMITS_KEPT: u64 = 400;
+
+/// Files removed at once.
+const PARALLEL_FILES: usize = 16;
+
+/// What nothing needs.
+#[derive(Debug, Default)]
+pub(crate) struct Garbage {
+    /// Old files of commits that can no longer be undone.
+    pub(crate) kept: Vec<Found>,
+    /// Commits past the newest ones, the oldest first, and what is noted of their publish.
+    pub(crate) commits: Vec<Found>,
+    /// Manifests that no commit names.
+    pub(crate) manifests: Vec<Found>,
+    /// Marks that no commit names.
+    pub(crate) marks: Vec<Found>,
+}
+
+impl Garbage {
+    /// All of it, in the order in which it is removed: commits last, so that what is left by a kill is still known as garbage.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Found> {
+        self.kept.iter().chain(&self.marks).chain(&self.manifests).chain(&self.commits)
+    }
+}
+
+impl Archive {
+    /// What nothing needs, when the newest `commits_kept` commits stay, of which the newest `keep_versions` can be undone. `named` tells the
+    /// marks that a state names.
+    ///
+    /// # Errors
+    /// [`LakeError::Record`]; the store's.
+    pub(crate) async fn garbage(
+        &self,
+        keep_versions: u32,
+        commits_kept: u64,
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<Garbage, LakeError> {
+        let newest = self.newest();
+        let undoable = self.oldest_undoable(keep_versions).await?;
+        // A commit is undone to the version before it.
+        let oldest = newest.saturating_sub(commits_kept.saturating_sub(1)).min(undoable.saturating_sub(1)).max(1);
+        let (mut manifests, mut marks, mut introduced) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for version in oldest..=newest {
+            let Record { tables, state, .. } = match self.record(version).await {
+                // Collected before.
+                Err(LakeError::NoVersion { .. }) => continue,
+                record => record?,
+            };
+            for entry in tables.into_values() {
+                manifests.insert(self.layout.manifest(&entry.manifest));
+                introduced.insert(entry.version);
+            }
+            marks.extend(state.values().filter_map(&named).map(|name| self.layout.marks(name)));
+        }
+        let mut garbage = Garbage::default();
+        for found in self.store.list(&self.layout.kept_folder()).await? {
+            let version =
+                found.path.strip_prefix(&self.layout.kept_folder()).and_then(|path| path.trim_matches('/').split('/').next());
+            if version.and_then(|version| version.parse::<u64>().ok()).is_some_and(|version| version < undoable) {
+                garbage.kept.push(found);
+            }
+        }
+        for found in self.store.list(&self.layout.log()).await? {
+            match self.layout.parse_log(&found.path) {
+                // It has the tags of files that are live.
+                Some((version, "done")) if introduced.contains(&version) => {}
+                Some((version, _)) if version < oldest => garbage.commits.push(found),
+                _ => {}
+            }
+        }
+        garbage.manifests = self.store.list(&self.layout.manifests()).await?;
+        garbage.manifests.retain(|found| found.path.ends_with(".json") && !manifests.contains(&found.path));
+        garbage.marks = self.store.list(&self.layout.marks_folder()).await?;
+        garbage.marks.retain(|found| !marks.contains(&found.path));
+        Ok(garbage)
+    }
+}
+
+impl Lake {
+    /// Removes what nothing needs, behind a commit of its own; what it was, and the commit. Without garbage there is no commit.
+    ///
+    /// # Errors
+    /// Those of [`Archive::garbage`] and [`Lake::commit`]; the store's, after which the rest is still garbage.
+    pub(crate) async fn collect(
+        &mut self,
+        commits_kept: u64,
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<(Garbage, Commit), LakeError> {
+        let Some(archive) = self.archive() else { return Ok(Default::default()) };
+        if archive.garbage(self.keep_versions, commits_kept, &named).await?.files().next().is_none() {
+            return Ok((Garbage::default(), Commit { version: self.version(), ..Commit::default() }));
+        }
+        self.purpose = Purpose::Collection;
+        let commit = self.commit(Vec::new(), Map::new()).await?;
+        let Some(archive) = self.archive() else { return Ok(Default::default()) };
+        let garbage = archive.garbage(self.keep_versions, commits_kept, &named).await?;
+        for files in [&garbage.kept, &garbage.marks, &garbage.manifests] {
+            let removals: Vec<_> = files.iter().map(|found| self.store.remove(&found.path)).collect();
+            stream::iter(removals).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
+            pass("lake.gc.removed")?;
+        }
+        // The oldest first: a log has no gap, whenever this ends.
+        for found in &garbage.commits {
+            self.store.remove(&found.path).await?;
+            pass("lake.gc.removed")?;
+        }
+        Ok((garbage, commit))
+    }
+
+    /// The versions of this lake; `None` before the first commit.
+    pub(crate) fn archive(&self) -> Option<Archive> {
+        let head = self.head.clone()?;
+        Some(Archive { store: Arc::clone(&self.store), layout: self.layout.clone(), head, pending: Vec::new() })
+    }
+}

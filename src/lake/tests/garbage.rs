@@ -1,0 +1,131 @@
+//! Garbage collection: what goes, what stays, and what a kill or a run that slept makes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::crash::fall_asleep;
+use super::rig::*;
+use crate::base::arm_fault;
+use crate::lake::ops::{Archive, Garbage};
+use crate::lake::{LakeError, Purpose};
+
+/// No state names marks.
+fn none(_: &Value) -> Option<&str> {
+    None
+}
+
+/// `count` nights over last night, each of which gives the file of `k=1` another content.
+async fn nights(rig: &Rig, count: i64) {
+    last_night(rig).await;
+    for night in 2..=count {
+        let mut lake = rig.open(&format!("night-{night}")).await.unwrap();
+        let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some(&format!("night {night}")))]).await;
+        lake.commit(vec![table], state("t", night)).await.unwrap();
+        lake.close().await.unwrap();
+    }
+}
+
+async fn collect(rig: &Rig, run: &str) -> Result<Garbage, LakeError> {
+    let mut lake = rig.open(run).await?;
+    let garbage = lake.collect(3, none).await?.0;
+    lake.close().await?;
+    Ok(garbage)
+}
+
+/// Names in the folders of the log and the manifests, and versions that are kept.
+async fn own_files(rig: &Rig) -> [Vec<String>; 3] {
+    let mut lists = ["log", "manifest", "kept"].map(|_| Vec::new());
+    for (list, folder) in lists.iter_mut().zip(["log", "manifest", "kept"]) {
+        let prefix = format!("_lakeward/p/{folder}/");
+        for found in rig.store.list(prefix.trim_end_matches('/')).await.unwrap() {
+            list.push(found.path.strip_prefix(&prefix).unwrap().to_owned());
+        }
+    }
+    lists
+}
+
+fn seen_after(night: i64) -> BTreeMap<String, String> {
+    seen(&[("t/k=1/part-000000.parquet", &format!("night {night}")), ("t/k=2/part-000001.parquet", "two")])
+}
+
+#[tokio::test]
+async fn what_nothing_needs_goes_and_the_next_nights_find_what_they_need() {
+    for rig in Rig::every().await {
+        nights(&rig, 6).await;
+        let garbage = collect(&rig, "gc").await.unwrap();
+        // Three commits are left: the collection's own and the two before it.
+        let [log, manifests, kept] = own_files(&rig).await;
+        let records: Vec<&String> = log.iter().filter(|name| name.ends_with(".json")).collect();
+        assert_eq!(records, ["00000000000000000005.json", "00000000000000000006.json", "00000000000000000007.json"]);
+        // Last night can still be undone: the collection changed no file.
+        assert_eq!((manifests.len(), kept), (2, vec!["00000000000000000006/t/k=1/part-000000.kept".to_owned()]));
+        assert_eq!((garbage.manifests.len(), garbage.commits.len()), (4, 8));
+        assert_eq!(rig.visible().await, seen_after(6));
+        let commits = Archive::open_in(Arc::clone(&rig.store), "p").await.unwrap().unwrap().history(10, None, 1).await.unwrap();
+        assert_eq!(commits.iter().map(|commit| commit.version).collect::<Vec<_>>(), [7, 6, 5]);
+        assert_eq!(commits[0].purpose, Purpose::Collection);
+
+        let mut lake = rig.open("night-7").await.unwrap();
+        assert_eq!(lake.state("t"), state("t", 6).get("t"));
+        let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some("night 7"))]).await;
+        lake.commit(vec![table], state("t", 7)).await.unwrap();
+        lake.close().await.unwrap();
+        assert_eq!(rig.visible().await, seen_after(7));
+    }
+}
+
+#[tokio::test]
+async fn a_lake_without_garbage_is_left_as_it_is() {
+    let rig = Rig::disk().await;
+    nights(&rig, 2).await;
+    let before = own_files(&rig).await;
+    assert!(collect(&rig, "gc").await.unwrap().files().next().is_none());
+    assert_eq!(own_files(&rig).await, before);
+}
+
+#[tokio::test]
+async fn a_collection_that_is_killed_leaves_a_lake_that_opens_and_the_next_one_ends_it() {
+    for make in [0, 1] {
+        for instant in 1..=8 {
+            let rig = if make == 0 { Rig::disk().await } else { Rig::in_memory() };
+            nights(&rig, 6).await;
+            let armed = arm_fault(&format!("lake.gc.removed#{instant}=io"));
+            let killed = collect(&rig, "killed").await.is_err();
+            assert_eq!(killed, armed.passed() >= instant, "{instant}");
+            drop(armed);
+            let mut lake = rig.open_later("next").await;
+            assert_eq!(lake.state("t"), state("t", 6).get("t"));
+            lake.collect(3, none).await.unwrap();
+            lake.close().await.unwrap();
+            assert_eq!(rig.visible().await, seen_after(6), "{instant}");
+            let [log, ..] = own_files(&rig).await;
+            assert!(!log.contains(&"00000000000000000004.json".to_owned()), "{instant}: {log:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_slept_until_its_version_was_collected_commits_nothing() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        last_night(&rig).await;
+        let mut asleep = rig.open("asleep").await.unwrap();
+        let table = tonight(&asleep).await;
+        let record = fall_asleep(&mut asleep, &table, &state("t", 2)).await;
+        rig.clock.advance(31);
+        for night in 2..=6 {
+            let mut lake = rig.open_later(&format!("night-{night}")).await;
+            let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some(&format!("night {night}")))]).await;
+            lake.commit(vec![table], state("t", night)).await.unwrap();
+            lake.close().await.unwrap();
+        }
+        collect(&rig, "gc").await.unwrap();
+        let before = own_files(&rig).await;
+        assert!(!before[0].contains(&"00000000000000000002.json".to_owned()), "{before:?}");
+        let error = asleep.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
+        assert!(matches!(error, LakeError::Conflict { .. }), "{error}");
+        assert_eq!(own_files(&rig).await, before);
+        assert_eq!(rig.visible().await, seen_after(6));
+    }
+}
