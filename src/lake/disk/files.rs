@@ -209,3 +209,22 @@ pub(super) fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> 
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_can_plant_the_name_of_a_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lease.json");
+        let written: Vec<TempPath> = (0..8).map(|_| write_beside(&path, b"x").unwrap()).collect();
+        let names: std::collections::BTreeSet<_> = written.iter().map(|beside| beside.to_path_buf()).collect();
+        assert_eq!(names.len(), written.len());
+        for name in names {
+            let name = name.file_name().unwrap().to_str().unwrap().to_owned();
+            let chance = name.strip_prefix("lease.json.").and_then(|rest| rest.strip_suffix(".tmp"));
+            assert!(chance.is_some_and(|chance| chance.len() >= 16), "{name}");
+        }
+    }
+}

@@ -82,3 +82,19 @@ impl Write for SpoolFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spool_file_is_not_written_through_a_planted_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outside, planted) = (folder.path().join("outside"), folder.path().join("t-1.tmp"));
+        std::fs::write(&outside, "theirs").unwrap();
+        std::os::unix::fs::symlink(&outside, &planted).unwrap();
+        let Err(LakeError::Disk { source, .. }) = SpoolFile::create(&planted) else { panic!("it was created") };
+        assert_eq!(source.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
+    }
+}

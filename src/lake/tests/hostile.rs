@@ -23,7 +23,7 @@ async fn forged(rig: &Rig, change: impl Fn(&mut Record)) -> Record {
 
 #[tokio::test]
 async fn a_record_that_leads_out_of_its_table_is_refused_by_name() {
-    let forgeries: [fn(&mut Record); 12] = [
+    let forgeries: [fn(&mut Record); 17] = [
         |record| record.files[0].path = "t/../../outside".to_owned(),
         |record| record.files[0].path = "/etc/passwd".to_owned(),
         |record| record.files[0].path = "u/k=1/part-000000.parquet".to_owned(),
@@ -37,6 +37,14 @@ async fn a_record_that_leads_out_of_its_table_is_refused_by_name() {
         |record| record.run = "..".to_owned(),
         |record| record.fences = vec!["../../..".to_owned()],
         |record| record.tables.get_mut("t").unwrap().manifest = "../../q/manifest/x.json".to_owned(),
+        |record| record.tables.get_mut("t").unwrap().version = 3,
+        |record| {
+            let entry = record.tables["t"].clone();
+            record.tables.insert("../u".to_owned(), entry);
+        },
+        |record| record.released = vec!["../p/lease".to_owned()],
+        |record| record.quarantine = vec!["_lakeward/p/../../outside".to_owned()],
+        |record| record.quarantine = vec!["_lakeward/q/quarantine/t/night-1-0.jsonl".to_owned()],
         |record| record.version = u64::MAX,
         |record| record.parent = 0,
     ];
@@ -157,4 +165,17 @@ async fn a_planted_temporary_name_is_not_written_through() {
     lake.commit(vec![table], state("t", 2)).await.unwrap();
     lake.close().await.unwrap();
     assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
+}
+
+#[tokio::test]
+async fn what_is_fetched_is_not_written_through_a_planted_name() {
+    for rig in Rig::every().await {
+        rig.store.put("_lakeward/p/kept/1/x.kept", b"ours".to_vec()).await.unwrap();
+        let (outside, planted) = (rig.temporary.path().join("outside"), rig.temporary.path().join("kept-000000.tmp"));
+        std::fs::write(&outside, "theirs").unwrap();
+        symlink(&outside, &planted).unwrap();
+        let error = rig.store.fetch("_lakeward/p/kept/1/x.kept", &planted).await.unwrap_err();
+        assert!(error.to_string().contains("kept-000000.tmp") || error.to_string().contains("x.kept"), "{error}");
+        assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
+    }
 }

@@ -134,6 +134,40 @@ fn a_cursor_belongs_to_its_table_and_its_path() {
     assert_eq!((key(made("u", "events")), key(made("t", "orders"))), ("table_name", "endpoint.path"));
 }
 
+/// What becomes of a night that ended so, behind one that left `before` marks at the cursor 200.
+fn night(disposition: WriteDisposition, before: usize, ended: Ended) -> Result<CursorOutcome, IncrementalError> {
+    let plan = plan(Tz::UTC, "");
+    let before = Remembered { last: plan.form.number("200"), marks: (0..before as u128).collect(), ..Remembered::default() };
+    let cursors = Cursors {
+        made: Made::new(&plan, "http://a.test/", &[]),
+        plan: Arc::new(plan),
+        of_parent: Vec::new(),
+        disposition,
+        started: Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).unwrap(),
+        stored: None,
+        old: State { kind: None, cursors: [(SHARED.to_owned(), before)].into() },
+        new: [(SHARED.to_owned(), ended)].into(),
+        facts: CursorFacts::default(),
+        kind: None,
+    };
+    cursors.finish()
+}
+
+#[test]
+fn more_marks_than_are_kept_end_an_append_before_its_commit_and_a_merge_forgets_them() {
+    let at = |text: &str| plan(Tz::UTC, "").form.number(text).unwrap();
+    let one_more = || Ended { farthest: Some(at("200")), marks: [(u128::MAX, at("200"))].into(), ..Ended::default() };
+    let all = night(WriteDisposition::Append, MARKS_MAX - 1, one_more()).unwrap();
+    assert_eq!((all.facts.marks, all.marks.unwrap().bytes.len()), (MARKS_MAX as u64, MARKS_MAX * 16));
+    assert!(matches!(night(WriteDisposition::Append, MARKS_MAX, one_more()), Err(IncrementalError::TooManyMarks)));
+    assert_eq!(night(WriteDisposition::Merge, MARKS_MAX, one_more()).unwrap().facts.marks, 0);
+    // More than are kept came in one night already: that counts where the next one meets them again.
+    let too_many =
+        |farthest: &str| Ended { farthest: Some(at(farthest)), too_many_marks_at: Some(at("200")), ..Ended::default() };
+    assert!(matches!(night(WriteDisposition::Append, 0, too_many("200")), Err(IncrementalError::TooManyMarks)));
+    assert!(night(WriteDisposition::Append, 0, too_many("201")).is_ok());
+}
+
 proptest! {
     #[test]
     fn e_68_windows_tile_their_range_without_gap_or_overlap(

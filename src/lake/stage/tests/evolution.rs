@@ -36,6 +36,22 @@ fn what_was_declared_once_does_not_bind_a_run_that_declares_nothing() {
 }
 
 #[test]
+fn files_that_are_left_have_the_types_of_the_others() {
+    for disposition in [WriteDisposition::Append, WriteDisposition::Merge] {
+        let mut lake = Lake::new();
+        for rows in [values(0, INT, ints(0..2)), values(10, ColumnType::Text, texts(["x".to_owned()]))] {
+            let mut settings = lake.settings(disposition);
+            settings.on_schema_change = OnSchemaChange::Leave;
+            lake.run(settings, vec![rows]);
+        }
+        let types =
+            lake.schemas().iter().map(|schema| schema.field_with_name("v").unwrap().data_type().clone()).collect::<Vec<_>>();
+        assert!(types.iter().all(|found| *found == DataType::Utf8), "{disposition:?}: {types:?}");
+        assert_eq!(by_key(&lake).into_values().collect::<Vec<_>>(), ["0", "1", "x"], "{disposition:?}");
+    }
+}
+
+#[test]
 fn files_left_in_an_older_schema_are_read_as_what_they_were_once_a_row_of_them_changes() {
     let float = |values: &[f64]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
     let object = |columns: Vec<(&str, ArrayRef)>| -> (ColumnType, ArrayRef) {
