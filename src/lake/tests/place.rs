@@ -25,9 +25,11 @@ async fn disturbed_night(rig: &Rig, place: &str, foreign: &str) -> LakeError {
 
 #[tokio::test]
 async fn a_publish_puts_nothing_over_what_no_manifest_knows() {
-    // In the place of a new file, of a replacement (by another size, or by one of the same), of a file that goes.
+    // In the place of a new file, of a replacement (each with the size of what is there, of what is put, or another), of a file that goes.
     let places = [
         ("t/k=3/part-000002.parquet", "not ours"),
+        ("t/k=3/part-000002.parquet", "THREE"),
+        ("t/k=1/part-000000.parquet", "ONE, CHANGED"),
         ("t/k=1/part-000000.parquet", "not ours"),
         ("t/k=1/part-000000.parquet", "OWN"),
         ("t/k=2/part-000001.parquet", "not ours"),

@@ -131,6 +131,15 @@ async fn page_numbers_count_to_the_total_of_pages() {
 }
 
 #[tokio::test]
+async fn a_total_of_pages_that_no_counter_holds_is_not_reached() {
+    let api = FakeApi::start().on("/orders", |request| {
+        let end = request.number("page", 1).min(3) * 10;
+        Reply::json(page(ids((end - 10).min(20)..end.min(20)), &format!(r#","total":{}"#, u64::MAX)))
+    });
+    check_error(api, page_number(1, stop_rules()), &format!("the API's total is {}", u64::MAX)).await;
+}
+
+#[tokio::test]
 async fn cursors_are_followed_to_their_end() {
     for last in ["", r#","next":null"#, r#","next":"""#, r#","next":0"#, r#","next":false"#] {
         let api = FakeApi::start().on("/orders", move |request| match request.param("cursor") {
