@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::keep;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
-use crate::config::{Keep, LakeLocation, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
+use crate::config::{Keep, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
 use crate::pipeline::{Rehearsed, RunError, rehearse};
 use crate::report;
 use crate::source::{Detected, EndReason};
@@ -19,11 +19,8 @@ use crate::source::{Detected, EndReason};
 pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
     let before = keep::read(&args.config);
     let plan = load_plan(&args.config, args.choice.choice())?;
-    let lake = match &plan.lake.location {
-        LakeLocation::Disk(path) => path.display().to_string(),
-        LakeLocation::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
-    };
-    terminal::print(&format!("{}: {} into {lake}", plan.name, report::counted(plan.resources.len() as u64, "resource")));
+    let resources = report::counted(plan.resources.len() as u64, "resource");
+    terminal::print(&format!("{}: {resources} into {}", plan.name, plan.lake.location));
     for resource in &plan.resources {
         terminal::print(&format!("  {}: {}", resource.name, describe(resource)));
         if let Some(warning) = &resource.endpoint.warning {

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{FilesArgs, FilesForm};
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json};
 use crate::lake::{Archive, FileAt, LakeError, TableAt};
 use crate::pipeline::RunError;
 
 /// Lists the files; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.config, args.choice.choice())?;
     let archive = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)?;
     let Some(archive) = archive else {
         return Err(LakeError::NoVersion { version: args.at.unwrap_or(1), newest: 0 })
@@ -24,8 +24,12 @@ pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
     };
     let version = args.at.unwrap_or(archive.newest());
     let mut tables = archive.tables_at(version, args.table.as_deref()).await.map_err(RunError::from)?;
+    let names: Vec<String> = tables.keys().map(|table| format!("`{table}`")).collect();
     let Some((table, at)) = tables.pop_first().filter(|_| tables.is_empty()) else {
-        let why = format!("version {version} has several tables: name one, as in `lakeward files CONFIG TABLE`");
+        let why = match names.first() {
+            None => format!("version {version} has no table"),
+            Some(_) => format!("version {version} has several tables: name one of {}", names.join(", ")),
+        };
         return Err(Failure::config(vec![why]));
     };
     match statement(&table, &at, args.form) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::{Clock, SystemClock};
 use crate::cli::args::GcArgs;
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::load_lake;
 use crate::cli::terminal::print;
 use crate::lake::{COMMITS_KEPT, Garbage};
 use crate::pipeline;
@@ -13,7 +13,7 @@ use crate::report;
 
 /// Lists garbage, or removes it.
 pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.config, args.choice.choice())?;
     if !args.apply {
         let garbage = pipeline::garbage(&plan).await?;
         if tell(&garbage) {

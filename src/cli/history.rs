@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::HistoryArgs;
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json};
 use crate::lake::{Archive, CommitFacts, Purpose, TableFacts};
 use crate::pipeline::RunError;
@@ -12,17 +12,17 @@ use crate::report;
 
 /// Lists commits, the newest first; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.config, args.choice.choice())?;
     let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
         if !args.json {
-            print(&format!("{}: nothing is committed yet", plan.name));
+            print(&format!("{}: nothing is committed yet in `{}`", plan.name, plan.lake.location));
         }
         return Ok(0);
     };
     let commits =
         archive.history(args.limit as usize, args.table.as_deref(), plan.lake.keep_versions).await.map_err(RunError::from)?;
-    if commits.is_empty() && !args.json {
-        print(&format!("no commit changed a table `{}`", args.table.unwrap_or_default()));
+    if let Some(table) = args.table.filter(|_| commits.is_empty()) {
+        return Err(RunError::from(archive.no_table(&table)).into());
     }
     for commit in commits {
         if args.json {

@@ -1,9 +1,9 @@
 //! Reading a config and what it points at: the only place where config files are opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Failure;
-use crate::config::{self, Choice, Plan};
+use crate::config::{self, Choice, ConfigErrors, Inputs, LakeOnly, Plan};
 use crate::pipeline::{self, RunError};
 
 /// The largest config file that is read, in bytes.
@@ -14,6 +14,23 @@ const CONFIG_BYTES_MAX: u64 = 4 << 20;
 /// # Errors
 /// Every fault of the file, each in a line with its place.
 pub(crate) fn load_plan(path: &Path, choice: Choice<'_>) -> Result<Plan, Failure> {
+    let (text, current_dir) = read(path)?;
+    plan_from(&text, path, choice, &current_dir, &|name| std::env::var(name).ok())
+}
+
+/// Reads of the config at `path` what is said of its lake, for commands that ask nothing of the API: what only the API's part takes
+/// from the environment may be missing.
+///
+/// # Errors
+/// Every fault of that part, each in a line with its place.
+pub(crate) fn load_lake(path: &Path, choice: Choice<'_>) -> Result<LakeOnly, Failure> {
+    let (text, current_dir) = read(path)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    read_from(&text, path, &current_dir, &variable, |inputs| config::load_lake(inputs, choice))
+}
+
+/// The config's text, and the current folder.
+fn read(path: &Path) -> Result<(String, PathBuf), Failure> {
     let cannot = |why: String| Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())]);
     let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
     if size > CONFIG_BYTES_MAX {
@@ -21,7 +38,21 @@ pub(crate) fn load_plan(path: &Path, choice: Choice<'_>) -> Result<Plan, Failure
     }
     let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
     let current_dir = std::env::current_dir().map_err(|error| cannot(error.to_string()))?;
-    plan_from(&text, path, choice, &current_dir, &|name| std::env::var(name).ok())
+    Ok((text, current_dir))
+}
+
+/// What `load` makes of a config's text and the files that it names.
+fn read_from<T>(
+    text: &str,
+    path: &Path,
+    current_dir: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+    load: impl FnOnce(&Inputs<'_>) -> Result<T, ConfigErrors>,
+) -> Result<T, Failure> {
+    let file = path.display().to_string();
+    let read_file = |path: &Path| std::fs::read_to_string(path);
+    let inputs = Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
+    load(&inputs).map_err(|errors| Failure::config(errors.lines()))
 }
 
 /// The plan of a config's text, with variables from `variable` and a relative lake below `current_dir`.
@@ -35,13 +66,10 @@ pub(crate) fn plan_from(
     current_dir: &Path,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Failure> {
-    let file = path.display().to_string();
-    let read_file = |path: &Path| std::fs::read_to_string(path);
-    let inputs = config::Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
-    let plan = config::load(&inputs, choice).map_err(|errors| Failure::config(errors.lines()))?;
+    let plan = read_from(text, path, current_dir, variable, |inputs| config::load(inputs, choice))?;
     let faults = pipeline::validate(&plan);
     if !faults.is_empty() {
-        let lines = faults.iter().map(|fault| format!("{file}: {}", fault.chain())).collect();
+        let lines = faults.iter().map(|fault| format!("{}: {}", path.display(), fault.chain())).collect();
         return Err(Failure::config(lines).with_hints(faults.iter().flat_map(RunError::hints)).of_pipeline(&plan.name));
     }
     Ok(plan)

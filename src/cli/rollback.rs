@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::{Clock, SystemClock};
 use crate::cli::args::RollbackArgs;
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, tell};
 use crate::lake::{LakeError, RollbackPlan};
 use crate::pipeline::{self, RunError};
@@ -13,7 +13,7 @@ use crate::report;
 
 /// Brings a version back, or tells what that would change.
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.config, args.choice.choice())?;
     if args.dry_run {
         let rollback = pipeline::rollback_plan(&plan, args.to).await?;
         print(&format!("to bring version {} back would change", args.to));

@@ -60,6 +60,7 @@ pub(crate) async fn run_and_report(
     {
         return failed(cannot_report(path, &error).of_pipeline(&plan.name), None);
     }
+    terminal::tell("lake", &plan.lake.location.to_string());
     let (facts, signal) = run_plan(&plan, &options, log_format).await;
     let facts = match facts {
         Ok(facts) => facts,

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::base::{Clock, SystemClock};
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, tell};
-use crate::config::{Plan, WriteDisposition};
+use crate::config::LakeOnly;
 use crate::lake::{Inspection, Snapshot, inspect};
-use crate::pipeline::RunError;
+use crate::pipeline::{RunError, of_resource};
 use crate::report;
 
 /// Cursors of one resource that are shown.
@@ -21,37 +21,40 @@ const CURSORS_SHOWN: usize = 20;
 /// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API. A folder that is not as the last commit left
 /// it makes the exit code what a run would end with.
 pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.config, args.choice.choice())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tables_of: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
     let seen = inspect(&plan.lake, &plan.name, &tables_of, &clock).await.map_err(RunError::from)?;
     match (&seen.written, &seen.run) {
         (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
-        _ => print(&format!("{}: nothing is committed yet", plan.name)),
+        _ => print(&format!("{}: nothing is committed yet in `{}`", plan.name, plan.lake.location)),
     }
     tables(&plan, &seen);
     runs(&seen);
     rerun(&plan, &seen);
-    Ok(differences(seen))
+    Ok(differences(&plan, seen))
 }
 
 /// Tells of folders that are not as the last commit left them, and gives the exit code.
-fn differences(seen: Inspection) -> u8 {
+fn differences(plan: &LakeOnly, seen: Inspection) -> u8 {
     let (mut code, mut hints) = (0, BTreeSet::new());
-    for error in seen.differences.into_values().map(RunError::from) {
+    for (table, error) in seen.differences {
+        let error = RunError::from(error);
         tell("error", &error.chain());
         code = code.max(error.kind().exit_code());
-        hints.extend(error.hints());
+        let resource = plan.resources.iter().find(|resource| resource.table == table).map_or("NAME", |resource| &resource.name);
+        hints.extend(error.hints().iter().map(|hint| of_resource(hint, resource)));
     }
     hints.iter().for_each(|hint| tell("hint", hint));
     code
 }
 
-fn tables(plan: &Plan, seen: &Inspection) {
+fn tables(plan: &LakeOnly, seen: &Inspection) {
     for (name, table) in &seen.tables {
         let resource = plan.resources.iter().find(|resource| resource.table == *name);
         print("");
-        print(&format!("{name}{}", if resource.is_some() { "" } else { "  (no longer in the config)" }));
+        let is_gone = plan.has_all && resource.is_none_or(|resource| !resource.selected);
+        print(&format!("{name}{}", if is_gone { "  (no longer in the config)" } else { "" }));
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
             "  {} in {}, {}",
@@ -129,7 +132,7 @@ fn runs(seen: &Inspection) {
 }
 
 /// What the next run finds lying about.
-fn rerun(plan: &Plan, seen: &Inspection) {
+fn rerun(plan: &LakeOnly, seen: &Inspection) {
     print("");
     if let Some(lease) = &seen.lease {
         let stale = if seen.is_lease_stale { "it gave no sign of life and will be taken over" } else { "it is at work" };
@@ -144,12 +147,8 @@ fn rerun(plan: &Plan, seen: &Inspection) {
             report::counted(seen.unfinished_runs.len() as u64, "unfinished run")
         ));
     }
-    let incremental: Vec<&str> = plan
-        .resources
-        .iter()
-        .filter(|resource| resource.endpoint.incremental.is_some() && resource.write_disposition != WriteDisposition::Replace)
-        .map(|resource| resource.name.as_str())
-        .collect();
+    let incremental: Vec<&str> =
+        plan.resources.iter().filter(|resource| resource.has_cursor).map(|resource| resource.name.as_str()).collect();
     let all = if incremental.is_empty() { "every resource" } else { "every other resource" };
     if !incremental.is_empty() {
         print(&format!("a run fetches {} from its cursor on", incremental.join(", ")));

@@ -13,6 +13,7 @@ mod fault;
 mod import;
 mod incremental;
 mod formats;
+mod lake_only;
 mod plan;
 mod project;
 mod raw;
@@ -36,6 +37,7 @@ pub(crate) use fault::{ConfigErrors, Problem, nearest};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
 pub(crate) use import::{ImportError, import};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
+pub(crate) use lake_only::{LakeOnly, Outline, load_lake};
 pub(crate) use plan::*;
 pub(crate) use project::Choice;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
@@ -90,7 +92,7 @@ pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, Conf
             return Err(ConfigErrors::new(inputs.file, faults));
         }
     };
-    if !project::settle(&mut document, inputs, choice, &mut faults) {
+    if !project::settle(&mut document, inputs, choice, project::Wanted::Run, &mut faults) {
         return Err(ConfigErrors::new(inputs.file, faults));
     }
     let reader = read::Reader::new(&document, faults);

@@ -9,6 +9,7 @@ use parquet::errors::ParquetError;
 use crate::base::{ErrorKind, Panicked};
 use crate::decode::WidenError;
 use crate::lake::PartitionError;
+use crate::lake::foreign::UNKNOWN;
 use crate::merge::MergeError;
 
 /// A failure of the lake, after the retries of its store.
@@ -394,6 +395,12 @@ impl LakeError {
             Self::NoColumns { .. } => Some(
                 "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
             ),
+            Self::Foreign { files, more_files: 0, .. } if files.iter().all(|file| file.ends_with(UNKNOWN)) => {
+                Some("move unknown files out of the table's folder")
+            }
+            Self::Foreign { files, more_files: 0, .. } if !files.iter().any(|file| file.ends_with(UNKNOWN)) => {
+                Some("put back the files that are gone or changed, or load the table anew with `--full-refresh`")
+            }
             Self::Foreign { .. } => Some(
                 "move unknown files out of the table's folder; where files are gone or changed, put them back or load the table anew with `--full-refresh`",
             ),

@@ -11,6 +11,9 @@ use crate::lake::{DataFile, LakeError};
 /// Differences that a message names.
 const NAMED_FILES: usize = 5;
 
+/// What is said of a file that no manifest knows.
+pub(super) const UNKNOWN: &str = "is unknown";
+
 /// Compares `found`, the listing of a table's folder at `place`, with its live files.
 ///
 /// # Errors
@@ -22,7 +25,7 @@ pub(crate) fn check_folder(place: &str, found: &[Found], live: &[DataFile], adop
     for found in found {
         match live.binary_search_by(|file| file.path.cmp(&found.path)).map(|at| live[at]) {
             Err(_) if is_mark(&found.path) => {}
-            Err(_) => differences.push(format!("`{}` is unknown", found.path)),
+            Err(_) => differences.push(format!("`{}` {UNKNOWN}", found.path)),
             Ok(file) if file.bytes != found.bytes => {
                 differences.push(format!("`{}` has {} bytes instead of {}", found.path, found.bytes, file.bytes));
             }

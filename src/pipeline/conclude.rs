@@ -11,10 +11,10 @@ use crate::lake::{Commit, FileChange, Lake, LakeError, PreparedTable};
 use crate::pipeline::cursors::{CursorOutcome, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult};
-use crate::pipeline::held;
 use crate::pipeline::load::{Outcome, Read, Ready};
 use crate::pipeline::run::Running;
 use crate::pipeline::{Event, Events, RunError};
+use crate::pipeline::{held, of_resource};
 use crate::source::Cost;
 
 /// What a commit is made of, and the results of the run's resources once it is made.
@@ -46,9 +46,9 @@ impl Running<'_> {
                 Ok(Read::Nothing) => ResourceResult::Skipped,
                 Ok(Read::ForChildren(facts)) => ResourceResult::ForChildren(facts),
                 Ok(Read::Discarded(facts)) => ResourceResult::Discarded(facts),
-                Err(error) => failure(&error, &cost),
+                Err(error) => failure(&name, &error, &cost),
                 Ok(Read::Ready(_)) if self.plan.lake.publish_together && failed.is_some() => {
-                    failure(&RunError::NotAlone { failed: failed.clone().unwrap_or_default() }, &cost)
+                    failure(&name, &RunError::NotAlone { failed: failed.clone().unwrap_or_default() }, &cost)
                 }
                 Ok(Read::Ready(mut ready)) => {
                     ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
@@ -131,9 +131,10 @@ fn state_of(
     state
 }
 
-fn failure(error: &RunError, cost: &Cost) -> ResourceResult {
+fn failure(resource: &str, error: &RunError, cost: &Cost) -> ResourceResult {
     let (pages, requests) = (cost.pages(), cost.requests());
-    ResourceResult::Failed { kind: error.kind(), message: error.chain(), hints: error.hints(), pages, requests }
+    let hints = error.hints().iter().map(|hint| of_resource(hint, resource)).collect();
+    ResourceResult::Failed { kind: error.kind(), message: of_resource(&error.chain(), resource), hints, pages, requests }
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {

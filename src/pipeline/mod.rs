@@ -50,7 +50,7 @@ mod warnings;
 
 pub(crate) use columns::validate;
 pub(crate) use cursors::CursorFacts;
-pub(crate) use error::RunError;
+pub(crate) use error::{RunError, of_resource};
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use operate::{collect, garbage, rollback, rollback_plan};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::base::Clock;
-use crate::config::Plan;
+use crate::config::LakeOnly;
 use crate::lake::{Archive, COMMITS_KEPT, Commit, Garbage, Lake, LakeError, Owner, RollbackPlan};
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::file_named;
@@ -22,7 +22,7 @@ pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
 ///
 /// # Errors
 /// The lake's; nothing is changed then.
-pub(crate) async fn rollback(plan: &Plan, version: u64, clock: Arc<dyn Clock>) -> Result<(RollbackPlan, Commit), RunError> {
+pub(crate) async fn rollback(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock>) -> Result<(RollbackPlan, Commit), RunError> {
     let run = run_id(&*clock, clock.now());
     let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
     let lease = lake.lease();
@@ -37,7 +37,7 @@ pub(crate) async fn rollback(plan: &Plan, version: u64, clock: Arc<dyn Clock>) -
 ///
 /// # Errors
 /// The lake's; what is left is still garbage then.
-pub(crate) async fn collect(plan: &Plan, clock: Arc<dyn Clock>) -> Result<(Garbage, Commit), RunError> {
+pub(crate) async fn collect(plan: &LakeOnly, clock: Arc<dyn Clock>) -> Result<(Garbage, Commit), RunError> {
     let run = run_id(&*clock, clock.now());
     let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
     let lease = lake.lease();
@@ -52,7 +52,7 @@ pub(crate) async fn collect(plan: &Plan, clock: Arc<dyn Clock>) -> Result<(Garba
 ///
 /// # Errors
 /// The lake's.
-pub(crate) async fn garbage(plan: &Plan) -> Result<Garbage, RunError> {
+pub(crate) async fn garbage(plan: &LakeOnly) -> Result<Garbage, RunError> {
     match Archive::open(&plan.lake, &plan.name).await? {
         Some(archive) => Ok(archive.garbage(plan.lake.keep_versions, COMMITS_KEPT, file_named).await?),
         None => Ok(Garbage::default()),
@@ -63,7 +63,7 @@ pub(crate) async fn garbage(plan: &Plan) -> Result<Garbage, RunError> {
 ///
 /// # Errors
 /// The lake's.
-pub(crate) async fn rollback_plan(plan: &Plan, version: u64) -> Result<RollbackPlan, RunError> {
+pub(crate) async fn rollback_plan(plan: &LakeOnly, version: u64) -> Result<RollbackPlan, RunError> {
     let archive = Archive::open(&plan.lake, &plan.name).await?.ok_or(LakeError::NoVersion { version, newest: 0 })?;
     Ok(archive.rollback_to(version, file_named).await?)
 }

@@ -23,6 +23,7 @@ mod hostile;
 mod import;
 mod incremental;
 mod lake_files;
+mod looking;
 mod pagination;
 mod misspelt;
 mod no_list;

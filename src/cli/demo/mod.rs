@@ -22,6 +22,12 @@ use crate::report;
 /// The guide's config.
 const CONFIG: &str = include_str!("../../../examples/billing.yaml");
 
+/// The config's file in the demo's folder, and the lake's.
+const CONFIG_FILE: &str = "billing.yaml";
+const LAKE: &str = "lake";
+/// What the demo's runs leave in the lake.
+const LAKE_FOLDERS: [&str; 3] = ["_lakeward", "customer_usage", "wallets"];
+
 /// The demo's API key; the sample API refuses any other.
 const API_KEY: &str = "demo-key";
 
@@ -29,19 +35,23 @@ const API_KEY: &str = "demo-key";
 pub(crate) async fn demo(args: DemoArgs, log_format: LogFormat) -> Result<u8, Failure> {
     let folder = std::path::absolute(&args.folder).map_err(|error| cannot(&args.folder, &error))?;
     if folder.exists() {
-        if !folder.join("billing.yaml").exists() {
-            return Err(Failure::config(vec![format!(
-                "`{}` is there already and is not a demo's; name another with --folder",
-                args.folder.display()
-            )]));
+        let kept = foreign(&folder).map_err(|error| cannot(&folder, &error))?;
+        if !kept.is_empty() {
+            let why = format!(
+                "`{}` is there already and holds what the demo did not write: {}; name another with --folder, nothing was touched",
+                args.folder.display(),
+                kept.join(", ")
+            );
+            return Err(Failure::config(vec![why]));
         }
+        print(&format!("replacing the demo in {}", args.folder.display()));
         std::fs::remove_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
     }
     std::fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
-    std::fs::write(folder.join("billing.yaml"), CONFIG).map_err(|error| cannot(&folder, &error))?;
+    std::fs::write(folder.join(CONFIG_FILE), CONFIG).map_err(|error| cannot(&folder, &error))?;
     let api = SampleApi::start(API_KEY).await.map_err(|error| Failure::internal("starting the sample API", &error))?;
     print(&format!("The sample API answers on {} until this command ends.", api.url()));
-    print(&format!("The config is the guide's: {}", shown(&args.folder, "billing.yaml")));
+    print(&format!("The config is the guide's: {}", shown(&args.folder, CONFIG_FILE)));
     print("");
     for (night, title) in [(Night::First, "First night"), (Night::Second, "Second night: some records changed, some are new")] {
         api.set_night(night);
@@ -53,13 +63,44 @@ pub(crate) async fn demo(args: DemoArgs, log_format: LogFormat) -> Result<u8, Fa
             return Ok(code);
         }
     }
-    let lake = folder.join("lake");
-    print(&format!("── The lake: {} ──", shown(&args.folder, "lake")));
+    let lake = folder.join(LAKE);
+    print(&format!("── The lake: {} ──", shown(&args.folder, LAKE)));
     for line in tree::lines(&lake).map_err(|error| cannot(&lake, &error))? {
         print(&line);
     }
     reading(&args.folder);
     Ok(0)
+}
+
+/// What lies in a folder and is not as the demo leaves it, by name.
+fn foreign(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    if folder.is_symlink() || !folder.is_dir() {
+        found.push("it is no folder".to_owned());
+        return Ok(found);
+    }
+    let is_own = |name: &str| [CONFIG_FILE, LAKE].contains(&name);
+    found.extend(names(folder)?.into_iter().filter(|name| !is_own(name)).map(|name| format!("`{name}`")));
+    let config = folder.join(CONFIG_FILE);
+    if config.is_symlink() || config.exists() && std::fs::read(&config)? != CONFIG.as_bytes() {
+        found.push(format!("`{CONFIG_FILE}`, which was edited"));
+    }
+    let lake = folder.join(LAKE);
+    if lake.is_symlink() || lake.exists() && !lake.is_dir() {
+        found.push(format!("`{LAKE}`, which is no folder"));
+    } else if lake.is_dir() {
+        let is_own = |name: &str| LAKE_FOLDERS.contains(&name);
+        found.extend(names(&lake)?.into_iter().filter(|name| !is_own(name)).map(|name| format!("`{LAKE}/{name}`")));
+    }
+    Ok(found)
+}
+
+/// The names in a folder, in order.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = entries.collect::<std::io::Result<Vec<String>>>()?;
+    names.sort();
+    Ok(names)
 }
 
 async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Result<u8, Failure> {
@@ -69,7 +110,7 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
         "BILLING_API_KEY" => Some(API_KEY.to_owned()),
         _ => None,
     };
-    let plan = plan_from(CONFIG, &folder.join("billing.yaml"), Choice::default(), folder, &variable)?;
+    let plan = plan_from(CONFIG, &folder.join(CONFIG_FILE), Choice::default(), folder, &variable)?;
     let (facts, _) = run_plan(&plan, &RunOptions::default(), log_format).await;
     let facts = facts?;
     for line in report::run_lines(&facts) {

@@ -1,5 +1,7 @@
 //! The plan of the lake: where it is, and how its files are written and published.
 
+use std::fmt;
+
 use crate::base::Secret;
 
 /// Where the tables go.
@@ -41,6 +43,16 @@ pub(crate) enum LakeLocation {
         /// Key prefix without slashes at its ends; may be empty.
         prefix: String,
     },
+}
+
+impl fmt::Display for LakeLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(path) => write!(f, "{}", path.display()),
+            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
 }
 
 /// What a commit that changes a table's schema does to files of the older one.

@@ -41,9 +41,24 @@ pub(crate) struct Choice<'a> {
     pub(crate) profile: Option<&'a str>,
 }
 
+/// What a config is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// A run, which needs all of it.
+    Run,
+    /// Its lake; the source may be missing or have faults, which are recorded.
+    Lake,
+}
+
 /// Fills in what comes from outside, and puts a config at the document's root where it is a project file. False when there is
 /// nothing to read; the fault is recorded.
-pub(crate) fn settle(document: &mut Document, inputs: &Inputs<'_>, choice: Choice<'_>, faults: &mut Vec<Fault>) -> bool {
+pub(crate) fn settle(
+    document: &mut Document,
+    inputs: &Inputs<'_>,
+    choice: Choice<'_>,
+    wanted: Wanted,
+    faults: &mut Vec<Fault>,
+) -> bool {
     let has = |key: &str| document.entry(Document::ROOT, key).is_some();
     let is_config = ["client", "resources", "resource_defaults", "lake"].into_iter().any(has);
     let is_project = !is_config && ["sources", "destinations", "pipelines"].into_iter().any(has);
@@ -65,7 +80,7 @@ pub(crate) fn settle(document: &mut Document, inputs: &Inputs<'_>, choice: Choic
         pipeline: String::new(),
         providers: Providers::default(),
     };
-    project.settle(choice).is_some()
+    project.settle(choice, wanted).is_some()
 }
 
 /// A project file being settled.
@@ -84,7 +99,7 @@ struct Project<'p> {
 }
 
 impl Project<'_> {
-    fn settle(&mut self, choice: Choice<'_>) -> Option<()> {
+    fn settle(&mut self, choice: Choice<'_>, wanted: Wanted) -> Option<()> {
         self.known_keys(Document::ROOT, &SECTIONS, &FOREIGN_SECTIONS);
         self.lay_profile_over(choice.profile)?;
         self.read_settings();
@@ -103,9 +118,15 @@ impl Project<'_> {
         );
         let source = self.source(pipeline.node);
         let lake = self.lake(&pipeline);
-        let (source, lake) = (source?, lake?);
-        self.fill_credentials(&source);
+        let lake = lake?;
         let mut entries = vec![Entry::new("name", pipeline.mark, name), Entry::new("lake", pipeline.mark, lake)];
+        let Some(source) = source else {
+            self.document.set_root(pipeline.node, entries);
+            return (wanted == Wanted::Lake).then_some(());
+        };
+        if wanted == Wanted::Run {
+            self.fill_credentials(&source);
+        }
         let keys = self.document.entries(source.node).iter();
         entries.extend(keys.filter(|entry| SOURCE_KEYS[1..].contains(&entry.key.as_str())).cloned());
         self.document.set_root(source.node, entries);

@@ -151,7 +151,7 @@ pub(crate) struct Partition {
     /// The column.
     #[schemars(with = "String")]
     pub(crate) column: Field<String>,
-    /// How its value becomes a folder's: `identity`, `year`, `month`, `day`, `hour`, `bucket[N]` or `truncate[N]`. Default: `identity`.
+    /// How its value becomes a folder's: `identity`, `year`, `month`, `day`, `hour`, `'bucket[N]'` or `'truncate[N]'` (in quotes). Default: `identity`.
     pub(crate) transform: Field<Scalar<TransformName>>,
     /// With `transform: bucket`: number of buckets, 1 to 65536.
     #[schemars(range(min = 1, max = 65_536))]
@@ -177,7 +177,7 @@ pub(crate) enum TransformName {
 
 impl FromScalar for TransformName {
     const EXPECTED: &'static str =
-        "`identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more)";
+        "`identity`, `year`, `month`, `day`, `hour`, `'bucket[16]'` (1 to 65536 of them) or `'truncate[4]'` (1 or more)";
 
     fn from_text(text: &str) -> Result<Self, ScalarError> {
         match text {

@@ -95,6 +95,11 @@ fn options(cx: Context<'_>, field: &Field<Entries<OptionValue>>) -> Vec<(String,
 }
 
 fn location(cx: Context<'_>, id: NodeId, text: &str) -> Option<LakeLocation> {
+    if let Some(meant) = without_slashes(text) {
+        let why = format!("`{text}` lacks the slashes of a URL; did you mean `{meant}`? A folder of this name is `./{text}`");
+        cx.reader.conflict(id, why);
+        return None;
+    }
     let supported = "a folder, `file:///folder` or `s3://bucket/prefix`";
     let location = match text.split_once("://") {
         None if text.trim().is_empty() => None,
@@ -107,6 +112,18 @@ fn location(cx: Context<'_>, id: NodeId, text: &str) -> Option<LakeLocation> {
         cx.reader.wrong(id, supported);
     }
     location
+}
+
+/// The URL that is most likely meant by a text that begins as one and would be a folder: `s3:/bucket/x`, `s3:bucket`, `s3//bucket`.
+fn without_slashes(text: &str) -> Option<String> {
+    let (scheme, rest) =
+        text.split_once(':').or_else(|| text.split_once("//").map(|(scheme, _)| (scheme, &text[scheme.len()..])))?;
+    let scheme = scheme.to_ascii_lowercase();
+    if rest.starts_with("//") && text.contains("://") || !["s3", "s3a", "s3n", "file"].contains(&scheme.as_str()) {
+        return None;
+    }
+    let rest = rest.trim_start_matches('/');
+    Some(if scheme == "file" { format!("file:///{rest}") } else { format!("s3://{rest}") })
 }
 
 /// The path from the root, without `.` segments.

@@ -29,7 +29,7 @@ use crate::config::fault::Problem;
 use crate::config::raw::{self, Either, Field};
 use crate::config::read::Reader;
 use crate::config::tree::{Document, NodeId};
-use crate::config::{Inputs, Plan, ResourcePlan};
+use crate::config::{Inputs, LakeOnly, Outline, Plan, ResourcePlan};
 
 /// Longest name of a pipeline, table or partition folder, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -64,6 +64,25 @@ pub(crate) fn resolve(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Co
         plans
     });
     Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake? })
+}
+
+/// The lake of `config`, or `None` when too much of it is missing; in both cases faults may have been recorded.
+pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Config) -> Option<LakeOnly> {
+    let cx = Context { reader, inputs };
+    let name = cx.required(&config.name, Document::ROOT, "name", "the pipeline's name, for its state and log in the lake");
+    let name = name.and_then(|(id, name)| cx.checked_name(id, name));
+    let lake = cx.required(&config.lake, Document::ROOT, "lake", "where the tables go");
+    let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake));
+    let none = raw::Resource::default();
+    let defaults = config.resource_defaults.get().unwrap_or(&none);
+    let entries = config.resources.get().map_or(&[][..], Vec::as_slice);
+    let outlines = entries.iter().filter_map(|entry| match entry.get()? {
+        Either::Text(name) => Some(Outline { name: name.clone(), table: name.clone(), selected: true, has_cursor: false }),
+        Either::Map(raw) => resource::outline(cx, raw.clone(), defaults),
+    });
+    let resources: Vec<Outline> = outlines.collect();
+    let has_all = !entries.is_empty() && resources.len() == entries.len();
+    Some(LakeOnly { name: name?, lake: lake?, resources, has_all })
 }
 
 /// The resources to load, in the file's order, names unique.

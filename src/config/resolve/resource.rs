@@ -9,7 +9,7 @@ use crate::config::resolve::template::Names;
 use crate::config::resolve::{Context, endpoint, hints, incremental, merging, paginator, parents, rules, steps, table};
 use crate::config::tree::NodeId;
 use crate::config::{
-    EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Problem, ResourcePlan, SchemaFile, WriteDisposition,
+    EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Outline, Problem, ResourcePlan, SchemaFile, WriteDisposition,
 };
 
 /// The plan of one resource; `None` when a fault leaves it open.
@@ -90,6 +90,20 @@ pub(crate) fn resolve(
     };
     check_kept(cx, id, &raw, &plan);
     Some(plan)
+}
+
+/// What can be told of a resource without its endpoint; `None` when its name or its table's cannot.
+pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Option<Outline> {
+    let raw = merged(raw, defaults);
+    let name = raw.name.get()?.clone();
+    let table = match &raw.table_name {
+        Field::Absent | Field::Null(_) => name.clone(),
+        Field::Set(_, table) => table.clone(),
+        Field::Invalid => return None,
+    };
+    let starts_anew = disposition(cx, &raw.write_disposition) == Some(WriteDisposition::Replace);
+    let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
+    Some(Outline { name, table, has_cursor, selected: raw.selected.get() != Some(&false) })
 }
 
 /// Refuses steps that take out the columns which the resource itself names.

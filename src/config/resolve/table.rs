@@ -86,11 +86,11 @@ fn transform(cx: Context<'_>, id: NodeId, raw: &Partition) -> Option<Transform> 
     match written {
         TransformName::Whole(transform) => Some(transform),
         TransformName::Bucket => {
-            cx.required(&raw.buckets, id, "buckets", "the number of buckets; or write `bucket[16]`")?;
+            cx.required(&raw.buckets, id, "buckets", "the number of buckets; or write `'bucket[16]'`")?;
             Some(Transform::Bucket { buckets: number(&raw.buckets, 65_536) })
         }
         TransformName::Truncate => {
-            cx.required(&raw.width, id, "width", "the width; or write `truncate[4]`")?;
+            cx.required(&raw.width, id, "width", "the width; or write `'truncate[4]'`")?;
             Some(Transform::Truncate { width: number(&raw.width, u64::from(u32::MAX)) })
         }
     }

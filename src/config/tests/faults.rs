@@ -82,7 +82,7 @@ fn misspelt_names_name_the_nearest_one() {
     check(
         &resource("partition_by: [{column: a, transform: mnth}]\nsort_by: [{column: b, order: down}]"),
         &[
-            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more), found the text `mnth`",
+            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `'bucket[16]'` (1 to 65536 of them) or `'truncate[4]'` (1 or more), found the text `mnth`",
             "8:34: `resources[0].sort_by[0].order`: unknown value `down`; expected one of `asc`, `desc`",
         ],
     );
@@ -261,7 +261,7 @@ fn missing_keys_are_named_where_they_are_missing() {
         ),
         &[
             "7:20: `resources[0].partition_by[0]`: `column` is missing: the column to partition by",
-            "7:38: `resources[0].partition_by[1]`: `buckets` is missing: the number of buckets; or write `bucket[16]`",
+            "7:38: `resources[0].partition_by[1]`: `buckets` is missing: the number of buckets; or write `'bucket[16]'`",
             "8:15: `resources[0].sort_by[0]`: `column` is missing: the column to sort by",
             "9:24: `resources[0].write_disposition`: `disposition` is missing: how rows enter the table",
         ],
@@ -417,7 +417,7 @@ fn resource_and_lake_values_out_of_range_are_refused() {
             "partition_by: [{column: c, transform: 'bucket[0]'}, {column: d, transform: bucket, buckets: 0}]\nprimary_key: []",
         ),
         &[
-            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[16]` (1 to 65536 of them) or `truncate[4]` (1 or more), found the text `bucket[0]`",
+            "7:43: `resources[0].partition_by[0].transform`: expected `identity`, `year`, `month`, `day`, `hour`, `'bucket[16]'` (1 to 65536 of them) or `'truncate[4]'` (1 or more), found the text `bucket[0]`",
             "7:97: `resources[0].partition_by[1].buckets`: expected a whole number from 1 to 65536, found the number `0`",
             "8:18: `resources[0].primary_key`: expected at least one column, found an empty list",
         ],
@@ -553,6 +553,19 @@ fn objects_and_braces_in_params_are_explained() {
 
 #[test]
 fn lake_and_api_addresses() {
+    for (slip, meant) in [
+        ("s3:/bucket/x", "s3://bucket/x"),
+        ("s3:bucket", "s3://bucket"),
+        ("s3//bucket/x", "s3://bucket/x"),
+        ("S3:/bucket", "s3://bucket"),
+        ("file:/data/lake", "file:///data/lake"),
+    ] {
+        let why = format!(
+            "3:13: `lake.url`: `{slip}` lacks the slashes of a URL; did you mean `{meant}`? A folder of this name is `./{slip}`"
+        );
+        check(&lake("").replace("./lake", &format!("\"{slip}\"")), &[&why]);
+        assert!(load_text(&lake("").replace("./lake", &format!("\"./{slip}\""))).is_ok());
+    }
     check(
         &lake("").replace("./lake", "gs://b/x"),
         &["3:13: `lake.url`: expected a folder, `file:///folder` or `s3://bucket/prefix`, found the text `gs://b/x`"],
@@ -605,6 +618,12 @@ fn yaml_that_a_config_has_no_use_for_is_refused() {
     check("", &["1:1: expected a config, found nothing"]);
     check("# only a comment", &["1:1: expected a config, found nothing"]);
     check("name: [", &["2:1: `name`: not valid YAML: while parsing a node, did not find expected node content"]);
+    check(
+        &resource("partition_by: [{column: id, transform: bucket[16]}]"),
+        &[
+            "7:50: `resources[0].partition_by[0]`: not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'; put a transform with a number in quotes where it stands within `{ }` or `[ ]`: `transform: 'bucket[16]'`",
+        ],
+    );
     check("a: b: c", &["1:5: not valid YAML: mapping values are not allowed in this context"]);
     check("name: n\n---\nb: 1", &["2:1: a second YAML document cannot be used in a config"]);
     check("? [a]\n: b", &["1:3: a key that is not plain text cannot be used in a config"]);

@@ -246,6 +246,8 @@ fn advice(text: &str, line: usize) -> &'static str {
     let line = text.lines().nth(line - 1).unwrap_or_default();
     if line.contains("${") && line.contains(['{', '[']) {
         "; put `${…}` in quotes where it stands within `{ }` or `[ ]`"
+    } else if line.contains("bucket[") || line.contains("truncate[") {
+        "; put a transform with a number in quotes where it stands within `{ }` or `[ ]`: `transform: 'bucket[16]'`"
     } else {
         ""
     }

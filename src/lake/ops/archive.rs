@@ -74,6 +74,12 @@ impl Archive {
         self.head.version
     }
 
+    /// That there is no table of this name, and which there are.
+    pub(crate) fn no_table(&self, table: &str) -> LakeError {
+        let tables = self.head.tables.keys().cloned().collect();
+        LakeError::NoTable { table: table.to_owned(), version: self.head.version, tables }
+    }
+
     /// The commit that made `version`.
     ///
     /// # Errors

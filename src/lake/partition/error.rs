@@ -61,7 +61,7 @@ pub(crate) enum PartitionError {
     /// Two values whose folders are one where case or Unicode form does not count.
     #[error(
         "values {one:?} and {other:?} of column `{column}` differ in case or Unicode form alone, and are one folder on macOS, Windows and some \
-         object gateways; partition by `bucket[16]` of the column, or by another column"
+         object gateways; partition by `'bucket[16]'` of the column, or by another column"
     )]
     SameFolder {
         /// The column.
@@ -145,7 +145,7 @@ impl PartitionError {
             ),
             Self::EmptyText { column } | Self::ReservedText { column } | Self::TooLong { column, .. } => {
                 format!(
-                    "partition by `bucket[16]` of `{column}`, as in `partition_by: [{{column: {column}, transform: 'bucket[16]'}}]`, or by another column"
+                    "partition by `'bucket[16]'` of `{column}`, as in `partition_by: [{{column: {column}, transform: 'bucket[16]'}}]`, or by another column"
                 )
             }
             Self::TooMany { .. } => {
@@ -162,10 +162,10 @@ fn way_out(column: &str, transform: &str, found: &str) -> Option<String> {
     let is_time = ["year", "month", "day", "hour"].contains(&transform);
     Some(match found {
         "text" if is_time => format!(
-            "where its texts are times, `processing_steps: [{{cast: {{{column}: {{to: timestamp, timezone: UTC}}}}}}]` makes the column one of times; else partition by `truncate[4]` or `bucket[16]` of it"
+            "where its texts are times, `processing_steps: [{{cast: {{{column}: {{to: timestamp, timezone: UTC}}}}}}]` makes the column one of times; else partition by `'truncate[4]'` or `'bucket[16]'` of it"
         ),
         "an integer" if is_time => format!(
-            "where it counts since 1970, `processing_steps: [{{cast: {{{column}: {{to: timestamp, from: epoch_s}}}}}}]` makes the column one of times; else partition by `truncate[1000]` or `bucket[16]` of it"
+            "where it counts since 1970, `processing_steps: [{{cast: {{{column}: {{to: timestamp, from: epoch_s}}}}}}]` makes the column one of times; else partition by `'truncate[1000]'` or `'bucket[16]'` of it"
         ),
         "a date" if transform == "hour" => "a date has no hours: partition by `day` of it".to_owned(),
         "a boolean" | "a decimal" if is_time => "partition by the column itself (`identity`), or by another column".to_owned(),

@@ -125,7 +125,7 @@ fn types_that_make_no_folders_are_refused_before_or_at_the_first_row() {
 fn a_decimal_that_readers_of_folders_would_round_is_refused_with_the_ways_out() {
     let decimal = |precision, scale| Decimal128Array::from(vec![15]).with_precision_and_scale(precision, scale).unwrap();
     let error = refused(Transform::Identity, decimal(21, 1));
-    assert!(error.to_string().ends_with("partition by `bucket[16]` of it, or `cast` it to text"), "{error}");
+    assert!(error.to_string().ends_with("partition by `'bucket[16]'` of it, or `cast` it to text"), "{error}");
     let declared = schema(&[("c", ColumnType::Decimal { precision: 38, scale: 9 })]);
     assert_eq!(Partitioner::new(&identity(), &declared).unwrap_err().kind(), ErrorKind::Config);
     // Readers take long integers for decimals or text.

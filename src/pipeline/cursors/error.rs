@@ -94,7 +94,7 @@ impl IncrementalError {
         match self {
             Self::Record { fault, .. } => fault.hint(),
             Self::State { .. } | Self::Changed { .. } | Self::Steps => {
-                "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns), of one resource with `--resource NAME`; or, with `merge`, start at `initial_value` with `--reset-state`"
+                "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns); or, with `merge`, start at `initial_value` with `--reset-state`"
             }
             Self::RangeLoaded { .. } | Self::CursorOverRange { .. } | Self::TooManyRanges => {
                 "ask for what is not loaded yet; or rebuild the table with `run --full-refresh`, of one resource with `--resource NAME`; or, to load ranges again at will, use `write_disposition: merge` with a `primary_key`, after one `--full-refresh`"

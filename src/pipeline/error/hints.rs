@@ -77,6 +77,13 @@ impl RunError {
     }
 }
 
+/// Advice or a message about one resource: a rebuild that it names is one of that resource alone.
+pub(crate) fn of_resource(text: &str, resource: &str) -> String {
+    ["--full-refresh", "--full-refresh=drop_data"]
+        .iter()
+        .fold(text.to_owned(), |text, flag| text.replace(&format!("`{flag}`"), &format!("`{flag} --resource {resource}`")))
+}
+
 /// Whether a reject is one for how the body is written, and not for what it says.
 fn is_of_format(reject: &Reject) -> bool {
     ["a broken line", "bytes that mean nothing", "it again"].contains(&reject.actual.as_str())

@@ -1,0 +1,70 @@
+//! What a config says of its lake, for commands that only look at a lake or work on it: they ask nothing of the API.
+//!
+//! In: the same as for a plan. Out: the pipeline's name, the lake, and of the resources what can be told without the API's part.
+//! Faults of that part are left out, among them variables and files that only it uses; those of `name` and `lake` are all told.
+
+use crate::config::fault::Fault;
+use crate::config::{Choice, ConfigErrors, Inputs, LakePlan, project, raw, read, resolve, tree};
+
+/// The sections that say how the API is asked.
+const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
+
+/// A pipeline's lake.
+#[derive(Debug, Clone)]
+pub(crate) struct LakeOnly {
+    /// The pipeline's name.
+    pub(crate) name: String,
+    /// Where the tables are.
+    pub(crate) lake: LakePlan,
+    /// The resources, but for those whose names cannot be told.
+    pub(crate) resources: Vec<Outline>,
+    /// There is no other resource.
+    pub(crate) has_all: bool,
+}
+
+/// A resource without what it asks of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its table.
+    pub(crate) table: String,
+    /// `false`: read for its children, if at all.
+    pub(crate) selected: bool,
+    /// A run goes on from its cursor.
+    pub(crate) has_cursor: bool,
+}
+
+/// Reads the part of a config that is about its lake.
+///
+/// # Errors
+/// Every fault of that part; text that is not YAML; a project's pipeline that cannot be told.
+pub(crate) fn load_lake(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<LakeOnly, ConfigErrors> {
+    let mut faults = Vec::new();
+    let mut document = match tree::Document::parse(inputs.text, &mut faults) {
+        Ok(document) => document,
+        Err(fault) => {
+            faults.push(*fault);
+            return Err(ConfigErrors::new(inputs.file, faults));
+        }
+    };
+    let mut found = None;
+    if project::settle(&mut document, inputs, choice, project::Wanted::Lake, &mut faults) {
+        let reader = read::Reader::new(&document, faults);
+        let config: Option<raw::Config> = reader.read();
+        found = config.and_then(|config| resolve::lake_only(&reader, inputs, &config));
+        faults = reader.into_faults();
+    }
+    faults.retain(|fault| !is_of_api(fault));
+    match found {
+        Some(found) if faults.is_empty() => Ok(found),
+        _ => Err(ConfigErrors::new(inputs.file, faults)),
+    }
+}
+
+/// Whether a fault lies in the API's part; a profile has sections of its own.
+fn is_of_api(fault: &Fault) -> bool {
+    let section = |path: &str| path.split(['.', '[']).next().is_some_and(|section| API_SECTIONS.contains(&section));
+    let of_profile = fault.path.strip_prefix("profiles").is_some_and(|rest| rest.contains(".sources"));
+    section(&fault.path) || of_profile
+}
