@@ -23,7 +23,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
     terminal::print(&format!("{}: {resources} into {}", plan.name, plan.lake.location));
     for resource in &plan.resources {
         terminal::print(&format!("  {}: {}", resource.name, describe(resource)));
-        if let Some(warning) = &resource.endpoint.warning {
+        for warning in &resource.endpoint.warnings {
             terminal::tell("warning", &format!("{}: {warning}", resource.name));
         }
     }

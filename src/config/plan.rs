@@ -133,7 +133,7 @@ pub(crate) struct EndpointPlan {
     /// How the next page is found.
     pub(crate) paginator: PaginatorPlan,
     /// What was settled in a way that may surprise, in words.
-    pub(crate) warning: Option<String>,
+    pub(crate) warnings: Vec<String>,
     /// Credentials instead of the client's.
     pub(crate) auth: Option<AuthPlan>,
     /// Incremental loading.

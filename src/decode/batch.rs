@@ -143,11 +143,16 @@ pub(crate) struct Reject {
 }
 
 impl Reject {
+    /// The member that an expression asks for and the record lacks.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        self.actual.strip_prefix("no member `")?.strip_suffix('`')
+    }
+
     /// The member of the record that the name at fault most likely stands for.
     pub(crate) fn meant(&self) -> Option<String> {
         let Some(Json::Object(members)) = Json::parse(&self.raw) else { return None };
         let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-        let wanted = self.path.strip_prefix("$.")?;
+        let wanted = self.path.strip_prefix("$.").or_else(|| self.missing())?;
         if names.contains(&wanted) { None } else { nearest(wanted, &names).map(str::to_owned) }
     }
 }

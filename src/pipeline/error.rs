@@ -50,6 +50,18 @@ pub(crate) enum RunError {
         /// What it is probably a misspelling of.
         near: Option<String>,
     },
+    /// `include_from_parent` names what no record of the parent has.
+    #[error("`include_from_parent` of `{resource}` names `{field}`, which no record of `{parent}` has{}", did_you_mean(.near.as_deref()))]
+    NoParentField {
+        /// The resource.
+        resource: String,
+        /// The parent.
+        parent: String,
+        /// The field.
+        field: String,
+        /// What it is probably a misspelling of.
+        near: Option<String>,
+    },
     /// `dedup_sort` names a column whose values have no order.
     #[error("`dedup_sort` of `{resource}` names the column `{column}`, which is {found} and has no order")]
     NoOrder {
@@ -217,6 +229,8 @@ pub(crate) enum RunError {
         first: Box<Reject>,
         /// How many on its page.
         rejects: usize,
+        /// Whether the `primary_key` names what it lacks.
+        is_key: bool,
     },
     /// More rejects than `max_rejects`.
     #[error(
@@ -381,6 +395,7 @@ impl RunError {
             | Self::TooManyElements { .. }
             | Self::TooManyGone { .. }
             | Self::NoSuchColumn { .. }
+            | Self::NoParentField { .. }
             | Self::NoOrder { .. }
             | Self::NewColumn { .. }
             | Self::NewType { .. }

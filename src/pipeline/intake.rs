@@ -149,6 +149,7 @@ impl<'a> Intake<'a> {
             self.warn(code, text);
         }
         let schema = self.current().as_ref().clone();
+        let names: Vec<String> = schema.columns.iter().map(|column| column.name.clone()).collect();
         let stage = match self.thread {
             Some(thread) => Some(thread.end().await?),
             None => None,
@@ -157,7 +158,7 @@ impl<'a> Intake<'a> {
             stage,
             schema,
             rejects: self.rejects,
-            for_children: self.for_children.map(|log| Arc::new(log.finish())),
+            for_children: self.for_children.map(|log| Arc::new(log.finish(names))),
             pages: self.pages,
             records: self.records,
             shaped: self.shaped,
@@ -288,12 +289,15 @@ impl<'a> Intake<'a> {
 
     async fn take_rejects(&mut self, rejects: Vec<Reject>) -> Result<(), RunError> {
         let Some(first) = rejects.first() else { return Ok(()) };
-        let (resource, first) = (self.name.to_string(), || Box::new(first.clone()));
+        let (resource, kept) = (self.name.to_string(), || Box::new(first.clone()));
         let count = self.rejects.count() + rejects.len() as u64;
         match self.resource.on_reject {
-            OnReject::Fail => Err(RunError::Rejected { resource, first: first(), rejects: rejects.len() }),
+            OnReject::Fail => {
+                let is_key = self.resource.primary_key.iter().any(|key| first.path.strip_prefix("$.") == Some(key));
+                Err(RunError::Rejected { resource, first: kept(), rejects: rejects.len(), is_key })
+            }
             OnReject::Quarantine { max_rejects: Some(max) } if count > max => {
-                Err(RunError::TooManyRejects { resource, first: first(), rejects: count, max })
+                Err(RunError::TooManyRejects { resource, first: kept(), rejects: count, max })
             }
             OnReject::Quarantine { .. } => Ok(self.rejects.push(&rejects).await?),
         }

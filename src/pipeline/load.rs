@@ -161,6 +161,9 @@ impl Running<'_> {
         let stage = TableStage::new(settings, existing, lake.live_files())?;
         let cursors = self.cursors(lake, resource).await?;
         let detected = self.detected(lake, resource);
+        for (at, parent) in parents.iter().enumerate() {
+            parent.check_includes(resource, at, &start)?;
+        }
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
         let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::base::JsonPath;
-use crate::config::{Plan, ResourcePlan};
+use crate::config::{Plan, ResourcePlan, path_words};
 use crate::pipeline::RunError;
 use crate::pipeline::asked::{Asked, Found};
+use crate::schema::{ColumnType, TableSchema, nearest};
 use crate::source::ParentRecord;
 
 /// Bytes of lines that wait in memory before they go to the file.
@@ -44,12 +45,14 @@ pub(crate) struct ParentLog {
     waiting: Vec<u8>,
     file: Option<File>,
     records: u64,
+    found: FoundFields,
 }
 
 impl ParentLog {
     /// An empty log of `fields` that keeps its lines at `path`, in a folder that need not exist.
     pub(crate) fn new(resource: &str, fields: Vec<JsonPath>, path: PathBuf) -> Self {
-        Self { resource: Arc::from(resource), fields, path, waiting: Vec::new(), file: None, records: 0 }
+        let found = FoundFields::new(fields.len());
+        Self { resource: Arc::from(resource), fields, path, waiting: Vec::new(), file: None, records: 0, found }
     }
 
     /// The fields that it takes of each record.
@@ -62,6 +65,7 @@ impl ParentLog {
     /// # Errors
     /// [`RunError::Disk`].
     pub(crate) fn push(&mut self, found: &[Box<str>]) -> Result<(), RunError> {
+        self.found.note(found);
         self.waiting.push(b'[');
         for (i, field) in found.iter().enumerate() {
             if i > 0 {
@@ -90,9 +94,11 @@ impl ParentLog {
         Ok(())
     }
 
-    /// All records are in.
-    pub(crate) fn finish(self) -> ParentRecords {
+    /// All records are in; `columns` are those of their table.
+    pub(crate) fn finish(self, columns: Vec<String>) -> ParentRecords {
         ParentRecords {
+            found: self.found,
+            columns,
             resource: self.resource,
             fields: self.fields,
             file: self.file.is_some().then_some(self.path),
@@ -108,9 +114,69 @@ pub(crate) struct ParentRecords {
     fields: Vec<JsonPath>,
     file: Option<PathBuf>,
     rest: Arc<[u8]>,
+    found: FoundFields,
+    /// The columns of the parent's table.
+    columns: Vec<String>,
+}
+
+/// Which of the fields that are asked for some record has.
+#[derive(Debug)]
+pub(crate) struct FoundFields {
+    is_found: Vec<bool>,
+    has_records: bool,
+}
+
+impl FoundFields {
+    /// None yet, of so many.
+    pub(crate) fn new(fields: usize) -> Self {
+        Self { is_found: vec![false; fields], has_records: false }
+    }
+
+    /// Notes what was found of a record: for each field a JSON list with `[value]` or `[]` for each element.
+    pub(crate) fn note(&mut self, found: &[Box<str>]) {
+        self.has_records = true;
+        let has_value = |found: &str| found.contains("[[[") || found.bytes().any(|byte| !b"[],".contains(&byte));
+        for (is_found, field) in self.is_found.iter_mut().zip(found) {
+            *is_found |= has_value(field);
+        }
+    }
+
+    /// Checks that some record has what `child` includes of its parent at place `parent`; `fields` are those noted, `columns` what records
+    /// have. A field that `table` has had values of is one that records may lack.
+    ///
+    /// # Errors
+    /// [`RunError::NoParentField`].
+    pub(crate) fn check_includes(
+        &self,
+        fields: &[JsonPath],
+        (child, parent): (&ResourcePlan, usize),
+        columns: &[&str],
+        table: &TableSchema,
+    ) -> Result<(), RunError> {
+        let Some(asked) = child.parents.get(parent).filter(|_| self.has_records) else { return Ok(()) };
+        let is_known = |column: &str| table.column(column).is_some_and(|known| known.column_type != ColumnType::Unknown);
+        let included = child.include_from_parent.iter().filter(|include| include.parent == parent && !is_known(&include.column));
+        let mut included = included.filter_map(|include| asked.fields.get(include.field));
+        let is_unfound =
+            |field: &&JsonPath| fields.iter().zip(&self.is_found).any(|(noted, is_found)| noted == *field && !is_found);
+        included.find(is_unfound).map_or(Ok(()), |field| {
+            let field = path_words(field);
+            let near = nearest(&field, columns).map(str::to_owned);
+            Err(RunError::NoParentField { resource: child.name.clone(), parent: asked.resource.clone(), field, near })
+        })
+    }
 }
 
 impl ParentRecords {
+    /// Checks that some record has what `child` includes of this parent, the one at place `parent` of its plan.
+    ///
+    /// # Errors
+    /// [`RunError::NoParentField`].
+    pub(crate) fn check_includes(&self, child: &ResourcePlan, parent: usize, table: &TableSchema) -> Result<(), RunError> {
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        self.found.check_includes(&self.fields, (child, parent), &columns, table)
+    }
+
     /// Reads them from the first on, with the fields that `child` asks of them, in its order. `parent` is the parent's place in its plan.
     ///
     /// # Errors
@@ -198,7 +264,7 @@ mod tests {
             let name = if id % 2 == 0 { format!("[[{long}]]") } else { "[[]]".to_owned() };
             log.push(&[format!("[[{id}]]").into(), name.into()]).unwrap();
         }
-        let records = Arc::new(log.finish());
+        let records = Arc::new(log.finish(vec!["id".to_owned()]));
         assert!(records.file.is_some() && !records.rest.is_empty());
         let mut reader = RecordReader {
             resource: "posts".into(),

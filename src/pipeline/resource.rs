@@ -82,9 +82,8 @@ pub(crate) async fn load(
     table: &TableSchema,
     events: &Events,
 ) -> Result<Loaded, RunError> {
-    if let Some(text) = resource.endpoint.warning.clone() {
-        warn(events, &resource.name, [Warning::new(WarningCode::ConfigSurprise, text)]);
-    }
+    let surprises = resource.endpoint.warnings.iter().cloned();
+    warn(events, &resource.name, surprises.map(|text| Warning::new(WarningCode::ConfigSurprise, text)));
     let Load { stage, slices, for_children, detected, cost } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;

@@ -11,8 +11,10 @@ use crate::config::{Plan, ResourcePlan};
 use crate::decode::DecodedPage;
 use crate::pipeline::asked::{Asked, found_in};
 use crate::pipeline::chain::internal;
+use crate::pipeline::parents::FoundFields;
 use crate::pipeline::resource::first_page;
 use crate::pipeline::{Event, Events, RunError};
+use crate::schema::TableSchema;
 use crate::source::{Page, ParentRecord, Source};
 
 /// The first page of a resource.
@@ -64,6 +66,12 @@ pub(super) fn first_records<'a>(
                 if whole.is_some() {
                     break;
                 }
+            }
+            if whole.is_none() {
+                let mut found = FoundFields::new(asked.fields.len());
+                decoded.for_children.iter().for_each(|fields| found.note(fields));
+                let columns: Vec<&str> = decoded.rows.schema.columns.iter().map(|column| column.name.as_str()).collect();
+                found.check_includes(&asked.fields, (resource, at), &columns, &TableSchema::default())?;
             }
             let none = || RunError::NoParentRecord { resource: resource.name.clone(), parent: asked.resource.clone() };
             records.push(whole.ok_or_else(none)?);

@@ -96,3 +96,29 @@ fn a_declared_total_that_is_not_reached_comes_with_the_ways_out_and_they_work() 
         assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");
     }
 }
+
+#[test]
+fn a_misspelt_key_or_member_is_told_by_the_key_that_names_it() {
+    let api = things(|request| answer(&page(request)));
+    let single = ", data_selector: data, paginator: {type: offset, limit: 10}";
+    let (_, ended) = run(&api, single, "primary_key: ID\nwrite_disposition: merge");
+    ended.failed_with(3, &["`primary_key` names `ID`, and every record needs it: did you mean `id`?"]);
+    assert!(!ended.stderr.contains("quarantine"), "{ended}");
+    let (_, ended) = run(&api, single, "processing_steps: [{filter: 'balanc > 5'}]");
+    ended.failed_with(3, &["found no member `balanc`", "did you mean `balance`?"]);
+    assert!(!ended.stderr.contains("`schema:`"), "{ended}");
+    for (paginator, key) in [
+        ("{type: offset, limit: 10, total_path: meta.totl}", "(`total_path`); did you mean `meta.total`?"),
+        ("{type: offset, limit: 10, has_more_path: meta.total}", "is another number (`has_more_path`)"),
+        ("{type: json_link, next_url_path: has_more}", "is a boolean (`next_url_path`)"),
+    ] {
+        run(&api, &format!(", data_selector: data, paginator: {paginator}"), "").1.failed_with(3, &[key]);
+    }
+    // What the API does not know as a parameter.
+    let (_, ended) = run(
+        &things(|_| answer(&json!({"data": [wallet(1), wallet(2)]}))),
+        ", data_selector: data, paginator: {type: offset, limit: 2, total_path: null}",
+        "",
+    );
+    ended.failed_with(3, &["the API repeats a page, so it may not know the paginator's parameters", "`paginator: {type: auto}`"]);
+}

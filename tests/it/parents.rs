@@ -361,3 +361,26 @@ fn preview_and_check_read_a_child_for_the_first_record_of_its_parent() {
     let shown = sandbox.lakeward(&["preview", "lakeward.yaml", "comments"]);
     shown.failed_with(3, &["`comments` cannot be looked at: the first page of `posts` has no record with all that it asks for"]);
 }
+
+#[test]
+fn a_misspelt_field_to_include_is_an_error_with_the_name_and_a_sparse_one_is_none_on_later_nights() {
+    let api = blog();
+    let comments = |fields: &str| {
+        format!(
+            "{POSTS_RESOURCE}  - name: comments\n    endpoint: posts/{{resources.posts.id}}/comments\n    include_from_parent: {fields}\n"
+        )
+    };
+    let named =
+        ["`include_from_parent` of `comments` names `idd`, which no record of `posts` has; did you mean `id`?", "leave out"];
+    let (sandbox, ended) = run(&api, &comments("[idd]"));
+    ended.failed_with(20, &named);
+    sandbox.lakeward(&["check", "--online", "lakeward.yaml"]).failed_with(3, &named[..1]);
+    sandbox.write("lakeward.yaml", &config(&api, &comments("[slug]")));
+    assert_eq!(sandbox.run().code(), Some(0));
+    // The posts of the next night have no slug.
+    let sparse =
+        FakeApi::start().page("/posts", r#"{"data": [{"id": 1}]}"#).page("/posts/1/comments", r#"[{"id": 10, "text": "x"}]"#);
+    sandbox.write("lakeward.yaml", &config(&sparse, &comments("[slug]")));
+    let ended = sandbox.run();
+    assert_eq!(ended.code(), Some(0), "{ended}");
+}

@@ -317,3 +317,23 @@ fn new_columns_are_null_in_older_rows_only_where_there_are_older_rows() {
     billing.change("/things", |records| records.extend((0..3).map(wallet)));
     assert_eq!(told(&sandbox.run_ok()), None);
 }
+
+#[test]
+fn append_of_all_records_with_a_key_is_told_by_check_and_run() {
+    let words = "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps nothing unique; write `merge` or `replace`";
+    let check = |keys: &str, endpoint: &str, is_told: bool| {
+        let (_api, sandbox) = answering(r#"{"data": [{"id": 1, "at": 1}]}"#, endpoint, keys);
+        for ended in [sandbox.lakeward(&["check", "lakeward.yaml"]), sandbox.run_ok()] {
+            assert_eq!(ended.stderr.contains(words), is_told, "{keys}\n{ended}");
+        }
+    };
+    let single = ", paginator: single_page";
+    check("write_disposition: append\nprimary_key: id", single, true);
+    check("write_disposition: append", single, false);
+    check("write_disposition: replace\nprimary_key: id", single, false);
+    check(
+        "write_disposition: append\nprimary_key: id",
+        ", paginator: single_page, incremental: {cursor_path: at, initial_value: 0}",
+        false,
+    );
+}

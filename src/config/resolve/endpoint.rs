@@ -58,7 +58,7 @@ pub(crate) fn resolve(
         response_format,
         records,
         paginator: paginator?,
-        warning,
+        warnings: warning.into_iter().collect(),
         auth,
         incremental: None,
         rules,

@@ -40,8 +40,7 @@ pub(crate) fn resolve(
     if let (Some(id), true) = (raw.parents.place(), used.second.is_none()) {
         cx.reader.conflict(id, "`parents: cross_product` goes with placeholders of two or more resources");
     }
-    let is_own = endpoint_raw.response_actions.place() != endpoint_of(defaults).response_actions.place();
-    if used.parents.is_empty() && is_own {
+    if used.parents.is_empty() && endpoint_raw.response_actions.place() != endpoint_of(defaults).response_actions.place() {
         rules::check_no_parent(cx, &endpoint_raw.response_actions);
     }
     let processing_steps = steps::steps(cx, &raw.processing_steps);
@@ -66,7 +65,7 @@ pub(crate) fn resolve(
     heed_estimate(cx, &raw.expect, &expect, endpoint.as_mut());
     let sets_bytes_aside = endpoint.as_ref().is_some_and(|endpoint| endpoint.response_format.invalid == InvalidBytes::Quarantine);
     let on_reject = on_reject(cx, &raw, contract.discards_rows() || sets_bytes_aside);
-    let plan = ResourcePlan {
+    let mut plan = ResourcePlan {
         name: name?,
         table: table?,
         columns,
@@ -88,6 +87,7 @@ pub(crate) fn resolve(
         expect,
         on_reject,
     };
+    plan.endpoint.warnings.extend(surprise(&plan));
     check_kept(cx, id, &raw, &plan);
     Some(plan)
 }
@@ -104,6 +104,14 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
     let starts_anew = disposition(cx, &raw.write_disposition) == Some(WriteDisposition::Replace);
     let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
     Some(Outline { name, table, has_cursor, selected: raw.selected.get() != Some(&false) })
+}
+
+/// What a disposition that the config leaves as it is may do against what its keys look like.
+fn surprise(plan: &ResourcePlan) -> Option<String> {
+    let is_open = plan.write_disposition == WriteDisposition::Append && plan.endpoint.incremental.is_none();
+    (is_open && !plan.primary_key.is_empty()).then(|| {
+        "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps nothing unique; write `merge` or `replace`".to_owned()
+    })
 }
 
 /// Refuses steps that take out the columns which the resource itself names.

@@ -17,12 +17,8 @@ impl RunError {
             Self::Rejected { first, .. } if first.path == "$" && first.expected == "an object" => {
                 "values become records with `endpoint.records: {wrap: COLUMN}`"
             }
-            Self::Rejected { first, .. } if first.actual == "nothing" => {
-                let name = first.meant().map_or_else(
-                    || "is it the member's exact name, as `preview` shows it?".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                return vec![format!("every record needs it: {name} `on_reject: quarantine` keeps such records aside")];
+            Self::Rejected { first, is_key, .. } if first.missing().is_some() || first.actual == "nothing" => {
+                return vec![missing(first, *is_key)];
             }
             Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
                 "if the change is wanted, run once with `schema_contract: evolve`"
@@ -30,6 +26,7 @@ impl RunError {
             Self::NoOrder { .. } => {
                 "name a column of numbers, times, dates or text; a `set` step brings a member of an object up as a column"
             }
+            Self::NoParentField { .. } => "`preview` shows the names; leave out of `include_from_parent` what no record has yet",
             Self::OnlyRejects { .. } => {
                 "the declared schema or the `primary_key` is of another table; `preview` shows what comes"
             }
@@ -82,6 +79,23 @@ pub(crate) fn of_resource(text: &str, resource: &str) -> String {
     ["--full-refresh", "--full-refresh=drop_data"]
         .iter()
         .fold(text.to_owned(), |text, flag| text.replace(&format!("`{flag}`"), &format!("`{flag} --resource {resource}`")))
+}
+
+/// What to do where a record lacks what the config names.
+fn missing(first: &Reject, is_key: bool) -> String {
+    let near = first.meant().map(|near| format!("did you mean `{near}`?"));
+    let exact = "is it the member's exact name, as `preview` shows it?";
+    let aside = "`on_reject: quarantine` keeps such records aside";
+    if let Some(name) = first.missing() {
+        let near = near.unwrap_or_else(|| format!("where records may lack it, write `{name} is defined and …`"));
+        return format!("the step names `{name}`: {near}");
+    }
+    let name = first.path.trim_start_matches("$.");
+    match near {
+        Some(near) if is_key => format!("`primary_key` names `{name}`, and every record needs it: {near}"),
+        None if is_key => format!("`primary_key` names `{name}`, and every record needs it: {exact} {aside}"),
+        near => format!("every record needs it: {} {aside}", near.unwrap_or_else(|| exact.to_owned())),
+    }
 }
 
 /// Whether a reject is one for how the body is written, and not for what it says.

@@ -328,7 +328,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             response_format: crate::config::FormatPlan::default(),
             records: None,
             paginator,
-            warning: None,
+            warnings: Vec::new(),
             auth: None,
             incremental: None,
             rules: Vec::new(),
