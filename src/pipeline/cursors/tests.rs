@@ -142,6 +142,7 @@ fn night(disposition: WriteDisposition, before: usize, ended: Ended) -> Result<C
         made: Made::new(&plan, "http://a.test/", &[]),
         plan: Arc::new(plan),
         of_parent: Vec::new(),
+        loaded: None,
         disposition,
         started: Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).unwrap(),
         stored: None,
