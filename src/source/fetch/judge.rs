@@ -82,6 +82,9 @@ impl Fetch {
             self.turn.settle(&detected.plan);
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
         }
+        if let Some(warning) = self.paginator.warning() {
+            self.client.warn_once(&call.template.resource, warning);
+        }
         if let Step::Again(_) | Step::Over(_) = step {
             let (number, at, ordinal) = (page.number, seen.at(), page.position.ordinal);
             let _ = page.verdict.send(Verdict::Discard);
@@ -90,9 +93,6 @@ impl Fetch {
         }
         self.count(&seen, page.bytes);
         self.drift.count_copies(&facts.record_hashes);
-        if let Some(warning) = self.paginator.warning() {
-            self.client.warn_once(&call.template.resource, warning);
-        }
         match step {
             Step::Next(_) if facts.out_of_range => {
                 self.begin_end(EndReason::OutOfRange, seen.at(), page.position.ordinal);

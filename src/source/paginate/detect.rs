@@ -202,6 +202,14 @@ impl Detect {
             let seen = first.seen(page, page.ordinal);
             link::more_pages(&seen, true, &link::its_own(&seen))?;
             link::more_in_headers(&seen)?;
+            // A refusal answers the question; the first page once more tells only that the guess was not understood.
+            if self.trial.as_ref().is_some_and(|trial| trial.control.is_none()) {
+                let records = seen.facts.records;
+                let text = format!(
+                    "what was asked for as a second page brought the first one again, and {records} records are a full page; write how the API pages, or `paginator: single_page` if they are all there is"
+                );
+                self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
+            }
         }
         Ok(Step::Over(EndReason::SinglePage))
     }
