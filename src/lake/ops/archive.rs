@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::LakePlan;
-use crate::lake::log::{Action, Record, read_record, versions};
+use crate::lake::log::{Action, Change, Record, read_record, versions};
 use crate::lake::store::{Store, open_store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
 
@@ -157,7 +157,7 @@ impl Archive {
         let mut moved = HashMap::new();
         for later in version + 1..=newest {
             for change in self.record(later).await?.files {
-                if change.action == Action::Delete || change.replaces.is_some() {
+                if takes_away(&change) {
                     moved.entry(change.path).or_insert(later);
                 }
             }
@@ -191,4 +191,9 @@ impl Archive {
         }
         Ok(oldest)
     }
+}
+
+/// Whether content goes from its place.
+pub(super) fn takes_away(change: &Change) -> bool {
+    change.action == Action::Delete || change.replaces.is_some()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::lake::log::{Action, Purpose, Record};
 use crate::lake::ops::Archive;
+use crate::lake::ops::archive::takes_away;
 use crate::lake::{LakeError, manifest};
 
 /// A commit as people ask about it.
@@ -51,7 +52,7 @@ impl Archive {
         keep_versions: u32,
     ) -> Result<Vec<CommitFacts>, LakeError> {
         let undoable = self.oldest_undoable(keep_versions).await?;
-        let mut commits = Vec::new();
+        let (mut commits, mut is_kept) = (Vec::new(), true);
         for version in (1..=self.newest()).rev() {
             if commits.len() == limit {
                 break;
@@ -61,11 +62,13 @@ impl Archive {
                 Err(LakeError::NoVersion { .. }) => break,
                 record => record?,
             };
+            // An older lakeward kept nothing, nor did a commit under `keep_versions: 0`.
+            is_kept &= record.keeps || record.files.iter().all(|change| !takes_away(change));
             let tables = self.table_facts(&record, only).await?;
             if only.is_some() && tables.is_empty() {
                 continue;
             }
-            let can_be_undone = version >= undoable && version > 1;
+            let can_be_undone = is_kept && version >= undoable && version > 1;
             let Record { version, written, run, purpose, fences, .. } = record;
             commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, tables });
         }

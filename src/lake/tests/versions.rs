@@ -105,6 +105,8 @@ async fn a_version_past_those_that_are_kept_is_refused_by_name() {
         rig.plan.keep_versions = 0;
         two_nights(&rig).await;
         assert_eq!(kept(&rig).await, [""; 0]);
+        let told = archive(&rig).await.history(10, None, 1).await.unwrap();
+        assert!(told.iter().all(|commit| !commit.can_be_undone), "{told:?}");
         let error = roll_back(&rig, "back", 1).await.unwrap_err();
         assert!(matches!(error, LakeError::NotKept { version: 1, by: 2, .. }), "{error}");
         let error = roll_back(&rig, "back", 7).await.unwrap_err();
