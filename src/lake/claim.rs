@@ -1,16 +1,16 @@
 //! Claims: which pipeline of a lake a table belongs to.
 //!
 //! Each pipeline has a log of its own, so nothing in a log keeps two of them from writing one table. A claim does: an object
-//! that is created once, before the record that first has the table, and removed after the one that drops it. Names are
+//! that is created once, before the commit that first has the table, and removed after the one that drops it. Names are
 //! compared without case. A table without a claim, as lakewards before this one left it, belongs to the one pipeline whose
-//! newest record has it.
+//! newest commit has it.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::lake::layout::HOME;
-use crate::lake::log::{FORMAT, Record, read_json, read_record, to_json, versions};
+use crate::lake::log::{Commit, FORMAT, read_commit, read_json, to_json, versions};
 use crate::lake::store::Store;
 use crate::lake::{LakeError, Layout};
 
@@ -36,11 +36,11 @@ pub(crate) struct Claims<'a> {
 
 impl Claims<'_> {
     /// Checks, before anything is asked of an API, that no other pipeline has one of `tables`; `head` is this one's newest
-    /// record. What it has without a claim it claims.
+    /// commit. What it has without a claim it claims.
     ///
     /// # Errors
     /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
-    pub(crate) async fn check(&self, tables: &[&str], head: Option<&Record>) -> Result<(), LakeError> {
+    pub(crate) async fn check(&self, tables: &[&str], head: Option<&Commit>) -> Result<(), LakeError> {
         let mut others = None;
         for table in tables {
             if let Some(owner) = self.owner(table).await? {
@@ -50,9 +50,9 @@ impl Claims<'_> {
             if others.is_none() {
                 others = Some(self.other_heads().await?);
             }
-            let has = |record: &Record| record.tables.keys().any(|name| folded(name) == folded(table));
+            let has = |commit: &Commit| commit.tables.keys().any(|name| folded(name) == folded(table));
             let heads = others.iter().flatten();
-            let owners: Vec<String> = heads.filter(|(_, record)| has(record)).map(|(name, _)| name.clone()).collect();
+            let owners: Vec<String> = heads.filter(|(_, commit)| has(commit)).map(|(name, _)| name.clone()).collect();
             match (head.is_some_and(has), owners.is_empty()) {
                 (false, true) => {}
                 (true, true) => self.take(table, false).await?,
@@ -82,7 +82,7 @@ impl Claims<'_> {
                 return self.expect_mine(table, owner, late);
             }
         }
-        Err(LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() })
+        Err(LakeError::Unreadable { place: self.store.place(&path), why: "it was there and is gone".to_owned() })
     }
 
     /// Whether the table is this pipeline's.
@@ -107,7 +107,7 @@ impl Claims<'_> {
     /// The pipeline that a table's claim names; `None` without a claim.
     ///
     /// # Errors
-    /// [`LakeError::Record`]; the store's.
+    /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn owner(&self, table: &str) -> Result<Option<String>, LakeError> {
         let claim: Option<Claim> = read_json(self.store, &self.layout.claim(&folded(table))).await?;
         Ok(claim.map(|claim| claim.pipeline))
@@ -121,8 +121,8 @@ impl Claims<'_> {
         Err(LakeError::Claimed { table: table.to_owned(), owner, place, late })
     }
 
-    /// The newest record of every other pipeline.
-    async fn other_heads(&self) -> Result<Vec<(String, Record)>, LakeError> {
+    /// The newest commit of every other pipeline.
+    async fn other_heads(&self) -> Result<Vec<(String, Commit)>, LakeError> {
         let mut heads = Vec::new();
         for pipeline in self.store.folders(HOME).await? {
             // No pipeline's name begins so.
@@ -131,8 +131,8 @@ impl Claims<'_> {
             }
             let layout = Layout::new(&pipeline);
             let head = versions(self.store, &layout).await?.head;
-            if let Some(record) = read_record(self.store, &layout, head).await? {
-                heads.push((pipeline, record));
+            if let Some(commit) = read_commit(self.store, &layout, head).await? {
+                heads.push((pipeline, commit));
             }
         }
         Ok(heads)
@@ -140,9 +140,9 @@ impl Claims<'_> {
 }
 
 /// The tables that `before` has and `after` has not, in any spelling.
-pub(crate) fn released(before: Option<&Record>, after: &Record) -> Vec<String> {
+pub(crate) fn released(before: Option<&Commit>, after: &Commit) -> Vec<String> {
     let kept: BTreeSet<String> = after.tables.keys().map(|table| folded(table)).collect();
-    let tables = before.into_iter().flat_map(|record| record.tables.keys());
+    let tables = before.into_iter().flat_map(|commit| commit.tables.keys());
     tables.filter(|table| !kept.contains(&folded(table))).cloned().collect()
 }
 

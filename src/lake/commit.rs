@@ -1,7 +1,7 @@
 //! The commit: staged files and state become the lake's next version, once, or not at all.
 //!
 //! In: [`PreparedTable`]s whose files are finished in the spool, and what resources want to remember. Out: a published
-//! [`Commit`]. The commit point is the creation of one record; before it nothing counts, after it the run and all later
+//! [`Commit`]. The commit point is the creation of its object in the log; before it nothing counts, after it the run and all later
 //! ones only go forward. Tables and resources that are not named are carried over.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::lake::claim::released;
-use crate::lake::log::{Action, Change, FORMAT, Purpose, Record, Replaced, TableRef, check_size, read_record, to_json};
+use crate::lake::log::{Action, Change, Commit, FORMAT, Purpose, Replaced, TableRef, check_size, read_commit, to_json};
 use crate::lake::open::{Lake, timestamp};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled};
@@ -27,7 +27,7 @@ const CREATE_TRIES: u32 = 3;
 
 /// What a commit did.
 #[derive(Debug, Default)]
-pub(crate) struct Commit {
+pub(crate) struct Committed {
     /// The lake's version now.
     pub(crate) version: u64,
     /// Whether this run made it; `false` when nothing had changed, not even the state.
@@ -49,19 +49,19 @@ impl Lake {
     /// # Errors
     /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
     /// [`LakeError::Claimed`] when another pipeline has one of the tables, [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
-    pub(crate) async fn commit(&mut self, tables: Vec<PreparedTable>, state: Map<String, Value>) -> Result<Commit, LakeError> {
+    pub(crate) async fn commit(&mut self, tables: Vec<PreparedTable>, state: Map<String, Value>) -> Result<Committed, LakeError> {
         if let Err(error @ LakeError::Conflict { .. }) = self.lease().beat().await {
             return Err(error);
         }
         pass("lake.commit.before_stage")?;
-        let mut record = self.draft(&tables, &state).await?;
-        if self.is_unchanged(&record) {
-            return Ok(Commit { version: self.version(), ..Commit::default() });
+        let mut commit = self.draft(&tables, &state).await?;
+        if self.is_unchanged(&commit) {
+            return Ok(Committed { version: self.version(), ..Committed::default() });
         }
-        self.stage(&mut record, &tables).await?;
+        self.stage(&mut commit, &tables).await?;
         pass("lake.commit.after_stage")?;
         let is_new =
-            |table: &&PreparedTable| record.tables.get(&table.table).is_some_and(|entry| entry.version == record.version);
+            |table: &&PreparedTable| commit.tables.get(&table.table).is_some_and(|entry| entry.version == commit.version);
         for table in tables.iter().filter(is_new) {
             self.claims().take(&table.table, true).await?;
         }
@@ -69,40 +69,40 @@ impl Lake {
         for table in tables.iter().filter(is_new) {
             manifest::store(&*self.store, &self.layout, &table.table, &table.after).await?;
         }
-        self.check_replaced(&record).await?;
+        self.check_replaced(&commit).await?;
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
         self.is_unsettled = true;
-        let record = self.create_record(record, &touched, &state).await?;
-        let unpublished = |source| LakeError::Unpublished { version: record.version, source: Box::new(source) };
-        pass("lake.commit.after_record").map_err(unpublished)?;
-        let placed = self.publisher().place(&record).await.map_err(unpublished)?;
+        let commit = self.create_commit(commit, &touched, &state).await?;
+        let unpublished = |source| LakeError::Unpublished { version: commit.version, source: Box::new(source) };
+        pass("lake.commit.after_create").map_err(unpublished)?;
+        let placed = self.publisher().place(&commit).await.map_err(unpublished)?;
         // Readers see the commit: what fails from here on is for the next run to tidy, and no failure of this one.
-        let untidy = self.publisher().note(&record, placed).await.err();
+        let untidy = self.publisher().note(&commit, placed).await.err();
         self.is_unsettled = untidy.is_some();
-        let puts = || record.files.iter().filter(|change| change.action == Action::Put);
-        let mut commit = Commit {
-            version: record.version,
+        let puts = || commit.files.iter().filter(|change| change.action == Action::Put);
+        let mut committed = Committed {
+            version: commit.version,
             is_new: true,
             files_put: puts().count() as u64,
-            files_deleted: record.files.len() as u64 - puts().count() as u64,
+            files_deleted: commit.files.len() as u64 - puts().count() as u64,
             untidy,
         };
         self.quarantined.clear();
-        self.head = Some(record);
-        if commit.untidy.is_none() {
-            commit.untidy = self.prune_kept().await.err();
+        self.head = Some(commit);
+        if committed.untidy.is_none() {
+            committed.untidy = self.prune_kept().await.err();
         }
-        Ok(commit)
+        Ok(committed)
     }
 
-    /// Checks that what a commit replaces on disk is still what the last one left: once there is a record, it could not be published over
+    /// Checks that what a commit replaces on disk is still what the last one left: once the commit is in the log, it could not be published over
     /// anything else. In a bucket the tags that the table was opened with tell.
-    async fn check_replaced(&self, record: &Record) -> Result<(), LakeError> {
+    async fn check_replaced(&self, commit: &Commit) -> Result<(), LakeError> {
         if self.store.root().is_none() {
             return Ok(());
         }
-        let replaced = record.files.iter().filter_map(|change| change.replaces.as_ref().map(|old| (&change.path, old)));
+        let replaced = commit.files.iter().filter_map(|change| change.replaces.as_ref().map(|old| (&change.path, old)));
         let checks: Vec<_> = replaced.map(|(path, old)| self.check_content(path, old)).collect();
         stream::iter(checks).buffer_unordered(PARALLEL_CHECKS).try_collect().await
     }
@@ -114,11 +114,11 @@ impl Lake {
         }
     }
 
-    /// The next record as it would be without other runs, its files in order, not staged.
-    pub(super) async fn draft(&self, tables: &[PreparedTable], state: &Map<String, Value>) -> Result<Record, LakeError> {
+    /// The next commit as it would be without other runs, its files in order, not staged.
+    pub(super) async fn draft(&self, tables: &[PreparedTable], state: &Map<String, Value>) -> Result<Commit, LakeError> {
         let version = self.version() + 1;
         let mut files = Vec::new();
-        let mut record = Record {
+        let mut commit = Commit {
             format: FORMAT,
             version,
             run: self.run.clone(),
@@ -137,19 +137,19 @@ impl Lake {
         for table in tables {
             files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
             if table.is_dropped {
-                record.tables.remove(&table.table);
+                commit.tables.remove(&table.table);
                 continue;
             }
             let (name, _) = manifest::encode(&table.table, &table.after);
             let known = self.head.as_ref().and_then(|head| head.tables.get(&table.table));
             let is_same = table.changes.is_empty() && self.is_same_table(known, table).await?;
             if !is_same {
-                record.tables.insert(table.table.clone(), TableRef { manifest: name, version });
+                commit.tables.insert(table.table.clone(), TableRef { manifest: name, version });
             }
         }
-        record.files = files;
-        record.released = released(self.head.as_ref(), &record);
-        Ok(record)
+        commit.files = files;
+        commit.released = released(self.head.as_ref(), &commit);
+        Ok(commit)
     }
 
     /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count.
@@ -158,15 +158,15 @@ impl Lake {
         Ok(manifest::load(&*self.store, &self.layout, &table.table, known).await? == table.after)
     }
 
-    fn is_unchanged(&self, record: &Record) -> bool {
-        let is_same = |head: &Record| head.tables == record.tables && head.state == record.state;
-        let is_empty = record.tables.is_empty() && record.state.is_empty();
-        let is_operation = record.purpose == Purpose::Collection;
-        !is_operation && record.files.is_empty() && record.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
+    fn is_unchanged(&self, commit: &Commit) -> bool {
+        let is_same = |head: &Commit| head.tables == commit.tables && head.state == commit.state;
+        let is_empty = commit.tables.is_empty() && commit.state.is_empty();
+        let is_operation = commit.purpose == Purpose::Collection;
+        !is_operation && commit.files.is_empty() && commit.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
     }
 
-    /// Brings the spooled files of `record` to the store and notes their handles.
-    pub(super) async fn stage(&self, record: &mut Record, tables: &[PreparedTable]) -> Result<(), LakeError> {
+    /// Brings the spooled files of `commit` to the store and notes their handles.
+    pub(super) async fn stage(&self, commit: &mut Commit, tables: &[PreparedTable]) -> Result<(), LakeError> {
         let changes = tables.iter().flat_map(|table| &table.changes);
         let spooled: Vec<Spooled> = changes
             .filter_map(|change| match change {
@@ -184,30 +184,30 @@ impl Lake {
             }
         }
         let handles = self.store.stage(&self.layout.staging(&self.run), &spooled).await?;
-        let puts = record.files.iter_mut().filter(|change| change.action == Action::Put);
+        let puts = commit.files.iter_mut().filter(|change| change.action == Action::Put);
         for (change, handle) in puts.zip(handles) {
             change.handle = Some(handle);
         }
         Ok(())
     }
 
-    /// Creates the record under the next free version that it can stand on.
-    pub(super) async fn create_record(
+    /// Creates the commit under the next free version that it can stand on.
+    pub(super) async fn create_commit(
         &mut self,
-        mut record: Record,
+        mut commit: Commit,
         touched: &BTreeSet<&str>,
         state: &Map<String, Value>,
-    ) -> Result<Record, LakeError> {
+    ) -> Result<Commit, LakeError> {
         let mut overtaken_by = String::new();
         for _ in 0..COMMIT_TRIES {
-            pass("lake.commit.before_record").inspect_err(|_| self.is_unsettled = false)?;
-            let Some(other) = self.try_create(&record).await? else { return self.check_newest(record).await };
-            // This run's record is not in the log, and is not going to be there unless it is tried again.
+            pass("lake.commit.before_create").inspect_err(|_| self.is_unsettled = false)?;
+            let Some(other) = self.try_create(&commit).await? else { return self.check_newest(commit).await };
+            // This run's commit is not in the log, and is not going to be there unless it is tried again.
             self.is_unsettled = false;
             self.publisher().publish(&other).await?;
             let is_fenced = other.fences.contains(&self.run);
             let is_mine = |table: &str| touched.contains(table) || state.contains_key(table);
-            let before = &record.tables;
+            let before = &commit.tables;
             let meets = other.files.iter().any(|change| is_mine(&change.table))
                 || other.tables.iter().any(|(table, entry)| entry.version == other.version && is_mine(table))
                 || other.state.iter().any(|(resource, value)| is_mine(resource) && self.state(resource) != Some(value));
@@ -219,14 +219,14 @@ impl Lake {
             let mut tables = other.tables.clone();
             tables.retain(|table, _| before.contains_key(table) || !touched.contains(table.as_str()));
             for (table, entry) in before.iter().filter(|(table, _)| touched.contains(table.as_str())) {
-                let version = if entry.version == record.version { other.version + 1 } else { entry.version };
+                let version = if entry.version == commit.version { other.version + 1 } else { entry.version };
                 tables.insert(table.clone(), TableRef { version, ..entry.clone() });
             }
-            record.version = other.version + 1;
-            record.parent = other.version;
-            record.tables = tables;
-            record.state = merged(Some(&other), state);
-            record.released = released(Some(&other), &record);
+            commit.version = other.version + 1;
+            commit.parent = other.version;
+            commit.tables = tables;
+            commit.state = merged(Some(&other), state);
+            commit.released = released(Some(&other), &commit);
             overtaken_by.clone_from(&other.run);
             self.head = Some(other);
             self.is_unsettled = true;
@@ -235,31 +235,31 @@ impl Lake {
         Err(LakeError::Conflict { run: overtaken_by })
     }
 
-    /// Checks that a record that was just created is the newest. It is not when its version was free because a collection removed the
+    /// Checks that a commit that was just created is the newest. It is not when its version was free because a collection removed the
     /// commit that had it, long after this run fell asleep: then it goes again.
-    async fn check_newest(&mut self, record: Record) -> Result<Record, LakeError> {
+    async fn check_newest(&mut self, commit: Commit) -> Result<Commit, LakeError> {
         let found = self.store.list(&self.layout.log()).await?;
         let others = || found.iter().filter_map(|found| self.layout.parse_log(&found.path)).map(|(version, _)| version);
-        if others().all(|version| version <= record.version) || others().any(|version| version == record.version + 1) {
-            return Ok(record);
+        if others().all(|version| version <= commit.version) || others().any(|version| version == commit.version + 1) {
+            return Ok(commit);
         }
-        self.store.remove(&self.layout.record(record.version)).await?;
+        self.store.remove(&self.layout.commit(commit.version)).await?;
         self.is_unsettled = false;
         Err(LakeError::Conflict { run: "of a newer version".to_owned() })
     }
 
-    /// Creates the record, or returns the one that stands in its place.
+    /// Creates the commit, or returns the one that stands in its place.
     ///
-    /// A create whose answer was lost may have gone through; asking again is harmless, because the record in the log tells
+    /// A create whose answer was lost may have gone through; asking again is harmless, because the commit in the log tells
     /// by its run whose it is.
-    async fn try_create(&self, record: &Record) -> Result<Option<Record>, LakeError> {
-        let (path, content) = (self.layout.record(record.version), to_json(record));
+    async fn try_create(&self, commit: &Commit) -> Result<Option<Commit>, LakeError> {
+        let (path, content) = (self.layout.commit(commit.version), to_json(commit));
         check_size(&*self.store, &path, &content)?;
-        let mut failure = LakeError::Record { place: self.store.place(&path), why: "it was there and is gone".to_owned() };
+        let mut failure = LakeError::Unreadable { place: self.store.place(&path), why: "it was there and is gone".to_owned() };
         for _ in 0..CREATE_TRIES {
             match self.store.create(&path, content.clone()).await {
                 Ok(true) => return Ok(None),
-                Ok(false) => match read_record(&*self.store, &self.layout, record.version).await? {
+                Ok(false) => match read_commit(&*self.store, &self.layout, commit.version).await? {
                     Some(there) if there.run == self.run => return Ok(None),
                     Some(there) => return Ok(Some(there)),
                     // Refused for another write at the same instant, which then failed.
@@ -276,8 +276,8 @@ impl Lake {
 }
 
 /// The head's state with this run's over it; null is nothing to remember.
-fn merged(head: Option<&Record>, state: &Map<String, Value>) -> Map<String, Value> {
-    let mut merged = head.map(|record| record.state.clone()).unwrap_or_default();
+fn merged(head: Option<&Commit>, state: &Map<String, Value>) -> Map<String, Value> {
+    let mut merged = head.map(|commit| commit.state.clone()).unwrap_or_default();
     merged.extend(state.iter().map(|(resource, value)| (resource.clone(), value.clone())));
     merged.retain(|_, value| !value.is_null());
     merged

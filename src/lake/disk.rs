@@ -1,6 +1,6 @@
 //! A lake in a local folder.
 //!
-//! Everything is written beside its name, synced and moved there: records by hard link (created once), data by link or rename
+//! Everything is written beside its name, synced and moved there: commits by hard link (created once), data by link or rename
 //! (a staged file loses its name once), each followed by a sync of the folder. Blocking calls run on Tokio's blocking threads.
 
 mod files;

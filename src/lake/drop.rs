@@ -1,6 +1,6 @@
 //! Dropping: the tables that leave the lake with the next commit, as that commit needs them.
 //!
-//! In: the tables that stay. Out: a [`PreparedTable`] for each other one of the newest record. The files that go are those that the manifest
+//! In: the tables that stay. Out: a [`PreparedTable`] for each other one of the newest commit. The files that go are those that the manifest
 //! names, as they are; what else lies in a folder stays, and is named. Files of a table that another pipeline owns are not this one's to
 //! delete: of such a table only the entry goes.
 
@@ -24,7 +24,7 @@ impl Lake {
     /// What a commit has to do to drop every table that is not among `kept`, whose names count without case.
     ///
     /// # Errors
-    /// [`LakeError::ClaimedTwice`] where it is not known whose files they are; [`LakeError::Record`]; the store's.
+    /// [`LakeError::ClaimedTwice`] where it is not known whose files they are; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn to_drop(&self, kept: &[&str]) -> Result<Vec<DroppedTable>, LakeError> {
         let kept: BTreeSet<String> = kept.iter().map(|table| folded(table)).collect();
         let mut dropped = Vec::new();

@@ -148,9 +148,9 @@ pub(crate) enum LakeError {
         /// The first file that is in the way.
         file: String,
     },
-    /// A commit record, manifest or lease cannot be read.
+    /// A commit, manifest or lease cannot be read.
     #[error("`{place}` is not readable: {why}")]
-    Record {
+    Unreadable {
         /// The object.
         place: String,
         /// Why not.
@@ -164,7 +164,7 @@ pub(crate) enum LakeError {
         /// What it is instead.
         what: String,
     },
-    /// A record or manifest is larger than what is read again.
+    /// A commit or manifest is larger than what is read again.
     #[error("`{place}` would take {bytes} bytes, more than the {bytes_max} that are read again")]
     TooLarge {
         /// The object.
@@ -200,7 +200,7 @@ pub(crate) enum LakeError {
         /// Whether requests were made for it.
         late: bool,
     },
-    /// A table without a claim is in the newest records of several pipelines.
+    /// A table without a claim is in the newest commits of several pipelines.
     #[error("table `{table}` of this lake was written by several pipelines: `{}`", pipelines.join("`, `"))]
     ClaimedTwice {
         /// The table.
@@ -280,7 +280,7 @@ pub(crate) enum LakeError {
         /// Why not.
         why: &'static str,
     },
-    /// A record of one kind of store was found in another.
+    /// A commit of one kind of store was found in another.
     #[error("`{place}` was staged for another kind of store")]
     WrongHandle {
         /// The file.
@@ -374,7 +374,7 @@ impl LakeError {
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Foreign { .. }
             | Self::Adopt { .. }
-            | Self::Record { .. }
+            | Self::Unreadable { .. }
             | Self::Refused { .. }
             | Self::TooLarge { .. }
             | Self::Damaged { .. }

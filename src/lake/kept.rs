@@ -7,7 +7,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::lake::log::{Action, Change, Record};
+use crate::lake::log::{Action, Change, Commit};
 use crate::lake::publish::{Publisher, pass};
 use crate::lake::store::Found;
 use crate::lake::{Lake, LakeError};
@@ -19,15 +19,15 @@ const PARALLEL_FILES: usize = 16;
 const PRUNED_AT_ONCE: usize = 8;
 
 impl Publisher<'_> {
-    /// Keeps what `record` replaces and removes, durably. Safe to repeat, also when some of it is published.
+    /// Keeps what `commit` replaces and removes, durably. Safe to repeat, also when some of it is published.
     ///
     /// # Errors
     /// The store's.
-    pub(super) async fn keep(&self, record: &Record) -> Result<(), LakeError> {
-        if !record.keeps {
+    pub(super) async fn keep(&self, commit: &Commit) -> Result<(), LakeError> {
+        if !commit.keeps {
             return Ok(());
         }
-        let old: Vec<(Found, String)> = record.files.iter().filter_map(|change| self.old_file(record, change)).collect();
+        let old: Vec<(Found, String)> = commit.files.iter().filter_map(|change| self.old_file(commit, change)).collect();
         let keeps: Vec<_> = old.iter().map(|(from, to)| self.store.keep(from, to)).collect();
         stream::iter(keeps).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         let kept: Vec<String> = old.into_iter().map(|(_, to)| to).collect();
@@ -36,13 +36,13 @@ impl Publisher<'_> {
     }
 
     /// The content that a change takes out of its place, and where it is kept.
-    fn old_file(&self, record: &Record, change: &Change) -> Option<(Found, String)> {
+    fn old_file(&self, commit: &Commit, change: &Change) -> Option<(Found, String)> {
         let bytes = match change.action {
             Action::Put => change.replaces.as_ref()?.bytes,
             Action::Delete => change.bytes,
         };
         let old = Found { path: change.path.clone(), bytes, etag: change.previous_etag.clone() };
-        Some((old, self.layout.kept(record.version, &change.path)))
+        Some((old, self.layout.kept(commit.version, &change.path)))
     }
 }
 

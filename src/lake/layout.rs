@@ -45,17 +45,17 @@ impl Layout {
         format!("{}/lease.json", self.home)
     }
 
-    /// Folder of the commit records.
+    /// Folder of the commits.
     pub(crate) fn log(&self) -> String {
         format!("{}/log", self.home)
     }
 
-    /// A commit record.
-    pub(crate) fn record(&self, version: u64) -> String {
+    /// A commit.
+    pub(crate) fn commit(&self, version: u64) -> String {
         format!("{}/log/{version:020}.json", self.home)
     }
 
-    /// Tells that a record is published.
+    /// Tells that a commit is published.
     pub(crate) fn done(&self, version: u64) -> String {
         format!("{}/log/{version:020}.done", self.home)
     }

@@ -1,8 +1,8 @@
-//! The log: one record a commit, created once, the only truth about what the lake holds.
+//! The log: the commits of a pipeline, each an object that is created once, the only truth about what the lake holds.
 //!
-//! In: objects of the `log` folder. Out: [`Record`]s by version. Invariants: versions follow each other without a gap; a
-//! record is never changed; record N+1 is created only after every file of record N is published. `.done` only saves the
-//! next run a look, and keeps the etags that were not known before the publish. Records and manifests are never removed.
+//! In: objects of the `log` folder. Out: [`Commit`]s by version. Invariants: versions follow each other without a gap; a
+//! commit is never changed; commit N+1 is created only after every file of commit N is published. `.done` only saves the
+//! next run a look, and keeps the etags that were not known before the publish. Commits and manifests are never removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::lake::store::{Handle, SMALL_BYTES_MAX, Store};
-use crate::lake::trust::{VERSION_MAX, check_record};
+use crate::lake::trust::{VERSION_MAX, check_commit};
 use crate::lake::{LakeError, Layout};
 
-/// The format of records, manifests and `.done` objects that this program writes; it reads this and older ones.
+/// The format of commits, manifests and `.done` objects that this program writes; it reads this and older ones.
 pub(crate) const FORMAT: u32 = 1;
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct Commit {
     /// [`FORMAT`] of the writer.
     pub(crate) format: u32,
     /// Its number, from 1.
@@ -35,7 +35,7 @@ pub(crate) struct Record {
     pub(crate) fences: Vec<String>,
     /// Every table of the lake after this commit.
     pub(crate) tables: BTreeMap<String, TableRef>,
-    /// What each resource wants to remember: cursors, facts of its last run. Belongs to the data of the same record.
+    /// What each resource wants to remember: cursors, facts of its last run. Belongs to the data of the same commit.
     pub(crate) state: Map<String, Value>,
     /// Files that change.
     pub(crate) files: Vec<Change>,
@@ -51,7 +51,7 @@ pub(crate) struct Record {
     /// What the commit is for.
     #[serde(default, skip_serializing_if = "Purpose::is_run")]
     pub(crate) purpose: Purpose,
-    /// Whether each put tells what it replaces; records of an older lakeward do not.
+    /// Whether each put tells what it replaces; commits of an older lakeward do not.
     #[serde(default)]
     pub(crate) tells_replaced: bool,
 }
@@ -170,7 +170,7 @@ pub(crate) struct Versions {
 /// Lists the log.
 ///
 /// # Errors
-/// [`LakeError::Record`] when a version is missing or none that any run reaches; the store's.
+/// [`LakeError::Unreadable`] when a version is missing or none that any run reaches; the store's.
 pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versions, LakeError> {
     let (mut records, mut done) = (Vec::new(), BTreeSet::new());
     for found in store.list(&layout.log()).await? {
@@ -183,14 +183,14 @@ pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versi
         }
     }
     records.sort_unstable();
-    let damaged = |version, why: String| Err(LakeError::Record { place: store.place(&layout.record(version)), why });
+    let damaged = |version, why: String| Err(LakeError::Unreadable { place: store.place(&layout.commit(version)), why });
     if let Some(version) = records.iter().find(|version| !(1..=VERSION_MAX).contains(*version)) {
         return damaged(*version, "no run reaches this version".to_owned());
     }
     while let Some(at) = records.windows(2).position(|pair| pair[0] + 1 != pair[1]) {
         let missing = records[at] + 1;
-        // A listing may pass over a record that is created while it is made, and show the one after it.
-        if store.head(&layout.record(missing)).await?.is_none() {
+        // A listing may pass over a commit that is created while it is made, and show the one after it.
+        if store.head(&layout.commit(missing)).await?.is_none() {
             return damaged(missing, format!("it is missing, and version {} is there", records[at + 1]));
         }
         records.insert(at + 1, missing);
@@ -200,17 +200,17 @@ pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versi
     Ok(Versions { head, pending: records })
 }
 
-/// Reads a record; `None` when there is none of this version.
+/// Reads a commit; `None` when there is none of this version.
 ///
 /// # Errors
-/// [`LakeError::Record`] when it is damaged or of a newer lakeward.
-pub(crate) async fn read_record(store: &dyn Store, layout: &Layout, version: u64) -> Result<Option<Record>, LakeError> {
-    let path = layout.record(version);
-    let record: Option<Record> = read_json(store, &path).await?;
-    if let Some(why) = record.as_ref().and_then(|record| check_record(record, version, layout).err()) {
-        return Err(LakeError::Record { place: store.place(&path), why });
+/// [`LakeError::Unreadable`] when it is damaged or of a newer lakeward.
+pub(crate) async fn read_commit(store: &dyn Store, layout: &Layout, version: u64) -> Result<Option<Commit>, LakeError> {
+    let path = layout.commit(version);
+    let commit: Option<Commit> = read_json(store, &path).await?;
+    if let Some(why) = commit.as_ref().and_then(|commit| check_commit(commit, version, layout).err()) {
+        return Err(LakeError::Unreadable { place: store.place(&path), why });
     }
-    Ok(record)
+    Ok(commit)
 }
 
 /// Reads what is known of a published commit; nothing when that was lost.
@@ -225,10 +225,10 @@ pub(crate) async fn read_done(store: &dyn Store, layout: &Layout, version: u64) 
 /// Reads a JSON object that carries its format's number.
 ///
 /// # Errors
-/// [`LakeError::Record`] when it is damaged or of a newer lakeward.
+/// [`LakeError::Unreadable`] when it is damaged or of a newer lakeward.
 pub(crate) async fn read_json<T: DeserializeOwned>(store: &dyn Store, path: &str) -> Result<Option<T>, LakeError> {
     let Some(blob) = store.get(path).await? else { return Ok(None) };
-    let damaged = |why: String| LakeError::Record { place: store.place(path), why };
+    let damaged = |why: String| LakeError::Unreadable { place: store.place(path), why };
     let value: Value = serde_json::from_slice(&blob.bytes).map_err(|error| damaged(format!("not JSON: {error}")))?;
     match value.get("format").and_then(Value::as_u64) {
         Some(format) if format <= u64::from(FORMAT) => {

@@ -1,6 +1,6 @@
 //! Manifests: what a table is after a commit.
 //!
-//! A manifest is named by a hash of its content and never changes, so writing it twice is harmless and a record can name it
+//! A manifest is named by a hash of its content and never changes, so writing it twice is harmless and a commit can name it
 //! before it counts. Etags of files that the manifest's own commit puts are not in it (no store tells them before the
 //! publish): [`load`] takes them from that commit's `.done`.
 
@@ -78,7 +78,7 @@ pub(crate) fn encode(table: &str, state: &Snapshot) -> (String, Vec<u8>) {
 }
 
 /// Writes a table's manifest, unless it is there. Its name tells its content, so that anything else under it is damaged: it is
-/// written anew, and a record that names it can count on it.
+/// written anew, and a commit that names it can count on it.
 ///
 /// # Errors
 /// [`LakeError::TooLarge`]; the store's.
@@ -99,13 +99,13 @@ pub(crate) async fn store(store: &dyn Store, layout: &Layout, table: &str, state
     }
 }
 
-/// Reads the table that a record refers to.
+/// Reads the table that a commit refers to.
 ///
 /// # Errors
-/// [`LakeError::Record`] when the manifest is missing, damaged or another table's.
+/// [`LakeError::Unreadable`] when the manifest is missing, damaged or another table's.
 pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry: &TableRef) -> Result<Snapshot, LakeError> {
     let path = layout.manifest(&entry.manifest);
-    let damaged = |why: String| LakeError::Record { place: store.place(&path), why };
+    let damaged = |why: String| LakeError::Unreadable { place: store.place(&path), why };
     let manifest: Manifest = read_json(store, &path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
     let done = read_done(store, layout, entry.version).await?;
     let schema = TableSchema::from_json(&manifest.schema)

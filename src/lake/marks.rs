@@ -1,6 +1,6 @@
-//! Marks of records that the next run may meet again, in a file of their own beside the log: the state in the record names it.
+//! Marks of records that the next run may meet again, in a file of their own beside the log: the state in the commit names it.
 //!
-//! Invariants: a file is written before the record that names it, under a name that no other run uses, and is removed only by a run that has
+//! Invariants: a file is written before the commit that names it, under a name that no other run uses, and is removed only by a run that has
 //! committed another state of its resource, and once no version that can come back names it. A run that is killed leaves at most a file that nothing names; the next one that commits the
 //! resource removes it.
 
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::lake::log::read_record;
+use crate::lake::log::read_commit;
 use crate::lake::{Lake, LakeError};
 
 impl Lake {
@@ -45,8 +45,8 @@ impl Lake {
         let oldest = archive.oldest_undoable(self.keep_versions).await?;
         let mut kept = BTreeSet::new();
         for version in oldest.saturating_sub(1).max(1)..=archive.newest() {
-            let record = read_record(&*self.store, &self.layout, version).await?;
-            let state = record.as_ref().and_then(|record| record.state.get(resource));
+            let commit = read_commit(&*self.store, &self.layout, version).await?;
+            let state = commit.as_ref().and_then(|commit| commit.state.get(resource));
             kept.extend(state.and_then(&named).map(str::to_owned));
         }
         let prefix = prefix(resource);

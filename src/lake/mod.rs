@@ -36,7 +36,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use commit::Commit;
+pub(crate) use commit::Committed;
 pub(crate) use drop::DroppedTable;
 pub(crate) use edit::{Edit, NewFile, StageStats, TableEdit, TableShape};
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};

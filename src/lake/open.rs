@@ -17,7 +17,7 @@ use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::foreign::check_folder;
 use crate::lake::lease::{Lease, LeaseFile, Owner};
-use crate::lake::log::{Purpose, Record, read_record, versions};
+use crate::lake::log::{Commit, Purpose, read_commit, versions};
 use crate::lake::publish::{Lost, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Found, Store, open_store, probe};
@@ -33,10 +33,10 @@ pub(crate) struct Lake {
     pub(super) layout: Layout,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) run: String,
-    /// The highest record; published.
-    pub(super) head: Option<Record>,
+    /// The highest commit; published.
+    pub(super) head: Option<Commit>,
     pub(super) quarantined: Vec<String>,
-    /// Whether a record of this run may stand in the log without being published: then its staging is the next run's.
+    /// Whether a commit of this run may stand in the log without being published: then its staging is the next run's.
     pub(super) is_unsettled: bool,
     lost: Lost,
     pub(super) keep_versions: u32,
@@ -55,7 +55,7 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::Locked`] while another run is at work; [`LakeError::UnsafeStore`], [`LakeError::Lost`],
-    /// [`LakeError::Record`]; the store's.
+    /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn open(
         plan: &LakePlan,
         pipeline: &str,
@@ -109,7 +109,7 @@ impl Lake {
         })
     }
 
-    async fn recover(publisher: Publisher<'_>) -> Result<(Option<Record>, Spool), LakeError> {
+    async fn recover(publisher: Publisher<'_>) -> Result<(Option<Commit>, Spool), LakeError> {
         pass("lake.open.leased")?;
         let Publisher { store, layout, clock, run, .. } = publisher;
         let head = recover::roll_forward(publisher).await?;
@@ -133,7 +133,7 @@ impl Lake {
     ///
     /// # Errors
     /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Foreign`] when its folder is not what
-    /// the commit left; [`LakeError::Record`]; the store's.
+    /// the commit left; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn table(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
         let mut state = self.known(table).await?;
@@ -146,7 +146,7 @@ impl Lake {
     /// A table whose files all go, because this run loads it anew: those that are there, as they are, damaged or not.
     ///
     /// # Errors
-    /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Record`]; the store's.
+    /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
         let mut state = self.known(table).await?;
@@ -179,12 +179,12 @@ impl Lake {
 
     /// What `resource` wanted to remember in the newest commit.
     pub(crate) fn state(&self, resource: &str) -> Option<&Value> {
-        self.head.as_ref().and_then(|record| record.state.get(resource))
+        self.head.as_ref().and_then(|commit| commit.state.get(resource))
     }
 
     /// What every resource, also one that is no longer in the config, wanted to remember in the newest commit.
     pub(crate) fn states(&self) -> Option<&Map<String, Value>> {
-        self.head.as_ref().map(|record| &record.state)
+        self.head.as_ref().map(|commit| &commit.state)
     }
 
     /// The folder for this run's finished and unfinished files, on local disk, and on the lake's own file system if the lake
@@ -258,7 +258,7 @@ impl Lake {
     }
 
     pub(super) fn version(&self) -> u64 {
-        self.head.as_ref().map_or(0, |record| record.version)
+        self.head.as_ref().map_or(0, |commit| commit.version)
     }
 }
 
@@ -298,7 +298,7 @@ const REPORTS_TIED_MAX: usize = 100;
 /// empty.
 ///
 /// # Errors
-/// [`LakeError::Record`]; the store's.
+/// [`LakeError::Unreadable`]; the store's.
 pub(crate) async fn inspect(
     plan: &LakePlan,
     pipeline: &str,
@@ -328,13 +328,13 @@ pub(super) async fn inspect_in(
         ..Inspection::default()
     };
     seen.reports = last_reports(store, &layout).await?;
-    if let Some(record) = read_record(store, &layout, versions.head).await? {
-        for table in record.tables.keys() {
-            seen.tables.insert(table.clone(), load_table(store, &layout, Some(&record), table).await?);
+    if let Some(commit) = read_commit(store, &layout, versions.head).await? {
+        for table in commit.tables.keys() {
+            seen.tables.insert(table.clone(), load_table(store, &layout, Some(&commit), table).await?);
         }
-        seen.run = Some(record.run);
-        seen.written = Some(record.written);
-        seen.state = record.state;
+        seen.run = Some(commit.run);
+        seen.written = Some(commit.written);
+        seen.state = commit.state;
     }
     let is_moving = !seen.pending.is_empty() || seen.lease.is_some() && !seen.is_lease_stale;
     let known: Vec<String> = seen.tables.keys().cloned().collect();
@@ -376,14 +376,14 @@ pub(super) fn as_found(state: &mut Snapshot, found: &[Found]) {
     });
 }
 
-async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Record>, table: &str) -> Result<Snapshot, LakeError> {
-    match head.and_then(|record| record.tables.get(table)) {
+async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Commit>, table: &str) -> Result<Snapshot, LakeError> {
+    match head.and_then(|commit| commit.tables.get(table)) {
         Some(entry) => manifest::load(store, layout, table, entry).await,
         None => Ok(Snapshot::default()),
     }
 }
 
-/// The clock's time as records spell it.
+/// The clock's time as commits spell it.
 pub(super) fn timestamp(clock: &dyn Clock) -> String {
     clock.now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -1,8 +1,8 @@
-//! Publishing a record, the first time or again: the only way a file gets into a table's folder or leaves it.
+//! Publishing a commit, the first time or again: the only way a file gets into a table's folder or leaves it.
 //!
-//! In: a record. Out: every file of it in its place, `.done`, no staging left. Invariants: puts before deletes; safe to run
+//! In: a commit. Out: every file of it in its place, `.done`, no staging left. Invariants: puts before deletes; safe to run
 //! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
-//! once and a deleted path is never written again. What another run staged is put only if it is what the record says. What lies in a file's place and is neither what the record replaces nor
+//! once and a deleted path is never written again. What another run staged is put only if it is what the commit says. What lies in a file's place and is neither what the commit replaces nor
 //! what it puts is left as it is, and ends the run.
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::base::{Clock, fault_point};
 use crate::lake::claim::Claims;
-use crate::lake::log::{Action, Change, Done, FORMAT, Record, read_record, to_json, versions};
+use crate::lake::log::{Action, Change, Commit, Done, FORMAT, read_commit, to_json, versions};
 use crate::lake::store::{Before, Published, Store, Target};
 use crate::lake::{LakeError, Layout};
 
@@ -77,7 +77,7 @@ struct Later {
     tables: HashSet<String>,
 }
 
-/// The files of a record that are all in their places.
+/// The files of a commit that are all in their places.
 #[derive(Debug)]
 pub(crate) struct Placed {
     /// Etag of each file put, where the store has them.
@@ -85,25 +85,25 @@ pub(crate) struct Placed {
 }
 
 impl Publisher<'_> {
-    /// Publishes `record`, notes that it is, and drops its staging.
+    /// Publishes `commit`, notes that it is, and drops its staging.
     ///
     /// # Errors
     /// Those of [`Publisher::place`] and [`Publisher::note`].
-    pub(crate) async fn publish(&self, record: &Record) -> Result<(), LakeError> {
-        let placed = self.place(record).await?;
-        self.note(record, placed).await
+    pub(crate) async fn publish(&self, commit: &Commit) -> Result<(), LakeError> {
+        let placed = self.place(commit).await?;
+        self.note(commit, placed).await
     }
 
-    /// Brings every file of `record` to its place: when this is done, readers see the commit.
+    /// Brings every file of `commit` to its place: when this is done, readers see the commit.
     ///
     /// # Errors
     /// [`LakeError::Lost`] when a file is neither staged nor published, [`LakeError::Damaged`] when what is staged is not what was
     /// committed, [`LakeError::Taken`] when something else lies in its place; the store's.
-    pub(crate) async fn place(&self, record: &Record) -> Result<Placed, LakeError> {
+    pub(crate) async fn place(&self, commit: &Commit) -> Result<Placed, LakeError> {
         let (puts, mut deletes): (Vec<&Change>, Vec<&Change>) =
-            record.files.iter().partition(|change| change.action == Action::Put);
-        self.keep(record).await?;
-        let published: Vec<_> = puts.iter().map(|change| self.put(record, change)).collect();
+            commit.files.iter().partition(|change| change.action == Action::Put);
+        self.keep(commit).await?;
+        let published: Vec<_> = puts.iter().map(|change| self.put(commit, change)).collect();
         let published: Vec<Result<Option<Tagged>, Open<'_>>> =
             stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
         let (mut etags, mut open) = (BTreeMap::new(), Vec::new());
@@ -113,45 +113,45 @@ impl Publisher<'_> {
                 Err(put) => open.push(put),
             }
         }
-        etags.extend(self.find(record.version, open).await?);
+        etags.extend(self.find(commit.version, open).await?);
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
-        let given_back = self.given_back(record).await?;
+        let given_back = self.given_back(commit).await?;
         deletes.retain(|change| !given_back.contains(&change.table.as_str()));
-        let deleted: Vec<_> = deletes.iter().map(|change| self.delete(record, change)).collect();
+        let deleted: Vec<_> = deletes.iter().map(|change| self.delete(commit, change)).collect();
         stream::iter(deleted).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
         self.settle(&deletes).await?;
         Ok(Placed { etags })
     }
 
-    /// Notes that `record` is published, and drops its staging; but a record with fences is written by a run that is still at work.
+    /// Notes that `commit` is published, and drops its staging; but a commit with fences is written by a run that is still at work.
     /// Without the note the next run looks at the files itself.
     ///
     /// # Errors
     /// The store's.
-    pub(crate) async fn note(&self, record: &Record, Placed { etags }: Placed) -> Result<(), LakeError> {
-        for table in &record.released {
+    pub(crate) async fn note(&self, commit: &Commit, Placed { etags }: Placed) -> Result<(), LakeError> {
+        for table in &commit.released {
             pass("lake.publish.release")?;
             Claims { store: self.store, layout: self.layout }.release(table).await?;
         }
         pass("lake.publish.before_done")?;
         let done = to_json(&Done { format: FORMAT, etags });
-        self.store.create(&self.layout.done(record.version), done).await?;
+        self.store.create(&self.layout.done(commit.version), done).await?;
         pass("lake.publish.after_done")?;
-        if record.fences.is_empty() {
+        if commit.fences.is_empty() {
             pass("lake.publish.cleaning")?;
-            self.store.clear(&self.layout.staging(&record.run), true).await?;
+            self.store.clear(&self.layout.staging(&commit.run), true).await?;
         }
         Ok(())
     }
 
     /// Publishes one file; its path and etag where the store has one.
-    async fn put<'r>(&self, record: &Record, change: &'r Change) -> Result<Result<Option<Tagged>, Open<'r>>, LakeError> {
+    async fn put<'r>(&self, commit: &Commit, change: &'r Change) -> Result<Result<Option<Tagged>, Open<'r>>, LakeError> {
         pass("lake.publish.put")?;
-        let (version, place) = (record.version, self.store.place(&change.path));
+        let (version, place) = (commit.version, self.store.place(&change.path));
         let Some(handle) = &change.handle else { return Err(LakeError::Lost { version, place }) };
-        let checksum = if record.run == self.run { String::new() } else { change.checksum.clone() };
-        let target = Target { path: change.path.clone(), bytes: change.bytes, checksum, before: before(record, change) };
+        let checksum = if commit.run == self.run { String::new() } else { change.checksum.clone() };
+        let target = Target { path: change.path.clone(), bytes: change.bytes, checksum, before: before(commit, change) };
         let (error, looks) = match self.store.publish(handle, &target).await? {
             Published::Done(etag) => return Ok(Ok(etag.map(|etag| (change.path.clone(), etag)))),
             Published::Gone => (LakeError::Lost { version, place }, LOOKS),
@@ -163,25 +163,25 @@ impl Publisher<'_> {
     }
 
     /// Deletes one file, unless something else lies in its place.
-    async fn delete(&self, record: &Record, change: &Change) -> Result<(), LakeError> {
+    async fn delete(&self, commit: &Commit, change: &Change) -> Result<(), LakeError> {
         pass("lake.publish.delete")?;
-        if record.tells_replaced
+        if commit.tells_replaced
             && let Some(found) = self.store.head(&change.path).await?
             && (found.bytes != change.bytes || differ(found.etag.as_ref(), change.previous_etag.as_ref()))
         {
-            return Err(LakeError::Taken { version: record.version, place: self.store.place(&change.path) });
+            return Err(LakeError::Taken { version: commit.version, place: self.store.place(&change.path) });
         }
         self.store.remove(&change.path).await
     }
 
     /// The tables whose drop is over: their claim is another's, or nobody's, or a later commit of this pipeline has them anew. A path of
     /// theirs may be in use again.
-    async fn given_back<'r>(&self, record: &'r Record) -> Result<Vec<&'r str>, LakeError> {
-        if record.released.is_empty() {
+    async fn given_back<'r>(&self, commit: &'r Commit) -> Result<Vec<&'r str>, LakeError> {
+        if commit.released.is_empty() {
             return Ok(Vec::new());
         }
-        let (mut over, later) = (Vec::new(), self.later(record.version).await?);
-        for table in &record.released {
+        let (mut over, later) = (Vec::new(), self.later(commit.version).await?);
+        for table in &commit.released {
             let is_mine = Claims { store: self.store, layout: self.layout }.is_mine(table).await?;
             if !is_mine || later.tables.contains(table) {
                 over.push(table.as_str());
@@ -243,7 +243,7 @@ impl Publisher<'_> {
     async fn later(&self, version: u64) -> Result<Later, LakeError> {
         let (mut later, head) = (Later::default(), versions(self.store, self.layout).await?.head);
         for version in version + 1..=head {
-            for change in read_record(self.store, self.layout, version).await?.map(|record| record.files).unwrap_or_default() {
+            for change in read_commit(self.store, self.layout, version).await?.map(|commit| commit.files).unwrap_or_default() {
                 later.paths.insert(change.path);
                 later.tables.insert(change.table);
             }
@@ -258,10 +258,10 @@ impl Publisher<'_> {
 }
 
 /// What a put finds in its place.
-fn before(record: &Record, change: &Change) -> Before {
+fn before(commit: &Commit, change: &Change) -> Before {
     match &change.replaces {
         Some(old) => Before::File { bytes: old.bytes, checksum: old.checksum.clone(), etag: change.previous_etag.clone() },
-        None if record.tells_replaced => Before::Nothing,
+        None if commit.tells_replaced => Before::Nothing,
         None => Before::Anything,
     }
 }

@@ -1,54 +1,54 @@
 //! Recovery: what a run does, before its own work, with what earlier runs left.
 //!
-//! In: the log and the staging folder. Out: every record published, no staging but this run's. Invariants: a run whose
-//! staging is removed without a record is fenced first, by a record that names it, so that it cannot commit handles that are
-//! gone when it wakes up; what a record promises is never removed.
+//! In: the log and the staging folder. Out: every commit published, no staging but this run's. Invariants: a run whose
+//! staging is removed without a commit is fenced first, by a commit that names it, so that it cannot commit handles that are
+//! gone when it wakes up; what a commit promises is never removed.
 
 use std::collections::BTreeSet;
 
 use crate::lake::LakeError;
-use crate::lake::log::{FORMAT, Purpose, Record, Versions, read_record, to_json, versions};
+use crate::lake::log::{Commit, FORMAT, Purpose, Versions, read_commit, to_json, versions};
 use crate::lake::publish::{Publisher, pass};
 
-/// Records created for fences before another run's luck is taken for a conflict.
+/// Commits created for fences before another run's luck is taken for a conflict.
 const FENCE_TRIES: u32 = 8;
 
-/// Publishes every record that is not known to be published, and returns the highest one.
+/// Publishes every commit that is not known to be published, and returns the highest one.
 ///
 /// # Errors
-/// [`LakeError::Record`] when a record is missing or damaged, and those of [`Publisher::publish`].
-pub(crate) async fn roll_forward(publisher: Publisher<'_>) -> Result<Option<Record>, LakeError> {
+/// [`LakeError::Unreadable`] when a commit is missing or damaged, and those of [`Publisher::publish`].
+pub(crate) async fn roll_forward(publisher: Publisher<'_>) -> Result<Option<Commit>, LakeError> {
     let Versions { head, pending } = versions(publisher.store, publisher.layout).await?;
     let mut newest = None;
     for version in pending {
-        let record = must_read(publisher, version).await?;
-        tracing::info!(version, run = record.run, files = record.files.len(), "finishing the commit of an earlier run");
-        publisher.publish(&record).await?;
-        newest = Some(record);
+        let commit = must_read(publisher, version).await?;
+        tracing::info!(version, run = commit.run, files = commit.files.len(), "finishing the commit of an earlier run");
+        publisher.publish(&commit).await?;
+        newest = Some(commit);
     }
     match newest {
-        Some(record) if record.version == head => Ok(Some(record)),
+        Some(commit) if commit.version == head => Ok(Some(commit)),
         _ if head == 0 => Ok(None),
         _ => must_read(publisher, head).await.map(Some),
     }
 }
 
-async fn must_read(publisher: Publisher<'_>, version: u64) -> Result<Record, LakeError> {
+async fn must_read(publisher: Publisher<'_>, version: u64) -> Result<Commit, LakeError> {
     let Publisher { store, layout, .. } = publisher;
-    read_record(store, layout, version)
+    read_commit(store, layout, version)
         .await?
-        .ok_or_else(|| LakeError::Record { place: store.place(&layout.record(version)), why: "it is missing".to_owned() })
+        .ok_or_else(|| LakeError::Unreadable { place: store.place(&layout.commit(version)), why: "it is missing".to_owned() })
 }
 
-/// Removes the staging of other runs, fencing those that may not have committed. Returns the highest record after that.
+/// Removes the staging of other runs, fencing those that may not have committed. Returns the highest commit after that.
 ///
 /// # Errors
 /// [`LakeError::Conflict`] when other runs keep committing; the store's.
 pub(crate) async fn clean(
     publisher: Publisher<'_>,
     written: &str,
-    mut head: Option<Record>,
-) -> Result<Option<Record>, LakeError> {
+    mut head: Option<Commit>,
+) -> Result<Option<Commit>, LakeError> {
     let Publisher { store, layout, run, .. } = publisher;
     for folder in [layout.home(), &layout.log(), &layout.manifests()] {
         store.sweep(folder).await?;
@@ -56,17 +56,17 @@ pub(crate) async fn clean(
     for _ in 0..FENCE_TRIES {
         let mut dead: BTreeSet<String> = store.folders(&layout.stagings()).await?.into_iter().collect();
         dead.remove(run);
-        if let Some(record) = head.as_ref().filter(|record| record.fences.is_empty())
-            && dead.remove(&record.run)
+        if let Some(commit) = head.as_ref().filter(|commit| commit.fences.is_empty())
+            && dead.remove(&commit.run)
         {
             // Published, or its `.done` would be missing: only the cleaning was cut short.
-            store.clear(&layout.staging(&record.run), true).await?;
+            store.clear(&layout.staging(&commit.run), true).await?;
         }
         let unfenced: Vec<String> = dead.iter().filter(|run| !is_fenced(head.as_ref(), run)).cloned().collect();
         if !unfenced.is_empty() {
             pass("lake.recover.before_fence")?;
             let fence = fence(head.as_ref(), run, written, unfenced);
-            if !store.create(&layout.record(fence.version), to_json(&fence)).await? {
+            if !store.create(&layout.commit(fence.version), to_json(&fence)).await? {
                 head = roll_forward(publisher).await?;
                 continue;
             }
@@ -80,26 +80,26 @@ pub(crate) async fn clean(
         }
         return Ok(head);
     }
-    Err(LakeError::Conflict { run: head.map(|record| record.run).unwrap_or_default() })
+    Err(LakeError::Conflict { run: head.map(|commit| commit.run).unwrap_or_default() })
 }
 
-/// Only the newest record needs a look: it was written by the clean-up that was cut short.
-fn is_fenced(head: Option<&Record>, run: &str) -> bool {
-    head.is_some_and(|record| record.fences.iter().any(|fenced| fenced == run))
+/// Only the newest commit needs a look: it was written by the clean-up that was cut short.
+fn is_fenced(head: Option<&Commit>, run: &str) -> bool {
+    head.is_some_and(|commit| commit.fences.iter().any(|fenced| fenced == run))
 }
 
-/// A record that changes nothing but that `fences` can no longer commit.
-fn fence(head: Option<&Record>, run: &str, written: &str, fences: Vec<String>) -> Record {
-    let parent = head.map_or(0, |record| record.version);
-    Record {
+/// A commit that changes nothing but that `fences` can no longer commit.
+fn fence(head: Option<&Commit>, run: &str, written: &str, fences: Vec<String>) -> Commit {
+    let parent = head.map_or(0, |commit| commit.version);
+    Commit {
         format: FORMAT,
         version: parent + 1,
         run: run.to_owned(),
         parent,
         written: written.to_owned(),
         fences,
-        tables: head.map(|record| record.tables.clone()).unwrap_or_default(),
-        state: head.map(|record| record.state.clone()).unwrap_or_default(),
+        tables: head.map(|commit| commit.tables.clone()).unwrap_or_default(),
+        state: head.map(|commit| commit.state.clone()).unwrap_or_default(),
         files: Vec::new(),
         quarantine: Vec::new(),
         released: Vec::new(),

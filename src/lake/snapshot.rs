@@ -30,11 +30,11 @@ impl Snapshot {
     /// The partition levels as a config has them.
     ///
     /// # Errors
-    /// [`LakeError::Record`] for a transform that there is not.
+    /// [`LakeError::Unreadable`] for a transform that there is not.
     pub(crate) fn partition_fields(&self) -> Result<Vec<PartitionField>, LakeError> {
         let field = |(name, column, transform): &(String, String, String)| match Transform::parse(transform) {
             Some(transform) => Ok(PartitionField { column: column.clone(), transform, name: name.clone() }),
-            None => Err(LakeError::Record { place: name.clone(), why: format!("{transform:?} is no partition transform") }),
+            None => Err(LakeError::Unreadable { place: name.clone(), why: format!("{transform:?} is no partition transform") }),
         };
         self.partition_by.iter().map(field).collect()
     }

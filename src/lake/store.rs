@@ -2,7 +2,7 @@
 //!
 //! In: paths below the lake's root, bytes, spooled files. Out: bytes, listings, one-shot handles. Invariants of every store,
 //! checked by one conformance test: [`Store::create`] succeeds once; a name never shows partial content; a [`Handle`]
-//! publishes at most once, whoever holds it, and never over something newer. Not here: what a record or a lease means.
+//! publishes at most once, whoever holds it, and never over something newer. Not here: what a commit or a lease means.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::lake::bucket::Bucket;
 use crate::lake::disk::Disk;
 use crate::lake::{LakeError, Layout, LiveFiles};
 
-/// Largest small object (a record, a manifest, a lease) that is written or read: memory is bounded, whatever lies there.
+/// Largest small object (a commit, a manifest, a lease) that is written or read: memory is bounded, whatever lies there.
 pub(crate) const SMALL_BYTES_MAX: u64 = 64 << 20;
 
 /// A small object.
@@ -80,7 +80,7 @@ pub(crate) enum Before {
         /// Its tag, where the store has one.
         etag: Option<String>,
     },
-    /// What a record of an older lakeward does not tell.
+    /// What a commit of an older lakeward does not tell.
     Anything,
 }
 

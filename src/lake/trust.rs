@@ -1,9 +1,9 @@
 //! What a lake's own files may say: they are data that anybody may have written, and no orders.
 //!
-//! In: a record, a manifest's files, a note of uploads. Out: nothing, or what is wrong in a few words. Invariant: behind these
+//! In: a commit, a manifest's files, a note of uploads. Out: nothing, or what is wrong in a few words. Invariant: behind these
 //! checks every path lies in the folder of its table or of its run, versions can be counted on from, and names are names.
 
-use crate::lake::log::{Action, Record};
+use crate::lake::log::{Action, Commit};
 use crate::lake::store::Handle;
 use crate::lake::{DataFile, Layout};
 
@@ -13,36 +13,36 @@ pub(crate) const VERSION_MAX: u64 = 1_000_000_000_000;
 /// Longest name of a run or a table, in bytes: that of a file.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Checks the record that lies under `version`.
+/// Checks the commit that lies under `version`.
 ///
 /// # Errors
 /// What is wrong.
-pub(crate) fn check_record(record: &Record, version: u64, layout: &Layout) -> Result<(), String> {
-    if record.version != version || record.parent.checked_add(1) != Some(version) {
-        return Err(format!("it is version {} on {}, under the name of version {version}", record.version, record.parent));
+pub(crate) fn check_commit(commit: &Commit, version: u64, layout: &Layout) -> Result<(), String> {
+    if commit.version != version || commit.parent.checked_add(1) != Some(version) {
+        return Err(format!("it is version {} on {}, under the name of version {version}", commit.version, commit.parent));
     }
-    for run in std::iter::once(&record.run).chain(&record.fences) {
+    for run in std::iter::once(&commit.run).chain(&commit.fences) {
         if !is_name(run) {
             return Err(format!("{run:?} is no name of a run"));
         }
     }
-    for (table, entry) in &record.tables {
+    for (table, entry) in &commit.tables {
         if !is_table(table) || !is_name(&entry.manifest) || entry.version > version {
             return Err(format!("{:?} of commit {} is no manifest of table {table:?}", entry.manifest, entry.version));
         }
     }
-    for table in &record.released {
+    for table in &commit.released {
         if !is_table(table) {
             return Err(format!("{table:?} is no table"));
         }
     }
-    for change in &record.files {
+    for change in &commit.files {
         if !is_table_path(&change.table, &change.path) {
             return Err(format!("{:?} is not a path in the folder of table {:?}", change.path, change.table));
         }
         let is_right = match (&change.action, &change.handle) {
             (Action::Delete, None) => true,
-            (Action::Put, Some(Handle::Staged(path))) => is_below(path, &layout.staging(&record.run)),
+            (Action::Put, Some(Handle::Staged(path))) => is_below(path, &layout.staging(&commit.run)),
             (Action::Put, Some(Handle::Upload { id, .. })) => !id.is_empty() && !id.contains(char::is_control),
             _ => false,
         };
@@ -50,7 +50,7 @@ pub(crate) fn check_record(record: &Record, version: u64, layout: &Layout) -> Re
             return Err(format!("{:?} has no handle of this run", change.path));
         }
     }
-    match record.quarantine.iter().find(|path| !is_below(path, layout.home())) {
+    match commit.quarantine.iter().find(|path| !is_below(path, layout.home())) {
         Some(path) => Err(format!("{path:?} is not in the folder of the pipeline")),
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Warning, WarningCode};
 use crate::config::{ResourcePlan, WriteDisposition};
-use crate::lake::{Commit, FileChange, Lake, LakeError, PreparedTable};
+use crate::lake::{Committed, FileChange, Lake, LakeError, PreparedTable};
 use crate::pipeline::cursors::{CursorOutcome, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult};
@@ -89,7 +89,7 @@ impl Running<'_> {
         let lease = lake.lease().clone();
         let commit = lease.keep_beside(lake.commit(tables, states)).await?;
         self.stop.committed();
-        let Commit { version, is_new, files_put, files_deleted, untidy } = commit;
+        let Committed { version, is_new, files_put, files_deleted, untidy } = commit;
         tracing::info!(version, is_new, files_put, files_deleted, "committed");
         if let Some(error) = untidy {
             tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);

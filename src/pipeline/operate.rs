@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::Clock;
 use crate::config::LakeOnly;
-use crate::lake::{Archive, COMMITS_KEPT, Commit, Garbage, Lake, LakeError, Owner, RollbackPlan};
+use crate::lake::{Archive, COMMITS_KEPT, Committed, Garbage, Lake, LakeError, Owner, RollbackPlan};
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::file_named;
 
@@ -22,7 +22,11 @@ pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
 ///
 /// # Errors
 /// The lake's; nothing is changed then.
-pub(crate) async fn rollback(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock>) -> Result<(RollbackPlan, Commit), RunError> {
+pub(crate) async fn rollback(
+    plan: &LakeOnly,
+    version: u64,
+    clock: Arc<dyn Clock>,
+) -> Result<(RollbackPlan, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
     let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
     let lease = lake.lease();
@@ -37,7 +41,7 @@ pub(crate) async fn rollback(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock
 ///
 /// # Errors
 /// The lake's; what is left is still garbage then.
-pub(crate) async fn collect(plan: &LakeOnly, clock: Arc<dyn Clock>) -> Result<(Garbage, Commit), RunError> {
+pub(crate) async fn collect(plan: &LakeOnly, clock: Arc<dyn Clock>) -> Result<(Garbage, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
     let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
     let lease = lake.lease();

@@ -124,7 +124,7 @@ fn kill_the_recovery(first: &str) {
 
 #[test]
 fn a_recovery_of_a_bare_commit_killed_at_any_fault_point_is_recovered_by_the_next() {
-    kill_the_recovery("lake.commit.after_record");
+    kill_the_recovery("lake.commit.after_create");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_recovery_of_half_a_publish_killed_at_any_fault_point_is_recovered_by_the_ne
 fn a_committed_run_is_finished_without_asking_the_api() {
     let nights = uninterrupted();
     let (_billing, api, sandbox) = guide();
-    assert!(run_with_fault(&sandbox, "lake.commit.after_record=kill"));
+    assert!(run_with_fault(&sandbox, "lake.commit.after_create=kill"));
     drop(api);
     // The API is gone, so the run itself fails; what was committed is published all the same.
     sandbox.run().failed_with(75, &[]);

@@ -124,7 +124,7 @@ fn nothing_is_dropped_when_a_resource_fails_or_only_some_are_asked_for() {
 fn a_drop_that_is_killed_is_finished_by_the_next_run_or_has_not_begun() {
     for point in [
         "lake.commit.after_claims",
-        "lake.commit.after_record",
+        "lake.commit.after_create",
         "lake.publish.delete",
         "lake.publish.release",
         "lake.publish.before_done",
@@ -156,7 +156,7 @@ fn a_file_that_is_lost_of_a_table_no_longer_in_the_config_is_told_and_stops_noth
     assert_eq!(sandbox.lakeward(&["run", "both.yaml"]).code(), Some(0));
     billing.change("/old", |rows| rows[3]["balance"] = json!(-1));
     let mut command = sandbox.command(&["run", "both.yaml"]);
-    let killed = Running::spawn(command.env("LAKEWARD_FAULT", "lake.commit.after_record=kill")).end();
+    let killed = Running::spawn(command.env("LAKEWARD_FAULT", "lake.commit.after_create=kill")).end();
     assert_eq!(killed.status.signal(), Some(9), "{killed}");
     let staging = sandbox.lake().join("_lakeward/one/staging");
     for name in files_under(&staging).keys() {

@@ -192,7 +192,7 @@ fn e_102_killed_before_its_commit_a_night_leaves_the_cursor_and_behind_it_moves_
         sandbox.run_ok();
         sandbox.data_files()
     };
-    for point in ["lake.commit.after_stage", "lake.commit.before_record", "lake.commit.after_record"] {
+    for point in ["lake.commit.after_stage", "lake.commit.before_create", "lake.commit.after_create"] {
         let events = Events::new(&FIRST);
         let api = events.serve();
         let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
@@ -201,7 +201,7 @@ fn e_102_killed_before_its_commit_a_night_leaves_the_cursor_and_behind_it_moves_
         assert_eq!(killed.status.signal(), Some(9), "{point}: {killed}");
         let before = api.requests().len();
         sandbox.run_ok();
-        let moved = point == "lake.commit.after_record";
+        let moved = point == "lake.commit.after_create";
         assert_eq!(asked(&api, before), [if moved { "2026-01-02T00:00:00Z.." } else { ".." }], "{point}");
         assert_eq!(sandbox.data_files().into_values().collect::<Vec<_>>(), uninterrupted.values().cloned().collect::<Vec<_>>());
     }

@@ -91,7 +91,7 @@ fn a_night_killed_while_it_publishes_is_finished_by_the_next() {
     let Some(access) = seaweedfs("") else { return };
     let expected = uninterrupted(&access, "killed/reference");
     for (number, point) in
-        ["lake.commit.before_record", "lake.commit.after_record", "lake.publish.put#2", "lake.publish.before_done"]
+        ["lake.commit.before_create", "lake.commit.after_create", "lake.publish.put#2", "lake.publish.before_done"]
             .iter()
             .enumerate()
     {

@@ -97,7 +97,7 @@ impl Bucket {
     pub(super) async fn abort_noted(&self, path: &str) -> Result<(), LakeError> {
         let Some(note) = read_json::<Note>(self, path).await? else { return Ok(()) };
         if let Some((named, _)) = note.uploads.iter().find(|(path, _)| !is_data_path(path)) {
-            return Err(LakeError::Record { place: self.place(path), why: format!("{named:?} is no path of a data file") });
+            return Err(LakeError::Unreadable { place: self.place(path), why: format!("{named:?} is no path of a data file") });
         }
         let aborts: Vec<_> = note.uploads.iter().map(|(path, id)| self.abort(path, id)).collect();
         stream::iter(aborts).buffer_unordered(PARALLEL_REQUESTS).try_collect().await

@@ -1,6 +1,6 @@
 //! The versions of a lake: each table at each of them, and where its files lie now.
 //!
-//! In: the log, and the manifests that its records name. Out: [`TableAt`]s. A file of a version lies in its own place until a later commit
+//! In: the log, and the manifests that its commits name. Out: [`TableAt`]s. A file of a version lies in its own place until a later commit
 //! replaces or removes it, and from then on where that commit kept it. Invariants: what is told to be readable was there when it was
 //! told; nothing is written.
 
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::LakePlan;
-use crate::lake::log::{Action, Change, Record, read_record, versions};
+use crate::lake::log::{Action, Change, Commit, read_commit, versions};
 use crate::lake::store::{Store, open_store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
 
@@ -25,7 +25,7 @@ pub(crate) struct Archive {
     pub(super) store: Arc<dyn Store>,
     pub(super) layout: Layout,
     /// The newest commit.
-    pub(super) head: Record,
+    pub(super) head: Commit,
     /// Commits that are not known to be published, ascending.
     pub(super) pending: Vec<u64>,
 }
@@ -56,7 +56,7 @@ impl Archive {
     /// The versions of the lake of `plan`; `None` when nothing was ever committed.
     ///
     /// # Errors
-    /// [`LakeError::Record`]; the store's.
+    /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn open(plan: &LakePlan, pipeline: &str) -> Result<Option<Self>, LakeError> {
         Self::open_in(open_store(plan, false).await?, pipeline).await
     }
@@ -65,7 +65,7 @@ impl Archive {
     pub(crate) async fn open_in(store: Arc<dyn Store>, pipeline: &str) -> Result<Option<Self>, LakeError> {
         let layout = Layout::new(pipeline);
         let versions = versions(&*store, &layout).await?;
-        let head = read_record(&*store, &layout, versions.head).await?;
+        let head = read_commit(&*store, &layout, versions.head).await?;
         Ok(head.map(|head| Self { store, layout, head, pending: versions.pending }))
     }
 
@@ -83,29 +83,29 @@ impl Archive {
     /// The commit that made `version`.
     ///
     /// # Errors
-    /// [`LakeError::NoVersion`]; [`LakeError::Record`]; the store's.
-    pub(super) async fn record(&self, version: u64) -> Result<Record, LakeError> {
+    /// [`LakeError::NoVersion`]; [`LakeError::Unreadable`]; the store's.
+    pub(super) async fn commit(&self, version: u64) -> Result<Commit, LakeError> {
         let no_version = LakeError::NoVersion { version, newest: self.head.version };
         if version == 0 || version > self.head.version {
             return Err(no_version);
         }
-        read_record(&*self.store, &self.layout, version).await?.ok_or(no_version)
+        read_commit(&*self.store, &self.layout, version).await?.ok_or(no_version)
     }
 
     /// The tables of a version and where their files lie; of all tables, or of one.
     ///
     /// # Errors
-    /// [`LakeError::NoVersion`]; [`LakeError::NotKept`] when a file of it is gone; [`LakeError::NoTable`]; [`LakeError::Record`]; the store's.
+    /// [`LakeError::NoVersion`]; [`LakeError::NotKept`] when a file of it is gone; [`LakeError::NoTable`]; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn tables_at(&self, version: u64, only: Option<&str>) -> Result<BTreeMap<String, TableAt>, LakeError> {
-        let record = self.record(version).await?;
-        if let Some(table) = only.filter(|table| !record.tables.contains_key(*table)) {
-            let tables = record.tables.keys().cloned().collect();
+        let commit = self.commit(version).await?;
+        if let Some(table) = only.filter(|table| !commit.tables.contains_key(*table)) {
+            let tables = commit.tables.keys().cloned().collect();
             return Err(LakeError::NoTable { table: table.to_owned(), version, tables });
         }
         let moved = self.moved_after(version).await?;
         let mut kept: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
         let mut tables = BTreeMap::new();
-        for (table, entry) in record.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
+        for (table, entry) in commit.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
             let snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
             let newest = match self.head.tables.get(table) {
                 Some(entry) => manifest::load(&*self.store, &self.layout, table, entry).await?.files,
@@ -156,7 +156,7 @@ impl Archive {
         }
         let mut moved = HashMap::new();
         for later in version + 1..=newest {
-            for change in self.record(later).await?.files {
+            for change in self.commit(later).await?.files {
                 if takes_away(&change) {
                     moved.entry(change.path).or_insert(later);
                 }
@@ -169,7 +169,7 @@ impl Archive {
     /// [`LOOKED_THROUGH`] is. One past the newest when there is none.
     ///
     /// # Errors
-    /// [`LakeError::Record`]; the store's.
+    /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn oldest_undoable(&self, keep_versions: u32) -> Result<u64, LakeError> {
         let newest = self.newest();
         let looked_through = LOOKED_THROUGH.max(u64::from(keep_versions));
@@ -180,9 +180,9 @@ impl Archive {
             }
             let changes = match version == newest {
                 true => !self.head.files.is_empty(),
-                false => match self.record(version).await {
+                false => match self.commit(version).await {
                     Err(LakeError::NoVersion { .. }) => break,
-                    record => !record?.files.is_empty(),
+                    commit => !commit?.files.is_empty(),
                 },
             };
             if changes {

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
-use crate::lake::log::{Purpose, Record};
+use crate::lake::log::{Commit, Purpose};
 use crate::lake::ops::Archive;
 use crate::lake::publish::pass;
 use crate::lake::store::Found;
-use crate::lake::{Commit, Lake, LakeError};
+use crate::lake::{Committed, Lake, LakeError};
 
 /// Commits that stay in the log at least: more than a year of nights.
 pub(crate) const COMMITS_KEPT: u64 = 400;
@@ -48,7 +48,7 @@ impl Archive {
     /// marks that a state names.
     ///
     /// # Errors
-    /// [`LakeError::Record`]; the store's.
+    /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn garbage(
         &self,
         keep_versions: u32,
@@ -61,10 +61,10 @@ impl Archive {
         let oldest = newest.saturating_sub(commits_kept.saturating_sub(1)).min(undoable.saturating_sub(1)).max(1);
         let (mut manifests, mut marks, mut introduced) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for version in oldest..=newest {
-            let Record { tables, state, .. } = match self.record(version).await {
+            let Commit { tables, state, .. } = match self.commit(version).await {
                 // Collected before.
                 Err(LakeError::NoVersion { .. }) => continue,
-                record => record?,
+                commit => commit?,
             };
             for entry in tables.into_values() {
                 manifests.insert(self.layout.manifest(&entry.manifest));
@@ -105,10 +105,10 @@ impl Lake {
         &mut self,
         commits_kept: u64,
         named: impl Fn(&Value) -> Option<&str>,
-    ) -> Result<(Garbage, Commit), LakeError> {
+    ) -> Result<(Garbage, Committed), LakeError> {
         let Some(archive) = self.archive() else { return Ok(Default::default()) };
         if archive.garbage(self.keep_versions, commits_kept, &named).await?.files().next().is_none() {
-            return Ok((Garbage::default(), Commit { version: self.version(), ..Commit::default() }));
+            return Ok((Garbage::default(), Committed { version: self.version(), ..Committed::default() }));
         }
         self.purpose = Purpose::Collection;
         let commit = self.commit(Vec::new(), Map::new()).await?;

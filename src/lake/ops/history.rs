@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lake::log::{Action, Purpose, Record};
+use crate::lake::log::{Action, Commit, Purpose};
 use crate::lake::ops::Archive;
 use crate::lake::ops::archive::takes_away;
 use crate::lake::{LakeError, manifest};
@@ -44,7 +44,7 @@ impl Archive {
     /// `keep_versions` can be undone.
     ///
     /// # Errors
-    /// [`LakeError::Record`]; the store's.
+    /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn history(
         &self,
         limit: usize,
@@ -57,28 +57,28 @@ impl Archive {
             if commits.len() == limit {
                 break;
             }
-            let record = match self.record(version).await {
+            let commit = match self.commit(version).await {
                 // The older ones were collected.
                 Err(LakeError::NoVersion { .. }) => break,
-                record => record?,
+                commit => commit?,
             };
             // An older lakeward kept nothing, nor did a commit under `keep_versions: 0`.
-            is_kept &= record.keeps || record.files.iter().all(|change| !takes_away(change));
-            let tables = self.table_facts(&record, only).await?;
+            is_kept &= commit.keeps || commit.files.iter().all(|change| !takes_away(change));
+            let tables = self.table_facts(&commit, only).await?;
             if only.is_some() && tables.is_empty() {
                 continue;
             }
             let can_be_undone = is_kept && version >= undoable && version > 1;
-            let Record { version, written, run, purpose, fences, .. } = record;
+            let Commit { version, written, run, purpose, fences, .. } = commit;
             commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, tables });
         }
         Ok(commits)
     }
 
-    async fn table_facts(&self, record: &Record, only: Option<&str>) -> Result<BTreeMap<String, TableFacts>, LakeError> {
+    async fn table_facts(&self, commit: &Commit, only: Option<&str>) -> Result<BTreeMap<String, TableFacts>, LakeError> {
         let is_meant = |table: &str| only.is_none_or(|only| only == table);
         let mut tables: BTreeMap<String, TableFacts> = BTreeMap::new();
-        for change in record.files.iter().filter(|change| is_meant(&change.table)) {
+        for change in commit.files.iter().filter(|change| is_meant(&change.table)) {
             let facts = tables.entry(change.table.clone()).or_default();
             match change.action {
                 Action::Put if change.replaces.is_some() => facts.files_replaced += 1,
@@ -86,8 +86,8 @@ impl Archive {
                 Action::Delete => facts.files_removed += 1,
             }
         }
-        for (table, entry) in record.tables.iter().filter(|(table, _)| is_meant(table)) {
-            if entry.version == record.version {
+        for (table, entry) in commit.tables.iter().filter(|(table, _)| is_meant(table)) {
+            if entry.version == commit.version {
                 let rows = manifest::load(&*self.store, &self.layout, table, entry).await?.rows();
                 tables.entry(table.clone()).or_default().rows = Some(rows);
             }

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use crate::config::LakePlan;
 use crate::lake::checksum::hash_file;
 use crate::lake::disk::open_regular;
-use crate::lake::log::{Purpose, Record};
+use crate::lake::log::{Commit, Purpose};
 use crate::lake::ops::{Archive, FileAt, TableAt};
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::{
-    Commit, DataFile, Edit, Lake, LakeError, NewFile, PreparedTable, Snapshot, StageBudgets, StageStats, TableEdit, TableShape,
+    Committed, DataFile, Edit, Lake, LakeError, NewFile, PreparedTable, Snapshot, StageBudgets, StageStats, TableEdit, TableShape,
 };
 
 /// What a rollback is going to do.
@@ -65,13 +65,13 @@ impl Archive {
     /// What has to be done to have the tables and the state of `version` again. `named` tells the marks that a state names.
     ///
     /// # Errors
-    /// [`LakeError::NoVersion`], [`LakeError::NotKept`], [`LakeError::MarksGone`]; [`LakeError::Record`]; the store's.
+    /// [`LakeError::NoVersion`], [`LakeError::NotKept`], [`LakeError::MarksGone`]; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn rollback_to(
         &self,
         version: u64,
         named: impl Fn(&Value) -> Option<&str>,
     ) -> Result<RollbackPlan, LakeError> {
-        let old = self.record(version).await?;
+        let old = self.commit(version).await?;
         for marks in old.state.values().filter_map(named) {
             let path = self.layout.marks(marks);
             if self.store.head(&path).await?.is_none() {
@@ -83,7 +83,7 @@ impl Archive {
         let names: BTreeSet<String> = then.keys().chain(now.keys()).cloned().collect();
         let mut tables = BTreeMap::new();
         for table in names {
-            let manifest = |record: &Record| record.tables.get(&table).map(|entry| entry.manifest.clone());
+            let manifest = |commit: &Commit| commit.tables.get(&table).map(|entry| entry.manifest.clone());
             if manifest(&self.head) == manifest(&old) {
                 continue;
             }
@@ -114,7 +114,7 @@ impl Lake {
         version: u64,
         plan: &LakePlan,
         named: impl Fn(&Value) -> Option<&str>,
-    ) -> Result<(RollbackPlan, Commit), LakeError> {
+    ) -> Result<(RollbackPlan, Committed), LakeError> {
         let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
         let rollback = archive.rollback_to(version, named).await?;
         self.check_claims(&rollback.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;

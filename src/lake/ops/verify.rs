@@ -69,7 +69,7 @@ impl Archive {
     /// Verifies one table of a version, as [`Archive::tables_at`] has it.
     ///
     /// # Errors
-    /// When a file cannot be had for a reason that is not its own: the store's; [`LakeError::Record`], [`LakeError::Partition`].
+    /// When a file cannot be had for a reason that is not its own: the store's; [`LakeError::Unreadable`], [`LakeError::Partition`].
     pub(crate) async fn verify(&self, version: u64, table: &str, at: &TableAt, how: &Verify) -> Result<Verification, LakeError> {
         let spool = if how.deep { Some(Spool::temporary("verify").await?) } else { None };
         let spill = spool.as_ref().map(|spool| spool.path().to_owned());
@@ -114,8 +114,8 @@ impl Work<'_> {
     /// Checks that the manifest is the one that was written, and that what it says fits together.
     async fn check_manifest(&mut self) -> Result<(), LakeError> {
         let Archive { store, layout, .. } = self.archive;
-        let record = self.archive.record(self.version).await?;
-        if let Some(entry) = record.tables.get(self.table) {
+        let commit = self.archive.commit(self.version).await?;
+        if let Some(entry) = commit.tables.get(self.table) {
             let path = layout.manifest(&entry.manifest);
             let bytes = store.get(&path).await?.map(|blob| blob.bytes).unwrap_or_default();
             let name = format!("{}-{:032x}.json", self.table, xxh3_128(&bytes));
@@ -170,8 +170,8 @@ impl Work<'_> {
         let mut waiting = Vec::new();
         let (archive, table) = (self.archive, self.table);
         for version in archive.pending.iter().copied() {
-            let record = archive.record(version).await?;
-            for change in record.files.iter().filter(|change| change.table == table && change.action == Action::Put) {
+            let commit = archive.commit(version).await?;
+            for change in commit.files.iter().filter(|change| change.table == table && change.action == Action::Put) {
                 let is_it = |at: &FileAt| at.path == change.path && at.file.checksum == change.checksum;
                 let unit = self.wrong.keys().copied().find(|unit| is_it(&self.files[*unit as usize]));
                 let Some(unit) = unit else { continue };
@@ -229,7 +229,7 @@ impl Work<'_> {
                 self.fault(&place, FaultKind::Claim, words(layout.pipeline()), words(&owner));
             }
             Ok(_) => {}
-            Err(error @ (LakeError::Record { .. } | LakeError::Refused { .. })) => {
+            Err(error @ (LakeError::Unreadable { .. } | LakeError::Refused { .. })) => {
                 self.done.faults.push(Fault::of_error(&place, FaultKind::Claim, &error));
             }
             Err(error) => return Err(error),
@@ -244,7 +244,7 @@ impl Work<'_> {
         let versions: BTreeSet<u64> = unpublished.copied().chain(self.version + 1..=newest.newest()).collect();
         let mut paths = HashSet::new();
         for version in versions {
-            let changes = newest.record(version).await?.files;
+            let changes = newest.commit(version).await?.files;
             paths.extend(changes.into_iter().filter(|change| change.table == self.table).map(|change| change.path));
         }
         Ok(paths)

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use tokio::sync::Barrier;
 
 use crate::base::{ErrorKind, arm_fault};
-use crate::lake::log::{Action, read_record, to_json};
+use crate::lake::log::{Action, read_commit, to_json};
 use crate::lake::tests::rig::{Rig, after_last_night, last_night, seen, staged, state};
 use crate::lake::{Lake, LakeError, Layout};
 
@@ -122,10 +122,10 @@ async fn a_table_that_two_pipelines_wrote_before_claims_is_refused_to_both() {
     for rig in Rig::every().await {
         last_night(&rig).await;
         before_claims(&rig).await;
-        let record = read_record(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap();
-        let mut theirs = record.clone();
+        let commit = read_commit(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap();
+        let mut theirs = commit.clone();
         theirs.files.clear();
-        rig.store.create(&Layout::new("q").record(1), to_json(&theirs)).await.unwrap();
+        rig.store.create(&Layout::new("q").commit(1), to_json(&theirs)).await.unwrap();
         rig.store.create(&Layout::new("q").done(1), b"{}".to_vec()).await.unwrap();
         for pipeline in ["p", "q"] {
             let error = night(&rig, pipeline).await.unwrap_err();
@@ -146,14 +146,14 @@ async fn the_claim_of_a_dropped_table_goes_with_it_also_after_a_kill() {
     for rig in Rig::every().await {
         night(&rig, "first").await.unwrap();
         let layout = Layout::new("first");
-        let mut record = read_record(&*rig.store, &layout, 1).await.unwrap().unwrap();
-        (record.version, record.parent) = (2, 1);
-        for change in &mut record.files {
+        let mut commit = read_commit(&*rig.store, &layout, 1).await.unwrap().unwrap();
+        (commit.version, commit.parent) = (2, 1);
+        for change in &mut commit.files {
             (change.action, change.handle, change.replaces) = (Action::Delete, None, None);
         }
-        record.tables.clear();
-        record.released = vec!["t".to_owned()];
-        rig.store.create(&layout.record(2), to_json(&record)).await.unwrap();
+        commit.tables.clear();
+        commit.released = vec!["t".to_owned()];
+        rig.store.create(&layout.commit(2), to_json(&commit)).await.unwrap();
         let armed = arm_fault("lake.publish.release=io");
         rig.open_as("first", "killed").await.unwrap_err();
         drop(armed);
@@ -162,7 +162,7 @@ async fn the_claim_of_a_dropped_table_goes_with_it_also_after_a_kill() {
         night(&rig, "other").await.unwrap();
         // A late process that finishes the old commit once more takes nothing away.
         let lake = rig.open_as("first", "late").await.unwrap();
-        lake.publisher().publish(&record).await.unwrap();
+        lake.publisher().publish(&commit).await.unwrap();
         lake.close().await.unwrap();
         assert_eq!(rig.visible().await, seen(&[("t/part-000000.parquet", "other")]));
         assert_eq!(owner(&night(&rig, "first").await.unwrap_err()), "other");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{ErrorKind, FAULT_POINTS, arm_fault};
 use crate::lake::lease::LeaseFile;
-use crate::lake::log::{Record, read_record, to_json};
+use crate::lake::log::{Commit, read_commit, to_json};
 use crate::lake::open::inspect_in;
 use crate::lake::tests::faulty::{Fault, Faulty};
 use crate::lake::tests::rig::{
@@ -122,8 +122,8 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
         ]);
         assert_eq!(rig.visible().await, expected);
 
-        let record = read_record(&*rig.store, &asleep.layout, 2).await.unwrap().unwrap();
-        asleep.publisher().publish(&record).await.unwrap();
+        let commit = read_commit(&*rig.store, &asleep.layout, 2).await.unwrap().unwrap();
+        asleep.publisher().publish(&commit).await.unwrap();
         assert_eq!(rig.visible().await, expected);
         assert_eq!(lake.table("t").await.unwrap().rows(), 3);
         lake.close().await.unwrap();
@@ -132,13 +132,13 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
     }
 }
 
-/// Everything of a commit up to the creation of its record, where the run falls asleep.
-pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Record {
+/// Everything of a commit up to the creation of its commit, where the run falls asleep.
+pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Commit {
     let tables = [table.clone()];
-    let mut record = lake.draft(&tables, state).await.unwrap();
-    lake.stage(&mut record, &tables).await.unwrap();
+    let mut commit = lake.draft(&tables, state).await.unwrap();
+    lake.stage(&mut commit, &tables).await.unwrap();
     manifest::store(&*lake.store, &lake.layout, &table.table, &table.after).await.unwrap();
-    record
+    commit
 }
 
 #[tokio::test]
@@ -147,11 +147,11 @@ async fn a_run_that_was_cleaned_away_cannot_commit_when_it_wakes_up() {
         last_night(&rig).await;
         let mut asleep = rig.open("asleep").await.unwrap();
         let table = tonight(&asleep).await;
-        let record = fall_asleep(&mut asleep, &table, &state("t", 2)).await;
+        let commit = fall_asleep(&mut asleep, &table, &state("t", 2)).await;
         // The other run finds nothing to commit, so no commit of its own stands in the way.
         rig.open_later("awake").await.close().await.unwrap();
 
-        let error = asleep.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
+        let error = asleep.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
         assert!(matches!(&error, LakeError::Conflict { run } if run == "awake"), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let error = asleep.commit(vec![table], state("t", 2)).await.unwrap_err();
@@ -168,11 +168,11 @@ async fn of_two_runs_on_one_table_the_second_to_commit_changes_nothing() {
         last_night(&rig).await;
         let mut slow = rig.open("slow").await.unwrap();
         let table = tonight(&slow).await;
-        let record = fall_asleep(&mut slow, &table, &state("t", 2)).await;
+        let commit = fall_asleep(&mut slow, &table, &state("t", 2)).await;
         let mut quick = rig.open_later("quick").await;
         let other = staged(&quick, "t", &[("k=1/part-000000.parquet", Some("one, by the quick"))]).await;
         quick.commit(vec![other], state("t", 3)).await.unwrap();
-        let error = slow.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
+        let error = slow.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
         assert!(matches!(&error, LakeError::Conflict { run } if run == "quick"), "{error:?}");
         slow.close().await.unwrap();
         quick.close().await.unwrap();
@@ -189,17 +189,17 @@ async fn two_runs_on_different_tables_both_commit() {
         let other = staged(&quick, "u", &[("part-000000.parquet", Some("u"))]).await;
         let mut slow = rig.open_later("slow").await;
         let table = tonight(&slow).await;
-        let record = fall_asleep(&mut slow, &table, &state("t", 2)).await;
+        let commit = fall_asleep(&mut slow, &table, &state("t", 2)).await;
         if rig.store.root().is_some() {
             // On disk the slow one removed the other's spool.
             spool(&quick, "u-0.tmp", "u");
         }
-        let record_of_quick = fall_asleep(&mut quick, &other, &state("u", 1)).await;
-        let record_of_quick = Record { parent: record.parent, version: record.version, ..record_of_quick };
-        assert!(rig.store.create(&slow.layout.record(record.version), to_json(&record_of_quick)).await.unwrap());
+        let commit_of_quick = fall_asleep(&mut quick, &other, &state("u", 1)).await;
+        let commit_of_quick = Commit { parent: commit.parent, version: commit.version, ..commit_of_quick };
+        assert!(rig.store.create(&slow.layout.commit(commit.version), to_json(&commit_of_quick)).await.unwrap());
 
-        let record = slow.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap();
-        slow.publisher().publish(&record).await.unwrap();
+        let commit = slow.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap();
+        slow.publisher().publish(&commit).await.unwrap();
         quick.close().await.unwrap();
         slow.close().await.unwrap();
         let mut expected = after_tonight();
@@ -389,12 +389,12 @@ async fn a_commit_whose_answer_was_lost_is_made_once() {
     last_night(&rig).await;
     let mut lake = rig.open("tonight").await.unwrap();
     let table = tonight(&lake).await;
-    let record = fall_asleep(&mut lake, &table, &state("t", 2)).await;
+    let commit = fall_asleep(&mut lake, &table, &state("t", 2)).await;
     bucket.set(Some(Fault::AnswerLost(1)));
-    let record = lake.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap();
-    assert_eq!((record.version, record.run.as_str()), (2, "tonight"));
+    let commit = lake.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap();
+    assert_eq!((commit.version, commit.run.as_str()), (2, "tonight"));
     // The first file's answer is lost in the publish, too, behind four requests that keep the old files and the look at its place.
     bucket.set(Some(Fault::AnswerLost(6)));
-    lake.publisher().publish(&record).await.unwrap();
+    lake.publisher().publish(&commit).await.unwrap();
     assert_eq!(rig.visible().await, after_tonight());
 }

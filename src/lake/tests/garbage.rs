@@ -112,7 +112,7 @@ async fn a_run_that_slept_until_its_version_was_collected_commits_nothing() {
         last_night(&rig).await;
         let mut asleep = rig.open("asleep").await.unwrap();
         let table = tonight(&asleep).await;
-        let record = fall_asleep(&mut asleep, &table, &state("t", 2)).await;
+        let commit = fall_asleep(&mut asleep, &table, &state("t", 2)).await;
         rig.clock.advance(31);
         for night in 2..=6 {
             let mut lake = rig.open_later(&format!("night-{night}")).await;
@@ -123,7 +123,7 @@ async fn a_run_that_slept_until_its_version_was_collected_commits_nothing() {
         collect(&rig, "gc").await.unwrap();
         let before = own_files(&rig).await;
         assert!(!before[0].contains(&"00000000000000000002.json".to_owned()), "{before:?}");
-        let error = asleep.create_record(record, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
+        let error = asleep.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
         assert!(matches!(error, LakeError::Conflict { .. }), "{error}");
         assert_eq!(own_files(&rig).await, before);
         assert_eq!(rig.visible().await, seen_after(6));

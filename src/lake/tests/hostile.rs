@@ -5,58 +5,58 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::base::ErrorKind;
-use crate::lake::log::{Action, Record, read_record, to_json};
+use crate::lake::log::{Action, Commit, read_commit, to_json};
 use crate::lake::store::{Handle, SMALL_BYTES_MAX};
 use crate::lake::tests::rig::{Rig, after_last_night, last_night, state, tonight};
 use crate::lake::{LakeError, Layout};
 
-/// The next record as a hostile hand writes it: it deletes one file.
-async fn forged(rig: &Rig, change: impl Fn(&mut Record)) -> Record {
-    let mut record = read_record(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap();
-    (record.version, record.parent) = (2, 1);
-    record.files.truncate(1);
-    let file = &mut record.files[0];
+/// The next commit as a hostile hand writes it: it deletes one file.
+async fn forged(rig: &Rig, change: impl Fn(&mut Commit)) -> Commit {
+    let mut commit = read_commit(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap();
+    (commit.version, commit.parent) = (2, 1);
+    commit.files.truncate(1);
+    let file = &mut commit.files[0];
     (file.action, file.handle) = (Action::Delete, None);
-    change(&mut record);
-    record
+    change(&mut commit);
+    commit
 }
 
 #[tokio::test]
 async fn a_record_that_leads_out_of_its_table_is_refused_by_name() {
-    let forgeries: [fn(&mut Record); 17] = [
-        |record| record.files[0].path = "t/../../outside".to_owned(),
-        |record| record.files[0].path = "/etc/passwd".to_owned(),
-        |record| record.files[0].path = "u/k=1/part-000000.parquet".to_owned(),
-        |record| record.files[0].path = "t//part".to_owned(),
-        |record| record.files[0].path = "t/a\\b".to_owned(),
-        |record| (record.files[0].table, record.files[0].path) = ("_lakeward".to_owned(), "_lakeward/p/lease.json".to_owned()),
-        |record| {
-            record.files[0].action = Action::Put;
-            record.files[0].handle = Some(Handle::Staged("_lakeward/p/staging/night-1/../../../../outside".to_owned()));
+    let forgeries: [fn(&mut Commit); 17] = [
+        |commit| commit.files[0].path = "t/../../outside".to_owned(),
+        |commit| commit.files[0].path = "/etc/passwd".to_owned(),
+        |commit| commit.files[0].path = "u/k=1/part-000000.parquet".to_owned(),
+        |commit| commit.files[0].path = "t//part".to_owned(),
+        |commit| commit.files[0].path = "t/a\\b".to_owned(),
+        |commit| (commit.files[0].table, commit.files[0].path) = ("_lakeward".to_owned(), "_lakeward/p/lease.json".to_owned()),
+        |commit| {
+            commit.files[0].action = Action::Put;
+            commit.files[0].handle = Some(Handle::Staged("_lakeward/p/staging/night-1/../../../../outside".to_owned()));
         },
-        |record| record.run = "..".to_owned(),
-        |record| record.fences = vec!["../../..".to_owned()],
-        |record| record.tables.get_mut("t").unwrap().manifest = "../../q/manifest/x.json".to_owned(),
-        |record| record.tables.get_mut("t").unwrap().version = 3,
-        |record| {
-            let entry = record.tables["t"].clone();
-            record.tables.insert("../u".to_owned(), entry);
+        |commit| commit.run = "..".to_owned(),
+        |commit| commit.fences = vec!["../../..".to_owned()],
+        |commit| commit.tables.get_mut("t").unwrap().manifest = "../../q/manifest/x.json".to_owned(),
+        |commit| commit.tables.get_mut("t").unwrap().version = 3,
+        |commit| {
+            let entry = commit.tables["t"].clone();
+            commit.tables.insert("../u".to_owned(), entry);
         },
-        |record| record.released = vec!["../p/lease".to_owned()],
-        |record| record.quarantine = vec!["_lakeward/p/../../outside".to_owned()],
-        |record| record.quarantine = vec!["_lakeward/q/quarantine/t/night-1-0.jsonl".to_owned()],
-        |record| record.version = u64::MAX,
-        |record| record.parent = 0,
+        |commit| commit.released = vec!["../p/lease".to_owned()],
+        |commit| commit.quarantine = vec!["_lakeward/p/../../outside".to_owned()],
+        |commit| commit.quarantine = vec!["_lakeward/q/quarantine/t/night-1-0.jsonl".to_owned()],
+        |commit| commit.version = u64::MAX,
+        |commit| commit.parent = 0,
     ];
     for (number, forgery) in forgeries.into_iter().enumerate() {
         for rig in Rig::every().await {
             last_night(&rig).await;
             let outside = rig.temporary.path().join("outside");
             std::fs::write(&outside, "theirs").unwrap();
-            let record = forged(&rig, forgery).await;
-            rig.store.create(&Layout::new("p").record(2), to_json(&record)).await.unwrap();
+            let commit = forged(&rig, forgery).await;
+            rig.store.create(&Layout::new("p").commit(2), to_json(&commit)).await.unwrap();
             let error = rig.open("next").await.unwrap_err();
-            assert!(matches!(&error, LakeError::Record { place, .. } if place.ends_with("2.json")), "{number}: {error:?}");
+            assert!(matches!(&error, LakeError::Unreadable { place, .. } if place.ends_with("2.json")), "{number}: {error:?}");
             assert_eq!(error.kind(), ErrorKind::Data);
             assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
             assert_eq!(rig.visible().await, after_last_night());
@@ -70,8 +70,8 @@ async fn a_version_that_no_run_reaches_or_a_gap_is_refused_by_name() {
     {
         for rig in Rig::every().await {
             last_night(&rig).await;
-            let record = forged(&rig, |record| record.version = version).await;
-            rig.store.create(&Layout::new("p").record(version), to_json(&record)).await.unwrap();
+            let commit = forged(&rig, |commit| commit.version = version).await;
+            rig.store.create(&Layout::new("p").commit(version), to_json(&commit)).await.unwrap();
             let error = rig.open("next").await.unwrap_err();
             assert!(error.to_string().contains(told), "{error}");
         }
@@ -82,7 +82,7 @@ async fn a_version_that_no_run_reaches_or_a_gap_is_refused_by_name() {
 async fn a_manifest_that_leads_out_of_its_table_is_refused_by_name() {
     for rig in Rig::every().await {
         last_night(&rig).await;
-        let entry = read_record(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap().tables["t"].clone();
+        let entry = read_commit(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap().tables["t"].clone();
         let path = Layout::new("p").manifest(&entry.manifest);
         let text = String::from_utf8(rig.store.get(&path).await.unwrap().unwrap().bytes).unwrap();
         rig.store.put(&path, text.replace("t/k=1/", "t/../u/k=1/").into_bytes()).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_staged_name_that_is_a_link_is_not_published() {
     last_night(&rig).await;
     let mut lake = rig.open("tonight").await.unwrap();
     let table = tonight(&lake).await;
-    let armed = crate::base::arm_fault("lake.commit.after_record=io");
+    let armed = crate::base::arm_fault("lake.commit.after_create=io");
     lake.commit(vec![table], state("t", 2)).await.unwrap_err();
     drop(armed);
     let outside = rig.temporary.path().join("outside");

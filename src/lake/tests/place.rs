@@ -15,7 +15,7 @@ async fn disturbed_night(rig: &Rig, place: &str, foreign: &str) -> LakeError {
     last_night(rig).await;
     let mut lake = rig.open("tonight").await.unwrap();
     let table = tonight(&lake).await;
-    let armed = arm_fault("lake.commit.after_record=io");
+    let armed = arm_fault("lake.commit.after_create=io");
     lake.commit(vec![table], state("t", 2)).await.unwrap_err();
     drop((armed, lake));
     rig.store.put(place, foreign.as_bytes().to_vec()).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_staged_file_that_was_damaged_is_not_published_by_a_later_run_and_a_fu
         last_night(&rig).await;
         let mut lake = rig.open("tonight").await.unwrap();
         let table = tonight(&lake).await;
-        let armed = arm_fault("lake.commit.after_record=io");
+        let armed = arm_fault("lake.commit.after_create=io");
         lake.commit(vec![table], state("t", 2)).await.unwrap_err();
         drop(armed);
         let staged = lake.spool().join("t-2.tmp");
@@ -147,7 +147,7 @@ async fn the_log_is_read_once_a_look_however_many_files_are_lost() {
         let names: Vec<String> = (0..count).map(|number| format!("k={number}/part-000000.parquet")).collect();
         let files: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), Some("new"))).collect();
         let table = staged(&lake, "t", &files).await;
-        let armed = arm_fault("lake.commit.after_record=io");
+        let armed = arm_fault("lake.commit.after_create=io");
         lake.commit(vec![table], state("t", 1)).await.unwrap_err();
         drop(armed);
         rig.store.clear(&lake.layout.staging("killed"), false).await.unwrap();

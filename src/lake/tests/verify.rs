@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::rig::*;
 use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionField, Transform, WriteDisposition};
 use crate::decode::TypedBatch;
-use crate::lake::log::{Action, read_record, to_json};
+use crate::lake::log::{Action, read_commit, to_json};
 use crate::lake::ops::{Archive, Fault, Remedy, TableAt, Verification, Verify};
 use crate::lake::store::Handle;
 use crate::lake::{Lake, Layout, Snapshot, StageBudgets, StageSettings, TableStage, manifest};
@@ -121,9 +121,9 @@ async fn forge(rig: &Rig, change: impl FnOnce(&mut Snapshot)) {
     change(&mut snapshot);
     let (name, content) = manifest::encode("t", &snapshot);
     rig.store.put(&layout.manifest(&name), content).await.unwrap();
-    let mut record = read_record(&*rig.store, &layout, archive.newest()).await.unwrap().unwrap();
-    record.tables.get_mut("t").unwrap().manifest = name;
-    rig.store.put(&layout.record(archive.newest()), to_json(&record)).await.unwrap();
+    let mut commit = read_commit(&*rig.store, &layout, archive.newest()).await.unwrap().unwrap();
+    commit.tables.get_mut("t").unwrap().manifest = name;
+    rig.store.put(&layout.commit(archive.newest()), to_json(&commit)).await.unwrap();
 }
 
 async fn content(rig: &Rig, path: &str) -> Vec<u8> {
@@ -385,8 +385,8 @@ async fn a_manifest_and_a_claim_that_are_anothers_are_named() {
         assert_eq!(told(&done.faults), [("claim", "t.json")]);
         assert_eq!(done.faults[0].found, "a claim of pipeline `q`");
         rig.store.put(&claim, mine).await.unwrap();
-        let record = read_record(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap();
-        let manifest = Layout::new("p").manifest(&record.tables["t"].manifest);
+        let commit = read_commit(&*rig.store, &Layout::new("p"), 1).await.unwrap().unwrap();
+        let manifest = Layout::new("p").manifest(&commit.tables["t"].manifest);
         let text = String::from_utf8(content(&rig, &manifest).await).unwrap();
         rig.store.put(&manifest, text.replace("\"next_number\":1", "\"next_number\":2").into_bytes()).await.unwrap();
         let done = verified(&rig, false).await;
@@ -438,9 +438,9 @@ async fn a_commit_that_is_not_published_whole_is_told_and_is_no_fault() {
             "all of it is in its place"
         );
         // Brings the lake back to where nothing of the commit is published.
-        let record = read_record(&*rig.store, &layout, 2).await.unwrap().unwrap();
+        let commit = read_commit(&*rig.store, &layout, 2).await.unwrap().unwrap();
         let mut puts = 0;
-        for change in record.files.iter().filter(|change| change.action == Action::Put) {
+        for change in commit.files.iter().filter(|change| change.action == Action::Put) {
             if let Some(Handle::Staged(staged)) = &change.handle {
                 rig.store.put(staged, content(&rig, &change.path).await).await.unwrap();
             }
@@ -455,7 +455,7 @@ async fn a_commit_that_is_not_published_whole_is_told_and_is_no_fault() {
         }
         let done = verified(&rig, true).await;
         assert_eq!((done.faults.as_slice(), done.waiting.len()), (&[][..], puts));
-        let put = record.files.iter().find(|change| change.replaces.is_some()).unwrap();
+        let put = commit.files.iter().find(|change| change.replaces.is_some()).unwrap();
         rig.store.put(&put.path, b"theirs".to_vec()).await.unwrap();
         assert_eq!(told(&verified(&rig, false).await.faults), [("size", put.path.rsplit('/').next().unwrap())]);
     }

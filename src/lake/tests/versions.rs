@@ -254,7 +254,7 @@ async fn a_live_file_that_is_damaged_after_the_commit_was_recorded_goes_with_the
     last_night(&rig).await;
     let mut lake = rig.open("killed").await.unwrap();
     let table = tonight(&lake).await;
-    let armed = crate::base::arm_fault("lake.commit.after_record=io");
+    let armed = crate::base::arm_fault("lake.commit.after_create=io");
     lake.commit(vec![table], state("t", 2)).await.unwrap_err();
     drop((armed, lake));
     rig.store.put("t/k=1/part-000000.parquet", b"ONE".to_vec()).await.unwrap();

@@ -84,7 +84,7 @@ impl TableProof {
     /// For the table `at`. With `spill`, rows are decoded; with `is_unique`, their keys are compared, in memory and in files of that folder.
     ///
     /// # Errors
-    /// [`LakeError::Partition`], [`LakeError::Record`] for partition levels that no lakeward writes.
+    /// [`LakeError::Partition`], [`LakeError::Unreadable`] for partition levels that no lakeward writes.
     pub(super) fn new(
         store: &Arc<dyn Store>,
         table: &str,
