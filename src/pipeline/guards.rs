@@ -36,7 +36,7 @@ pub(super) fn check_rows(
     }
     let (Some(allowed), after) = (resource.expect.max_shrink, staged.after.rows()) else { return Ok(()) };
     let is_merge = resource.write_disposition == WriteDisposition::Merge;
-    if is_merge && is_first && after == 0 && staged.stats.deletes_unmatched > 0 {
+    if is_merge && is_first && allowed < 1.0 && after == 0 && staged.stats.deletes_unmatched > 0 {
         let column = resource.merge.hard_delete.clone().unwrap_or_default();
         return Err(RunError::AllDeleted { resource: resource.name.clone(), rows, column });
     }
