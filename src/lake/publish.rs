@@ -23,7 +23,10 @@ const PARALLEL_FILES: usize = 16;
 /// Looks at a file whose handle is gone, before it counts as lost: another process may be publishing it right now.
 const LOOKS: u32 = 4;
 
-/// Wait between two looks.
+/// Times that a file is published while other requests for its place stand in the way.
+const TRIES: u32 = 4;
+
+/// Wait between two looks, and between two tries.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The stores' and clocks' side of a publish.
@@ -152,12 +155,20 @@ impl Publisher<'_> {
         let Some(handle) = &change.handle else { return Err(LakeError::Lost { version, place }) };
         let checksum = if commit.run == self.run { String::new() } else { change.checksum.clone() };
         let target = Target { path: change.path.clone(), bytes: change.bytes, checksum, before: before(commit, change) };
-        let (error, looks) = match self.store.publish(handle, &target).await? {
+        let mut published = self.store.publish(handle, &target).await?;
+        for _ in 1..TRIES {
+            if !matches!(published, Published::Busy(_)) {
+                break;
+            }
+            self.clock.sleep(LOOK_AGAIN).await;
+            published = self.store.publish(handle, &target).await?;
+        }
+        let (error, looks) = match published {
             Published::Done(etag) => return Ok(Ok(etag.map(|etag| (change.path.clone(), etag)))),
             Published::Gone => (LakeError::Lost { version, place }, LOOKS),
             Published::Damaged(staged) => (LakeError::Damaged { place: staged }, 1),
             Published::Taken => (LakeError::Taken { version, place }, 1),
-            Published::Unknown(error) => (error, 1),
+            Published::Busy(error) | Published::Unknown(error) => (error, 1),
         };
         Ok(Err(Open { change, error, looks }))
     }

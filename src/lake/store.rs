@@ -95,6 +95,8 @@ pub(crate) enum Published {
     Damaged(String),
     /// Something else than [`Target::before`] is in the place; nothing was changed.
     Taken,
+    /// Another request for the place was answered at the same instant; this one changed nothing, and may be made again.
+    Busy(LakeError),
     /// The store failed, perhaps after doing it: the file's place tells.
     Unknown(LakeError),
 }

@@ -1,11 +1,12 @@
 //! A lake in a bucket, under a key prefix.
 //!
 //! Small objects are written by conditional puts; data files by multipart uploads on their final keys, which are completed
-//! only to publish. An upload can be completed once, and not after another one replaced the object. Upload ids are noted in
+//! only to publish, on the condition that what they replace is still there. An upload can be completed once. Upload ids are noted in
 //! the run's staging before any part is sent, so that a later run can drop them; the instant between the two is covered by a
 //! bucket rule (AbortIncompleteMultipartUpload). Requests are retried by object_store only, a bounded number of times.
 
 mod answer;
+mod condition;
 mod read;
 mod settings;
 mod upload;
@@ -24,6 +25,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::base::Secret;
 use crate::lake::bucket::answer::Answers;
+use crate::lake::bucket::condition::{Condition, Conditions};
 use crate::lake::bucket::read::RemoteFiles;
 use crate::lake::checksum::spelled;
 use crate::lake::store::{Before, Blob, Found, Handle, Published, SMALL_BYTES_MAX, Spooled, Store, Target};
@@ -37,6 +39,7 @@ const PARALLEL_REQUESTS: usize = 16;
 pub(crate) struct Bucket {
     objects: Arc<dyn ObjectStore>,
     uploads: Arc<dyn MultipartStore>,
+    conditions: Conditions,
     prefix: String,
     answers: Answers,
 }
@@ -53,18 +56,20 @@ impl Bucket {
     /// # Errors
     /// [`LakeError::Option`].
     pub(crate) fn s3(bucket: &str, prefix: &str, options: &[(String, Secret)]) -> Result<Self, LakeError> {
-        let (store, secrets) = settings::build(bucket, options)?;
+        let conditions = Conditions::default();
+        let (store, secrets) = settings::build(bucket, options, &conditions)?;
         let store = Arc::new(store);
         let answers = Answers::new(format!("s3://{bucket}"), secrets);
         let objects: Arc<dyn ObjectStore> = Arc::<object_store::aws::AmazonS3>::clone(&store);
-        Ok(Self { objects, uploads: store, prefix: prefix.to_owned(), answers })
+        Ok(Self { objects, uploads: store, conditions, prefix: prefix.to_owned(), answers })
     }
 
     /// The lake under `prefix` of some other store.
     #[cfg(test)]
     pub(crate) fn of<S: ObjectStore + MultipartStore>(store: Arc<S>, prefix: &str) -> Self {
         let objects: Arc<dyn ObjectStore> = Arc::<S>::clone(&store);
-        Self { objects, uploads: store, prefix: prefix.to_owned(), answers: Answers::new("memory:/".to_owned(), vec![]) }
+        let answers = Answers::new("memory:/".to_owned(), vec![]);
+        Self { objects, uploads: store, conditions: Conditions::default(), prefix: prefix.to_owned(), answers }
     }
 
     fn full(&self, path: &str) -> String {
@@ -96,17 +101,17 @@ impl Bucket {
 }
 
 impl Bucket {
-    /// Whether what lies in the target's place is what the commit replaces.
-    async fn is_as_before(&self, target: &Target) -> Result<bool, LakeError> {
-        let Before::File { bytes, checksum, etag } = &target.before else {
-            return Ok(target.before == Before::Anything || self.head(&target.path).await?.is_none());
+    /// The condition that what lies in the target's place now stays there, if that is what the commit replaces.
+    async fn condition(&self, target: &Target) -> Result<Option<Condition>, LakeError> {
+        let Some(found) = self.head(&target.path).await? else { return Ok(Some(Condition::Nothing)) };
+        let is_as_before = match &target.before {
+            Before::Nothing => false,
+            Before::Anything => true,
+            Before::File { bytes, .. } if found.bytes != *bytes => false,
+            Before::File { etag, .. } if etag.is_some() && found.etag == *etag => true,
+            Before::File { bytes, checksum, .. } => self.holds(&target.path, *bytes, checksum).await?,
         };
-        match self.head(&target.path).await? {
-            None => Ok(true),
-            Some(found) if found.bytes != *bytes => Ok(false),
-            Some(found) if etag.is_some() && found.etag == *etag => Ok(true),
-            Some(_) => self.holds(&target.path, *bytes, checksum).await,
-        }
+        Ok(is_as_before.then(|| Condition::Tag(quoted(&found.etag.unwrap_or_default()))))
     }
 }
 
@@ -271,19 +276,20 @@ impl Store for Bucket {
         let Handle::Upload { id, parts } = handle else {
             return Err(LakeError::WrongHandle { place: self.place(path) });
         };
-        // object_store completes an upload without a condition, so the object is looked at right before.
-        if !self.is_as_before(target).await? {
-            return Ok(Published::Taken);
-        }
+        // Looked at also for stores that know no conditions.
+        let Some(condition) = self.condition(target).await? else { return Ok(Published::Taken) };
         let parts = parts.iter().map(|etag| PartId { content_id: etag.clone() }).collect();
-        match self.uploads.complete_multipart(&self.key(path)?, id, parts).await {
-            Ok(put) => Ok(Published::Done(put.e_tag.as_deref().map(bare))),
-            // A conflict is another process completing the same upload at this moment.
-            Err(error) if self.answers.is_missing_upload(&error) || matches!(error, Error::AlreadyExists { .. }) => {
-                Ok(Published::Gone)
-            }
-            Err(error) => Ok(Published::Unknown(self.failed("publish", path)(error))),
-        }
+        let standing = self.conditions.on(id, condition.clone());
+        let completed = self.uploads.complete_multipart(&self.key(path)?, id, parts).await;
+        drop(standing);
+        Ok(match completed {
+            Ok(put) => Published::Done(put.e_tag.as_deref().map(bare)),
+            Err(error) if self.answers.is_missing_upload(&error) => Published::Gone,
+            // A store that refuses a condition that holds is told as it answers.
+            Err(Error::Precondition { .. }) if self.condition(target).await? != Some(condition) => Published::Taken,
+            Err(error @ Error::AlreadyExists { .. }) => Published::Busy(self.failed("publish", path)(error)),
+            Err(error) => Published::Unknown(self.failed("publish", path)(error)),
+        })
     }
 
     async fn settle(&self, _paths: &[String]) -> Result<(), LakeError> {

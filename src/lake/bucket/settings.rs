@@ -8,6 +8,7 @@ use object_store::{BackoffConfig, RetryConfig};
 
 use crate::base::Secret;
 use crate::lake::LakeError;
+use crate::lake::bucket::condition::Conditions;
 use crate::source::is_loopback;
 
 /// Tries after the first one.
@@ -19,11 +20,15 @@ const RETRY_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest time for one request, enough for a part on a slow line.
 const REQUEST_TIME_MAX: &str = "60 s";
 
-/// A client for `bucket`, and the secrets that no message may show.
+/// A client for `bucket` that completes uploads on `conditions`, and the secrets that no message may show.
 ///
 /// # Errors
 /// [`LakeError::Option`] for an option that object_store does not know or cannot use.
-pub(super) fn build(bucket: &str, options: &[(String, Secret)]) -> Result<(AmazonS3, Vec<Secret>), LakeError> {
+pub(super) fn build(
+    bucket: &str,
+    options: &[(String, Secret)],
+    conditions: &Conditions,
+) -> Result<(AmazonS3, Vec<Secret>), LakeError> {
     let mut builder = AmazonS3Builder::from_env();
     for (name, value) in options {
         let key = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>();
@@ -57,6 +62,7 @@ pub(super) fn build(bucket: &str, options: &[(String, Secret)]) -> Result<(Amazo
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(retry)
+        .with_http_connector(conditions.clone())
         .build()
         .map_err(|error| LakeError::Option { name: "*".to_owned(), why: unprefixed(&error) })?;
     Ok((store, secrets))

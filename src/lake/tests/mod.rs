@@ -2,12 +2,14 @@
 
 mod claims;
 mod commit;
+mod conditions;
 mod crash;
 mod faulty;
 mod garbage;
 mod hostile;
 mod place;
 mod rig;
+mod s3_server;
 mod store;
 mod verify;
 mod versions;

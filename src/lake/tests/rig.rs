@@ -19,6 +19,7 @@ use crate::config::{Compat, Compression, LakeLocation, LakePlan, OnSchemaChange}
 use crate::lake::bucket::Bucket;
 use crate::lake::lease::HEARTBEAT;
 use crate::lake::store::{Store, open_store};
+use crate::lake::tests::s3_server::{Manner, S3Server};
 use crate::lake::{DataFile, FileChange, Lake, LakeError, Owner, PreparedTable, Snapshot, StageStats};
 
 /// Times that a task with a long sleep lets others go on: work in memory ends within one, as it does within a heartbeat.
@@ -79,6 +80,8 @@ pub(super) struct Rig {
     pub(super) plan: LakePlan,
     pub(super) clock: Arc<TestClock>,
     pub(super) temporary: tempfile::TempDir,
+    /// What serves the store, where that is of the tests' own.
+    server: Option<S3Server>,
 }
 
 pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> LakePlan {
@@ -103,7 +106,7 @@ impl Rig {
         let plan = plan(LakeLocation::Disk(folder.path().join("lake")), vec![]);
         let clock = TestClock::new();
         let store = open_store(&plan, true).await.unwrap();
-        Self { store, plan, clock, temporary: folder }
+        Self { store, plan, clock, temporary: folder, server: None }
     }
 
     pub(super) fn in_memory() -> Self {
@@ -113,7 +116,13 @@ impl Rig {
     pub(super) fn of<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Self {
         let location = LakeLocation::S3 { bucket: "memory".to_owned(), prefix: "deep/prefix".to_owned() };
         let store = Arc::new(Bucket::of(store, "deep/prefix"));
-        Self { store, plan: plan(location, vec![]), clock: TestClock::new(), temporary: tempfile::tempdir().unwrap() }
+        Self {
+            store,
+            plan: plan(location, vec![]),
+            clock: TestClock::new(),
+            temporary: tempfile::tempdir().unwrap(),
+            server: None,
+        }
     }
 
     /// A prefix of its own on the server that the variables of `name` tell of.
@@ -125,21 +134,33 @@ impl Rig {
         };
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let prefix = format!("unit/{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let location = LakeLocation::S3 { bucket: var("S3_BUCKET").unwrap(), prefix };
+        Some(Self::at(endpoint, var("S3_BUCKET").unwrap(), prefix, (var("S3_KEY").unwrap(), var("S3_SECRET").unwrap())).await)
+    }
+
+    /// A prefix of the small S3 server of the tests.
+    pub(super) async fn on(server: &S3Server) -> Self {
+        Self::at(server.endpoint(), "bucket".to_owned(), "lake".to_owned(), ("key".to_owned(), "secret".to_owned())).await
+    }
+
+    async fn at(endpoint: String, bucket: String, prefix: String, (key, secret): (String, String)) -> Self {
+        let location = LakeLocation::S3 { bucket, prefix };
         let options = [
             ("aws_endpoint", endpoint),
-            ("aws_access_key_id", var("S3_KEY").unwrap()),
-            ("aws_secret_access_key", var("S3_SECRET").unwrap()),
+            ("aws_access_key_id", key),
+            ("aws_secret_access_key", secret),
             ("aws_region", "us-east-1".to_owned()),
         ];
         let plan = plan(location, options.map(|(name, value)| (name.to_owned(), Secret::new(value))).to_vec());
         let store = open_store(&plan, true).await.unwrap();
-        Some(Self { store, plan, clock: TestClock::new(), temporary: tempfile::tempdir().unwrap() })
+        Self { store, plan, clock: TestClock::new(), temporary: tempfile::tempdir().unwrap(), server: None }
     }
 
     /// One on each kind of store that can be had; all of them under `LAKEWARD_TEST_FULL`.
     pub(super) async fn every() -> Vec<Self> {
-        let mut rigs = vec![Self::disk().await, Self::in_memory()];
+        let server = S3Server::start(Manner { wants_conditions: true, ..Manner::default() }).await;
+        let mut small = Self::on(&server).await;
+        small.server = Some(server);
+        let mut rigs = vec![Self::disk().await, Self::in_memory(), small];
         rigs.extend(Self::s3("S3").await);
         rigs.extend(Self::s3("MOTO").await);
         rigs

@@ -42,7 +42,7 @@ async fn a_swap_needs_what_was_read() {
 }
 
 /// A file of `bytes` in the run's staging; its handle.
-async fn stage(rig: &Rig, to: &str, content: &[u8]) -> Handle {
+pub(super) async fn stage(rig: &Rig, to: &str, content: &[u8]) -> Handle {
     let folder = match rig.store.root() {
         Some(root) => root.join("staging/run"),
         None => rig.temporary.path().to_owned(),
