@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Bring a version back: its rows, schemas and cursors, in a new commit.
     Rollback(RollbackArgs),
+    /// Put the small files of each partition together, in a commit of its own; no row changes.
+    Compact(CompactArgs),
     /// List what the lake's own folder holds and nothing needs any more; with --apply, remove it.
     Gc(GcArgs),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
@@ -268,6 +270,19 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: u64,
     /// Only tell what would change.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompactArgs {
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// Only this table; else all of them.
+    pub(crate) table: Option<String>,
+    /// Only tell what would be put together.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -38,6 +38,7 @@ fn lines(commit: &CommitFacts) -> Vec<String> {
     let why = match commit.purpose {
         Purpose::Rollback { to } => format!("rollback to version {to}"),
         Purpose::Collection => "gc".to_owned(),
+        Purpose::Compaction => "compact".to_owned(),
         Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
         Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
     };

@@ -6,6 +6,7 @@
 mod args;
 mod backfill;
 mod check;
+mod compact;
 mod keep;
 mod demo;
 mod exit;
@@ -57,6 +58,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Files(args) => files::files(args).await,
             Command::Verify(args) => verify::verify(args).await,
             Command::Rollback(args) => rollback::rollback(args).await,
+            Command::Compact(args) => compact::compact(args).await,
             Command::Gc(args) => gc::gc(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,

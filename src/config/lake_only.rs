@@ -4,7 +4,7 @@
 //! Faults of that part are left out, among them variables and files that only it uses; those of `name` and `lake` are all told.
 
 use crate::config::fault::Fault;
-use crate::config::{Choice, ConfigErrors, Inputs, LakePlan, project, raw, read, resolve, tree};
+use crate::config::{Choice, ConfigErrors, Inputs, LakePlan, SortField, project, raw, read, resolve, tree};
 
 /// The sections that say how the API is asked.
 const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
@@ -33,6 +33,8 @@ pub(crate) struct Outline {
     pub(crate) selected: bool,
     /// A run goes on from its cursor.
     pub(crate) has_cursor: bool,
+    /// Row order within a row group.
+    pub(crate) sort_by: Vec<SortField>,
 }
 
 /// Reads the part of a config that is about its lake.

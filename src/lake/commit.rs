@@ -96,6 +96,20 @@ impl Lake {
         Ok(committed)
     }
 
+    /// [`Lake::commit`] of an operation that is no run.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn commit_for(
+        &mut self,
+        purpose: Purpose,
+        tables: Vec<PreparedTable>,
+        state: Map<String, Value>,
+    ) -> Result<Committed, LakeError> {
+        self.purpose = purpose;
+        self.commit(tables, state).await
+    }
+
     /// Checks that what a commit replaces on disk is still what the last one left: once the commit is in the log, it could not be published over
     /// anything else. In a bucket the tags that the table was opened with tell.
     async fn check_replaced(&self, commit: &Commit) -> Result<(), LakeError> {

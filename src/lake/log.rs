@@ -70,6 +70,8 @@ pub(crate) enum Purpose {
     },
     /// What nothing needs any more is removed.
     Collection,
+    /// Small files are put together.
+    Compaction,
 }
 
 impl Purpose {
@@ -79,13 +81,14 @@ impl Purpose {
             Self::Run => "run",
             Self::Rollback { .. } => "rollback",
             Self::Collection => "collection",
+            Self::Compaction => "compaction",
         }
     }
 
     /// The version that it is about.
     pub(crate) fn version(self) -> Option<u64> {
         match self {
-            Self::Run | Self::Collection => None,
+            Self::Run | Self::Collection | Self::Compaction => None,
             Self::Rollback { to } => Some(to),
         }
     }

@@ -47,7 +47,8 @@ pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
-    Archive, COMMITS_KEPT, CommitFacts, Fault, FileAt, Garbage, Remedy, RollbackPlan, TableAt, TableFacts, Verification, Verify,
+    Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, Remedy, RollbackPlan, TableAt, TableFacts,
+    Verification, Verify,
 };
 pub(crate) use partition::{PartitionError, PartitionId, Partitioner, RoutedRows};
 pub(crate) use rejects::RejectLog;

@@ -53,7 +53,7 @@ pub(crate) use cursors::CursorFacts;
 pub(crate) use error::{RunError, of_resource};
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
-pub(crate) use operate::{collect, garbage, rollback, rollback_plan};
+pub(crate) use operate::{collect, compact, compactions, garbage, rollback, rollback_plan};
 pub(crate) use rehearse::{Rehearsed, rehearse};
 pub(crate) use run::{Components, Refresh, RunOptions, run};
 pub(crate) use sample::sample;

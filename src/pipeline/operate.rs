@@ -7,9 +7,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::base::Clock;
-use crate::config::LakeOnly;
-use crate::lake::{Archive, COMMITS_KEPT, Committed, Garbage, Lake, LakeError, Owner, RollbackPlan};
+use serde_json::Map;
+
+use crate::base::{Clock, Unjoined};
+use crate::config::{LakeOnly, SortField};
+use crate::lake::{
+    Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Owner, PreparedTable, Purpose, RollbackPlan,
+};
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::file_named;
 
@@ -50,6 +54,71 @@ pub(crate) async fn collect(plan: &LakeOnly, clock: Arc<dyn Clock>) -> Result<(G
     let (garbage, mut commit) = outcome?;
     commit.untidy = commit.untidy.or(closed.err());
     Ok((garbage, commit))
+}
+
+/// Puts the small files of all tables together, or of one: what became of each that has any, and the commit.
+///
+/// # Errors
+/// [`RunError::Lake`] with [`LakeError::NoTable`] for a table that there is not; the lake's. Nothing is changed then.
+pub(crate) async fn compact(
+    plan: &LakeOnly,
+    table: Option<&str>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Vec<(String, Compaction)>, Committed), RunError> {
+    let run = run_id(&*clock, clock.now());
+    let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    let lease = lake.lease();
+    let outcome = lease.keep_beside(compact_in(&mut lake, plan, table)).await;
+    let closed = lake.close().await;
+    let (done, mut commit) = outcome?;
+    commit.untidy = commit.untidy.or(closed.err());
+    Ok((done, commit))
+}
+
+async fn compact_in(
+    lake: &mut Lake,
+    plan: &LakeOnly,
+    table: Option<&str>,
+) -> Result<(Vec<(String, Compaction)>, Committed), RunError> {
+    let tables = match lake.archive() {
+        Some(archive) => archive.table_names(table)?,
+        None => Vec::new(),
+    };
+    let (mut done, mut prepared) = (Vec::new(), Vec::new());
+    for table in tables {
+        let Some(job) = lake.compaction(&table, &plan.lake, order_of(plan, &table)).await? else { continue };
+        done.push((table, job.compaction));
+        prepared.push(beside(move || job.run()).await?);
+    }
+    Ok((done, lake.commit_for(Purpose::Compaction, prepared, Map::new()).await?))
+}
+
+/// Runs blocking work beside the runtime.
+async fn beside(work: impl FnOnce() -> Result<PreparedTable, LakeError> + Send + 'static) -> Result<PreparedTable, RunError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| match error.into() {
+        Unjoined::Panicked(panic) => RunError::Internal { place: "putting files together", what: panic.to_string() },
+        Unjoined::Stopped => RunError::Cancelled,
+    })?;
+    Ok(done?)
+}
+
+/// How a table's rows are ordered within a row group.
+fn order_of<'p>(plan: &'p LakeOnly, table: &str) -> &'p [SortField] {
+    plan.resources.iter().find(|resource| resource.table == table).map_or(&[], |resource| &resource.sort_by)
+}
+
+/// What [`compact`] would do; nothing is written.
+///
+/// # Errors
+/// Those of [`compact`].
+pub(crate) async fn compactions(plan: &LakeOnly, table: Option<&str>) -> Result<Vec<(String, Compaction)>, RunError> {
+    let Some(archive) = Archive::open(&plan.lake, &plan.name).await? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for table in archive.table_names(table)? {
+        let compaction = archive.compaction(&table, plan.lake.target_file_size).await?;
+        found.extend((compaction.small > 0).then_some((table, compaction)));
+    }
+    Ok(found)
 }
 
 /// What [`collect`] would remove; nothing is written.

@@ -17,11 +17,12 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 15] = [
+pub(crate) const PLACES: [(&str, Runs); 16] = [
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("exit.rs", exit),
     ("files.rs", files),
+    ("compact.rs", compact),
     ("gc.rs", gc),
     ("history.rs", history),
     ("import.rs", import),
@@ -246,6 +247,14 @@ fn files() -> Vec<Ended> {
         sandbox.lakeward(&["files", &file, "rows", "--duckdb"]),
         sandbox.lakeward(&["files", &file, HOSTILE]),
     ]
+}
+
+/// Two small files in a hostile partition.
+fn compact() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let arguments: [&[&str]; 4] =
+        [&["run", &file], &["compact", &file, "--dry-run"], &["compact", &file], &["compact", &file, HOSTILE]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 
 /// A manifest that no commit names.

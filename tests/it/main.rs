@@ -9,6 +9,7 @@ mod canary;
 mod cancel;
 mod check_online;
 mod commands;
+mod compacting;
 mod crash;
 mod defects;
 mod detection;

@@ -4,6 +4,7 @@ In: a history (`scenario.History`) and one of its pipelines. Out: nothing, or `B
 """
 
 import json
+import signal
 import subprocess
 import threading
 
@@ -25,7 +26,7 @@ UNAVAILABLE = {3, 20, 75}
 UNAUTHORISED = {4, 20}
 # How often each kind of night comes.
 KINDS = {"plain": 30, "hiccup": 10, "failing": 8, "killed": 10, "point": 14, "twice": 8, "refresh": 7, "race": 4, "expired": 6, "lying": 5,
-         "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4}
+         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4}
 
 
 class Broken(Exception):
@@ -213,6 +214,17 @@ class Nights:
             heir.world.resources.append(gone)
             heir.states[gone.name] = [Table()]
             self.expect(heir)
+
+    def compacted(self, pipeline) -> None:
+        """Small files are put together, perhaps killed in it, and no row changes."""
+        pipeline.write_config()
+        env = {"LAKEWARD_FAULT": f"{self.rng.choice(FAULT_POINTS)}=kill"} if self.rng.random() < 0.5 else None
+        for env in [env, None]:
+            code, err = self.command(pipeline, "compact", env)
+            if code not in ({0, -signal.SIGKILL} if env else {0}):
+                raise Broken(f"compact ended with exit {code}: {err}")
+        pipeline.check()
+        self.expect(pipeline)
 
     def killed(self, pipeline) -> None:
         """Killed at a random instant; the next run makes it right."""

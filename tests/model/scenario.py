@@ -188,6 +188,13 @@ class History(Nights):
                 raise Broken(f"a run did not end within {RUN_SECONDS_MAX} s: {err[-1000:]}") from None
         return self.ended(process, out, err)
 
+    def command(self, pipeline: Pipeline, command: str, env: dict | None = None) -> tuple:
+        """Exit code (or minus the signal) and the messages of a command that asks nothing of the API."""
+        ended = subprocess.run([self.binary, command, f"{pipeline.world.name}.yaml"], cwd=self.folder, text=True, errors="replace", capture_output=True,
+                               timeout=RUN_SECONDS_MAX, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder)} | (env or {}))
+        self.log.append(f"  {command}: exit {ended.returncode} " + " ".join((ended.stdout + ended.stderr).split())[:600])
+        return ended.returncode, ended.stderr[-2000:]
+
     def spawn(self, pipeline: Pipeline, flags: tuple, env: dict | None = None) -> subprocess.Popen:
         return subprocess.Popen(pipeline.command(*flags), cwd=self.folder, text=True, errors="replace", stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder)} | (env or {}))

@@ -77,7 +77,13 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
     let defaults = config.resource_defaults.get().unwrap_or(&none);
     let entries = config.resources.get().map_or(&[][..], Vec::as_slice);
     let outlines = entries.iter().filter_map(|entry| match entry.get()? {
-        Either::Text(name) => Some(Outline { name: name.clone(), table: name.clone(), selected: true, has_cursor: false }),
+        Either::Text(name) => Some(Outline {
+            name: name.clone(),
+            table: name.clone(),
+            selected: true,
+            has_cursor: false,
+            sort_by: table::sort_by(cx, &defaults.sort_by),
+        }),
         Either::Map(raw) => resource::outline(cx, raw.clone(), defaults),
     });
     let resources: Vec<Outline> = outlines.collect();

@@ -103,7 +103,8 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
     };
     let starts_anew = disposition(cx, &raw.write_disposition) == Some(WriteDisposition::Replace);
     let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
-    Some(Outline { name, table, has_cursor, selected: raw.selected.get() != Some(&false) })
+    let sort_by = table::sort_by(cx, &raw.sort_by);
+    Some(Outline { name, table, has_cursor, selected: raw.selected.get() != Some(&false), sort_by })
 }
 
 /// What a disposition that the config leaves as it is may do against what its keys look like.

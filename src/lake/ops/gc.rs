@@ -110,8 +110,7 @@ impl Lake {
         if archive.garbage(self.keep_versions, commits_kept, &named).await?.files().next().is_none() {
             return Ok((Garbage::default(), Committed { version: self.version(), ..Committed::default() }));
         }
-        self.purpose = Purpose::Collection;
-        let commit = self.commit(Vec::new(), Map::new()).await?;
+        let commit = self.commit_for(Purpose::Collection, Vec::new(), Map::new()).await?;
         let Some(archive) = self.archive() else { return Ok(Default::default()) };
         let garbage = archive.garbage(self.keep_versions, commits_kept, &named).await?;
         for files in [&garbage.kept, &garbage.marks, &garbage.manifests] {

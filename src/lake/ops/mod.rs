@@ -1,17 +1,19 @@
 //! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
-//! and bringing a version back.
+//! bringing a version back, and putting small files together.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
 //! Not here: how facts are printed.
 
 mod archive;
+mod compact;
 mod gc;
 mod history;
 mod rollback;
 mod verify;
 
 pub(crate) use archive::{Archive, FileAt, TableAt};
+pub(crate) use compact::Compaction;
 pub(crate) use gc::{COMMITS_KEPT, Garbage};
 pub(crate) use history::{CommitFacts, TableFacts};
 pub(crate) use rollback::RollbackPlan;

@@ -122,8 +122,7 @@ impl Lake {
         for (table, changes) in &rollback.tables {
             tables.push(self.prepare_rollback(table, changes, plan).await?);
         }
-        self.purpose = Purpose::Rollback { to: version };
-        let commit = self.commit(tables, rollback.state.clone()).await?;
+        let commit = self.commit_for(Purpose::Rollback { to: version }, tables, rollback.state.clone()).await?;
         Ok((rollback, commit))
     }
 

@@ -11,6 +11,7 @@
 mod adapt;
 mod alike;
 mod arrivals;
+mod compact;
 mod edits;
 mod files;
 mod finish;
@@ -37,6 +38,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 pub(crate) use adapt::Adapted;
+pub(crate) use compact::{compact, small_files};
 pub(crate) use form::same_columns;
 pub(crate) use keys::{key_arrays, key_places};
 pub(crate) use settings::{StageBudgets, StageSettings};
