@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::VALUE_BYTES_MAX;
 use crate::decode::reader::Reader;
-use crate::source::{Sign, tells_as_object, tells_of_paging};
+use crate::source::{Sign, tells_as_links, tells_as_object, tells_of_paging};
 
 /// Most signs of a page; an envelope has a handful.
 const SIGNS_MAX: usize = 64;
@@ -23,7 +23,7 @@ impl Hints {
     /// Looks at a member: its path, and its value, which is next. Of equal paths the last counts.
     pub(super) fn note(&mut self, path: &[String], reader: &Reader<'_>) {
         let may_tell = match reader.peek() {
-            b'[' => false,
+            b'[' => tells_as_links(path),
             b'{' => tells_as_object(path),
             _ => tells_of_paging(path),
         };
@@ -31,11 +31,15 @@ impl Hints {
             return;
         }
         let path = JsonPath::from_steps(path.iter().cloned().map(Step::Key).collect());
-        self.signs.retain(|sign| sign.path != path);
-        if let Some(value) = small(reader)
-            && self.signs.len() < SIGNS_MAX
-        {
-            self.signs.push(Sign { path, value });
+        let sign = match small(reader) {
+            Some(links @ Value::Array(_)) => Sign::of_links(&path, &links),
+            Some(value) => Some(Sign { path, value }),
+            None => return self.signs.retain(|sign| sign.path != path),
+        };
+        let Some(sign) = sign else { return };
+        self.signs.retain(|other| other.path != sign.path);
+        if self.signs.len() < SIGNS_MAX {
+            self.signs.push(sign);
         }
     }
 }

@@ -39,6 +39,9 @@ pub(super) struct Drift {
     /// Whether the first page is no more among the known ones.
     has_forgotten: bool,
     copies: Copies,
+    /// The records of the page before, and whether another one had some of them.
+    previous: HashSet<u64>,
+    has_overlap: bool,
 }
 
 #[derive(Debug)]
@@ -150,9 +153,17 @@ impl Drift {
 
     /// Counts the records of an accepted page that are copies of earlier ones.
     pub(super) fn count_copies(&mut self, hashes: &[u64]) {
+        self.has_overlap |= hashes.iter().any(|hash| self.previous.contains(hash));
+        self.previous.clear();
+        self.previous.extend(hashes);
         if !self.has_key {
             self.copies.count(hashes);
         }
+    }
+
+    /// Whether a page had records of the one before it.
+    pub(super) fn has_overlap(&self) -> bool {
+        self.has_overlap
     }
 
     /// Records of rows without a key that came again on a later page, exactly the same.

@@ -1,4 +1,5 @@
-//! One chain of pages from its first to its end: requested, received, delivered. What each comes to is in `judge`, how it ends in `end`.
+//! One chain of pages from its first to its end: requested, received, delivered. What each comes to is in `judge`, how it ends in `end`, and
+//! whether the pages agree with that in `verdict`.
 //!
 //! Pages are requested ahead where the paginator can guess their places, delivered in order, and judged in order once their
 //! facts are in. At most `ahead` requests are under way, twice as many pages requested and not delivered, so that one slow
@@ -7,6 +8,7 @@
 
 mod end;
 mod judge;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,14 +20,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::base::{ErrorKind, JsonPath, RedactedUrl};
-use crate::config::ResourcePlan;
+use crate::config::{PaginatorPlan, ResourcePlan, Slot};
 use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled, unjoined};
 use crate::source::drift::Drift;
 use crate::source::error::Repeated;
 use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally, UnderWay};
 use crate::source::paginate::{
-    LookForTotals, Paginator, Position, Totals, Trail, allows_drift, ends_by_flag, first_number, paginator, watches_drift, way,
+    LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag, first_number,
+    paginator, watches_drift,
 };
 use crate::source::request::Template;
 use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Slice, SourceError, Turn};
@@ -57,7 +60,10 @@ pub(super) async fn fetch(
         allows_drift: allows_drift(&plan.endpoint.paginator),
         ends_by_flag: ends_by_flag(&plan.endpoint.paginator),
         first_number: first_number(&plan.endpoint.paginator),
-        way: way(&plan.endpoint.paginator),
+        cursor_slot: cursor_slot(&plan.endpoint.paginator),
+        plan: plan.endpoint.paginator.clone(),
+        promises: Promises::default(),
+        suggested: None,
         paginator,
         flights: VecDeque::new(),
         under_way: Arc::default(),
@@ -88,8 +94,14 @@ struct Fetch {
     ends_by_flag: bool,
     /// The number of the first page, where pages are numbered.
     first_number: Option<u64>,
-    /// What to do where a total is not reached.
-    way: &'static str,
+    /// Where the config has a cursor go.
+    cursor_slot: Option<Slot>,
+    /// The paginator, as the config has it.
+    plan: PaginatorPlan,
+    /// What the pages tell of others.
+    promises: Promises,
+    /// The paginator that a page with signs of more speaks for.
+    suggested: Option<PaginatorPlan>,
     window: usize,
     slice: Arc<Slice>,
     turn: Arc<Turn>,

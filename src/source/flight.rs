@@ -114,8 +114,10 @@ pub(super) struct Tally {
     pub(super) total_is_bound: bool,
     /// What `expect.total` most likely stands for, where it finds nothing.
     pub(super) near_total: Option<String>,
-    /// What an empty first page says of others, in words.
-    pub(super) empty_says: Option<String>,
+    /// Records of the first page, and the total that the config has it look for.
+    pub(super) first: (u64, Option<u64>),
+    /// Whether the page that was judged last has a total of just what was read.
+    pub(super) tells_all: bool,
     /// Whether the page that was judged last says outright that there is more.
     pub(super) promises_more: bool,
     /// The void page with records that lies farthest: its place and number.
@@ -126,5 +128,5 @@ pub(super) struct Tally {
 pub(super) struct Ending {
     pub(super) reason: EndReason,
     pub(super) place: Place,
-    pub(super) ordinal: u64,
+    pub(super) at: Position,
 }

@@ -17,6 +17,7 @@ mod dispositions;
 mod doubted;
 mod dropping;
 mod end_marks;
+mod end_signs;
 mod expiring;
 mod extremes;
 mod guide;

@@ -127,11 +127,11 @@ pub(crate) enum PagingFault {
         /// Its number, where pages are numbered.
         number: Option<u64>,
     },
-    /// Fewer records than a total that the API tells by itself.
+    /// Other records than a total that the API tells by itself, fewer or more.
     #[error(
-        "{place}: the resource ended after {read} records, but {of} says {total}; {way}; if that counts something else, write `expect: {{total: estimate}}`"
+        "{place}: the resource ended after {read} records, but {of} says {total}; {way}; if that counts something else, write {estimate}"
     )]
-    TotalNotReached {
+    TotalMissed {
         /// Where.
         place: Place,
         /// Where the total stands, in words.
@@ -142,6 +142,24 @@ pub(crate) enum PagingFault {
         total: u64,
         /// What is most likely to be done, in words.
         way: &'static str,
+        /// What to write where the total is none, in words.
+        estimate: String,
+    },
+    /// Fewer pages with records than the API tells of.
+    #[error("{place}: {read} pages have records, but {of} says {total}; {way}; if that counts something else, write {estimate}")]
+    PagesMissed {
+        /// Where.
+        place: Place,
+        /// Where the number stands, in words.
+        of: String,
+        /// Pages with records.
+        read: u64,
+        /// How many were announced.
+        total: u64,
+        /// What is most likely to be done, in words.
+        way: String,
+        /// What to write where the number is none, in words.
+        estimate: String,
     },
     /// The API says that there is more, but not where; or that the end is reached, and that there is more.
     #[error("{place}: `{path}` says there are more records, but {why}")]
@@ -162,10 +180,12 @@ pub(crate) enum PagingFault {
         later: u64,
     },
     /// The answer shows signs of further pages that the paginator does not see.
-    #[error("{place}: the paginator finds no next page, but {hint}; write `{write}`")]
+    #[error("{place}: {how}, but {hint}; write `{write}`")]
     MorePages {
         /// Where.
         place: Place,
+        /// What the paginator takes for the end, in words.
+        how: String,
         /// The sign.
         hint: String,
         /// The config to write.
@@ -228,7 +248,7 @@ impl PagingFault {
                 "look at what the request asks for and how the API pages; where rows come and go meanwhile, or the total is an estimate, write `allow_drift: true` in the paginator, and `total_path: null` where it counts something else",
             ),
             Self::TotalContradicted { by: NamedBy::Expect, .. } => Some(
-                "look at what the request asks for and how the API pages; where the total is an estimate, or counts something else, write `expect: {total: estimate}`",
+                "look at what the request asks for and how the API pages; where the total is an estimate, or counts something else, write `expect: {total: estimate}`, and leave out a `total_path` of the paginator",
             ),
             Self::Failed { .. } => Some(
                 "where the API fails like this now and then, `endpoint.response_actions` can try it again; where that is an empty page all the same, set `endpoint.records: {optional: true}`",

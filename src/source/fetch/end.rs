@@ -7,7 +7,9 @@ use crate::source::error::{NamedBy, PagingFault, Place};
 use crate::source::fetch::Fetch;
 use crate::source::flight::{Ending, Tally};
 use crate::source::ledger::Sums;
-use crate::source::paginate::{Role, Seen, Sign, USUAL_SIZES, is_size, name_of, promises_more, says_last, stands_around};
+use crate::source::paginate::{
+    Position, Role, Seen, Sign, USUAL_SIZES, Way, is_size, name_of, promises_more, says_last, stands_around,
+};
 use crate::source::{End, EndReason, SourceError};
 
 impl Fetch {
@@ -55,7 +57,7 @@ impl Fetch {
 
     /// The resource ends. What was fetched ahead is void; when a page came empty behind a full one, it is looked at, since
     /// records in it would mean that this is not the end.
-    pub(super) fn begin_end(&mut self, reason: EndReason, place: Place, ordinal: u64) {
+    pub(super) fn begin_end(&mut self, reason: EndReason, place: Place, at: &Position) {
         self.void_ahead();
         self.call.ended.cancel();
         let is_odd = reason == EndReason::EmptyPage && self.tally.records > 0 && self.tally.last == self.tally.largest;
@@ -65,24 +67,24 @@ impl Fetch {
         if !is_odd || self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
             self.arrived = None;
         }
-        self.ending = Some(Ending { reason, place, ordinal });
+        self.ending = Some(Ending { reason, place, at: at.clone() });
     }
 
     pub(super) fn end(mut self) -> Result<End, SourceError> {
         self.turn.end();
-        let Some(Ending { reason, place, ordinal }) = self.ending.take() else { return Err(self.abandoned()) };
+        let Some(Ending { reason, place, at }) = self.ending.take() else { return Err(self.abandoned()) };
         let Tally { pages, records, read_again, ignored, total, total_is_bound, farthest_void, .. } = self.tally;
         // The config ends it before the API does.
         let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
-            && farthest > ordinal
+            && farthest > at.ordinal
             && !is_early
         {
             return Err(SourceError::from(PagingFault::RecordsPastEnd { place, later }));
         }
-        if !is_early && ignored == 0 {
-            self.check_first(&place)?;
-            self.check_told(&place, records - read_again)?;
+        if !is_early {
+            let way = Way { reason, at, proof: self.proof(records - read_again), passed_over: self.passed_over() };
+            self.check_end(&place, &way, records - read_again)?;
         }
         if let Some((path, _)) = self.expected_total
             && !is_early
@@ -115,29 +117,8 @@ impl Fetch {
         Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
     }
 
-    /// Whether the totals that nobody declared are reached. Where only the name of one says so, and rows before a cursor are not asked for,
-    /// it may well count these too.
-    fn check_told(&self, place: &Place, read: u64) -> Result<(), SourceError> {
-        let Some(told) = self.totals.beyond(read) else { return Ok(()) };
-        let (place, of, total) = (place.clone(), told.shown(), told.total());
-        let is_from_zero = read == 0 && self.first_number == Some(0);
-        let error = SourceError::from(if is_from_zero {
-            PagingFault::FirstPageEmpty { place, said: format!("{of} says {total}"), number: self.first_number }
-        } else {
-            PagingFault::TotalNotReached { place, of, read, total, way: self.way }
-        });
-        self.accept_or(error, told.is_guess())
-    }
-
-    /// Whether an only page without records says that there are pages.
-    fn check_first(&mut self, place: &Place) -> Result<(), SourceError> {
-        let Some(said) = self.tally.empty_says.take() else { return Ok(()) };
-        let error = PagingFault::FirstPageEmpty { place: place.clone(), said, number: self.first_number };
-        self.accept_or(SourceError::from(error), true)
-    }
-
     /// `error`, or a warning of it where the config accepts it, or where it is a guess and only a part is asked for.
-    fn accept_or(&self, error: SourceError, is_guess: bool) -> Result<(), SourceError> {
+    pub(super) fn accept_or(&self, error: SourceError, is_guess: bool) -> Result<(), SourceError> {
         let asks_for_part = self.slice.cursor.as_ref().is_some_and(|cursor| cursor.range.start.is_some());
         if self.allows_drift || is_guess && asks_for_part {
             let code = if self.allows_drift { WarningCode::DriftAccepted } else { WarningCode::TotalContradicted };

@@ -16,7 +16,7 @@ use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
 use crate::source::flight::Delivered;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Position, Seen, Step, is_bound, meant, promises_more, says_pages, whole_number};
+use crate::source::paginate::{Position, Seen, Step, is_bound, meant, own_way, promises_more, whole_number};
 use crate::source::{EndReason, PageFacts, SourceError, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
@@ -86,22 +86,22 @@ impl Fetch {
             self.client.warn_once(&call.template.resource, warning);
         }
         if let Step::Again(_) | Step::Over(_) = step {
-            let (number, at, ordinal) = (page.number, seen.at(), page.position.ordinal);
+            let (number, place) = (page.number, seen.at());
             let _ = page.verdict.send(Verdict::Discard);
-            self.pass(number, step, at, ordinal);
+            self.pass(number, step, place, &page.position);
             return Ok(());
         }
         self.count(&seen, page.bytes);
         self.drift.count_copies(&facts.record_hashes);
         match step {
             Step::Next(_) if facts.out_of_range => {
-                self.begin_end(EndReason::OutOfRange, seen.at(), page.position.ordinal);
+                self.begin_end(EndReason::OutOfRange, seen.at(), &page.position);
             }
             Step::Next(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
                 return Err(SourceError::from(PagingFault::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row }));
             }
             Step::Next(next) | Step::Again(next) => self.go_on(page.number + 1, next),
-            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, seen.at(), page.position.ordinal),
+            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, seen.at(), &page.position),
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
@@ -117,10 +117,10 @@ impl Fetch {
     }
 
     /// Goes on as `step` says behind page `number`, whose rows do not count.
-    fn pass(&mut self, number: u64, step: Step, at: Place, ordinal: u64) {
+    fn pass(&mut self, number: u64, step: Step, place: Place, at: &Position) {
         match step {
             Step::Next(next) | Step::Again(next) => self.go_on(number + 1, next),
-            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, at, ordinal),
+            Step::End(reason) | Step::Over(reason) => self.begin_end(reason, place, at),
         }
     }
 
@@ -151,7 +151,7 @@ impl Fetch {
             Err(_) if is_behind_total => Step::Over(EndReason::TotalReached),
             step => step?,
         };
-        self.pass(number, self.bounded(number, step), seen.at(), seen.ordinal);
+        self.pass(number, self.bounded(number, step), seen.at(), position);
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Fetch {
                 return Err(SourceError::from(PagingFault::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row }));
             }
             Some(next) => self.go_on(page.number + 1, next),
-            None => self.begin_end(EndReason::Ignored, seen.at(), page.position.ordinal),
+            None => self.begin_end(EndReason::Ignored, seen.at(), &page.position),
         }
         Ok(())
     }
@@ -214,14 +214,21 @@ impl Fetch {
             tally.last = records;
         }
         tally.promises_more = promises_more(seen.facts);
-        tally.empty_says = if self.totals.are_looked_for() { says_pages(seen) } else { None };
+        tally.tells_all = self.totals.tells(seen, tally.records - tally.read_again);
         self.totals.note(seen);
+        self.promises.note(seen, &self.paginator.own_places());
+        if self.promises.tells_of_more() && (records > 0 || self.suggested.is_none()) {
+            self.suggested = Some(own_way(seen, self.cursor_slot.as_ref()));
+        }
         if let Some((path, index)) = &self.expected_total {
             let value = |index: usize| seen.facts.values.get(index).and_then(Option::as_ref);
             if let Some(total) = value(*index).and_then(whole_number) {
                 (tally.total, tally.total_is_bound) = (Some(total), value(index + 1).is_some_and(is_bound));
             }
             tally.near_total = meant(seen, path);
+        }
+        if tally.pages == 1 {
+            tally.first = (records, tally.total.or(self.paginator.total_of(seen)));
         }
     }
 

@@ -7,10 +7,12 @@
 use serde_json::Value;
 use url::Url;
 
+use crate::base::{JsonPath, Step};
 use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
 use crate::source::link;
 use crate::source::paginate::Seen;
-use crate::source::paginate::signs::{Role, Sign, holds_something, is_empty, reduced};
+use crate::source::paginate::names::{Role, reduced};
+use crate::source::paginate::signs::{Sign, holds_something, is_empty, promises_more};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
@@ -132,7 +134,7 @@ fn page_numbers(page: &Seen<'_>) -> Vec<Candidate> {
 }
 
 /// Whether a parameter of this name is the number of a page.
-pub(super) fn is_page_parameter(name: &str) -> bool {
+pub(in crate::source) fn is_page_parameter(name: &str) -> bool {
     ["page", "p", "pagenumber", "pageno", "pageindex", "pg"].contains(&&*reduced(name)) || name == "page[number]"
 }
 
@@ -218,6 +220,8 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
         (Some(total), ..) if is_estimate || is_lower_bound(page.facts, total) => stop_rules(),
         (Some(total), ..) => StopRules { total: TotalPath::Required(total.path.clone()), ..stop_rules() },
         (None, Some(_), Some(more)) => StopRules { has_more_path: Some(more.path.clone()), ..stop_rules() },
+        // Jira's `startAt: 0` beside `isLast: false`.
+        (None, Some(_), None) if promises_more(page.facts) => stop_rules(),
         _ => return Vec::new(),
     };
     if records == 0 {
@@ -227,7 +231,7 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     let named = |sign: Option<&Sign>, default: &str| Slot::Param(sign.map_or(default, Sign::name).to_owned());
     let (offset_slot, limit_slot) = (named(own, "offset"), named(limit, "limit"));
     let plan = PaginatorPlan::Offset { limit: records, offset: 0, offset_slot, limit_slot, stop };
-    let from = total.or(more).map(|sign| format!("`{}`", sign.shown())).unwrap_or_default();
+    let from = total.or(more).or(own).map(|sign| format!("`{}`", sign.shown())).unwrap_or_default();
     let mut found = vec![Candidate { plan, from: from.clone(), may_fail: true, is_probe }];
     if own.is_none() {
         // Nothing speaks of offsets: the pages may be numbered as well.
@@ -235,6 +239,18 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
         found.extend([0, 1].map(|base| Candidate { is_probe, ..numbered(base, base, page_slot.clone(), from.clone()) }));
     }
     found
+}
+
+/// By an offset, under the names that the page has for it, whatever speaks for that.
+pub(super) fn by_offset(page: &Seen<'_>) -> PaginatorPlan {
+    let named = |role: Role, default: &str| {
+        let sign = with_role(&page.facts.signs, role).find(|sign| sign.number().is_some());
+        Slot::Param(sign.map_or(default, Sign::name).to_owned())
+    };
+    let (offset_slot, limit_slot) = (named(Role::Offset, "offset"), named(Role::Limit, "limit"));
+    let stop =
+        StopRules { total: TotalPath::Optional(JsonPath::from_steps(vec![Step::Key("total".to_owned())])), ..stop_rules() };
+    PaginatorPlan::Offset { limit: 100, offset: 0, offset_slot, limit_slot, stop }
 }
 
 /// Pages by their number `first`, counted from `base`, up to one without records.
@@ -296,7 +312,7 @@ pub(in crate::source) fn is_size(name: &str) -> bool {
     sizes.contains(&&*reduced(name))
 }
 
-fn is_offset_parameter(name: &str) -> bool {
+pub(super) fn is_offset_parameter(name: &str) -> bool {
     ["offset", "skip", "start", "startat", "startindex", "from", "pageoffset"].contains(&&*reduced(name))
 }
 

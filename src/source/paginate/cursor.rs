@@ -51,7 +51,7 @@ impl Paginator for Cursor {
                 path: path.clone(),
                 why: "there is no next cursor",
             })),
-            (None, ..) => no_next(page, absent(page, 0, &self.path).as_deref()),
+            (None, ..) => no_next(page, absent(page, 0, &self.path).as_deref(), Some(&self.slot)),
             (Some(cursor), ..) => {
                 self.trail.note_text(page, &cursor.to_string())?;
                 self.asked = whole_number(cursor);
@@ -86,6 +86,10 @@ impl HeaderCursor {
 }
 
 impl Paginator for HeaderCursor {
+    fn own_places(&self) -> Vec<String> {
+        vec![format!("the header `{}`", self.header.to_ascii_lowercase())]
+    }
+
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         let cursor = page.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
         let absent = cursor.is_none().then(|| format!("header `{}`", self.header));
@@ -94,7 +98,7 @@ impl Paginator for HeaderCursor {
             !(is_end(cursor) || is_mark && page.is_last)
         };
         match cursor.map(Value::from).filter(is_cursor) {
-            None => no_next(page, absent.as_deref()),
+            None => no_next(page, absent.as_deref(), Some(&self.slot)),
             Some(cursor) => {
                 self.trail.note_text(page, &cursor.to_string())?;
                 self.asked = whole_number(&cursor);

@@ -15,7 +15,9 @@ use crate::base::{Warning, WarningCode};
 use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words};
 use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
-use crate::source::paginate::signs::{Role, Sign, stands_around};
+use crate::source::paginate::link::ALL;
+use crate::source::paginate::names::Role;
+use crate::source::paginate::signs::{Sign, stands_around};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
@@ -135,7 +137,10 @@ impl Detect {
             link::more_pages(
                 page,
                 self.total_is_estimate(),
-                "paginator: {type: single_page}` and `expect: {total: estimate}` if that is all there is, or else how the API pages, such as `paginator: {type: offset, limit: 100}",
+                &format!(
+                    "{}`, or, if that is all there is, `paginator: {{type: single_page}}` and `{ALL}",
+                    link::its_own(page, None)
+                ),
             )?;
             self.left = match self.adopted.clone() {
                 // What another chain has proven for a reason that this page lacks does not hold for it.
@@ -169,7 +174,7 @@ impl Detect {
         let step = step_with_values(paginator.as_mut(), &seen)?;
         if self.adopted.is_some() && step == Step::End(EndReason::NoNext) {
             // The page tells of more, so that what another chain has proven is not this one's way.
-            link::more_pages(&seen, self.total_is_estimate(), &link::its_own(&seen))?;
+            link::more_pages(&seen, self.total_is_estimate(), &link::its_own(&seen, None))?;
         }
         let second = if let Step::Next(second) = &step { Some(second.clone()) } else { None };
         self.trial = Some(Trial { candidate, paginator, is_proven: false, second, control: None });
@@ -200,7 +205,7 @@ impl Detect {
         }
         if let Some(first) = &self.first {
             let seen = first.seen(page, page.ordinal);
-            link::more_pages(&seen, true, &link::its_own(&seen))?;
+            link::more_pages(&seen, true, &link::its_own(&seen, None))?;
             link::more_in_headers(&seen)?;
             // A refusal answers the question; the first page once more tells only that the guess was not understood.
             if self.trial.as_ref().is_some_and(|trial| trial.control.is_none()) {
@@ -459,6 +464,10 @@ impl Paginator for Detect {
 
     fn detected(&mut self) -> Option<Detected> {
         self.proven.take()
+    }
+
+    fn own_places(&self) -> Vec<String> {
+        self.trial.as_ref().map(|trial| trial.paginator.own_places()).unwrap_or_default()
     }
 
     fn total_records(&self) -> Option<u64> {

@@ -8,7 +8,8 @@ use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
 use crate::source::paginate::candidates::{USUAL_SIZES, is_size, name_of};
-use crate::source::paginate::signs::{Role, Sign, is_bound, reduced, relation_path};
+use crate::source::paginate::names::{Role, reduced};
+use crate::source::paginate::signs::{Sign, is_bound, relation_path};
 use crate::source::paginate::totals::{around_records, beyond_page};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
@@ -155,9 +156,18 @@ pub(in crate::source) fn whole_number(value: &Value) -> Option<u64> {
             let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..9e15).contains(float))?;
             format!("{float:.0}").parse().ok()
         }),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => text.trim().parse().ok().or_else(|| grouped(text.trim())),
         _ => None,
     }
+}
+
+/// A number in groups of three digits: `1,332`.
+fn grouped(text: &str) -> Option<u64> {
+    let mark = text.chars().find(|c| [',', ' ', '_', '\'', '\u{a0}', '\u{202f}'].contains(c))?;
+    let mut groups = text.split(mark);
+    let first = groups.next().filter(|first| (1..=3).contains(&first.len()))?;
+    let digits = groups.try_fold(first.to_owned(), |digits, group| (group.len() == 3).then(|| digits + group))?;
+    digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The error of a value that cannot be used; tells its kind, never itself.

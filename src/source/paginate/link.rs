@@ -4,11 +4,13 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::config::{PaginatorPlan, paginator_words};
+use crate::config::{PaginatorPlan, Slot, paginator_words};
 use crate::source::error::{PagingFault, Repeated};
-use crate::source::paginate::candidates::{Choice, candidates};
+use crate::source::paginate::candidates::{Choice, by_offset, candidates};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::{absent, bad_value, value};
+use crate::source::paginate::headers::cursor_header;
+use crate::source::paginate::signs::place_words;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail, place, signs};
 use crate::source::{EndReason, SourceError, link};
 
@@ -67,15 +69,32 @@ impl Paginator for Links {
         }
     }
 
+    fn own_places(&self) -> Vec<String> {
+        match &self.next {
+            NextLink::Body(path) => vec![place_words(path)],
+            NextLink::Header(rel) if rel.eq_ignore_ascii_case("next") => vec!["its `Link` header".to_owned()],
+            NextLink::Header(_) => Vec::new(),
+        }
+    }
+
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         match &self.next {
             NextLink::Header(rel) => match link::target(page.headers, rel) {
-                None => no_next(page, Some(&format!("`Link` header with `rel={rel}`"))),
-                Some(reference) => self.follow(page, &reference),
+                None => no_next(page, Some(&format!("`Link` header with `rel={rel}`")), None),
+                Some(reference) => {
+                    // `rel=last` passes over what is between.
+                    let next = link::target(page.headers, "next");
+                    let is_other =
+                        next.is_some_and(|next| page.url.join(next.trim()).ok() != page.url.join(reference.trim()).ok());
+                    if is_other {
+                        refuse_link_header(page)?;
+                    }
+                    self.follow(page, &reference)
+                }
             },
             NextLink::Body(path) => match value(page, 0) {
-                None => no_next(page, absent(page, 0, path).as_deref()),
-                Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, None),
+                None => no_next(page, absent(page, 0, path).as_deref(), None),
+                Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, None, None),
                 Some(Value::String(reference)) => self.follow(page, reference),
                 Some(other) => Err(bad_value(page, ("next_url_path", path), "a URL", Some(other))),
             },
@@ -89,22 +108,30 @@ fn leads_nowhere(page: &Seen<'_>, link: &Value) -> bool {
     may_be_end(link) || link.as_str().is_some_and(is_own)
 }
 
+/// That the paginator goes no further, in words.
+pub(in crate::source) const NO_NEXT: &str = "the paginator finds no next page";
 /// What to write where one page is all, whatever it says.
-const ALL: &str = "expect: {total: estimate}";
+pub(in crate::source) const ALL: &str = "expect: {total: estimate}";
 
-/// What to write where the paginator is not the API's own: what detection would take, or what finds it.
-pub(super) fn its_own(page: &Seen<'_>) -> String {
-    let of_header = signs::cursor_header(page.headers)
-        .map(|name| PaginatorPlan::HeaderCursor { cursor_key: name, cursor_param: "cursor".to_owned() });
+/// What to write where the paginator is not the API's own: what detection would take, or what finds it. What the config has of its own for
+/// the place of a cursor stays.
+pub(super) fn its_own(page: &Seen<'_>, own: Option<&Slot>) -> String {
+    format!("paginator: {}", paginator_words(&own_way(page, own)))
+}
+
+/// As [`its_own`].
+pub(in crate::source) fn own_way(page: &Seen<'_>, own: Option<&Slot>) -> PaginatorPlan {
+    let cursor_param = if let Some(Slot::Param(name)) = own { name.clone() } else { "cursor".to_owned() };
+    let of_header = cursor_header(page.headers).map(|name| PaginatorPlan::HeaderCursor { cursor_key: name, cursor_param });
     let found = match candidates(page, true) {
         Choice::Try(found) | Choice::Ambiguous(found) => found.into_iter().next().map(|first| first.plan),
         Choice::Over => None,
     };
-    let plan = found.or(of_header);
-    plan.map_or_else(
-        || "paginator: {type: offset, limit: 100}".to_owned(),
-        |plan| format!("paginator: {}", paginator_words(&plan)),
-    )
+    let mut plan = found.or(of_header).unwrap_or_else(|| by_offset(page));
+    if let (PaginatorPlan::Cursor { cursor_slot, .. }, Some(own)) = (&mut plan, own) {
+        *cursor_slot = own.clone();
+    }
+    plan
 }
 
 /// The end of a resource that names its next page. On the first page, where the place for it is `absent` and so may be misspelt, signs of
@@ -112,13 +139,18 @@ pub(super) fn its_own(page: &Seen<'_>) -> String {
 ///
 /// # Errors
 /// [`PagingFault::MorePages`].
-pub(super) fn no_next(page: &Seen<'_>, absent: Option<&str>) -> Result<Step, SourceError> {
+pub(super) fn no_next(page: &Seen<'_>, absent: Option<&str>, own: Option<&Slot>) -> Result<Step, SourceError> {
     if page.page == 1 {
         refuse_link_header(page)?;
         part_of_all(page)?;
-        if let (Some(place), Some(sign)) = (absent, signs::said_outright(page)) {
+        if let (Some(place), Some(sign), false) = (absent, signs::said_outright(page), signs::says_last(page.facts)) {
             let hint = format!("{sign}, and it has no {place}");
-            return Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: its_own(page) }));
+            return Err(SourceError::from(PagingFault::MorePages {
+                place: page.at(),
+                how: NO_NEXT.to_owned(),
+                hint,
+                write: its_own(page, own),
+            }));
         }
     }
     Ok(Step::End(EndReason::NoNext))
@@ -130,8 +162,14 @@ pub(super) fn no_next(page: &Seen<'_>, absent: Option<&str>) -> Result<Step, Sou
 /// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &str) -> Result<(), SourceError> {
     refuse_link_header(page)?;
-    signs::more_pages(page, total_is_estimate)
-        .map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: write.to_owned() })))
+    signs::more_pages(page, total_is_estimate).map_or(Ok(()), |hint| {
+        Err(SourceError::from(PagingFault::MorePages {
+            place: page.at(),
+            how: NO_NEXT.to_owned(),
+            hint,
+            write: write.to_owned(),
+        }))
+    })
 }
 
 /// Refuses a page whose headers alone tell of more.
@@ -140,8 +178,9 @@ pub(super) fn more_pages(page: &Seen<'_>, total_is_estimate: bool, write: &str) 
 /// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn more_in_headers(page: &Seen<'_>) -> Result<(), SourceError> {
     part_of_all(page)?;
-    let hint = signs::more_in_headers(page.headers, page.facts.records);
-    hint.map_or(Ok(()), |hint| Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: its_own(page) })))
+    let hint = signs::more_in_headers(page.headers);
+    let fault = |hint| PagingFault::MorePages { place: page.at(), how: NO_NEXT.to_owned(), hint, write: its_own(page, None) };
+    hint.map_or(Ok(()), |hint| Err(SourceError::from(fault(hint))))
 }
 
 /// Refuses an only page that calls itself a part.
@@ -150,21 +189,8 @@ pub(super) fn more_in_headers(page: &Seen<'_>) -> Result<(), SourceError> {
 /// [`PagingFault::MorePages`] with the config to write.
 pub(super) fn part_of_all(page: &Seen<'_>) -> Result<(), SourceError> {
     signs::part(page).map_or(Ok(()), |hint| {
-        let write = format!("{}`, or, if this is all, `{ALL}", its_own(page));
-        Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write }))
-    })
-}
-
-/// Refuses an only page that says outright that there are more.
-///
-/// # Errors
-/// [`PagingFault::MorePages`] with the config to write.
-pub(super) fn only_page(page: &Seen<'_>) -> Result<(), SourceError> {
-    refuse_link_header(page)?;
-    let hint = signs::said_outright(page).or_else(|| signs::more_in_headers(page.headers, page.facts.records));
-    hint.map_or(Ok(()), |hint| {
-        let write = format!("{}`, or, if this is all, `{ALL}", its_own(page));
-        Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write }))
+        let write = format!("{}`, or, if this is all, `{ALL}", its_own(page, None));
+        Err(SourceError::from(PagingFault::MorePages { place: page.at(), how: NO_NEXT.to_owned(), hint, write }))
     })
 }
 
@@ -173,5 +199,10 @@ fn refuse_link_header(page: &Seen<'_>) -> Result<(), SourceError> {
         return Ok(());
     }
     let hint = "its `Link` header has a next page".to_owned();
-    Err(SourceError::from(PagingFault::MorePages { place: page.at(), hint, write: "paginator: {type: header_link}".to_owned() }))
+    Err(SourceError::from(PagingFault::MorePages {
+        place: page.at(),
+        how: NO_NEXT.to_owned(),
+        hint,
+        write: "paginator: {type: header_link}".to_owned(),
+    }))
 }

@@ -12,12 +12,15 @@ mod content_range;
 mod detect;
 mod end_mark;
 mod facts;
+mod headers;
 mod link;
+mod names;
 mod offset;
 mod page_number;
 mod place;
 mod signs;
 mod single_page;
+mod told;
 mod totals;
 mod trail;
 
@@ -32,11 +35,14 @@ use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
-pub(super) use candidates::{USUAL_SIZES, is_size, name_of};
+pub(super) use candidates::{USUAL_SIZES, is_page_parameter, is_size, name_of};
 pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};
-pub(super) use signs::{Role, is_bound, promises_more, relation_path, says_last, says_pages, stands_around};
-pub(crate) use signs::{Sign, tells_as_object, tells_of_paging};
+pub(super) use link::{ALL, NO_NEXT, own_way};
+pub(super) use names::Role;
+pub(crate) use signs::{Sign, tells_as_links, tells_as_object, tells_of_paging};
+pub(super) use signs::{is_bound, promises_more, relation_path, says_last, stands_around};
+pub(super) use told::{Promises, Proof, Way};
 pub(super) use totals::Totals;
 pub(super) use trail::Trail;
 
@@ -196,6 +202,11 @@ pub(super) trait Paginator: Send {
         None
     }
 
+    /// The places that it goes by, in words: it is for the paginator to judge what stands there.
+    fn own_places(&self) -> Vec<String> {
+        self.wanted().iter().map(signs::place_words).collect()
+    }
+
     /// The API's total of records, as far as known.
     fn total_records(&self) -> Option<u64> {
         None
@@ -206,7 +217,7 @@ pub(super) trait Paginator: Send {
 pub(super) fn paginator(plan: &PaginatorPlan, expect: &Expect) -> Box<dyn Paginator> {
     match plan.clone() {
         PaginatorPlan::Undeclared => Box::new(detect::Detect::new(expect)),
-        PaginatorPlan::SinglePage => Box::new(single_page::SinglePage { is_all: expect.total == ExpectTotal::Estimate }),
+        PaginatorPlan::SinglePage => Box::new(single_page::SinglePage),
         PaginatorPlan::Offset { limit, offset, offset_slot, limit_slot, stop } => {
             Box::new(offset::Offset::new(limit, offset, offset_slot, limit_slot, stop))
         }
@@ -264,6 +275,26 @@ pub(super) fn ends_by_flag(plan: &PaginatorPlan) -> bool {
 /// The number of the first page, where the config has it that pages are numbered.
 pub(super) fn first_number(plan: &PaginatorPlan) -> Option<u64> {
     if let PaginatorPlan::PageNumber { page, .. } = plan { Some(*page) } else { None }
+}
+
+/// Where the config has a cursor go, if anywhere.
+pub(super) fn cursor_slot(plan: &PaginatorPlan) -> Option<Slot> {
+    match plan {
+        PaginatorPlan::Cursor { cursor_slot, .. } => Some(cursor_slot.clone()),
+        PaginatorPlan::HeaderCursor { cursor_param, .. } => Some(Slot::Param(cursor_param.clone())),
+        _ => None,
+    }
+}
+
+/// What to write where what the API tells of its records is none, in words.
+pub(super) fn estimate(plan: &PaginatorPlan) -> String {
+    match plan {
+        PaginatorPlan::Undeclared => format!("`{ALL}`, with the paginator"),
+        PaginatorPlan::Offset { stop: StopRules { total: TotalPath::Required(_), .. }, .. } => {
+            format!("`{ALL}` in place of the paginator's `total_path`")
+        }
+        _ => format!("`{ALL}`"),
+    }
 }
 
 /// What to do where fewer records came than the API tells of, in words.

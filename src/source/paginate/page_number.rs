@@ -114,6 +114,26 @@ impl PageNumber {
         }
     }
 
+    /// Whether the last page that a declared total counts, which is empty, still calls itself one.
+    fn check_last(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
+        let TotalPath::Required(path) = &self.stop.total else { return Ok(()) };
+        let told = total(page, &self.stop).ok().flatten().and_then(Total::exact).filter(|told| Some(*told) == self.exact());
+        let Some(total) = told.filter(|told| page.ordinal.saturating_add(1) == told.saturating_add(self.base)) else {
+            return Ok(());
+        };
+        if self.records == 0 {
+            return Ok(());
+        }
+        let way = match self.base {
+            1 => format!("page {total} of {total} is empty: does the API count from 0? Write `base_page: 0`"),
+            _ => format!("page {} is empty: look at `base_page`, and at the number of the API's first page", page.ordinal),
+        };
+        let (of, read) = (format!("`{}`", path_words(path)), total.saturating_sub(1));
+        let estimate = "`total_path: null`".to_owned();
+        let error = PagingFault::PagesMissed { place: page.at(), of, read, total, way, estimate };
+        accept_drift(SourceError::from(error), &self.stop, &mut self.warning)
+    }
+
     fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
         if let Some(found) = total(page, &self.stop)? {
             let looks_like_records = page.page == 1 && found.number == page.facts.records && found.number > 1;
@@ -168,6 +188,7 @@ impl Paginator for PageNumber {
         self.judged = true;
         if self.stop.stop_after_empty_page && page.facts.records == 0 {
             self.check_first(page)?;
+            self.check_last(page)?;
             self.check_end(page, page.ordinal)?;
             return Ok(Step::End(EndReason::EmptyPage));
         }

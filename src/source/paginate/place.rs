@@ -5,7 +5,7 @@
 
 use url::Url;
 
-use crate::source::paginate::signs::reduced;
+use crate::source::paginate::names::reduced;
 
 /// Parameters that count records.
 const OFFSETS: [&str; 6] = ["offset", "pageoffset", "skip", "start", "startat", "startindex"];

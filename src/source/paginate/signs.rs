@@ -1,113 +1,21 @@
 //! Signs of paging: what stands around a page's records and by its name tells of other pages.
 //!
-//! Only names that APIs use for paging count, since a sign chooses the paginator of a resource that declares none, or refuses it.
+//! Only names that APIs use for paging count, since a sign chooses the paginator of a resource that declares none, or refuses an end.
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::base::{JsonPath, Step};
+use crate::config::path_words;
 use crate::source::PageFacts;
 use crate::source::paginate::Seen;
 use crate::source::paginate::candidates::is_echo;
 use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::whole_number;
+use crate::source::paginate::headers::{HeaderSign, header_signs};
+use crate::source::paginate::names::{AROUND, Role, is_total, may_be_links, may_be_object, reduced, role};
 use crate::source::paginate::totals::beyond_page;
-
-/// Objects that tell of paging, by their names alone.
-const AROUND: [&str; 25] = [
-    "meta",
-    "metadata",
-    "pagination",
-    "paging",
-    "paginginfo",
-    "paginationinfo",
-    "page",
-    "pageinfo",
-    "pager",
-    "cursor",
-    "cursors",
-    "responsemetadata",
-    "links",
-    "info",
-    "resultinfo",
-    "resultset",
-    "pageable",
-    "paginator",
-    "searchmetadata",
-    "listinfo",
-    "listmetadata",
-    "pageinformation",
-    "pagemetadata",
-    "pagingmetadata",
-    "paginationmetadata",
-];
-
-/// Members that tell how many records there are, in all or in this page.
-const TOTAL: [&str; 35] = [
-    "total",
-    "totalcount",
-    "totalresults",
-    "totalrecords",
-    "totalitems",
-    "totalhits",
-    "totalelements",
-    "totalsize",
-    "totalrows",
-    "totalentries",
-    "numfound",
-    "count",
-    "odatacount",
-    "hydratotalitems",
-    "opensearchtotalresults",
-    "totaldocs",
-    "totalobjects",
-    "totalfound",
-    "totalavailable",
-    "totalnumber",
-    "totalnumberofresults",
-    "totalitemcount",
-    "totalrecordcount",
-    "totalresultcount",
-    "totalresultscount",
-    "itemstotal",
-    "recordstotal",
-    "resultstotal",
-    "itemcount",
-    "recordcount",
-    "resultcount",
-    "resultscount",
-    "hitcount",
-    "nbhits",
-    "numberofresults",
-];
-
-/// What a member tells, going by its name alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::source) enum Role {
-    /// A link, a cursor or a number of the next page.
-    Next,
-    /// A cursor that may also be the page's own.
-    Cursor,
-    /// True when there is more.
-    HasMore,
-    /// False when there is more.
-    IsLast,
-    /// The number of pages.
-    Pages,
-    /// The number of this page.
-    Page,
-    /// The number of records, in all or in this page.
-    Total,
-    /// What such a number is to the true one: `eq`, or `gte` for a lower bound; or whether it is exact.
-    Relation,
-    /// The number of records before this page.
-    Offset,
-    /// The number of records asked for.
-    Limit,
-    /// The number of records behind this page.
-    Remaining,
-}
 
 /// A member around the records that tells of paging: a scalar that is not null, or an object that stands for what is next.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +29,10 @@ pub(crate) struct Sign {
 impl Sign {
     /// What it tells.
     pub(in crate::source) fn role(&self) -> Option<Role> {
+        if self.path.steps().is_empty() {
+            // Chosen from a list of links.
+            return Some(Role::Next);
+        }
         match (role(&names(&self.path))?, &self.value) {
             // `last_page: false`.
             (Role::Pages, Value::Bool(_)) => Some(Role::IsLast),
@@ -140,24 +52,17 @@ impl Sign {
 
     /// The path as a config would have it.
     pub(super) fn shown(&self) -> String {
-        names(&self.path).join(".")
+        if self.path.steps().is_empty() { path_words(&self.path) } else { names(&self.path).join(".") }
     }
 
     /// That it tells of more pages, in words, unless its role is one of `but`.
-    fn of_more(&self, facts: &PageFacts, but: &[Role]) -> Option<String> {
-        let shown = self.shown();
+    pub(super) fn of_more(&self, facts: &PageFacts, but: &[Role]) -> Option<String> {
         let role = self.role().filter(|role| !but.contains(role))?;
-        if matches!(role, Role::IsLast | Role::Remaining) && !stands_around(facts, self) {
+        let is_loose = matches!(role, Role::IsLast | Role::Remaining | Role::Pages | Role::Partial);
+        if is_loose && !stands_around(facts, self) {
             return None;
         }
-        match (role, &self.value) {
-            (Role::HasMore, Value::Bool(true)) => Some(format!("`{shown}` is true")),
-            (Role::IsLast, Value::Bool(false)) => Some(format!("`{shown}` is false")),
-            (Role::Pages, _) => self.number().filter(|pages| *pages > 1).map(|pages| format!("`{shown}` is {pages}")),
-            (Role::Remaining, _) => self.number().filter(|left| *left > 0).map(|left| format!("`{shown}` is {left}")),
-            (Role::Next | Role::Cursor, value) if holds_something(value) => Some(format!("`{shown}` is set")),
-            _ => None,
-        }
+        says_more(role, &self.value, &format!("`{}`", self.shown()))
     }
 
     /// Its number, also from text.
@@ -166,8 +71,36 @@ impl Sign {
     }
 }
 
+/// A place in the body, in words.
+pub(super) fn place_words(path: &JsonPath) -> String {
+    if path.steps().is_empty() { format!("`{}`", path_words(path)) } else { format!("`{}`", names(path).join(".")) }
+}
+
 fn names(path: &JsonPath) -> Vec<&str> {
     path.steps().iter().map(|step| if let Step::Key(name) = step { name.as_str() } else { "" }).collect()
+}
+
+/// That a member or header `shown` of this role tells of more pages, in words.
+pub(super) fn says_more(role: Role, value: &Value, shown: &str) -> Option<String> {
+    let number = |least: u64| whole_number(value).filter(|number| *number > least).map(|number| format!("{shown} is {number}"));
+    match role {
+        Role::HasMore | Role::Partial if flag(value) == Some(true) => Some(format!("{shown} is true")),
+        Role::IsLast if flag(value) == Some(false) => Some(format!("{shown} is false")),
+        Role::Pages => number(1),
+        Role::Remaining => number(0),
+        Role::Next | Role::Cursor if holds_something(value) => Some(format!("{shown} is set")),
+        _ => None,
+    }
+}
+
+/// What a flag says.
+pub(super) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(set) => Some(*set),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
 }
 
 /// Whether a member at the end of `path` may be a [`Sign`].
@@ -177,112 +110,26 @@ pub(crate) fn tells_of_paging(path: &[String]) -> bool {
 
 /// Whether an object at the end of `path` may be a [`Sign`].
 pub(crate) fn tells_as_object(path: &[String]) -> bool {
-    role(&path.iter().map(String::as_str).collect::<Vec<_>>()) == Some(Role::Next)
+    may_be_object(&path.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A name in lower-case letters and digits alone: `@odata.nextLink` and `odata_next_link` are one.
-pub(super) fn reduced(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+/// Whether a list at the end of `path` may be one of links.
+pub(crate) fn tells_as_links(path: &[String]) -> bool {
+    may_be_links(&path.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Flags that are true while there is more.
-const HAS_MORE: [&str; 19] = [
-    "hasmore",
-    "hasnext",
-    "hasnextpage",
-    "more",
-    "moreavailable",
-    "istruncated",
-    "truncated",
-    "moredataavailable",
-    "hasmoredata",
-    "hasmoreitems",
-    "hasmorerecords",
-    "hasmoreresults",
-    "hasmorepages",
-    "moreresults",
-    "morerecords",
-    "moredata",
-    "morepages",
-    "moreitems",
-    "exceededtransferlimit",
-];
-
-/// What leads to the next page.
-const NEXT: [&str; 37] = [
-    "next",
-    "nextpage",
-    "nexturl",
-    "nextlink",
-    "nexthref",
-    "nextpageurl",
-    "nextpagelink",
-    "odatanextlink",
-    "nexturi",
-    "nextcursor",
-    "nexttoken",
-    "nextpagetoken",
-    "nextpagecursor",
-    "nextoffset",
-    "nextstart",
-    "nextstartat",
-    "nextstartindex",
-    "nextindex",
-    "nextposition",
-    "nextpos",
-    "nextskip",
-    "nextfrom",
-    "nextid",
-    "nextrecordid",
-    "nextsince",
-    "nextsinceid",
-    "nextafter",
-    "nextpagenumber",
-    "nextpageno",
-    "nextpageindex",
-    "nextcursormark",
-    "nextrecordsurl",
-    "nextkey",
-    "lastevaluatedkey",
-    "continue",
-    "nextmarker",
-    "nextcontinuationtoken",
-];
-
-fn role(path: &[&str]) -> Option<Role> {
-    let (last, parents) = path.split_last()?;
-    let name = reduced(last);
-    let below_next = || parents.iter().any(|part| ["next", "nextpage"].contains(&&*reduced(part)));
-    let below_cursors =
-        || parents.last().is_some_and(|part| ["cursors", "cursor", "paging", "pagination"].contains(&&*reduced(part)));
-    Some(match name.as_str() {
-        "href" | "url" | "uri" | "link" | "after" | "offset" | "cursor" | "token" | "page" | "start" | "skip" if below_next() => {
-            Role::Next
-        }
-        name if HAS_MORE.contains(&name) => Role::HasMore,
-        "islast" | "islastpage" | "last" | "done" | "isdone" | "final" | "isfinal" | "finished" | "isfinished" | "isend"
-        | "eof" | "endoflist" | "endofresults" => Role::IsLast,
-        "remaining" | "remainingcount" | "remainingitemcount" | "remainingitems" | "remainingrecords" | "remainingresults" => {
-            Role::Remaining
-        }
-        "totalpages" | "pagecount" | "lastpage" | "numpages" | "pagestotal" | "pages" | "totalpagecount" => Role::Pages,
-        "page" | "currentpage" | "pagenumber" | "pageno" | "pageindex" | "number" => Role::Page,
-        name if TOTAL.contains(&name) => Role::Total,
-        "value" if parents.last().is_some_and(|parent| is_total(parent)) => Role::Total,
-        "relation" if parents.last().is_some_and(|parent| is_total(parent)) => Role::Relation,
-        "numfoundexact" | "exhaustivenbhits" => Role::Relation,
-        "offset" | "skip" | "startat" | "from" => Role::Offset,
-        "limit" | "perpage" | "pagesize" | "maxresults" => Role::Limit,
-        name if NEXT.contains(&name) => Role::Next,
-        "cursor" | "endcursor" | "continuation" | "continuationtoken" | "scrollid" | "startingafter" | "bookmark" => Role::Cursor,
-        "after" if below_cursors() => Role::Cursor,
-        _ => return None,
-    })
-}
-
-/// Whether a member of this name is a number of records; it may be an object that has the number.
-pub(super) fn is_total(name: &str) -> bool {
-    TOTAL.contains(&&*reduced(name))
+impl Sign {
+    /// The next page's link among the `links` at the end of `path`: `[{rel: next, href: …}]`, FHIR's `[{relation: next, url: …}]`.
+    pub(crate) fn of_links(path: &JsonPath, links: &Value) -> Option<Self> {
+        links.as_array()?.iter().find_map(|link| {
+            let is_next = |name: &&str| link[*name].as_str().is_some_and(|relation| relation.eq_ignore_ascii_case("next"));
+            let relation = ["rel", "relation"].into_iter().find(is_next)?;
+            let at = ["href", "url", "uri", "link"].into_iter().find(|name| link[*name].is_string())?;
+            let said = link[relation].as_str()?;
+            let path = JsonPath::parse(&format!("{path}[?(@.{relation} == '{said}')].{at}")).ok()?;
+            Some(Self { path, value: link[at].clone() })
+        })
+    }
 }
 
 /// What a total in an object is to the true one, as the object says.
@@ -315,30 +162,23 @@ pub(in crate::source) fn is_bound(relation: &Value) -> bool {
     }
 }
 
+/// What the flags of the page say: whether one says that there is no more, and whether one says that there is.
+fn flags(facts: &PageFacts) -> impl Iterator<Item = bool> {
+    facts.signs.iter().filter_map(|sign| match (sign.role()?, flag(&sign.value)?) {
+        (Role::HasMore, more) => Some(more),
+        (Role::IsLast, last) if stands_around(facts, sign) => Some(!last),
+        _ => None,
+    })
+}
+
 /// Whether a flag of the page says that there is no more.
 pub(in crate::source) fn says_last(facts: &PageFacts) -> bool {
-    facts.signs.iter().any(|sign| match (sign.role(), &sign.value) {
-        (Some(Role::HasMore), Value::Bool(more)) => !more,
-        (Some(Role::IsLast), Value::Bool(last)) => *last && stands_around(facts, sign),
-        _ => false,
-    })
+    flags(facts).any(|more| !more)
 }
 
 /// Whether a flag of the page says that there is more.
 pub(in crate::source) fn promises_more(facts: &PageFacts) -> bool {
-    facts.signs.iter().any(|sign| match (sign.role(), &sign.value) {
-        (Some(Role::HasMore), Value::Bool(more)) => *more,
-        (Some(Role::IsLast), Value::Bool(last)) => !last && stands_around(facts, sign),
-        _ => false,
-    })
-}
-
-/// That a first page without records tells of pages, in words.
-pub(in crate::source) fn says_pages(page: &Seen<'_>) -> Option<String> {
-    let is_pages = |sign: &&Sign| sign.role() == Some(Role::Pages) && stands_around(page.facts, sign);
-    let number = |sign: &Sign| Some((sign.shown(), sign.number().filter(|pages| *pages > 1)?));
-    let told = page.facts.signs.iter().filter(is_pages).find_map(number);
-    told.filter(|_| page.page == 1 && page.facts.records == 0).map(|(shown, pages)| format!("`{shown}` says {pages}"))
+    flags(facts).any(|more| more)
 }
 
 /// Whether `sign` stands where paging is told: at the top, beside the records, or in an object whose name means paging.
@@ -347,8 +187,9 @@ pub(in crate::source) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
     if let Some((Step::Key(name), above)) = parents.split_last()
         && is_total(name)
     {
-        // `total: {value: 25, relation: eq}`; a value alone may be money.
-        if sign.name() == "value" && relation(facts, sign).is_none() {
+        // `total: {value: 25, currency: EUR}` is money.
+        let is_beside = |other: &Sign| other.path.steps().split_last().is_some_and(|(_, others)| others == parents);
+        if facts.signs.iter().any(|other| other.role() == Some(Role::Unit) && is_beside(other)) {
             return false;
         }
         parents = above;
@@ -383,27 +224,11 @@ pub(super) fn part(page: &Seen<'_>) -> Option<String> {
     (page.is_part && !is_counted).then(|| "it was answered with 206, by which the API says that it is a part".to_owned())
 }
 
-/// The header that tells of more than the first page with its `records` records, in words.
-pub(super) fn more_in_headers(headers: &HeaderMap, records: u64) -> Option<String> {
-    let number = |text: &str| text.parse::<u64>().ok();
-    let tells = |name: &str, text: &str| match name {
-        "xnextpage" | "xnextcursor" | "xnexttoken" | "xnextpagetoken" | "xnextoffset" | "xnexturl" => {
-            !text.is_empty() && !["0", "-1", "null", "none", "false"].contains(&&*text.to_ascii_lowercase())
-        }
-        "xtotalpages" | "xpagecount" | "xwptotalpages" | "xpaginationpagecount" => number(text) > Some(1),
-        "xhasmore" | "xhasnext" | "xhasnextpage" => text.eq_ignore_ascii_case("true") || text == "1",
-        _ => false,
-    };
-    headers.iter().find_map(|(name, value)| {
-        let text = value.to_str().ok()?.trim();
-        tells(&reduced(name.as_str()), text).then(|| format!("the header `{name}` tells of more than its {records} records"))
-    })
-}
-
-/// The header that has the cursor of the next page.
-pub(super) fn cursor_header(headers: &HeaderMap) -> Option<String> {
-    let is_cursor = |name: &str| ["xnextcursor", "xnexttoken", "xnextpagetoken"].contains(&&*reduced(name));
-    headers.keys().map(|name| name.as_str()).find(|name| is_cursor(name)).map(str::to_owned)
+/// The header that tells of more pages, in words.
+pub(super) fn more_in_headers(headers: &HeaderMap) -> Option<String> {
+    let signs = header_signs(headers);
+    let tells = |sign: &&HeaderSign| sign.role != Role::Next || !may_be_end(&sign.value);
+    signs.iter().filter(tells).find_map(|sign| says_more(sign.role, &sign.value, &sign.shown))
 }
 
 /// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.

@@ -10,28 +10,14 @@ use reqwest::header::HeaderMap;
 use crate::base::{JsonPath, Step};
 use crate::source::PageFacts;
 use crate::source::paginate::content_range::ContentRange;
-use crate::source::paginate::signs::{Role, Sign, is_bound, reduced, relation, stands_around};
+use crate::source::paginate::facts::whole_number;
+use crate::source::paginate::headers::header_signs;
+use crate::source::paginate::names::{Role, is_total, reduced};
+use crate::source::paginate::signs::{Sign, is_bound, relation, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
-/// Headers that tell how many records there are in all: json-server and others, GitLab, WordPress, Yii, Zotero.
-const HEADERS: [&str; 14] = [
-    "x-total-count",
-    "x-total",
-    "total-count",
-    "x-wp-total",
-    "x-pagination-total-count",
-    "x-pagination-total",
-    "x-total-records",
-    "x-total-results",
-    "x-total-items",
-    "x-total-entries",
-    "x-result-count",
-    "total-results",
-    "total-records",
-    "total-items",
-];
 /// The header that tells it beside the part that came.
-const RANGE: &str = "content-range";
+const RANGE: &str = "the header `content-range`";
 
 /// The totals of one chain of pages.
 #[derive(Debug)]
@@ -40,6 +26,8 @@ pub(in crate::source) struct Totals {
     told: Vec<Told>,
     /// Where the first page's `Content-Range` begins.
     begins_at: u64,
+    /// Whether records are gathered from several places, so that they may be parts of what is counted.
+    is_gathered: bool,
 }
 
 /// A total, as the pages told it.
@@ -48,25 +36,29 @@ pub(in crate::source) struct Told {
     at: At,
     least: u64,
     latest: u64,
+    /// The greatest that was told.
+    most: u64,
     /// Pages that tell it.
     pages: u64,
+    /// Whether the first page has fewer records.
+    is_of_all: bool,
     /// Whether there may be more.
     is_bound: bool,
 }
 
 /// A total in a header: its name, the number, and whether there may be more.
-type InHeader = (&'static str, u64, bool);
+type InHeader = (String, u64, bool);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum At {
-    Header(&'static str),
+    Header(String),
     Body(JsonPath),
 }
 
 impl Totals {
     /// None yet.
     pub(in crate::source) fn new(look: LookForTotals) -> Self {
-        Self { look, told: Vec::new(), begins_at: 0 }
+        Self { look, told: Vec::new(), begins_at: 0, is_gathered: false }
     }
 
     /// Notes what an accepted page tells.
@@ -75,16 +67,18 @@ impl Totals {
         if self.look == LookForTotals::No || page.page > 1 && page.facts.records == 0 {
             return;
         }
+        let at = page.facts.records_at.as_ref();
+        self.is_gathered |= page.facts.records > 0 && at.is_none_or(|at| at.steps().contains(&Step::Every));
         if page.page == 1 {
             self.begins_at = begins_at(page.headers);
         }
-        if let Some((name, total, is_bound)) = of_headers(page.headers, self.begins_at) {
-            self.keep(At::Header(name), total, true, is_bound);
+        for (name, total, is_bound) in of_headers(page.headers, self.begins_at) {
+            self.keep(At::Header(name), total, Some(total > page.facts.records), is_bound);
         }
         for (sign, total) in self.in_body(page) {
             // One that is no more than the first page has may count that page.
             let is_of_all = page.page == 1 && total > page.facts.records && !is_echo(page, sign, total);
-            self.keep(At::Body(sign.path.clone()), total, is_of_all, is_lower_bound(page.facts, sign));
+            self.keep(At::Body(sign.path.clone()), total, is_of_all.then_some(true), is_lower_bound(page.facts, sign));
         }
     }
 
@@ -99,14 +93,18 @@ impl Totals {
         around_records(page).filter(move |_| is_looked_into)
     }
 
-    fn keep(&mut self, at: At, total: u64, is_new: bool, is_bound: bool) {
+    /// Keeps a total; a new one only where `is_of_all` says whether it is more than the page has.
+    fn keep(&mut self, at: At, total: u64, is_of_all: Option<bool>, is_bound: bool) {
         match self.told.iter_mut().find(|told| told.at == at) {
             Some(told) => {
                 (told.least, told.latest, told.pages) = (told.least.min(total), total, told.pages + 1);
+                told.most = told.most.max(total);
                 told.is_bound |= is_bound;
             }
-            None if is_new => self.told.push(Told { at, least: total, latest: total, pages: 1, is_bound }),
-            None => {}
+            None => {
+                let new = |is_of_all| Told { at, least: total, latest: total, most: total, pages: 1, is_of_all, is_bound };
+                self.told.extend(is_of_all.map(new));
+            }
         }
     }
 
@@ -122,13 +120,15 @@ impl Totals {
         if self.look == LookForTotals::No {
             return None;
         }
-        of_headers(page.headers, self.begins_at).map(|(_, total, _)| total).or_else(|| in_body().map(|(_, total)| total))
+        let in_header = of_headers(page.headers, self.begins_at).into_iter().next();
+        in_header.map(|(_, total, _)| total).or_else(|| in_body().map(|(_, total)| total))
     }
 
     /// The total in a header, where one is to be reached.
     pub(in crate::source) fn of_header(&self, headers: &HeaderMap) -> Option<u64> {
         let is_looked_for = matches!(self.look, LookForTotals::InHeaders | LookForTotals::Everywhere);
-        of_headers(headers, self.begins_at).filter(|(.., is_bound)| is_looked_for && !is_bound).map(|(_, total, _)| total)
+        let first = of_headers(headers, self.begins_at).into_iter().next();
+        first.filter(|(.., is_bound)| is_looked_for && !is_bound).map(|(_, total, _)| total)
     }
 
     /// Whether `read` records are all that a total tells of, as the last page has it.
@@ -144,16 +144,29 @@ impl Totals {
         }
         let is_met =
             self.told.iter().any(|told| told.is_guess() && !told.is_bound && (told.least == read || told.latest == read));
-        // A `count` on a page alone may be anything; on several, it is none of the page's own.
-        let counts = |told: &&Told| told.pages > 1 || !matches!(&told.at, At::Body(path) if is_count(path));
-        let beyond = self.told.iter().filter(|told| told.least > read && !(told.is_guess() && is_met)).filter(counts);
+        let beyond = self.told.iter().filter(|told| told.least > read && !(told.is_guess() && is_met));
         beyond.max_by_key(|told| (!told.is_guess(), told.least))
+    }
+
+    /// The greatest total that is less than `read` records, where every total is, and none counts the `pages` that were read; `overlap`:
+    /// pages share records, so that they are no way to count.
+    pub(in crate::source) fn exceeded(&self, read: u64, pages: u64, overlap: bool) -> Option<&Told> {
+        let is_exceeded = |told: &Told| told.is_of_all && !told.is_bound && told.most < read && (told.most != pages || overlap);
+        let may_end = matches!(self.look, LookForTotals::Everywhere | LookForTotals::InHeaders) && !self.is_gathered;
+        let named = || self.told.iter().filter(|told| !matches!(&told.at, At::Body(path) if is_count(path)));
+        let greatest = named().max_by_key(|told| told.most).filter(|_| may_end && named().all(is_exceeded))?;
+        (greatest.pages > 1).then_some(greatest)
+    }
+
+    /// Whether a total that did not move, and is more than the first page has, is just what was read.
+    pub(in crate::source) fn proves(&self, read: u64) -> bool {
+        let is_proof = |told: &Told| told.is_of_all && !told.is_bound && told.least == read && told.most == read;
+        self.look != LookForTotals::No && self.beyond(read).is_none() && self.told.iter().any(is_proof)
     }
 
     /// Whether a total that is not the declared one tells of more than `read` records, so that the declared one proves nothing.
     pub(in crate::source) fn contradicts(&self, read: u64) -> bool {
-        let counts = |told: &Told| told.pages > 1 || !matches!(&told.at, At::Body(path) if is_count(path));
-        self.look == LookForTotals::ToWatch && self.told.iter().any(|told| told.least > read && counts(told))
+        self.look == LookForTotals::ToWatch && self.told.iter().any(|told| told.least > read)
     }
 
     /// The total that the last page told.
@@ -165,7 +178,8 @@ impl Totals {
     /// where something else tells of the end, too.
     pub(in crate::source) fn tells(&self, page: &Seen<'_>, read: u64) -> bool {
         let is_told = |total: u64, is_bound: bool| total == read && read > 0 && !is_bound;
-        let in_header = of_headers(page.headers, self.begins_at).is_some_and(|(_, total, is_bound)| is_told(total, is_bound));
+        let mut in_headers = of_headers(page.headers, self.begins_at).into_iter();
+        let in_header = in_headers.any(|(_, total, is_bound)| is_told(total, is_bound));
         let mut in_body = around_records(page).filter(|(sign, _)| !is_count(&sign.path));
         self.look != LookForTotals::No
             && (in_header || in_body.any(|(sign, total)| is_told(total, is_lower_bound(page.facts, sign))))
@@ -186,7 +200,7 @@ impl Told {
     /// Where it stands, in words.
     pub(in crate::source) fn shown(&self) -> String {
         match &self.at {
-            At::Header(name) => format!("the header `{name}`"),
+            At::Header(shown) => shown.clone(),
             At::Body(path) => format!("`{path}`"),
         }
     }
@@ -195,16 +209,21 @@ impl Told {
     pub(in crate::source) fn total(&self) -> u64 {
         self.least
     }
+
+    /// What must not be exceeded.
+    pub(in crate::source) fn most(&self) -> u64 {
+        self.most
+    }
 }
 
 /// What the headers of an answer tell, where the pages begin at this place of a range.
-fn of_headers(headers: &HeaderMap, begins_at: u64) -> Option<InHeader> {
-    let named = HEADERS.into_iter().find_map(|name| Some((name, headers.get(name)?.to_str().ok()?.trim().parse().ok()?, false)));
-    named.or_else(|| {
-        let range = ContentRange::of(headers).filter(|range| !range.is_bytes)?;
-        // Behind another place than 0, records may have been left out by intent, or places are counted from 1.
-        Some((RANGE, range.total?.saturating_sub(begins_at), begins_at > 0))
-    })
+fn of_headers(headers: &HeaderMap, begins_at: u64) -> Vec<InHeader> {
+    let signs = header_signs(headers).into_iter().filter(|sign| sign.role == Role::Total);
+    let named = signs.filter_map(|sign| Some((sign.shown, whole_number(&sign.value)?, false)));
+    let range = ContentRange::of(headers).filter(|range| !range.is_bytes);
+    // Behind another place than 0, records may have been left out by intent, or places are counted from 1.
+    let of_range = range.and_then(|range| Some((RANGE.to_owned(), range.total?.saturating_sub(begins_at), begins_at > 0)));
+    named.chain(of_range).collect()
 }
 
 fn begins_at(headers: &HeaderMap) -> u64 {
@@ -224,7 +243,8 @@ pub(super) fn around_records<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a S
 }
 
 fn is_count(path: &JsonPath) -> bool {
-    matches!(path.steps().last(), Some(Step::Key(name)) if reduced(name) == "count")
+    let is_below_total = || matches!(path.steps().iter().rev().nth(1), Some(Step::Key(parent)) if is_total(parent));
+    matches!(path.steps().last(), Some(Step::Key(name)) if reduced(name) == "count") && !is_below_total()
 }
 
 /// Whether a `count` only says how many records were asked for.

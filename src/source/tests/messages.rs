@@ -138,7 +138,8 @@ fn errors_of_paging_tell_both_pages_and_what_to_write() {
     let error = SourceError::from(PagingFault::RecordsPastEnd { place: place.clone(), later: 3 });
     check(&error, Data, "@: the resource ends here, yet page 3 has records: rows would be lost");
     let (hint, write) = ("`$.next` is a URL".to_owned(), "paginator: {type: json_link}".to_owned());
-    let error = SourceError::from(PagingFault::MorePages { place, hint, write });
+    let error =
+        SourceError::from(PagingFault::MorePages { place, how: "the paginator finds no next page".to_owned(), hint, write });
     check(&error, Data, "@: the paginator finds no next page, but `$.next` is a URL; write `paginator: {type: json_link}`");
 }
 
