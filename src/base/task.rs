@@ -54,11 +54,14 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::of(panic.as_ref()))
 }
 
-/// Does blocking work off the async threads.
+/// Does blocking work off the async threads; in place where there is no runtime, and so no thread that it could block.
 ///
 /// # Errors
 /// Its own; a panic in it as an error that has it [within](Panicked::within).
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await.map_err(Unjoined::from) {
         Ok(result) => result,
         Err(Unjoined::Panicked(panic)) => Err(io::Error::other(panic)),

@@ -67,7 +67,7 @@ impl Lake {
         }
         pass("lake.commit.after_claims")?;
         for table in tables.iter().filter(is_new) {
-            manifest::store(&*self.store, &self.layout, &table.table, &table.after).await?;
+            manifest::store(&*self.store, &self.layout, (&self.run, &table.table), &table.after).await?;
         }
         self.check_replaced(&commit).await?;
         pass("lake.commit.after_manifests")?;
@@ -145,6 +145,7 @@ impl Lake {
             quarantine: self.quarantined.clone(),
             released: Vec::new(),
             keeps: self.keep_versions > 0,
+            oldest: self.oldest.max(self.head.as_ref().map_or(0, |head| head.oldest)),
             purpose: self.purpose,
             tells_replaced: true,
         };
@@ -154,7 +155,7 @@ impl Lake {
                 commit.tables.remove(&table.table);
                 continue;
             }
-            let (name, _) = manifest::encode(&table.table, &table.after);
+            let (name, _) = manifest::encode(&self.run, &table.table, &table.after);
             let known = self.head.as_ref().and_then(|head| head.tables.get(&table.table));
             let is_same = table.changes.is_empty() && self.is_same_table(known, table).await?;
             if !is_same {
@@ -226,8 +227,9 @@ impl Lake {
                 || other.tables.iter().any(|(table, entry)| entry.version == other.version && is_mine(table))
                 || other.state.iter().any(|(resource, value)| is_mine(resource) && self.state(resource) != Some(value));
             tracing::info!(version = other.version, run = other.run, is_fenced, meets, "another run committed first");
-            // What this run has in place, a collection may have taken for garbage.
-            if is_fenced || meets || other.purpose == Purpose::Collection {
+            // What this run has in place, a collection may have taken for garbage; and a collection what the other one needs.
+            let collects = [other.purpose, commit.purpose].contains(&Purpose::Collection);
+            if is_fenced || meets || collects {
                 return Err(LakeError::Conflict { run: other.run });
             }
             let mut tables = other.tables.clone();
@@ -241,6 +243,7 @@ impl Lake {
             commit.tables = tables;
             commit.state = merged(Some(&other), state);
             commit.released = released(Some(&other), &commit);
+            commit.oldest = other.oldest;
             overtaken_by.clone_from(&other.run);
             self.head = Some(other);
             self.is_unsettled = true;
@@ -249,12 +252,17 @@ impl Lake {
         Err(LakeError::Conflict { run: overtaken_by })
     }
 
-    /// Checks that a commit that was just created is the newest. It is not when its version was free because a collection removed the
-    /// commit that had it, long after this run fell asleep: then it goes again.
+    /// Checks that a commit that was just created counts. It does not when its version was free because a collection removed the commit that
+    /// had it, long after this run fell asleep: then it goes again.
     async fn check_newest(&mut self, commit: Commit) -> Result<Commit, LakeError> {
         let found = self.store.list(&self.layout.log()).await?;
-        let others = || found.iter().filter_map(|found| self.layout.parse_log(&found.path)).map(|(version, _)| version);
-        if others().all(|version| version <= commit.version) || others().any(|version| version == commit.version + 1) {
+        let others = found.iter().filter_map(|found| self.layout.parse_log(&found.path)).filter(|(_, kind)| *kind == "json");
+        let newest = others.map(|(version, _)| version).max().unwrap_or(commit.version);
+        let oldest = match newest > commit.version {
+            true => read_commit(&*self.store, &self.layout, newest).await?.map_or(0, |newest| newest.oldest),
+            false => 0,
+        };
+        if commit.version >= oldest {
             return Ok(commit);
         }
         self.store.remove(&self.layout.commit(commit.version)).await?;

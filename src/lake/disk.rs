@@ -22,6 +22,7 @@ use crate::lake::disk::files::{
 };
 use crate::lake::layout::HOME;
 use crate::lake::publish::pass;
+use crate::lake::spool::Spool;
 use crate::lake::store::{Blob, Found, Handle, Published, Spooled, Store, Target};
 use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
 
@@ -94,6 +95,10 @@ impl Store for Disk {
 
     fn live_files(&self) -> Arc<dyn LiveFiles> {
         Arc::new(self.clone())
+    }
+
+    async fn spool(&self, staging: &str, _run: &str) -> Result<Spool, LakeError> {
+        Spool::in_lake(&self.root, staging).await
     }
 
     async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError> {

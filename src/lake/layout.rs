@@ -90,9 +90,19 @@ impl Layout {
         format!("{}/kept/{version:020}", self.home)
     }
 
-    /// Where the data file that commit `version` replaced or removed at `path` stays readable. The partition folders are the same.
-    pub(crate) fn kept(&self, version: u64, path: &str) -> String {
-        format!("{}/{}.kept", self.kept_by(version), path.strip_suffix(".parquet").unwrap_or(path))
+    /// Tells whose copies of it count.
+    pub(crate) fn keeper(&self, version: u64) -> String {
+        format!("{}/keeper.json", self.kept_by(version))
+    }
+
+    /// Folder of the copies that `run` made of it.
+    pub(crate) fn copies(&self, version: u64, run: &str) -> String {
+        format!("{}/{run}", self.kept_by(version))
+    }
+
+    /// The copy that `run` made of the data file that commit `version` replaced or removed at `path`. The partition folders are the same.
+    pub(crate) fn kept(&self, version: u64, run: &str, path: &str) -> String {
+        format!("{}/{}.kept", self.copies(version, run), path.strip_suffix(".parquet").unwrap_or(path))
     }
 
     /// Folder of all unfinished work.

@@ -48,6 +48,9 @@ pub(crate) struct Commit {
     /// Whether publishing keeps what it replaces and removes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) keeps: bool,
+    /// The oldest commit that counts: those before it were collected, and what comes under their numbers later is of a run that slept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) oldest: u64,
     /// What the commit is for.
     #[serde(default, skip_serializing_if = "Purpose::is_run")]
     pub(crate) purpose: Purpose,
@@ -96,6 +99,11 @@ impl Purpose {
     fn is_run(&self) -> bool {
         *self == Self::Run
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A table's manifest, and the commit that introduced it.
@@ -175,32 +183,46 @@ pub(crate) struct Versions {
 /// # Errors
 /// [`LakeError::Unreadable`] when a version is missing or none that any run reaches; the store's.
 pub(crate) async fn versions(store: &dyn Store, layout: &Layout) -> Result<Versions, LakeError> {
-    let (mut records, mut done) = (Vec::new(), BTreeSet::new());
+    let (mut commits, mut done) = (Vec::new(), BTreeSet::new());
     for found in store.list(&layout.log()).await? {
         match layout.parse_log(&found.path) {
-            Some((version, "json")) => records.push(version),
+            Some((version, "json")) => commits.push(version),
             Some((version, _)) => {
                 done.insert(version);
             }
             None => {}
         }
     }
-    records.sort_unstable();
-    let damaged = |version, why: String| Err(LakeError::Unreadable { place: store.place(&layout.commit(version)), why });
-    if let Some(version) = records.iter().find(|version| !(1..=VERSION_MAX).contains(*version)) {
-        return damaged(*version, "no run reaches this version".to_owned());
+    commits.sort_unstable();
+    if let Some(version) = commits.iter().find(|version| !(1..=VERSION_MAX).contains(*version)) {
+        return Err(damaged(store, layout, *version, "no run reaches this version".to_owned()));
     }
-    while let Some(at) = records.windows(2).position(|pair| pair[0] + 1 != pair[1]) {
-        let missing = records[at] + 1;
+    let head = commits.last().copied().unwrap_or(0);
+    let has_gap = commits.windows(2).any(|pair| pair[0] + 1 != pair[1]);
+    let has_open = commits.iter().any(|version| *version != head && !done.contains(version));
+    if has_gap || has_open {
+        let oldest = match read_commit(store, layout, head).await {
+            // The gap is the fault to tell.
+            Err(LakeError::Unreadable { .. }) => 0,
+            newest => newest?.map_or(0, |newest| newest.oldest),
+        };
+        commits.retain(|version| *version >= oldest);
+    }
+    while let Some(at) = commits.windows(2).position(|pair| pair[0] + 1 != pair[1]) {
+        let missing = commits[at] + 1;
         // A listing may pass over a commit that is created while it is made, and show the one after it.
         if store.head(&layout.commit(missing)).await?.is_none() {
-            return damaged(missing, format!("it is missing, and version {} is there", records[at + 1]));
+            let why = format!("it is missing, and version {} is there", commits[at + 1]);
+            return Err(damaged(store, layout, missing, why));
         }
-        records.insert(at + 1, missing);
+        commits.insert(at + 1, missing);
     }
-    let head = records.last().copied().unwrap_or(0);
-    records.retain(|version| !done.contains(version));
-    Ok(Versions { head, pending: records })
+    commits.retain(|version| !done.contains(version));
+    Ok(Versions { head, pending: commits })
+}
+
+fn damaged(store: &dyn Store, layout: &Layout, version: u64, why: String) -> LakeError {
+    LakeError::Unreadable { place: store.place(&layout.commit(version)), why }
 }
 
 /// Reads a commit; `None` when there is none of this version.

@@ -19,6 +19,9 @@ use crate::schema::TableSchema;
 struct Manifest {
     format: u32,
     table: String,
+    /// The run that wrote it, so that no two runs give the same name: a collection may be about to remove the one of the other.
+    #[serde(default)]
+    run: String,
     schema: serde_json::Value,
     primary_key: Vec<String>,
     partition_by: Vec<PartitionLevel>,
@@ -49,8 +52,8 @@ struct ManifestFile {
     etag: Option<String>,
 }
 
-/// The name and content of a table's manifest.
-pub(crate) fn encode(table: &str, state: &Snapshot) -> (String, Vec<u8>) {
+/// The name and content of a table's manifest, as `run` writes it.
+pub(crate) fn encode(run: &str, table: &str, state: &Snapshot) -> (String, Vec<u8>) {
     let level = |(name, column, transform): &(String, String, String)| PartitionLevel {
         name: name.clone(),
         column: column.clone(),
@@ -67,6 +70,7 @@ pub(crate) fn encode(table: &str, state: &Snapshot) -> (String, Vec<u8>) {
     let bytes = to_json(&Manifest {
         format: FORMAT,
         table: table.to_owned(),
+        run: run.to_owned(),
         schema: state.schema.to_json(),
         primary_key: state.primary_key.clone(),
         partition_by: state.partition_by.iter().map(level).collect(),
@@ -82,8 +86,13 @@ pub(crate) fn encode(table: &str, state: &Snapshot) -> (String, Vec<u8>) {
 ///
 /// # Errors
 /// [`LakeError::TooLarge`]; the store's.
-pub(crate) async fn store(store: &dyn Store, layout: &Layout, table: &str, state: &Snapshot) -> Result<(), LakeError> {
-    let (name, content) = encode(table, state);
+pub(crate) async fn store(
+    store: &dyn Store,
+    layout: &Layout,
+    (run, table): (&str, &str),
+    state: &Snapshot,
+) -> Result<(), LakeError> {
+    let (name, content) = encode(run, table, state);
     let path = layout.manifest(&name);
     check_size(store, &path, &content)?;
     if store.create(&path, content.clone()).await? {

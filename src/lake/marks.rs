@@ -10,6 +10,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::lake::log::read_commit;
+use crate::lake::store::Found;
 use crate::lake::{Lake, LakeError};
 
 impl Lake {
@@ -35,12 +36,25 @@ impl Lake {
         Ok(self.store.get(&self.layout.marks(name)).await?.map(|blob| blob.bytes.to_vec()))
     }
 
-    /// Removes the marks of `resource` that neither its committed state names nor that of a version that can come back; `named` tells
-    /// the name in a state.
+    /// The marks that there are, to be listed before a commit for [`Lake::sweep_marks`] behind it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn all_marks(&self) -> Result<Vec<Found>, LakeError> {
+        self.store.list(&self.layout.marks_folder()).await
+    }
+
+    /// Removes those marks of `resource` that neither its committed state names nor that of a version that can come back; `named` tells
+    /// the name in a state. Only what was `listed` before the commit goes: what came later is another run's, should this one have slept.
     ///
     /// # Errors
     /// The store's; the next run that commits the resource tries again.
-    pub(crate) async fn sweep_marks(&self, resource: &str, named: impl Fn(&Value) -> Option<&str>) -> Result<(), LakeError> {
+    pub(crate) async fn sweep_marks(
+        &self,
+        resource: &str,
+        listed: &[Found],
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<(), LakeError> {
         let Some(archive) = self.archive() else { return Ok(()) };
         let oldest = archive.oldest_undoable(self.keep_versions).await?;
         let mut kept = BTreeSet::new();
@@ -50,7 +64,7 @@ impl Lake {
             kept.extend(state.and_then(&named).map(str::to_owned));
         }
         let prefix = prefix(resource);
-        for found in self.store.list(&self.layout.marks_folder()).await? {
+        for found in listed {
             let name = found.path.rsplit('/').next().unwrap_or_default();
             if name.starts_with(&prefix) && !kept.contains(name) {
                 self.store.remove(&found.path).await?;

@@ -41,6 +41,8 @@ pub(crate) struct Lake {
     lost: Lost,
     pub(super) keep_versions: u32,
     pub(super) purpose: Purpose,
+    /// The oldest commit that is going to count, where this run collects.
+    pub(super) oldest: u64,
     spool: Spool,
     lease: Lease,
     adopt: bool,
@@ -103,6 +105,7 @@ impl Lake {
             lost,
             keep_versions: plan.keep_versions,
             purpose: Purpose::Run,
+            oldest: 0,
             spool,
             lease,
             adopt: plan.adopt,
@@ -114,11 +117,7 @@ impl Lake {
         let Publisher { store, layout, clock, run, .. } = publisher;
         let head = recover::roll_forward(publisher).await?;
         let head = recover::clean(publisher, &timestamp(clock), head).await?;
-        let spool = match store.root() {
-            Some(root) => Spool::in_lake(root, &layout.staging(run)).await?,
-            None => Spool::temporary(run).await?,
-        };
-        Ok((head, spool))
+        Ok((head, store.spool(&layout.staging(run), run).await?))
     }
 
     /// Checks that none of `tables` is another pipeline's, before anything is read for them.
@@ -132,15 +131,25 @@ impl Lake {
     /// A table as the newest commit has it; the default for one that does not exist.
     ///
     /// # Errors
-    /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Foreign`] when its folder is not what
-    /// the commit left; [`LakeError::Unreadable`]; the store's.
+    /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Claimed`]; [`LakeError::Foreign`] when its
+    /// folder is not what the commit left; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn table(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
         let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
         recognise_restored(&*self.store, &mut state, &found).await?;
-        check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
+        self.check_folder(table, &found, &state).await?;
         Ok(state)
+    }
+
+    /// Checks that a table's folder is what the newest commit left. Files of another pipeline, which has claimed the table a moment ago, are
+    /// no strangers.
+    async fn check_folder(&self, table: &str, found: &[Found], state: &Snapshot) -> Result<(), LakeError> {
+        let checked = check_folder(&self.store.place(table), found, &state.files, self.adopt);
+        if checked.is_err() {
+            self.check_claims(&[table]).await?;
+        }
+        checked
     }
 
     /// A table whose files all go, because this run loads it anew: those that are there, as they are, damaged or not.
@@ -152,7 +161,7 @@ impl Lake {
         let mut state = self.known(table).await?;
         let found = self.store.list(table).await?;
         as_found(&mut state, &found);
-        check_folder(&self.store.place(table), &found, &state.files, self.adopt)?;
+        self.check_folder(table, &found, &state).await?;
         Ok(state)
     }
 

@@ -104,6 +104,7 @@ fn fence(head: Option<&Commit>, run: &str, written: &str, fences: Vec<String>) -
         quarantine: Vec::new(),
         released: Vec::new(),
         keeps: false,
+        oldest: head.map_or(0, |commit| commit.oldest),
         purpose: Purpose::Run,
         tells_replaced: true,
     }

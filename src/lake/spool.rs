@@ -68,6 +68,12 @@ impl Spool {
         Ok(Self { path: folder.path().to_owned(), _temporary: Some(folder) })
     }
 
+    /// The folder at `path`, which somebody else makes and removes.
+    #[cfg(test)]
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, _temporary: None }
+    }
+
     /// Its folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{LakeLocation, LakePlan};
 use crate::lake::bucket::Bucket;
 use crate::lake::disk::Disk;
+use crate::lake::spool::Spool;
 use crate::lake::{LakeError, Layout, LiveFiles};
 
 /// Largest small object (a commit, a manifest, a lease) that is written or read: memory is bounded, whatever lies there.
@@ -123,6 +124,9 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
 
     /// Opens data files for reading, from blocking threads.
     fn live_files(&self) -> Arc<dyn LiveFiles>;
+
+    /// Makes the local folder in which the rows of `run` wait until they are staged in `staging`.
+    async fn spool(&self, staging: &str, run: &str) -> Result<Spool, LakeError>;
 
     /// Reads a small object, at most [`SMALL_BYTES_MAX`]; `None` when there is none.
     async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError>;

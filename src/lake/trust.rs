@@ -84,7 +84,8 @@ fn is_table(name: &str) -> bool {
     is_name(name) && !name.starts_with(['_', '.'])
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a text can be the name of a run.
+pub(crate) fn is_name(name: &str) -> bool {
     is_part(name) && !name.contains('/')
 }
 

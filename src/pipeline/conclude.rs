@@ -87,6 +87,7 @@ impl Running<'_> {
         }
         (self.events)(Event::Committing { tables: tables.len(), files: tables.iter().map(|table| table.changes.len()).sum() });
         let lease = lake.lease().clone();
+        let marks = if with_marks.is_empty() { Vec::new() } else { lake.all_marks().await? };
         let commit = lease.keep_beside(lake.commit(tables, states)).await?;
         self.stop.committed();
         let Committed { version, is_new, files_put, files_deleted, untidy } = commit;
@@ -95,7 +96,7 @@ impl Running<'_> {
             tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
         }
         for resource in with_marks {
-            if let Err(error) = lake.sweep_marks(&resource, file_named).await {
+            if let Err(error) = lake.sweep_marks(&resource, &marks, file_named).await {
                 tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
             }
         }

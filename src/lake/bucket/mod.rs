@@ -28,6 +28,7 @@ use crate::lake::bucket::answer::Answers;
 use crate::lake::bucket::condition::{Condition, Conditions};
 use crate::lake::bucket::read::RemoteFiles;
 use crate::lake::checksum::spelled;
+use crate::lake::spool::Spool;
 use crate::lake::store::{Before, Blob, Found, Handle, Published, SMALL_BYTES_MAX, Spooled, Store, Target};
 use crate::lake::{LakeError, LiveFiles};
 
@@ -137,6 +138,10 @@ impl Store for Bucket {
 
     fn live_files(&self) -> Arc<dyn LiveFiles> {
         Arc::new(RemoteFiles::new(self.clone()))
+    }
+
+    async fn spool(&self, _staging: &str, run: &str) -> Result<Spool, LakeError> {
+        Spool::temporary(run).await
     }
 
     async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError> {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::LakePlan;
+use crate::lake::kept::keeper;
 use crate::lake::log::{Action, Change, Commit, read_commit, versions};
 use crate::lake::store::{Store, open_store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
@@ -50,6 +51,22 @@ pub(crate) struct FileAt {
     pub(crate) place: String,
     /// Below which the partition folders begin, as `place` is written.
     pub(crate) base: String,
+}
+
+/// The copies that count of what a commit replaced or removed.
+#[derive(Debug, Default)]
+struct Copies {
+    /// Who made them.
+    run: String,
+    paths: BTreeSet<String>,
+}
+
+impl Copies {
+    /// The folder and the path of the copy of a data file.
+    fn of(&self, layout: &Layout, version: u64, file: &str) -> Option<(String, String)> {
+        let path = layout.kept(version, &self.run, file);
+        self.paths.contains(&path).then(|| (layout.copies(version, &self.run), path))
+    }
 }
 
 impl Archive {
@@ -103,7 +120,7 @@ impl Archive {
             return Err(LakeError::NoTable { table: table.to_owned(), version, tables });
         }
         let moved = self.moved_after(version).await?;
-        let mut kept: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+        let mut kept: BTreeMap<u64, Copies> = BTreeMap::new();
         let mut tables = BTreeMap::new();
         for (table, entry) in commit.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
             let snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
@@ -118,12 +135,10 @@ impl Archive {
                     continue;
                 };
                 if let Entry::Vacant(unseen) = kept.entry(by) {
-                    let found = self.store.list(&self.layout.kept_by(by)).await?;
-                    unseen.insert(found.into_iter().map(|found| found.path).collect());
+                    unseen.insert(self.copies(by).await?);
                 }
-                let path = self.layout.kept(by, &file.path);
-                if kept.get(&by).is_some_and(|kept| kept.contains(&path)) {
-                    files.push(self.file_at(file, path, format!("{}/{table}", self.layout.kept_by(by))));
+                if let Some((folder, path)) = kept.get(&by).and_then(|copies| copies.of(&self.layout, by, &file.path)) {
+                    files.push(self.file_at(file, path, format!("{folder}/{table}")));
                 } else if let Some(live) = newest.iter().find(|live| live.has_content_of(file)) {
                     // It came back.
                     files.push(self.file_at(file, live.path.clone(), table.clone()));
@@ -137,6 +152,13 @@ impl Archive {
             tables.insert(table.clone(), TableAt { snapshot, files });
         }
         Ok(tables)
+    }
+
+    /// What was kept of a commit, as far as all of it was.
+    async fn copies(&self, version: u64) -> Result<Copies, LakeError> {
+        let Some(run) = keeper(&*self.store, &self.layout, version).await? else { return Ok(Copies::default()) };
+        let found = self.store.list(&self.layout.copies(version, &run)).await?;
+        Ok(Copies { run, paths: found.into_iter().map(|found| found.path).collect() })
     }
 
     /// Whether a commit is recorded, and its files are not all in place.

@@ -2,8 +2,9 @@
 //!
 //! In: the log. Out: [`Garbage`], listed, and removed under the lease. Garbage is what is kept of commits that can no longer be undone, commits past
 //! the newest [`COMMITS_KEPT`], and manifests and marks that no commit left names. Invariants: nothing under a table's folder is touched; what the
-//! newest commit, or one that can be undone, needs is never garbage; a commit of the collection's own comes first, so that a run which slept
-//! meanwhile cannot commit something that is gone.
+//! newest commit, or one that can be undone, needs is never garbage; what goes is listed, then a commit of the collection's own is made on the version that was
+//! listed, then the list is removed: so a run that slept meanwhile cannot commit something that is gone, and a collection that slept removes
+//! nothing that is new.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct Garbage {
     pub(crate) manifests: Vec<Found>,
     /// Marks that no commit names.
     pub(crate) marks: Vec<Found>,
+    /// The oldest commit that stays.
+    oldest: u64,
 }
 
 impl Garbage {
@@ -72,7 +75,7 @@ impl Archive {
             }
             marks.extend(state.values().filter_map(&named).map(|name| self.layout.marks(name)));
         }
-        let mut garbage = Garbage::default();
+        let mut garbage = Garbage { oldest, ..Garbage::default() };
         for found in self.store.list(&self.layout.kept_folder()).await? {
             let version =
                 found.path.strip_prefix(&self.layout.kept_folder()).and_then(|path| path.trim_matches('/').split('/').next());
@@ -106,13 +109,31 @@ impl Lake {
         commits_kept: u64,
         named: impl Fn(&Value) -> Option<&str>,
     ) -> Result<(Garbage, Committed), LakeError> {
+        let (garbage, commit) = self.condemn(commits_kept, named).await?;
+        self.discard(&garbage).await?;
+        Ok((garbage, commit))
+    }
+
+    /// Lists what nothing needs, and makes the commit behind which it may go.
+    pub(in crate::lake) async fn condemn(
+        &mut self,
+        commits_kept: u64,
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<(Garbage, Committed), LakeError> {
         let Some(archive) = self.archive() else { return Ok(Default::default()) };
         if archive.garbage(self.keep_versions, commits_kept, &named).await?.files().next().is_none() {
             return Ok((Garbage::default(), Committed { version: self.version(), ..Committed::default() }));
         }
+        // Listed before the commit, and nothing else goes: what comes later may be another run's, should this one fall asleep. Its own commit
+        // is one of those that stay.
+        let garbage = archive.garbage(self.keep_versions, commits_kept.saturating_sub(1).max(1), &named).await?;
+        self.oldest = garbage.oldest;
         let commit = self.commit_for(Purpose::Collection, Vec::new(), Map::new()).await?;
-        let Some(archive) = self.archive() else { return Ok(Default::default()) };
-        let garbage = archive.garbage(self.keep_versions, commits_kept, &named).await?;
+        Ok((garbage, commit))
+    }
+
+    /// Removes what was listed.
+    pub(in crate::lake) async fn discard(&self, garbage: &Garbage) -> Result<(), LakeError> {
         for files in [&garbage.kept, &garbage.marks, &garbage.manifests] {
             let removals: Vec<_> = files.iter().map(|found| self.store.remove(&found.path)).collect();
             stream::iter(removals).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
@@ -123,7 +144,7 @@ impl Lake {
             self.store.remove(&found.path).await?;
             pass("lake.gc.removed")?;
         }
-        Ok((garbage, commit))
+        Ok(())
     }
 
     /// The versions of this lake; `None` before the first commit.

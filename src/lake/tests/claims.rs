@@ -54,6 +54,17 @@ async fn the_second_pipeline_of_a_table_is_refused_before_it_asks_for_anything()
 }
 
 #[tokio::test]
+async fn a_pipeline_that_claims_a_table_right_after_the_other_looked_is_named() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        let second = rig.open_as("second", "run").await.unwrap();
+        second.check_claims(&["t"]).await.unwrap();
+        night(&rig, "first").await.unwrap();
+        assert_eq!(owner(&second.table("t").await.unwrap_err()), "first");
+        assert_eq!(owner(&second.table_to_rebuild("t").await.unwrap_err()), "first");
+    }
+}
+
+#[tokio::test]
 async fn of_two_pipelines_at_the_same_instant_one_has_the_table_200_times() {
     for rig in Rig::every().await {
         let races = if rig.store.root().is_some() { 200 } else { 20 };

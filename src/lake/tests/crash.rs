@@ -137,7 +137,7 @@ pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &
     let tables = [table.clone()];
     let mut commit = lake.draft(&tables, state).await.unwrap();
     lake.stage(&mut commit, &tables).await.unwrap();
-    manifest::store(&*lake.store, &lake.layout, &table.table, &table.after).await.unwrap();
+    manifest::store(&*lake.store, &lake.layout, (&lake.run, &table.table), &table.after).await.unwrap();
     commit
 }
 
@@ -393,8 +393,8 @@ async fn a_commit_whose_answer_was_lost_is_made_once() {
     bucket.set(Some(Fault::AnswerLost(1)));
     let commit = lake.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap();
     assert_eq!((commit.version, commit.run.as_str()), (2, "tonight"));
-    // The first file's answer is lost in the publish, too, behind four requests that keep the old files and the look at its place.
-    bucket.set(Some(Fault::AnswerLost(6)));
+    // The first file's answer is lost in the publish, too, behind five requests that keep the old files and the look at its place.
+    bucket.set(Some(Fault::AnswerLost(7)));
     lake.publisher().publish(&commit).await.unwrap();
     assert_eq!(rig.visible().await, after_tonight());
 }

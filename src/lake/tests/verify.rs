@@ -119,7 +119,7 @@ async fn forge(rig: &Rig, change: impl FnOnce(&mut Snapshot)) {
     let (layout, archive) = (Layout::new("p"), archive(rig).await);
     let mut snapshot = table(&archive, archive.newest()).await.snapshot;
     change(&mut snapshot);
-    let (name, content) = manifest::encode("t", &snapshot);
+    let (name, content) = manifest::encode("forger", "t", &snapshot);
     rig.store.put(&layout.manifest(&name), content).await.unwrap();
     let mut commit = read_commit(&*rig.store, &layout, archive.newest()).await.unwrap().unwrap();
     commit.tables.get_mut("t").unwrap().manifest = name;
@@ -446,7 +446,7 @@ async fn a_commit_that_is_not_published_whole_is_told_and_is_no_fault() {
             }
             match &change.replaces {
                 Some(_) => {
-                    let old = content(&rig, &layout.kept(2, &change.path)).await;
+                    let old = content(&rig, &layout.kept(2, &commit.run, &change.path)).await;
                     rig.store.put(&change.path, old).await.unwrap();
                 }
                 None => rig.store.remove(&change.path).await.unwrap(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::rig::*;
+use crate::lake::log::read_commit;
 use crate::lake::ops::Archive;
 use crate::lake::{Lake, LakeError, Purpose};
 
@@ -54,7 +55,8 @@ fn marks_named(state: &Value) -> Option<&str> {
 
 async fn kept(rig: &Rig) -> Vec<String> {
     let found = rig.store.list("_lakeward/p/kept").await.unwrap();
-    found.into_iter().map(|found| found.path.strip_prefix("_lakeward/p/kept/").unwrap().to_owned()).collect()
+    let names = found.into_iter().map(|found| found.path.strip_prefix("_lakeward/p/kept/").unwrap().to_owned());
+    names.filter(|name| !name.ends_with("/keeper.json")).collect()
 }
 
 #[tokio::test]
@@ -63,11 +65,34 @@ async fn what_a_commit_replaces_or_removes_stays_readable_in_its_partition_folde
         two_nights(&rig).await;
         assert_eq!(
             kept(&rig).await,
-            ["00000000000000000002/t/k=1/part-000000.kept", "00000000000000000002/t/k=2/part-000001.kept"]
+            ["00000000000000000002/night-2/t/k=1/part-000000.kept", "00000000000000000002/night-2/t/k=2/part-000001.kept"]
         );
         assert_eq!(at(&rig, 1).await, after_last_night());
         assert_eq!(at(&rig, 2).await, after_tonight());
         assert_eq!(rig.visible().await, after_tonight());
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_a_run_makes_after_it_was_overtaken_does_not_count() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        let mut asleep = rig.open("asleep").await.unwrap();
+        let table = tonight(&asleep).await;
+        let armed = crate::base::arm_fault("lake.commit.after_create=io");
+        asleep.commit(vec![table], state("t", 2)).await.unwrap_err();
+        drop(armed);
+        // It has seen that the old file is there, and sleeps until another run has replaced it.
+        rig.open_later("awake").await.close().await.unwrap();
+        let path = "t/k=1/part-000000.parquet";
+        let now = rig.store.head(path).await.unwrap().unwrap();
+        rig.store.keep(&now, &asleep.layout.kept(2, "asleep", path)).await.unwrap();
+        assert_eq!(at(&rig, 1).await, after_last_night());
+        let commit = read_commit(&*rig.store, &asleep.layout, 2).await.unwrap().unwrap();
+        asleep.publisher().publish(&commit).await.unwrap();
+        assert_eq!(at(&rig, 1).await, after_last_night());
+        roll_back(&rig, "back", 1).await.unwrap().close().await.unwrap();
+        assert_eq!(rig.visible().await["t/k=1/part-000000.parquet"], "one");
     }
 }
 
@@ -123,7 +148,7 @@ async fn a_night_removes_what_is_kept_of_more_commits_than_are_wanted() {
         let table = staged(&lake, "t", &[("k=3/part-000002.parquet", None)]).await;
         lake.commit(vec![table], state("t", 3)).await.unwrap();
         lake.close().await.unwrap();
-        assert_eq!(kept(&rig).await, ["00000000000000000003/t/k=3/part-000002.kept"]);
+        assert_eq!(kept(&rig).await, ["00000000000000000003/night-3/t/k=3/part-000002.kept"]);
         assert_eq!(at(&rig, 2).await, after_tonight());
         let error = roll_back(&rig, "back", 1).await.unwrap_err();
         assert!(matches!(error, LakeError::NotKept { version: 1, by: 2, .. }), "{error}");
@@ -134,7 +159,7 @@ async fn a_night_removes_what_is_kept_of_more_commits_than_are_wanted() {
 async fn a_kept_file_that_was_damaged_ends_a_rollback_and_changes_nothing() {
     for rig in [Rig::disk().await, Rig::in_memory()] {
         two_nights(&rig).await;
-        let path = "_lakeward/p/kept/00000000000000000002/t/k=1/part-000000.kept";
+        let path = "_lakeward/p/kept/00000000000000000002/night-2/t/k=1/part-000000.kept";
         rig.store.put(path, b"ONE".to_vec()).await.unwrap();
         let error = roll_back(&rig, "back", 1).await.unwrap_err();
         assert!(matches!(&error, LakeError::Damaged { place } if place.ends_with(path)), "{error}");
@@ -221,8 +246,9 @@ async fn a_version_whose_marks_are_gone_is_refused_and_nothing_changes() {
         let file = lake.keep_marks("t", vec![night]).await.unwrap();
         let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
         let remembered = Map::from_iter([("t".to_owned(), serde_json::json!({ "marks": file }))]);
+        let listed = lake.all_marks().await.unwrap();
         lake.commit(vec![table], remembered).await.unwrap();
-        lake.sweep_marks("t", marks_named).await.unwrap();
+        lake.sweep_marks("t", &listed, marks_named).await.unwrap();
         lake.close().await.unwrap();
     }
     let before = rig.visible().await;
@@ -230,6 +256,28 @@ async fn a_version_whose_marks_are_gone_is_refused_and_nothing_changes() {
     assert!(matches!(error, LakeError::MarksGone { version: 2, .. }), "{error}");
     assert_eq!(rig.visible().await, before);
     roll_back(&rig, "back", 3).await.unwrap().close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_slept_after_its_commit_sweeps_no_marks_of_a_later_one() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        last_night(&rig).await;
+        let mut lakes = Vec::new();
+        for night in 2..=4u8 {
+            let mut lake = rig.open_later(&format!("night-{night}")).await;
+            let file = lake.keep_marks("t", vec![night]).await.unwrap();
+            let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
+            let remembered = Map::from_iter([("t".to_owned(), serde_json::json!({ "marks": file }))]);
+            let listed = lake.all_marks().await.unwrap();
+            lake.commit(vec![table], remembered).await.unwrap();
+            lakes.push((lake, listed, file));
+        }
+        for (lake, listed, _) in &lakes[..2] {
+            lake.sweep_marks("t", listed, marks_named).await.unwrap();
+        }
+        let (lake, _, newest) = &lakes[2];
+        assert_eq!(lake.marks("t", newest).await.unwrap(), Some(vec![4]));
+    }
 }
 
 #[tokio::test]
