@@ -10,6 +10,7 @@ mod hostile;
 mod place;
 mod rig;
 mod s3_server;
+mod simulator;
 mod store;
 mod verify;
 mod versions;
