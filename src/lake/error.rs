@@ -70,6 +70,26 @@ pub(crate) enum LakeError {
         /// The table that is there.
         other: String,
     },
+    /// The lake's root lies below that of another lake, whose readers would take its files for rows of a table.
+    #[error("the lake `{place}` lies within the lake `{outer}`, whose readers would find its files in a table's folder")]
+    WithinLake {
+        /// The lake's root.
+        place: String,
+        /// The other one's.
+        outer: String,
+    },
+    /// A new pipeline whose name is another one's but for case or Unicode form.
+    #[error(
+        "pipeline `{pipeline}` and pipeline `{other}` of the lake `{place}` differ in case or Unicode form alone, and are one folder on macOS, Windows and some object gateways"
+    )]
+    SamePipeline {
+        /// The new one.
+        pipeline: String,
+        /// The one that is there.
+        other: String,
+        /// The lake.
+        place: String,
+    },
     /// Rows without a column: files of them would have none, which no reader opens.
     #[error("all {rows} records for table `{table}` are empty objects, and a file without columns is opened by no reader")]
     NoColumns {
@@ -354,6 +374,8 @@ impl LakeError {
             Self::Widen(error) => error.kind(),
             Self::TableDiffers { .. }
             | Self::SameFolder { .. }
+            | Self::WithinLake { .. }
+            | Self::SamePipeline { .. }
             | Self::NoVersion { .. }
             | Self::TooOld { .. }
             | Self::NotKept { .. }
@@ -392,6 +414,8 @@ impl LakeError {
                 Some("look at `lake.url`: it has to be a folder that this user may write to")
             }
             Self::SameFolder { .. } => Some("set the resource's `table_name` to the name that the lake has, or to another one"),
+            Self::WithinLake { .. } => Some("set `lake.url` to a folder outside of that lake, such as one beside it"),
+            Self::SamePipeline { .. } => Some("set `name` to the name that the lake has, or to another one"),
             Self::NoColumns { .. } => Some(
                 "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
             ),
@@ -407,6 +431,15 @@ impl LakeError {
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
             Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),
+            Self::Unreadable { why, .. } if why.ends_with("newer lakeward") => {
+                Some("run the lakeward that wrote it, or a newer one")
+            }
+            Self::Unreadable { place, .. } if place.contains("/_tables/") => Some(
+                "put it back from a copy of the lake, or move it away: the next run writes the claim anew from the newest commit",
+            ),
+            Self::Unreadable { .. } => Some(
+                "put it back from a copy of the lake; where there is none, move the pipeline's folder under `_lakeward` and the folders of its tables away, and the next run loads everything anew",
+            ),
             Self::Refused { .. } => Some("find out who put it there, move it away, and run again"),
             Self::TooLarge { .. } => {
                 Some("give the table fewer files: a larger `lake.target_file_size`, coarser partitions, then `--full-refresh`")

@@ -25,6 +25,7 @@ mod manifest;
 mod marks;
 mod open;
 mod ops;
+mod outer;
 mod publish;
 mod recover;
 mod rejects;

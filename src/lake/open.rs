@@ -21,7 +21,7 @@ use crate::lake::log::{Commit, Purpose, read_commit, versions};
 use crate::lake::publish::{Lost, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Found, Store, open_store, probe};
-use crate::lake::{LakeError, Layout, LiveFiles, Plain, RejectLog, Snapshot, TableFormat, manifest, recover};
+use crate::lake::{LakeError, Layout, LiveFiles, Plain, RejectLog, Snapshot, TableFormat, manifest, outer, recover};
 
 /// Files of another etag that are read at once.
 const PARALLEL_READS: usize = 4;
@@ -56,8 +56,8 @@ impl Lake {
     /// run loads them anew or no resource has them any more, committed files may be lost for good: [`Lake::lost`] has them.
     ///
     /// # Errors
-    /// [`LakeError::Locked`] while another run is at work; [`LakeError::UnsafeStore`], [`LakeError::Lost`],
-    /// [`LakeError::Unreadable`]; the store's.
+    /// [`LakeError::Locked`] while another run is at work; [`LakeError::WithinLake`], [`LakeError::SamePipeline`];
+    /// [`LakeError::UnsafeStore`], [`LakeError::Lost`], [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn open(
         plan: &LakePlan,
         pipeline: &str,
@@ -66,7 +66,9 @@ impl Lake {
         owner: Owner,
         needed: Option<&[&str]>,
     ) -> Result<Self, LakeError> {
+        outer::check_folder(plan)?;
         let store = open_store(plan, true).await?;
+        outer::check_new(&*store, plan, &Layout::new(pipeline)).await?;
         Self::open_in(store, (plan, pipeline), clock, run, owner, needed).await
     }
 
