@@ -73,7 +73,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Makes it, or what is at `path` below it, one whose numbers are never rounded.
+    /// Makes it, or what is at `path` below it, one whose numbers are never rounded, and whose texts have no character that did not come.
     pub(super) fn keep_exact(&mut self, path: &[String]) {
         if path.is_empty() {
             self.exact = true;

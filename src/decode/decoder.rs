@@ -132,7 +132,7 @@ impl Decoder {
     ) -> Result<DecodedPage, DecodeError> {
         let text = std::mem::take(&mut formatted.text);
         let invalid = std::mem::take(&mut formatted.invalid);
-        let body = Body { text: &text, invalid: &invalid, is_all: all };
+        let body = Body { text: &text, invalid: &invalid, is_all: all, is_mended: formatted.replaced > 0 };
         let mut decoded =
             self.records_of(body, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
         decoded.replaced_characters += formatted.replaced;
@@ -222,7 +222,8 @@ impl Decoder {
         };
         body.check_met(shaper.shaped().met, &place)?;
         let kept = shaper.shaped().take_text();
-        let kept = Body { text: &kept, invalid: &Invalid::default(), is_all: true };
+        let is_mended = body.is_mended || findings.mended.replaced > 0;
+        let kept = Body { text: &kept, invalid: &Invalid::default(), is_all: true, is_mended };
         let filled = self.fill(kept, &JsonPath::root(), page.number, so_far);
         let mut filled = filled.map_err(|stop| explain(*stop, kept.text, place.clone()))?.0;
         let shaped = shaper.shaped();
@@ -279,18 +280,18 @@ impl Decoder {
 
     /// Reads the records at `path` into columns, rejects aside.
     fn fill(&self, body: Body<'_>, path: &JsonPath, page: u64, so_far: &TableSchema) -> Outcome<(Filled, Findings)> {
-        let Body { text, invalid, .. } = body;
+        let Body { invalid, .. } = body;
         let fresh = || self.builders(so_far);
         let known = BTreeMap::new();
         let hashes = || self.plan.record_hashes.then(Vec::new);
         let mut rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
-        let mut findings = self.read(text, path, &mut rows)?;
+        let mut findings = self.read(body, path, &mut rows)?;
         let known: BTreeMap<u64, Reject> = rows.rejects.iter().map(|reject| (reject.record, reject.clone())).collect();
         let mut schema = rows.columns.columns();
         if !known.is_empty() && schema != so_far.columns {
             // A record may have widened a column before it was found not to fit.
             rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
-            findings = self.read(text, path, &mut rows)?;
+            findings = self.read(body, path, &mut rows)?;
             schema = rows.columns.columns();
         }
         let notes = std::mem::take(&mut rows.notes);
@@ -299,7 +300,7 @@ impl Decoder {
         if notes.iter().any(|note| note.kind != NoteKind::Rounded) {
             // What was rounded or left out before a column became JSON stands in its text.
             rows = Rows::new(&fresh, &known, page, invalid, (hashes(), &self.plan.hashed_by));
-            findings = self.read(text, path, &mut rows)?;
+            findings = self.read(body, path, &mut rows)?;
         }
         let schema = rows.columns.columns();
         let Rows { columns, rows, records, rejects, duplicates, discarded, hashes, met, rounded, .. } = rows;
@@ -307,12 +308,14 @@ impl Decoder {
         Ok((Filled { columns, schema, rows, records, rejects, duplicates, discarded, hashes, met, notes, rounded }, findings))
     }
 
-    fn read(&self, text: &str, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
-        read_page(text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages, self.rules(), rows)
+    fn read(&self, body: Body<'_>, path: &JsonPath, rows: &mut Rows<'_>) -> Outcome<Findings> {
+        let rules = TextRules { is_mended: body.is_mended, ..self.rules() };
+        read_page(body.text, Some(path), &self.plan.wanted, self.plan.look_for_more_pages, rules, rows)
     }
 
     fn rules(&self) -> TextRules {
-        TextRules { strip_nul: self.plan.format.strip_nul, unique_names: self.plan.format.unique_names }
+        let FormatPlan { strip_nul, unique_names, .. } = self.plan.format;
+        TextRules { strip_nul, unique_names, is_mended: false }
     }
 
     /// Builders for the schema so far and whatever of the declared columns it lacks.
@@ -346,6 +349,8 @@ pub(super) struct Body<'t> {
     pub(super) invalid: &'t Invalid,
     /// Whether it is an array of records and nothing else, whatever the page is.
     pub(super) is_all: bool,
+    /// Whether U+FFFD in it may stand for what was no character.
+    pub(super) is_mended: bool,
 }
 
 impl Body<'_> {

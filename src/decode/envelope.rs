@@ -2,7 +2,7 @@
 //!
 //! In: the page's text, the records' path and the paths the paginator asks for. Out: the records, handed to whoever turns
 //! them into rows, and in the same pass the values asked for and signs of more pages. Invariants: all of the text is checked,
-//! wanted or not; of equal names the last wins, also when they hold the records.
+//! wanted or not; of equal names the last wins, also when they hold the records; what tells of more pages has one value.
 
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -239,6 +239,9 @@ impl<R: Records> Walk<'_, '_, R> {
                 let value = value_ahead(&self.reader)?;
                 for &place in &node.wanted {
                     if let Some(slot) = self.findings.values.get_mut(place) {
+                        if slot.as_ref().is_some_and(|known| *known != value) {
+                            return Err(Fault::PagingTwice { at: self.reader.pos }.into());
+                        }
                         *slot = Some(value.clone());
                     }
                 }
@@ -266,7 +269,7 @@ impl<R: Records> Walk<'_, '_, R> {
             if look {
                 path.push(name.to_owned());
                 if !child.is_some_and(|child| child.records) {
-                    self.findings.hints.note(path, &self.reader);
+                    self.findings.hints.note(path, &self.reader)?;
                 }
             }
             self.scratch = scratch;

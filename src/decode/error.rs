@@ -127,6 +127,26 @@ pub(crate) enum DecodeError {
         /// Where the rest is missing.
         offset: usize,
     },
+    /// The body ends in a quoted field.
+    #[error("{place} ends at byte {offset} within a quoted field, whose quote opens in line {line}: it is cut off")]
+    QuoteOpen {
+        /// The page.
+        place: PagePlace,
+        /// Where the rest is missing.
+        offset: usize,
+        /// From 1.
+        line: usize,
+    },
+    /// A member that tells of the pages comes twice, with two values.
+    #[error(
+        "{place} has a second value at {spot}, which tells of its pages, and it is another one: which of them holds is not known"
+    )]
+    PagingTwice {
+        /// The page.
+        place: PagePlace,
+        /// Where in it.
+        spot: Spot,
+    },
     /// The body is no archive or table that can be read.
     #[error("{place} {why}")]
     Format {
@@ -364,6 +384,7 @@ impl DecodeError {
             | Self::RecordTooLarge { spot, .. }
             | Self::TooManyColumns { spot, .. }
             | Self::ValueTooLong { spot, .. }
+            | Self::PagingTwice { spot, .. }
             | Self::NotRecords { spot, .. } => Some(spot),
             _ => None,
         }
@@ -402,6 +423,12 @@ impl DecodeError {
             Self::OtherShape { is_declared: false, .. } => {
                 "if one object stands for a list of one, write `endpoint.records: {paths: …}` with this path; where the API has changed for good, run once with `--full-refresh`"
             }
+            Self::QuoteOpen { .. } => {
+                "where quotes are a part of the texts and enclose nothing, write `endpoint.response_format: {type: csv, quote: null}`"
+            }
+            Self::PagingTwice { .. } => {
+                "declare an `endpoint.paginator` that does not look at this member, such as `page_number` or `offset`, or ask whoever keeps the API"
+            }
             Self::Spool { .. } => "is the system's temporary folder, or `TMPDIR`, on a disk that works?",
             _ => return None,
         })
@@ -419,6 +446,8 @@ impl DecodeError {
             | Self::PathExhausted { .. }
             | Self::NotText { .. }
             | Self::RecordCutOff { .. }
+            | Self::QuoteOpen { .. }
+            | Self::PagingTwice { .. }
             | Self::Format { .. }
             | Self::PageTooLarge { .. }
             | Self::NotInPieces { .. }

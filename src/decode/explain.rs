@@ -28,6 +28,7 @@ pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
         Fault::TooManyColumns { at } => DecodeError::TooManyColumns { spot: spot(at), place, limit: COLUMNS_MAX },
         Fault::RecordTooLarge { at } => DecodeError::RecordTooLarge { spot: spot(at), place, limit: RECORD_BYTES_MAX },
         Fault::ValueTooLong { at } => DecodeError::ValueTooLong { spot: spot(at), place, limit: VALUE_BYTES_MAX },
+        Fault::PagingTwice { at } => DecodeError::PagingTwice { spot: spot(at), place },
         Fault::NotRecords { at, actual } => DecodeError::NotRecords { spot: spot(at), place, actual },
     }
 }

@@ -33,6 +33,8 @@ pub(super) enum Fault {
     RecordTooLarge { at: usize },
     /// A value asked for by the paginator that is longer than such a value may be.
     ValueTooLong { at: usize },
+    /// A member that tells of the pages comes twice, with two values.
+    PagingTwice { at: usize },
     /// A path of the config passes its budget.
     PathExhausted(PathExhausted),
     /// The records are no list of objects and no object.

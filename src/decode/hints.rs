@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::VALUE_BYTES_MAX;
+use crate::decode::fault::{Fault, Outcome};
 use crate::decode::reader::Reader;
 use crate::source::{Sign, tells_as_links, tells_as_object, tells_of_paging};
 
@@ -20,27 +21,34 @@ impl Hints {
     /// How many objects deep paging is looked for.
     pub(super) const LEVELS_MAX: usize = 3;
 
-    /// Looks at a member: its path, and its value, which is next. Of equal paths the last counts.
-    pub(super) fn note(&mut self, path: &[String], reader: &Reader<'_>) {
+    /// Looks at a member: its path, and its value, which is next.
+    ///
+    /// # Errors
+    /// [`Fault::PagingTwice`] where it had another value before: of two, the last may be the one that hides the other pages.
+    pub(super) fn note(&mut self, path: &[String], reader: &Reader<'_>) -> Outcome<()> {
         let may_tell = match reader.peek() {
             b'[' => tells_as_links(path),
             b'{' => tells_as_object(path),
             _ => tells_of_paging(path),
         };
         if !may_tell {
-            return;
+            return Ok(());
         }
         let path = JsonPath::from_steps(path.iter().cloned().map(Step::Key).collect());
         let sign = match small(reader) {
             Some(links @ Value::Array(_)) => Sign::of_links(&path, &links),
-            Some(value) => Some(Sign { path, value }),
-            None => return self.signs.retain(|sign| sign.path != path),
+            Some(value) => Some(Sign { path: path.clone(), value }),
+            None => None,
         };
-        let Some(sign) = sign else { return };
-        self.signs.retain(|other| other.path != sign.path);
-        if self.signs.len() < SIGNS_MAX {
-            self.signs.push(sign);
+        let path = sign.as_ref().map_or(&path, |sign| &sign.path);
+        if let Some(known) = self.signs.iter().find(|known| known.path == *path) {
+            let is_same = sign.as_ref().is_some_and(|sign| sign.value == known.value);
+            return if is_same { Ok(()) } else { Err(Fault::PagingTwice { at: reader.pos }.into()) };
         }
+        if self.signs.len() < SIGNS_MAX {
+            self.signs.extend(sign);
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) const DEPTH_MAX: u32 = 128;
 /// What the config says of texts and names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct TextRules {
+    /// U+FFFD in the text may stand for what is none: halves of surrogate pairs, invalid bytes.
+    pub(super) is_mended: bool,
     /// NUL characters are left out of strings.
     pub(super) strip_nul: bool,
     /// No object of a record has a name twice.

@@ -15,6 +15,10 @@ use crate::decode::structs::{FieldBuilder, StructBuilder};
 use crate::decode::token::Number;
 use crate::schema::{FIELDS_MAX, Undeclared};
 
+/// What a text has to be where values tell rows apart, and what stands there otherwise.
+const WHOLE_TEXT: &str = "a text whose characters all came, for it tells rows apart";
+const MENDED_TEXT: &str = "a text with half of a surrogate pair, or with bytes that mean nothing";
+
 /// Reads records of one page.
 #[derive(Debug)]
 pub(super) struct RecordReader<'a> {
@@ -170,6 +174,9 @@ impl<'a> RecordReader<'a> {
         match self.reader.peek() {
             b'"' => {
                 let token = self.reader.string()?;
+                if column.exact && self.is_mended(token) {
+                    return Err(Misfit::new(token.start - 1, WHOLE_TEXT, MENDED_TEXT).into());
+                }
                 match &mut column.values {
                     Values::Text(texts) if !texts.bare => {
                         self.reader.unescape_into(token, &mut texts.bytes);
@@ -218,6 +225,12 @@ impl<'a> RecordReader<'a> {
             }
             _ => self.reader.expected("a value"),
         }
+    }
+
+    /// Whether a part of the text may not be what came: then two texts may have become one.
+    fn is_mended(&mut self, token: StringToken) -> bool {
+        (self.reader.rules.is_mended || self.reader.mended.replaced > 0)
+            && self.reader.resolve(token, &mut self.scratch).contains(char::REPLACEMENT_CHARACTER)
     }
 
     #[cold]

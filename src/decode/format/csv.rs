@@ -1,4 +1,4 @@
-//! CSV (RFC 4180): the rows become objects with the header's names; a row of another length is a reject.
+//! CSV (RFC 4180): the rows become objects with the header's names; a row of another length, or with text behind a closing quote, is a reject.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,12 +8,13 @@ use csv::{ReaderBuilder, StringRecord};
 use crate::config::{CsvHeader, CsvPlan};
 use crate::decode::Reject;
 use crate::decode::convert::{quoted, write_quoted};
+use crate::decode::format::quotes::Quotes;
 use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
 
 /// Reads the rows of `text`.
 ///
 /// # Errors
-/// [`Unreadable`] when there is no usable header, or the last row breaks off.
+/// [`Unreadable`] when there is no usable header, or the last row breaks off: in a quoted field, or before its last field.
 pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> Result<Formatted<'static>, Unreadable> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -22,6 +23,10 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
         .quote(plan.quote.unwrap_or(b'"'))
         .quoting(plan.quote.is_some())
         .from_reader(text.as_bytes());
+    let quotes = plan.quote.map(|quote| Quotes::read(text, plan.delimiter, quote)).unwrap_or_default();
+    if let Some(line) = quotes.open_in {
+        return Err(Unreadable::QuoteOpen { offset: text.len(), line });
+    }
     let fault = |error: csv::Error| Unreadable::Csv(format!("cannot be read: {error}"));
     let (mut row, mut names) = (StringRecord::new(), header(plan)?);
     let (mut out, mut places, mut rejects, mut record) = (vec![b'['], Vec::new(), Vec::new(), 0);
@@ -49,9 +54,10 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
             }
         };
         let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
-        let unreadable = invalid.within(usize::try_from(start).unwrap_or(usize::MAX).min(end)..end);
+        let range = usize::try_from(start).unwrap_or(usize::MAX).min(end)..end;
+        let (unreadable, stray) = (invalid.within(range.clone()), quotes.stray_within(range));
         met += unreadable.map_or(0, |(_, _, count)| count);
-        if row.len() == names.len() && unreadable.is_none() {
+        if row.len() == names.len() && unreadable.is_none() && stray.is_none() {
             out.extend_from_slice(if places.is_empty() { b"{" } else { b",{" });
             write_row(&row, names, plan, &mut out);
             places.push(record);
@@ -64,9 +70,12 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
             start += text.get(start..end).map_or(0, |row| row.len() - row.trim_start_matches(['\r', '\n']).len());
             let between = text.get(counted.0..start).unwrap_or_default();
             counted = (start, counted.1 + between.matches('\n').count());
-            let (expected, actual) = match unreadable {
-                Some((_, byte, _)) => (expected_utf8(byte as u64), INVALID.to_owned()),
-                None => (format!("{} fields at byte {start} of the page", names.len()), row.len().to_string()),
+            let (expected, actual) = match (unreadable, stray) {
+                (Some((_, byte, _)), _) => (expected_utf8(byte as u64), INVALID.to_owned()),
+                (None, Some(at)) => {
+                    (format!("the end of the field behind its closing quote, at byte {at} of the page"), "text".to_owned())
+                }
+                (None, None) => (format!("{} fields at byte {start} of the page", names.len()), row.len().to_string()),
             };
             rejects.push(Reject {
                 page,

@@ -8,6 +8,7 @@
 mod csv;
 mod json;
 mod lines;
+mod quotes;
 mod text;
 mod zip;
 
@@ -51,6 +52,11 @@ pub(super) enum Unreadable {
     NotText(&'static str),
     /// Ends in the middle of a line or row, at this byte.
     CutOff(usize),
+    /// Ends at this byte in a field whose quote opens in this line.
+    QuoteOpen {
+        offset: usize,
+        line: usize,
+    },
     /// No table, for this reason.
     Csv(String),
     /// No archive to read, for this reason.
@@ -136,6 +142,7 @@ pub(super) fn unreadable_error(unreadable: Unreadable, place: PagePlace) -> Deco
         Unreadable::NotUtf8(source) => DecodeError::NotUtf8 { place, offset: source.valid_up_to(), source },
         Unreadable::NotText(encoding) => DecodeError::NotText { place, encoding },
         Unreadable::CutOff(offset) => DecodeError::RecordCutOff { place, offset },
+        Unreadable::QuoteOpen { offset, line } => DecodeError::QuoteOpen { place, offset, line },
         Unreadable::Csv(why) | Unreadable::Zip(why) => DecodeError::Format { place, why },
     }
 }

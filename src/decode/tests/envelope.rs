@@ -113,7 +113,7 @@ fn the_paginator_gets_the_values_it_asks_for() {
     let wanted = ["meta.next", "total", "none", "null", "links", "data[1].id", "big", "cursors[0]", "data"];
     let plan = DecodePlan { wanted: wanted.map(|path| JsonPath::parse(path).unwrap()).to_vec(), ..at("data") };
     let body = r#"{"total":7,"null":null,"meta":{"next":"a\u00e9"},"data":[{"id":1},{"id":2}],"links":{"x": [1]},
-        "big":123456789012345678901234567890,"cursors":["c"],"total":8}"#;
+        "big":123456789012345678901234567890,"cursors":["c"],"total":7}"#;
     let facts = decode(plan, body).unwrap().facts;
     let shown: Vec<String> =
         facts.values.iter().map(|value| value.as_ref().map_or("-".to_owned(), ToString::to_string)).collect();
@@ -121,7 +121,7 @@ fn the_paginator_gets_the_values_it_asks_for() {
         shown,
         [
             "\"aé\"",
-            "8",
+            "7",
             "-",
             "null",
             "\"{\\\"x\\\": [1]}\"",
@@ -158,7 +158,7 @@ fn signs_of_paging_are_told() {
             "$._links.next = {\"href\":\"/x\"}, $._links.next.href = \"/x\"",
         ),
         (r#""paging":{"cursors":{"before":"a","after":"b"}}"#, "$.paging.cursors.after = \"b\""),
-        (r#""has_more":true,"has_more":false"#, "$.has_more = false"),
+        (r#""has_more":true,"has_more":true"#, "$.has_more = true"),
         (r#""next_refresh_s":3600,"nextRun":"soon","version":2"#, ""),
         (r#""total":240,"page":{"totalPages":3,"number":0}"#, "$.total = 240, $.page.totalPages = 3, $.page.number = 0"),
         (r#""a":{"b":{"c":{"next":"too deep"}}}"#, ""),
@@ -224,4 +224,21 @@ fn what_has_no_end_has_a_limit() {
 fn a_record_as_large_as_a_file_is_an_error() {
     let body = format!(r#"{{"data":[{{"a":1}},{{"a":"{}","b":2}}]}}"#, "x".repeat(65 << 20));
     check(at("data"), &body, &format!("has a record of more than {} bytes at byte 68157464, in `$.data[1]`", 64 << 20));
+}
+
+#[test]
+fn a_member_that_tells_of_the_pages_and_comes_twice_with_two_values_is_an_error() {
+    let wanted = |path: &str| DecodePlan { wanted: vec![JsonPath::parse(path).unwrap()], ..at("data") };
+    let told = |at: usize, path: &str| {
+        format!(
+            "has a second value at byte {at}, in `{path}`, which tells of its pages, and it is another one: which of them holds is not known"
+        )
+    };
+    let body = r#"{"next":2,"data":[{"a":1}],"next":null}"#;
+    check(wanted("next"), body, &told(34, "$.next"));
+    check(DecodePlan { look_for_more_pages: true, ..at("data") }, body, &told(34, "$.next"));
+    check(at("data"), body, "{\"a\":1}");
+    check(wanted("next"), r#"{"next":2,"data":[{"a":1}],"next":2}"#, "{\"a\":1}");
+    let nested = r#"{"meta":{"next":2},"data":[{"a":1}],"meta":{"next":null}}"#;
+    check(wanted("meta.next"), nested, &told(51, "$.meta.next"));
 }
