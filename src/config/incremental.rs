@@ -108,6 +108,10 @@ pub(crate) struct CursorRange {
     pub(crate) start: Option<CursorValue>,
     /// The first one behind; `None` for an open range.
     pub(crate) end: Option<CursorValue>,
+    /// Another window ends where this one starts: the start is within, whatever `range_start` says.
+    pub(crate) follows: bool,
+    /// Another window starts where this one ends: the end is not within, whatever `range_end` says.
+    pub(crate) is_followed: bool,
 }
 
 impl IncrementalPlan {

@@ -19,7 +19,7 @@ pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: 
         table: resource.table.clone(),
         primary_key: resource.primary_key.clone(),
         disposition,
-        keeps_repeats: resource.write_disposition == WriteDisposition::Append,
+        keeps_repeats: false,
         merge: resource.merge.clone(),
         partition_by: resource.partition_by.clone(),
         sort_by: resource.sort_by.clone(),

@@ -275,3 +275,36 @@ fn the_interval_of_a_scheduler_is_loaded_once() {
     plain.run().failed_with(2, &["was loaded without a cursor", "--full-refresh"]);
     assert_eq!(rows(&plain), 10);
 }
+
+#[test]
+fn a_record_at_the_last_cursor_is_known_by_what_its_column_holds() {
+    let id = "columns: {id: {data_type: bigint, accept_text: true}}";
+    for (first, second, key) in [
+        (json!({"id": "1", "c": 1}), json!({"id": 1, "c": 1}), "primary_key: id"),
+        (json!({"id": 1, "c": 1}), json!({"id": "1", "c": 1}), &format!("primary_key: id\n    {id}")),
+        (json!({"id": 1, "c": 1}), json!({"id": "1", "c": 1}), id),
+        (json!({"id": "7", "c": 1, "v": "5"}), json!({"id": 7, "c": 1, "v": 5}), ""),
+    ] {
+        let records = Records::new(vec![first]);
+        let sandbox = Sandbox::with_config(&records.config("", key));
+        sandbox.run_ok();
+        *records.records.lock().unwrap() = vec![second.clone()];
+        for _ in 0..2 {
+            let ended = sandbox.run_ok();
+            assert_eq!(rows(&sandbox), 1, "{second} {key}: {ended}");
+        }
+    }
+}
+
+#[test]
+fn a_keyless_append_that_discards_members_is_refused_and_a_key_lets_it_run() {
+    let records = Records::new(vec![json!({"id": 1, "c": 1})]);
+    let discards = "schema_contract: {columns: discard_value}";
+    let sandbox = Sandbox::with_config(&records.config("", discards));
+    sandbox.run().failed_with(2, &["`schema_contract: discard_value` leaves out", "give the resource a `primary_key`"]);
+    sandbox.write("lakeward.yaml", &records.config("", &format!("primary_key: id\n    {discards}")));
+    sandbox.run_ok();
+    *records.records.lock().unwrap() = vec![json!({"id": 1, "c": 1, "fetched_at": "b"})];
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 1);
+}

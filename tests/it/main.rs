@@ -36,6 +36,7 @@ mod probing;
 mod project;
 mod processing_steps;
 mod readers_at_work;
+mod rows_once;
 mod s3;
 mod schema_evolution;
 mod secrets;

@@ -37,7 +37,7 @@ fn the_record_with_the_greatest_or_the_least_value_stays_and_of_equal_ones_the_l
         {"id": 4, "v": "earlier", "at": null}, {"id": 4, "v": "later"},
     ]);
     for (order, first) in [("desc", "new"), ("asc", "old")] {
-        for disposition in ["merge", "replace"] {
+        for disposition in ["merge", "replace", "append"] {
             let keys = format!("primary_key: id\nwrite_disposition: {disposition}\ncolumns: {{at: {{dedup_sort: {order}}}}}");
             let things = Things::new(records.clone(), &keys);
             assert_eq!(became(&things.sandbox.run_ok()), [4, 0, 0, 0, 0, 4]);

@@ -320,7 +320,7 @@ fn new_columns_are_null_in_older_rows_only_where_there_are_older_rows() {
 
 #[test]
 fn append_of_all_records_with_a_key_is_told_by_check_and_run() {
-    let words = "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps nothing unique; write `merge` or `replace`";
+    let words = "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps one of them in a run, not in the table; write `merge` or `replace`";
     let check = |keys: &str, endpoint: &str, is_told: bool| {
         let (_api, sandbox) = answering(r#"{"data": [{"id": 1, "at": 1}]}"#, endpoint, keys);
         for ended in [sandbox.lakeward(&["check", "lakeward.yaml"]), sandbox.run_ok()] {

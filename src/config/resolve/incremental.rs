@@ -27,6 +27,8 @@ pub(crate) struct Of<'a> {
     pub(crate) disposition: Option<WriteDisposition>,
     /// Whether it has a parent.
     pub(crate) has_parent: bool,
+    /// Whether members that the table does not have are left out of its rows.
+    pub(crate) discards_members: bool,
     /// What is done to its records before their cursor is looked at.
     pub(crate) steps: &'a [StepPlan],
     /// What its request needs of incremental loading.
@@ -125,6 +127,8 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Incremental, of: O
     }
     check_outside(cx, raw, of);
     check_missing(cx, raw, of, end_value.is_some());
+    check_marked(cx, id, &dedup(cx, raw, of), of, end_value.is_some());
+    check_order(cx, raw, last, end_value.is_some() || until_now);
     let cursor = cursor_path.steps().first().and_then(|step| if let Step::Key(name) = step { Some(name) } else { None });
     steps::check_kept(cx, of.steps, ("cursor_path", cursor_id), cursor);
     Some(IncrementalPlan {
@@ -279,6 +283,27 @@ fn check_missing(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>, has_end: b
     let why = format!(
         "`include` with {with} would load the records without a cursor again and again by `append`; write `exclude`, or `write_disposition: merge` with a `primary_key`"
     );
+    cx.reader.conflict(id, why);
+}
+
+/// Without a key, a record is known by all of it: what is left out of its row may be another on each night.
+fn check_marked(cx: Context<'_>, id: NodeId, dedup: &Dedup, of: Of<'_>, has_end: bool) {
+    if *dedup == Dedup::Record && of.discards_members && !has_end {
+        let why = "without a `primary_key`, an `append` knows the records at its last cursor by all of their members, also by those that `schema_contract: discard_value` leaves out: they would come again whenever such a member changes; give the resource a `primary_key`, take the member out by a `drop` of `processing_steps` and write another contract of `columns`, or use `replace`";
+        cx.reader.conflict(id, why);
+    }
+}
+
+/// Records without a cursor may stand on any page, and `row_order` leaves pages out where the range ends.
+fn check_order(cx: Context<'_>, raw: &raw::Incremental, last: LastValue, has_end: bool) {
+    let (Some((id, order)), Some((_, raw::OnMissing::Include))) = (raw.row_order.set(), raw.on_cursor_value_missing.set()) else {
+        return;
+    };
+    let is_forward = matches!((order, last), (raw::SortOrder::Asc, LastValue::Max) | (raw::SortOrder::Desc, LastValue::Min));
+    if is_forward && !has_end {
+        return;
+    }
+    let why = "`row_order` asks for no page behind the range, and there may be records without a cursor, which `on_cursor_value_missing: include` loads; take `row_order` out, so that all pages are read, or write `exclude`";
     cx.reader.conflict(id, why);
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn plan(
     }
     if let Some((id, _)) = sorts.first() {
         let is_keyless = primary_key.is_empty() && raw.primary_key.is_unset();
-        check_sort(cx, *id, map, is_keyless, disposition);
+        check_sort(cx, *id, map, is_keyless);
     }
     if let Some((id, column)) = deletes.first() {
         check_delete(cx, *id, column, primary_key, disposition);
@@ -62,11 +62,8 @@ pub(crate) fn plan(
     }
 }
 
-fn check_sort(cx: Context<'_>, id: NodeId, map: &DispositionMap, is_keyless: bool, disposition: Option<WriteDisposition>) {
-    if disposition == Some(WriteDisposition::Append) {
-        cx.reader
-            .conflict(id, "`append` keeps every record, so none is chosen among those of one key; `merge` and `replace` choose");
-    } else if is_keyless {
+fn check_sort(cx: Context<'_>, id: NodeId, map: &DispositionMap, is_keyless: bool) {
+    if is_keyless {
         cx.reader.conflict(id, "it chooses among the records of one `primary_key`, and there is none; dlt passes over it then");
     } else if map.deduplicated.get() == Some(&true) {
         cx.reader.conflict(id, "`deduplicated: true` says that no key comes twice, and this which of its records stays");

@@ -9,7 +9,8 @@ use crate::config::resolve::template::Names;
 use crate::config::resolve::{Context, endpoint, hints, incremental, merging, paginator, parents, rules, steps, table};
 use crate::config::tree::NodeId;
 use crate::config::{
-    EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Outline, Problem, ResourcePlan, SchemaFile, WriteDisposition,
+    Contract, EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Outline, Problem, ResourcePlan, SchemaFile,
+    WriteDisposition,
 };
 
 /// The plan of one resource; `None` when a fault leaves it open.
@@ -52,12 +53,12 @@ pub(crate) fn resolve(
         primary_key: &primary_key,
         disposition: write_disposition,
         has_parent: !used.parents.is_empty(),
+        discards_members: contract.columns == Contract::DiscardValue,
         needs: &used.needs,
     };
     let mut endpoint = endpoint.map(|endpoint| incremental::join(cx, endpoint, incremental, of));
-    if write_disposition == Some(WriteDisposition::Merge) && raw.primary_key.is_unset() && primary_key.is_empty() {
-        let why = format!("`merge` needs a `primary_key`, and resource `{}` has none", raw.name.get()?);
-        cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
+    if write_disposition == Some(WriteDisposition::Merge) && primary_key.is_empty() {
+        check_keyed(cx, id, &raw);
     }
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let sort_by = table::sort_by(cx, &raw.sort_by);
@@ -107,11 +108,19 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
     Some(Outline { name, table, has_cursor, selected: raw.selected.get() != Some(&false), sort_by })
 }
 
+/// Refuses a merge without a key, unless what the config says of one is at fault already.
+fn check_keyed(cx: Context<'_>, id: NodeId, raw: &Resource) {
+    if let (true, Some(name)) = (raw.primary_key.is_unset(), raw.name.get()) {
+        let why = format!("`merge` needs a `primary_key`, and resource `{name}` has none");
+        cx.reader.conflict(raw.write_disposition.place().unwrap_or(id), why);
+    }
+}
+
 /// What a disposition that the config leaves as it is may do against what its keys look like.
 fn surprise(plan: &ResourcePlan) -> Option<String> {
     let is_open = plan.write_disposition == WriteDisposition::Append && plan.endpoint.incremental.is_none();
     (is_open && !plan.primary_key.is_empty()).then(|| {
-        "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps nothing unique; write `merge` or `replace`".to_owned()
+        "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps one of them in a run, not in the table; write `merge` or `replace`".to_owned()
     })
 }
 

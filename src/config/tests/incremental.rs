@@ -116,6 +116,19 @@ fn dlts_rules_of_ranges_are_checked_before_any_request() {
 }
 
 #[test]
+fn a_row_order_that_leaves_pages_out_does_not_go_with_records_without_a_cursor() {
+    let unread = "row_order`: `row_order` asks for no page behind the range, and there may be records without a cursor, which `on_cursor_value_missing: include` loads; take `row_order` out, so that all pages are read, or write `exclude`";
+    for keys in [
+        "row_order: desc, on_cursor_value_missing: include",
+        "row_order: asc, on_cursor_value_missing: include, last_value_func: min",
+    ] {
+        check_one(keys, unread);
+    }
+    plan_of(&incremental("row_order: asc, on_cursor_value_missing: include"));
+    plan_of(&incremental("row_order: desc, on_cursor_value_missing: exclude"));
+}
+
+#[test]
 fn windows_need_a_start_and_a_cursor_that_goes_with_the_step() {
     assert!(plan_of(&incremental("start_param: a, initial_value: 2026-01-01, step: 1mo")).until_now);
     assert!(!plan_of(&incremental("end_param: b, initial_value: 1, end_value: 900, step: 100")).until_now);

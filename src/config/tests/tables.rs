@@ -144,10 +144,6 @@ fn hints_that_choose_nothing_are_refused_with_the_reason() {
         "7:31: `resources[0].columns.t.dedup_sort`: it chooses among the records of one `primary_key`, and there is none; dlt passes over it then",
     );
     check(
-        "columns: {t: {dedup_sort: desc}}\nprimary_key: id",
-        "7:31: `resources[0].columns.t.dedup_sort`: `append` keeps every record, so none is chosen among those of one key; `merge` and `replace` choose",
-    );
-    check(
         "columns: {t: {dedup_sort: desc}}\nprimary_key: id\nwrite_disposition: {disposition: merge, deduplicated: true}",
         "7:31: `resources[0].columns.t.dedup_sort`: `deduplicated: true` says that no key comes twice, and this which of its records stays",
     );

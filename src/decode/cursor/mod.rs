@@ -21,7 +21,7 @@ use crate::decode::Json;
 use crate::schema::nearest;
 
 pub(crate) use hook::CursorHook;
-use mark::{mark, mark_by_spelling};
+use mark::{mark, mark_by_spelling, mark_by_type};
 pub(crate) use progress::{CursorProgress, MARKS_MAX};
 
 /// What lets the records of one range through.
@@ -54,6 +54,8 @@ pub(crate) struct PageCursors {
     pub(crate) is_out_of_range: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// Records at the border to the window before, and at the one to the window behind, which has them too.
+    pub(crate) at_borders: AtBorders,
     /// Records dropped because they are loaded already.
     pub(crate) repeated: u64,
     /// Records without a cursor, kept or dropped as the plan says.
@@ -68,6 +70,15 @@ pub(crate) struct PageCursors {
     pub(crate) asked: Option<DateTime<Utc>>,
     /// The first record that cannot be placed; the run fails with it.
     pub(crate) fault: Option<CursorFault>,
+}
+
+/// Records that stand where two windows meet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AtBorders {
+    /// At the start of a window that follows another one: they are its.
+    pub(crate) start: u64,
+    /// At the end of a window that is followed by another one: they are that one's.
+    pub(crate) end: u64,
 }
 
 /// A record that cannot be placed.
@@ -190,10 +201,18 @@ impl PageFilter {
         let (to_start, to_end) = (to(&self.start), to(&self.end));
         self.note_order(&value);
         let is_before = to_start == Some(Ordering::Less);
-        let is_behind = to_end == Some(Ordering::Greater) || (to_end == Some(Ordering::Equal) && !plan.keeps_end);
+        let (follows, is_followed) = (self.filter.range.follows, self.filter.range.is_followed);
+        let (is_at_start, is_at_end) = (to_start == Some(Ordering::Equal), to_end == Some(Ordering::Equal));
+        let is_behind = to_end == Some(Ordering::Greater) || (is_at_end && (is_followed || !plan.keeps_end));
         let is_unsettled = self.is_unsettled(&value);
         self.note_range(is_before, is_behind);
         if is_unsettled {
+            self.seen.outside += 1;
+            return Ok(false);
+        }
+        self.seen.at_borders.start += u64::from(is_at_start && follows);
+        if is_at_end && is_followed && plan.outside != Outside::Keep {
+            self.seen.at_borders.end += 1;
             self.seen.outside += 1;
             return Ok(false);
         }
@@ -210,7 +229,7 @@ impl PageFilter {
                 }
             }
         }
-        if to_start == Some(Ordering::Equal) && !plan.keeps_start {
+        if is_at_start && !follows && !plan.keeps_start {
             self.seen.outside += 1;
             return Ok(false);
         }
@@ -221,7 +240,7 @@ impl PageFilter {
             if is_farther || plan.lag.is_some() || self.is_recent(&value) {
                 self.seen.marks.push((value.clone(), mark));
             }
-            if self.is_known(mark, &value, record) {
+            if self.is_known(mark, Some(&value), record) {
                 self.seen.repeated += 1;
                 self.reach(value);
                 return Ok(false);
@@ -239,26 +258,23 @@ impl PageFilter {
         }
         let mark = mark(&plan.dedup, plan.form, None, record);
         self.seen.missing_marks.push(mark);
-        let is_known = self.filter.known.contains(&mark);
+        let is_known = self.is_known(mark, None, record);
         self.seen.repeated += u64::from(is_known);
         !is_known
     }
 
-    /// Whether the record is loaded already.
-    fn is_known(&mut self, mark: u128, value: &CursorValue, record: &Json) -> bool {
+    /// Whether the record is loaded already, by its mark or by one that an older program gave it.
+    fn is_known(&mut self, mark: u128, value: Option<&CursorValue>, record: &Json) -> bool {
         let filter = &self.filter;
-        if filter.known.contains(&mark) {
-            return true;
+        if filter.known.is_empty() || filter.known.contains(&mark) {
+            return !filter.known.is_empty();
         }
-        if !filter.is_known_by_spelling {
-            return false;
-        }
-        let spelled = mark_by_spelling(&filter.plan.dedup, value, record);
-        let is_known = filter.known.contains(&spelled);
-        if is_known {
-            self.seen.replaced_marks.push(spelled);
-        }
-        is_known
+        let (dedup, form) = (&filter.plan.dedup, filter.plan.form);
+        let by_type = mark_by_type(dedup, form, value, record);
+        let by_spelling = value.filter(|_| filter.is_known_by_spelling).map(|value| mark_by_spelling(dedup, value, record));
+        let found = std::iter::once(by_type).chain(by_spelling).find(|mark| filter.known.contains(mark));
+        self.seen.replaced_marks.extend(found);
+        found.is_some()
     }
 
     fn value(&self, record: &Json, number: u64) -> Result<Option<CursorValue>, CursorFault> {

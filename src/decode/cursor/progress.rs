@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{CursorType, CursorValue};
 use crate::config::{IncrementalPlan, LastValue};
-use crate::decode::cursor::{CursorFault, PageCursors, is_against};
+use crate::decode::cursor::{AtBorders, CursorFault, PageCursors, is_against};
 
 /// Most marks that are kept for one cursor. Past it, records that a next run meets again cannot be told from new ones.
 pub(crate) const MARKS_MAX: usize = 1_000_000;
@@ -33,6 +33,8 @@ pub(crate) struct CursorProgress {
     pub(crate) is_disordered: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// Records where this window meets others.
+    pub(crate) at_borders: AtBorders,
     /// Records dropped because they are loaded already.
     pub(crate) repeated: u64,
     /// Records without a cursor.
@@ -86,6 +88,8 @@ impl CursorProgress {
         }
         self.is_disordered |= page.is_disordered;
         self.outside += page.outside;
+        self.at_borders.start += page.at_borders.start;
+        self.at_borders.end += page.at_borders.end;
         self.repeated += page.repeated;
         self.missing += page.missing;
         if let Some(farthest) = page.farthest

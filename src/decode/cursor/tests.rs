@@ -37,7 +37,7 @@ fn filter(plan: IncrementalPlan, start: Option<&str>, end: Option<&str>) -> Curs
     let value = |text: &str| UTC.text(text);
     CursorFilter {
         plan: Arc::new(plan),
-        range: CursorRange { start: start.map(value), end: end.map(value) },
+        range: CursorRange { start: start.map(value), end: end.map(value), ..CursorRange::default() },
         kind: None,
         known: Arc::default(),
         is_known_by_spelling: false,

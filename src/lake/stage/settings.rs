@@ -18,7 +18,7 @@ pub(crate) struct StageSettings {
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.
     pub(crate) disposition: WriteDisposition,
-    /// Rows of one key all stay, though the table is replaced: the config appends.
+    /// Rows of one key all stay: they are the table's own, of several runs that appended.
     pub(crate) keeps_repeats: bool,
     /// Which record of a key becomes its row.
     pub(crate) merge: MergePlan,
@@ -43,14 +43,9 @@ pub(crate) struct StageSettings {
 }
 
 impl StageSettings {
-    /// Whether the run keeps one row a key.
+    /// Whether the run keeps one of its rows a key. An `append` too: pages that shift while they are read bring a record twice.
     pub(crate) fn is_keyed(&self) -> bool {
-        let is_keyed = match self.disposition {
-            WriteDisposition::Merge => true,
-            WriteDisposition::Replace => !self.keeps_repeats,
-            WriteDisposition::Append | WriteDisposition::Skip => false,
-        };
-        is_keyed && !self.primary_key.is_empty()
+        self.disposition != WriteDisposition::Skip && !self.keeps_repeats && !self.primary_key.is_empty()
     }
 
     /// Whether files written as `written` says are brought up to date when the table becomes `schema`.

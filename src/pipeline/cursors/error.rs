@@ -68,6 +68,18 @@ pub(crate) enum IncrementalError {
     /// So many cursors are not kept.
     #[error("more than {PARENTS_MAX} parent records have a cursor each")]
     TooManyParents,
+    /// The API gives a window fewer records at its start than it gave the one before at its end.
+    #[error(
+        "{left} records lie at {at}, where one window ends and the next begins; the first was given them, and the second only {taken}: the API leaves out the start of a range, so that rows would be lost"
+    )]
+    Border {
+        /// Where the windows meet.
+        at: String,
+        /// Records that the first was given.
+        left: u64,
+        /// And the second.
+        taken: u64,
+    },
     /// The range makes too many windows.
     #[error("`step` makes more than {WINDOWS_MAX} windows")]
     TooManyWindows,
@@ -77,7 +89,7 @@ impl IncrementalError {
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::Record { .. } | Self::TooManyMarks | Self::TooManyParents => ErrorKind::Data,
+            Self::Record { .. } | Self::TooManyMarks | Self::TooManyParents | Self::Border { .. } => ErrorKind::Data,
             Self::State { .. }
             | Self::Changed { .. }
             | Self::Steps
@@ -104,6 +116,9 @@ impl IncrementalError {
                 "use `write_disposition: merge` with a `primary_key`, after `--full-refresh`; or a shorter `lag`, or a cursor with finer steps"
             }
             Self::TooManyParents => "`state: shared` keeps one cursor for all of them",
+            Self::Border { .. } => {
+                "take `step` out, so that one range is asked for; or ask by a parameter of the API that includes the start of a range"
+            }
             Self::TooManyWindows => "make `step` longer, or `initial_value` later",
         }
     }

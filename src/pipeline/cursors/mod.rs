@@ -30,7 +30,7 @@ use loaded::Loaded;
 pub(crate) use marks::{MarkFile, file_named};
 pub(crate) use resume::{from_farthest, may_read_on};
 use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
-use windows::windows;
+use windows::{Borders, windows};
 
 /// Longest key of a parent's record in the state, in bytes; a longer one is hashed.
 const KEY_BYTES_MAX: usize = 100;
@@ -113,6 +113,7 @@ struct Ended {
     /// The farthest cursor for which there were more marks than are kept.
     too_many_marks_at: Option<CursorValue>,
     pending: Vec<(CursorValue, CursorValue)>,
+    borders: Borders,
     server_time: Option<DateTime<Utc>>,
 }
 
@@ -162,11 +163,7 @@ impl Cursors {
         let none = Remembered::default();
         let remembered = self.old.cursors.get(&key).unwrap_or(&none);
         let range = self.range(remembered);
-        let mut ranges: Vec<CursorRange> = remembered
-            .pending
-            .iter()
-            .map(|(start, end)| CursorRange { start: Some(start.clone()), end: Some(end.clone()) })
-            .collect();
+        let mut ranges: Vec<CursorRange> = remembered.pending.iter().map(|(start, end)| self.left(start, end)).collect();
         ranges.extend(windows(&self.plan, range)?);
         let known: Arc<HashSet<u128>> = Arc::new(remembered.marks.union(&remembered.missing_marks).copied().collect());
         let is_known_by_spelling = remembered.has_spelled_marks;
@@ -212,7 +209,13 @@ impl Cursors {
         };
         // The clock may be behind the last cursor: then there is no window, and whatever came since is asked for.
         let is_range = |end: &CursorValue| start.as_ref().is_none_or(|start| plan.is_farther(end, start));
-        CursorRange { end: end.filter(is_range), start }
+        CursorRange { end: end.filter(is_range), start, ..CursorRange::default() }
+    }
+
+    /// A window that failed last night. Unless the first run's range begins with it, the window before it has left it its start.
+    fn left(&self, start: &CursorValue, end: &CursorValue) -> CursorRange {
+        let follows = self.plan.initial_value.as_ref() != Some(start);
+        CursorRange { start: Some(start.clone()), end: Some(end.clone()), follows, is_followed: false }
     }
 
     /// What placeholders and parameters stand for, as JSON text.
@@ -270,6 +273,7 @@ impl Cursors {
         self.facts.is_disordered |= progress.is_disordered;
         self.kind = self.kind.or(progress.kind);
         let ended = self.new.entry(cursor.key.clone()).or_default();
+        ended.borders.note(&cursor.range, progress.at_borders);
         ended.server_time = [ended.server_time, server_time].into_iter().flatten().min();
         if let Some(farthest) = progress.farthest
             && ended.farthest.as_ref().is_none_or(|known| self.plan.is_farther(&farthest, known))
@@ -305,6 +309,7 @@ impl Cursors {
     /// # Errors
     /// [`IncrementalError`]: the next run could not go on from here.
     pub(crate) fn finish(mut self) -> Result<CursorOutcome, IncrementalError> {
+        self.new.values().try_for_each(|ended| ended.borders.check())?;
         if !self.plan.has_state() {
             return Ok(self.finish_range());
         }
@@ -364,7 +369,7 @@ impl Cursors {
     /// A cursor after its chains: never back, and not past the time of the run.
     fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
         let plan = &*self.plan;
-        let Ended { farthest, marks, mut missing_marks, replaced_marks, too_many_marks_at, mut pending, server_time } = ended;
+        let Ended { farthest, marks, mut missing_marks, replaced_marks, too_many_marks_at, mut pending, server_time, .. } = ended;
         missing_marks.extend(&old.missing_marks);
         if missing_marks.len() > MARKS_MAX {
             return Err(IncrementalError::TooManyMarks);

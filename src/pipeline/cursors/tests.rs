@@ -33,7 +33,7 @@ fn plan(zone: Tz, step: &str) -> IncrementalPlan {
 
 fn tiles(plan: &IncrementalPlan, start: &str, end: &str) -> Vec<String> {
     let value = |text: &str| Some(plan.form.text(text));
-    let windows = windows(plan, CursorRange { start: value(start), end: value(end) }).unwrap();
+    let windows = windows(plan, CursorRange { start: value(start), end: value(end), ..CursorRange::default() }).unwrap();
     windows.iter().map(|w| format!("{}..{}", w.start.as_ref().unwrap(), w.end.as_ref().unwrap())).collect()
 }
 
@@ -52,8 +52,11 @@ fn e_68_windows_of_days_follow_the_calendar_when_clocks_change() {
 #[test]
 fn too_many_windows_are_refused() {
     let plan = plan(Tz::UTC, "1s");
-    let range =
-        CursorRange { start: Some(plan.form.text("2026-01-01T00:00:00Z")), end: Some(plan.form.text("2026-01-02T00:00:00Z")) };
+    let range = CursorRange {
+        start: Some(plan.form.text("2026-01-01T00:00:00Z")),
+        end: Some(plan.form.text("2026-01-02T00:00:00Z")),
+        ..CursorRange::default()
+    };
     assert!(matches!(windows(&plan, range), Err(IncrementalError::TooManyWindows)));
 }
 
@@ -178,7 +181,7 @@ proptest! {
         let plan = plan(zone, ["7h", "1d", "3d", "1w", "1mo", "1y"][step]);
         let text = |seconds: i64| Utc.timestamp_opt(seconds, 0).unwrap().to_rfc3339();
         let end = start + hours * 3600 + 17;
-        let range = CursorRange { start: Some(plan.form.text(&text(start))), end: Some(plan.form.text(&text(end))) };
+        let range = CursorRange { start: Some(plan.form.text(&text(start))), end: Some(plan.form.text(&text(end))), ..CursorRange::default() };
         let windows = windows(&plan, range).unwrap();
         let times = |value: &Option<CursorValue>| value.as_ref().unwrap().time(zone).unwrap().timestamp();
         let mut at = start;

@@ -108,3 +108,23 @@ proptest! {
         prop_assert_eq!(same(&spelled(one, 0, ""), &spelled(other, minutes, &fraction)), one == other);
     }
 }
+
+#[test]
+fn a_member_of_the_record_is_what_a_column_that_takes_both_holds() {
+    let key = Dedup::Key(vec!["id".to_owned()]);
+    let equal = |one: &str, other: &str| {
+        let record = |value: &str| format!(r#"{{"id":{value},"v":1}}"#);
+        let by = |dedup: &Dedup| of(dedup, &record(one)) == of(dedup, &record(other));
+        assert_eq!(by(&key), by(&Dedup::Record), "{one} and {other}");
+        by(&key)
+    };
+    for (number, text) in [("1", r#""1""#), ("-7", r#""-7""#), ("1.5", r#""1.5""#), ("true", r#""true""#), ("1.0", r#""1""#)] {
+        assert!(equal(number, text), "{number} and {text}");
+    }
+    for (number, text) in
+        [("1", r#""01""#), ("1.1", r#""1.10""#), ("0", r#""-0""#), ("100", r#""1e2""#), ("1", r#"" 1""#), ("0", r#""""#)]
+    {
+        assert!(!equal(number, text), "{number} and {text}");
+    }
+    assert!(!same("1", r#""1""#), "in lists and objects they are two");
+}
