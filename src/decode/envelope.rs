@@ -7,7 +7,7 @@
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::base::{JsonPath, Step, start_of};
+use crate::base::{JsonPath, Step};
 use crate::decode::Json;
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::hints::Hints;
@@ -15,8 +15,6 @@ use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
 
 /// Longest string that the paginator is given, in bytes.
 pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
-/// Most characters of an object or array that the paginator is given.
-const SHAPE_CHARS_MAX: usize = 100;
 
 /// Takes the records.
 pub(super) trait Records {
@@ -150,6 +148,7 @@ pub(super) fn read_page<R: Records>(
         findings: Findings { values: vec![None; wanted.len()], ..Findings::default() },
         several: steps.is_some_and(|steps| steps.contains(&Step::Every)),
         hash: Xxh3::new(),
+        is_beside: false,
         hints: look_for_more_pages,
         scratch: Vec::new(),
     };
@@ -223,6 +222,8 @@ struct Walk<'a, 'r, R> {
     /// Whether the records' path leads to several values, which then all count.
     several: bool,
     hash: Xxh3,
+    /// Whether what is next stands beside what leads to the records.
+    is_beside: bool,
     /// Whether to look for signs of more pages.
     hints: bool,
     scratch: Vec<u8>,
@@ -247,7 +248,8 @@ impl<R: Records> Walk<'_, '_, R> {
                 }
             }
         }
-        let look = self.hints && path.len() < Hints::LEVELS_MAX;
+        let leads = node.is_some_and(Node::leads_to_records);
+        let look = self.hints && (path.len() < Hints::LEVELS_MAX || leads || std::mem::take(&mut self.is_beside));
         match self.reader.peek() {
             b'{' if node.is_some_and(|node| !node.children.is_empty()) || look => self.object(node, path, look),
             b'[' if node.is_some_and(|node| !node.children.is_empty()) => self.array(node),
@@ -261,6 +263,7 @@ impl<R: Records> Walk<'_, '_, R> {
             self.reader.leave();
             return Ok(());
         }
+        let leads = node.is_some_and(Node::leads_to_records);
         loop {
             let key = self.reader.key()?;
             let mut scratch = std::mem::take(&mut self.scratch);
@@ -273,7 +276,9 @@ impl<R: Records> Walk<'_, '_, R> {
                 }
             }
             self.scratch = scratch;
+            self.is_beside = leads;
             self.value(child, path)?;
+            self.is_beside = false;
             if look {
                 path.pop();
             }
@@ -357,7 +362,9 @@ fn value_ahead(reader: &Reader<'_>) -> Outcome<Value> {
         b'{' | b'[' => {
             ahead.skip_value()?;
             let text = ahead.slice(at, ahead.pos);
-            Value::String(start_of(&text[..text.floor_char_boundary(SHAPE_CHARS_MAX * 8)], SHAPE_CHARS_MAX))
+            let read = || serde_json::from_str(text).unwrap_or_else(|_| Value::from(vec![Value::Null]));
+            // What is longer is neither a cursor nor a link, but something is there.
+            if text.len() > VALUE_BYTES_MAX { Value::from(vec![Value::Null]) } else { read() }
         }
         _ => {
             ahead.skip_value()?;

@@ -6,7 +6,7 @@ use crate::base::{JsonPath, Step};
 use crate::decode::envelope::VALUE_BYTES_MAX;
 use crate::decode::fault::{Fault, Outcome};
 use crate::decode::reader::Reader;
-use crate::source::{Sign, tells_as_links, tells_as_object, tells_of_paging};
+use crate::source::{Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging};
 
 /// Most signs of a page; an envelope has a handful.
 const SIGNS_MAX: usize = 64;
@@ -27,16 +27,17 @@ impl Hints {
     /// [`Fault::PagingTwice`] where it had another value before: of two, the last may be the one that hides the other pages.
     pub(super) fn note(&mut self, path: &[String], reader: &Reader<'_>) -> Outcome<()> {
         let may_tell = match reader.peek() {
-            b'[' => tells_as_links(path),
+            b'[' => tells_as_links(path) || tells_as_list(path),
             b'{' => tells_as_object(path),
             _ => tells_of_paging(path),
         };
         if !may_tell {
             return Ok(());
         }
+        let is_of_links = tells_as_links(path);
         let path = JsonPath::from_steps(path.iter().cloned().map(Step::Key).collect());
         let sign = match small(reader) {
-            Some(links @ Value::Array(_)) => Sign::of_links(&path, &links),
+            Some(links @ Value::Array(_)) if is_of_links => Sign::of_links(&path, &links),
             Some(value) => Some(Sign { path: path.clone(), value }),
             None => None,
         };

@@ -36,6 +36,7 @@ mod rows;
 mod batch;
 mod error;
 mod explain;
+mod failure;
 mod filled;
 mod settle;
 mod decoder;

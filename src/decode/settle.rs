@@ -3,11 +3,12 @@
 use crate::base::JsonPath;
 use crate::config::path_words;
 use crate::decode::Decoder;
-use crate::decode::answer::{error_member, failure, is_no_record};
+use crate::decode::answer::{error_member, is_no_record};
 use crate::decode::decoder::Body;
 use crate::decode::envelope::{Findings, RecordsShape};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
+use crate::decode::failure::failure;
 use crate::decode::find::{Found, find_records, lists};
 use crate::decode::locate::top_level;
 use crate::schema::nearest;
@@ -46,7 +47,7 @@ impl Decoder {
         let Some(shape) = findings.shape.filter(|_| !is_all) else { return Ok(()) };
         let said = |(name, value): (String, &str)| (name, page.redactor.preview(value.as_bytes()));
         if shape == RecordsShape::Null {
-            return match failure(text, path) {
+            return match failure(text, path, false) {
                 None => Ok(()),
                 Some(failure) => {
                     let spot = Spot { offset: Some(findings.null_at), path: Some(path.to_string()) };
@@ -65,14 +66,14 @@ impl Decoder {
         self.settle_shape(shape, path, place)
     }
 
-    /// What a page that has no records says of a failure, unless the config has it that a page may have nothing.
+    /// What a page says of its own failure, unless the config takes it as it is.
     pub(super) fn failure_of(&self, page: &Page, text: &str, facts: &PageFacts) -> Option<(String, String)> {
         let records = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref());
-        if facts.records > 0 || records.is_some_and(|records| records.optional) {
+        if records.is_some_and(|records| records.optional) {
             return None;
         }
         let at = facts.records_at.clone().or_else(|| records?.paths.first().cloned()).unwrap_or_else(JsonPath::root);
-        failure(text, &at).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())))
+        failure(text, &at, facts.records > 0).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())))
     }
 
     /// Compares `shape` with that of earlier pages and runs.

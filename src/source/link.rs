@@ -5,11 +5,35 @@
 
 use reqwest::header::{HeaderMap, LINK};
 
+use crate::base::start_of;
+
+/// Most characters of a header that are shown.
+const SHOWN_CHARS_MAX: usize = 100;
+
 /// The first link of relation `rel` (compared without case), as written between `<` and `>`.
 pub(super) fn target(headers: &HeaderMap, rel: &str) -> Option<String> {
     headers.get_all(LINK).iter().find_map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         Links { rest: &text }.find(|link| link.has_rel(rel)).map(|link| link.target.to_owned())
+    })
+}
+
+/// A header that names a link of relation `rel`, but not so that it can be read: `rel='next'`, or a target without `<` and `>`.
+pub(super) fn unread(headers: &HeaderMap, rel: &str) -> Option<String> {
+    if target(headers, rel).is_some() {
+        return None;
+    }
+    let texts = headers.get_all(LINK).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    texts.into_iter().find(|text| names_relation(text, rel)).map(|text| start_of(text.trim(), SHOWN_CHARS_MAX))
+}
+
+/// Whether `rel` follows a `rel=` of the text, whatever is around it.
+fn names_relation(text: &str, rel: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    lower.match_indices("rel").any(|(at, name)| {
+        let Some(value) = lower[at + name.len()..].trim_start().strip_prefix('=') else { return false };
+        let value = value.split([';', ',']).next().unwrap_or_default();
+        value.split(|c: char| c.is_ascii_whitespace() || "'\"<>`".contains(c)).any(|word| word.eq_ignore_ascii_case(rel))
     })
 }
 
@@ -124,6 +148,17 @@ mod tests {
         check(&[r#"< /x >; rel = "next""#], Some("/x"));
         check(&["</first>; rel=first; rel=next, </second>; rel=next"], Some("/second"));
         check(&["broken, </x>; rel=next"], Some("/x"));
+    }
+
+    #[test]
+    fn a_next_link_that_cannot_be_read_is_told_from_none() {
+        let unread = |text: &str| unread(&[(LINK, text.parse().unwrap())].into_iter().collect(), "next").is_some();
+        for text in ["</x>; rel='next'", r#"/x; rel="next""#, "https://a.test/x?page=2; REL=Next", "</x; rel=\"prev next\""] {
+            assert!(unread(text), "{text}");
+        }
+        for text in ["</x>; rel=next", "</x>; rel='prev'", "</next>; rel=prev", r#"</x>; rel="nextish""#, "next", ""] {
+            assert!(!unread(text), "{text}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) struct PageFacts {
     /// A hash of the records' bytes, to know a page that comes again; equal for equal records whatever stands around them.
     pub(crate) records_hash: u128,
     /// The values at the paths asked for ([`crate::source::wanted_paths`]), in that order; `None` where the page has none.
-    /// Scalars only: an object or array counts as present and is `Value::Null`-free text of at most 100 characters.
+    /// An object or array that is too long for a cursor counts as present, and is `[null]`.
     pub(crate) values: Vec<Option<serde_json::Value>>,
     /// What around the records tells of other pages.
     pub(crate) signs: Vec<Sign>,
@@ -58,7 +58,7 @@ pub(crate) struct PageFacts {
     /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless
     /// asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,
-    /// Of a page without records, the member that tells of a failure, and its text, shortened and redacted.
+    /// The member that tells of a failure of the page, and its text, shortened and redacted.
     pub(crate) failure: Option<(String, String)>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,

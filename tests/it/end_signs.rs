@@ -104,6 +104,15 @@ fn every_sign_of_more_is_red_with_every_paginator() {
         json!({"count": 332}),
         json!({"meta": {"total": {"count": 332}}}),
         json!({"extensions": {"total": 332}}),
+        json!({"has_more": 1}),
+        json!({"has_more": "true"}),
+        json!({"additional_data": {"pagination": {"more_items_in_collection": true}}}),
+        json!({"endOfRecords": false}),
+        json!({"end_of_stream": false, "after_url": next}),
+        json!({"hydra:view": {"hydra:next": next}}),
+        json!({"resumptionToken": "abc"}),
+        json!({"search_after": [7, "abc"]}),
+        json!({"nextPageUri": next}),
     ] {
         check(&around, None);
     }
@@ -117,6 +126,11 @@ fn every_sign_of_more_is_red_with_every_paginator() {
         ("Content-Range", "items 0-12/332"),
         ("X-Pagination", r#"{"TotalCount":332,"TotalPages":26,"CurrentPage":1}"#),
         ("x-ms-continuation", "abc"),
+        ("x-ms-continuationtoken", "abc"),
+        ("Opc-Next-Page", "abc"),
+        ("X-Pagination-Total-Pages", "26"),
+        ("Link", "</things?p=2>; rel='next'"),
+        ("Link", "/things?p=2; rel=\"next\""),
         ("Link", "</things?p=2>; rel=\"next\""),
         ("Link", "</things?page=26>; rel=\"last\""),
     ] {
@@ -342,4 +356,47 @@ fn more_records_than_a_total_says_are_red_unless_it_is_an_estimate() {
     run(&cursor, paginator, "").1.failed_with(3, &["60 records, but `$.total` says 25", "`expect: {total: estimate}`"]);
     let (_, ended) = run(&cursor, paginator, "expect: {total: estimate}");
     assert_eq!(ended.code(), Some(0), "{ended}");
+}
+
+#[test]
+fn a_flag_beside_the_records_counts_however_deep_they_are() {
+    let records: Vec<Value> = (1..=7).map(wallet).collect();
+    let of = |more: bool| {
+        let connection = json!({"nodes": records, "pageInfo": {"hasNextPage": more, "endCursor": "x"}});
+        json!({"data": {"viewer": {"account": {"wallets": connection}}}})
+    };
+    for (more, code) in [(true, 3), (false, 0)] {
+        let body = of(more);
+        let api = things(move |_| answer(&body));
+        for paginator in ["", ", paginator: single_page"] {
+            let endpoint = format!("endpoint: {{path: /things, data_selector: data.viewer.account.wallets.nodes{paginator}}}");
+            let resource = format!("write_disposition: append\n{endpoint}");
+            let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+            let ended = sandbox.run();
+            assert_eq!(ended.code(), Some(code), "{more} {paginator}\n{ended}");
+        }
+    }
+}
+
+#[test]
+fn a_next_link_in_an_object_is_followed_where_there_is_one() {
+    let run = |next: Value| {
+        let api = things(move |request: &Request| match request.param("p") {
+            None => answer(&page(0, 7, &json!({"next": next}))),
+            Some(_) => answer(&page(7, 9, &json!({"next": {"href": null}}))),
+        });
+        let sandbox = run(&api, "{type: json_link, next_url_path: next}", "");
+        (sandbox.0.rows("things").len(), sandbox.1)
+    };
+    for next in [json!({"href": "/things?p=2", "title": "Next"}), json!({"url": "/things?p=2"})] {
+        let (rows, ended) = run(next);
+        assert_eq!((ended.code(), rows), (Some(0), 9), "{ended}");
+    }
+    for (next, found) in [
+        (json!({"href": "/things?p=2", "url": "/things?p=3"}), "an object"),
+        (json!({"page": 2}), "an object"),
+        (json!(["/things?p=2"]), "an array"),
+    ] {
+        run(next).1.failed_with(3, &["`$.next`", "next_url_path", found]);
+    }
 }

@@ -116,6 +116,84 @@ fn an_empty_list_beside_a_failure_is_no_end_of_the_pages() {
 }
 
 #[test]
+fn a_failure_of_any_spelling_is_no_end_of_the_pages() {
+    let endpoint =
+        "endpoint: {path: /things, data_selector: data, paginator: {type: cursor, cursor_path: next, cursor_param: cursor}}";
+    for failed in [
+        json!({"detail": "Authentication credentials were not provided."}),
+        json!({"type": "about:blank", "title": "Unauthorized", "status": "401"}),
+        json!({"errcode": 40001, "errmsg": "invalid credential"}),
+        json!({"errno": 7}),
+        json!({"stat": "fail", "code": 98}),
+        json!({"timed_out": true}),
+        json!({"_shards": {"total": 5, "failed": 2}}),
+        json!({"isError": true}),
+        json!({"failed": true}),
+        json!({"hasErrors": true}),
+        json!({"response": {"status": "error"}}),
+        json!({"status": "timeout"}),
+        json!({"err": "timeout"}),
+        json!({"status": "KO"}),
+        json!({"status": "NOT_OK"}),
+    ] {
+        let mut later = failed.clone();
+        later["data"] = json!([]);
+        later["next"] = Value::Null;
+        let api = things(move |request| pages(request, &json!({}), Some(&later)));
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("write_disposition: append\n{endpoint}")));
+        let ended = sandbox.run();
+        assert_eq!(ended.code(), Some(3), "{failed}\n{ended}");
+        ended.failed_with(3, &["page 2", "tells of a failure"]);
+    }
+}
+
+#[test]
+fn records_beside_a_failure_are_not_taken_for_all_of_them() {
+    let endpoint = |more: &str| {
+        format!("write_disposition: append\nendpoint: {{path: /things, data_selector: data, paginator: single_page{more}}}")
+    };
+    let with = |around: &Value| {
+        let mut body = around.clone();
+        body["data"] = (1..=10).map(wallet).collect();
+        body
+    };
+    for failed in [
+        json!({"success": false, "error": "query timed out, result truncated"}),
+        json!({"error": "query timed out"}),
+        json!({"ok": false}),
+        json!({"status": "error"}),
+        json!({"errors": [{"message": "late", "path": ["things"]}]}),
+        json!({"timed_out": true}),
+        json!({"_shards": {"total": 5, "failed": 2}}),
+        json!({"meta": {"code": 500}}),
+    ] {
+        let (sandbox, _, _api) = nights(&endpoint(""), vec![with(&failed)]);
+        let ended = sandbox.run();
+        assert_eq!(ended.code(), Some(3), "{failed}\n{ended}");
+        ended.failed_with(3, &["page 1", "10 records", "tells of a failure", "endpoint.records: {optional: true}"]);
+        assert!(sandbox.data_files().is_empty(), "{failed}");
+        // The way out works.
+        let (sandbox, _, _api) = nights(&endpoint(", records: {optional: true}"), vec![with(&failed)]);
+        sandbox.run_ok();
+        assert_eq!(sandbox.rows("things").len(), 10);
+    }
+    for healthy in [
+        json!({"error": null, "errors": [], "message": "ok", "status": "success", "success": true}),
+        json!({"error": "", "code": 0, "detail": "no error", "failed": 3, "errorCode": "0000"}),
+        json!({"message": "2 older orders failed", "error": {"code": 0, "message": ""}}),
+    ] {
+        let (sandbox, _, _api) = nights(&endpoint(""), vec![with(&healthy)]);
+        sandbox.run_ok();
+    }
+    // What the request asks for is no failure, and records have errors of their own.
+    let body = json!({"status": "failed", "data": [{"id": 1, "error": "late", "success": false}]});
+    let (sandbox, _, _api) = nights(&endpoint(", params: {status: failed}"), vec![body.clone()]);
+    sandbox.run_ok();
+    let (sandbox, _, _api) = nights(&endpoint(""), vec![body]);
+    sandbox.run().failed_with(3, &["`status`", "failed"]);
+}
+
+#[test]
 fn a_healthy_page_without_records_is_the_end_of_the_pages() {
     let healthy = json!({"success": true, "errors": [], "error": null, "code": 0, "status": "ok", "data": []});
     for endpoint in ENDPOINTS {

@@ -99,7 +99,7 @@ pub(crate) enum BindError {
         kind: &'static str,
     },
     /// A path that climbs out of its place.
-    #[error("`{{{name}}}` has a `..`, which would lead to another endpoint")]
+    #[error("`{{{name}}}` makes a `.` or `..` of a part of the path, which would lead to another endpoint")]
     Climbs {
         /// What stands between the braces.
         name: String,

@@ -79,6 +79,18 @@ pub(crate) enum PagingFault {
         /// Its text, shortened and redacted.
         said: String,
     },
+    /// Records beside a sign of failure: they may not be all.
+    #[error("{place}: the page has {records} records, but tells of a failure: its `{name}` says `{said}`; they may not be all")]
+    FailedBeside {
+        /// Where.
+        place: Place,
+        /// How many.
+        records: u64,
+        /// The member that tells it.
+        name: String,
+        /// Its text, shortened and redacted.
+        said: String,
+    },
     /// A value that the paginator was told to read is missing or of another kind.
     #[error("{place}: `{path}` should be {expected}, but is {found} (`{key}`){}", did_you_mean(.near.as_deref()))]
     BadValue {
@@ -252,6 +264,9 @@ impl PagingFault {
             ),
             Self::Failed { .. } => Some(
                 "where the API fails like this now and then, `endpoint.response_actions` can try it again; where that is an empty page all the same, set `endpoint.records: {optional: true}`",
+            ),
+            Self::FailedBeside { .. } => Some(
+                "where the API fails like this now and then, `endpoint.response_actions` can try it again; where the records are all there are whatever it says, set `endpoint.records: {optional: true}`, and `endpoint.graphql: {partial: allow}` for the errors of GraphQL",
             ),
             _ => None,
         }

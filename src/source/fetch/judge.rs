@@ -60,9 +60,8 @@ impl Fetch {
         let mut seen = page.seen(&call, facts, self.drift.is_rereading());
         seen.is_last = self.is_shown_to_be_last(&seen);
         self.tally.judged = page.number;
-        // An answer that failed has no records, and would look like the end of the pages.
-        if let Some((name, said)) = facts.failure.clone().filter(|_| call.template.graphql != Some(PartialData::Allow)) {
-            return Err(PagingFault::Failed { place: seen.at(), name, said }.into());
+        if call.template.graphql != Some(PartialData::Allow) {
+            check_failure(&seen)?;
         }
         let total = self.paginator.total_of(&seen).or_else(|| self.totals.of(&seen));
         if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
@@ -249,5 +248,22 @@ impl Fetch {
         for page in &mut self.delivered {
             page.is_void = true;
         }
+    }
+}
+
+/// Whether the page tells of its own failure: without records it would look like the end of the pages, and with some, like all of them.
+///
+/// # Errors
+/// [`PagingFault::Failed`], [`PagingFault::FailedBeside`].
+fn check_failure(page: &Seen<'_>) -> Result<(), SourceError> {
+    let Some((name, said)) = page.facts.failure.clone() else { return Ok(()) };
+    let (place, records) = (page.at(), page.facts.records);
+    let bare = said.trim_matches('"');
+    // `status: failed` is what `?status=failed` asked for.
+    let is_echo = records > 0 && page.url.query_pairs().any(|(_, value)| value.eq_ignore_ascii_case(bare));
+    match records {
+        _ if is_echo => Ok(()),
+        0 => Err(PagingFault::Failed { place, name, said }.into()),
+        _ => Err(PagingFault::FailedBeside { place, records, name, said }.into()),
     }
 }

@@ -12,7 +12,7 @@ use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::{Role, reduced};
-use crate::source::paginate::signs::{Sign, holds_something, is_empty, promises_more};
+use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, promises_more};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
@@ -54,7 +54,7 @@ pub(super) fn candidates(page: &Seen<'_>, is_estimate: bool) -> Choice {
         let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false };
         return Choice::Try(vec![Candidate { plan, from: "the `Link` header".to_owned(), may_fail: false, is_probe: false }]);
     }
-    if signs.iter().any(|sign| sign.role() == Some(Role::HasMore) && sign.value == Value::Bool(false)) {
+    if signs.iter().any(|sign| sign.role() == Some(Role::HasMore) && flag(Role::HasMore, &sign.value) == Some(false)) {
         return Choice::Over;
     }
     let links: Vec<&Sign> = with_role(signs, Role::Next).filter(|sign| is_link(&sign.value)).collect();
@@ -142,7 +142,11 @@ pub(in crate::source) fn is_page_parameter(name: &str) -> bool {
 fn cursors(page: &Seen<'_>) -> Choice {
     let signs = &page.facts.signs;
     let usable = |sign: &&Sign| {
-        holds_something(&sign.value) && !sign.value.is_boolean() && !sign.value.is_object() && !is_empty(page, sign)
+        holds_something(&sign.value)
+            && !sign.value.is_boolean()
+            && !sign.value.is_object()
+            && !sign.value.is_array()
+            && !is_empty(page, sign)
     };
     let next: Vec<&Sign> = with_role(signs, Role::Next).filter(usable).collect();
     let own: Vec<&Sign> = with_role(signs, Role::Cursor).filter(usable).collect();
@@ -250,7 +254,7 @@ pub(super) fn by_offset(page: &Seen<'_>) -> PaginatorPlan {
     let (offset_slot, limit_slot) = (named(Role::Offset, "offset"), named(Role::Limit, "limit"));
     let stop =
         StopRules { total: TotalPath::Optional(JsonPath::from_steps(vec![Step::Key("total".to_owned())])), ..stop_rules() };
-    PaginatorPlan::Offset { limit: 100, offset: 0, offset_slot, limit_slot, stop }
+    PaginatorPlan::Offset { limit: page.facts.records.max(100), offset: 0, offset_slot, limit_slot, stop }
 }
 
 /// Pages by their number `first`, counted from `base`, up to one without records.

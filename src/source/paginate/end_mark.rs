@@ -15,7 +15,9 @@ pub(super) fn is_end(value: &Value) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Number(number) => number.as_f64().is_some_and(|number| number == 0.0 || number == -1.0),
         Value::String(text) => ["", "-1"].contains(&text.trim()),
-        Value::Bool(true) | Value::Array(_) | Value::Object(_) => false,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) => false,
     }
 }
 
@@ -32,7 +34,18 @@ mod tests {
 
     #[test]
     fn what_can_be_no_cursor_is_told_from_what_may_be_one() {
-        for value in [json!(null), json!(false), json!(0), json!(0.0), json!(-1), json!(""), json!("  "), json!("-1")] {
+        for value in [
+            json!(null),
+            json!(false),
+            json!(0),
+            json!(0.0),
+            json!(-1),
+            json!(""),
+            json!("  "),
+            json!("-1"),
+            json!([]),
+            json!({}),
+        ] {
             assert!(is_end(&value) && may_be_end(&value), "{value}");
         }
         for value in [json!("0"), json!("null"), json!("None"), json!("FALSE"), json!("undefined")] {

@@ -96,10 +96,26 @@ impl Paginator for Links {
                 None => no_next(page, absent(page, 0, path).as_deref(), None),
                 Some(mark) if is_end(mark) || page.is_last && leads_nowhere(page, mark) => no_next(page, None, None),
                 Some(Value::String(reference)) => self.follow(page, reference),
+                Some(Value::Object(members)) => match link_of(members) {
+                    Some(Value::String(reference)) => self.follow(page, reference),
+                    Some(Value::Null) => no_next(page, None, None),
+                    _ => Err(bad_value(
+                        page,
+                        ("next_url_path", path),
+                        "a URL, or an object with one `href` or `url`",
+                        value(page, 0),
+                    )),
+                },
                 Some(other) => Err(bad_value(page, ("next_url_path", path), "a URL", Some(other))),
             },
         }
     }
+}
+
+/// What an object has for its URL, if it is one member.
+fn link_of(members: &serde_json::Map<String, Value>) -> Option<&Value> {
+    let mut found = members.iter().filter(|(name, _)| ["href", "url", "uri", "link"].contains(&&*name.to_ascii_lowercase()));
+    found.next().filter(|_| found.next().is_none()).map(|(_, value)| value)
 }
 
 /// Whether a link is a word for nothing, or leads to the page that it stands on.

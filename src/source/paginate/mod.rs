@@ -40,7 +40,7 @@ pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};
 pub(super) use link::{ALL, NO_NEXT, own_way};
 pub(super) use names::Role;
-pub(crate) use signs::{Sign, tells_as_links, tells_as_object, tells_of_paging};
+pub(crate) use signs::{Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging};
 pub(super) use signs::{is_bound, promises_more, relation_path, says_last, stands_around};
 pub(super) use told::{Promises, Proof, Way};
 pub(super) use totals::Totals;

@@ -4,7 +4,7 @@
 //! compares. Names count in lower-case letters and digits alone: `has_more`, `hasMore` and `Has-More` are one.
 
 /// Objects that tell of paging, by their names alone.
-pub(super) const AROUND: [&str; 26] = [
+pub(super) const AROUND: [&str; 29] = [
     "meta",
     "metadata",
     "pagination",
@@ -31,6 +31,9 @@ pub(super) const AROUND: [&str; 26] = [
     "pagingmetadata",
     "paginationmetadata",
     "extensions",
+    "view",
+    "hydraview",
+    "additionaldata",
 ];
 
 /// What a member or a header tells, going by its name alone.
@@ -88,6 +91,7 @@ pub(super) const NAMES: [(Role, &[&str]); 9] = [
             "morepages",
             "moreitems",
             "exceededtransferlimit",
+            "moreitemsincollection",
         ],
     ),
     (
@@ -106,6 +110,8 @@ pub(super) const NAMES: [(Role, &[&str]); 9] = [
             "eof",
             "endoflist",
             "endofresults",
+            "endofrecords",
+            "endofstream",
         ],
     ),
     (Role::Partial, &["incompleteresults", "resultsincomplete", "partialresults"]),
@@ -149,9 +155,18 @@ pub(super) const NAMES: [(Role, &[&str]); 9] = [
             "continue",
             "nextmarker",
             "nextcontinuationtoken",
+            "nextpageuri",
+            "hydranext",
+            "afterurl",
+            "resumptiontoken",
+            "searchafter",
+            "nextsearchafter",
         ],
     ),
-    (Role::Cursor, &["cursor", "endcursor", "continuation", "continuationtoken", "scrollid", "startingafter", "bookmark"]),
+    (
+        Role::Cursor,
+        &["cursor", "endcursor", "continuation", "continuationtoken", "scrollid", "startingafter", "bookmark", "aftercursor"],
+    ),
     (
         Role::Pages,
         &["totalpages", "pagecount", "lastpage", "numpages", "pagestotal", "pages", "totalpagecount", "totalnumberofpages"],
@@ -206,7 +221,9 @@ pub(super) const NAMES: [(Role, &[&str]); 9] = [
 ];
 
 /// What stands before a name in headers.
-pub(super) const PREFIXES: [&str; 6] = ["x", "xpagination", "xpaging", "xwp", "xms", "pagination"];
+pub(super) const PREFIXES: [&str; 7] = ["x", "opc", "xpagination", "xpaging", "xwp", "xms", "pagination"];
+/// Signs of the next page that are lists: the place of the last record, by what the records are sorted by.
+pub(super) const LISTS: [&str; 2] = ["searchafter", "nextsearchafter"];
 /// Headers that hold the members of a page's place as JSON.
 pub(super) const OBJECT_HEADERS: [&str; 3] = ["x-pagination", "x-paging", "pagination"];
 
@@ -303,6 +320,8 @@ mod tests {
             ("x-next-page", Some(Role::Next)),
             ("x-ms-continuation", Some(Role::Next)),
             ("x-ms-continuationtoken", Some(Role::Next)),
+            ("opc-next-page", Some(Role::Next)),
+            ("x-pagination-total-pages", Some(Role::Pages)),
             ("next", Some(Role::Next)),
             ("x-has-more", Some(Role::HasMore)),
             ("x-wp-totalpages", Some(Role::Pages)),

@@ -14,7 +14,7 @@ use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::{HeaderSign, header_signs};
-use crate::source::paginate::names::{AROUND, Role, is_total, may_be_links, may_be_object, reduced, role};
+use crate::source::paginate::names::{AROUND, LISTS, Role, is_total, may_be_links, may_be_object, reduced, role};
 use crate::source::paginate::totals::beyond_page;
 
 /// A member around the records that tells of paging: a scalar that is not null, or an object that stands for what is next.
@@ -84,8 +84,8 @@ fn names(path: &JsonPath) -> Vec<&str> {
 pub(super) fn says_more(role: Role, value: &Value, shown: &str) -> Option<String> {
     let number = |least: u64| whole_number(value).filter(|number| *number > least).map(|number| format!("{shown} is {number}"));
     match role {
-        Role::HasMore | Role::Partial if flag(value) == Some(true) => Some(format!("{shown} is true")),
-        Role::IsLast if flag(value) == Some(false) => Some(format!("{shown} is false")),
+        Role::HasMore | Role::Partial if flag(role, value) == Some(true) => Some(format!("{shown} is true")),
+        Role::IsLast if flag(role, value) == Some(false) => Some(format!("{shown} is false")),
         Role::Pages => number(1),
         Role::Remaining => number(0),
         Role::Next | Role::Cursor if holds_something(value) => Some(format!("{shown} is set")),
@@ -93,12 +93,22 @@ pub(super) fn says_more(role: Role, value: &Value, shown: &str) -> Option<String
     }
 }
 
-/// What a flag says.
-pub(super) fn flag(value: &Value) -> Option<bool> {
+/// What a flag says. `last: 1` is the number of a page.
+pub(super) fn flag(role: Role, value: &Value) -> Option<bool> {
     match value {
         Value::Bool(set) => Some(*set),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        Value::Number(_) if matches!(role, Role::HasMore | Role::Partial) => match whole_number(value)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        },
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "y" => Some(true),
+            "false" | "no" | "n" => Some(false),
+            "1" if role == Role::HasMore => Some(true),
+            "0" if role == Role::HasMore => Some(false),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -111,6 +121,11 @@ pub(crate) fn tells_of_paging(path: &[String]) -> bool {
 /// Whether an object at the end of `path` may be a [`Sign`].
 pub(crate) fn tells_as_object(path: &[String]) -> bool {
     may_be_object(&path.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Whether a list at the end of `path` may be a [`Sign`].
+pub(crate) fn tells_as_list(path: &[String]) -> bool {
+    path.last().is_some_and(|last| LISTS.contains(&&*reduced(last)))
 }
 
 /// Whether a list at the end of `path` may be one of links.
@@ -164,7 +179,7 @@ pub(in crate::source) fn is_bound(relation: &Value) -> bool {
 
 /// What the flags of the page say: whether one says that there is no more, and whether one says that there is.
 fn flags(facts: &PageFacts) -> impl Iterator<Item = bool> {
-    facts.signs.iter().filter_map(|sign| match (sign.role()?, flag(&sign.value)?) {
+    facts.signs.iter().filter_map(|sign| match (sign.role()?, flag(sign.role()?, &sign.value)?) {
         (Role::HasMore, more) => Some(more),
         (Role::IsLast, last) if stands_around(facts, sign) => Some(!last),
         _ => None,
@@ -244,6 +259,7 @@ pub(super) fn holds_something(value: &Value) -> bool {
         Value::Bool(set) => *set,
         Value::Number(_) => whole_number(value) != Some(0),
         Value::Object(members) => members.values().any(holds_something),
-        Value::Null | Value::Array(_) => false,
+        Value::Array(items) => items.iter().any(holds_something),
+        Value::Null => false,
     }
 }

@@ -126,7 +126,7 @@ impl Promises {
         own: &[String],
     ) {
         let more = says_more(role, value, &shown);
-        match (role, flag(value)) {
+        match (role, flag(role, value)) {
             (Role::HasMore, Some(false)) | (Role::IsLast, Some(true)) if is_around => told.is_over = true,
             (Role::HasMore | Role::IsLast, _) => told.flag = told.flag.take().or(more),
             (Role::Partial, _) => self.partial = self.partial.take().or(more),
@@ -161,6 +161,12 @@ impl Promises {
     /// Takes in the links of the `Link` header.
     fn hear_links(&mut self, page: &Seen<'_>, told: &mut PageTold, own: &[String]) {
         let shown = "its `Link` header".to_owned();
+        if let Some(text) = link::unread(page.headers, "next") {
+            told.flag = told
+                .flag
+                .take()
+                .or_else(|| Some(format!("{shown} has a next page that is not written as RFC 8288 has it: `{text}`")));
+        }
         if let Some(target) = link::target(page.headers, "next")
             && !own.contains(&shown)
         {
