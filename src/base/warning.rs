@@ -132,6 +132,12 @@ codes! {
     StepWithoutMember = "step_without_member", matters;
     /// The config names a column that no record of the first page has.
     ColumnNotSeenYet = "column_not_seen_yet", told;
+    /// The config declares a column that no record of a first run has, under a name that is nearly another's.
+    ColumnMisspelt = "column_misspelt", matters;
+    /// None of a first run's records became a row.
+    NothingKept = "nothing_kept", matters;
+    /// All records are appended to a table that has some, and the config does not say so.
+    AppendedUnasked = "appended_unasked", matters;
     /// What the config leaves open was settled in a way that may surprise.
     ConfigSurprise = "config_surprise", told;
     /// Records came against `row_order`.

@@ -11,7 +11,7 @@ use crate::cli::keep;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
 use crate::config::{Keep, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
-use crate::pipeline::{Rehearsed, RunError, rehearse};
+use crate::pipeline::{APPENDS_UNASKED, Rehearsed, RunError, rehearse};
 use crate::report;
 use crate::source::{Detected, EndReason};
 
@@ -25,6 +25,9 @@ pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
         terminal::print(&format!("  {}: {}", resource.name, describe(resource)));
         for warning in &resource.endpoint.warnings {
             terminal::tell("warning", &format!("{}: {warning}", resource.name));
+        }
+        if resource.appends_unasked {
+            terminal::tell("warning", &format!("{}: {APPENDS_UNASKED}", resource.name));
         }
     }
     if args.online {

@@ -64,6 +64,8 @@ pub(crate) struct ResourcePlan {
     pub(crate) primary_key: Vec<String>,
     /// How rows enter the table.
     pub(crate) write_disposition: WriteDisposition,
+    /// Whether every run appends all records again, and the config does not say that it is to.
+    pub(crate) appends_unasked: bool,
     /// Which record of a key becomes its row.
     pub(crate) merge: MergePlan,
     /// The declared schema's file, as written in the config, and its text.

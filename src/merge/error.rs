@@ -11,7 +11,7 @@ use crate::base::ErrorKind;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MergeError {
     /// A primary key column has a type without an equality that is worth a key.
-    #[error("primary key column {position} has type `{found}`; a key is text, a number, a boolean, a date or a time")]
+    #[error("column {position} of the `primary_key` is {}; a key is text, a number, a boolean, a date or a time", kind_of(.found))]
     KeyType {
         /// Its place among the key's columns, from 1.
         position: usize,
@@ -93,5 +93,14 @@ impl MergeError {
             | Self::Replacement { .. }
             | Self::Arrays { .. } => ErrorKind::Internal,
         }
+    }
+}
+
+/// A type in words.
+fn kind_of(found: &DataType) -> String {
+    match found {
+        DataType::Struct(_) | DataType::Map(..) => "an object".to_owned(),
+        DataType::List(_) | DataType::LargeList(_) => "a list".to_owned(),
+        other => format!("of the type `{other}`"),
     }
 }

@@ -297,7 +297,7 @@ mod tests {
     fn a_key_of_lists_is_refused_with_its_place() {
         let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(1)])]));
         let error = hash_keys(&[Arc::new(Int64Array::from(vec![1])), lists], &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().starts_with("primary key column 2 has type `List("), "{error}");
+        assert!(error.to_string().starts_with("column 2 of the `primary_key` is a list;"), "{error}");
         assert!(matches!(hash_keys(&[], &mut Vec::new()), Err(MergeError::KeyColumns { .. })));
     }
 

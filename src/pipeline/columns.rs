@@ -112,7 +112,16 @@ pub(crate) fn check_columns(resource: &ResourcePlan, schema: &TableSchema) -> Re
         resource: resource.name.clone(),
         key,
         column: column.clone(),
-        near: nearest(column, &names).map(str::to_owned),
+        near: nearest_column(column, &names).map(str::to_owned),
+    })
+}
+
+/// The name that `column` is probably a misspelling of, or the beginning of: `created` of `created_at`.
+pub(crate) fn nearest_column<'n>(column: &str, names: &[&'n str]) -> Option<&'n str> {
+    let begins = |name: &&&str| name.strip_prefix(column).is_some_and(|rest| rest.starts_with('_'));
+    nearest(column, names).or_else(|| {
+        let mut longer = names.iter().filter(begins);
+        longer.next().copied().filter(|_| longer.next().is_none())
     })
 }
 

@@ -109,7 +109,7 @@ impl<'a> Intake<'a> {
             duplicate_members: 0,
             replaced_characters: 0,
             shaped: ShapedFacts::default(),
-            unseen: table.columns.iter().map(|column| column.name.clone()).collect(),
+            unseen: columns_missed(resource, table),
             overgrown: BTreeSet::new(),
             cut_short: BTreeSet::new(),
             conflicts: BTreeSet::new(),
@@ -302,4 +302,10 @@ impl<'a> Intake<'a> {
             OnReject::Quarantine { .. } => Ok(self.rejects.push(&rejects).await?),
         }
     }
+}
+
+/// Columns of which some record is missed: all of the table; of a new one, those that the config declares.
+fn columns_missed(resource: &ResourcePlan, table: &TableSchema) -> BTreeSet<String> {
+    let declared = || resource.columns.iter().filter(|hint| hint.declared.is_some()).map(|hint| hint.name.clone());
+    if table.columns.is_empty() { declared().collect() } else { table.columns.iter().map(|column| column.name.clone()).collect() }
 }

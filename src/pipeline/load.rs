@@ -188,6 +188,12 @@ impl Running<'_> {
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
         check_rows(resource, (before, start.columns.is_empty()), &staged)?;
         self.warn(resource, told::repeats(resource, &staged.stats));
+        self.warn(resource, told::misspelt(resource, &unseen, &change.schema, known == 0 && staged.stats.rows_in > 0));
+        let facts = cursors.as_ref().map(|cursors| &cursors.facts);
+        let kept = (known, staged.stats.rows_in, end.records);
+        self.warn(resource, told::nothing_kept(resource, kept, (rejects.count(), facts)));
+        let is_again = resource.appends_unasked && known > 0 && staged.stats.rows_in > 0;
+        self.warn(resource, is_again.then(|| Warning::new(WarningCode::AppendedUnasked, told::APPENDS_UNASKED)));
         let slices = (!resource.parents.is_empty()).then_some(slices);
         Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
     }

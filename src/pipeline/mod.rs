@@ -58,6 +58,7 @@ pub(crate) use rehearse::{Rehearsed, rehearse};
 pub(crate) use run::{Components, Refresh, RunOptions, run};
 pub(crate) use sample::sample;
 pub(crate) use stop::{Standing, Stop};
+pub(crate) use told::APPENDS_UNASKED;
 pub(crate) use warnings::Told;
 
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.

@@ -6,8 +6,13 @@ use crate::base::{Warning, WarningCode};
 use crate::config::{OnReject, ResourcePlan, StepPlan};
 use crate::decode::MARKS_MAX;
 use crate::lake::StageStats;
+use crate::pipeline::columns::nearest_column;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
 use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened};
+
+/// What is odd about a resource that appends because its config does not say what to do.
+pub(crate) const APPENDS_UNASKED: &str = "without `write_disposition` and `incremental`, every run appends all records again, as in dlt: write \
+     `write_disposition: replace`, or `merge` with a `primary_key`; or `append`, where that is meant";
 
 /// Rows from which on it says something that none of them has a column; fewer may just lack what APIs leave out where it is empty.
 const TELLING_ROWS: u64 = 100;
@@ -76,6 +81,41 @@ pub(super) fn vanished(
     let names = gone.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let text = format!("columns of the table that no record of this run has, and that are null in its rows: {names}{renamed}");
     Some(Warning::new(WarningCode::ColumnVanished, text))
+}
+
+/// Columns that the config declares a type for, that no record has, and whose names are nearly those of others that nobody declares: `first` tells
+/// whether the table had no rows before.
+pub(super) fn misspelt(resource: &ResourcePlan, unseen: &BTreeSet<String>, schema: &TableSchema, first: bool) -> Vec<Warning> {
+    let others: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    let others: Vec<&str> = others.into_iter().filter(|name| !resource.columns.iter().any(|hint| hint.name == *name)).collect();
+    let missed = resource.columns.iter().filter(|hint| first && hint.declared.is_some() && unseen.contains(&hint.name));
+    let near = missed.filter_map(|hint| Some((&hint.name, nearest_column(&hint.name, &others)?)));
+    let text = |(name, near)| format!("`columns` declares `{name}`, which no record has; did you mean `{near}`?");
+    near.map(|found| Warning::new(WarningCode::ColumnMisspelt, text(found))).collect()
+}
+
+/// Nothing is in the table after a first run that had records; `cursors` are those of an incremental resource.
+pub(super) fn nothing_kept(
+    resource: &ResourcePlan,
+    (before, rows, records): (u64, u64, u64),
+    (rejects, cursors): (u64, Option<&CursorFacts>),
+) -> Option<Warning> {
+    if before > 0 || rows > 0 || records == 0 || rejects == records {
+        return None;
+    }
+    let incremental = resource.endpoint.incremental.as_ref();
+    let outside = cursors.filter(|cursors| cursors.outside > 0).and_then(|cursors| {
+        let first = cursors.first_outside.as_ref()?;
+        let initial = incremental.and_then(|plan| plan.initial_value.as_ref());
+        let bound = initial.map_or_else(String::new, |initial| format!(", and `initial_value` is {initial}"));
+        let (path, outside) = (&incremental?.cursor_path, cursors.outside);
+        Some(format!(
+            "{outside} lie outside the range: the first has {first} at `{path}`{bound}; have both the same unit, and is `last_value_func` as meant?"
+        ))
+    });
+    let why = outside.unwrap_or_else(|| "does a `filter` of `processing_steps` pass what is meant?".to_owned());
+    let text = format!("none of the {records} records became a row, and the table is empty; {why}");
+    Some(Warning::new(WarningCode::NothingKept, text))
 }
 
 /// Whether two columns hold values of one type; numbers differ in how many digits they have.

@@ -51,7 +51,7 @@ pub(crate) fn reconcile(table: &TableSchema, run: &TableSchema, primary_key: &[S
                 column: key.clone(),
                 table_type: old.column_type.hint_type(),
                 run_type: new.column_type.hint_type(),
-                hint: old.column_type.hint(key),
+                hint: keeping(key, &old.column_type, &new.column_type),
             });
         }
     }
@@ -59,6 +59,24 @@ pub(crate) fn reconcile(table: &TableSchema, run: &TableSchema, primary_key: &[S
     compare(&facts.columns, &schema.columns, "", &mut new, &mut widened)?;
     let changes_files = table.to_file_arrow() != schema.to_file_arrow();
     Ok(Change { schema, new, widened, changes_files })
+}
+
+/// What keeps a key column `old` though it comes as `new`. Texts of such values are taken in where that is asked for.
+fn keeping(key: &str, old: &ColumnType, new: &ColumnType) -> String {
+    let hint = old.hint(key);
+    let takes_text =
+        matches!(old, ColumnType::Int64 { .. } | ColumnType::Float64(_) | ColumnType::Decimal { .. } | ColumnType::Boolean);
+    match (new, hint.strip_suffix("}}").filter(|_| takes_text)) {
+        (ColumnType::Text, Some(open)) => {
+            let cast = if let ColumnType::Int64 { .. } = old {
+                format!("` or `processing_steps: [{{cast: {{{key}: integer}}}}]")
+            } else {
+                String::new()
+            };
+            format!("{open}, accept_text: true}}}}{cast}")
+        }
+        _ => hint,
+    }
 }
 
 impl TableSchema {
@@ -228,7 +246,7 @@ mod tests {
             &schema(&[("id", INT)]),
             &schema(&[("id", ColumnType::Text)]),
             "key column `id` is bigint in the table and text in this run: run once with `--full-refresh` to load the table anew, or \
-             declare `columns: {id: {data_type: bigint}}`, and records with other values are rejects",
+             declare `columns: {id: {data_type: bigint, accept_text: true}}` or `processing_steps: [{cast: {id: integer}}]`, and records with other values are rejects",
         );
         check(
             &schema(&[("id", INT)]),

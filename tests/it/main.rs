@@ -20,6 +20,7 @@ mod end_marks;
 mod end_signs;
 mod expiring;
 mod extremes;
+mod first_nights;
 mod guide;
 mod hostile;
 mod import;

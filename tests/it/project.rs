@@ -79,3 +79,18 @@ fn a_pipeline_that_is_not_there_or_a_key_that_is_not_set_is_told_before_any_requ
     );
     assert_eq!(api.requests().len(), 0);
 }
+
+#[test]
+fn a_profile_that_changes_nothing_is_refused() {
+    let api = Billing::guide().serve();
+    let sandbox = sandbox(&api.url());
+    let text = std::fs::read_to_string(sandbox.path().join("dlt.yml")).unwrap();
+    let (before, rest) = text.split_once("profiles:\n").unwrap();
+    let behind: String = rest.lines().skip_while(|line| line.starts_with(' ')).map(|line| format!("{line}\n")).collect();
+    sandbox.write("dlt.yml", &format!("{before}{behind}"));
+    let run = ["run", "dlt.yml", "--pipeline", "wallets_daily", "--profile", "prod"];
+    sandbox.lakeward(&run).failed_with(2, &["`--profile prod` would change nothing", "`profiles: {prod:"]);
+    assert!(!sandbox.lake().exists());
+    sandbox.write(".dlt/prod.config.toml", "");
+    assert_eq!(sandbox.lakeward(&run).code(), Some(0));
+}

@@ -101,7 +101,9 @@ pub(crate) enum ImportError {
         left_out: String,
     },
     /// What stands where the config is expected is none that can be read.
-    #[error("{line}:1: the config of `{function}` is {what}, not a dict that can be read without running the script")]
+    #[error(
+        "{line}:1: the config of `{function}` is {what}, not a dict that can be read without running the script; write the dict itself there, or give it a name: `config = {{…}}`, then `{function}(config)`"
+    )]
     NoDict {
         /// Line, from 1.
         line: usize,

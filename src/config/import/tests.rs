@@ -439,7 +439,7 @@ fn a_script_without_a_config_that_can_be_read_is_refused_with_its_place() {
     );
     check(
         "def f(config):\n    return rest_api_source(config)\n",
-        "2:1: the config of `rest_api_source` is `config`, not a dict that can be read without running the script",
+        "2:1: the config of `rest_api_source` is `config`, not a dict that can be read without running the script; write the dict itself there, or give it a name: `config = {…}`, then `rest_api_source(config)`",
     );
     check("x = {\n  'a': 1,\n  'b' 2\n}\n", "3:7: not valid Python: Expected `:`, found int");
     check(&"x = 1\n".repeat(50_000), "the script passes the limit of 256 KiB");

@@ -4,6 +4,7 @@
 
 use crate::config::fault::{Problem, nearest};
 use crate::config::project::Project;
+use crate::config::project::providers::Providers;
 use crate::config::tree::{Document, Entry, NodeId, Value};
 
 /// The profile in force where nothing names one.
@@ -28,8 +29,16 @@ impl Project<'_> {
         self.profile.clone_from(&name);
         let overlay = profiles.and_then(|profiles| self.document.entry(profiles, &name)).map(|entry| entry.node);
         let Some(overlay) = overlay else {
-            if BUILT_IN.contains(&name.as_str()) {
+            let is_said = asked.is_none() || name == DEFAULT || self.tells_of(&name);
+            if BUILT_IN.contains(&name.as_str()) && is_said {
                 return Some(());
+            }
+            if profiles.is_none() {
+                let why = format!(
+                    "`--profile {name}` would change nothing: the file has no `profiles`, and `.dlt` no `{name}.config.toml`; leave it out, or write what differs, such as `profiles: {{{name}: {{destinations: {{…}}}}}}`"
+                );
+                self.fault(at, Problem::Conflict { why });
+                return None;
             }
             let known: Vec<String> =
                 profiles.iter().flat_map(|&profiles| self.document.entries(profiles)).map(|entry| entry.key.clone()).collect();
@@ -44,6 +53,13 @@ impl Project<'_> {
         self.known_keys(overlay, &OVERLAID, &["runtime"]);
         self.merge(Document::ROOT, overlay);
         Some(())
+    }
+
+    /// Whether something else than `profiles` differs by the profile: dlt's files, or `{current_profile}` in a text.
+    fn tells_of(&self, profile: &str) -> bool {
+        let is_named =
+            |id: &NodeId| matches!(&self.document.node(*id).value, Value::Text(text) if text.text.contains("{current_profile}"));
+        Providers::has_any(self.inputs, profile) || self.document.below(Document::ROOT).iter().any(is_named)
     }
 
     /// Brings the keys of the map at `over` into the map at `base`.

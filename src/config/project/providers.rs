@@ -56,6 +56,14 @@ impl Providers {
         Ok(Self { files })
     }
 
+    /// Whether there is a file of `profile` alone.
+    pub(super) fn has_any(inputs: &Inputs<'_>, profile: &str) -> bool {
+        let beside = Path::new(inputs.file).parent().unwrap_or(Path::new("")).join(".dlt");
+        let home = inputs.variable("HOME").ok().map(|home| PathBuf::from(home).join(".dlt"));
+        let names = ["secrets.toml", "config.toml"].map(|kind| format!("{profile}.{kind}"));
+        std::iter::once(beside).chain(home).any(|folder| names.iter().any(|name| (inputs.read_file)(&folder.join(name)).is_ok()))
+    }
+
     /// The value of the first of `names` that the first provider has which has any.
     pub(super) fn find(&self, inputs: &Inputs<'_>, names: &[String]) -> Option<Text> {
         let given = |shown: String, value: String| {

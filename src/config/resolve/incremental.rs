@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::base::{Converter, CursorForm, CursorValue, Step};
+use crate::base::{Converter, CursorForm, CursorType, CursorValue, Step};
 use crate::config::fault::nearest;
 use crate::config::raw::{self, Entries, Field, OneOrMany, Scalar};
 use crate::config::request::{IncrementalValue, Part, Placeholder, Template};
@@ -215,6 +215,12 @@ fn last_value(cx: Context<'_>, field: &Field<String>) -> Option<LastValue> {
 /// What is expected where a text looks like a time and is none.
 const NO_TIME: &str = "a time or a date that there is, as ISO 8601 writes it: `2026-11-22T08:00:00Z`, `2026-11-22`";
 
+/// Whether a text is a word for a time that would have to be reckoned.
+fn is_relative(value: &CursorValue) -> bool {
+    let words = ["now", "now()", "today", "yesterday", "tomorrow"];
+    value.kind() == CursorType::Text && words.contains(&value.text().to_ascii_lowercase().as_str())
+}
+
 /// A scalar of the config as a cursor's value.
 fn value(cx: Context<'_>, field: &Field<raw::Node>, form: CursorForm) -> Option<CursorValue> {
     let (id, _) = field.set()?;
@@ -227,10 +233,11 @@ fn value(cx: Context<'_>, field: &Field<raw::Node>, form: CursorForm) -> Option<
     match &value {
         None => cx.reader.wrong(id, "a time, a date, a number or text, as the cursor is spelled"),
         Some(value) if value.is_no_time() => cx.reader.wrong(id, NO_TIME),
+        Some(value) if is_relative(value) => cx.reader.wrong(id, format!("{NO_TIME}; words such as `{value}` are not reckoned: a variable can have the day (`${{SINCE}}`), and without `initial_value` the first run loads all")),
         Some(_) => {}
     }
     // What is at fault already is compared with nothing.
-    value.filter(|value| !value.is_no_time())
+    value.filter(|value| !value.is_no_time() && !is_relative(value))
 }
 
 /// The range that a scheduler set in the environment.

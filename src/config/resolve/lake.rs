@@ -100,6 +100,15 @@ fn location(cx: Context<'_>, id: NodeId, text: &str) -> Option<LakeLocation> {
         cx.reader.conflict(id, why);
         return None;
     }
+    if let Some(rest) = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        let home = (cx.inputs.env)("HOME").filter(|home| home.starts_with('/')).unwrap_or_else(|| "/home/me".to_owned());
+        let why = format!(
+            "`~` is filled in by shells alone: write `{}{rest}`; a folder of this name is `./{text}`",
+            home.trim_end_matches('/')
+        );
+        cx.reader.conflict(id, why);
+        return None;
+    }
     let supported = "a folder, `file:///folder` or `s3://bucket/prefix`";
     let location = match text.split_once("://") {
         None if text.trim().is_empty() => None,

@@ -60,13 +60,13 @@ pub(crate) fn resolve(
     if write_disposition == Some(WriteDisposition::Merge) && primary_key.is_empty() {
         check_keyed(cx, id, &raw);
     }
-    let partition_by = table::partition_by(cx, &raw.partition_by);
-    let sort_by = table::sort_by(cx, &raw.sort_by);
     let expect = expect(&raw.expect, write_disposition);
     heed_estimate(cx, &raw.expect, &expect, endpoint.as_mut());
     let sets_bytes_aside = endpoint.as_ref().is_some_and(|endpoint| endpoint.response_format.invalid == InvalidBytes::Quarantine);
     let on_reject = on_reject(cx, &raw, contract.discards_rows() || sets_bytes_aside);
     let mut plan = ResourcePlan {
+        partition_by: table::partition_by(cx, &raw.partition_by),
+        sort_by: table::sort_by(cx, &raw.sort_by),
         name: name?,
         table: table?,
         columns,
@@ -81,13 +81,13 @@ pub(crate) fn resolve(
         processing_steps,
         primary_key,
         write_disposition: write_disposition?,
+        appends_unasked: raw.write_disposition.is_unset(),
         merge,
         schema: schema(cx, &raw.schema),
-        partition_by,
-        sort_by,
         expect,
         on_reject,
     };
+    plan.appends_unasked &= appends_again(&plan) && plan.primary_key.is_empty();
     plan.endpoint.warnings.extend(surprise(&plan));
     check_kept(cx, id, &raw, &plan);
     Some(plan)
@@ -118,10 +118,14 @@ fn check_keyed(cx: Context<'_>, id: NodeId, raw: &Resource) {
 
 /// What a disposition that the config leaves as it is may do against what its keys look like.
 fn surprise(plan: &ResourcePlan) -> Option<String> {
-    let is_open = plan.write_disposition == WriteDisposition::Append && plan.endpoint.incremental.is_none();
-    (is_open && !plan.primary_key.is_empty()).then(|| {
+    (appends_again(plan) && !plan.primary_key.is_empty()).then(|| {
         "`append` without `incremental` loads every record again on each run, and its `primary_key` keeps one of them in a run, not in the table; write `merge` or `replace`".to_owned()
     })
+}
+
+/// Whether every run appends all records again.
+fn appends_again(plan: &ResourcePlan) -> bool {
+    plan.write_disposition == WriteDisposition::Append && plan.endpoint.incremental.is_none()
 }
 
 /// Refuses steps that take out the columns which the resource itself names.

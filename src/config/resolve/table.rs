@@ -14,6 +14,12 @@ pub(crate) fn columns(cx: Context<'_>, field: &Field<OneOrMany<Field<String>>>) 
     }
     let mut columns: Vec<String> = Vec::new();
     for (id, column) in cx.texts(items) {
+        let names: Vec<&str> = column.split(',').map(str::trim).collect();
+        let is_name = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+        if names.len() > 1 && names.iter().all(is_name) {
+            cx.reader.wrong(id, format!("a column, or a list of them: `[{}]`", names.join(", ")));
+            continue;
+        }
         if columns.contains(&column) {
             cx.reader.conflict(id, format!("column `{column}` is given twice"));
         }
@@ -29,6 +35,10 @@ pub(crate) fn partition_by(cx: Context<'_>, field: &Field<OneOrMany<Field<Either
     for (id, item) in items.iter().filter_map(Field::set) {
         let field = match item {
             Either::Text(column) => {
+                if let Some(meant) = as_map(column) {
+                    cx.reader.wrong(id, format!("a column, or a map: `{meant}`"));
+                    continue;
+                }
                 let column = Field::Set(id, column.clone());
                 partition(cx, id, &Partition { column, ..Partition::default() })
             }
@@ -42,6 +52,22 @@ pub(crate) fn partition_by(cx: Context<'_>, field: &Field<OneOrMany<Field<Either
         fields.push(field);
     }
     fields
+}
+
+/// The map that is meant by `month(created_at)` and `bucket(16, id)`.
+fn as_map(text: &str) -> Option<String> {
+    let (transform, arguments) = text.trim().strip_suffix(')')?.split_once('(')?;
+    let transform = transform.trim().to_ascii_lowercase();
+    let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match (transform.trim_end_matches('s'), arguments.as_slice()) {
+        (of @ ("year" | "month" | "day" | "hour"), [column]) => Some(format!("{{column: {column}, transform: {of}}}")),
+        (of @ ("bucket" | "truncate"), [one, other]) => {
+            let (number, column) = if is_number(one) { (one, other) } else { (other, one) };
+            is_number(number).then(|| format!("{{column: {column}, transform: '{of}[{number}]'}}"))
+        }
+        _ => None,
+    }
 }
 
 fn partition(cx: Context<'_>, id: NodeId, raw: &Partition) -> Option<PartitionField> {

@@ -54,6 +54,8 @@ pub(crate) struct PageCursors {
     pub(crate) is_out_of_range: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// The cursor of the first of them.
+    pub(crate) first_outside: Option<CursorValue>,
     /// Records at the border to the window before, and at the one to the window behind, which has them too.
     pub(crate) at_borders: AtBorders,
     /// Records dropped because they are loaded already.
@@ -79,6 +81,16 @@ pub(crate) struct AtBorders {
     pub(crate) start: u64,
     /// At the end of a window that is followed by another one: they are that one's.
     pub(crate) end: u64,
+}
+
+impl PageCursors {
+    /// Counts a record outside the range.
+    fn leave_out(&mut self, value: &CursorValue) {
+        self.outside += 1;
+        if self.first_outside.is_none() {
+            self.first_outside = Some(value.clone());
+        }
+    }
 }
 
 /// A record that cannot be placed.
@@ -207,30 +219,30 @@ impl PageFilter {
         let is_unsettled = self.is_unsettled(&value);
         self.note_range(is_before, is_behind);
         if is_unsettled {
-            self.seen.outside += 1;
+            self.seen.leave_out(&value);
             return Ok(false);
         }
         self.seen.at_borders.start += u64::from(is_at_start && follows);
         if is_at_end && is_followed && plan.outside != Outside::Keep {
             self.seen.at_borders.end += 1;
-            self.seen.outside += 1;
+            self.seen.leave_out(&value);
             return Ok(false);
         }
         if is_before || is_behind {
             match plan.outside {
                 Outside::Error => return Err(CursorFault::Outside { record: number }),
                 Outside::Keep => {
-                    self.seen.outside += 1;
+                    self.seen.leave_out(&value);
                     return Ok(true);
                 }
                 Outside::Drop => {
-                    self.seen.outside += 1;
+                    self.seen.leave_out(&value);
                     return Ok(false);
                 }
             }
         }
         if is_at_start && !follows && !plan.keeps_start {
-            self.seen.outside += 1;
+            self.seen.leave_out(&value);
             return Ok(false);
         }
         if plan.dedup != Dedup::Off && plan.has_state() {

@@ -33,6 +33,8 @@ pub(crate) struct CursorProgress {
     pub(crate) is_disordered: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// The cursor of the first of them.
+    pub(crate) first_outside: Option<CursorValue>,
     /// Records where this window meets others.
     pub(crate) at_borders: AtBorders,
     /// Records dropped because they are loaded already.
@@ -88,6 +90,7 @@ impl CursorProgress {
         }
         self.is_disordered |= page.is_disordered;
         self.outside += page.outside;
+        self.first_outside = self.first_outside.take().or(page.first_outside);
         self.at_borders.start += page.at_borders.start;
         self.at_borders.end += page.at_borders.end;
         self.repeated += page.repeated;

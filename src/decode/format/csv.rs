@@ -11,6 +11,14 @@ use crate::decode::convert::{quoted, write_quoted};
 use crate::decode::format::quotes::Quotes;
 use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
 
+/// What the first row makes of the columns.
+fn names_of(plan: &CsvPlan, row: &StringRecord) -> Vec<String> {
+    match &plan.header {
+        CsvHeader::Numbered => (1..=row.len()).map(|number| format!("column_{number}")).collect(),
+        CsvHeader::Present | CsvHeader::Names(_) => row.iter().map(|name| name.trim().to_owned()).collect(),
+    }
+}
+
 /// Reads the rows of `text`.
 ///
 /// # Errors
@@ -40,14 +48,10 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
         let names = match &names {
             Some(names) => names,
             None => {
-                let found: Vec<String> = match &plan.header {
-                    CsvHeader::Numbered => (1..=row.len()).map(|number| format!("column_{number}")).collect(),
-                    CsvHeader::Present | CsvHeader::Names(_) => row.iter().map(|name| name.trim().to_owned()).collect(),
-                };
+                let found = names_of(plan, &row);
                 check_names(&found)?;
-                let is_row = plan.header == CsvHeader::Numbered;
                 let found = &*names.insert(found.iter().map(|name| quoted(name)).collect());
-                if !is_row {
+                if plan.header != CsvHeader::Numbered {
                     continue;
                 }
                 found

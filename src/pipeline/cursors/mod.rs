@@ -42,6 +42,8 @@ pub(crate) struct CursorFacts {
     pub(crate) last_value: Option<String>,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// The cursor of the first of them.
+    pub(crate) first_outside: Option<String>,
     /// Records dropped because they were loaded already.
     pub(crate) repeated: u64,
     /// Records without a cursor.
@@ -267,6 +269,8 @@ impl Cursors {
     pub(crate) fn ended(&mut self, slice: &Slice, progress: CursorProgress, server_time: Option<DateTime<Utc>>) {
         let Some(cursor) = &slice.cursor else { return };
         self.facts.outside += progress.outside;
+        let first = progress.first_outside.map(|value| value.to_string());
+        self.facts.first_outside = self.facts.first_outside.take().or(first);
         self.facts.repeated += progress.repeated;
         self.facts.missing += progress.missing;
         self.facts.restarts += progress.restarts;

@@ -340,6 +340,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         selected: true,
         primary_key: Vec::new(),
         write_disposition: WriteDisposition::Append,
+        appends_unasked: false,
         merge: crate::config::MergePlan::default(),
         schema: None,
         partition_by: Vec::new(),
