@@ -82,6 +82,8 @@ codes! {
     ColumnVanished = "column_vanished", matters;
     /// A column of a table that has rows became of a wider type.
     TypeWidened = "type_widened", matters;
+    /// Text partitions that were there before are something else to some readers.
+    PartitionMisread = "partition_misread", matters;
     /// An object or a list became a column of JSON text.
     ColumnBecameJson = "column_became_json", matters;
     /// A table that has rows got new columns.

@@ -51,7 +51,7 @@ pub(crate) use ops::{
     Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, Remedy, RollbackPlan, TableAt, TableFacts,
     Verification, Verify,
 };
-pub(crate) use partition::{PartitionError, PartitionId, Partitioner, RoutedRows};
+pub(crate) use partition::{Misread, PartitionError, PartitionId, Partitioner, RoutedRows, misread_levels};
 pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;

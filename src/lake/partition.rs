@@ -10,6 +10,8 @@ mod anchor;
 mod error;
 mod escape;
 mod level;
+mod look;
+mod misread;
 mod transform;
 
 use std::ops::Range;
@@ -24,6 +26,7 @@ use hashbrown::{HashMap, HashSet};
 
 pub(crate) use error::PartitionError;
 pub(crate) use escape::{NULL_VALUE, escape};
+pub(crate) use misread::{Misread, misread_levels};
 
 use crate::base::folded;
 use crate::config::PartitionField;

@@ -1,7 +1,8 @@
 //! Guards: what a resource that is whole must still be before it may publish.
 
+use crate::base::{Warning, WarningCode};
 use crate::config::{Expect, OnReject, ResourcePlan, WriteDisposition};
-use crate::lake::{PreparedTable, RejectLog};
+use crate::lake::{Misread, PartitionError, PreparedTable, RejectLog, misread_levels};
 use crate::pipeline::RunError;
 
 /// Part of the records that may become rejects where `max_rejects` is not set, as one in so many; one always may.
@@ -53,4 +54,20 @@ pub(super) fn check_rows(
         return Err(RunError::Shrinks { resource: resource.name.clone(), before, after, allowed_percent: allowed * 100.0 });
     }
     Ok(())
+}
+
+/// Text partitions that not all readers show as text. Those of a level that has been so `before` go on, and are told.
+pub(super) fn check_folders(
+    resource: &ResourcePlan,
+    before: &[Misread],
+    staged: &PreparedTable,
+) -> Result<Vec<Warning>, RunError> {
+    let judge = |misread: Misread| {
+        if before.iter().any(|was| was.is_of_level(&misread)) {
+            return Ok(Warning::new(WarningCode::PartitionMisread, format!("{misread}; {}", misread.way_out())));
+        }
+        let source = PartitionError::Misread { table: staged.table.clone(), misread };
+        Err(RunError::Partitions { resource: resource.name.clone(), source })
+    };
+    misread_levels(&staged.after).into_iter().map(judge).collect()
 }

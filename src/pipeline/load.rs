@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use crate::base::{Warning, WarningCode};
 use crate::config::{ResourcePlan, WriteDisposition};
-use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage};
+use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage, misread_levels};
 use crate::pipeline::contract;
 use crate::pipeline::cursors::{CursorOutcome, Cursors, Past, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::event::warn;
 use crate::pipeline::facts::{ReadFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
-use crate::pipeline::guards::check_rows;
+use crate::pipeline::guards::{check_folders, check_rows};
 use crate::pipeline::held;
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::resource::{Load, Loaded, load};
@@ -156,6 +156,8 @@ impl Running<'_> {
             existing.schema = TableSchema::default();
         }
         let start = existing.schema.clone();
+        // A table that is rebuilt is like a new one.
+        let misread = if self.options.refresh.rebuilds() { Vec::new() } else { misread_levels(&existing) };
         let settings = self.settings(lake, resource);
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
@@ -187,6 +189,7 @@ impl Running<'_> {
         let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
         check_rows(resource, (before, start.columns.is_empty()), &staged)?;
+        self.warn(resource, check_folders(resource, &misread, &staged)?);
         self.warn(resource, told::repeats(resource, &staged.stats));
         self.warn(resource, told::misspelt(resource, &unseen, &change.schema, known == 0 && staged.stats.rows_in > 0));
         let facts = cursors.as_ref().map(|cursors| &cursors.facts);

@@ -12,7 +12,7 @@ use crate::config::{PaginatorPlan, Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{NoLiveFiles, Plain, Snapshot, Spool, TableStage};
 use crate::pipeline::cursors::{Cursors, Past};
 use crate::pipeline::detected;
-use crate::pipeline::guards::check_rows;
+use crate::pipeline::guards::{check_folders, check_rows};
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::sample::first_records;
 use crate::pipeline::slices::Slices;
@@ -153,9 +153,12 @@ async fn stand(resource: &ResourcePlan, loaded: Loaded, heard: &Mutex<Heard>) ->
     if is_whole {
         check_rows(resource, (0, true), &staged)?;
     }
+    // Whether the table has such folders already is not known here.
+    let folders =
+        check_folders(resource, &[], &staged).err().map(|error| format!("{} (exit code 3 of a new table)", error.chain()));
     warnings.extend(told::repeats_on_few_pages(resource, &staged.stats));
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     warnings.into_iter().for_each(|warning| heard.warn(warning));
-    heard.warnings.extend(doubt);
+    heard.warnings.extend(doubt.into_iter().chain(folders));
     Ok(columns)
 }

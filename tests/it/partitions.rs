@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::billing::{Billing, things_config};
 use crate::support::fake_api::FakeApi;
 use crate::support::readers::leave_for_readers;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, files_under};
 
 fn loaded(records: Vec<Value>, partition_by: &str) -> (Billing, FakeApi, Sandbox) {
     let billing = Billing::new(&[("/things", records)]);
@@ -48,11 +48,117 @@ fn identity_folders_carry_the_value() {
     check("partition_dates", "[v]", &[json!("2026-11-22"), json!("2025-01-01")], &["v=2025-01-01", "v=2026-11-22"]);
 }
 
+/// A resource whose records have these values of the column `v`.
+fn with_values(values: &[&str], keys: &str) -> (Billing, FakeApi, Sandbox) {
+    let billing = Billing::new(&[("/things", Vec::new())]);
+    set_values(&billing, values);
+    let api = billing.serve();
+    let sandbox = Sandbox::new();
+    set_keys(&sandbox, &api, keys);
+    (billing, api, sandbox)
+}
+
+fn set_values(billing: &Billing, values: &[&str]) {
+    let record = |(id, v): (usize, &&str)| json!({"id": id, "v": v, "w": "x"});
+    billing.change("/things", |records| *records = values.iter().enumerate().map(record).collect());
+}
+
+fn set_keys(sandbox: &Sandbox, api: &FakeApi, keys: &str) {
+    let endpoint = "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 100}}";
+    sandbox.write("lakeward.yaml", &things_config(&api.url(), &format!("{endpoint}\nprimary_key: id\n{keys}")));
+}
+
+const BUCKET: &str = "partition_by: [{column: v, transform: 'bucket[16]'}]";
+const FOLDER: &str = "partition_by: [{column: v, as: v_folder}]";
+
 #[test]
-fn text_of_digits_stays_text_to_every_reader() {
-    let folders = ["v=00501", "v=01234", "v=1234", "v=empty"];
-    check("partition_digits", "[v]", &[json!("01234"), json!("1234"), json!("00501")], &folders);
-    check("partition_text_of_dates", "[v]", &[json!("1e5"), json!("true"), json!("x")], &["v=1e5", "v=true", "v=x"]);
+fn text_that_a_reader_takes_for_something_else_makes_no_folder_that_alone_holds_it_and_the_ways_out_work_when_typed() {
+    let way = [BUCKET, FOLDER];
+    for disposition in ["merge", "append", "replace"] {
+        for (values, named) in [(["01234", "1234"], "01234"), (["A12", "3M"], "3M"), (["2026-11-22 ", "x"], "2026-11-22 ")] {
+            let keys = format!("write_disposition: {disposition}\ncolumns: {{v: {{data_type: text}}}}\n");
+            let (_billing, api, sandbox) = with_values(&values, &format!("{keys}partition_by: v"));
+            let words = ["table `things`", "column `v`", &format!("{named:?}"), way[0], way[1]];
+            sandbox.run().failed_with(3, &words);
+            assert!(sandbox.files("things").is_empty());
+            for (name, way) in [("bucket", BUCKET), ("folder", FOLDER)].into_iter().take(if named == "01234" { 2 } else { 1 }) {
+                set_keys(&sandbox, &api, &format!("{keys}{way}"));
+                sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
+                let found: Vec<Value> = sandbox.by_key("things", "id").into_values().map(|row| row["v"].clone()).collect();
+                assert_eq!(found, values);
+                leave_for_readers(
+                    &format!("partition_digits_{disposition}_{name}"),
+                    &sandbox.lake().join("things"),
+                    2,
+                    &[("id", 1)],
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_level_a_later_night_and_a_column_that_becomes_text_are_held_to_it_too() {
+    let merge = "write_disposition: merge\n";
+    let (billing, api, sandbox) = with_values(&["a", "b"], &format!("{merge}partition_by: [w, v]"));
+    sandbox.run_ok();
+    set_values(&billing, &["a", "b", "007"]);
+    let before = sandbox.data_files();
+    sandbox.run().failed_with(3, &["column `v`", "\"007\"", BUCKET]);
+    assert_eq!(sandbox.data_files(), before);
+    set_keys(&sandbox, &api, &format!("{merge}{BUCKET}"));
+    sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
+    assert_eq!(sandbox.by_key("things", "id")[&2]["v"], json!("007"));
+
+    let (billing, _api, sandbox) = with_values(&[], &format!("{merge}partition_by: v"));
+    billing.change("/things", |records| *records = vec![json!({"id": 1, "v": 7, "w": "x"})]);
+    sandbox.run_ok();
+    billing.change("/things", |records| records.push(json!({"id": 2, "v": "seven", "w": "x"})));
+    sandbox.run().failed_with(3, &["column `v` is text", "\"7\""]);
+}
+
+#[test]
+fn folders_beside_a_text_column_look_alike_or_the_run_is_refused() {
+    for level in ["{column: v, as: v_folder}", "{column: v, transform: 'truncate[2]'}"] {
+        let merge = "write_disposition: merge\n";
+        let (_billing, api, sandbox) = with_values(&["12", "A12"], &format!("{merge}partition_by: [{level}]"));
+        sandbox.run().failed_with(3, &["table `things`", "column `v`", "\"12\"", BUCKET]);
+        set_keys(&sandbox, &api, &format!("{merge}{BUCKET}"));
+        sandbox.run_ok();
+    }
+}
+
+/// Renames a partition value of the length of another in all that the lake keeps, as a lake of another lakeward may have it.
+fn rename_folder(sandbox: &Sandbox, from: &str, to: &str) {
+    for (path, bytes) in files_under(&sandbox.lake().join("_lakeward")) {
+        let place = sandbox.lake().join("_lakeward").join(path);
+        if let Ok(text) = String::from_utf8(bytes) {
+            std::fs::write(place, text.replace(from, to)).unwrap();
+        }
+    }
+    let folder = |value: &str| sandbox.lake().join("things").join(format!("v={value}"));
+    std::fs::rename(folder(from), folder(to)).unwrap();
+}
+
+#[test]
+fn a_table_that_has_such_folders_goes_on_and_is_told_until_it_is_rebuilt() {
+    let (billing, api, sandbox) = with_values(&["qwxyz"], "write_disposition: merge\npartition_by: v");
+    sandbox.run_ok();
+    rename_folder(&sandbox, "qwxyz", "01234");
+    set_values(&billing, &["01234", "00501"]);
+    for _ in 0..2 {
+        let ended = sandbox.run_ok();
+        let warning = &ended.summary()["warnings"][0];
+        assert_eq!(warning["code"], "partition_misread", "{ended}");
+        assert!(warning["text"].as_str().unwrap().contains(BUCKET), "{ended}");
+        assert_eq!(folders(&sandbox), ["v=00501", "v=01234", "v=empty"].map(str::to_owned).into());
+    }
+    sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(3, &["column `v`", FOLDER]);
+    set_keys(&sandbox, &api, &format!("write_disposition: merge\n{FOLDER}"));
+    sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
+    let ended = sandbox.run_ok();
+    assert_eq!(ended.summary()["warnings"], json!([]), "{ended}");
+    assert_eq!(folders(&sandbox), ["v_folder=00501", "v_folder=01234"].map(str::to_owned).into());
 }
 
 #[test]
@@ -158,7 +264,7 @@ fn a_partition_that_does_not_fit_its_column_is_refused_with_a_way_out_that_works
     };
     for (column, transform, step, instead, folder) in [
         ("at", "month", "cast: {at: {to: timestamp, timezone: UTC}}", "truncate[4]", "at_month=2026-11"),
-        ("rate", "identity", "cast: {rate: text}", "", "rate=1.5"),
+        ("rate", "identity", "cast: {rate: text}", "", "rate_bucket="),
         ("seconds", "day", "cast: {seconds: {to: timestamp, from: epoch_s}}", "truncate[1000]", "seconds_day=2023-11-14"),
         ("flag", "bucket[4]", "", "identity", ""),
         ("day", "hour", "", "day", ""),
@@ -171,9 +277,10 @@ fn a_partition_that_does_not_fit_its_column_is_refused_with_a_way_out_that_works
             assert!(ended.stderr.contains(way_out), "the hint does not say `{way_out}`\n{ended}");
         }
         if !step.is_empty() {
+            let transform = if column == "rate" { "bucket[16]" } else { transform };
             let (sandbox, ended) = run(&level(transform), &format!("processing_steps: [{{{step}}}]"));
             assert_eq!(ended.code(), Some(0), "{ended}");
-            assert!(folders(&sandbox).iter().any(|found| found == folder), "{:?}", folders(&sandbox));
+            assert!(folders(&sandbox).iter().any(|found| found.starts_with(folder)), "{:?}", folders(&sandbox));
         }
         if !instead.is_empty() {
             assert_eq!(run(&level(instead), "").1.code(), Some(0), "{column} by {instead}");

@@ -109,7 +109,7 @@ def folder_differs(text: str, found, used: set) -> bool:
     try:
         match shown:
             case "i":
-                return str(int(given)) != text
+                return int(given) != int(text)
             case "d" | "f":
                 return decimal.Decimal(given) != decimal.Decimal(text)
             case "D":

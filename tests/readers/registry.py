@@ -8,8 +8,6 @@ import dataclasses
 
 MODERN = "delta and byte-stream-split encodings (`lake.compat: modern`) are not known to it"
 NO_UNESCAPE = "the texts of partition folders are shown as they are escaped (`a%2Fb`)"
-FIRST = "one folder's value gives the type for all, and a value of another type is refused"
-ALONE = "each folder's value is guessed alone, so text that looks like a number, a date or a boolean becomes one, without an error"
 NULL_FOLDER = "a partition column with a null folder is refused, once its type is guessed from the others"
 
 
@@ -42,7 +40,7 @@ WORD = frozenset({"word"})
 POLARS_STRUCTS = frozenset({"double", "guessed", "hollow"})
 PANDAS = frozenset({"double", "nan", "naive", "time", "flat", "word", "guessed", "number", "hollow"})
 MODERN_REFUSED = {"modern_*": MODERN}
-ESCAPED = dict.fromkeys(("partition_text.v", "partition_timestamp.v", "folders_timestamp.v", "text_like_times.v"), NO_UNESCAPE)
+ESCAPED = dict.fromkeys(("partition_text.v", "partition_timestamp.v", "folders_timestamp.v"), NO_UNESCAPE)
 
 
 def all_readers() -> list:
@@ -53,7 +51,7 @@ def all_readers() -> list:
     fastparquet = {
         "modern_*": MODERN, "lists.at": nested, "lists.ll": nested, "lists_of_objects.people": nested, "deep.v": nested, "evolved.l": nested,
         "dates_early.v": calendar, "dates_late.v": calendar, "decimals.small": digits, "decimals.mixed": digits, "decimals.fraction": digits,
-        **ESCAPED, "text_like_digits.v": ALONE, "text_like_numbers.v": ALONE, "text_like_dates.v": ALONE,
+        **ESCAPED,
         "partition_two.at_month": "folders of months are shown as times",
         "partition_*": folders, "many_files": folders, "emptied_partitions.v": "a table without rows has no partition columns"}
     return [
@@ -72,15 +70,13 @@ def all_readers() -> list:
         Reader("pyarrow", "14.0.2", "pyarrow_.py", "pyarrow-14", (8, 12), spellings=GUESSED),
         Reader("pyarrow", "26.0.1", "pyarrow_.py", in_ci=True, spellings=GUESSED),
         Reader("polars", "0.20.31", "polars_.py", "polars-0.20", (8, 13), True, spellings=POLARS_STRUCTS,
-               limits={**MODERN_REFUSED, "partition_boolean": NULL_FOLDER, "partition_truncate_text": NULL_FOLDER,
-                       "text_like_digits": FIRST, "text_like_numbers": FIRST}),
+               limits={**MODERN_REFUSED, "partition_boolean": NULL_FOLDER, "partition_truncate_text": NULL_FOLDER}),
         Reader("polars", "1.44.2", "polars_.py", "polars-1.44", spellings=GUESSED),
         Reader("polars", "2.1.0", "polars_.py", "polars-2.1", in_ci=True, spellings=GUESSED),
         Reader("pandas with fastparquet", "2023.10.1", "fastparquet_.py", "fastparquet-2023", (8, 12), True, spellings=PANDAS, limits=fastparquet),
         Reader("pandas with fastparquet", "2026.9.0", "fastparquet_.py", "fastparquet-2026", in_ci=True, spellings=PANDAS, limits=fastparquet),
         Reader("ClickHouse (chdb)", "4.4.0", "chdb_.py", "chdb-4", in_ci=True, spellings=frozenset({"guessed", "word", "empty", "hollow"}),
-               limits={**ESCAPED, "text_like_digits.v": ALONE, "text_like_numbers.v": ALONE, "text_like_dates.v": ALONE, "text_like_booleans.v": ALONE,
-                       "folders_date.v": "dates before 1970 in folders are shown as 1970-01-01, without an error", "partition_integer": NULL_FOLDER,
+               limits={**ESCAPED, "folders_date.v": "dates before 1970 in folders are shown as 1970-01-01, without an error", "partition_integer": NULL_FOLDER,
                        "partition_boolean": NULL_FOLDER, "partition_date": NULL_FOLDER, "partition_decimal": NULL_FOLDER, "partition_day": NULL_FOLDER,
                        "partition_truncate_integer": NULL_FOLDER, "partition_bucket": NULL_FOLDER, "many_files": NULL_FOLDER,
                        "names_in_objects": "a field that is called `null` is refused"}),

@@ -50,24 +50,26 @@ takes folders for where all of a column look alike and none is null's; what a nu
 |---|---|---|---|---|---|---|
 """
 
-STAND_IN = """
-Text that looks like such values would be taken for them, and `01234` would be the same as `1234`. So where no folder of a text column is
-a plain word, lakeward puts one more folder with a file without rows beside the others (`v=empty`), which goes when a word comes. This is what each
-reader then shows of a column of text; where it is not text, declare the column's type there.
+LIKE_TEXT = """
+Text that looks like such values would be taken for them, and `01234` would be the same as `1234`. So a run that would put it into folders that
+alone hold its column is refused; with `transform: 'bucket[16]'`, and for whole numbers with `as`, the column stays in the files. Folders beside
+a column of text look alike, as some readers refuse a number beside a word. This is what each reader shows of such a column:
 
-| reader | digits: `01234`, `1234` | numbers: `1.50`, `1e5` | dates: `2026-11-22` | times: `2026-11-22T13:14:15Z` | `true`, `false` |
-|---|---|---|---|---|---|
+| reader | digits: `01234`, `1234` | mixed: `A12`, `1e5`, `true`, `May`, `2D` | dates: `2026-11-22`, `2026-11` | times: `2026-11-22T13:14:15Z` |
+|---|---|---|---|---|
 """
 
-# What the folders of such a table look like, in the order of the columns of `GUESSED` and `STAND_IN`.
+# What such a table holds, in the order of the columns of `GUESSED` and `LIKE_TEXT`.
 VALUES = tuple(f"partition, no null: {look}" for look in ("integer", "long integer", "decimal", "date", "timestamp", "boolean"))
-TEXTS = tuple(f"partition, text like {look}" for look in ("digits", "numbers", "dates", "times", "booleans"))
+TEXTS = tuple(f"text like {look}" for look in ("digits", "mixed", "dates", "times"))
 
 
 def guess(entry: dict | None) -> str:
     """What a reader takes folders for."""
     if entry is None or not entry["types"]:
         return "refused"
+    if "values" not in entry:
+        return f"text: {', '.join(f'`{each}`' for each in entry['types'])}" + (", limited" if entry["limited"] else "")
     if entry["values"] == ["text"]:
         return "text, as it is escaped (`%3A`)" if entry["limited"] else "text"
     shown = f"{' or '.join(entry['values'])}: {', '.join(f'`{each}`' for each in entry['types'])}"
@@ -129,7 +131,7 @@ def document(outcome: dict) -> str:
         for limit, reason in reader.limits.items():
             reasons.setdefault(reason, []).append(f"`{limit}`")
         text += "".join(f"| {reader.name} | {', '.join(places)} | {reason} |\n" for reason, places in reasons.items())
-    text += GUESSED + guesses(readers, outcome, VALUES) + STAND_IN + guesses(readers, outcome, TEXTS)
+    text += GUESSED + guesses(readers, outcome, VALUES) + LIKE_TEXT + guesses(readers, outcome, TEXTS)
     text += TYPES
     for family in dict.fromkeys(reader.family for reader in readers):
         members = [reader for reader in readers if reader.family == family]

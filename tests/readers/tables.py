@@ -35,8 +35,6 @@ class Table:
     # Further lines of the resource, and keys of `lake`.
     resource: str = ""
     lake: tuple = ()
-    # Whether its partition columns are text, which has to come back as text and not as what it looks like.
-    is_told_text: bool = False
     # Files that it has at the least.
     least_files: int = 0
     # The version to which its lake is rolled back after the last night.
@@ -47,9 +45,8 @@ class Table:
         rows = self.rows
         if rows is None:
             rows = list({record["id"]: record for night in self.nights for record in night}.values())
-        tag = "s" if self.is_told_text else "p"
         return [{**{name: tagged(kind_of(kind), row.get(name)) for name, kind in self.columns.items()},
-                 **{name: f"{tag}:{text(row)}" for name, (_, text) in self.partitions.items()}} for row in rows]
+                 **{name: f"p:{text(row)}" for name, (_, text) in self.partitions.items()}} for row in rows]
 
 
 class Raw(str):
@@ -236,12 +233,10 @@ def partitions() -> list:
 
 
 def guessed() -> list:
-    """Folders without null's among them: of values whose type readers guess, and of text that looks like such values."""
+    """Folders without null's among them: of values whose type readers guess, and text that looks like such values beside its folders."""
     decimal_hint = "columns: {v: {data_type: decimal, precision: 9, scale: 2}, w: {data_type: text}}"
-    told = {"resource": "columns: {v: {data_type: text}}", "is_told_text": True}
     typed = lambda name, kind, values, folder, **more: partitioned(
         f"folders_{name}", kind, values, "", folder, label=f"partition, no null: {name.replace('_', ' ')}", **more)
-    text = lambda name, values: partitioned(f"text_like_{name}", "text", values, "", str, label=f"partition, text like {name}", **told)
     return [
         typed("integer", "integer", [7, 0, 3, -1], str),
         typed("long_integer", "integer", [2**62, 7], str),
@@ -249,12 +244,37 @@ def guessed() -> list:
         typed("date", "date", ["2026-11-22", "1969-12-31"], str),
         typed("timestamp", "timestamp", ["2026-11-22T13:14:15Z", "1969-12-31T23:59:59Z"], str),
         typed("boolean", "boolean", [True, False], lambda v: str(v).lower()),
-        text("digits", ["01234", "1234", "00501", "7"]),
-        text("numbers", ["1.50", "1.5", "1e5", "-0"]),
-        text("dates", ["2026-11-22", "2025-01-01", "1969-12-31"]),
-        text("times", ["2026-11-22T13:14:15Z", "2025-01-01 00:00:00"]),
-        text("booleans", ["true", "false"]),
+        told_text("digits", ["01234", "1234", "00501", "7"], "as: v_folder", str),
+        told_text("mixed", ["01234", "A12", "1.50", "1e5", "-0", "true", "False", "May", "3M", "T1", "2D", "inf", "10:11"], BUCKET, bucket_of),
+        told_text("dates", ["2026-11-22", "2025-01-01", "1969-12-31", "2026-11", "1-800"], BUCKET, bucket_of),
+        told_text("times", ["2026-11-22T13:14:15Z", "2025-01-01 00:00:00"], BUCKET, bucket_of),
     ]
+
+
+BUCKET = "transform: 'bucket[16]'"
+
+
+def told_text(name: str, values: list, level: str, folder) -> Table:
+    """Text that looks like something else, in files beside folders that look alike."""
+    column = "v_folder" if level.startswith("as") else "v_bucket"
+    return Table(f"text_like_{name}", {"id": "integer", "v": (f"text like {name}", "text")}, [numbered(values)],
+                 partitions={column: (f"partition beside text like {name}", lambda row: folder(row["v"]))},
+                 resource=f"columns: {{v: {{data_type: text}}}}\npartition_by: [{{column: v, {level}}}]")
+
+
+def bucket_of(text: str) -> str:
+    """Iceberg's bucket of 16: Murmur3 in 32 bits, modulo."""
+    data, mask = text.encode(), 0xFFFFFFFF
+    scramble = lambda word: ((((word * 0xCC9E2D51) & mask) << 15 | ((word * 0xCC9E2D51) & mask) >> 17) & mask) * 0x1B873593 & mask
+    tail, digest = len(data) // 4 * 4, 0
+    for at in range(0, tail, 4):
+        digest ^= scramble(int.from_bytes(data[at:at + 4], "little"))
+        digest = ((digest << 13 | digest >> 19) & mask) * 5 + 0xE6546B64 & mask
+    digest ^= scramble(int.from_bytes(data[tail:], "little")) if data[tail:] else 0
+    digest ^= len(data)
+    digest = (digest ^ digest >> 16) * 0x85EBCA6B & mask
+    digest = (digest ^ digest >> 13) * 0xC2B2AE35 & mask
+    return str(((digest ^ digest >> 16) & 0x7FFFFFFF) % 16)
 
 
 def evolved() -> list:

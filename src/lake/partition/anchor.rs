@@ -1,22 +1,19 @@
 //! Which partition a file without rows lies in, where readers need one.
 //!
-//! Readers guess the type of a partition column from its folders' values. Text that looks like numbers or dates becomes such
-//! (`01234` the same as `1234`), and a column of nulls alone has no type at all, which pyarrow refuses. One more folder, with a value
-//! whose type is plain, settles the guess for all of them. A table without rows needs a folder for its columns to be seen.
+//! A table without rows needs a folder for its columns to be seen, and a partition column of nulls alone has no type, which pyarrow
+//! refuses. Tables that have folders of text that looks like something else ([`Look`]) need one whose value is plainly text, which
+//! settles what most readers guess for all of them.
 
 use crate::config::Transform;
 use crate::lake::DataFile;
 use crate::lake::partition::level::Level;
+use crate::lake::partition::look::Look;
 use crate::lake::partition::transform::{Kind, decimal_text, ordinal_of, ordinal_text, truncate_text};
 use crate::lake::partition::{PartitionError, PartitionId, Partitioner};
 use crate::schema::TableSchema;
 
 /// The folder value of text that no row has.
 const NO_ROWS: &str = "empty";
-
-/// Words that some reader takes for something else than text.
-const AMBIGUOUS_WORDS: [&str; 18] =
-    ["true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "inf", "infinity", "nan", "null", "none", "na", "epoch", "e"];
 
 impl Partitioner {
     /// The partition of the file without rows that the table needs beside its `live` files; `None` when it needs none.
@@ -54,11 +51,10 @@ fn kind_in(level: &Level, schema: &TableSchema) -> Kind {
     })
 }
 
-/// Whether a value alone makes all readers see the level's type.
+/// Whether a value alone makes most readers see the level's type. Where the column is in the files too, any value does: a folder of another
+/// look beside it would be refused by some.
 fn tells_type(level: &Level, kind: Kind, value: &str) -> bool {
-    let is_text = kind == Kind::Text && matches!(level.field.transform, Transform::Identity | Transform::Truncate { .. });
-    let begins_as_a_word = value.chars().next().is_some_and(char::is_alphabetic);
-    !is_text || (begins_as_a_word && !AMBIGUOUS_WORDS.iter().any(|word| value.eq_ignore_ascii_case(word)))
+    !level.in_path_only() || kind != Kind::Text || Look::of(value) == Look::Text
 }
 
 /// A value of the type that folders of this level have.

@@ -3,8 +3,10 @@
 use arrow::error::ArrowError;
 
 use crate::base::ErrorKind;
+use crate::lake::partition::Misread;
 
-/// A failure of partitioning. Only [`PartitionError::SameFolder`] carries values of a column, which folder names show.
+/// A failure of partitioning. Only [`PartitionError::SameFolder`] and [`PartitionError::Misread`] carry values of a column, which folder
+/// names show.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PartitionError {
     /// The column's type makes no folder names under this transform.
@@ -71,6 +73,14 @@ pub(crate) enum PartitionError {
         /// The value at hand.
         other: String,
     },
+    /// Text that some reader would take for something else.
+    #[error("table `{table}`: {misread}")]
+    Misread {
+        /// The table.
+        table: String,
+        /// The level, and the value.
+        misread: Misread,
+    },
     /// A value too long for a folder name.
     #[error("a partition value of column `{column}` takes {bytes} bytes in a folder name, more than {bytes_max}")]
     TooLong {
@@ -129,6 +139,7 @@ impl PartitionError {
             | Self::EmptyText { .. }
             | Self::ReservedText { .. }
             | Self::SameFolder { .. }
+            | Self::Misread { .. }
             | Self::TooLong { .. }
             | Self::TooMany { .. }
             | Self::Unreadable { .. } => ErrorKind::Data,
@@ -148,6 +159,7 @@ impl PartitionError {
                     "partition by `'bucket[16]'` of `{column}`, as in `partition_by: [{{column: {column}, transform: 'bucket[16]'}}]`, or by another column"
                 )
             }
+            Self::Misread { misread, .. } => misread.way_out(),
             Self::TooMany { .. } => {
                 "partition by fewer values (`month`, `bucket`), or set `lake.max_partitions` to what is meant".to_owned()
             }
@@ -172,7 +184,7 @@ fn way_out(column: &str, transform: &str, found: &str) -> Option<String> {
         "a boolean" => "partition by the column itself: `transform: identity`".to_owned(),
         "a date" | "a timestamp" => "partition by `day`, `month` or `year` of it".to_owned(),
         "a floating-point number" => format!(
-            "partition by another column; or `processing_steps: [{{cast: {{{column}: text}}}}]` makes it text, whose values name folders"
+            "partition by another column; or `processing_steps: [{{cast: {{{column}: text}}}}]` makes it text, of which `{{column: {column}, transform: 'bucket[16]'}}` makes folders"
         ),
         "an object" | "a list" | "JSON text" => {
             "partition by another column; a `set` step of `processing_steps` brings a member of an object up as a column"

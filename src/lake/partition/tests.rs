@@ -125,7 +125,7 @@ fn types_that_make_no_folders_are_refused_before_or_at_the_first_row() {
 fn a_decimal_that_readers_of_folders_would_round_is_refused_with_the_ways_out() {
     let decimal = |precision, scale| Decimal128Array::from(vec![15]).with_precision_and_scale(precision, scale).unwrap();
     let error = refused(Transform::Identity, decimal(21, 1));
-    assert!(error.to_string().ends_with("partition by `'bucket[16]'` of it, or `cast` it to text"), "{error}");
+    assert!(error.to_string().ends_with("partition by `'bucket[16]'` of it"), "{error}");
     let declared = schema(&[("c", ColumnType::Decimal { precision: 38, scale: 9 })]);
     assert_eq!(Partitioner::new(&identity(), &declared).unwrap_err().kind(), ErrorKind::Config);
     // Readers take long integers for decimals or text.
@@ -320,20 +320,17 @@ proptest! {
     }
 }
 
+/// A live file with a row of the partition.
+fn live_file(partition: Vec<Option<String>>) -> crate::lake::DataFile {
+    crate::lake::DataFile { path: String::new(), partition, rows: 1, bytes: 1, etag: None, checksum: String::new() }
+}
+
 /// The folder of the file without rows that a table with live files of these values needs, if any.
 #[track_caller]
-fn check_anchor(transform: Transform, column_type: ColumnType, live: &[Option<&str>], expected: Option<&str>) {
+fn check_anchor(folder: &str, transform: Transform, column_type: ColumnType, live: &[Option<&str>], expected: Option<&str>) {
     let schema = schema(&[("id", ColumnType::Text), ("c", column_type)]);
-    let mut partitioner = Partitioner::new(&[field("c", transform, "f")], &schema).unwrap();
-    let file = |value: &Option<&str>| crate::lake::DataFile {
-        path: String::new(),
-        partition: vec![value.map(str::to_owned)],
-        rows: 1,
-        bytes: 1,
-        etag: None,
-        checksum: String::new(),
-    };
-    let live: Vec<_> = live.iter().map(file).collect();
+    let mut partitioner = Partitioner::new(&[field("c", transform, folder)], &schema).unwrap();
+    let live: Vec<_> = live.iter().map(|value| live_file(vec![value.map(str::to_owned)])).collect();
     let found = partitioner.anchor(&schema, &live).unwrap().map(|partition| partitioner.folder(partition));
     assert_eq!(found.as_deref(), expected);
 }
@@ -341,32 +338,74 @@ fn check_anchor(transform: Transform, column_type: ColumnType, live: &[Option<&s
 #[test]
 fn a_file_without_rows_lies_where_readers_take_its_folder_for_the_columns_type() {
     let decimal = ColumnType::Decimal { precision: 9, scale: 2 };
-    check_anchor(Transform::Identity, ColumnType::Text, &[], Some("f=empty"));
-    check_anchor(Transform::Identity, ColumnType::Unknown, &[], Some("f=empty"));
-    check_anchor(Transform::Truncate { width: 2 }, ColumnType::Text, &[], Some("f=em"));
-    check_anchor(Transform::Bucket { buckets: 4 }, ColumnType::Text, &[], Some("f=0"));
-    check_anchor(Transform::Identity, ColumnType::Int64 { wide: false }, &[], Some("f=0"));
-    check_anchor(Transform::Identity, decimal, &[], Some("f=0.00"));
-    check_anchor(Transform::Identity, ColumnType::Boolean, &[], Some("f=false"));
-    check_anchor(Transform::Identity, ColumnType::Date, &[], Some("f=1970-01-01"));
-    check_anchor(Transform::Month, ColumnType::Unknown, &[], Some("f=1970-01"));
-    check_anchor(Transform::Identity, ColumnType::Timestamp, &[], Some("f=1970-01-01T00%3A00%3A00Z"));
+    check_anchor("f", Transform::Identity, ColumnType::Text, &[], Some("f=empty"));
+    check_anchor("f", Transform::Identity, ColumnType::Unknown, &[], Some("f=empty"));
+    check_anchor("f", Transform::Truncate { width: 2 }, ColumnType::Text, &[], Some("f=em"));
+    check_anchor("f", Transform::Bucket { buckets: 4 }, ColumnType::Text, &[], Some("f=0"));
+    check_anchor("f", Transform::Identity, ColumnType::Int64 { wide: false }, &[], Some("f=0"));
+    check_anchor("f", Transform::Identity, decimal, &[], Some("f=0.00"));
+    check_anchor("f", Transform::Identity, ColumnType::Boolean, &[], Some("f=false"));
+    check_anchor("f", Transform::Identity, ColumnType::Date, &[], Some("f=1970-01-01"));
+    check_anchor("f", Transform::Month, ColumnType::Unknown, &[], Some("f=1970-01"));
+    check_anchor("f", Transform::Identity, ColumnType::Timestamp, &[], Some("f=1970-01-01T00%3A00%3A00Z"));
 }
 
 #[test]
-fn text_that_readers_would_take_for_numbers_dates_or_nothing_has_a_folder_of_plain_text_beside_it() {
-    let text = |live: &[Option<&str>], expected| check_anchor(Transform::Identity, ColumnType::Text, live, expected);
-    for digits in
-        ["01234", "7", "+1", " 1", "1e5", "0x10", "1.10", "-0", "2026-11-01", "10:00:00", "true", "NaN", "inf", "null", "None"]
-    {
-        text(&[Some(digits), None], Some("f=empty"));
+fn folders_of_text_that_looks_like_something_else_have_one_of_plain_text_beside_them() {
+    let text = |live: &[Option<&str>], expected| check_anchor("c", Transform::Identity, ColumnType::Text, live, expected);
+    for digits in ["01234", "7", "+1", " 1", "1e5", "0x10", "1.10", "-0", "2026-11-01", "10:00:00", "true", "NaN", "inf"] {
+        text(&[Some(digits), None], Some("c=empty"));
         text(&[Some(digits), Some("Bonn")], None);
     }
-    text(&[None], Some("f=empty"));
-    check_anchor(Transform::Truncate { width: 2 }, ColumnType::Text, &[Some("01")], Some("f=em"));
-    check_anchor(Transform::Identity, ColumnType::Int64 { wide: false }, &[Some("7"), None], None);
-    check_anchor(Transform::Identity, ColumnType::Int64 { wide: false }, &[None], Some("f=0"));
-    check_anchor(Transform::Year, ColumnType::Date, &[Some("2026")], None);
+    text(&[None], Some("c=empty"));
+    // Where files have the column too, a word beside numbers would be refused.
+    check_anchor("f", Transform::Identity, ColumnType::Text, &[Some("01"), None], None);
+    check_anchor("f", Transform::Identity, ColumnType::Text, &[None], Some("f=empty"));
+    check_anchor("f", Transform::Truncate { width: 2 }, ColumnType::Text, &[Some("01")], None);
+    check_anchor("f", Transform::Identity, ColumnType::Int64 { wide: false }, &[Some("7"), None], None);
+    check_anchor("f", Transform::Identity, ColumnType::Int64 { wide: false }, &[None], Some("f=0"));
+    check_anchor("f", Transform::Year, ColumnType::Date, &[Some("2026")], None);
+}
+
+/// What is told of the folders of a text column `c`.
+#[track_caller]
+fn check_misread(folder: &str, transform: &str, values: &[Option<&str>], expected: Option<&str>) {
+    let table = crate::lake::Snapshot {
+        schema: schema(&[("id", ColumnType::Text), ("c", ColumnType::Text)]),
+        partition_by: vec![
+            ("id_bucket".into(), "id".into(), "bucket[4]".into()),
+            (folder.to_owned(), "c".to_owned(), transform.to_owned()),
+        ],
+        files: values.iter().map(|value| live_file(vec![Some("3".to_owned()), value.map(str::to_owned)])).collect(),
+        ..crate::lake::Snapshot::default()
+    };
+    let found = crate::lake::misread_levels(&table);
+    assert_eq!(found.first().map(ToString::to_string).as_deref(), expected);
+    assert!(found.iter().all(|misread| misread.way_out().contains("{column: c, transform: 'bucket[16]'}")), "{found:?}");
+}
+
+#[test]
+fn folders_that_alone_hold_text_look_like_text_to_every_reader() {
+    let told = |value: &str| {
+        format!(
+            "column `c` is text, and some readers take the folder of its value {value:?} for a number, a date or the like, since \
+             folders alone hold the column"
+        )
+    };
+    check_misread("c", "identity", &[Some("Bonn"), None, Some("A12")], None);
+    check_misread("c", "identity", &[Some("Bonn"), None, Some("12"), Some("13")], Some(&told("12")));
+    check_misread("c", "identity", &[Some("2026-11-22")], Some(&told("2026-11-22")));
+}
+
+#[test]
+fn folders_beside_a_column_of_text_look_alike() {
+    let told = "some readers refuse folders of the text column `c` that look like \"12\" and \"Bonn\" (`f`)";
+    for transform in ["identity", "truncate[4]"] {
+        check_misread("f", transform, &[Some("01234"), None, Some("12")], None);
+        check_misread("f", transform, &[Some("Bonn"), None, Some("A12")], None);
+        check_misread("f", transform, &[Some("12"), None, Some("Bonn")], Some(told));
+    }
+    check_misread("f", "bucket[16]", &[Some("12"), Some("0")], None);
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Kind {
         let is_rounded = matches!(data_type, DataType::Decimal128(precision, 1..) if *precision > DOUBLE_DIGITS);
         (is_rounded && transform == Transform::Identity).then_some(
             "a decimal of more than 15 digits with some after the point, which readers of folders round to a double; partition by `'bucket[16]'` of \
-             it, or `cast` it to text",
+             it",
         )
     }
 
