@@ -273,3 +273,30 @@ fn e_69_a_column_that_a_step_takes_out_is_not_missed_and_a_replace_tells_too() {
     let ended = sandbox.run_ok();
     assert!(ended.stderr.contains("null in its rows: `age`\n"), "{ended}");
 }
+
+#[test]
+fn a_plain_append_after_a_column_was_renamed_has_the_rows_of_both_nights_in_full() {
+    let append = "write_disposition: append";
+    let named = |column: &str, ids: std::ops::Range<usize>| -> Vec<Value> {
+        ids.map(|id| json!({"id": id, column: format!("user {id}")})).collect()
+    };
+    let (billing, _api, sandbox) = serving(named("name", 0..2), 2, append);
+    sandbox.run_ok();
+    billing.change("/things", |known| *known = named("full_name", 2..4));
+    sandbox.run_ok();
+    let names =
+        |column: &str| -> Vec<Value> { sandbox.by_key("things", "id").into_values().map(|row| row[column].clone()).collect() };
+    assert_eq!(sandbox.rows("things").len(), 4);
+    assert_eq!(names("name"), [json!("user 0"), json!("user 1"), Value::Null, Value::Null]);
+    assert_eq!(names("full_name"), [Value::Null, Value::Null, json!("user 2"), json!("user 3")]);
+    assert_eq!((column_type(&sandbox, "name"), column_type(&sandbox, "full_name")), ("Utf8".to_owned(), "Utf8".to_owned()));
+    // The step that the warning suggests brings later rows into the old column.
+    let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+    sandbox.write(
+        "lakeward.yaml",
+        &config.replace(append, &format!("{append}\n    processing_steps: [{{rename: {{full_name: name}}}}]")),
+    );
+    billing.change("/things", |known| *known = named("full_name", 4..6));
+    sandbox.run_ok();
+    assert_eq!(names("name")[4..], [json!("user 4"), json!("user 5")]);
+}

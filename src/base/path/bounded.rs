@@ -266,6 +266,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_finds_little_and_looks_at_much_ends_within_its_budget() {
+        // For each of the objects within each other all that lies below is looked through.
+        let bottom = serde_json::json!((0..6000).collect::<Vec<_>>());
+        let document = (0..300).fold(bottom, |inner, _| serde_json::json!({"a": inner}));
+        let path = JsonPath::parse("$..[?(@..none)]").unwrap();
+        let error = path.locate(&document).unwrap_err();
+        assert_eq!((error.path.as_str(), error.values), ("$..[?(@..none)]", count(&document)));
+    }
+
+    #[test]
     fn filters_that_no_budget_bounds_are_refused() {
         for text in ["$[?(@..a..b)]", "$..a..b[?(@.x == $.y)]"] {
             assert!(matches!(JsonPath::parse(text), Err(JsonPathError::Unsupported { .. })), "{text}");

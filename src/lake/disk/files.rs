@@ -227,4 +227,16 @@ mod tests {
             assert!(chance.is_some_and(|chance| chance.len() >= 16), "{name}");
         }
     }
+
+    #[test]
+    fn a_link_is_not_followed_to_the_file_that_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, b"x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open_regular(&file).is_ok());
+        for refused in [open_regular(&link).unwrap_err(), read_small(&link).unwrap_err()] {
+            assert!(refused.to_string().contains("a link"), "{refused}");
+        }
+    }
 }

@@ -208,6 +208,22 @@ async fn data_files_are_read_back_at_any_offset() {
 }
 
 #[tokio::test]
+async fn a_data_file_of_a_bucket_that_was_replaced_since_the_commit_is_not_read() {
+    for rig in Rig::every().await.into_iter().filter(|rig| rig.store.root().is_none()) {
+        last_night(&rig).await;
+        let lake = rig.open("run").await.unwrap();
+        let file = lake.table("t").await.unwrap().files.remove(1);
+        let length = usize::try_from(file.bytes).unwrap();
+        let files = lake.live_files();
+        let opened = files.open(&file).unwrap();
+        rig.store.put(&file.path, vec![b'x'; length]).await.unwrap();
+        let read = tokio::task::spawn_blocking(move || opened.get_bytes(0, 1).unwrap_err().to_string());
+        let told = read.await.unwrap();
+        assert!(told.contains("it changed since the last commit"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn looking_at_a_lake_writes_nothing() {
     let rig = Rig::disk().await;
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(&rig.clock);

@@ -271,6 +271,19 @@ async fn e_38_a_token_without_a_life_is_used_until_it_is_refused() {
 }
 
 #[tokio::test]
+async fn e_38_a_life_beyond_every_clock_is_one_without_an_end() {
+    let default_life = Some(Duration::MAX);
+    for life in [r#","expires_in":"9999-12-31T23:59:59Z""#, r#","expires_in":1e300"#, r#","expires_in":18446744073709551615"#, ""]
+    {
+        let auth = issuing(FakeApi::start(), life);
+        let api = records(FakeApi::start(), |number| number > 0, Reply::status(401));
+        let plan = TokenPlan { default_life, ..client_credentials(&auth) };
+        check_whole(&paged(&api, plan).with(|case| case.client.concurrency = 1).read().await);
+        assert_eq!(auth.requests().len(), 1, "{life}");
+    }
+}
+
+#[tokio::test]
 async fn e_38_the_configured_life_holds_where_the_answer_tells_none() {
     for (life, requests) in
         [("", 2), (r#","expires_in":"0""#, 2), (r#","expires_in":"3600""#, 1), (r#","expires_in":86400000"#, 1)]
