@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON.
     Backfill(BackfillArgs),
-    /// Read and check the config; with --online also judge the first page of every resource as a run would. Writes no table.
+    /// Read and check the config; with --online also judge the lake and the first page of every resource as a run would. Writes no table.
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
     Preview(PreviewArgs),
@@ -159,7 +159,8 @@ pub(crate) struct CheckArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
-    /// Request the first page of every resource, and up to two more where the paginator is detected, and make of them what a run would; keep nothing.
+    /// Look at the lake as a run does, request the first page of every resource, and up to two more where the paginator is detected, and make of them
+    /// what a run would; keep nothing.
     #[arg(long)]
     pub(crate) online: bool,
     /// With --online: write what was detected into the config file.

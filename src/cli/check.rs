@@ -11,11 +11,12 @@ use crate::cli::keep;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
 use crate::config::{Keep, PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
+use crate::lake::{Look, try_out};
 use crate::pipeline::{APPENDS_UNASKED, Rehearsed, RunError, rehearse};
 use crate::report;
 use crate::source::{Detected, EndReason};
 
-/// Checks a config, and with `--online` the first pages of every resource.
+/// Checks a config, and with `--online` the lake and the first pages of every resource.
 pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
     let before = keep::read(&args.config);
     let plan = load_plan(&args.config, args.choice.choice())?;
@@ -39,7 +40,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
         }
         return Ok(code);
     }
-    terminal::print("the config is valid; no request was sent (--online asks the API)");
+    terminal::print("the config is valid; no request was sent (--online asks the API and looks at the lake)");
     Ok(0)
 }
 
@@ -62,28 +63,63 @@ fn describe(resource: &ResourcePlan) -> String {
     text
 }
 
-/// Asks the API for the first pages of every resource. What was detected and proven comes with the exit code.
+/// Looks at the lake, and asks the API for the first pages of every resource. What was detected and proven comes with the exit code.
 async fn online(plan: &Plan) -> (u8, Vec<Keep>) {
-    let (mut code, mut keeps) = (0, Vec::new());
+    let (mut code, look) = lake(plan).await;
+    let mut keeps = Vec::new();
     for resource in &plan.resources {
-        match ask(plan, resource).await {
+        match ask(plan, resource, look.as_ref()).await {
             Ok(keep) => keeps.extend(keep),
             Err(error) => {
                 code = code.max(error.kind().exit_code());
-                let (name, text) = (format!("`{}`", resource.name), error.chain());
+                let (text, hints) = error.told_of(&resource.name);
+                let name = format!("`{}`", resource.name);
                 let text = if text.contains(&name) { text } else { format!("{name}: {text}") };
                 terminal::tell("error", &text);
-                error.hints().iter().for_each(|hint| terminal::tell("hint", hint));
+                hints.iter().for_each(|hint| terminal::tell("hint", hint));
             }
         }
     }
-    terminal::print(if code == 0 { "every resource answered" } else { "not every resource can be loaded; see the errors" });
+    terminal::print(match code {
+        0 => "every resource answered, and the lake can take what came",
+        _ => "not every resource can be loaded; see the errors",
+    });
     (code, keeps)
 }
 
-async fn ask(plan: &Plan, resource: &ResourcePlan) -> Result<Option<Keep>, RunError> {
+/// Looks at the lake as a run does before its first request, and tries out whether it may be written; the exit code, and what was seen.
+async fn lake(plan: &Plan) -> (u8, Option<Look>) {
+    let look = Look::open(&plan.lake, &plan.name, &SystemClock).await;
+    let tried = try_out(&plan.lake, &plan.name).await;
+    let (look, told) = match (look, tried) {
+        (Ok(look), tried) => (Some(look), tried.err()),
+        (Err(error), _) => (None, Some(error)),
+    };
+    if let Some(look) = &look {
+        tell_moving(look);
+    }
+    let Some(error) = told.map(RunError::from) else { return (0, look) };
+    terminal::tell("error", &error.chain());
+    error.hints_among(|table| plan.resource_of(table)).iter().for_each(|hint| terminal::tell("hint", hint));
+    (error.kind().exit_code(), look)
+}
+
+/// Tells what keeps the tables' folders from being looked at.
+fn tell_moving(look: &Look) {
+    if let Some(holder) = look.holder() {
+        let (run, host) = (&holder.run, &holder.owner.host);
+        terminal::tell("warning", &format!("run {run} on {host} holds the lake; what it is about to commit is not looked at"));
+    } else if let Some(first) = look.pending().first() {
+        let text = format!(
+            "commit {first} is not published whole; the next run finishes it first, and the tables' folders are not looked at"
+        );
+        terminal::tell("warning", &text);
+    }
+}
+
+async fn ask(plan: &Plan, resource: &ResourcePlan, look: Option<&Look>) -> Result<Option<Keep>, RunError> {
     let is_open = matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared);
-    let seen = rehearse(plan, resource, Arc::new(SystemClock), CancellationToken::new()).await?;
+    let seen = rehearse(plan, resource, look, Arc::new(SystemClock), CancellationToken::new()).await?;
     tell_first(resource, &seen);
     let data_selector = seen.data_selector.filter(|_| resource.endpoint.data_selector.is_none());
     if let Some(path) = &data_selector {

@@ -79,6 +79,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The error of a run or an operation on the lake of a config whose tables have the resources that `resource_of` tells.
+    pub(crate) fn among<'n>(error: &RunError, resource_of: impl Fn(&str) -> Option<&'n str>) -> Self {
+        Self::of(error.kind(), vec![error.chain()], error.hints_among(resource_of))
+    }
+}
+
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         Self::of(error.kind(), vec![error.chain()], error.hints())

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::base::is_special;
 use crate::cli::args::{FilesArgs, FilesForm};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
@@ -51,8 +52,7 @@ fn statement(table: &str, at: &TableAt, form: FilesForm) -> Option<Vec<String>> 
     let is_partitioned = !at.snapshot.partition_by.is_empty();
     let places: Vec<&str> = at.files.iter().map(|at| at.place.as_str()).collect();
     if form.duckdb {
-        let files: Vec<String> = places.iter().map(|place| format!("'{}'", place.replace('\'', "''"))).collect();
-        let files = list(&files);
+        let files = list(&places.iter().map(|place| sql(place)).collect::<Vec<_>>());
         return Some(closed(format!("SELECT * FROM read_parquet({files}, hive_partitioning = {is_partitioned});")));
     }
     if form.spark {
@@ -90,9 +90,33 @@ fn closed(text: String) -> Vec<String> {
     text.split('\n').map(str::to_owned).collect()
 }
 
-/// A Python string literal; JSON's escapes are Python's.
+/// A Python string literal, in which nothing is left that a terminal obeys or that is not seen.
 fn python(text: &str) -> String {
-    Value::from(text).to_string()
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match (c, u32::from(c)) {
+            ('"' | '\\', _) => out.extend(['\\', c]),
+            (c, _) if !is_special(c) => out.push(c),
+            (_, code @ ..=0xffff) => out.push_str(&format!("\\u{code:04x}")),
+            (_, code) => out.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The same in DuckDB's SQL, whose literals have no escapes for them: such characters are given by their numbers.
+fn sql(text: &str) -> String {
+    let mut out = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => out.push_str("''"),
+            c if is_special(c) => out.push_str(&format!("' || chr({}) || '", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
 }
 
 /// A Python name for the table.

@@ -22,7 +22,8 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (garbage, commit) = pipeline::collect(&plan, clock).await?;
+    let (garbage, commit) =
+        pipeline::collect(&plan, clock).await.map_err(|error| Failure::among(&error, |table| plan.resource_of(table)))?;
     if tell(&garbage) {
         print(&format!("removed, behind commit {}", commit.version));
     }

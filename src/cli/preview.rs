@@ -10,16 +10,20 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{SystemClock, shown};
+use crate::base::{SystemClock, shown, start_of};
 use crate::cli::args::PreviewArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal;
+use crate::decode::Reject;
 use crate::pipeline::{RunError, sample};
 use crate::report;
 
 /// Columns of text that most terminals have; a wider table is shown as a list.
 const WIDTH: usize = 120;
+
+/// Characters of a rejected record that are shown.
+const REJECT_CHARS: usize = 200;
 
 /// Shows one page of a resource; writes nothing.
 pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
@@ -39,18 +43,31 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
         report::counted(sample.decoded.facts.records, "record"),
         sample.page.url
     ));
-    for reject in &sample.decoded.rejects {
-        terminal::print(&format!(
-            "record {} would be rejected: `{}` should be {}, found {}",
-            reject.record, reject.path, reject.expected, reject.actual
-        ));
-    }
+    rejected(&sample.decoded.rejects).iter().for_each(|line| terminal::print(line));
     terminal::print("");
     terminal::print("columns:");
     for column in &sample.decoded.rows.schema.columns {
         terminal::print(&format!("  {}: {}", column.name, report::type_words(&column.column_type)));
     }
     Ok(0)
+}
+
+/// The records that would be rejected, those with the same fault together, each fault with the first of its records.
+fn rejected(rejects: &[Reject]) -> Vec<String> {
+    let mut groups: Vec<(&Reject, u64)> = Vec::new();
+    for reject in rejects {
+        let fault = |of: &Reject| (of.path.clone(), of.expected.clone(), of.actual.clone());
+        match groups.iter_mut().find(|(first, _)| fault(first) == fault(reject)) {
+            Some((_, count)) => *count += 1,
+            None => groups.push((reject, 1)),
+        }
+    }
+    let line = |(first, count): &(&Reject, u64)| {
+        let Reject { path, expected, actual, record, raw, .. } = first;
+        let (records, raw) = (report::counted(*count, "record"), start_of(raw, REJECT_CHARS));
+        format!("{records} would be rejected: `{path}` should be {expected}, found {actual}; the first is record {record}: {raw}")
+    };
+    groups.iter().map(line).collect()
 }
 
 /// Rows as a table, or as a list of values a row where that is wider than a terminal.

@@ -14,14 +14,15 @@ use crate::report;
 /// Brings a version back, or tells what that would change.
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.config, args.choice.choice())?;
+    let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table));
     if args.dry_run {
-        let rollback = pipeline::rollback_plan(&plan, args.to).await?;
+        let rollback = pipeline::rollback_plan(&plan, args.to, &SystemClock).await.map_err(failed)?;
         print(&format!("to bring version {} back would change", args.to));
         lines(&rollback).iter().for_each(|line| print(line));
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (rollback, commit) = pipeline::rollback(&plan, args.to, clock).await?;
+    let (rollback, commit) = pipeline::rollback(&plan, args.to, clock).await.map_err(failed)?;
     if let Some(error) = commit.untidy {
         tell_untidy(error);
     }
@@ -55,8 +56,12 @@ fn lines(rollback: &RollbackPlan) -> Vec<String> {
             report::counted(change.now.rows(), "row")
         ));
     }
-    if !rollback.resources.is_empty() {
-        lines.push(format!("  cursors and other facts of {}", rollback.resources.join(", ")));
+    for (what, has_cursor) in [("  cursors go back: ", true), ("  what the last load came to goes back: ", false)] {
+        let named = rollback.resources.iter().filter(|(_, moves)| *moves == has_cursor);
+        let names: Vec<&str> = named.map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            lines.push(format!("{what}{}", names.join(", ")));
+        }
     }
     if lines.is_empty() {
         lines.push("  nothing".to_owned());

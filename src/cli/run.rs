@@ -104,7 +104,7 @@ pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogF
     // A defect ends the run with its text and a summary, as any failure does.
     let outcome = AssertUnwindSafe(pipeline::run(plan, options, components)).catch_unwind().await;
     let outcome = match outcome {
-        Ok(outcome) => outcome.map_err(Failure::from),
+        Ok(outcome) => outcome.map_err(|error| Failure::among(&error, |table| plan.resource_of(table))),
         Err(panic) => Err(Failure::panicked(&Panicked::of(panic.as_ref()), stands(stop.standing()))),
     };
     progress.finish();

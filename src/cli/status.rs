@@ -12,8 +12,9 @@ use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, tell};
 use crate::config::LakeOnly;
 use crate::lake::{Inspection, Snapshot, inspect};
-use crate::pipeline::{RunError, of_resource};
+use crate::pipeline::RunError;
 use crate::report;
+use crate::source::EndReason;
 
 /// Cursors of one resource that are shown.
 const CURSORS_SHOWN: usize = 20;
@@ -40,10 +41,10 @@ fn differences(plan: &LakeOnly, seen: Inspection) -> u8 {
     let (mut code, mut hints) = (0, BTreeSet::new());
     for (table, error) in seen.differences {
         let error = RunError::from(error);
-        tell("error", &error.chain());
+        let (text, advice) = error.told_of(plan.resource_of(&table).unwrap_or("NAME"));
+        tell("error", &text);
         code = code.max(error.kind().exit_code());
-        let resource = plan.resources.iter().find(|resource| resource.table == table).map_or("NAME", |resource| &resource.name);
-        hints.extend(error.hints().iter().map(|hint| of_resource(hint, resource)));
+        hints.extend(advice);
     }
     hints.iter().for_each(|hint| tell("hint", hint));
     code
@@ -67,21 +68,33 @@ fn tables(plan: &LakeOnly, seen: &Inspection) {
             print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }
         if let Some(state) = seen.state.get(resource.map_or(name, |resource| &resource.name)) {
-            print(&format!("  state: {}", without_cursors(state)));
-            for line in cursor_lines(state) {
+            for line in known_lines(state).iter().chain(&cursor_lines(state)) {
                 print(&format!("  {line}"));
             }
         }
     }
 }
 
-/// A resource's state, its cursors left out.
-fn without_cursors(state: &Value) -> Value {
-    let mut state = state.clone();
-    if let Value::Object(members) = &mut state {
-        members.remove("incremental");
+/// What the last run of a resource came to, and what runs have found out about it.
+fn known_lines(state: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(records) = state.get("records").and_then(Value::as_u64) {
+        let end = state.get("end_reason").and_then(Value::as_str).and_then(EndReason::of_name).map(report::end_words);
+        let end = end.map_or_else(String::new, |words| format!(" ({words})"));
+        lines.push(format!("last load: {}{end}", report::counted(records, "record")));
     }
-    state
+    let found = |key: &str| state.pointer(&format!("/detected/{key}")).and_then(Value::as_str);
+    let selector = match (found("data_selector"), found("shape")) {
+        (Some(path), Some("object")) => Some(format!("one record at `{path}`")),
+        (Some(path), _) => Some(format!("records at `{path}`")),
+        (None, _) => None,
+    };
+    let paginator = found("paginator").map(|plan| format!("paginator {plan}"));
+    let detected: Vec<String> = selector.into_iter().chain(paginator).collect();
+    if !detected.is_empty() {
+        lines.push(format!("found out: {}", detected.join("; ")));
+    }
+    lines
 }
 
 /// Where the next run starts, and which windows it fetches again.
@@ -127,7 +140,8 @@ fn runs(seen: &Inspection) {
     for run in seen.reports.iter().rev() {
         let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
         let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
-        print(&format!("  {}  {:8} {seconds:9.1} s  {}", text("started"), text("status"), text("run_id")));
+        let status = if text("kind") == "cancelled" { text("kind") } else { text("status") };
+        print(&format!("  {}  {status:9} {seconds:9.1} s  {}", text("started"), text("run_id")));
     }
 }
 

@@ -22,6 +22,13 @@ pub(crate) struct LakeOnly {
     pub(crate) has_all: bool,
 }
 
+impl LakeOnly {
+    /// The resource that `table` comes from, as far as it can be told.
+    pub(crate) fn resource_of(&self, table: &str) -> Option<&str> {
+        self.resources.iter().find(|resource| resource.table == table).map(|resource| resource.name.as_str())
+    }
+}
+
 /// A resource without what it asks of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outline {

@@ -33,6 +33,13 @@ pub(crate) struct Plan {
     pub(crate) lake: LakePlan,
 }
 
+impl Plan {
+    /// The resource that `table` comes from.
+    pub(crate) fn resource_of(&self, table: &str) -> Option<&str> {
+        self.resources.iter().find(|resource| resource.table == table).map(|resource| resource.name.as_str())
+    }
+}
+
 /// One API endpoint and the table it becomes.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourcePlan {

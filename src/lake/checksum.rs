@@ -130,7 +130,7 @@ impl ContentCheck {
         }
         let is_content = self.verified.is_content(&self.path, file, self.bytes, &self.checksum);
         if !is_content.map_err(|source| LakeError::of_disk("read", &self.path, source))? {
-            return Err(LakeError::Damaged { place: self.path.display().to_string() });
+            return Err(LakeError::Damaged { table: None, place: self.path.display().to_string() });
         }
         self.done.get_or_init(|| ());
         Ok(())

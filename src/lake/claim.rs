@@ -36,12 +36,12 @@ pub(crate) struct Claims<'a> {
 
 impl Claims<'_> {
     /// Checks, before anything is asked of an API, that no other pipeline has one of `tables`; `head` is this one's newest
-    /// commit. What it has without a claim it claims.
+    /// commit. The tables that it has without a claim.
     ///
     /// # Errors
     /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
-    pub(crate) async fn check(&self, tables: &[&str], head: Option<&Commit>) -> Result<(), LakeError> {
-        let mut others = None;
+    pub(crate) async fn check(&self, tables: &[&str], head: Option<&Commit>) -> Result<Vec<String>, LakeError> {
+        let (mut others, mut unclaimed) = (None, Vec::new());
         for table in tables {
             if let Some(owner) = self.owner(table).await? {
                 self.expect_mine(table, owner, false)?;
@@ -55,7 +55,7 @@ impl Claims<'_> {
             let owners: Vec<String> = heads.filter(|(_, commit)| has(commit)).map(|(name, _)| name.clone()).collect();
             match (head.is_some_and(has), owners.is_empty()) {
                 (false, true) => {}
-                (true, true) => self.take(table, false).await?,
+                (true, true) => unclaimed.push((*table).to_owned()),
                 (false, false) => self.expect_mine(table, owners.join("`, `"), false)?,
                 (true, false) => {
                     let place = self.store.place(&self.layout.claim(&folded(table)));
@@ -64,7 +64,7 @@ impl Claims<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(unclaimed)
     }
 
     /// Claims a table, `late` after requests were made for it. The claim of a killed run of the same pipeline is as good.

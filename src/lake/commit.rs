@@ -113,19 +113,11 @@ impl Lake {
     /// Checks that what a commit replaces on disk is still what the last one left: once the commit is in the log, it could not be published over
     /// anything else. In a bucket the tags that the table was opened with tell.
     async fn check_replaced(&self, commit: &Commit) -> Result<(), LakeError> {
-        if self.store.root().is_none() {
-            return Ok(());
-        }
-        let replaced = commit.files.iter().filter_map(|change| change.replaces.as_ref().map(|old| (&change.path, old)));
-        let checks: Vec<_> = replaced.map(|(path, old)| self.check_content(path, old)).collect();
+        let view = self.view();
+        let replaced = commit.files.iter().filter_map(|change| change.replaces.as_ref().map(|old| (change, old)));
+        let checks: Vec<_> =
+            replaced.map(|(change, old)| view.check_content(&change.table, &change.path, old.bytes, &old.checksum)).collect();
         stream::iter(checks).buffer_unordered(PARALLEL_CHECKS).try_collect().await
-    }
-
-    async fn check_content(&self, path: &str, old: &Replaced) -> Result<(), LakeError> {
-        match self.store.holds(path, old.bytes, &old.checksum).await? {
-            true => Ok(()),
-            false => Err(LakeError::Damaged { place: self.store.place(path) }),
-        }
     }
 
     /// The next commit as it would be without other runs, its files in order, not staged.
@@ -225,7 +217,7 @@ impl Lake {
             let before = &commit.tables;
             let meets = other.files.iter().any(|change| is_mine(&change.table))
                 || other.tables.iter().any(|(table, entry)| entry.version == other.version && is_mine(table))
-                || other.state.iter().any(|(resource, value)| is_mine(resource) && self.state(resource) != Some(value));
+                || other.state.iter().any(|(resource, value)| is_mine(resource) && self.view().state(resource) != Some(value));
             tracing::info!(version = other.version, run = other.run, is_fenced, meets, "another run committed first");
             // What this run has in place, a collection may have taken for garbage; and a collection what the other one needs.
             let collects = [other.purpose, commit.purpose].contains(&Purpose::Collection);

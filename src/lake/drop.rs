@@ -35,7 +35,7 @@ impl Lake {
                 Err(LakeError::Claimed { .. }) => false,
                 Err(error) => return Err(error),
             };
-            let mut state = self.known(table).await?;
+            let mut state = self.view().known(table).await?;
             let (mut edits, mut foreign) = (Vec::new(), Vec::new());
             if is_mine {
                 let found = self.store.list(table).await?;

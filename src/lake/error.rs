@@ -151,7 +151,9 @@ pub(crate) enum LakeError {
     /// A table's folder is not what its manifest says.
     #[error("folder `{place}` is not as the last commit left it: {}{}", files.join(", "), more(*more_files))]
     Foreign {
-        /// The table's folder.
+        /// The table.
+        table: String,
+        /// Its folder.
         place: String,
         /// Up to five files, each with what is wrong.
         files: Vec<String>,
@@ -197,6 +199,8 @@ pub(crate) enum LakeError {
     /// A data file does not have the content that the commit gave it.
     #[error("`{place}` is damaged or was exchanged: its checksum is not that of the file that was committed")]
     Damaged {
+        /// The table, where that is not plain from what is done.
+        table: Option<String>,
         /// The file.
         place: String,
     },
@@ -235,6 +239,8 @@ pub(crate) enum LakeError {
     Lost {
         /// The commit.
         version: u64,
+        /// The table.
+        table: String,
         /// The file.
         place: String,
     },
@@ -407,11 +413,27 @@ impl LakeError {
         }
     }
 
+    /// The one table that it is about, where its message or its hint may name a rebuild.
+    pub(crate) fn table(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { table, .. } => table.as_deref(),
+            Self::Lost { table, .. } | Self::Foreign { table, .. } | Self::TableDiffers { table, .. } => Some(table),
+            Self::Unpublished { source, .. } => source.table(),
+            _ => None,
+        }
+    }
+
     /// What the operator can do, where that is not plain from the message; of partitions, [`PartitionError::hint`] tells it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => {
-                Some("look at `lake.url`: it has to be a folder that this user may write to")
+            Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("look at `lake.url`: it has to be a folder that this user may write to; let it, or name another one")
+                }
+                _ => Some("look at `lake.url`: it has to be a folder that this user may write to"),
+            },
+            Self::Store { problem: StoreProblem::Denied, .. } => {
+                Some("renew the credentials, or let them list, read, write and delete below `lake.url`")
             }
             Self::SameFolder { .. } => Some("set the resource's `table_name` to the name that the lake has, or to another one"),
             Self::WithinLake { .. } => Some("set `lake.url` to a folder outside of that lake, such as one beside it"),
@@ -455,6 +477,7 @@ impl LakeError {
                 "give the resource another `table_name` in all configs but one, and write the claim of that one: a file \
                  `_lakeward/_tables/<table in lower case>.json` with {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
             ),
+            Self::Unpublished { source, .. } => source.hint(),
             Self::NoVersion { .. } => Some("`lakeward history` lists the versions"),
             Self::NotKept { .. } | Self::MarksGone { .. } => {
                 Some("`lake.keep_versions` says how many commits can be undone from now on")

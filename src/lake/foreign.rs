@@ -14,11 +14,16 @@ const NAMED_FILES: usize = 5;
 /// What is said of a file that no manifest knows.
 pub(super) const UNKNOWN: &str = "is unknown";
 
-/// Compares `found`, the listing of a table's folder at `place`, with its live files.
+/// Compares `found`, the listing of the folder of `table` at `place`, with its live files.
 ///
 /// # Errors
 /// [`LakeError::Foreign`] naming up to five files; with `adopt`, [`LakeError::Adopt`].
-pub(crate) fn check_folder(place: &str, found: &[Found], live: &[DataFile], adopt: bool) -> Result<(), LakeError> {
+pub(crate) fn check_folder(
+    (table, place): (&str, &str),
+    found: &[Found],
+    live: &[DataFile],
+    adopt: bool,
+) -> Result<(), LakeError> {
     let mut live: Vec<&DataFile> = live.iter().collect();
     live.sort_by(|a, b| a.path.cmp(&b.path));
     let mut differences = Vec::new();
@@ -53,7 +58,7 @@ pub(crate) fn check_folder(place: &str, found: &[Found], live: &[DataFile], adop
     }
     let more_files = differences.len().saturating_sub(NAMED_FILES);
     differences.truncate(NAMED_FILES);
-    Err(LakeError::Foreign { place: place.to_owned(), files: differences, more_files })
+    Err(LakeError::Foreign { table: table.to_owned(), place: place.to_owned(), files: differences, more_files })
 }
 
 /// The files of a listing that are not among the live ones, but for marks.
@@ -87,7 +92,7 @@ mod tests {
             etag: Some("a".to_owned()),
             checksum: String::new(),
         }];
-        match check_folder("/lake/t", &found, &live, adopt) {
+        match check_folder(("t", "/lake/t"), &found, &live, adopt) {
             Ok(()) => "fine".to_owned(),
             Err(error) => error.to_string(),
         }

@@ -40,6 +40,11 @@ impl Layout {
         format!("{}/store.json", self.home)
     }
 
+    /// What is created and removed to try out whether a run may write.
+    pub(crate) fn trial(&self) -> String {
+        format!("{}/trial.json", self.home)
+    }
+
     /// Who runs.
     pub(crate) fn lease(&self) -> String {
         format!("{}/lease.json", self.home)

@@ -111,6 +111,12 @@ impl LeaseFile {
             .map_or(Duration::MAX, |beat| (now - beat.to_utc()).abs().to_std().unwrap_or(Duration::MAX))
     }
 
+    /// What another run is told while it is fresh.
+    pub(crate) fn refusal(&self, now: DateTime<Utc>) -> LakeError {
+        let (run, host, pid) = (self.run.clone(), self.owner.host.clone(), self.owner.pid);
+        LakeError::Locked { run, host, pid, age: self.age(now) }
+    }
+
     /// Whether another run may take it over.
     pub(crate) fn is_stale(&self, now: DateTime<Utc>) -> bool {
         self.age(now) >= STALE || self.owner.is_dead()
@@ -157,8 +163,7 @@ impl Lease {
                 None => store.create(&path, bytes.clone()).await?,
                 Some(blob) => {
                     if let Some(other) = LeaseFile::parse(&blob).filter(|other| !other.is_stale(now) && other.run != run) {
-                        let age = other.age(now);
-                        return Err(LakeError::Locked { run: other.run, host: other.owner.host, pid: other.owner.pid, age });
+                        return Err(other.refusal(now));
                     }
                     store.swap(&path, &blob, bytes.clone()).await?
                 }

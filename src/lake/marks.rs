@@ -11,10 +11,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::lake::log::read_commit;
 use crate::lake::store::Found;
-use crate::lake::{Lake, LakeError};
+use crate::lake::{Lake, LakeError, View};
 
 impl Lake {
-    /// Keeps the marks of `resource`, and returns the name under which [`Lake::marks`] finds them.
+    /// Keeps the marks of `resource`, and returns the name under which [`View::marks`] finds them.
     ///
     /// # Errors
     /// The store's.
@@ -22,18 +22,6 @@ impl Lake {
         let name = format!("{}{}-{:016x}.bin", prefix(resource), self.run, xxh3_64(&marks));
         self.store.put(&self.layout.marks(&name), marks).await?;
         Ok(name)
-    }
-
-    /// The marks kept under `name`; `None` when they are gone, or the name is none that this room gives.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(crate) async fn marks(&self, resource: &str, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
-        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
-        if !is_plain || !name.starts_with(&prefix(resource)) {
-            return Ok(None);
-        }
-        Ok(self.store.get(&self.layout.marks(name)).await?.map(|blob| blob.bytes.to_vec()))
     }
 
     /// The marks that there are, to be listed before a commit for [`Lake::sweep_marks`] behind it.
@@ -71,6 +59,20 @@ impl Lake {
             }
         }
         Ok(())
+    }
+}
+
+impl View<'_> {
+    /// The marks kept under `name`; `None` when they are gone, or the name is none that this room gives.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn marks(&self, resource: &str, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+        if !is_plain || !name.starts_with(&prefix(resource)) {
+            return Ok(None);
+        }
+        Ok(self.store.get(&self.layout.marks(name)).await?.map(|blob| blob.bytes.to_vec()))
     }
 }
 

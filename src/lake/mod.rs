@@ -34,6 +34,7 @@ mod snapshot;
 mod stage;
 mod store;
 mod trust;
+mod view;
 #[cfg(test)]
 mod tests;
 
@@ -55,5 +56,6 @@ pub(crate) use partition::{Misread, PartitionError, PartitionId, Partitioner, Ro
 pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;
-pub(crate) use stage::{StageBudgets, StageSettings, TableStage, partition_levels};
+pub(crate) use stage::{StageBudgets, StageSettings, TableStage, check_same_table, partition_levels};
 pub(crate) use store::check_settings;
+pub(crate) use view::{Look, View, try_out};

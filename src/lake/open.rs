@@ -12,7 +12,7 @@ use chrono::SecondsFormat;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
-use crate::base::{Clock, folded, shown_json};
+use crate::base::{Clock, shown_json};
 use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::foreign::check_folder;
@@ -21,6 +21,7 @@ use crate::lake::log::{Commit, Purpose, read_commit, versions};
 use crate::lake::publish::{Lost, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Found, Store, open_store, probe};
+use crate::lake::view::View;
 use crate::lake::{LakeError, Layout, LiveFiles, Plain, RejectLog, Snapshot, TableFormat, manifest, outer, recover};
 
 /// Files of another etag that are read at once.
@@ -122,80 +123,25 @@ impl Lake {
         Ok((head, store.spool(&layout.staging(run), run).await?))
     }
 
-    /// Checks that none of `tables` is another pipeline's, before anything is read for them.
+    /// Checks that none of `tables` is another pipeline's, before anything is read for them, and claims what this one has without a claim.
     ///
     /// # Errors
     /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
     pub(crate) async fn check_claims(&self, tables: &[&str]) -> Result<(), LakeError> {
-        self.claims().check(tables, self.head.as_ref()).await
-    }
-
-    /// A table as the newest commit has it; the default for one that does not exist.
-    ///
-    /// # Errors
-    /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Claimed`]; [`LakeError::Foreign`] when its
-    /// folder is not what the commit left; [`LakeError::Unreadable`]; the store's.
-    pub(crate) async fn table(&self, table: &str) -> Result<Snapshot, LakeError> {
-        self.check_name(table)?;
-        let mut state = self.known(table).await?;
-        let found = self.store.list(table).await?;
-        recognise_restored(&*self.store, &mut state, &found).await?;
-        self.check_folder(table, &found, &state).await?;
-        Ok(state)
-    }
-
-    /// Checks that a table's folder is what the newest commit left. Files of another pipeline, which has claimed the table a moment ago, are
-    /// no strangers.
-    async fn check_folder(&self, table: &str, found: &[Found], state: &Snapshot) -> Result<(), LakeError> {
-        let checked = check_folder(&self.store.place(table), found, &state.files, self.adopt);
-        if checked.is_err() {
-            self.check_claims(&[table]).await?;
+        for table in self.view().check_claims(tables).await? {
+            self.claims().take(&table, false).await?;
         }
-        checked
+        Ok(())
     }
 
-    /// A table whose files all go, because this run loads it anew: those that are there, as they are, damaged or not.
-    ///
-    /// # Errors
-    /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Unreadable`]; the store's.
-    pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<Snapshot, LakeError> {
-        self.check_name(table)?;
-        let mut state = self.known(table).await?;
-        let found = self.store.list(table).await?;
-        as_found(&mut state, &found);
-        self.check_folder(table, &found, &state).await?;
-        Ok(state)
-    }
-
-    /// A table as the newest commit tells it, whatever lies in its folder.
-    pub(super) async fn known(&self, table: &str) -> Result<Snapshot, LakeError> {
-        load_table(&*self.store, &self.layout, self.head.as_ref(), table).await
-    }
-
-    /// Refuses a new table whose folder would be that of another one where case does not count.
-    fn check_name(&self, table: &str) -> Result<(), LakeError> {
-        let Some(tables) = self.head.as_ref().map(|head| &head.tables).filter(|tables| !tables.contains_key(table)) else {
-            return Ok(());
-        };
-        match tables.keys().find(|other| folded(other) == folded(table)) {
-            Some(other) => Err(LakeError::SameFolder { table: table.to_owned(), other: other.clone() }),
-            None => Ok(()),
-        }
+    /// What the newest commit left, as a run goes by it.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { store: &*self.store, layout: &self.layout, head: self.head.as_ref(), adopt: self.adopt, is_settled: true }
     }
 
     /// Committed files that were lost for good when the lake was opened: their table and place.
     pub(crate) fn lost(&self) -> Vec<(String, String)> {
         self.lost.list()
-    }
-
-    /// What `resource` wanted to remember in the newest commit.
-    pub(crate) fn state(&self, resource: &str) -> Option<&Value> {
-        self.head.as_ref().and_then(|commit| commit.state.get(resource))
-    }
-
-    /// What every resource, also one that is no longer in the config, wanted to remember in the newest commit.
-    pub(crate) fn states(&self) -> Option<&Map<String, Value>> {
-        self.head.as_ref().map(|commit| &commit.state)
     }
 
     /// The folder for this run's finished and unfinished files, on local disk, and on the lake's own file system if the lake
@@ -288,7 +234,7 @@ pub(crate) struct Inspection {
     pub(crate) tables: BTreeMap<String, Snapshot>,
     /// Commits whose publish the next run finishes.
     pub(crate) pending: Vec<u64>,
-    /// Runs that left unfinished work, or are at work.
+    /// Runs that left unfinished work, or are at work; not those whose commits are pending.
     pub(crate) unfinished_runs: Vec<String>,
     /// Reports of runs, oldest first, as far as they can be read.
     pub(crate) reports: Vec<Value>,
@@ -339,6 +285,12 @@ pub(super) async fn inspect_in(
         ..Inspection::default()
     };
     seen.reports = last_reports(store, &layout).await?;
+    // What a recorded commit staged is published by the next run, not removed.
+    for version in &seen.pending {
+        if let Some(commit) = read_commit(store, &layout, *version).await? {
+            seen.unfinished_runs.retain(|run| *run != commit.run);
+        }
+    }
     if let Some(commit) = read_commit(store, &layout, versions.head).await? {
         for table in commit.tables.keys() {
             seen.tables.insert(table.clone(), load_table(store, &layout, Some(&commit), table).await?);
@@ -354,7 +306,7 @@ pub(super) async fn inspect_in(
         let mut state = seen.tables.get(table).cloned().unwrap_or_default();
         let found = store.list(table).await?;
         recognise_restored(store, &mut state, &found).await?;
-        if let Err(error) = check_folder(&store.place(table), &found, &state.files, false) {
+        if let Err(error) = check_folder((table, &store.place(table)), &found, &state.files, false) {
             seen.differences.insert(table.to_owned(), error);
         }
     }
@@ -387,7 +339,12 @@ pub(super) fn as_found(state: &mut Snapshot, found: &[Found]) {
     });
 }
 
-async fn load_table(store: &dyn Store, layout: &Layout, head: Option<&Commit>, table: &str) -> Result<Snapshot, LakeError> {
+pub(super) async fn load_table(
+    store: &dyn Store,
+    layout: &Layout,
+    head: Option<&Commit>,
+    table: &str,
+) -> Result<Snapshot, LakeError> {
     match head.and_then(|commit| commit.tables.get(table)) {
         Some(entry) => manifest::load(store, layout, table, entry).await,
         None => Ok(Snapshot::default()),
@@ -401,7 +358,7 @@ pub(super) fn timestamp(clock: &dyn Clock) -> String {
 
 /// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
 /// restored or moved. Each is read once, since the next manifest has the new tags.
-async fn recognise_restored(store: &dyn Store, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
+pub(super) async fn recognise_restored(store: &dyn Store, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
     let retagged = state.files.iter_mut().filter_map(|file| {
         let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
         let is_other = file.etag.is_some() && found[at].etag.is_some() && found[at].etag != file.etag;

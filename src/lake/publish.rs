@@ -151,8 +151,8 @@ impl Publisher<'_> {
     /// Publishes one file; its path and etag where the store has one.
     async fn put<'r>(&self, commit: &Commit, change: &'r Change) -> Result<Result<Option<Tagged>, Open<'r>>, LakeError> {
         pass("lake.publish.put")?;
-        let (version, place) = (commit.version, self.store.place(&change.path));
-        let Some(handle) = &change.handle else { return Err(LakeError::Lost { version, place }) };
+        let (version, place, table) = (commit.version, self.store.place(&change.path), change.table.clone());
+        let Some(handle) = &change.handle else { return Err(LakeError::Lost { version, table, place }) };
         let checksum = if commit.run == self.run { String::new() } else { change.checksum.clone() };
         let target = Target { path: change.path.clone(), bytes: change.bytes, checksum, before: before(commit, change) };
         let mut published = self.store.publish(handle, &target).await?;
@@ -165,8 +165,8 @@ impl Publisher<'_> {
         }
         let (error, looks) = match published {
             Published::Done(etag) => return Ok(Ok(etag.map(|etag| (change.path.clone(), etag)))),
-            Published::Gone => (LakeError::Lost { version, place }, LOOKS),
-            Published::Damaged(staged) => (LakeError::Damaged { place: staged }, 1),
+            Published::Gone => (LakeError::Lost { version, table, place }, LOOKS),
+            Published::Damaged(staged) => (LakeError::Damaged { table: Some(table), place: staged }, 1),
             Published::Taken => (LakeError::Taken { version, place }, 1),
             Published::Busy(error) | Published::Unknown(error) => (error, 1),
         };

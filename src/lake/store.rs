@@ -209,8 +209,8 @@ pub(crate) fn check_settings(plan: &LakePlan) -> Result<(), LakeError> {
 /// # Errors
 /// [`LakeError::UnsafeStore`], unless `allowed`.
 pub(crate) async fn probe(store: &dyn Store, layout: &Layout, allowed: bool) -> Result<(), LakeError> {
-    let (marker, content) = (layout.marker(), br#"{"format":1}"#);
-    if !store.create(&marker, content.to_vec()).await? || !store.create(&marker, content.to_vec()).await? {
+    let marker = layout.marker();
+    if is_safe(store, &marker).await? != Some(false) {
         return Ok(());
     }
     if allowed {
@@ -219,4 +219,16 @@ pub(crate) async fn probe(store: &dyn Store, layout: &Layout, allowed: bool) -> 
     }
     store.remove(&marker).await?;
     Err(LakeError::UnsafeStore { place: store.place("") })
+}
+
+/// Whether the store refuses to create the object `path` twice; `None` when it was there before, which tells the same.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn is_safe(store: &dyn Store, path: &str) -> Result<Option<bool>, LakeError> {
+    let content = br#"{"format":1}"#;
+    if !store.create(path, content.to_vec()).await? {
+        return Ok(None);
+    }
+    Ok(Some(!store.create(path, content.to_vec()).await?))
 }

@@ -11,10 +11,10 @@ use crate::lake::{Committed, FileChange, Lake, LakeError, PreparedTable};
 use crate::pipeline::cursors::{CursorOutcome, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult};
+use crate::pipeline::held;
 use crate::pipeline::load::{Outcome, Read, Ready};
 use crate::pipeline::run::Running;
 use crate::pipeline::{Event, Events, RunError};
-use crate::pipeline::{held, of_resource};
 use crate::source::Cost;
 
 /// What a commit is made of, and the results of the run's resources once it is made.
@@ -60,7 +60,7 @@ impl Running<'_> {
                         let file = lake.keep_marks(&name, marks.bytes.clone()).await?;
                         outcome.state["marks"] = marks.reference(&file);
                     }
-                    let old = lake.state(&name);
+                    let old = lake.view().state(&name);
                     let state = state_of(&facts, self.resource(&name), (cursors, &ready.detected), old);
                     if [Some(&state), old].into_iter().flatten().any(|state| file_named(state).is_some()) {
                         prepared.with_marks.push(name.clone());
@@ -134,8 +134,8 @@ fn state_of(
 
 fn failure(resource: &str, error: &RunError, cost: &Cost) -> ResourceResult {
     let (pages, requests) = (cost.pages(), cost.requests());
-    let hints = error.hints().iter().map(|hint| of_resource(hint, resource)).collect();
-    ResourceResult::Failed { kind: error.kind(), message: of_resource(&error.chain(), resource), hints, pages, requests }
+    let (message, hints) = error.told_of(resource);
+    ResourceResult::Failed { kind: error.kind(), message, hints, pages, requests }
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {

@@ -33,6 +33,11 @@ impl Detected {
         }
     }
 
+    /// Where the records are.
+    pub(crate) fn records_at(&self) -> Option<&JsonPath> {
+        self.records_at.as_ref()
+    }
+
     /// As the state keeps it; null for nothing.
     pub(crate) fn to_json(&self) -> Value {
         let members = [

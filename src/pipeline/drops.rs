@@ -40,7 +40,7 @@ impl Drops {
             events(Event::Warning { resource: None, warning: Warning::new(WarningCode::ForeignFilesLeft, text) });
         }
         let is_kept = |name: &str| plan.resources.iter().any(|resource| resource.name == *name);
-        let states = lake.states().into_iter().flatten().filter(|(name, _)| !is_kept(name));
+        let states = lake.view().states().into_iter().flatten().filter(|(name, _)| !is_kept(name));
         let states = states.map(|(name, state)| (name.clone(), file_named(state).is_some())).collect();
         Ok(Self { tables, states })
     }

@@ -2,8 +2,6 @@
 
 mod hints;
 
-pub(crate) use hints::of_resource;
-
 use crate::base::ErrorKind;
 use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};

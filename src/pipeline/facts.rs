@@ -28,6 +28,19 @@ pub(crate) struct RunFacts {
     pub(crate) version: Option<u64>,
     /// The warnings that matter.
     pub(crate) warnings: Vec<Told>,
+    /// What ended the run as a whole.
+    pub(crate) failure: Option<RunFailure>,
+}
+
+/// What ended a run as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct RunFailure {
+    /// What the operator has to do.
+    pub(crate) kind: ErrorKind,
+    /// The error and its causes, joined by `: `.
+    pub(crate) message: String,
+    /// Advice, a line each.
+    pub(crate) hints: Vec<String>,
 }
 
 /// What one resource came to.
@@ -241,6 +254,9 @@ impl RunFacts {
     /// How the run ended. Failures of several kinds are told by one: a defect, an interruption, then what most needs a person: config,
     /// credentials, data, and last what only needs another run.
     pub(crate) fn status(&self) -> RunStatus {
+        if let Some(failure) = &self.failure {
+            return RunStatus::Failed(failure.kind);
+        }
         let failed = self.resources.iter().filter_map(|(_, result)| match result {
             ResourceResult::Failed { kind, .. } => Some(*kind),
             _ => None,

@@ -8,17 +8,16 @@ use std::sync::Arc;
 use crate::base::{Warning, WarningCode};
 use crate::config::{ResourcePlan, WriteDisposition};
 use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage, misread_levels};
-use crate::pipeline::contract;
-use crate::pipeline::cursors::{CursorOutcome, Cursors, Past, file_named};
+use crate::pipeline::cursors::CursorOutcome;
 use crate::pipeline::detected::Detected;
 use crate::pipeline::event::warn;
 use crate::pipeline::facts::{ReadFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::guards::{check_folders, check_rows};
-use crate::pipeline::held;
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
+use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
-use crate::pipeline::run::{Refresh, Running};
+use crate::pipeline::run::Running;
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, stage_settings};
 use crate::pipeline::{Event, RunError, SliceFacts, told};
@@ -101,17 +100,9 @@ impl Running<'_> {
             let path = lake.spool().join("_parents").join(format!("{}.jsonl", resource.name));
             ParentLog::new(&resource.name, fields_asked(self.plan, &resource.name), path)
         });
-        let existing = match tabled {
-            true if self.options.refresh.rebuilds() => Some(lake.table_to_rebuild(&resource.table).await?),
-            true => Some(lake.table(&resource.table).await?),
-            false => None,
-        };
-        let admitted = match &existing {
-            Some(table) => contract::admits(resource, !table.schema.columns.is_empty())?,
-            None => false,
-        };
+        let existing = if tabled { self.past(lake).table(resource).await? } else { None };
         let inputs = Inputs { parents, for_children: children, cost: Arc::clone(cost) };
-        match existing.filter(|_| admitted) {
+        match existing {
             Some(existing) => self.load_table(lake, graph, resource, inputs, existing).await,
             None => self.read_without_table(lake, graph, resource, inputs, tabled).await,
         }
@@ -127,8 +118,8 @@ impl Running<'_> {
         tabled: bool,
     ) -> Result<Read, RunError> {
         let Inputs { parents, for_children, cost } = inputs;
-        let cursors = self.cursors(lake, resource).await?;
-        let detected = self.detected(lake, resource);
+        let cursors = self.past(lake).cursors(resource).await?;
+        let detected = self.past(lake).detected(resource);
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
         let load_plan = Load { stage: None, slices, for_children, detected, cost };
         let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
@@ -149,9 +140,6 @@ impl Running<'_> {
     ) -> Result<Read, RunError> {
         let Inputs { parents, for_children, cost } = inputs;
         let before = existing.rows();
-        if !self.options.refresh.rebuilds() {
-            held::check(resource, lake.states(), before)?;
-        }
         if self.options.refresh.drops_columns() {
             existing.schema = TableSchema::default();
         }
@@ -161,8 +149,8 @@ impl Running<'_> {
         let settings = self.settings(lake, resource);
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
-        let cursors = self.cursors(lake, resource).await?;
-        let detected = self.detected(lake, resource);
+        let cursors = self.past(lake).cursors(resource).await?;
+        let detected = self.past(lake).detected(resource);
         for (at, parent) in parents.iter().enumerate() {
             parent.check_includes(resource, at, &start)?;
         }
@@ -172,7 +160,6 @@ impl Running<'_> {
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));
         self.warn(resource, cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)));
-        self.warn(resource, told::left_out(resource, &shaped, rejects.count()));
         judge(resource, end.records, (&rejects, &shaped), &schema)?;
         // The records are whole: whatever becomes of this table's files, the children can be read.
         graph.settle(&resource.name, ParentOutcome::of(for_children));
@@ -197,6 +184,8 @@ impl Running<'_> {
         self.warn(resource, told::nothing_kept(resource, kept, (rejects.count(), facts)));
         let is_again = resource.appends_unasked && known > 0 && staged.stats.rows_in > 0;
         self.warn(resource, is_again.then(|| Warning::new(WarningCode::AppendedUnasked, told::APPENDS_UNASKED)));
+        // Said of what is published alone: a resource that fails keeps nothing aside.
+        self.warn(resource, told::left_out(resource, &shaped, rejects.count()));
         let slices = (!resource.parents.is_empty()).then_some(slices);
         Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
     }
@@ -217,25 +206,8 @@ impl Running<'_> {
         stage_settings(self.plan, resource, disposition, lake.spool())
     }
 
-    /// What earlier runs have found out about `resource`, unless that does not count.
-    fn detected(&self, lake: &Lake, resource: &ResourcePlan) -> Detected {
-        let counts = self.options.refresh == Refresh::No;
-        Detected::read(if counts { lake.state(&resource.name) } else { None })
-    }
-
-    /// The cursors of `resource`, from the state of last night unless it does not count.
-    async fn cursors(&self, lake: &Lake, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
-        let stored = if self.options.refresh == Refresh::No { lake.state(&resource.name) } else { None };
-        if self.options.refresh == Refresh::ResetState && resource.write_disposition == WriteDisposition::Append {
-            return Err(RunError::ResetOfAppend { resource: resource.name.clone() });
-        }
-        let marks = match stored.and_then(file_named) {
-            Some(name) => lake.marks(&resource.name, name).await?,
-            None => None,
-        };
-        let past = Past { state: stored, marks: marks.as_deref() };
-        let cursors = Cursors::new(resource, self.plan.client.base_url.as_str(), past, self.started);
-        cursors.map_err(|source| RunError::incremental(&resource.name, source))
+    fn past<'l>(&'l self, lake: &'l Lake) -> PastOf<'l> {
+        PastOf { view: lake.view(), plan: self.plan, refresh: self.options.refresh, started: self.started }
     }
 
     fn warn(&self, resource: &ResourcePlan, warnings: impl IntoIterator<Item = Warning>) {

@@ -36,6 +36,7 @@ mod load;
 mod nested;
 mod operate;
 mod parents;
+mod past;
 mod rehearse;
 mod resource;
 mod resume;
@@ -50,7 +51,7 @@ mod warnings;
 
 pub(crate) use columns::validate;
 pub(crate) use cursors::CursorFacts;
-pub(crate) use error::{RunError, of_resource};
+pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use operate::{collect, compact, compactions, garbage, rollback, rollback_plan};

@@ -12,7 +12,7 @@ use serde_json::Map;
 use crate::base::{Clock, Unjoined};
 use crate::config::{LakeOnly, SortField};
 use crate::lake::{
-    Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Owner, PreparedTable, Purpose, RollbackPlan,
+    Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose, RollbackPlan,
 };
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::file_named;
@@ -132,11 +132,11 @@ pub(crate) async fn garbage(plan: &LakeOnly) -> Result<Garbage, RunError> {
     }
 }
 
-/// What [`rollback`] would do; nothing is written.
+/// What [`rollback`] would do, ended as that would; nothing is written.
 ///
 /// # Errors
 /// The lake's.
-pub(crate) async fn rollback_plan(plan: &LakeOnly, version: u64) -> Result<RollbackPlan, RunError> {
-    let archive = Archive::open(&plan.lake, &plan.name).await?.ok_or(LakeError::NoVersion { version, newest: 0 })?;
-    Ok(archive.rollback_to(version, file_named).await?)
+pub(crate) async fn rollback_plan(plan: &LakeOnly, version: u64, clock: &dyn Clock) -> Result<RollbackPlan, RunError> {
+    let look = Look::open(&plan.lake, &plan.name, clock).await?;
+    Ok(look.rollback_to(version, clock, file_named).await?)
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use serde_json::Value;
 
 use crate::base::{Clock, Warning, WarningCode, task_point};
 use crate::config::Plan;
-use crate::lake::{Lake, Owner};
+use crate::lake::{Lake, LakeError, Owner};
 use crate::pipeline::conclude::{NOT_TIDY, tell_late};
 use crate::pipeline::drops::Drops;
-use crate::pipeline::facts::{ResourceResult, RunFacts};
+use crate::pipeline::facts::{ResourceResult, RunFacts, RunFailure};
 use crate::pipeline::graph::Graph;
 use crate::pipeline::load::{Outcome, Read};
 use crate::pipeline::operate::run_id;
@@ -64,7 +65,7 @@ pub(crate) struct Components<'a> {
     /// Listens.
     pub(crate) events: Events,
     /// Spells the run report that is kept in the lake.
-    pub(crate) spell: &'a dyn Fn(&RunFacts) -> serde_json::Value,
+    pub(crate) spell: &'a dyn Fn(&RunFacts) -> Value,
 }
 
 /// Runs a plan to its end.
@@ -98,29 +99,55 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Err(error) => Err(error.into()),
     };
     let took = clock.instant().duration_since(since);
-    let mut facts = outcome.map(|Ended { resources, dropped, version }| RunFacts {
+    let pipeline = plan.name.clone();
+    let mut facts = RunFacts {
         run_id,
-        pipeline: plan.name.clone(),
+        pipeline,
         started,
         took,
-        resources,
-        dropped,
-        version,
+        resources: Vec::new(),
+        dropped: Vec::new(),
+        version: None,
         warnings: warnings.listed(),
-    });
-    // From here on nothing can take back what is published, and so nothing may call for another run.
-    if let Ok(facts) = &facts
-        && let Err(error) = lake.report(&spell(facts)).await
-    {
-        tell_late(&events, WarningCode::ReportNotWritten, "the run report cannot be written to the lake", error);
-    }
+        failure: None,
+    };
+    let outcome = match outcome {
+        Ok(Ended { resources, dropped, version }) => {
+            (facts.resources, facts.dropped, facts.version) = (resources, dropped, version);
+            // From here on nothing can take back what is published, and so nothing may call for another run.
+            if let Err(error) = lake.report(&spell(&facts)).await {
+                tell_late(&events, WarningCode::ReportNotWritten, "the run report cannot be written to the lake", error);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            report_failure(&lake, plan, (&mut facts, &error), spell).await;
+            Err(error)
+        }
+    };
     if let Err(error) = lake.close().await {
         tell_late(&events, WarningCode::CleanUpFailed, NOT_TIDY, error);
     }
-    if let Ok(facts) = &mut facts {
-        facts.warnings = warnings.listed();
+    facts.warnings = warnings.listed();
+    outcome.map(|()| facts)
+}
+
+/// Notes in the lake that the run ended as a whole, and why; the error itself is told all the same.
+async fn report_failure(
+    lake: &Lake,
+    plan: &Plan,
+    (facts, error): (&mut RunFacts, &RunError),
+    spell: &dyn Fn(&RunFacts) -> Value,
+) {
+    // A store that has just failed would be waited for once more.
+    if matches!(error, RunError::Lake(LakeError::Store { .. } | LakeError::Unpublished { .. })) {
+        return;
     }
-    facts
+    let hints = error.hints_among(|table| plan.resource_of(table));
+    facts.failure = Some(RunFailure { kind: error.kind(), message: error.chain(), hints });
+    if let Err(error) = lake.report(&spell(facts)).await {
+        tracing::warn!(error = %error, "the run report cannot be written to the lake");
+    }
 }
 
 /// Tells of committed files that are gone for good, of tables that no resource has any more: nobody else would miss them.

@@ -23,7 +23,7 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         RunStatus::Failed(_) => "failed",
     };
     let tables: Map<String, Value> = facts.resources.iter().map(|(name, result)| (name.clone(), table(result))).collect();
-    json!({
+    let mut summary = json!({
         "status": status,
         "run_id": facts.run_id,
         "pipeline": facts.pipeline,
@@ -33,7 +33,12 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         "tables": tables,
         "dropped": facts.dropped,
         "warnings": facts.warnings.iter().map(warning).collect::<Vec<Value>>(),
-    })
+    });
+    if let (Some(failure), Value::Object(members)) = (&facts.failure, &mut summary) {
+        let why = [("kind", json!(failure.kind.name())), ("error", json!(failure.message)), ("hints", json!(failure.hints))];
+        members.extend(why.map(|(name, value)| (name.to_owned(), value)));
+    }
+    summary
 }
 
 /// A warning as the summary lists it.

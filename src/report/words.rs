@@ -56,6 +56,8 @@ pub(crate) fn type_words(column_type: &ColumnType) -> String {
             format!("struct {{{}}}", fields.join(", "))
         }
         ColumnType::List(element) => format!("list of {}", type_words(element)),
+        // Past 2^53 it is the same type to whoever reads the table.
+        ColumnType::Int64 { .. } => "int64".to_owned(),
         scalar => scalar.to_string(),
     }
 }
@@ -180,17 +182,24 @@ fn became(table: &ResourceFacts) -> Vec<String> {
 
 /// Why no page is missing.
 fn whole(completeness: Completeness, reason: EndReason) -> &'static str {
-    match (completeness, reason) {
-        (Completeness::Proven, _) => "as many as the API counts",
-        (Completeness::Unknown, EndReason::SinglePage) => "the only page",
-        (Completeness::Unknown, EndReason::NoNext) => "up to the page without a next one",
-        (Completeness::Unknown, EndReason::EmptyPage) => "up to the first empty page",
-        (Completeness::Unknown, EndReason::TotalReached) => "up to the API's total",
-        (Completeness::Unknown, EndReason::HasMoreFalse) => "up to where the API says there is no more",
-        (Completeness::Unknown, EndReason::MaximumReached) => "up to the config's maximum",
-        (Completeness::Unknown, EndReason::OutOfRange) => "to the end of the range",
-        (Completeness::Unknown, EndReason::NoParents) => "its parents have no records",
-        (Completeness::Unknown, EndReason::Ignored) => "up to where the config's rules end it",
+    match completeness {
+        Completeness::Proven => "as many as the API counts",
+        Completeness::Unknown => end_words(reason),
+    }
+}
+
+/// Why there were no more pages.
+pub(crate) fn end_words(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::SinglePage => "the only page",
+        EndReason::NoNext => "up to the page without a next one",
+        EndReason::EmptyPage => "up to the first empty page",
+        EndReason::TotalReached => "up to the API's total",
+        EndReason::HasMoreFalse => "up to where the API says there is no more",
+        EndReason::MaximumReached => "up to the config's maximum",
+        EndReason::OutOfRange => "to the end of the range",
+        EndReason::NoParents => "its parents have no records",
+        EndReason::Ignored => "up to where the config's rules end it",
     }
 }
 

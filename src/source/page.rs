@@ -194,6 +194,24 @@ pub(crate) enum EndReason {
 }
 
 impl EndReason {
+    const ALL: [Self; 9] = [
+        Self::SinglePage,
+        Self::NoNext,
+        Self::EmptyPage,
+        Self::TotalReached,
+        Self::HasMoreFalse,
+        Self::MaximumReached,
+        Self::OutOfRange,
+        Self::NoParents,
+        Self::Ignored,
+    ];
+
+    /// The reason of this name.
+    #[must_use]
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The reason as the run's summary spells it.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {

@@ -7,6 +7,7 @@ mod append_once;
 mod bad_input;
 mod canary;
 mod cancel;
+mod check_lake;
 mod check_online;
 mod commands;
 mod compacting;

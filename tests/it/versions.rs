@@ -144,7 +144,8 @@ fn a_version_that_is_not_there_is_refused_with_a_way_out() {
         sandbox.lakeward(&arguments).failed_with(2, &["there is no version 9", "the newest is 2", "lakeward history"]);
     }
     sandbox.lakeward(&["files", "lakeward.yaml", "wallet"]).failed_with(2, &["no table `wallet`", "`wallets`"]);
-    sandbox.lakeward(&["files", "lakeward.yaml"]).failed_with(2, &["several tables", "name one"]);
+    sandbox.lakeward(&["files", "lakeward.yaml"]).failed_with(2, &["several tables", "name one of `customer_usage`, `wallets`"]);
+    sandbox.lakeward(&["history", "lakeward.yaml", "wallet"]).failed_with(2, &["no table `wallet`", "`wallets`"]);
     let other = Sandbox::with_config(&guide_config("http://127.0.0.1:9")).env("BILLING_API_KEY", KEY);
     other.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).failed_with(2, &["there is no version 1"]);
     assert!(other.lakeward(&["history", "lakeward.yaml"]).stdout.contains("nothing is committed yet"));
@@ -174,4 +175,36 @@ fn the_statements_that_files_prints_read_the_version_in_duckdb_polars_and_pyarro
         let output = std::process::Command::new(&python).args(["-c", &script]).output().unwrap();
         assert!(output.status.success(), "version {version}: {}\n{script}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn the_statements_work_when_a_path_has_what_a_terminal_obeys() {
+    let Some(python) = environment("LAKEWARD_TEST_PYTHON") else { return };
+    let odd = "a\u{202e}'\"\\b\u{e0041}";
+    let api = FakeApi::start().on("/rows", move |_| Reply::json(json!([{"id": 1, "k": odd}, {"id": 2, "k": odd}]).to_string()));
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path().join(format!("lake-{odd}"));
+    let config = json!({"name": "p", "client": {"base_url": api.url()}, "lake": {"url": folder.to_str().unwrap()}, "resources": [
+        {"name": "rows", "partition_by": ["k"], "endpoint": {"path": "/rows", "paginator": "single_page"}}]});
+    sandbox.write("lakeward.yaml", &config.to_string());
+    sandbox.run_ok();
+    let statement = |reader: &str| {
+        let printed = sandbox.lakeward(&["files", "lakeward.yaml", "rows", reader]);
+        assert_eq!(printed.code(), Some(0), "{printed}");
+        assert!(!printed.stdout.contains(['\u{202e}', '\u{e0041}']), "{printed}");
+        printed.stdout
+    };
+    sandbox.write("rows.sql", &statement("--duckdb"));
+    sandbox.write(
+        "rows.py",
+        &format!(
+            "import duckdb, polars, pyarrow.dataset\n\
+             assert duckdb.sql(open('rows.sql').read().rstrip().rstrip(';')).aggregate('count(*)').fetchall() == [(2,)]\n\
+             {}assert rows.collect().height == 2\n{}assert rows.count_rows() == 2\n",
+            statement("--polars"),
+            statement("--pyarrow"),
+        ),
+    );
+    let output = std::process::Command::new(&python).arg("rows.py").current_dir(sandbox.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -86,6 +86,11 @@ impl Archive {
         Ok(head.map(|head| Self { store, layout, head, pending: versions.pending }))
     }
 
+    /// The versions up to `head`, of which `pending` are not known to be published.
+    pub(crate) fn of(store: Arc<dyn Store>, layout: Layout, head: Commit, pending: Vec<u64>) -> Self {
+        Self { store, layout, head, pending }
+    }
+
     /// The newest version.
     pub(crate) fn newest(&self) -> u64 {
         self.head.version

@@ -91,7 +91,7 @@ impl Lake {
         sort_by: &[SortField],
     ) -> Result<Option<CompactionJob>, LakeError> {
         self.check_claims(&[table]).await?;
-        let snapshot = self.table(table).await?;
+        let snapshot = self.view().table(table).await?;
         let compaction = Compaction::of(&snapshot, plan.target_file_size);
         if compaction.small == 0 {
             return Ok(None);

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use crate::base::Clock;
 use crate::config::LakePlan;
 use crate::lake::checksum::hash_file;
 use crate::lake::disk::open_regular;
@@ -17,7 +18,8 @@ use crate::lake::log::{Commit, Purpose};
 use crate::lake::ops::{Archive, FileAt, TableAt};
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::{
-    Committed, DataFile, Edit, Lake, LakeError, NewFile, PreparedTable, Snapshot, StageBudgets, StageStats, TableEdit, TableShape,
+    Committed, DataFile, Edit, Lake, LakeError, Look, NewFile, PreparedTable, Snapshot, StageBudgets, StageStats, TableEdit,
+    TableShape, View,
 };
 
 /// What a rollback is going to do.
@@ -27,8 +29,8 @@ pub(crate) struct RollbackPlan {
     pub(crate) tables: BTreeMap<String, TableRollback>,
     /// State by resource; null for what that version did not know.
     state: Map<String, Value>,
-    /// Resources whose cursors or other facts change.
-    pub(crate) resources: Vec<String>,
+    /// Resources of which runs know something else then, each with whether its cursor is part of it.
+    pub(crate) resources: Vec<(String, bool)>,
 }
 
 /// What a rollback does to a table.
@@ -97,8 +99,59 @@ impl Archive {
             state.entry(resource.clone()).or_insert(Value::Null);
         }
         let is_other = |(resource, value): &(&String, &Value)| self.head.state.get(*resource).unwrap_or(&Value::Null) != *value;
-        let resources = state.iter().filter(is_other).map(|(resource, _)| resource.clone()).collect();
+        let cursors = |value: Option<&Value>| value.and_then(|value| value.get("incremental")).cloned();
+        let moves = |resource: &str, then: &Value| cursors(Some(then)) != cursors(self.head.state.get(resource));
+        let resources =
+            state.iter().filter(is_other).map(|(resource, value)| (resource.clone(), moves(resource, value))).collect();
         Ok(RollbackPlan { tables, state, resources })
+    }
+}
+
+/// A rollback that nothing stands in the way of, up to the content that has to be fetched: each table with what it is now.
+struct Ready {
+    plan: RollbackPlan,
+    bases: Vec<Snapshot>,
+}
+
+impl Archive {
+    /// [`Archive::rollback_to`], and whether the lake that `view` shows lets it.
+    async fn ready(&self, view: View<'_>, version: u64, named: impl Fn(&Value) -> Option<&str>) -> Result<Ready, LakeError> {
+        let plan = self.rollback_to(version, named).await?;
+        view.check_claims(&plan.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
+        let mut bases = Vec::with_capacity(plan.tables.len());
+        for (table, changes) in &plan.tables {
+            bases.push(view.table(table).await?);
+            for step in &changes.steps {
+                if let Step::Replace(old, _) = step {
+                    view.check_content(table, &old.path, old.bytes, &old.checksum).await?;
+                }
+            }
+        }
+        Ok(Ready { plan, bases })
+    }
+}
+
+impl Look {
+    /// What [`Lake::rollback`] would do. It ends as that would: what it would bring back is read.
+    ///
+    /// # Errors
+    /// Those of [`Lake::rollback`] up to its commit; [`LakeError::Locked`].
+    pub(crate) async fn rollback_to(
+        &self,
+        version: u64,
+        clock: &dyn Clock,
+        named: impl Fn(&Value) -> Option<&str>,
+    ) -> Result<RollbackPlan, LakeError> {
+        self.check_free(clock)?;
+        let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
+        let Ready { plan, .. } = archive.ready(self.view(), version, named).await?;
+        for (table, step) in plan.tables.iter().flat_map(|(table, changes)| changes.steps.iter().map(move |step| (table, step))) {
+            let (Step::Add(from) | Step::Replace(_, from)) = step else { continue };
+            if !archive.store.holds(&from.path, from.file.bytes, &from.file.checksum).await? {
+                return Err(LakeError::Damaged { table: Some(table.clone()), place: from.place.clone() });
+            }
+        }
+        Ok(plan)
     }
 }
 
@@ -116,26 +169,29 @@ impl Lake {
         named: impl Fn(&Value) -> Option<&str>,
     ) -> Result<(RollbackPlan, Committed), LakeError> {
         let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
-        let rollback = archive.rollback_to(version, named).await?;
-        self.check_claims(&rollback.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
+        let Ready { plan: rollback, bases } = archive.ready(self.view(), version, named).await?;
         let mut tables = Vec::new();
-        for (table, changes) in &rollback.tables {
-            tables.push(self.prepare_rollback(table, changes, plan).await?);
+        for ((table, changes), base) in rollback.tables.iter().zip(bases) {
+            tables.push(self.prepare_rollback((table, base), changes, plan).await?);
         }
         let commit = self.commit_for(Purpose::Rollback { to: version }, tables, rollback.state.clone()).await?;
         Ok((rollback, commit))
     }
 
-    async fn prepare_rollback(&self, table: &str, rollback: &TableRollback, plan: &LakePlan) -> Result<PreparedTable, LakeError> {
-        let base = self.table(table).await?;
+    async fn prepare_rollback(
+        &self,
+        (table, base): (&str, Snapshot),
+        rollback: &TableRollback,
+        plan: &LakePlan,
+    ) -> Result<PreparedTable, LakeError> {
         let spool = self.spool().join(table);
         std::fs::create_dir_all(&spool).map_err(|source| LakeError::of_disk("create", &spool, source))?;
         let mut edits = Vec::with_capacity(rollback.steps.len());
         for (number, step) in rollback.steps.iter().enumerate() {
             let spooled = spool.join(format!("kept-{number:06}.tmp"));
             edits.push(match step {
-                Step::Add(file) => Edit::Add(self.fetch(file, spooled).await?),
-                Step::Replace(old, file) => Edit::Replace { old: old.clone(), new: self.fetch(file, spooled).await? },
+                Step::Add(file) => Edit::Add(self.fetch(table, file, spooled).await?),
+                Step::Replace(old, file) => Edit::Replace { old: old.clone(), new: self.fetch(table, file, spooled).await? },
                 Step::Remove(old) => Edit::Remove(old.clone()),
             });
         }
@@ -145,12 +201,12 @@ impl Lake {
     }
 
     /// Brings the content of a file into the spool, and checks it.
-    async fn fetch(&self, from: &FileAt, spooled: PathBuf) -> Result<NewFile, LakeError> {
+    async fn fetch(&self, table: &str, from: &FileAt, spooled: PathBuf) -> Result<NewFile, LakeError> {
         self.store.fetch(&from.path, &spooled).await?;
         let hashed = open_regular(&spooled).and_then(|file| Ok((file.metadata()?.len(), hash_file(&file)?)));
         let (bytes, checksum) = hashed.map_err(|source| LakeError::of_disk("read", &spooled, source))?;
         if bytes != from.file.bytes || checksum != from.file.checksum {
-            return Err(LakeError::Damaged { place: from.place.clone() });
+            return Err(LakeError::Damaged { table: Some(table.to_owned()), place: from.place.clone() });
         }
         Ok(NewFile { partition: from.file.partition.clone(), spooled, rows: from.file.rows, bytes, checksum })
     }

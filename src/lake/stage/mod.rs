@@ -277,7 +277,10 @@ fn named_column(name: &str, batch: &RecordBatch) -> ArrayRef {
 }
 
 /// Refuses a table whose key or partitions are others than the settings'; a replaced table has neither yet.
-fn check_same_table(settings: &StageSettings, existing: &Snapshot) -> Result<(), LakeError> {
+///
+/// # Errors
+/// [`LakeError::TableDiffers`].
+pub(crate) fn check_same_table(settings: &StageSettings, existing: &Snapshot) -> Result<(), LakeError> {
     if existing.files.is_empty() || settings.disposition == WriteDisposition::Replace {
         return Ok(());
     }

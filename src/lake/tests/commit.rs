@@ -20,12 +20,12 @@ async fn a_commit_publishes_files_and_state_together() {
         assert_eq!(rig.visible().await, after_last_night());
 
         let mut lake = rig.open("night-2").await.unwrap();
-        assert_eq!(lake.state("t"), Some(&json!({ "cursor": 1 })));
-        assert_eq!(lake.table("t").await.unwrap().rows(), 2);
+        assert_eq!(lake.view().state("t"), Some(&json!({ "cursor": 1 })));
+        assert_eq!(lake.view().table("t").await.unwrap().rows(), 2);
         let table = tonight(&lake).await;
         let commit = lake.commit(vec![table], state("t", 2)).await.unwrap();
         assert_eq!((commit.version, commit.is_new, commit.files_put, commit.files_deleted), (2, true, 3, 1));
-        assert_eq!(lake.table("t").await.unwrap().rows(), 3);
+        assert_eq!(lake.view().table("t").await.unwrap().rows(), 3);
         lake.close().await.unwrap();
 
         assert_eq!(rig.visible().await, after_tonight());
@@ -41,7 +41,7 @@ async fn a_new_table_that_differs_in_case_alone_from_one_in_the_lake_is_refused_
     for rig in Rig::every().await {
         last_night(&rig).await;
         let lake = rig.open("night-2").await.unwrap();
-        let error = lake.table("T").await.unwrap_err();
+        let error = lake.view().table("T").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("`T`") && error.to_string().contains("`t`"), "{error}");
         lake.close().await.unwrap();
@@ -57,7 +57,7 @@ async fn a_commit_without_changes_writes_nothing() {
         let table = PreparedTable {
             table: "t".to_owned(),
             changes: vec![],
-            after: lake.table("t").await.unwrap(),
+            after: lake.view().table("t").await.unwrap(),
             stats: StageStats::default(),
             is_dropped: false,
         };
@@ -75,8 +75,11 @@ async fn a_changed_state_is_recorded_without_data_objects() {
         let mut lake = rig.open("night-2").await.unwrap();
         let commit = lake.commit(vec![], state("u", 5)).await.unwrap();
         assert_eq!((commit.version, commit.is_new, commit.files_put), (2, true, 0));
-        assert_eq!((lake.state("t"), lake.state("u")), (Some(&json!({ "cursor": 1 })), Some(&json!({ "cursor": 5 }))));
-        assert_eq!(lake.table("t").await.unwrap().rows(), 2);
+        assert_eq!(
+            (lake.view().state("t"), lake.view().state("u")),
+            (Some(&json!({ "cursor": 1 })), Some(&json!({ "cursor": 5 })))
+        );
+        assert_eq!(lake.view().table("t").await.unwrap().rows(), 2);
         assert_eq!(rig.visible().await, after_last_night());
     }
 }
@@ -136,10 +139,10 @@ async fn a_table_folder_with_foreign_files_is_refused_by_name() {
     for rig in Rig::every().await {
         rig.store.put("t/other.parquet", b"x".to_vec()).await.unwrap();
         let lake = rig.open("run").await.unwrap();
-        let error = lake.table("t").await.unwrap_err();
+        let error = lake.view().table("t").await.unwrap_err();
         assert!(error.to_string().ends_with("`t/other.parquet` is unknown"), "{error}");
         assert_eq!(error.kind(), ErrorKind::Data);
-        assert_eq!(lake.table("u").await.unwrap(), Snapshot::default());
+        assert_eq!(lake.view().table("u").await.unwrap(), Snapshot::default());
     }
 }
 
@@ -150,7 +153,7 @@ async fn a_data_file_changed_from_outside_is_refused_by_name() {
         rig.store.put("t/k=1/part-000000.parquet", b"OWN".to_vec()).await.unwrap();
         rig.store.remove("t/k=2/part-000001.parquet").await.unwrap();
         let lake = rig.open("run").await.unwrap();
-        let result = lake.table("t").await;
+        let result = lake.view().table("t").await;
         let told = result.unwrap_err().to_string();
         assert!(told.contains("`t/k=2/part-000001.parquet` is missing"), "{told}");
         // On disk only a changed size is seen without reading everything.
@@ -200,7 +203,7 @@ async fn data_files_are_read_back_at_any_offset() {
     for rig in Rig::every().await {
         last_night(&rig).await;
         let lake = rig.open("run").await.unwrap();
-        let file = lake.table("t").await.unwrap().files.remove(1);
+        let file = lake.view().table("t").await.unwrap().files.remove(1);
         let files = lake.live_files();
         let read = tokio::task::spawn_blocking(move || files.open(&file).unwrap().get_bytes(1, 2).unwrap());
         assert_eq!(&*read.await.unwrap(), b"wo");
@@ -273,7 +276,7 @@ fn a_run_on_the_lake_can_be_a_task() {
         || async move { Lake::open(&plan(), "p", Arc::new(SystemClock), "run", Owner::this_process(), None).await.map(drop) },
     );
     is_send(|| async move { lake().commit(vec![], Map::new()).await.map(drop) });
-    is_send(|| async move { lake().table("t").await.map(drop) });
+    is_send(|| async move { lake().view().table("t").await.map(drop) });
     is_send(|| async move { lake().close().await });
     is_send(|| async move { lake().lease().keep_during(std::future::pending::<Result<(), _>>()).await });
 }

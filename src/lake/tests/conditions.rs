@@ -71,7 +71,7 @@ async fn conflicts_without_end_are_told_and_the_next_run_publishes_the_commit() 
     assert!(source.to_string().contains("publish"), "{source}");
     server.set(Manner::default());
     let next = rig.open_later("next").await;
-    assert_eq!(next.state("t"), Some(&json!({ "cursor": 2 })));
+    assert_eq!(next.view().state("t"), Some(&json!({ "cursor": 2 })));
     assert_eq!(rig.visible().await, after_tonight());
 }
 

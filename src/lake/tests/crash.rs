@@ -40,14 +40,14 @@ async fn check_crash(fault: &str) {
             assert!(is_whole, "{fault}: {path} holds {content:?}");
         }
         let mut lake = rig.open_later("next").await;
-        let is_committed = lake.state("t") == Some(&json!({ "cursor": 2 }));
+        let is_committed = lake.view().state("t") == Some(&json!({ "cursor": 2 }));
         let expected = if is_committed { after_tonight() } else { after_last_night() };
         assert_eq!(rig.visible().await, expected, "{fault}");
         if !is_committed {
             let table = tonight(&lake).await;
             lake.commit(vec![table], state("t", 2)).await.unwrap();
         }
-        assert_eq!(lake.table("t").await.unwrap().rows(), 3, "{fault}");
+        assert_eq!(lake.view().table("t").await.unwrap().rows(), 3, "{fault}");
         lake.close().await.unwrap();
         assert_eq!(rig.visible().await, after_tonight(), "{fault}");
         let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_run_killed_while_it_recovers_is_recovered_in_turn() {
             assert_eq!(second.is_err(), armed.passed() > 0, "{fault}");
             drop((armed, second));
             let mut lake = rig.open_later("next").await;
-            if lake.state("t") == Some(&json!({ "cursor": 1 })) {
+            if lake.view().state("t") == Some(&json!({ "cursor": 1 })) {
                 let table = tonight(&lake).await;
                 lake.commit(vec![table], state("t", 2)).await.unwrap();
             }
@@ -125,7 +125,7 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
         let commit = read_commit(&*rig.store, &asleep.layout, 2).await.unwrap().unwrap();
         asleep.publisher().publish(&commit).await.unwrap();
         assert_eq!(rig.visible().await, expected);
-        assert_eq!(lake.table("t").await.unwrap().rows(), 3);
+        assert_eq!(lake.view().table("t").await.unwrap().rows(), 3);
         lake.close().await.unwrap();
         asleep.close().await.unwrap();
         assert_eq!(rig.visible().await, expected);
@@ -158,7 +158,7 @@ async fn a_run_that_was_cleaned_away_cannot_commit_when_it_wakes_up() {
         assert!(matches!(&error, LakeError::Conflict { .. }), "{error:?}");
         asleep.close().await.unwrap();
         assert_eq!(rig.visible().await, after_last_night());
-        assert_eq!(rig.open_later("next").await.table("t").await.unwrap().rows(), 2);
+        assert_eq!(rig.open_later("next").await.view().table("t").await.unwrap().rows(), 2);
     }
 }
 
@@ -206,8 +206,11 @@ async fn two_runs_on_different_tables_both_commit() {
         expected.insert("u/part-000000.parquet".to_owned(), "u".to_owned());
         assert_eq!(rig.visible().await, expected);
         let lake = rig.open_later("next").await;
-        assert_eq!((lake.table("t").await.unwrap().rows(), lake.table("u").await.unwrap().rows()), (3, 1));
-        assert_eq!((lake.state("t"), lake.state("u")), (Some(&json!({ "cursor": 2 })), Some(&json!({ "cursor": 1 }))));
+        assert_eq!((lake.view().table("t").await.unwrap().rows(), lake.view().table("u").await.unwrap().rows()), (3, 1));
+        assert_eq!(
+            (lake.view().state("t"), lake.view().state("u")),
+            (Some(&json!({ "cursor": 2 })), Some(&json!({ "cursor": 1 })))
+        );
     }
 }
 
@@ -233,7 +236,7 @@ async fn a_committed_file_that_vanished_is_a_loud_error_and_a_full_refresh_is_th
         // A run that loads another table anew does not help.
         rig.open_needing("other", &["t"]).await.unwrap_err();
         let mut lake = rig.open_needing("rebuilding", &[]).await.unwrap();
-        let old = lake.table_to_rebuild("t").await.unwrap();
+        let old = lake.view().table_to_rebuild("t").await.unwrap();
         let paths: Vec<&str> = old.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["t/k=1/part-000000.parquet"]);
         let files = [("k=1/part-000000.parquet", None), ("k=1/part-000009.parquet", Some("anew"))];
@@ -241,7 +244,7 @@ async fn a_committed_file_that_vanished_is_a_loud_error_and_a_full_refresh_is_th
         lake.commit(vec![table], state("t", 3)).await.unwrap();
         lake.close().await.unwrap();
         assert_eq!(rig.visible().await, seen(&[("t/k=1/part-000009.parquet", "anew")]));
-        assert_eq!(rig.open("last").await.unwrap().table("t").await.unwrap().rows(), 1);
+        assert_eq!(rig.open("last").await.unwrap().view().table("t").await.unwrap().rows(), 1);
     }
 }
 
@@ -252,8 +255,8 @@ async fn a_damaged_file_goes_with_the_refresh_of_its_table() {
         rig.store.put("t/k=1/part-000000.parquet", b"damaged".to_vec()).await.unwrap();
         rig.store.remove("t/k=2/part-000001.parquet").await.unwrap();
         let mut lake = rig.open_needing("rebuilding", &[]).await.unwrap();
-        assert!(lake.table("t").await.unwrap_err().hint().unwrap().contains("--full-refresh"));
-        let old = lake.table_to_rebuild("t").await.unwrap();
+        assert!(lake.view().table("t").await.unwrap_err().hint().unwrap().contains("--full-refresh"));
+        let old = lake.view().table_to_rebuild("t").await.unwrap();
         let table = staged_over(&lake, "t", old, &[("k=1/part-000000.parquet", Some("anew"))]).await;
         lake.commit(vec![table], state("t", 2)).await.unwrap();
         lake.close().await.unwrap();
@@ -330,7 +333,7 @@ async fn check_failing_requests(fault: fn(u64) -> Fault) {
             let mut lake = rig.open("tonight").await?;
             let table = async {
                 // The helper unwraps, so the failing request must not be one of its own.
-                lake.table("t").await.map(drop)
+                lake.view().table("t").await.map(drop)
             };
             let outcome = match table.await {
                 Ok(()) => {
@@ -348,7 +351,7 @@ async fn check_failing_requests(fault: fn(u64) -> Fault) {
         assert!(result.is_ok() || !is_over, "{told}");
 
         let mut lake = rig.open_later("next").await;
-        let is_committed = lake.state("t") == Some(&json!({ "cursor": 2 }));
+        let is_committed = lake.view().state("t") == Some(&json!({ "cursor": 2 }));
         assert_eq!(rig.visible().await, if is_committed { after_tonight() } else { after_last_night() }, "{told}");
         assert!(is_committed || result.is_err(), "{told}");
         if !is_committed {

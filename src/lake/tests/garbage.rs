@@ -74,7 +74,7 @@ async fn what_nothing_needs_goes_and_the_next_nights_find_what_they_need() {
         assert_eq!(commits[0].purpose, Purpose::Collection);
 
         let mut lake = rig.open("night-7").await.unwrap();
-        assert_eq!(lake.state("t"), state("t", 6).get("t"));
+        assert_eq!(lake.view().state("t"), state("t", 6).get("t"));
         let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some("night 7"))]).await;
         lake.commit(vec![table], state("t", 7)).await.unwrap();
         lake.close().await.unwrap();
@@ -102,7 +102,7 @@ async fn a_collection_that_is_killed_leaves_a_lake_that_opens_and_the_next_one_e
             assert_eq!(killed, armed.passed() >= instant, "{instant}");
             drop(armed);
             let mut lake = rig.open_later("next").await;
-            assert_eq!(lake.state("t"), state("t", 6).get("t"));
+            assert_eq!(lake.view().state("t"), state("t", 6).get("t"));
             lake.collect(3, none).await.unwrap();
             lake.close().await.unwrap();
             assert_eq!(rig.visible().await, seen_after(6), "{instant}");

@@ -86,7 +86,7 @@ async fn a_manifest_that_leads_out_of_its_table_is_refused_by_name() {
         let path = Layout::new("p").manifest(&entry.manifest);
         let text = String::from_utf8(rig.store.get(&path).await.unwrap().unwrap().bytes).unwrap();
         rig.store.put(&path, text.replace("t/k=1/", "t/../u/k=1/").into_bytes()).await.unwrap();
-        let error = rig.open("next").await.unwrap().table("t").await.unwrap_err();
+        let error = rig.open("next").await.unwrap().view().table("t").await.unwrap_err();
         assert!(error.to_string().contains("is not a path in the folder of table"), "{error}");
     }
 }

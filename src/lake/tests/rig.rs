@@ -208,7 +208,7 @@ impl Rig {
 
 /// One table's next content, by file; `None` deletes.
 pub(super) async fn staged(lake: &Lake, table: &str, files: &[(&str, Option<&str>)]) -> PreparedTable {
-    let state = lake.table(table).await.unwrap();
+    let state = lake.view().table(table).await.unwrap();
     staged_over(lake, table, state, files).await
 }
 

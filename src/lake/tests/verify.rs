@@ -68,7 +68,7 @@ fn ids(range: std::ops::Range<i64>) -> TypedBatch {
 /// Commits rows to `t`.
 async fn night(rig: &Rig, run: &str, change: impl FnOnce(&mut StageSettings), batches: Vec<TypedBatch>) {
     let mut lake = rig.open(run).await.unwrap();
-    let (existing, files) = (lake.table("t").await.unwrap(), lake.live_files());
+    let (existing, files) = (lake.view().table("t").await.unwrap(), lake.live_files());
     let mut settings = settings(&lake);
     change(&mut settings);
     let schema = batches.iter().fold(TableSchema::default(), |schema, rows| schema.join(&rows.schema));

@@ -102,13 +102,13 @@ async fn a_rollback_brings_files_and_cursors_back_and_forward_again_is_one_too()
         two_nights(&rig).await;
         let lake = roll_back(&rig, "back", 1).await.unwrap();
         assert_eq!(lake.head.as_ref().unwrap().purpose, Purpose::Rollback { to: 1 });
-        assert_eq!(lake.state("t"), state("t", 1).get("t"));
+        assert_eq!(lake.view().state("t"), state("t", 1).get("t"));
         lake.close().await.unwrap();
         // A removed path is never written again.
         let back = seen(&[("t/k=1/part-000000.parquet", "one"), ("t/part-000002.parquet", "two")]);
         assert_eq!(rig.visible().await, back);
         let lake = roll_back(&rig, "forward", 2).await.unwrap();
-        assert_eq!(lake.state("t"), state("t", 2).get("t"));
+        assert_eq!(lake.view().state("t"), state("t", 2).get("t"));
         lake.close().await.unwrap();
         let content: Vec<String> = rig.visible().await.into_values().collect();
         assert_eq!(content, ["one, changed", "three", "four"]);
@@ -162,7 +162,7 @@ async fn a_kept_file_that_was_damaged_ends_a_rollback_and_changes_nothing() {
         let path = "_lakeward/p/kept/00000000000000000002/night-2/t/k=1/part-000000.kept";
         rig.store.put(path, b"ONE".to_vec()).await.unwrap();
         let error = roll_back(&rig, "back", 1).await.unwrap_err();
-        assert!(matches!(&error, LakeError::Damaged { place } if place.ends_with(path)), "{error}");
+        assert!(matches!(&error, LakeError::Damaged { place, .. } if place.ends_with(path)), "{error}");
         assert_eq!(rig.visible().await, after_tonight());
     }
 }
@@ -178,7 +178,7 @@ async fn a_dropped_table_comes_back_with_its_state() {
         lake.close().await.unwrap();
         assert!(rig.visible().await.is_empty());
         let lake = roll_back(&rig, "back", 1).await.unwrap();
-        assert_eq!(lake.state("t"), state("t", 1).get("t"));
+        assert_eq!(lake.view().state("t"), state("t", 1).get("t"));
         lake.close().await.unwrap();
         let content: Vec<String> = rig.visible().await.into_values().collect();
         assert_eq!(content, ["one", "two"]);
@@ -218,7 +218,7 @@ async fn a_commit_that_changes_no_file_takes_no_undo() {
         }
         assert_eq!(at(&rig, 1).await, after_last_night());
         let lake = roll_back(&rig, "back", 1).await.unwrap();
-        assert_eq!(lake.state("t"), state("t", 1).get("t"));
+        assert_eq!(lake.view().state("t"), state("t", 1).get("t"));
         lake.close().await.unwrap();
     }
 }
@@ -286,7 +286,7 @@ async fn a_live_file_that_was_damaged_ends_a_commit_over_it_before_it_is_recorde
     two_nights(&rig).await;
     rig.store.put("t/k=1/part-000000.parquet", b"ONE, changed".to_vec()).await.unwrap();
     let error = roll_back(&rig, "back", 1).await.unwrap_err();
-    assert!(matches!(&error, LakeError::Damaged { place } if place.ends_with("k=1/part-000000.parquet")), "{error}");
+    assert!(matches!(&error, LakeError::Damaged { place, .. } if place.ends_with("k=1/part-000000.parquet")), "{error}");
     let mut lake = rig.open("night-3").await.unwrap();
     assert_eq!(lake.version(), 2);
     let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some("three"))]).await;
@@ -310,7 +310,7 @@ async fn a_live_file_that_is_damaged_after_the_commit_was_recorded_goes_with_the
     let error = rig.open("next").await.unwrap_err();
     assert!(matches!(&error, LakeError::Taken { .. }), "{error}");
     let mut lake = rig.open_needing("refresh", &[]).await.unwrap();
-    let rebuilt = lake.table_to_rebuild("t").await.unwrap();
+    let rebuilt = lake.view().table_to_rebuild("t").await.unwrap();
     let table = staged_over(&lake, "t", rebuilt, &[("k=1/part-000000.parquet", Some("anew"))]).await;
     lake.commit(vec![table], state("t", 3)).await.unwrap();
     lake.close().await.unwrap();

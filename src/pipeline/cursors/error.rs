@@ -109,7 +109,7 @@ impl IncrementalError {
                 "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns); or, with `merge`, start at `initial_value` with `--reset-state`"
             }
             Self::RangeLoaded { .. } | Self::CursorOverRange { .. } | Self::TooManyRanges => {
-                "ask for what is not loaded yet; or rebuild the table with `run --full-refresh`, of one resource with `--resource NAME`; or, to load ranges again at will, use `write_disposition: merge` with a `primary_key`, after one `--full-refresh`"
+                "ask for what is not loaded yet; or rebuild the table by a run with `--full-refresh`; or, to load ranges again at will, use `write_disposition: merge` with a `primary_key`, after one `--full-refresh`"
             }
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",
             Self::TooManyMarks => {

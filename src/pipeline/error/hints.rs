@@ -74,8 +74,29 @@ impl RunError {
     }
 }
 
+impl RunError {
+    /// The error, which ended `resource`, and its hints, as [`of_resource`] says them.
+    pub(crate) fn told_of(&self, resource: &str) -> (String, Vec<String>) {
+        let hints = self.hints().iter().map(|hint| of_resource(hint, resource)).collect();
+        (of_resource(&self.chain(), resource), hints)
+    }
+
+    /// The hints, where one may be about the table of a resource that `resource_of` knows.
+    pub(crate) fn hints_among<'n>(&self, resource_of: impl Fn(&str) -> Option<&'n str>) -> Vec<String> {
+        let hints = self.hints();
+        let table = match self {
+            Self::Lake(error) => error.table(),
+            _ => None,
+        };
+        match table.and_then(resource_of) {
+            Some(resource) => hints.iter().map(|hint| of_resource(hint, resource)).collect(),
+            None => hints,
+        }
+    }
+}
+
 /// Advice or a message about one resource: a rebuild that it names is one of that resource alone.
-pub(crate) fn of_resource(text: &str, resource: &str) -> String {
+fn of_resource(text: &str, resource: &str) -> String {
     ["--full-refresh", "--full-refresh=drop_data"]
         .iter()
         .fold(text.to_owned(), |text, flag| text.replace(&format!("`{flag}`"), &format!("`{flag} --resource {resource}`")))

@@ -98,7 +98,7 @@ fn a_damaged_or_exchanged_file_ends_whatever_takes_its_content() {
             }
             let settings = lake.settings(disposition);
             let error = lake.stage(settings, vec![rows.clone()]).unwrap_err();
-            let LakeError::Damaged { place } = &error else { panic!("{what}: {error:?}") };
+            let LakeError::Damaged { place, .. } = &error else { panic!("{what}: {error:?}") };
             assert!(place.ends_with(&path), "{what}: {error}");
             assert_eq!(error.kind(), ErrorKind::Data);
             assert!(error.hint().unwrap().contains("--full-refresh"));

@@ -1,0 +1,212 @@
+//! The lake as a run finds it: whose each table is, the tables as the newest commit left them, and what resources remember.
+//!
+//! In: a store and the newest commit. Out: snapshots and states, or what keeps a run from a table. Nothing is written: a [`crate::lake::Lake`] goes
+//! by it before its own work, and a [`Look`] tells the same without a lease.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::base::{Clock, folded};
+use crate::config::{LakeLocation, LakePlan};
+use crate::lake::claim::Claims;
+use crate::lake::foreign::check_folder;
+use crate::lake::lease::LeaseFile;
+use crate::lake::log::{Commit, read_commit, versions};
+use crate::lake::open::{as_found, load_table, recognise_restored};
+use crate::lake::store::{Found, Store, is_safe, open_store};
+use crate::lake::{Archive, LakeError, Layout, Snapshot, outer};
+
+/// The newest commit of a pipeline's lake, seen by that pipeline. Cheap to copy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) layout: &'a Layout,
+    pub(super) head: Option<&'a Commit>,
+    pub(super) adopt: bool,
+    /// Whether the folders are as the newest commit leaves them: not while it is being published.
+    pub(super) is_settled: bool,
+}
+
+impl<'a> View<'a> {
+    /// Checks that none of `tables` is another pipeline's, before anything is read for them; those of them that this one has without a claim.
+    ///
+    /// # Errors
+    /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
+    pub(crate) async fn check_claims(&self, tables: &[&str]) -> Result<Vec<String>, LakeError> {
+        Claims { store: self.store, layout: self.layout }.check(tables, self.head).await
+    }
+
+    /// A table as the newest commit has it; the default for one that does not exist.
+    ///
+    /// # Errors
+    /// [`LakeError::SameFolder`] for a new table named like another one but for case; [`LakeError::Foreign`] when its folder is not what
+    /// the commit left; [`LakeError::Unreadable`]; the store's.
+    pub(crate) async fn table(&self, table: &str) -> Result<Snapshot, LakeError> {
+        self.check_name(table)?;
+        let mut state = self.known(table).await?;
+        if self.is_settled {
+            let found = self.store.list(table).await?;
+            recognise_restored(self.store, &mut state, &found).await?;
+            self.check_folder(table, &found, &state).await?;
+        }
+        Ok(state)
+    }
+
+    /// A table whose files all go, because this run loads it anew: those that are there, as they are, damaged or not.
+    ///
+    /// # Errors
+    /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Unreadable`]; the store's.
+    pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<Snapshot, LakeError> {
+        self.check_name(table)?;
+        let mut state = self.known(table).await?;
+        let found = self.store.list(table).await?;
+        as_found(&mut state, &found);
+        self.check_folder(table, &found, &state).await?;
+        Ok(state)
+    }
+
+    /// Checks that a table's folder is what the newest commit left. Files of another pipeline, which has claimed the table a moment ago, are
+    /// no strangers.
+    async fn check_folder(&self, table: &str, found: &[Found], state: &Snapshot) -> Result<(), LakeError> {
+        let checked = check_folder((table, &self.store.place(table)), found, &state.files, self.adopt);
+        if checked.is_err() {
+            self.check_claims(&[table]).await?;
+        }
+        checked
+    }
+
+    /// A table as the newest commit tells it, whatever lies in its folder.
+    pub(super) async fn known(&self, table: &str) -> Result<Snapshot, LakeError> {
+        load_table(self.store, self.layout, self.head, table).await
+    }
+
+    /// Refuses a new table whose folder would be that of another one where case does not count.
+    fn check_name(&self, table: &str) -> Result<(), LakeError> {
+        let Some(tables) = self.head.map(|head| &head.tables).filter(|tables| !tables.contains_key(table)) else {
+            return Ok(());
+        };
+        match tables.keys().find(|other| folded(other) == folded(table)) {
+            Some(other) => Err(LakeError::SameFolder { table: table.to_owned(), other: other.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that a file is still what the last commit left there; asked on disk only, since in a bucket the tags of the listing tell.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`]; the store's.
+    pub(super) async fn check_content(&self, table: &str, path: &str, bytes: u64, checksum: &str) -> Result<(), LakeError> {
+        if self.store.root().is_none() || self.store.holds(path, bytes, checksum).await? {
+            return Ok(());
+        }
+        Err(LakeError::Damaged { table: Some(table.to_owned()), place: self.store.place(path) })
+    }
+
+    /// What `resource` wanted to remember in the newest commit.
+    pub(crate) fn state(&self, resource: &str) -> Option<&'a Value> {
+        self.states().and_then(|states| states.get(resource))
+    }
+
+    /// What every resource, also one that is no longer in the config, wanted to remember in the newest commit.
+    pub(crate) fn states(&self) -> Option<&'a Map<String, Value>> {
+        self.head.map(|commit| &commit.state)
+    }
+}
+
+/// A lake that is looked at before a run: it holds no lease, and writes nothing that stays.
+#[derive(Debug)]
+pub(crate) struct Look {
+    store: Arc<dyn Store>,
+    layout: Layout,
+    head: Option<Commit>,
+    pending: Vec<u64>,
+    adopt: bool,
+    lease: Option<LeaseFile>,
+}
+
+impl Look {
+    /// Looks at the lake of `plan`, which need not exist.
+    ///
+    /// # Errors
+    /// [`LakeError::WithinLake`], [`LakeError::SamePipeline`]; [`LakeError::Unreadable`]; the store's.
+    pub(crate) async fn open(plan: &LakePlan, pipeline: &str, clock: &dyn Clock) -> Result<Self, LakeError> {
+        outer::check_folder(plan)?;
+        let (store, layout) = (open_store(plan, false).await?, Layout::new(pipeline));
+        outer::check_new(&*store, plan, &layout).await?;
+        let versions = versions(&*store, &layout).await?;
+        let lease = store.get(&layout.lease()).await?.as_ref().and_then(LeaseFile::parse);
+        let lease = lease.filter(|lease| !lease.is_stale(clock.now()));
+        let head = match versions.head {
+            0 => None,
+            newest => Some(read_commit(&*store, &layout, newest).await?.ok_or_else(|| LakeError::Unreadable {
+                place: store.place(&layout.commit(newest)),
+                why: "it is missing".to_owned(),
+            })?),
+        };
+        Ok(Self { store, layout, head, pending: versions.pending, adopt: plan.adopt, lease })
+    }
+
+    /// The run that holds the lake, if one is at work.
+    pub(crate) fn holder(&self) -> Option<&LeaseFile> {
+        self.lease.as_ref()
+    }
+
+    /// Commits that are recorded, and not known to be published whole.
+    pub(crate) fn pending(&self) -> &[u64] {
+        &self.pending
+    }
+
+    /// That a run is at work, as one that comes now is told.
+    ///
+    /// # Errors
+    /// [`LakeError::Locked`].
+    pub(crate) fn check_free(&self, clock: &dyn Clock) -> Result<(), LakeError> {
+        match &self.lease {
+            Some(lease) => Err(lease.refusal(clock.now())),
+            None => Ok(()),
+        }
+    }
+
+    /// What a run would find.
+    pub(crate) fn view(&self) -> View<'_> {
+        let is_settled = self.lease.is_none() && self.pending.is_empty();
+        View { store: &*self.store, layout: &self.layout, head: self.head.as_ref(), adopt: self.adopt, is_settled }
+    }
+
+    /// The lake's versions; `None` when nothing was ever committed.
+    pub(crate) fn archive(&self) -> Option<Archive> {
+        let (store, layout) = (Arc::clone(&self.store), self.layout.clone());
+        self.head.clone().map(|head| Archive::of(store, layout, head, self.pending.clone()))
+    }
+}
+
+/// Tries whether a run may write into the lake of `plan`, and whether its store is safe for it. What it makes for that it takes away again.
+///
+/// # Errors
+/// [`LakeError::UnsafeStore`]; the store's.
+pub(crate) async fn try_out(plan: &LakePlan, pipeline: &str) -> Result<(), LakeError> {
+    let layout = Layout::new(pipeline);
+    let mut made = Vec::new();
+    if let LakeLocation::Disk(root) = &plan.location {
+        let folders = root.join(layout.home());
+        made.extend(folders.ancestors().take_while(|folder| !folder.exists()).map(std::path::Path::to_owned));
+    }
+    let tried = async {
+        let store = open_store(plan, true).await?;
+        let trial = layout.trial();
+        let safe = is_safe(&*store, &trial).await;
+        // Of two that try at once, the one that made it takes it away.
+        if matches!(safe, Ok(Some(_))) {
+            store.remove(&trial).await?;
+        }
+        match safe? {
+            Some(false) if !plan.allow_unsafe_store => Err(LakeError::UnsafeStore { place: store.place("") }),
+            _ => Ok(()),
+        }
+    };
+    let tried = tried.await;
+    // A folder that a run has filled meanwhile stays.
+    made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+    tried
+}
