@@ -74,9 +74,11 @@ pub(crate) enum Command {
     ConfigSchema,
 }
 
-/// What is chosen from dltHub's project file.
+/// The config, and what is chosen of dltHub's project file.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct ChoiceArgs {
+pub(crate) struct ConfigArgs {
+    /// The config, YAML or JSON; or dltHub's dlt.yml.
+    pub(crate) config: PathBuf,
     /// Of a dlt project file (dlt.yml): the pipeline; may be left out where the file has one.
     #[arg(long, value_name = "NAME")]
     pub(crate) pipeline: Option<String>,
@@ -85,8 +87,8 @@ pub(crate) struct ChoiceArgs {
     pub(crate) profile: Option<String>,
 }
 
-impl ChoiceArgs {
-    /// The same for the config's reader.
+impl ConfigArgs {
+    /// What is chosen, for the config's reader.
     pub(crate) fn choice(&self) -> Choice<'_> {
         Choice { pipeline: self.pipeline.as_deref(), profile: self.profile.as_deref() }
     }
@@ -94,10 +96,8 @@ impl ChoiceArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Only this resource, and whatever of its parents it needs; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Vec<String>,
@@ -118,15 +118,13 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackfillArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Where the range starts, itself in it; spelled as the cursor is, or as a date.
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
     pub(crate) from: String,
     /// Where it ends, itself not in it.
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
     pub(crate) to: String,
     /// Only this resource; may be given several times. Default: all that are incremental.
     #[arg(long, value_name = "NAME")]
@@ -155,10 +153,8 @@ pub(crate) enum FullRefresh {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Look at the lake as a run does, request the first page of every resource, and up to two more where the paginator is detected, and make of them
     /// what a run would; keep nothing.
     #[arg(long)]
@@ -170,10 +166,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PreviewArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// The resource to look at.
     pub(crate) resource: String,
     /// Rows to show, at most those of the first page.
@@ -183,18 +177,14 @@ pub(crate) struct PreviewArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct HistoryArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Only commits that changed this table.
     pub(crate) table: Option<String>,
     /// Commits to list, the newest first.
@@ -207,14 +197,12 @@ pub(crate) struct HistoryArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct FilesArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// The table; may be left out where the lake has one.
     pub(crate) table: Option<String>,
     /// The version, as `lakeward history` lists them. Default: the newest.
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_negative_numbers = true, value_parser = version)]
     pub(crate) at: Option<u64>,
     #[command(flatten)]
     pub(crate) form: FilesForm,
@@ -243,14 +231,12 @@ pub(crate) struct FilesForm {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Only this table.
     pub(crate) table: Option<String>,
     /// The version, as `lakeward history` lists them. Default: the newest.
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_negative_numbers = true, value_parser = version)]
     pub(crate) at: Option<u64>,
     /// Decode every row, too: rows are counted, agree with their partition folder, and no key is null or there twice. Takes about 120 MB of memory
     /// for 10 million rows, more where single rows are large, and 24 bytes a row on the disk of TMPDIR.
@@ -263,12 +249,10 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RollbackArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// The version to bring back, as `lakeward history` lists them.
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_negative_numbers = true, value_parser = version)]
     pub(crate) to: u64,
     /// Only tell what would change.
     #[arg(long)]
@@ -277,10 +261,8 @@ pub(crate) struct RollbackArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompactArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Only this table; else all of them.
     pub(crate) table: Option<String>,
     /// Only tell what would be put together.
@@ -290,10 +272,8 @@ pub(crate) struct CompactArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GcArgs {
-    /// The config, YAML or JSON; or dltHub's dlt.yml.
-    pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
+    pub(crate) of: ConfigArgs,
     /// Remove it.
     #[arg(long)]
     pub(crate) apply: bool,
@@ -313,6 +293,12 @@ pub(crate) struct DemoArgs {
     /// Where the demo puts its config and lake.
     #[arg(long, value_name = "FOLDER", default_value = "lakeward-demo")]
     pub(crate) folder: PathBuf,
+}
+
+/// A version as it is written on the command line.
+fn version(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|version| *version > 0);
+    number.ok_or_else(|| "a version is a whole number from 1 on; `lakeward history` lists them".to_owned())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Resul
 
 /// The plan with the range in it.
 fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
-    let mut plan = load_plan(&args.config, args.choice.choice())?;
+    let mut plan = load_plan(&args.of)?;
     let (mut faults, mut only) = (Vec::new(), Vec::new());
     for name in &args.resource {
         if !plan.resources.iter().any(|resource| resource.name == *name) {

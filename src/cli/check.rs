@@ -18,8 +18,8 @@ use crate::source::{Detected, EndReason};
 
 /// Checks a config, and with `--online` the lake and the first pages of every resource.
 pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
-    let before = keep::read(&args.config);
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let before = keep::read(&args.of.config);
+    let plan = load_plan(&args.of)?;
     let resources = report::counted(plan.resources.len() as u64, "resource");
     terminal::print(&format!("{}: {resources} into {}", plan.name, plan.lake.location));
     for resource in &plan.resources {
@@ -34,7 +34,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<u8, Failure> {
     if args.online {
         let (code, keeps) = online(&plan).await;
         if args.write {
-            keep::write(&args.config, &before, &plan, &keeps)?;
+            keep::write(&args.of.config, &before, &plan, &keeps)?;
         } else if !keeps.is_empty() {
             terminal::print("write what was detected into the config with --write, to keep it");
         }

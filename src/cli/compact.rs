@@ -13,7 +13,7 @@ use crate::report;
 
 /// Puts small files together, or tells what that would do.
 pub(crate) async fn compact(args: CompactArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     let table = args.table.as_deref();
     if args.dry_run {
         let found = pipeline::compactions(&plan, table).await?;

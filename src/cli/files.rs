@@ -17,7 +17,7 @@ use crate::pipeline::RunError;
 
 /// Lists the files; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     let archive = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)?;
     let Some(archive) = archive else {
         return Err(LakeError::NoVersion { version: args.at.unwrap_or(1), newest: 0 })

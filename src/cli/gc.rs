@@ -13,11 +13,11 @@ use crate::report;
 
 /// Lists garbage, or removes it.
 pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     if !args.apply {
         let garbage = pipeline::garbage(&plan).await?;
         if tell(&garbage) {
-            print(&format!("to remove it: lakeward gc {} --apply", args.config.display()));
+            print(&format!("to remove it: lakeward gc {} --apply", args.of.config.display()));
         }
         return Ok(0);
     }

@@ -12,7 +12,7 @@ use crate::report;
 
 /// Lists commits, the newest first; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
         if !args.json {
             print(&format!("{}: nothing is committed yet in `{}`", plan.name, plan.lake.location));

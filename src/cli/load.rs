@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::args::ConfigArgs;
 use crate::cli::exit::Failure;
 use crate::config::{self, Choice, ConfigErrors, Inputs, LakeOnly, Plan};
 use crate::pipeline::{self, RunError};
@@ -9,24 +10,24 @@ use crate::pipeline::{self, RunError};
 /// The largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
-/// Reads the config at `path`, of a project file what `choice` names, and the files it names, under the process's environment.
+/// Reads the config `of` the command line, of a project file what it chooses, and the files it names, under the process's environment.
 ///
 /// # Errors
 /// Every fault of the file, each in a line with its place.
-pub(crate) fn load_plan(path: &Path, choice: Choice<'_>) -> Result<Plan, Failure> {
-    let (text, current_dir) = read(path)?;
-    plan_from(&text, path, choice, &current_dir, &|name| std::env::var(name).ok())
+pub(crate) fn load_plan(of: &ConfigArgs) -> Result<Plan, Failure> {
+    let (text, current_dir) = read(&of.config)?;
+    plan_from(&text, &of.config, of.choice(), &current_dir, &|name| std::env::var(name).ok())
 }
 
-/// Reads of the config at `path` what is said of its lake, for commands that ask nothing of the API: what only the API's part takes
+/// Reads of a config what is said of its lake, for commands that ask nothing of the API: what only the API's part takes
 /// from the environment may be missing.
 ///
 /// # Errors
 /// Every fault of that part, each in a line with its place.
-pub(crate) fn load_lake(path: &Path, choice: Choice<'_>) -> Result<LakeOnly, Failure> {
-    let (text, current_dir) = read(path)?;
+pub(crate) fn load_lake(of: &ConfigArgs) -> Result<LakeOnly, Failure> {
+    let (text, current_dir) = read(&of.config)?;
     let variable = |name: &str| std::env::var(name).ok();
-    read_from(&text, path, &current_dir, &variable, |inputs| config::load_lake(inputs, choice))
+    read_from(&text, &of.config, &current_dir, &variable, |inputs| config::load_lake(inputs, of.choice()))
 }
 
 /// The config's text, and the current folder.

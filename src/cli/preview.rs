@@ -27,7 +27,7 @@ const REJECT_CHARS: usize = 200;
 
 /// Shows one page of a resource; writes nothing.
 pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_plan(&args.of)?;
     let Some(resource) = plan.resources.iter().find(|resource| resource.name == args.resource) else {
         return Err(RunError::no_such_resource(&args.resource, &plan).into());
     };

@@ -13,7 +13,7 @@ use crate::report;
 
 /// Brings a version back, or tells what that would change.
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table));
     if args.dry_run {
         let rollback = pipeline::rollback_plan(&plan, args.to, &SystemClock).await.map_err(failed)?;
@@ -29,7 +29,7 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     if commit.is_new {
         print(&format!("version {} is version {} again", commit.version, args.to));
         lines(&rollback).iter().for_each(|line| print(line));
-        print(&format!("to go forward again: lakeward rollback {} --to {}", args.config.display(), commit.version - 1));
+        print(&format!("to go forward again: lakeward rollback {} --to {}", args.of.config.display(), commit.version - 1));
     } else {
         print(&format!("nothing to do: version {} has the content of version {}", commit.version, args.to));
     }

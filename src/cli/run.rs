@@ -25,7 +25,7 @@ pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Fail
 
 /// The plan, and what the command line adds to it.
 fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_plan(&args.of)?;
     if args.full_refresh == Some(FullRefresh::Sources) && !args.resource.is_empty() {
         let why = "`--full-refresh=drop_sources` is for all resources; with `--resource`, write `drop_resources`";
         return Err(Failure::config(vec![why.to_owned()]).of_pipeline(&plan.name));
@@ -70,11 +70,14 @@ pub(crate) async fn run_and_report(
         }
     };
     let summary = report::summary(&facts);
-    match log_format {
-        LogFormat::Json => terminal::event("summary", [("summary", summary.clone())]),
-        LogFormat::Text => report::run_lines(&facts).iter().for_each(|line| terminal::say(line)),
+    if log_format == LogFormat::Json {
+        terminal::event("summary", [("summary", summary.clone())]);
     }
     deliver(summary, report);
+    // Behind the JSON, so that on a terminal its many lines do not bury them.
+    if log_format == LogFormat::Text {
+        report::run_lines(&facts).iter().for_each(|line| terminal::say(line));
+    }
     Ok(report::exit_code(&facts))
 }
 

@@ -22,7 +22,7 @@ const CURSORS_SHOWN: usize = 20;
 /// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API. A folder that is not as the last commit left
 /// it makes the exit code what a run would end with.
 pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tables_of: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
     let seen = inspect(&plan.lake, &plan.name, &tables_of, &clock).await.map_err(RunError::from)?;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::base::ErrorKind;
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json, tell};
-use crate::config::{Plan, WriteDisposition};
+use crate::config::LakeOnly;
 use crate::lake::{Archive, Fault, LakeError, Remedy, TableAt, Verification, Verify};
 use crate::pipeline::RunError;
 use crate::report;
@@ -21,7 +21,7 @@ const FAULTS_SHOWN: usize = 20;
 /// Verifies tables, and tells of each what is wrong; takes no lease, writes nothing into the lake, sends no request to the API. The exit code is
 /// that of data where something is wrong, and asks for another try where a run was at work.
 pub(crate) async fn verify(args: VerifyArgs) -> Result<u8, Failure> {
-    let plan = load_plan(&args.config, args.choice.choice())?;
+    let plan = load_lake(&args.of)?;
     let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
         if let Some(version) = args.at.or(args.table.as_ref().map(|_| 1)) {
             return Err(RunError::from(LakeError::NoVersion { version, newest: 0 }).into());
@@ -48,20 +48,15 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<u8, Failure> {
     Ok(told.code)
 }
 
-/// Tables whose keys are unique: an `append` keeps all rows of a key.
-fn one_row_a_key(plan: &Plan) -> BTreeSet<String> {
-    let keeps_one = |disposition| matches!(disposition, WriteDisposition::Merge | WriteDisposition::Replace);
-    plan.resources
-        .iter()
-        .filter(|resource| keeps_one(resource.write_disposition))
-        .map(|resource| resource.table.clone())
-        .collect()
+/// Tables whose keys are unique.
+fn one_row_a_key(plan: &LakeOnly) -> BTreeSet<String> {
+    plan.resources.iter().filter(|resource| resource.keeps_one_row).map(|resource| resource.table.clone()).collect()
 }
 
 /// What was told of the tables so far.
 struct Told<'a> {
     args: &'a VerifyArgs,
-    plan: &'a Plan,
+    plan: &'a LakeOnly,
     is_newest: bool,
     code: u8,
     hints: BTreeSet<String>,
@@ -70,7 +65,7 @@ struct Told<'a> {
 impl Told<'_> {
     /// Tells what is wrong with a table, and notes the exit code and what helps.
     fn tell(&mut self, version: u64, table: &str, done: &Verification) {
-        let config = quoted(self.args.config.as_path());
+        let config = quoted(self.args.of.config.as_path());
         if !done.faults.is_empty() {
             let faults = report::counted(done.faults.len() as u64, "fault");
             tell("error", &format!("table `{table}` of version {version} is not what was committed: {faults}"));
@@ -96,9 +91,8 @@ impl Told<'_> {
     }
 
     fn hint(&self, remedy: Remedy, table: &str, config: &str) -> String {
-        let resource = self.plan.resources.iter().find(|resource| resource.table == table);
-        let anew = match resource {
-            Some(resource) => format!("load it anew: `lakeward run {config} --full-refresh --resource {}`", resource.name),
+        let anew = match self.plan.resource_of(table) {
+            Some(resource) => format!("load it anew: `lakeward run {config} --full-refresh --resource {resource}`"),
             None => format!(
                 "put its resource back into the config and load it anew with `--full-refresh`, or drop it: `lakeward run {config} --full-refresh=drop_sources`"
             ),

@@ -4,7 +4,7 @@
 //! Faults of that part are left out, among them variables and files that only it uses; those of `name` and `lake` are all told.
 
 use crate::config::fault::Fault;
-use crate::config::{Choice, ConfigErrors, Inputs, LakePlan, SortField, project, raw, read, resolve, tree};
+use crate::config::{Choice, ConfigErrors, Inputs, LakePlan, SortField, parse, project, raw, read, resolve};
 
 /// The sections that say how the API is asked.
 const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
@@ -42,6 +42,8 @@ pub(crate) struct Outline {
     pub(crate) has_cursor: bool,
     /// Row order within a row group.
     pub(crate) sort_by: Vec<SortField>,
+    /// A key has one row of its table: an `append` keeps all rows of a key.
+    pub(crate) keeps_one_row: bool,
 }
 
 /// Reads the part of a config that is about its lake.
@@ -50,13 +52,7 @@ pub(crate) struct Outline {
 /// Every fault of that part; text that is not YAML; a project's pipeline that cannot be told.
 pub(crate) fn load_lake(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<LakeOnly, ConfigErrors> {
     let mut faults = Vec::new();
-    let mut document = match tree::Document::parse(inputs.text, &mut faults) {
-        Ok(document) => document,
-        Err(fault) => {
-            faults.push(*fault);
-            return Err(ConfigErrors::new(inputs.file, faults));
-        }
-    };
+    let mut document = parse(inputs, &mut faults)?;
     let mut found = None;
     if project::settle(&mut document, inputs, choice, project::Wanted::Lake, &mut faults) {
         let reader = read::Reader::new(&document, faults);

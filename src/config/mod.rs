@@ -85,13 +85,7 @@ impl Inputs<'_> {
 /// Every fault found in it. Only broken YAML, or a project's pipeline that cannot be told, ends the search early.
 pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
     let mut faults = Vec::new();
-    let mut document = match tree::Document::parse(inputs.text, &mut faults) {
-        Ok(document) => document,
-        Err(fault) => {
-            faults.push(*fault);
-            return Err(ConfigErrors::new(inputs.file, faults));
-        }
-    };
+    let mut document = parse(inputs, &mut faults)?;
     if !project::settle(&mut document, inputs, choice, project::Wanted::Run, &mut faults) {
         return Err(ConfigErrors::new(inputs.file, faults));
     }
@@ -103,6 +97,17 @@ pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, Conf
         Some(plan) if faults.is_empty() => Ok(plan),
         _ => Err(ConfigErrors::new(inputs.file, faults)),
     }
+}
+
+/// The document that a config's text is.
+///
+/// # Errors
+/// Text that is not YAML.
+fn parse(inputs: &Inputs<'_>, faults: &mut Vec<fault::Fault>) -> Result<tree::Document, ConfigErrors> {
+    tree::Document::parse(inputs.text, faults).map_err(|fault| {
+        faults.push(*fault);
+        ConfigErrors::new(inputs.file, std::mem::take(faults))
+    })
 }
 
 /// The JSON Schema of a config file, as `schemas/config.schema.json` holds it.

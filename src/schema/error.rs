@@ -23,8 +23,8 @@ pub(crate) enum SchemaError {
     },
     /// Names that readers which compare them without case take for one: Spark then refuses the whole table.
     #[error(
-        "columns `{column}` and `{other}` differ in case or Unicode form alone, and Spark opens no table with both: rename one in the API's answer, \
-         or declare the object that has them as `json`"
+        "columns `{column}` and `{other}` differ in case or Unicode form alone, and Spark opens no table with both: leave one out with \
+         `processing_steps: [{{drop: ['{column}']}}]`, or declare the object that has them as `json`"
     )]
     SameButCase {
         /// The later one, with struct fields behind points.

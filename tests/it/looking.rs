@@ -41,6 +41,7 @@ fn check_all(sandbox: &Sandbox, config: &[&str]) {
     check(&with("status", &[]), &["240 rows", "from its cursor on"]);
     check(&with("history", &["--limit", "3"]), &["version 1"]);
     check(&with("history", &["--json"]), &["\"version\":1"]);
+    check(&with("verify", &["--deep"]), &["wallets: version", "ok, every row read"]);
     check(&with("rollback", &["--to", "1", "--dry-run"]), &["version 1"]);
     check(&with("rollback", &["--to", "1"]), &["nothing to do"]);
 }

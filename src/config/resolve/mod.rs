@@ -77,13 +77,10 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
     let defaults = config.resource_defaults.get().unwrap_or(&none);
     let entries = config.resources.get().map_or(&[][..], Vec::as_slice);
     let outlines = entries.iter().filter_map(|entry| match entry.get()? {
-        Either::Text(name) => Some(Outline {
-            name: name.clone(),
-            table: name.clone(),
-            selected: true,
-            has_cursor: false,
-            sort_by: table::sort_by(cx, &defaults.sort_by),
-        }),
+        Either::Text(name) => {
+            let raw = raw::Resource { name: Field::Set(Document::ROOT, name.clone()), ..raw::Resource::default() };
+            resource::outline(cx, raw, defaults)
+        }
         Either::Map(raw) => resource::outline(cx, raw.clone(), defaults),
     });
     let resources: Vec<Outline> = outlines.collect();

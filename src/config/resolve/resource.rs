@@ -102,10 +102,12 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
         Field::Set(_, table) => table.clone(),
         Field::Invalid => return None,
     };
-    let starts_anew = disposition(cx, &raw.write_disposition) == Some(WriteDisposition::Replace);
+    let disposition = disposition(cx, &raw.write_disposition);
+    let starts_anew = disposition == Some(WriteDisposition::Replace);
+    let keeps_one_row = matches!(disposition, Some(WriteDisposition::Merge | WriteDisposition::Replace));
     let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
     let sort_by = table::sort_by(cx, &raw.sort_by);
-    Some(Outline { name, table, has_cursor, selected: raw.selected.get() != Some(&false), sort_by })
+    Some(Outline { name, table, has_cursor, keeps_one_row, selected: raw.selected.get() != Some(&false), sort_by })
 }
 
 /// Refuses a merge without a key, unless what the config says of one is at fault already.

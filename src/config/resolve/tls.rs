@@ -20,11 +20,16 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, tls: &raw::Tls) -> Option<Tls
         }
         (None, None) => None,
     };
-    if identity.is_none() && authorities.is_none() {
+    if identity.is_none() && authorities.is_none() && !names_any(tls) {
         cx.reader.missing(id, "certificate", "the client's own certificate, or `ca_certificate` for the server's");
         return None;
     }
     Some(TlsPlan { identity, authorities })
+}
+
+/// Whether a certificate is named; one that is and cannot be had is a fault already.
+fn names_any(tls: &raw::Tls) -> bool {
+    [&tls.ca_certificate, &tls.certificate, &tls.key].iter().any(|field| !matches!(field, Field::Absent | Field::Null(_)))
 }
 
 fn pem(field: &Field<Credential>) -> Option<(NodeId, &Secret)> {

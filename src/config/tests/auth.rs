@@ -205,4 +205,6 @@ fn certificates_are_tried_out() {
     refused(&tls("", "", "x"), "expected certificates in PEM");
     refused(&tls("", "", &AUTHORITY.replace('M', "N")), "expected certificates in PEM");
     refused(&client("tls: {}"), "`certificate` is missing");
+    let gone = load_text(&client("tls: {ca_certificate: '${file:gone.pem}'}")).unwrap_err().to_string();
+    assert!(gone.contains("gone.pem") && !gone.contains("is missing"), "{gone}");
 }
