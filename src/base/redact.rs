@@ -36,13 +36,13 @@ impl fmt::Display for Secret {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct RedactedUrl(String);
 
-/// Query parameters of paging and selection, whose values help to find a fault and are never credentials.
-const HARMLESS: [&str; 14] = [
+/// Query parameters of paging and selection, whose values help to find a fault and are never credentials, in lower-case letters alone: `$skip`,
+/// `_page` and `page[number]` are `skip`, `page` and `pagenumber`. A name with `token` or `key` in it is none, though some APIs page by one.
+const HARMLESS: [&str; 60] = [
     "limit",
     "offset",
     "page",
-    "per_page",
-    "page_size",
+    "perpage",
     "pagesize",
     "size",
     "count",
@@ -51,8 +51,65 @@ const HARMLESS: [&str; 14] = [
     "order",
     "since",
     "until",
-    "updated_since",
+    "updatedsince",
+    "skip",
+    "top",
+    "take",
+    "rows",
+    "first",
+    "last",
+    "from",
+    "to",
+    "after",
+    "before",
+    "cursor",
+    "p",
+    "pg",
+    "pagenumber",
+    "pageno",
+    "pageindex",
+    "pageoffset",
+    "pagelimit",
+    "pagecursor",
+    "pageafter",
+    "pagebefore",
+    "maxresults",
+    "maxitems",
+    "itemsperpage",
+    "startat",
+    "startindex",
+    "startfrom",
+    "startid",
+    "startingafter",
+    "endingbefore",
+    "sinceid",
+    "maxid",
+    "minid",
+    "lastid",
+    "fromid",
+    "afterid",
+    "nextcursor",
+    "endcursor",
+    "aftercursor",
+    "beforecursor",
+    "marker",
+    "bookmark",
+    "skipcount",
+    "createdafter",
+    "createdsince",
+    "updatedafter",
+    "modifiedsince",
 ];
+
+/// Longest value of such a parameter that is shown.
+const SHOWN_MAX: usize = 64;
+
+/// Whether the value of a query parameter is shown: one of paging that is no token by its form.
+fn is_harmless(name: &str, value: &str) -> bool {
+    let reduced: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let is_token = value.starts_with("eyJ") && value.matches('.').count() == 2;
+    HARMLESS.contains(&reduced.as_str()) && value.len() <= SHOWN_MAX && !is_token
+}
 
 impl RedactedUrl {
     /// Redacts `url`.
@@ -64,10 +121,7 @@ impl RedactedUrl {
         clean.set_fragment(None);
         let query: Vec<String> = url
             .query_pairs()
-            .map(|(name, value)| {
-                let shown = HARMLESS.contains(&name.to_ascii_lowercase().as_str()) && value.len() <= 40;
-                format!("{name}={}", if shown { value.as_ref() } else { "***" })
-            })
+            .map(|(name, value)| format!("{name}={}", if is_harmless(&name, &value) { value.as_ref() } else { "***" }))
             .collect();
         clean.set_query(None);
         Self(if query.is_empty() { clean.to_string() } else { format!("{clean}?{}", query.join("&")) })
@@ -83,5 +137,36 @@ impl fmt::Debug for RedactedUrl {
 impl fmt::Display for RedactedUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_pages_are_shown_and_whatever_may_be_a_credential_is_not() {
+        let check = |query: &str, expected: &str| {
+            let url = format!("https://me:pw@api.test/x?{query}#part").parse().unwrap();
+            assert_eq!(RedactedUrl::new(&url).to_string(), format!("https://api.test/x?{expected}"));
+        };
+        for shown in [
+            "skip=40&take=20",
+            "after=ord_9&limit=5",
+            "cursor=dXNlcjpXMDdRQ1JQQTQ=",
+            "starting_after=cus_1",
+            "pageSize=50&pageNumber=2",
+            "page[number]=2",
+            "$skip=4&$top=2",
+            "_page=3",
+        ] {
+            check(shown, shown);
+        }
+        check("page=2&X-Amz-Signature=ab12&X-Amz-Credential=AKIA", "page=2&X-Amz-Signature=***&X-Amz-Credential=***");
+        check("sig=12&se=2026&sv=1", "sig=***&se=***&sv=***");
+        check("page_token=12&next_token=1&key=7&api_key=7&pin=1", "page_token=***&next_token=***&key=***&api_key=***&pin=***");
+        check("cursor=eyJhbGciOiJI.eyJzdWIi.c2ln", "cursor=***");
+        check(&format!("after={}", "a".repeat(65)), "after=***");
+        check("customer=7&q=x", "customer=***&q=***");
     }
 }

@@ -185,6 +185,15 @@ impl IncrementalPlan {
         self.end_value.is_none()
     }
 
+    /// Whether a run that starts at `from` meets a record of the cursor `value`: at an open start, it drops it.
+    pub(crate) fn meets(&self, from: &CursorValue, value: &CursorValue) -> bool {
+        match from.order(value) {
+            Ok(std::cmp::Ordering::Equal) => self.keeps_start,
+            Ok(order) => order.is_lt() == (self.last == LastValue::Max),
+            Err(_) => false,
+        }
+    }
+
     /// Whether `next` is farther than `last`, in the direction of `last_value_func`; values of two types are not compared.
     pub(crate) fn is_farther(&self, next: &CursorValue, last: &CursorValue) -> bool {
         let order = last.order(next);

@@ -51,7 +51,7 @@ impl RejectLog {
         }
         for reject in rejects {
             let line = serde_json::json!({
-                "resource": self.resource, "page": reject.page, "record": reject.record, "path": reject.path,
+                "resource": self.resource, "page": reject.page, "record": reject.record + 1, "path": reject.path,
                 "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
             });
             self.waiting.extend_from_slice(shown_json(line).as_bytes());

@@ -218,7 +218,7 @@ pub(crate) enum RunError {
     /// `on_reject: fail` met a record that cannot become a row.
     #[error(
         "`{resource}` page {}, record {}: `{}` should be {}, found {} ({rejects} such records on this page)",
-        first.page, first.record, first.path, first.expected, first.actual
+        first.page, first.record + 1, first.path, first.expected, first.actual
     )]
     Rejected {
         /// The resource.
@@ -233,7 +233,7 @@ pub(crate) enum RunError {
     /// More rejects than `max_rejects`.
     #[error(
         "`{resource}` has {rejects} rejects by page {}, `max_rejects` is {max}; there, in record {}, `{}` should be {}, found {}",
-        first.page, first.record, first.path, first.expected, first.actual
+        first.page, first.record + 1, first.path, first.expected, first.actual
     )]
     TooManyRejects {
         /// The resource.
@@ -248,7 +248,7 @@ pub(crate) enum RunError {
     /// `on_reject: quarantine` without `max_rejects`, and many rejects.
     #[error(
         "{rejects} of {records} records of `{resource}` could not become rows, more than one in ten; the first, on page {}, record {}: `{}` should be {}, found {}",
-        first.page, first.record, first.path, first.expected, first.actual
+        first.page, first.record + 1, first.path, first.expected, first.actual
     )]
     ManyRejects {
         /// The resource.
@@ -259,6 +259,20 @@ pub(crate) enum RunError {
         rejects: u64,
         /// Of how many.
         records: u64,
+    },
+    /// A key that most records share with another one.
+    #[error(
+        "{repeated} of the {rows} records of `{resource}` have the `primary_key` ({key}) of another one of this run, and would be left out: it is not the whole key"
+    )]
+    KeyRepeats {
+        /// The resource.
+        resource: String,
+        /// The key.
+        key: String,
+        /// Rows of this run.
+        rows: u64,
+        /// Those of them that would be left out.
+        repeated: u64,
     },
     /// A first load of which the deletions leave nothing.
     #[error("all {rows} rows of `{resource}` are deletions by `{column}`, and the table has none to delete")]
@@ -402,6 +416,7 @@ impl RunError {
             | Self::TooManyRejects { .. }
             | Self::ManyRejects { .. }
             | Self::AllDeleted { .. }
+            | Self::KeyRepeats { .. }
             | Self::OnlyRejects { .. }
             | Self::OtherPaginator { .. }
             | Self::TooFewRows { .. }

@@ -11,6 +11,9 @@ const REJECTS_PART: u64 = 10;
 /// Rows of a table from which on a merge is guarded by `expect.max_shrink` where it is not set.
 const SHRINKS_FROM: u64 = 100;
 
+/// Records of a run from which on most of them having the key of another one says that the key is not the whole one.
+const TELLING_RECORDS: u64 = 20;
+
 /// Where `max_rejects` is not set, a few rejects are the odd records that the quarantine is for; many are a schema that is wrong.
 pub(super) fn check_rejects(resource: &ResourcePlan, records: u64, rejects: &RejectLog) -> Result<(), RunError> {
     let is_open = matches!(resource.on_reject, OnReject::Quarantine { max_rejects: None });
@@ -35,6 +38,7 @@ pub(super) fn check_rows(
     if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
         return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
     }
+    check_key(resource, staged)?;
     let (Some(allowed), after) = (resource.expect.max_shrink, staged.after.rows()) else { return Ok(()) };
     let is_merge = resource.write_disposition == WriteDisposition::Merge;
     if is_merge && is_first && allowed < 1.0 && after == 0 && staged.stats.deletes_unmatched > 0 {
@@ -70,4 +74,21 @@ pub(super) fn check_folders(
         Err(RunError::Partitions { resource: resource.name.clone(), source })
     };
     misread_levels(&staged.after).into_iter().map(judge).collect()
+}
+
+/// A key that is another record's as a rule leaves most records out. Several versions of a record are declared by `dedup_sort`; children of several
+/// parents, and windows, may well have the same records.
+fn check_key(resource: &ResourcePlan, staged: &PreparedTable) -> Result<(), RunError> {
+    let (rows, repeated) = (staged.stats.rows_in, staged.stats.rows_deduplicated);
+    let is_one_chain =
+        resource.parents.is_empty() && resource.endpoint.incremental.as_ref().is_none_or(|plan| plan.step.is_none());
+    if is_one_chain && rows >= TELLING_RECORDS && repeated > rows / 2 && resource.merge.dedup_sort.is_none() {
+        return Err(RunError::KeyRepeats {
+            resource: resource.name.clone(),
+            key: resource.primary_key.join(", "),
+            rows,
+            repeated,
+        });
+    }
+    Ok(())
 }

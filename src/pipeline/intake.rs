@@ -130,7 +130,10 @@ impl<'a> Intake<'a> {
             }
         }
         if self.duplicate_members > 0 {
-            let text = format!("{} members came twice in one object; the last of each counts", self.duplicate_members);
+            let text = format!(
+                "{} members came twice in one object; the last of each counts; `duplicate_members: error` makes such records rejects",
+                self.duplicate_members
+            );
             self.warn(WarningCode::MembersRepeated, text);
         }
         if self.replaced_characters > 0 {
@@ -232,9 +235,10 @@ impl<'a> Intake<'a> {
     fn tell_cut_short(&mut self, batch: &RecordBatch) {
         for (list, flag) in nested::cut_short(batch) {
             if self.cut_short.insert(list.clone()) {
+                let column = list.split(['.', '[']).find(|name| !matches!(*name, "" | "$")).unwrap_or(&list);
                 let text = format!(
                     "the API cuts the list `{list}` short in some records (`{flag}` is true), and the rest of it is not in the table; a child resource \
-                     that asks for it by the record's id reads it whole"
+                     that asks for it by the record's id reads it whole, and `processing_steps: [{{drop: [{column}]}}]` leaves it out"
                 );
                 self.warn(WarningCode::ListCutShort, text);
             }

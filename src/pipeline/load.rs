@@ -160,6 +160,8 @@ impl Running<'_> {
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));
         self.warn(resource, cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)));
+        let ignored = |cursors: &CursorOutcome| told::ignored_start(resource, &cursors.facts, (end.records, before));
+        self.warn(resource, cursors.as_ref().filter(|_| self.options.refresh == Refresh::No).and_then(ignored));
         judge(resource, end.records, (&rejects, &shaped), &schema)?;
         // The records are whole: whatever becomes of this table's files, the children can be read.
         graph.settle(&resource.name, ParentOutcome::of(for_children));

@@ -121,7 +121,7 @@ fn published_lines(name: &str, table: &ResourceFacts) -> Vec<String> {
         "{name}: {} on {} ({}): {}",
         counted(table.records, "record"),
         counted(table.pages, "page"),
-        whole(table.completeness, table.end_reason),
+        of_parents(table).unwrap_or_else(|| whole(table.completeness, table.end_reason).to_owned()),
         became(table).join(", ")
     ));
     lines.push(format!(
@@ -166,7 +166,10 @@ fn became(table: &ResourceFacts) -> Vec<String> {
     if table.pages_ignored > 0 {
         parts.push(format!("{} dropped by rules", counted(table.pages_ignored, "page")));
     }
-    for (number, what) in [(table.shaped.records_filtered, "filtered out"), (table.shaped.records_added, "added by explode")] {
+    // Those that the cursor drops are told with it.
+    let by_cursor = table.cursors.as_ref().map_or(0, |cursors| cursors.outside + cursors.repeated);
+    let filtered = table.shaped.records_filtered.saturating_sub(by_cursor);
+    for (number, what) in [(filtered, "filtered out"), (table.shaped.records_added, "added by explode")] {
         if number > 0 {
             parts.push(format!("{} {what}", count(number)));
         }
@@ -178,6 +181,14 @@ fn became(table: &ResourceFacts) -> Vec<String> {
         parts.push(format!("{} in quarantine", count(table.rejects)));
     }
     parts
+}
+
+/// That each of the parent's records has one page, where it has.
+fn of_parents(table: &ResourceFacts) -> Option<String> {
+    let of = table.parent_records.as_ref().filter(|of| of.requested > 0)?;
+    let is_only = table.end_reason == EndReason::SinglePage && table.completeness == Completeness::Unknown;
+    let each = || format!("the only page of each of {} of its parent", counted(of.requested, "record"));
+    (is_only && table.pages == of.requested).then(each)
 }
 
 /// Why no page is missing.

@@ -296,6 +296,50 @@ fn a_record_at_the_last_cursor_is_known_by_what_its_column_holds() {
     }
 }
 
+/// A run with `before`, and one with `after` that is refused before any request.
+fn moved_back(records: &Records, before: &str, after: &str, expected: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::with_config(before);
+    sandbox.run_ok();
+    let (loaded, asked) = (rows(&sandbox), records.asked());
+    sandbox.write("lakeward.yaml", after);
+    sandbox.run().failed_with(2, &[expected, &["would never come", "lakeward backfill"]].concat());
+    assert_eq!((records.asked(), rows(&sandbox)), (asked, loaded), "nothing was asked for: {after}");
+    sandbox
+}
+
+#[test]
+fn an_initial_value_that_is_moved_back_is_refused_and_each_way_out_brings_the_older_rows() {
+    let records = Records::new(numbered(10));
+    let with = |incremental: &str| records.config(incremental, "primary_key: id");
+    let expected = ["`endpoint.incremental.initial_value` is `0`, and the cursor began at `5`", "--full-refresh --resource t"];
+    // A backfill of the older range, by the config as it was: then the start may be moved.
+    let sandbox = moved_back(&records, &with("initial_value: 5"), &with("initial_value: 0"), &expected);
+    sandbox.write("lakeward.yaml", &with("initial_value: 5"));
+    sandbox.run_ok();
+    backfilled(&sandbox, "2", "5");
+    sandbox.write("lakeward.yaml", &with("initial_value: 0"));
+    sandbox.run().failed_with(2, &expected[..1]);
+    sandbox.write("lakeward.yaml", &with("initial_value: 5"));
+    backfilled(&sandbox, "0", "2");
+    sandbox.write("lakeward.yaml", &with("initial_value: 0"));
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 10);
+    // A rebuilt table, also of a start that is gone from the config.
+    for (after, is) in [("initial_value: 0", "is `0`"), ("", "is not set")] {
+        let sandbox = moved_back(&records, &with("initial_value: 5"), &with(after), &[is]);
+        assert_eq!(sandbox.lakeward(&REBUILD).code(), Some(0));
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 10, "{after}");
+    }
+    // A later start loses nothing that is loaded, and the old one is no start moved back.
+    let sandbox = Sandbox::with_config(&with("initial_value: 5"));
+    for start in ["initial_value: 5", "initial_value: 8", "initial_value: 5"] {
+        sandbox.write("lakeward.yaml", &with(start));
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 5, "{start}");
+    }
+}
+
 #[test]
 fn a_keyless_append_that_discards_members_is_refused_and_a_key_lets_it_run() {
     let records = Records::new(vec![json!({"id": 1, "c": 1})]);
@@ -307,4 +351,82 @@ fn a_keyless_append_that_discards_members_is_refused_and_a_key_lets_it_run() {
     *records.records.lock().unwrap() = vec![json!({"id": 1, "c": 1, "fetched_at": "b"})];
     sandbox.run_ok();
     assert_eq!(rows(&sandbox), 1);
+}
+
+#[test]
+fn a_merge_whose_start_is_moved_back_is_refused_and_begins_anew_by_a_reset_of_its_state() {
+    let records = Records::new(numbered(10));
+    let with = |start: i64| records.config(&format!("initial_value: {start}"), "primary_key: id").replace("append", "merge");
+    let sandbox = moved_back(&records, &with(5), &with(0), &["is `0`, and the cursor began at `5`", "run --reset-state"]);
+    assert_eq!(sandbox.lakeward(&["run", "lakeward.yaml", "--reset-state"]).code(), Some(0));
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 10);
+    let sandbox = moved_back(&records, &with(5), &with(0), &[]);
+    sandbox.write("lakeward.yaml", &with(5));
+    backfilled(&sandbox, "0", "5");
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 10);
+    let before = records.config("initial_value: 5, last_value_func: min", "primary_key: id");
+    moved_back(&records, &before, &before.replace("initial_value: 5", "initial_value: 8"), &["is `8`"]);
+}
+
+#[test]
+fn an_open_start_knows_what_lies_within_the_lag_and_behind_the_time_of_the_run() {
+    let records = Records::new(numbered(10));
+    let sandbox = Sandbox::with_config(&records.config("range_start: open, lag: 4", "primary_key: id"));
+    for _ in 0..3 {
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 10);
+    }
+    records.add(json!({"id": 77, "c": 7}));
+    sandbox.run_ok();
+    assert_eq!(rows(&sandbox), 11, "what comes late within the lag is new");
+    // A time that is still to come is not remembered, and its records come again.
+    let times = ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"];
+    let future = Records::new(times.iter().enumerate().map(|(id, time)| json!({"id": id, "c": time})).collect());
+    let sandbox = Sandbox::with_config(&future.config("range_start: open", "primary_key: id"));
+    for _ in 0..3 {
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 2);
+    }
+    let unmarked = Sandbox::with_config(&records.config("lag: 4, primary_key: []", "primary_key: id"));
+    unmarked.run().failed_with(2, &["an empty `primary_key` with `lag`", "merge"]);
+}
+
+#[test]
+fn a_range_that_ends_within_settle_is_refused_since_no_later_run_brings_the_rest() {
+    let records =
+        Records::new(vec![json!({"id": 1, "c": "2020-01-01T00:00:00Z"}), json!({"id": 2, "c": "2998-01-01T00:00:00Z"})]);
+    for disposition in ["append", "merge"] {
+        let with = |end: &str| {
+            let range = format!("settle: 1h, initial_value: \"2020-01-01T00:00:00Z\", end_value: \"{end}\"");
+            records.config(&range, "primary_key: id").replace("append", disposition)
+        };
+        let sandbox = Sandbox::with_config(&with("2999-01-01T00:00:00Z"));
+        let asked = records.asked();
+        sandbox.run().failed_with(2, &["the range ends at `2999-01-01T00:00:00Z`, and `settle` leaves", "end it earlier"]);
+        assert_eq!(records.asked(), asked);
+        sandbox.write("lakeward.yaml", &with("2021-01-01T00:00:00Z"));
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 1, "{disposition}");
+        sandbox.write("lakeward.yaml", &with("2999-01-01T00:00:00Z").replace("settle: 1h, ", "").replace("2020-", "2021-"));
+        sandbox.run_ok();
+        assert_eq!(rows(&sandbox), 2, "{disposition}");
+    }
+}
+
+#[test]
+fn a_start_that_the_api_does_not_heed_is_told_and_what_the_cursor_drops_is_told_once() {
+    let records = Records::new(numbered(30));
+    let sandbox = Sandbox::with_config(&records.config("start_param: sinc", "primary_key: id"));
+    assert!(!sandbox.run_ok().stderr.contains("seems to do nothing"));
+    let ended = sandbox.run_ok();
+    assert!(ended.stderr.contains("the parameter `sinc` seems to do nothing: 30 records came, 29 of them outside"), "{ended}");
+    assert!(ended.stderr.contains("29 outside the range, 1 loaded already") && !ended.stderr.contains("filtered out"), "{ended}");
+    // A start that is not asked for is not missed, and a coarse one brings some.
+    let plain = Sandbox::with_config(&records.config("", "primary_key: id"));
+    plain.run_ok();
+    assert!(!plain.run_ok().stderr.contains("seems to do nothing"));
+    records.records.lock().unwrap().truncate(25);
+    assert!(!sandbox.run_ok().stderr.contains("seems to do nothing"));
 }

@@ -244,7 +244,7 @@ fn rejects_stop_the_run_or_go_to_quarantine_as_the_config_says() {
         assert_eq!(ended.code(), Some(code), "{ended}");
         assert!(!ended.stderr.contains("a few"), "a cell value was printed\n{ended}");
         if code == 3 {
-            ended.failed_with(3, &["things", "page 1", "record 1", "$.v"]);
+            ended.failed_with(3, &["things", "page 1", "record 2", "$.v"]);
             assert!(sandbox.data_files().is_empty());
         } else {
             assert_eq!(ended.table("things")["rejects"], 1, "{ended}");

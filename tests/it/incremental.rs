@@ -416,7 +416,7 @@ fn a_record_without_a_cursor_fails_the_night_with_its_place() {
     events.records.lock().unwrap().push(json!({"id": 5}));
     let api = events.serve();
     let sandbox = Sandbox::with_config(&config(&api, "initial_value: '2026-01-01T00:00:00Z'", "primary_key: id"));
-    sandbox.run().failed_with(3, &["events", "page 2", "record 1", "$.t", "on_cursor_value_missing"]);
+    sandbox.run().failed_with(3, &["events", "page 2", "record 2", "$.t", "on_cursor_value_missing"]);
 }
 
 #[test]
@@ -481,7 +481,7 @@ fn e_93_records_outside_the_range_asked_for_are_counted_and_fail_the_night_where
     let ended = sandbox.run_ok();
     assert_eq!((ids(&sandbox), ended.table("events")["incremental"]["records_outside"].as_u64()), (vec![2, 3, 4], Some(1)));
     let strict = Sandbox::with_config(&config(&api, &format!("{range}, strict_window: error"), "primary_key: id"));
-    strict.run().failed_with(3, &["events", "page 1", "record 0", "outside the range"]);
+    strict.run().failed_with(3, &["events", "page 1", "record 1", "outside the range"]);
     let resource = "primary_key: id\n    write_disposition: merge";
     let keep = Sandbox::with_config(&config(&api, &format!("{range}, strict_window: keep"), resource));
     assert_eq!(keep.run_ok().table("events")["incremental"]["records_outside"], 1);

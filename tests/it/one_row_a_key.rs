@@ -264,7 +264,38 @@ fn e_70_many_repeats_of_keys_are_told_as_the_sign_of_a_key_that_is_not_the_whole
     };
     assert!(warned(900, 800), "100 of 900");
     assert!(!warned(1000, 900), "100 of 1000 are a tenth, and not more");
-    assert!(!warned(150, 51), "99 are too few to tell");
+    assert!(!warned(198, 99), "99 are too few to tell");
+}
+
+#[test]
+fn a_key_that_most_records_share_is_an_error_and_each_way_out_works() {
+    let records = |rows: i64| json!((0..rows).map(|row| json!({"id": row, "cat": row % 3, "v": row})).collect::<Vec<_>>());
+    for disposition in ["merge", "replace"] {
+        let keys = |key: &str| format!("write_disposition: {disposition}\nprimary_key: {key}");
+        let things = Things::new(records(530), &keys("cat"));
+        things.sandbox.run().failed_with(
+            3,
+            &[
+                "527 of the 530 records of `things` have the `primary_key` (cat) of another one",
+                "name all columns",
+                "{dedup_sort: desc}",
+            ],
+        );
+        assert!(things.sandbox.data_files().is_empty());
+        for (way, rows) in [(keys("id"), 530), (format!("{}\ncolumns: {{v: {{dedup_sort: desc}}}}", keys("cat")), 3)] {
+            let things = Things::new(records(530), &way);
+            things.sandbox.run_ok();
+            assert_eq!(things.sandbox.rows("things").len(), rows, "{way}");
+        }
+        // Few records tell nothing, and those of the table do not count: they come again on each night.
+        let few = Things::new(records(19), &keys("cat"));
+        few.sandbox.run_ok();
+        let again = Things::new(records(30), &keys("id"));
+        again.sandbox.run_ok();
+        again.then(records(30));
+        let half = json!((0..40).map(|row| json!({"id": row % 20, "v": 1})).collect::<Vec<_>>());
+        Things::new(half, &keys("id")).sandbox.run_ok();
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn children_are_read_for_every_record_and_stand_in_the_parents_order() {
     let comments = "  - name: comments\n    endpoint: posts/{resources.posts.id}/comments\n    include_from_parent: [id, {field: author.name, as: author}]\n";
     let (sandbox, ended) = run(&api, &format!("{POSTS_RESOURCE}{comments}"));
     assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(ended.stderr.contains("14 records on 7 pages (the only page of each of 7 records of its parent)"), "{ended}");
     let expected: Vec<i64> = (1..=POSTS).flat_map(|id| [id * 10, id * 10 + 1]).collect();
     assert_eq!(ids(&sandbox, "comments"), expected, "in the order of the posts, whatever was answered first");
     for row in sandbox.rows("comments") {

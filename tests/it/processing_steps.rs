@@ -70,7 +70,7 @@ fn a_record_that_a_step_cannot_handle_is_a_reject_and_its_secrets_stay_out_of_th
     let (_api, sandbox) = serving(body, steps);
     sandbox.run().failed_with(
         3,
-        &["record 1", "`$` should be a record for which `amount > 1` has a value", "the comparison of a text with a number"],
+        &["record 2", "`$` should be a record for which `amount > 1` has a value", "the comparison of a text with a number"],
     );
     let (_api, sandbox) = serving(body, &format!("{steps}\non_reject: quarantine"));
     let ended = sandbox.run_ok();

@@ -90,9 +90,9 @@ fn e_61_numbers_and_empty_texts_are_what_the_declaration_says() {
     assert_eq!((&rows[&1]["amount"], &rows[&2]["amount"], &rows[&3]["amount"]), (&json!("12.50"), &Value::Null, &json!("7.00")));
     let things =
         Things::new(records.clone(), &format!("columns: {{amount: {{data_type: decimal, accept_text: true}}}}\n{MERGE}"));
-    things.sandbox.run().failed_with(3, &["record 1", "`$.amount` should be a decimal"]);
+    things.sandbox.run().failed_with(3, &["record 2", "`$.amount` should be a decimal"]);
     let things = Things::new(records, &format!("columns: {{amount: {{data_type: decimal}}}}\n{MERGE}"));
-    things.sandbox.run().failed_with(3, &["record 0", "`$.amount` should be a decimal"]);
+    things.sandbox.run().failed_with(3, &["record 1", "`$.amount` should be a decimal"]);
 }
 
 #[test]

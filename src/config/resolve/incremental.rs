@@ -129,6 +129,7 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Incremental, of: O
     check_missing(cx, raw, of, end_value.is_some());
     check_marked(cx, id, &dedup(cx, raw, of), of, end_value.is_some());
     check_order(cx, raw, last, end_value.is_some() || until_now);
+    check_unmarked(cx, raw, of, lag.is_some() && end_value.is_none());
     let cursor = cursor_path.steps().first().and_then(|step| if let Step::Key(name) = step { Some(name) } else { None });
     steps::check_kept(cx, of.steps, ("cursor_path", cursor_id), cursor);
     Some(IncrementalPlan {
@@ -301,6 +302,15 @@ fn check_marked(cx: Context<'_>, id: NodeId, dedup: &Dedup, of: Of<'_>, has_end:
     }
 }
 
+/// What lies within `lag` comes again each night, and by `append` it would be there twice without marks.
+fn check_unmarked(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>, has_lag: bool) {
+    let Some((id, OneOrMany(items))) = raw.primary_key.set() else { return };
+    if items.is_empty() && has_lag && of.disposition == Some(WriteDisposition::Append) {
+        let why = "an empty `primary_key` with `lag` would load the records within `lag` again on each run by `append`; leave one of them out, or use `write_disposition: merge` with a `primary_key`";
+        cx.reader.conflict(id, why);
+    }
+}
+
 /// Records without a cursor may stand on any page, and `row_order` leaves pages out where the range ends.
 fn check_order(cx: Context<'_>, raw: &raw::Incremental, last: LastValue, has_end: bool) {
     let (Some((id, order)), Some((_, raw::OnMissing::Include))) = (raw.row_order.set(), raw.on_cursor_value_missing.set()) else {
@@ -314,14 +324,13 @@ fn check_order(cx: Context<'_>, raw: &raw::Incremental, last: LastValue, has_end
     cx.reader.conflict(id, why);
 }
 
-/// dlt: an empty key or an open start switches it off; a lag does so in dlt only, where an append then has rows twice. A merge needs
-/// none: a row that comes again replaces itself. A replace starts from nothing.
+/// dlt: an empty key switches it off; a lag or an open start does so in dlt only, where an append then has the rows twice that lie behind its start.
+/// A merge needs none: a row that comes again replaces itself. A replace starts from nothing.
 fn dedup(cx: Context<'_>, raw: &raw::Incremental, of: Of<'_>) -> Dedup {
-    let is_open = raw.range_start.get() == Some(&raw::Bound::Open);
     let is_append = of.disposition == Some(WriteDisposition::Append);
     match raw.primary_key.set() {
         Some((_, OneOrMany(items))) if items.is_empty() => Dedup::Off,
-        _ if is_open || !is_append => Dedup::Off,
+        _ if !is_append => Dedup::Off,
         Some((_, OneOrMany(items))) => Dedup::Key(cx.texts(items).into_iter().map(|(_, column)| column).collect()),
         None if of.primary_key.is_empty() => Dedup::Record,
         None => Dedup::Key(of.primary_key.to_vec()),

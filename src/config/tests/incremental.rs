@@ -56,7 +56,7 @@ fn records_are_told_apart_by_the_key_and_a_merge_needs_nothing() {
     assert_eq!(dedup("", "primary_key: id"), Dedup::Key(vec!["id".to_owned()]));
     assert_eq!(dedup("primary_key: [a, b]", "primary_key: id"), Dedup::Key(vec!["a".to_owned(), "b".to_owned()]));
     assert_eq!(dedup("primary_key: []", "primary_key: id"), Dedup::Off);
-    assert_eq!(dedup("range_start: open", ""), Dedup::Off);
+    assert_eq!(dedup("range_start: open", ""), Dedup::Record);
     assert_eq!(dedup("", "primary_key: id\nwrite_disposition: merge"), Dedup::Off);
 }
 

@@ -97,7 +97,7 @@ impl PageCursors {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum CursorFault {
     /// `on_cursor_value_missing: raise`.
-    #[error("record {record} has no cursor at `{path}`{}", .near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    #[error("record {} has no cursor at `{path}`{}", .record + 1, .near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
     Missing {
         /// From 0, among the page's records.
         record: u64,
@@ -107,7 +107,7 @@ pub(crate) enum CursorFault {
         near: Option<String>,
     },
     /// Its cursor is of another type than those before it, or no scalar.
-    #[error("record {record} has {found} at `{path}`, where the cursor is {expected}")]
+    #[error("record {} has {found} at `{path}`, where the cursor is {expected}", .record + 1)]
     Type {
         /// From 0, among the page's records.
         record: u64,
@@ -119,7 +119,7 @@ pub(crate) enum CursorFault {
         found: String,
     },
     /// The config's or the state's bound is of another type than the records.
-    #[error("{what} cannot be compared with record {record}: {source}")]
+    #[error("{what} cannot be compared with record {}: {source}", .record + 1)]
     Bound {
         /// From 0, among the page's records.
         record: u64,
@@ -129,7 +129,7 @@ pub(crate) enum CursorFault {
         source: TypeMismatch,
     },
     /// `strict_window: error`.
-    #[error("record {record} lies outside the range asked for")]
+    #[error("record {} lies outside the range asked for", .record + 1)]
     Outside {
         /// From 0, among the page's records.
         record: u64,

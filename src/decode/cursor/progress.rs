@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{CursorType, CursorValue};
-use crate::config::{IncrementalPlan, LastValue};
+use crate::config::IncrementalPlan;
 use crate::decode::cursor::{AtBorders, CursorFault, PageCursors, is_against};
 
 /// Most marks that are kept for one cursor. Past it, records that a next run meets again cannot be told from new ones.
@@ -113,10 +113,7 @@ impl CursorProgress {
     fn forget(&mut self, plan: &IncrementalPlan, remembered: &dyn Fn(&CursorValue) -> CursorValue) {
         let Some(farthest) = &self.farthest else { return };
         let from = remembered(farthest);
-        self.marks.retain(|_, value| match plan.last {
-            LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
-            LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
-        });
+        self.marks.retain(|_, value| plan.meets(&from, value));
         if self.marks.len() > MARKS_MAX {
             self.too_many_marks_at = Some(farthest.clone());
             self.marks.clear();

@@ -128,7 +128,7 @@ fn marks_by_spelling_are_found_and_replaced() {
 fn records_without_a_cursor_fail_stay_or_go_as_the_config_says() {
     let text = r#"[{"id":1,"t":5},{"id":2},{"id":3,"t":null}]"#;
     let seen = run(&filter(plan(), None, None), text).1;
-    assert_eq!(seen.fault.unwrap().to_string(), "record 1 has no cursor at `$.t`");
+    assert_eq!(seen.fault.unwrap().to_string(), "record 2 has no cursor at `$.t`");
     let with = |on_missing| filter(IncrementalPlan { on_missing, ..plan() }, None, None);
     assert_eq!(check(&with(OnMissingCursor::Include), text, "1 2 3", Some("5")).missing, 2);
     assert_eq!(check(&with(OnMissingCursor::Exclude), text, "1", Some("5")).missing, 2);
@@ -139,14 +139,14 @@ fn e_67_a_cursor_that_changes_its_type_is_a_fault_with_its_record() {
     let fault = |filter: &CursorFilter, text: &str| run(filter, text).1.fault.unwrap().to_string();
     let open = filter(plan(), None, None);
     let text = r#"[{"id":1,"t":"2026-01-01T00:00:00Z"},{"id":2,"t":"2026-01-02"}]"#;
-    assert_eq!(fault(&open, text), "record 1 has a date at `$.t`, where the cursor is a timestamp");
+    assert_eq!(fault(&open, text), "record 2 has a date at `$.t`, where the cursor is a timestamp");
     let known = CursorFilter { kind: Some(CursorType::Date), ..open.clone() };
-    assert_eq!(fault(&known, r#"[{"id":1,"t":5}]"#), "record 0 has a number at `$.t`, where the cursor is a date");
-    assert_eq!(fault(&open, r#"[{"id":1,"t":[5]}]"#), "record 0 has an array at `$.t`, where the cursor is a scalar");
+    assert_eq!(fault(&known, r#"[{"id":1,"t":5}]"#), "record 1 has a number at `$.t`, where the cursor is a date");
+    assert_eq!(fault(&open, r#"[{"id":1,"t":[5]}]"#), "record 1 has an array at `$.t`, where the cursor is a scalar");
     let bound = filter(plan(), Some("2026-01-01"), None);
     assert_eq!(
         fault(&bound, r#"[{"id":1,"t":5}]"#),
-        "the start of the range cannot be compared with record 0: a date where the cursor is a number"
+        "the start of the range cannot be compared with record 1: a date where the cursor is a number"
     );
     let page = |text| run(&open, text).1;
     let mut progress = CursorProgress::default();
@@ -207,7 +207,7 @@ fn e_93_records_outside_the_window_are_dropped_kept_or_an_error_and_always_count
     let with = |outside| filter(IncrementalPlan { outside, ..plan() }, Some("10"), Some("100"));
     assert_eq!(check(&with(Outside::Keep), NUMBERS, "1 2 3 4", Some("11")).outside, 2);
     let seen = run(&with(Outside::Error), NUMBERS).1;
-    assert_eq!(seen.fault.unwrap().to_string(), "record 0 lies outside the range asked for");
+    assert_eq!(seen.fault.unwrap().to_string(), "record 1 lies outside the range asked for");
 }
 
 #[test]

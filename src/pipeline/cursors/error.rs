@@ -54,6 +54,24 @@ pub(crate) enum IncrementalError {
         /// What is.
         loaded: String,
     },
+    /// The first run would start before the one that there was.
+    #[error(
+        "`endpoint.incremental.initial_value` is {is}, and the cursor began at `{first}` and goes on from its last value: the records before `{first}` would never come"
+    )]
+    StartMovedBack {
+        /// As it is.
+        is: String,
+        /// Where the cursor began.
+        first: String,
+        /// Whether the rows are added by `append`.
+        is_append: bool,
+    },
+    /// `settle` would leave records of a range to a next run, and there is none.
+    #[error("the range ends at `{end}`, and `settle` leaves what is younger to a next run, which a range does not have")]
+    Unsettled {
+        /// `end_value`, or a scheduler's.
+        end: String,
+    },
     /// So many ranges are not kept.
     #[error("more than {RANGES_MAX} ranges are loaded that do not adjoin, so that none could be told from new ones")]
     TooManyRanges,
@@ -95,6 +113,8 @@ impl IncrementalError {
             | Self::Steps
             | Self::RangeLoaded { .. }
             | Self::CursorOverRange { .. }
+            | Self::StartMovedBack { .. }
+            | Self::Unsettled { .. }
             | Self::TooManyRanges
             | Self::Convert(_)
             | Self::TooManyWindows => ErrorKind::Config,
@@ -111,6 +131,13 @@ impl IncrementalError {
             Self::RangeLoaded { .. } | Self::CursorOverRange { .. } | Self::TooManyRanges => {
                 "ask for what is not loaded yet; or rebuild the table by a run with `--full-refresh`; or, to load ranges again at will, use `write_disposition: merge` with a `primary_key`, after one `--full-refresh`"
             }
+            Self::StartMovedBack { is_append: true, .. } => {
+                "put `initial_value` back, and load the older range with `lakeward backfill`, `--from` the new start `--to` the old one, after which it may be lowered; or rebuild the table with `--full-refresh`"
+            }
+            Self::StartMovedBack { is_append: false, .. } => {
+                "read all of it again with `run --reset-state --resource NAME`: each record replaces its row; or put `initial_value` back, and load the older range with `lakeward backfill`, `--from` the new start `--to` the old one"
+            }
+            Self::Unsettled { .. } => "load it once its end is older than `settle`, or end it earlier; or leave `settle` out",
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",
             Self::TooManyMarks => {
                 "use `write_disposition: merge` with a `primary_key`, after `--full-refresh`; or a shorter `lag`, or a cursor with finer steps"

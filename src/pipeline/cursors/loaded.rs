@@ -129,6 +129,15 @@ impl Loaded {
         }
     }
 
+    /// Whether one range has all from `from` up to `to`.
+    pub(crate) fn covers(&self, plan: &IncrementalPlan, kind: Option<CursorType>, from: &CursorValue, to: &CursorValue) -> bool {
+        let scale = Scale { plan, kind };
+        let at = |value: &CursorValue| Span { from: Some(value.clone()), to: Some(value.clone()), has_from: true, has_to: true };
+        let begins = |range: &Span| scale.joint(&at(from), range).is_some_and(|(from, start)| !plan.is_farther(&start, &from));
+        let ends = |range: &Span| scale.joint(range, &at(to)).is_some_and(|(end, to)| !plan.is_farther(&to, &end));
+        self.ranges.iter().any(|range| begins(range) && ends(range))
+    }
+
     /// A chain of pages starts here.
     pub(crate) fn start(&mut self, plan: &IncrementalPlan, start: Option<CursorValue>) {
         let Some(start) = start else {

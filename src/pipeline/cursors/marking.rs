@@ -30,8 +30,11 @@ impl Marking {
         if resource.write_disposition != WriteDisposition::Append || !plan.has_state() {
             return None;
         }
+        // Nothing at an open start comes again, and without a lag nothing before it was loaded.
+        let is_unmarked = !plan.keeps_start && plan.lag.is_none();
+        let dedup = if is_unmarked { &Dedup::Off } else { &plan.dedup };
         let cursor = plan.cursor_path.steps().first().and_then(|step| if let Step::Key(name) = step { Some(name) } else { None });
-        let (primary_key, names) = match &plan.dedup {
+        let (primary_key, names) = match dedup {
             Dedup::Key(columns) => (json!(columns), Some(columns.iter().chain(cursor).cloned().collect::<BTreeSet<_>>())),
             Dedup::Record => (Value::Null, None),
             Dedup::Off => (json!([]), cursor.map(|cursor| [cursor.clone()].into())),
@@ -73,7 +76,7 @@ impl Marking {
         let of = |key: &str| was.get(key).unwrap_or(&Value::Null);
         let changed = |key, was: String, is: String| Err(IncrementalError::Changed { key, was, is });
         // No record at an open start is loaded, known or not.
-        let needs_marks = plan.dedup != Dedup::Off || plan.keeps_start || plan.lag.is_some();
+        let needs_marks = plan.keeps_start || plan.lag.is_some();
         if needs_marks && *of("primary_key") != self.primary_key {
             return changed("primary_key", spelled_key(of("primary_key")), spelled_key(&self.primary_key));
         }

@@ -6,6 +6,7 @@
 //! remembers the range.
 
 mod error;
+mod first;
 mod loaded;
 mod marking;
 mod marks;
@@ -26,6 +27,7 @@ use crate::decode::{CursorProgress, MARKS_MAX};
 use crate::source::{Slice, SliceCursor};
 
 pub(crate) use error::IncrementalError;
+use first::First;
 use loaded::Loaded;
 pub(crate) use marks::{MarkFile, file_named};
 pub(crate) use resume::{from_farthest, may_read_on};
@@ -138,7 +140,10 @@ impl Cursors {
         let mut old = if counts { State::read(past, &made, plan)? } else { State::default() };
         let stored = past.state.and_then(|stored| stored.get("incremental")).filter(|stored| !stored.is_null());
         let loaded = if is_append { Some(Loaded::begin(stored, plan, &old)?) } else { None };
-        if !plan.has_state() {
+        if plan.has_state() {
+            first::check(plan, &old, loaded.as_ref())?;
+        } else {
+            check_settled(plan, started)?;
             old.cursors.clear();
         }
         Ok(Some(Self {
@@ -293,7 +298,7 @@ impl Cursors {
         ended.marks.extend(progress.marks);
         if let Some(farthest) = ended.farthest.as_ref().filter(|_| ended.marks.len() > MARKS_MAX) {
             let from = restart(&self.plan, farthest);
-            ended.marks.retain(|_, value| is_met_again(&self.plan, &from, value));
+            ended.marks.retain(|_, value| self.plan.meets(&from, value));
         }
     }
 
@@ -379,16 +384,17 @@ impl Cursors {
             return Err(IncrementalError::TooManyMarks);
         }
         pending.sort_by(|a, b| a.0.text().cmp(b.0.text()));
-        let Some(farthest) = farthest else { return Ok(Remembered { pending, missing_marks, ..old }) };
+        let first = if old.last.is_some() { old.first.clone() } else { First::Unknown }.or_of(plan);
+        let Some(farthest) = farthest else { return Ok(Remembered { pending, missing_marks, first, ..old }) };
         let asked = server_time.unwrap_or(self.started);
         let reached = capped(plan, &farthest, asked);
         let is_new = old.last.as_ref().is_none_or(|last| plan.is_farther(&reached, last));
         let last = if is_new { reached } else { old.last.clone().unwrap_or(reached) };
         if plan.dedup == Dedup::Off {
-            return Ok(Remembered { last: Some(last), missing_marks, pending, ..Remembered::default() });
+            return Ok(Remembered { last: Some(last), missing_marks, pending, first, ..Remembered::default() });
         }
         let from = restart(plan, &last);
-        let is_met_again = |value: &CursorValue| is_met_again(plan, &from, value);
+        let is_met_again = |value: &CursorValue| plan.meets(&from, value);
         let mut kept: BTreeSet<u128> = marks.iter().filter(|(_, value)| is_met_again(value)).map(|(mark, _)| *mark).collect();
         let mut has_spelled_marks = false;
         if !is_new {
@@ -403,7 +409,22 @@ impl Cursors {
             // What comes again replaces itself by its key.
             kept.clear();
         }
-        Ok(Remembered { last: Some(last), marks: kept, missing_marks, has_spelled_marks, pending })
+        Ok(Remembered { last: Some(last), marks: kept, missing_marks, has_spelled_marks, pending, first })
+    }
+}
+
+/// Checks that a range without a next run leaves nothing to one: `settle` would.
+///
+/// # Errors
+/// [`IncrementalError::Unsettled`].
+fn check_settled(plan: &IncrementalPlan, started: DateTime<Utc>) -> Result<(), IncrementalError> {
+    let Some(end) = plan.end_value.as_ref().filter(|_| !plan.settle.is_zero() && plan.last == LastValue::Max) else {
+        return Ok(());
+    };
+    let settled = Duration::from_std(plan.settle).ok().and_then(|settle| started.checked_sub_signed(settle));
+    match end.time(plan.form.time_zone).zip(settled) {
+        Some((time, settled)) if time > settled => Err(IncrementalError::Unsettled { end: end.to_string() }),
+        _ => Ok(()),
     }
 }
 
@@ -437,14 +458,6 @@ pub(crate) fn capped(plan: &IncrementalPlan, farthest: &CursorValue, asked: Date
     let settle = Duration::from_std(plan.settle).unwrap_or_default();
     let latest = asked.checked_sub_signed(settle).and_then(|asked| plan.form.time_like(asked, farthest));
     latest.filter(|latest| plan.is_farther(farthest, latest)).unwrap_or_else(|| farthest.clone())
-}
-
-/// Whether a run that starts at `from` meets a record of this cursor.
-fn is_met_again(plan: &IncrementalPlan, from: &CursorValue, value: &CursorValue) -> bool {
-    match plan.last {
-        LastValue::Max => from.order(value).is_ok_and(std::cmp::Ordering::is_le),
-        LastValue::Min => from.order(value).is_ok_and(std::cmp::Ordering::is_ge),
-    }
 }
 
 /// The earliest cursor that the next run meets again, if `last` is remembered.

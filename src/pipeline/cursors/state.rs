@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{CursorType, CursorValue};
 use crate::config::{IncrementalPlan, LastValue, Part, ResourcePlan, Template};
+use crate::pipeline::cursors::first::First;
 use crate::pipeline::cursors::marking::Marking;
 use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile};
 use crate::pipeline::cursors::{IncrementalError, Past};
@@ -39,6 +40,8 @@ pub(crate) struct Remembered {
     pub(crate) missing_marks: BTreeSet<u128>,
     /// Whether some of them are of an older program, which marked records as they were spelled.
     pub(crate) has_spelled_marks: bool,
+    /// Where its first run started.
+    pub(crate) first: First,
     /// Windows that failed while others were loaded.
     pub(crate) pending: Vec<(CursorValue, CursorValue)>,
 }
@@ -258,6 +261,9 @@ fn of_remembered(cursor: &Remembered, mut file: Option<&mut MarkFile>) -> Value 
         }
     }
     json.insert("last_value".to_owned(), cursor.last.as_ref().map_or(Value::Null, of_value));
+    if let (Some(_), First::At(first)) = (&cursor.last, &cursor.first) {
+        json.insert("first_value".to_owned(), first.as_ref().map_or(Value::Null, of_value));
+    }
     if !cursor.marks.is_empty() && !cursor.has_spelled_marks {
         json.insert("marks_by".to_owned(), json!(BY_VALUE));
     }
@@ -274,6 +280,11 @@ fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) 
         Value::Null => None,
         last => Some(value(last, plan, kind)?),
     };
+    let first = match members.get("first_value") {
+        None => First::Unknown,
+        Some(Value::Null) => First::At(None),
+        Some(first) => First::At(Some(value(first, plan, None)?)),
+    };
     let list = |key: &str| members.get(key).map_or(Some(&[][..]), |list| list.as_array().map(Vec::as_slice));
     let mark = |mark: &Value| u128::from_str_radix(mark.as_str()?, 16).ok();
     let window = |window: &Value| match window.as_array()?.as_slice() {
@@ -285,6 +296,7 @@ fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) 
         marks: list("marks")?.iter().map(mark).collect::<Option<_>>()?,
         missing_marks: list("missing_marks")?.iter().map(mark).collect::<Option<_>>()?,
         has_spelled_marks: false,
+        first,
         pending: list("pending")?.iter().map(window).collect::<Option<_>>()?,
     })
 }

@@ -81,6 +81,7 @@ fn a_state_comes_back_as_it_was() {
         marks: [7, u128::MAX].into(),
         missing_marks: [9].into(),
         has_spelled_marks: false,
+        first: First::At(plan.form.number("3")),
         pending: vec![(plan.form.text("1"), plan.form.text("2"))],
     };
     state.cursors.insert(SHARED.to_owned(), remembered);
@@ -102,7 +103,7 @@ fn many_marks_come_back_from_their_file_and_a_damaged_or_missing_one_is_refused(
     for (key, marks) in [("b", 0..900), ("a", 5000..6000), ("c", 0..0_u128)] {
         let has_spelled_marks = key == "b";
         let (last, marks, missing_marks) = (plan.form.number("1"), marks.collect(), BTreeSet::new());
-        let cursor = Remembered { last, marks, missing_marks, has_spelled_marks, pending: vec![] };
+        let cursor = Remembered { last, marks, missing_marks, has_spelled_marks, pending: vec![], first: First::Unknown };
         state.cursors.insert(key.to_owned(), cursor);
     }
     let (mut json, file) = state.to_json(&made);

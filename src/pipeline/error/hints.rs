@@ -57,6 +57,9 @@ impl RunError {
             Self::AllDeleted { .. } => {
                 "any value deletes but null and false: `processing_steps: [{cast: {COLUMN: boolean}}]` makes flags of 0 and 1 right; `expect: {max_shrink: null}` lets it be"
             }
+            Self::KeyRepeats { .. } => {
+                "name all columns of the key; where several versions of a record come, `columns: {COLUMN: {dedup_sort: desc}}` says that the one with the greatest value stays"
+            }
             Self::Held(error) => return vec![error.hint()],
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
