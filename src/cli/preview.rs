@@ -65,7 +65,10 @@ fn rejected(rejects: &[Reject]) -> Vec<String> {
     let line = |(first, count): &(&Reject, u64)| {
         let Reject { path, expected, actual, record, raw, .. } = first;
         let (records, raw) = (report::counted(*count, "record"), start_of(raw, REJECT_CHARS));
-        format!("{records} would be rejected: `{path}` should be {expected}, found {actual}; the first is record {}: {raw}", record + 1)
+        format!(
+            "{records} would be rejected: `{path}` should be {expected}, found {actual}; the first is record {}: {raw}",
+            record + 1
+        )
     };
     groups.iter().map(line).collect()
 }

@@ -10,8 +10,9 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::base::{JsonPath, Step};
 use crate::decode::Json;
 use crate::decode::fault::{Fault, Outcome, Stop};
-use crate::decode::hints::Hints;
+use crate::decode::hints::{Hints, list_inside};
 use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
+use crate::source::ListInside;
 
 /// Longest string that the paginator is given, in bytes.
 pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -47,6 +48,8 @@ pub(super) struct Findings {
     /// A hash of the records' bytes, or of their hashes where there are some.
     pub(super) records_hash: u128,
     pub(super) hints: Hints,
+    /// The one list in a record that stands by itself, where hints are looked for.
+    pub(super) list_inside: Option<ListInside>,
     /// Characters that are not what came.
     pub(super) mended: Mended,
 }
@@ -150,6 +153,7 @@ pub(super) fn read_page<R: Records>(
         hash: Xxh3::new(),
         is_beside: false,
         hints: look_for_more_pages,
+        records_at: records_path,
         scratch: Vec::new(),
     };
     walk.reader.skip_space();
@@ -226,6 +230,8 @@ struct Walk<'a, 'r, R> {
     is_beside: bool,
     /// Whether to look for signs of more pages.
     hints: bool,
+    /// The records' path.
+    records_at: Option<&'a JsonPath>,
     scratch: Vec<u8>,
 }
 
@@ -321,6 +327,9 @@ impl<R: Records> Walk<'_, '_, R> {
         };
         if !self.several {
             self.findings.shape = shape;
+        }
+        if let Some(at) = self.records_at.filter(|_| self.hints && shape == Some(RecordsShape::Object)) {
+            self.findings.list_inside = list_inside(self.reader.clone(), at);
         }
         if shape == Some(RecordsShape::Null) {
             self.reader.skip_value()?;

@@ -62,6 +62,7 @@ pub(super) fn finish(
         values: findings.values,
         signs: findings.hints.signs,
         records_at: findings.records_at,
+        list_inside: findings.list_inside,
         record_hashes: filled.hashes,
         ..PageFacts::default()
     };

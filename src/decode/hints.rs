@@ -6,7 +6,7 @@ use crate::base::{JsonPath, Step};
 use crate::decode::envelope::VALUE_BYTES_MAX;
 use crate::decode::fault::{Fault, Outcome};
 use crate::decode::reader::Reader;
-use crate::source::{Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging};
+use crate::source::{ListInside, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging};
 
 /// Most signs of a page; an envelope has a handful.
 const SIGNS_MAX: usize = 64;
@@ -50,6 +50,100 @@ impl Hints {
             self.signs.extend(sign);
         }
         Ok(())
+    }
+}
+
+/// How many objects deep a list is looked for in a record.
+const LIST_LEVELS_MAX: usize = 3;
+
+/// Members of an envelope that tell nothing of what it is around.
+const OF_ANSWER: [&str; 16] = [
+    "status",
+    "success",
+    "ok",
+    "code",
+    "message",
+    "error",
+    "errors",
+    "took",
+    "time",
+    "timestamp",
+    "version",
+    "object",
+    "kind",
+    "etag",
+    "request_id",
+    "requestId",
+];
+
+/// The one list of objects in the record that is next, which stands at the path `at`; `None` where there are several.
+pub(super) fn list_inside(mut reader: Reader<'_>, at: &JsonPath) -> Option<ListInside> {
+    let names = at.steps().iter().map(|step| if let Step::Key(name) = step { Some(name.clone()) } else { None });
+    let mut path: Vec<String> = names.collect::<Option<_>>()?;
+    let mut inside = Inside { depth: path.len() + LIST_LEVELS_MAX, ..Inside::default() };
+    inside.object(&mut reader, &mut path)?;
+    let [(path, records)] = <[_; 1]>::try_from(inside.lists).ok()?;
+    let at = JsonPath::from_steps(path.into_iter().map(Step::Key).collect());
+    Some(ListInside { at, records, signs: inside.hints.signs, has_values: inside.has_values })
+}
+
+/// What is seen in a record.
+#[derive(Debug, Default)]
+struct Inside {
+    depth: usize,
+    hints: Hints,
+    lists: Vec<(Vec<String>, u64)>,
+    has_values: bool,
+}
+
+impl Inside {
+    /// Looks into the object that is next; `None` for what is no JSON, which whoever reads it on tells.
+    fn object(&mut self, reader: &mut Reader<'_>, path: &mut Vec<String>) -> Option<()> {
+        reader.enter().ok()?;
+        if reader.peek() == b'}' {
+            reader.leave();
+            return Some(());
+        }
+        loop {
+            let key = reader.key().ok()?;
+            path.push(reader.resolve(key, &mut Vec::new()).to_owned());
+            self.hints.note(path, reader);
+            match reader.peek() {
+                b'{' if path.len() < self.depth => self.object(reader, path)?,
+                b'[' => self.list(reader, path)?,
+                b'{' => reader.skip_value().ok()?,
+                _ => {
+                    let is_of_answer = path.last().is_some_and(|name| OF_ANSWER.contains(&name.as_str()));
+                    self.has_values |= !is_of_answer && !tells_of_paging(path);
+                    reader.skip_value().ok()?;
+                }
+            }
+            path.pop();
+            if !reader.more(b'}').ok()? {
+                return Some(());
+            }
+        }
+    }
+
+    fn list(&mut self, reader: &mut Reader<'_>, path: &[String]) -> Option<()> {
+        reader.enter().ok()?;
+        if reader.peek() == b']' {
+            reader.leave();
+            return Some(());
+        }
+        let is_of_objects = reader.peek() == b'{';
+        let mut records = 0;
+        loop {
+            reader.skip_value().ok()?;
+            records += 1;
+            if !reader.more(b']').ok()? {
+                break;
+            }
+        }
+        if is_of_objects {
+            self.lists.push((path.to_vec(), records));
+        }
+        Some(())
     }
 }
 

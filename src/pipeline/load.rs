@@ -17,7 +17,7 @@ use crate::pipeline::guards::{check_folders, check_rows};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
-use crate::pipeline::run::Running;
+use crate::pipeline::run::{Refresh, Running};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, stage_settings};
 use crate::pipeline::{Event, RunError, SliceFacts, told};

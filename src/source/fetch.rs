@@ -27,8 +27,8 @@ use crate::source::drift::Drift;
 use crate::source::error::Repeated;
 use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally, UnderWay};
 use crate::source::paginate::{
-    LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag, first_number,
-    paginator, watches_drift,
+    AroundList, LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag,
+    first_number, paginator, watches_drift,
 };
 use crate::source::request::Template;
 use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Slice, SourceError, Turn};
@@ -64,6 +64,7 @@ pub(super) async fn fetch(
         plan: plan.endpoint.paginator.clone(),
         promises: Promises::default(),
         suggested: None,
+        around_list: AroundList::new(&plan.endpoint.paginator, &plan.expect),
         paginator,
         flights: VecDeque::new(),
         under_way: Arc::default(),
@@ -102,6 +103,8 @@ struct Fetch {
     promises: Promises,
     /// The paginator that a page with signs of more speaks for.
     suggested: Option<PaginatorPlan>,
+    /// Whether one record may be an object around the list of them.
+    around_list: AroundList,
     window: usize,
     slice: Arc<Slice>,
     turn: Arc<Turn>,

@@ -55,6 +55,8 @@ pub(crate) struct PageFacts {
     pub(crate) signs: Vec<Sign>,
     /// Where the records are, if they are at one place.
     pub(crate) records_at: Option<JsonPath>,
+    /// The one list in the record, where that is an object by itself; unless asked for with the signs, none.
+    pub(crate) list_inside: Option<ListInside>,
     /// A hash of each record, in order, rejects included: of its bytes, or of its key where the paginator has to be found; empty unless
     /// asked for ([`crate::source::wants_record_hashes`]).
     pub(crate) record_hashes: Vec<u64>,
@@ -62,6 +64,19 @@ pub(crate) struct PageFacts {
     pub(crate) failure: Option<(String, String)>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,
+}
+
+/// A list of objects within a record that stands by itself, which may be an envelope.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ListInside {
+    /// Where it stands.
+    pub(crate) at: JsonPath,
+    /// Its elements.
+    pub(crate) records: u64,
+    /// What in the record tells of other pages.
+    pub(crate) signs: Vec<Sign>,
+    /// Whether the record has values of its own, so that a name alone tells nothing of the list.
+    pub(crate) has_values: bool,
 }
 
 /// A page that a rule of the config drops.

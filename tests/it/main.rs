@@ -3,6 +3,7 @@
 
 mod auth;
 mod answers;
+mod around_list;
 mod append_once;
 mod bad_input;
 mod canary;

@@ -215,7 +215,7 @@ async fn a_data_file_of_a_bucket_that_was_replaced_since_the_commit_is_not_read(
     for rig in Rig::every().await.into_iter().filter(|rig| rig.store.root().is_none()) {
         last_night(&rig).await;
         let lake = rig.open("run").await.unwrap();
-        let file = lake.table("t").await.unwrap().files.remove(1);
+        let file = lake.view().table("t").await.unwrap().files.remove(1);
         let length = usize::try_from(file.bytes).unwrap();
         let files = lake.live_files();
         let opened = files.open(&file).unwrap();

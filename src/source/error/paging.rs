@@ -203,6 +203,20 @@ pub(crate) enum PagingFault {
         /// The config to write.
         write: String,
     },
+    /// What is read as one record is an object around the list of them.
+    #[error(
+        "{place}: what is read as one record is an object around the list `{list}` of {records} records, and {why}; write `data_selector: {list}`, or, if it is one record and all there is, `paginator: single_page` and `expect: {{total: estimate}}`"
+    )]
+    AroundList {
+        /// Where.
+        place: Place,
+        /// The list's path, as a config has it.
+        list: String,
+        /// Its elements.
+        records: u64,
+        /// What tells that, in words.
+        why: String,
+    },
     /// Rows were added or removed while their pages were read, and some may be missing.
     #[error(
         "{place}: rows may have been skipped, since {why} while pages were read; {advice}, or accept it by `allow_drift: true` in the paginator"

@@ -72,6 +72,7 @@ impl Fetch {
         if facts.records > 0 && !self.paginator.minds_repeats() && !seen.is_reread {
             self.records_seen.note(&seen, facts.records_hash)?;
         }
+        self.around_list.check(&seen)?;
         let mut step = self.paginator.step(&seen)?;
         if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
             step = Step::End(EndReason::TotalReached);

@@ -12,7 +12,7 @@ use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::{Role, reduced};
-use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, promises_more};
+use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, promises_more, relation};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
@@ -233,10 +233,22 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     }
     let is_probe = total.is_some() && is_estimate;
     let named = |sign: Option<&Sign>, default: &str| Slot::Param(sign.map_or(default, Sign::name).to_owned());
-    let (offset_slot, limit_slot) = (named(own, "offset"), named(limit, "limit"));
-    let plan = PaginatorPlan::Offset { limit: records, offset: 0, offset_slot, limit_slot, stop };
+    let plan = |offset_slot, limit_slot| PaginatorPlan::Offset {
+        limit: records,
+        offset: 0,
+        offset_slot,
+        limit_slot,
+        stop: stop.clone(),
+    };
     let from = total.or(more).or(own).map(|sign| format!("`{}`", sign.shown())).unwrap_or_default();
-    let mut found = vec![Candidate { plan, from: from.clone(), may_fail: true, is_probe }];
+    let candidate = |plan| Candidate { plan, from: from.clone(), may_fail: true, is_probe };
+    let mut found = vec![candidate(plan(named(own, "offset"), named(limit, "limit")))];
+    if own.is_none() && total.is_some_and(|total| relation(page.facts, total).is_some_and(Value::is_string)) {
+        // `total: {value: 25, relation: eq}` is Elasticsearch's, and so are the names that go with it.
+        let size = page.asked.iter().find(|(slot, _)| name_of(slot) == "size").map(|(slot, _)| slot.clone());
+        let size = size.unwrap_or_else(|| Slot::Param("size".to_owned()));
+        found.insert(0, candidate(plan(beside(&size, "from"), size)));
+    }
     if own.is_none() {
         // Nothing speaks of offsets: the pages may be numbered as well.
         let page_slot = Slot::Param("page".to_owned());

@@ -226,7 +226,8 @@ impl Detect {
         let (sign, total) = beyond_page(&seen).max_by_key(|(_, total)| *total)?;
         let is_its = !trial.is_proven && trial.candidate.from == format!("`{}`", sign.shown());
         is_its.then(|| {
-            format!("it was asked for because `{}` is {total} and page 1 has {} records", sign.path, first.facts.records)
+            let least = if is_lower_bound(seen.facts, sign) { "at least " } else { "" };
+            format!("it was asked for because `{}` is {least}{total} and page 1 has {} records", sign.path, first.facts.records)
         })
     }
 

@@ -6,6 +6,7 @@
 //! - `ahead` guesses only what a later `step` may say, and nothing behind a known end.
 //! - It ends: a cursor or link seen before is [`crate::source::error::PagingFault::Repeats`].
 
+mod around_list;
 mod candidates;
 mod cursor;
 mod content_range;
@@ -35,6 +36,7 @@ use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
+pub(super) use around_list::AroundList;
 pub(super) use candidates::{USUAL_SIZES, is_page_parameter, is_size, name_of};
 pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};

@@ -15,7 +15,7 @@ use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::{HeaderSign, header_signs};
 use crate::source::paginate::names::{AROUND, LISTS, Role, is_total, may_be_links, may_be_object, reduced, role};
-use crate::source::paginate::totals::beyond_page;
+use crate::source::paginate::totals::{beyond_page, beyond_words, is_lower_bound};
 
 /// A member around the records that tells of paging: a scalar that is not null, or an object that stands for what is next.
 #[derive(Debug, Clone, PartialEq)]
@@ -220,8 +220,7 @@ pub(in crate::source) fn stands_around(facts: &PageFacts, sign: &Sign) -> bool {
 /// The reason to believe in more pages than this one, in words; `is_estimate`: totals count for nothing.
 pub(super) fn more_pages(page: &Seen<'_>, is_estimate: bool) -> Option<String> {
     let beyond = || beyond_page(page).max_by_key(|(_, total)| *total).filter(|_| !is_estimate);
-    let records = page.facts.records;
-    let total = || beyond().map(|(sign, total)| format!("`{}` is {total} and the page has {records} records", sign.shown()));
+    let total = || beyond().map(|(sign, total)| beyond_words(page, sign, total));
     page.facts.signs.iter().filter(|sign| !is_empty(page, sign)).find_map(|sign| sign.of_more(page.facts, &[])).or_else(total)
 }
 
@@ -249,7 +248,11 @@ pub(super) fn more_in_headers(headers: &HeaderMap) -> Option<String> {
 /// What says outright that there are more pages, in words: nothing that may be the page's own cursor, or count something else.
 pub(super) fn said_outright(page: &Seen<'_>) -> Option<String> {
     let signs = page.facts.signs.iter().filter(|sign| !is_empty(page, sign) && reduced(sign.name()) != "pages");
-    signs.into_iter().find_map(|sign| sign.of_more(page.facts, &[Role::Cursor]))
+    let bound = || beyond_page(page).find(|(sign, _)| is_lower_bound(page.facts, sign));
+    signs
+        .into_iter()
+        .find_map(|sign| sign.of_more(page.facts, &[Role::Cursor]))
+        .or_else(|| bound().map(|(sign, total)| beyond_words(page, sign, total)))
 }
 
 /// Whether a value is more than `false`, 0 or an empty text.

@@ -8,7 +8,9 @@
 use reqwest::header::HeaderMap;
 
 use crate::base::{JsonPath, Step};
+use crate::config::Slot;
 use crate::source::PageFacts;
+use crate::source::paginate::candidates::{USUAL_SIZES, is_size, name_of};
 use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::header_signs;
@@ -253,9 +255,29 @@ fn is_echo(page: &Seen<'_>, sign: &Sign, total: u64) -> bool {
     is_count(&sign.path) && (page.asked.iter().any(|(_, number)| *number == total) || page.facts.signs.iter().any(is_limit))
 }
 
-/// The totals around the records that are more than the page has.
+/// The totals around the records that are more than the page has; of a page that is full, also those that are at least as many as it has.
 pub(super) fn beyond_page<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign, u64)> + use<'a> {
-    let found: Vec<_> =
-        around_records(page).filter(|(sign, total)| *total > page.facts.records && !is_echo(page, sign, *total)).collect();
+    let records = page.facts.records;
+    let is_full = is_full(page);
+    let is_beyond = |sign: &Sign, total: u64| {
+        total > records && !is_echo(page, sign, total) || is_full && total == records && is_lower_bound(page.facts, sign)
+    };
+    let found: Vec<_> = around_records(page).filter(|(sign, total)| is_beyond(sign, *total)).collect();
     found.into_iter()
+}
+
+/// Such a total, in words.
+pub(super) fn beyond_words(page: &Seen<'_>, sign: &Sign, total: u64) -> String {
+    let least = if is_lower_bound(page.facts, sign) { "at least " } else { "" };
+    format!("`{}` is {least}{total} and the page has {} records", sign.shown(), page.facts.records)
+}
+
+/// Whether a page has as many records as it may have: a usual size, or what was asked for.
+fn is_full(page: &Seen<'_>) -> bool {
+    let records = page.facts.records;
+    let is_asked = |(slot, number): &(Slot, u64)| is_size(name_of(slot)) && *number == records;
+    let is_limit = |sign: &Sign| sign.role() == Some(Role::Limit) && sign.number() == Some(records);
+    records > 0
+        && !page.is_last
+        && (USUAL_SIZES.contains(&records) || page.asked.iter().any(is_asked) || page.facts.signs.iter().any(is_limit))
 }
