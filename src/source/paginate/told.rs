@@ -16,6 +16,7 @@ use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::{header_signs, last_behind};
 use crate::source::paginate::names::Role;
 use crate::source::paginate::signs::{flag, is_empty, says_more, stands_around};
+use crate::source::paginate::totals::full_at_bound;
 use crate::source::paginate::{Place, Position, Seen};
 
 /// What one page tells.
@@ -109,6 +110,9 @@ impl Promises {
             self.hear(page, &mut told, (sign.role, &sign.value, sign.shown, true), own);
         }
         self.hear_links(page, &mut told, own);
+        if page.page == 1 {
+            told.left = told.left.or_else(|| full_at_bound(page));
+        }
         self.filled += u64::from(told.records > 0);
         self.largest = self.largest.max(told.records);
         if self.filled <= 1 && told.records > 0 {

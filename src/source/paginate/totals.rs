@@ -266,6 +266,12 @@ pub(super) fn beyond_page<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign
     found.into_iter()
 }
 
+/// That a full page has just as many records as a total is at least, in words.
+pub(super) fn full_at_bound(page: &Seen<'_>) -> Option<String> {
+    let (sign, total) = beyond_page(page).find(|(_, total)| *total == page.facts.records)?;
+    Some(beyond_words(page, sign, total))
+}
+
 /// Such a total, in words.
 pub(super) fn beyond_words(page: &Seen<'_>, sign: &Sign, total: u64) -> String {
     let least = if is_lower_bound(page.facts, sign) { "at least " } else { "" };
