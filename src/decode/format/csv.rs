@@ -24,13 +24,7 @@ fn names_of(plan: &CsvPlan, row: &StringRecord) -> Vec<String> {
 /// # Errors
 /// [`Unreadable`] when there is no usable header, or the last row breaks off: in a quoted field, or before its last field.
 pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> Result<Formatted<'static>, Unreadable> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(plan.delimiter)
-        .quote(plan.quote.unwrap_or(b'"'))
-        .quoting(plan.quote.is_some())
-        .from_reader(text.as_bytes());
+    let mut reader = reader(text, plan);
     let quotes = plan.quote.map(|quote| Quotes::read(text, plan.delimiter, quote)).unwrap_or_default();
     if let Some(line) = quotes.open_in {
         return Err(Unreadable::QuoteOpen { offset: text.len(), line });
@@ -97,6 +91,17 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
     out.push(b']');
     let out = String::from_utf8(out).expect("JSON is written from texts");
     Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, ..Formatted::default() })
+}
+
+/// A reader of all rows, whatever their length.
+fn reader<'t>(text: &'t str, plan: &CsvPlan) -> csv::Reader<&'t [u8]> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(plan.delimiter)
+        .quote(plan.quote.unwrap_or(b'"'))
+        .quoting(plan.quote.is_some())
+        .from_reader(text.as_bytes())
 }
 
 /// The names that the config gives, as JSON strings; `None` where the body has them.
