@@ -107,7 +107,7 @@ impl Inside {
         loop {
             let key = reader.key().ok()?;
             path.push(reader.resolve(key, &mut Vec::new()).to_owned());
-            self.hints.note(path, reader);
+            self.hints.note(path, reader).ok()?;
             match reader.peek() {
                 b'{' if path.len() < self.depth => self.object(reader, path)?,
                 b'[' => self.list(reader, path)?,

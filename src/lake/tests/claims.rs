@@ -59,8 +59,8 @@ async fn a_pipeline_that_claims_a_table_right_after_the_other_looked_is_named() 
         let second = rig.open_as("second", "run").await.unwrap();
         second.check_claims(&["t"]).await.unwrap();
         night(&rig, "first").await.unwrap();
-        assert_eq!(owner(&second.table("t").await.unwrap_err()), "first");
-        assert_eq!(owner(&second.table_to_rebuild("t").await.unwrap_err()), "first");
+        assert_eq!(owner(&second.view().table("t").await.unwrap_err()), "first");
+        assert_eq!(owner(&second.view().table_to_rebuild("t").await.unwrap_err()), "first");
     }
 }
 

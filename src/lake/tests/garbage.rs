@@ -150,7 +150,7 @@ async fn a_collection_that_slept_removes_nothing_that_is_new() {
         lake.close().await.unwrap();
         asleep.discard(&garbage).await.unwrap();
         let lake = rig.open_later("next").await;
-        assert_eq!(lake.table("t").await.unwrap().rows(), 2);
+        assert_eq!(lake.view().table("t").await.unwrap().rows(), 2);
         assert_eq!(rig.visible().await, seen_after_content("night 3"));
         lake.close().await.unwrap();
     }
@@ -212,7 +212,7 @@ async fn a_commit_under_a_collected_number_does_not_count_and_is_garbage() {
         drop(asleep);
         for (run, cursor) in [("next", 3), ("next-but-one", 4)] {
             let mut lake = rig.open_later(run).await;
-            assert_eq!(lake.state("t"), state("t", cursor).get("t"));
+            assert_eq!(lake.view().state("t"), state("t", cursor).get("t"));
             let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some(run))]).await;
             lake.commit(vec![table], state("t", 4)).await.unwrap();
             lake.close().await.unwrap();

@@ -276,7 +276,7 @@ async fn a_run_that_slept_after_its_commit_sweeps_no_marks_of_a_later_one() {
             lake.sweep_marks("t", listed, marks_named).await.unwrap();
         }
         let (lake, _, newest) = &lakes[2];
-        assert_eq!(lake.marks("t", newest).await.unwrap(), Some(vec![4]));
+        assert_eq!(lake.view().marks("t", newest).await.unwrap(), Some(vec![4]));
     }
 }
 

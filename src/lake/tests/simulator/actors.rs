@@ -142,7 +142,7 @@ impl Actor {
             prepared.push(dropped.staged);
         }
         for name in names {
-            let snapshot = lake.table(name).await?;
+            let snapshot = lake.view().table(name).await?;
             self.check_view(lake, name, &snapshot);
             base.insert(name.to_owned(), self.known(lake, name));
             let (table, edits) = self.edit(name, snapshot);
@@ -178,7 +178,7 @@ impl Actor {
                 .files
                 .iter()
                 .all(|file| known.get(&file.path).is_some_and(|text| checksum(text.as_bytes()) == file.checksum));
-        if !is_same || remembered.as_ref() != lake.state(table) {
+        if !is_same || remembered.as_ref() != lake.view().state(table) {
             let version = lake.version();
             oracle
                 .fail(format!("{} opened version {version} and reads {:?} of {table}, not {known:?}", self.run, snapshot.files));
@@ -244,7 +244,7 @@ impl Actor {
     async fn compact(&mut self, lake: &mut Lake) -> Result<(), LakeError> {
         let table = TABLES[self.pipeline][usize::from(self.rng.bool())];
         lake.check_claims(&[table]).await?;
-        let mut after = lake.table(table).await?;
+        let mut after = lake.view().table(table).await?;
         let small: Vec<DataFile> = after.files.iter().take(2).cloned().collect();
         if small.len() < 2 {
             return Ok(());

@@ -52,7 +52,7 @@ impl Look {
         if let Some(newest) = versions.last() {
             for (table, files) in &newest.tables {
                 let mut seen = BTreeMap::new();
-                for file in lake.table(table).await?.files {
+                for file in lake.view().table(table).await?.files {
                     seen.insert(file.path, file.checksum);
                 }
                 let expected: BTreeMap<String, String> =
@@ -61,8 +61,8 @@ impl Look {
                     return Ok(Some(format!("table {table} opens with {seen:?} instead of {expected:?}")));
                 }
             }
-            if lake.states() != Some(&newest.state) {
-                return Ok(Some(format!("the state is {:?} instead of {:?}", lake.states(), newest.state)));
+            if lake.view().states() != Some(&newest.state) {
+                return Ok(Some(format!("the state is {:?} instead of {:?}", lake.view().states(), newest.state)));
             }
         }
         lake.close().await?;
