@@ -208,7 +208,8 @@ fn every_file_that_prints_is_sent_hostile_names() {
 
 /// The Markdown files people read.
 fn documents() -> Vec<(PathBuf, String)> {
-    let mut paths: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(|name| root().join(name)).collect();
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"].iter().map(|name| root().join(name)).collect();
     if let Ok(entries) = fs::read_dir(root().join("docs")) {
         paths.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "md")));
     }
@@ -245,6 +246,26 @@ fn commands_shown(text: &str) -> Vec<String> {
         }
     }
     shown
+}
+
+#[test]
+fn a_thing_is_called_by_the_word_of_the_glossary() {
+    let glossary = fs::read_to_string(root().join("docs/glossary.md")).unwrap();
+    let (_, banned) = glossary.split_once("## Not these").unwrap();
+    let banned: Vec<String> =
+        table_rows(banned).iter().filter_map(|row| Some(row[0].strip_prefix('`')?.trim_end_matches('`').to_owned())).collect();
+    assert!(banned.len() > 2, "docs/glossary.md has lost its words");
+    let documents = documents().into_iter().filter(|(path, _)| !path.ends_with("glossary.md"));
+    let mut faults = Vec::new();
+    for (path, text) in sources("src").into_iter().chain(documents) {
+        let words = |line: &str| line.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
+        for (number, line) in text.lines().enumerate() {
+            let line = format!(" {} ", words(line));
+            let used = banned.iter().filter(|word| line.contains(&format!(" {word} ")) || line.contains(&format!(" {word}s ")));
+            faults.extend(used.map(|word| format!("{}:{}: `{word}`, see docs/glossary.md", path.display(), number + 1)));
+        }
+    }
+    assert_none(&faults);
 }
 
 #[test]

@@ -25,11 +25,22 @@ use crate::schema::TableSchema;
 pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     let merging = stage.is_merging();
     let TableStage {
-        settings, existing, empty, files, mut partitioner, schema, lanes, keys, deletions, mut stats, bytes_in, ..
+        settings,
+        existing,
+        empty,
+        files,
+        mut partitioner,
+        schema,
+        writers,
+        keys,
+        deletions,
+        mut stats,
+        bytes_in,
+        ..
     } = stage;
     let file_schema = Arc::new(partitioner.file_schema(&schema)?);
     check_some_column(&settings.table, stats.rows_in, &schema, &file_schema)?;
-    let (segments, arrivals, encodings) = lanes.finish()?;
+    let (segments, arrivals, encodings) = writers.finish()?;
     let mut edits = Edits::default();
     if merging && stats.rows_in > 0 {
         let merge = Merge {

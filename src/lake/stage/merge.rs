@@ -14,12 +14,12 @@ use crate::lake::stage::files::{FileMaker, row_bytes};
 use crate::lake::stage::finish::settle;
 use crate::lake::stage::incoming::{Gather, Incoming, Place, selection};
 use crate::lake::stage::keys::RunKeys;
-use crate::lake::stage::lanes::Lanes;
 use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::route::{append, route};
 use crate::lake::stage::segment::{Segment, SegmentSpellings};
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::upkeep::Upkeep;
+use crate::lake::stage::writers::PartitionWriters;
 use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, Snapshot, StageStats};
 use crate::merge::{KeyLog, Outcome, RowSet, RowSets};
 use crate::schema::TableSchema;
@@ -226,8 +226,8 @@ impl Merge<'_> {
 
     /// Writes rows that are new, and those that move, to segments of their partitions.
     fn insert(&mut self, incoming: &Incoming, fates: &Fates) -> Result<Vec<Segment>, LakeError> {
-        let mut lanes = Lanes::new(self.settings, self.settings.style(), "new").without_order();
-        lanes.set_encodings(self.encodings.clone());
+        let mut writers = PartitionWriters::new(self.settings, self.settings.style(), "new").without_order();
+        writers.set_encodings(self.encodings.clone());
         for segment in 0..incoming.segments.len() {
             let total = incoming.segments[segment].file.rows() as u32;
             let mut rows = (0..total).filter(|row| fates.enters(segment, *row)).map(|row| row as usize).peekable();
@@ -243,24 +243,24 @@ impl Merge<'_> {
                 waiting_rows += batch.num_rows();
                 waiting.push(TypedBatch { schema: Arc::clone(self.schema), batch, originals: Vec::new() });
                 if waiting_rows >= self.settings.budgets.chunk_rows {
-                    self.append(&mut lanes, &std::mem::take(&mut waiting))?;
+                    self.append(&mut writers, &std::mem::take(&mut waiting))?;
                     waiting_rows = 0;
                 }
             }
-            self.append(&mut lanes, &waiting)?;
+            self.append(&mut writers, &waiting)?;
         }
-        Ok(lanes.finish()?.0)
+        Ok(writers.finish()?.0)
     }
 
-    fn append(&mut self, lanes: &mut Lanes, rows: &[TypedBatch]) -> Result<(), LakeError> {
+    fn append(&mut self, writers: &mut PartitionWriters, rows: &[TypedBatch]) -> Result<(), LakeError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let row_bytes = row_bytes(&first.batch);
-        lanes.begin_chunk()?;
+        writers.begin_chunk()?;
         if self.settings.partition_by.is_empty() {
             let whole = self.partitioner.partition_of(&[])?;
-            return append(lanes, whole, self.file_schema, rows, row_bytes);
+            return append(writers, whole, self.file_schema, rows, row_bytes);
         }
-        route(lanes, self.partitioner, self.file_schema, rows, row_bytes)
+        route(writers, self.partitioner, self.file_schema, rows, row_bytes)
     }
 
     /// Which inserts go behind the rows of a live file, by its number, and which make new files: a partition's smallest file

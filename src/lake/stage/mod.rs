@@ -18,7 +18,6 @@ mod finish;
 mod form;
 mod incoming;
 mod keys;
-mod lanes;
 mod merge;
 mod rewrite;
 mod route;
@@ -27,6 +26,7 @@ mod settings;
 mod sink;
 mod spellings;
 mod upkeep;
+mod writers;
 
 #[cfg(test)]
 mod tests;
@@ -47,7 +47,7 @@ use crate::config::{PartitionField, WriteDisposition};
 use crate::decode::{TypedBatch, widen};
 use crate::lake::parquet::ColumnEncodings;
 use crate::lake::stage::arrivals::{unit_and_row, unit_room};
-use crate::lake::stage::lanes::Lanes;
+use crate::lake::stage::writers::PartitionWriters;
 use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, Snapshot, StageStats, TableEdit};
 use crate::merge::{KeyLog, RowSets, deleting_rows, hash_keys, hashes_survive, ranks_survive};
 use crate::schema::{ColumnType, TableSchema};
@@ -68,7 +68,7 @@ pub(crate) struct TableStage {
     waiting_rows: usize,
     waiting_bytes: usize,
     sampled: bool,
-    lanes: Lanes,
+    writers: PartitionWriters,
     keys: Option<KeyLog>,
     /// Rows that are flagged as deletions, by their number of arrival.
     deletions: RowSets,
@@ -97,7 +97,7 @@ impl TableStage {
         if merges_onto(&settings, &existing) {
             style.sort_by.clear();
         }
-        let lanes = Lanes::new(&settings, style, "rows");
+        let writers = PartitionWriters::new(&settings, style, "rows");
         let mut stage = Self {
             settings,
             existing,
@@ -110,7 +110,7 @@ impl TableStage {
             waiting_rows: 0,
             waiting_bytes: 0,
             sampled: false,
-            lanes,
+            writers,
             keys,
             deletions: RowSets::default(),
             stats: StageStats::default(),
@@ -195,23 +195,23 @@ impl TableStage {
         if !self.sampled {
             self.sampled = true;
             let sample = ColumnEncodings::sample(rows.iter().map(|rows| &rows.batch), self.settings.compat);
-            self.lanes.set_encodings(sample);
+            self.writers.set_encodings(sample);
         }
         self.note_deletions(&rows);
         self.log_keys(&rows)?;
-        self.lanes.begin_chunk()?;
+        self.writers.begin_chunk()?;
         if self.is_merging() || self.settings.partition_by.is_empty() {
             let nowhere = self.partitioner.partition_of(&vec![None; self.settings.partition_by.len()])?;
-            return route::append(&mut self.lanes, nowhere, &self.file_schema, &rows, row_bytes);
+            return route::append(&mut self.writers, nowhere, &self.file_schema, &rows, row_bytes);
         }
-        route::route(&mut self.lanes, &mut self.partitioner, &self.file_schema, &rows, row_bytes)
+        route::route(&mut self.writers, &mut self.partitioner, &self.file_schema, &rows, row_bytes)
     }
 
     /// Notes the keys of rows that are about to be appended.
     fn log_keys(&mut self, rows: &[TypedBatch]) -> Result<(), LakeError> {
         let Some(keys) = self.keys.as_mut() else { return Ok(()) };
         let mut hashes = Vec::new();
-        let mut arrival = self.lanes.arrivals.rows();
+        let mut arrival = self.writers.arrivals.rows();
         for rows in rows {
             hash_keys(&key_columns(&self.settings.primary_key, &rows.batch), &mut hashes)?;
             let ranks = self.settings.rank_column().map(|name| named_column(name, &rows.batch));
@@ -233,7 +233,7 @@ impl TableStage {
     /// Notes which of the rows that are about to be appended are flagged as deletions.
     fn note_deletions(&mut self, rows: &[TypedBatch]) {
         let Some(name) = &self.settings.merge.hard_delete else { return };
-        let mut first = self.lanes.arrivals.rows();
+        let mut first = self.writers.arrivals.rows();
         for rows in rows {
             for row in deleting_rows(&named_column(name, &rows.batch)).set_indices() {
                 let (unit, row) = unit_and_row(first + row as u64);

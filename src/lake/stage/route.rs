@@ -1,4 +1,4 @@
-//! Rows on their way to the lanes of their partitions.
+//! Rows on their way to the writers of their partitions.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use arrow::compute::concat_batches;
 use crate::decode::TypedBatch;
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::form::to_file;
-use crate::lake::stage::lanes::Lanes;
 use crate::lake::stage::spellings::{pick, starts, with_originals};
+use crate::lake::stage::writers::PartitionWriters;
 use crate::lake::{LakeError, PartitionId, Partitioner, RoutedRows};
 use crate::schema::TableSchema;
 
-/// Appends rows to one lane, whatever partition they are of.
+/// Appends rows to one writer, whatever partition they are of.
 ///
 /// # Errors
 /// [`LakeError`].
 pub(crate) fn append(
-    lanes: &mut Lanes,
+    writers: &mut PartitionWriters,
     partition: PartitionId,
     file_schema: &Arc<TableSchema>,
     rows: &[TypedBatch],
@@ -25,20 +25,21 @@ pub(crate) fn append(
 ) -> Result<(), LakeError> {
     let arrow = file_schema.to_file_arrow();
     let in_form = |rows: &TypedBatch| {
-        let batch = to_file(&rows.batch, &rows.schema, &arrow).map_err(|source| arrow_failed("write", lanes.table(), source))?;
+        let batch =
+            to_file(&rows.batch, &rows.schema, &arrow).map_err(|source| arrow_failed("write", writers.table(), source))?;
         Ok(TypedBatch { schema: Arc::clone(file_schema), batch, originals: rows.originals.clone() })
     };
     let in_form: Vec<TypedBatch> = rows.iter().map(in_form).collect::<Result<_, LakeError>>()?;
-    let took = lanes.write(partition, file_schema, in_form, row_bytes)?;
-    took.into_iter().try_for_each(|(segment, rows)| lanes.arrivals.push(segment, rows))
+    let took = writers.write(partition, file_schema, in_form, row_bytes)?;
+    took.into_iter().try_for_each(|(segment, rows)| writers.arrivals.push(segment, rows))
 }
 
-/// Appends rows, all of one schema, to the lanes of their partitions.
+/// Appends rows, all of one schema, to the writers of their partitions.
 ///
 /// # Errors
 /// [`LakeError`].
 pub(crate) fn route(
-    lanes: &mut Lanes,
+    writers: &mut PartitionWriters,
     partitioner: &mut Partitioner,
     file_schema: &Arc<TableSchema>,
     rows: &[TypedBatch],
@@ -48,13 +49,13 @@ pub(crate) fn route(
     let failed = |table: &str, source| arrow_failed("route", table, source);
     let batch_schema = first.batch.schema();
     let chunk =
-        concat_batches(&batch_schema, rows.iter().map(|rows| &rows.batch)).map_err(|source| failed(lanes.table(), source))?;
+        concat_batches(&batch_schema, rows.iter().map(|rows| &rows.batch)).map_err(|source| failed(writers.table(), source))?;
     let arrow = file_schema.to_file_arrow();
     let starts = starts(rows.iter().map(|rows| rows.batch.num_rows()));
     let mut segments = vec![0; chunk.num_rows()];
     for routed in partitioner.route(&chunk)? {
         let batch = partitioner.file_batch(&chunk, &routed.rows)?;
-        let in_form = to_file(&batch, file_schema, &arrow).map_err(|source| failed(lanes.table(), source))?;
+        let in_form = to_file(&batch, file_schema, &arrow).map_err(|source| failed(writers.table(), source))?;
         let routed_rows = match &routed.rows {
             RoutedRows::Range(range) => with_originals(file_schema, &in_form, rows, range.clone().map(|row| pick(&starts, row))),
             RoutedRows::Indices(indices) => {
@@ -63,7 +64,7 @@ pub(crate) fn route(
             }
         };
         let mut done = 0;
-        for (segment, rows) in lanes.write(routed.partition, file_schema, routed_rows, row_bytes)? {
+        for (segment, rows) in writers.write(routed.partition, file_schema, routed_rows, row_bytes)? {
             let here = done..done + rows as usize;
             done = here.end;
             match &routed.rows {
@@ -72,5 +73,5 @@ pub(crate) fn route(
             }
         }
     }
-    segments.into_iter().try_for_each(|segment| lanes.arrivals.push(segment, 1))
+    segments.into_iter().try_for_each(|segment| writers.arrivals.push(segment, 1))
 }

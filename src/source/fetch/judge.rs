@@ -216,7 +216,7 @@ impl Fetch {
         tally.promises_more = promises_more(seen.facts);
         tally.tells_all = self.totals.tells(seen, tally.records - tally.read_again);
         self.totals.note(seen);
-        self.promises.note(seen, &self.paginator.own_places());
+        self.promises.note(seen, &self.paginator.own_places(), !self.totals.are_looked_for());
         if self.promises.tells_of_more() && (records > 0 || self.suggested.is_none()) {
             self.suggested = Some(own_way(seen, self.cursor_slot.as_ref()));
         }

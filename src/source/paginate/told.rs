@@ -94,8 +94,8 @@ pub(in crate::source) struct Promises {
 }
 
 impl Promises {
-    /// Notes what an accepted page tells; `own` are the places that its paginator goes by, in words.
-    pub(in crate::source) fn note(&mut self, page: &Seen<'_>, own: &[String]) {
+    /// Notes what an accepted page tells; `own` are the places that its paginator goes by, in words. `is_estimate`: totals count for nothing.
+    pub(in crate::source) fn note(&mut self, page: &Seen<'_>, own: &[String], is_estimate: bool) {
         let mut told = PageTold { page: page.page, records: page.facts.records, ..PageTold::default() };
         for sign in &page.facts.signs {
             let (Some(role), shown) = (sign.role(), format!("`{}`", sign.shown())) else { continue };
@@ -110,7 +110,7 @@ impl Promises {
             self.hear(page, &mut told, (sign.role, &sign.value, sign.shown, true), own);
         }
         self.hear_links(page, &mut told, own);
-        if page.page == 1 {
+        if page.page == 1 && !is_estimate {
             told.left = told.left.or_else(|| full_at_bound(page));
         }
         self.filled += u64::from(told.records > 0);

@@ -1,7 +1,7 @@
-//! Lanes: one a partition, each with an open segment that rows are appended to as they arrive.
+//! Partition writers: one a partition, each with an open segment that rows are appended to as they arrive.
 //!
 //! In: batches of one schema, with the partition they belong to. Out: [`Segment`]s, numbered in the order in which they were opened.
-//! Invariants: the open row groups of all lanes stay within [`StageBudgets::open_bytes`]; past it row groups are closed early,
+//! Invariants: the open row groups of all writers stay within [`StageBudgets::open_bytes`]; past it row groups are closed early,
 //! those first that no row went to lately. Exceptional spellings stay within [`StageBudgets::note_bytes`], open segments' and closed
 //! ones' each: past it segments are closed early, and their spellings go to disk. A batch that does not fit its segment's types closes it and opens the next.
 //! Rows are written in pieces of [`StageSettings::piece_bytes`], and a segment that has reached the target file size takes no other.
@@ -20,16 +20,16 @@ use crate::lake::stage::spellings::slice;
 use crate::lake::{LakeError, PartitionId};
 use crate::schema::TableSchema;
 
-/// Chunks after which a lane without new rows counts as idle.
+/// Chunks after which a writer without new rows counts as idle.
 const IDLE_CHUNKS: u64 = 4;
 
-/// All lanes of a run.
-pub(crate) struct Lanes {
+/// All writers of a run.
+pub(crate) struct PartitionWriters {
     settings: Arc<StageSettings>,
     style: FileStyle,
     prefix: &'static str,
     encodings: ColumnEncodings,
-    lanes: Vec<Lane>,
+    writers: Vec<PartitionWriter>,
     segments: Vec<Option<Segment>>,
     chunk: u64,
     notes_order: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Lanes {
 }
 
 #[derive(Default)]
-struct Lane {
+struct PartitionWriter {
     open: Option<OpenSegment>,
     memory_bytes: usize,
     note_bytes: usize,
@@ -55,8 +55,8 @@ struct OpenSegment {
     rows: u32,
 }
 
-impl Lanes {
-    /// No lanes yet; `prefix` begins the names of their files, `style` says whether they are sorted.
+impl PartitionWriters {
+    /// No writers yet; `prefix` begins the names of their files, `style` says whether they are sorted.
     pub(crate) fn new(settings: &Arc<StageSettings>, style: FileStyle, prefix: &'static str) -> Self {
         let arrivals = ArrivalLog::new(settings.spool.join(format!("{prefix}-arrivals.tmp")), settings.budgets.note_bytes);
         Self {
@@ -64,7 +64,7 @@ impl Lanes {
             style,
             prefix,
             encodings: ColumnEncodings::default(),
-            lanes: Vec::new(),
+            writers: Vec::new(),
             segments: Vec::new(),
             chunk: 0,
             notes_order: settings.is_keyed(),
@@ -125,19 +125,19 @@ impl Lanes {
     ) -> Result<(u32, u32), LakeError> {
         let rows = batches.iter().map(|rows| rows.batch.num_rows()).sum::<usize>() as u32;
         let place = partition.index();
-        if self.lanes.len() <= place {
-            self.lanes.resize_with(place + 1, Lane::default);
+        if self.writers.len() <= place {
+            self.writers.resize_with(place + 1, PartitionWriter::default);
         }
         self.fit(partition, schema, rows)?;
-        let many = self.lanes.len() > self.settings.budgets.open_handles;
-        let lane = &mut self.lanes[place];
-        let open = lane.open.as_mut().expect("`fit` has opened it");
+        let many = self.writers.len() > self.settings.budgets.open_handles;
+        let writer = &mut self.writers[place];
+        let open = writer.open.as_mut().expect("`fit` has opened it");
         open.rows += rows;
         let number = open.number as u32;
         open.sink.write(batches, row_bytes)?;
-        lane.memory_bytes = open.sink.memory_bytes();
-        lane.note_bytes = open.sink.note_bytes();
-        lane.last_chunk = self.chunk;
+        writer.memory_bytes = open.sink.memory_bytes();
+        writer.note_bytes = open.sink.note_bytes();
+        writer.last_chunk = self.chunk;
         let full = open.sink.bytes() >= self.settings.target_file_size;
         if many {
             open.sink.release();
@@ -148,20 +148,20 @@ impl Lanes {
         Ok((number, rows))
     }
 
-    /// Closes all lanes; the segments in the order in which they were opened.
+    /// Closes all writers; the segments in the order in which they were opened.
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn finish(mut self) -> Result<(Vec<Segment>, ArrivalLog, ColumnEncodings), LakeError> {
-        for place in 0..self.lanes.len() {
+        for place in 0..self.writers.len() {
             self.close(place)?;
         }
         Ok((self.segments.into_iter().flatten().collect(), self.arrivals, self.encodings))
     }
 
-    /// Makes sure that the lane's segment takes `rows` rows of `schema`.
+    /// Makes sure that the writer's segment takes `rows` rows of `schema`.
     fn fit(&mut self, partition: PartitionId, schema: &Arc<TableSchema>, rows: u32) -> Result<(), LakeError> {
-        if let Some(open) = self.lanes[partition.index()].open.as_mut() {
+        if let Some(open) = self.writers[partition.index()].open.as_mut() {
             if open.takes(schema) && open.rows.checked_add(rows).is_some_and(|rows| rows < u32::MAX) {
                 if !Arc::ptr_eq(&open.schema, schema) {
                     open.sink.note_types(schema);
@@ -173,7 +173,7 @@ impl Lanes {
         }
         let number = self.segments.len();
         let path = self.settings.spool.join(format!("{}-{number:06}.tmp", self.prefix));
-        let bloom_rows = bloom_rows(&self.settings.budgets, self.lanes.len());
+        let bloom_rows = bloom_rows(&self.settings.budgets, self.writers.len());
         let file = ParquetFile::create(&path, schema, &self.style, &self.encodings, bloom_rows)?;
         let sorts = !self.style.sort_by.is_empty();
         let order = if sorts && self.notes_order {
@@ -182,7 +182,7 @@ impl Lanes {
             None
         };
         self.segments.push(None);
-        self.lanes[partition.index()].open = Some(OpenSegment {
+        self.writers[partition.index()].open = Some(OpenSegment {
             number,
             partition,
             schema: Arc::clone(schema),
@@ -193,9 +193,9 @@ impl Lanes {
     }
 
     fn close(&mut self, place: usize) -> Result<(), LakeError> {
-        let lane = &mut self.lanes[place];
-        let Some(open) = lane.open.take() else { return Ok(()) };
-        (lane.memory_bytes, lane.note_bytes) = (0, 0);
+        let writer = &mut self.writers[place];
+        let Some(open) = writer.open.take() else { return Ok(()) };
+        (writer.memory_bytes, writer.note_bytes) = (0, 0);
         let Finished { file, order, spellings } = open.sink.finish()?;
         let note_bytes = spellings.exceptional_bytes();
         let spellings = if self.kept_note_bytes + note_bytes > self.settings.budgets.note_bytes && note_bytes > 0 {
@@ -211,10 +211,10 @@ impl Lanes {
 
     /// Closes segments until the exceptional spellings of the open ones fit the budget again.
     fn keep_note_budget(&mut self) -> Result<(), LakeError> {
-        let mut total: usize = self.lanes.iter().map(|lane| lane.note_bytes).sum();
+        let mut total: usize = self.writers.iter().map(|writer| writer.note_bytes).sum();
         while total > self.settings.budgets.note_bytes {
-            let Some(place) = (0..self.lanes.len()).max_by_key(|place| self.lanes[*place].note_bytes) else { return Ok(()) };
-            total -= self.lanes[place].note_bytes;
+            let Some(place) = (0..self.writers.len()).max_by_key(|place| self.writers[*place].note_bytes) else { return Ok(()) };
+            total -= self.writers[place].note_bytes;
             self.close(place)?;
         }
         Ok(())
@@ -222,16 +222,16 @@ impl Lanes {
 
     /// Closes row groups until the open ones fit the budget again.
     fn keep_budget(&mut self) -> Result<(), LakeError> {
-        let many = self.lanes.len() > self.settings.budgets.open_handles;
-        let mut total: usize = self.lanes.iter().map(|lane| lane.memory_bytes).sum();
+        let many = self.writers.len() > self.settings.budgets.open_handles;
+        let mut total: usize = self.writers.iter().map(|writer| writer.memory_bytes).sum();
         while total > self.settings.budgets.open_bytes {
             let chunk = self.chunk;
-            let idle = |lane: &Lane| lane.last_chunk + IDLE_CHUNKS <= chunk;
-            let candidates = self.lanes.iter_mut().filter(|lane| lane.memory_bytes > 0);
-            let Some(lane) = candidates.max_by_key(|lane| (idle(lane), lane.memory_bytes)) else { return Ok(()) };
-            total -= lane.memory_bytes;
-            lane.memory_bytes = 0;
-            if let Some(open) = lane.open.as_mut() {
+            let idle = |writer: &PartitionWriter| writer.last_chunk + IDLE_CHUNKS <= chunk;
+            let candidates = self.writers.iter_mut().filter(|writer| writer.memory_bytes > 0);
+            let Some(writer) = candidates.max_by_key(|writer| (idle(writer), writer.memory_bytes)) else { return Ok(()) };
+            total -= writer.memory_bytes;
+            writer.memory_bytes = 0;
+            if let Some(open) = writer.open.as_mut() {
                 open.sink.close_row_group()?;
                 if many {
                     open.sink.release();
@@ -274,8 +274,8 @@ fn in_pieces(batches: Vec<TypedBatch>, most: usize) -> Vec<Vec<TypedBatch>> {
 }
 
 /// Distinct keys that bloom filters are made for: they are allocated whole for each open row group.
-fn bloom_rows(budgets: &StageBudgets, lanes: usize) -> usize {
-    match lanes {
+fn bloom_rows(budgets: &StageBudgets, writers: usize) -> usize {
+    match writers {
         0..=4 => budgets.row_group_rows,
         5..=16 => budgets.row_group_rows.div_ceil(4),
         _ => budgets.row_group_rows.div_ceil(16),
