@@ -14,7 +14,7 @@ use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::edits::Edits;
 use crate::lake::stage::files::{FileMaker, in_parts};
 use crate::lake::stage::settings::StageSettings;
-use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, Snapshot, StageStats, TableEdit, TableShape};
+use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, Snapshot, StageStats, TableEdit};
 use crate::merge::RowSet;
 use crate::schema::TableSchema;
 
@@ -45,13 +45,7 @@ pub(crate) fn compact(settings: &Arc<StageSettings>, existing: Snapshot, files: 
             rest.iter().for_each(|file| edits.remove(file));
         }
     }
-    let shape = TableShape {
-        schema: existing.schema.clone(),
-        primary_key: settings.primary_key.clone(),
-        partition_by: settings.partition_by.clone(),
-        style: settings.style(),
-        spool: spool.clone(),
-    };
+    let shape = settings.shape(existing.schema.clone());
     let (table, stats) = (settings.table.clone(), StageStats::default());
     Ok(TableEdit { table, base: existing, edits: edits.finish()?, shape: Some(shape), stats })
 }

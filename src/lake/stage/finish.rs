@@ -17,7 +17,7 @@ use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::upkeep::Upkeep;
 use crate::lake::stage::{TableStage, keys};
-use crate::lake::{LakeError, LiveFiles, NewFile, PartitionError, PartitionId, Partitioner, Snapshot, TableEdit, TableShape};
+use crate::lake::{LakeError, LiveFiles, NewFile, PartitionError, PartitionId, Partitioner, Snapshot, TableEdit};
 use crate::merge::{KeyLog, RowSet};
 use crate::schema::TableSchema;
 
@@ -86,13 +86,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     if stats.files_reencoded == 0 {
         partitioner.check_changed(edits.partitions())?;
     }
-    let shape = TableShape {
-        schema: schema.as_ref().clone(),
-        primary_key: settings.primary_key.clone(),
-        partition_by: settings.partition_by.clone(),
-        style: settings.style(),
-        spool: settings.spool.clone(),
-    };
+    let shape = settings.shape(schema.as_ref().clone());
     let mut base = existing;
     empty.into_iter().for_each(|file| base.insert(file));
     Ok(TableEdit { table: settings.table.clone(), base, edits: edits.finish()?, shape: Some(shape), stats })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
+use crate::lake::TableShape;
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::stage::arrivals::UNIT_ROWS;
 use crate::lake::stage::form::{only_adds, same_columns};
@@ -80,6 +81,17 @@ impl StageSettings {
     /// Memory of the rows that wait to be sorted, as a file's size cannot be told before.
     pub(crate) fn sorted_bytes(&self) -> usize {
         usize::try_from(self.target_file_size).unwrap_or(usize::MAX)
+    }
+
+    /// The table once its edits are done.
+    pub(crate) fn shape(&self, schema: TableSchema) -> TableShape {
+        TableShape {
+            schema,
+            primary_key: self.primary_key.clone(),
+            partition_by: self.partition_by.clone(),
+            style: self.style(),
+            spool: self.spool.clone(),
+        }
     }
 
     /// What the table's files have in common.
