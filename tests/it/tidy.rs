@@ -254,7 +254,7 @@ fn a_thing_is_called_by_the_word_of_the_glossary() {
     let (_, banned) = glossary.split_once("## Not these").unwrap();
     let banned: Vec<String> =
         table_rows(banned).iter().filter_map(|row| Some(row[0].strip_prefix('`')?.trim_end_matches('`').to_owned())).collect();
-    assert!(banned.len() > 2, "docs/glossary.md has lost its words");
+    assert!(!banned.is_empty(), "docs/glossary.md has lost its words");
     let documents = documents().into_iter().filter(|(path, _)| !path.ends_with("glossary.md"));
     let mut faults = Vec::new();
     for (path, text) in sources("src").into_iter().chain(documents) {
