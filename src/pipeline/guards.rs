@@ -60,14 +60,15 @@ pub(super) fn check_rows(
     Ok(())
 }
 
-/// Text partitions that not all readers show as text. Those of a level that has been so `before` go on, and are told.
+/// Text partitions that not all readers show as text: numbers are refused, unless the level has been so `before`; what looks like a date or
+/// the like to some readers is told.
 pub(super) fn check_folders(
     resource: &ResourcePlan,
     before: &[Misread],
     staged: &PreparedTable,
 ) -> Result<Vec<Warning>, RunError> {
     let judge = |misread: Misread| {
-        if before.iter().any(|was| was.is_of_level(&misread)) {
+        if !misread.is_of_number() || before.iter().any(|was| was.is_of_level(&misread)) {
             return Ok(Warning::new(WarningCode::PartitionMisread, format!("{misread}; {}", misread.way_out())));
         }
         let source = PartitionError::Misread { table: staged.table.clone(), misread };

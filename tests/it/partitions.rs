@@ -75,7 +75,7 @@ const FOLDER: &str = "partition_by: [{column: v, as: v_folder}]";
 fn text_that_a_reader_takes_for_something_else_makes_no_folder_that_alone_holds_it_and_the_ways_out_work_when_typed() {
     let way = [BUCKET, FOLDER];
     for disposition in ["merge", "append", "replace"] {
-        for (values, named) in [(["01234", "1234"], "01234"), (["A12", "3M"], "3M"), (["2026-11-22 ", "x"], "2026-11-22 ")] {
+        for (values, named) in [(["01234", "1234"], "01234"), (["A12", "1e3"], "1e3"), (["0x1F", "x"], "0x1F")] {
             let keys = format!("write_disposition: {disposition}\ncolumns: {{v: {{data_type: text}}}}\n");
             let (_billing, api, sandbox) = with_values(&values, &format!("{keys}partition_by: v"));
             let words = ["table `things`", "column `v`", &format!("{named:?}"), way[0], way[1]];
@@ -95,6 +95,14 @@ fn text_that_a_reader_takes_for_something_else_makes_no_folder_that_alone_holds_
             }
         }
     }
+}
+
+#[test]
+fn text_that_some_readers_take_for_a_time_is_told() {
+    let (_billing, _api, sandbox) = with_values(&["A12", "12:30", "May"], "write_disposition: merge\npartition_by: v");
+    let ended = sandbox.run_ok();
+    assert_eq!(ended.summary()["warnings"][0]["code"], "partition_misread", "{ended}");
+    assert_eq!(folders(&sandbox), ["v=12%3A30", "v=A12", "v=May"].map(str::to_owned).into());
 }
 
 #[test]

@@ -49,6 +49,14 @@ impl Look {
     }
 }
 
+/// Whether some reader takes the text for a number, which cannot be told from another spelling of it.
+pub(super) fn is_number(text: &str) -> bool {
+    let digits = text.trim().replace('_', "");
+    let without_mark =
+        digits.strip_suffix(['f', 'F', 'd', 'D']).filter(|rest| rest.ends_with(|c: char| c.is_ascii_digit() || c == '.'));
+    Look::of(text) == Look::Integer || is_of_radix(text) || without_mark.unwrap_or(&digits).parse::<f64>().is_ok()
+}
+
 /// Whether the text is a hexadecimal, octal or binary number.
 fn is_of_radix(text: &str) -> bool {
     let unsigned = text.trim().trim_start_matches(['+', '-']);
@@ -155,6 +163,16 @@ mod tests {
             Look::Other,
             "1.5|1.50|.5|5.|-.5|1e5|1E-5|1.5e+3|1e400|1_0.5|1f|1.5F|1D|1e5f|0x1p3|nan|NaN|-nan|inf|+Infinity|-INF|true|False|TRUE|(5)|(1,2)|(true)|1,000|1 000",
         );
+    }
+
+    #[test]
+    fn numbers_are_told_from_dates_and_the_like() {
+        for number in ["7", "01234", "1.5", "1e5", "1_000", "1f", "5.D", "nan", "-INF", "0x1F", " 5", "99999999999999999999"] {
+            assert!(is_number(number), "{number}");
+        }
+        for other in ["12:30", "May", "2026-11-22", "3M", "2D ago", "true", "A12", "1.2.3", "P1D", "Bonn", ""] {
+            assert!(!is_number(other), "{other}");
+        }
     }
 
     #[test]

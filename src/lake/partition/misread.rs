@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::config::Transform;
 use crate::lake::Snapshot;
-use crate::lake::partition::look::Look;
+use crate::lake::partition::look::{Look, is_number};
 use crate::schema::{ColumnType, TableSchema};
 
 /// A level of text that not all readers show, and a value of it that shows why.
@@ -19,12 +19,19 @@ pub(crate) struct Misread {
     value: String,
     /// A value that looks otherwise, where each alone would do.
     beside: Option<String>,
+    /// Whether a number is among what is taken for another value.
+    is_number: bool,
 }
 
 impl Misread {
     /// Whether both are of one level.
     pub(crate) fn is_of_level(&self, other: &Self) -> bool {
         self.level == other.level
+    }
+
+    /// Whether text would be read back as a number, or a table with numbers be refused: what merely looks like a date to some is told.
+    pub(crate) fn is_of_number(&self) -> bool {
+        self.is_number
     }
 
     /// What keeps the text for all readers.
@@ -44,7 +51,7 @@ impl Misread {
 
 impl fmt::Display for Misread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { level: (folder, column, _), value, beside } = self;
+        let Self { level: (folder, column, _), value, beside, .. } = self;
         match beside {
             None => write!(
                 f,
@@ -66,21 +73,23 @@ pub(crate) fn misread_levels(table: &Snapshot) -> Vec<Misread> {
     let levels = table.partition_by.iter().enumerate().filter(|(_, (_, column, _))| is_text(&table.schema, column));
     let misread = levels.filter_map(|(place, level)| {
         let files = table.files.iter().filter(|file| file.rows > 0);
-        let mut values = files.filter_map(|file| file.partition.get(place)?.as_deref());
+        let values: Vec<&str> = files.filter_map(|file| file.partition.get(place)?.as_deref()).collect();
         let (folder, column, transform) = level;
         let found = |value: &str, beside: Option<&str>| Misread {
             level: level.clone(),
             value: value.to_owned(),
             beside: beside.map(str::to_owned),
+            is_number: is_number(value) || beside.is_some_and(is_number),
         };
         match Transform::parse(transform)? {
             Transform::Identity if folder == column => {
-                values.find(|value| Look::of(value) != Look::Text).map(|value| found(value, None))
+                let worst = values.iter().find(|value| is_number(value));
+                worst.or_else(|| values.iter().find(|value| Look::of(value) != Look::Text)).map(|value| found(value, None))
             }
             Transform::Identity | Transform::Truncate { .. } => {
-                let first = values.next()?;
+                let first = values.iter().find(|value| is_number(value)).or(values.first())?;
                 let look = Look::of(first);
-                values.find(|value| Look::of(value) != look).map(|value| found(first, Some(value)))
+                values.iter().find(|value| Look::of(value) != look).map(|value| found(first, Some(value)))
             }
             _ => None,
         }
