@@ -1,11 +1,13 @@
 //! Claims: which pipeline of a lake a table belongs to.
 //!
 //! Each pipeline has a log of its own, so nothing in a log keeps two of them from writing one table. A claim does: an object
-//! that is created once, before the commit that first has the table, and removed after the one that drops it. Names are
-//! compared without case. A table without a claim, as lakewards before this one left it, belongs to the one pipeline whose
+//! that is created once, before the commit that first has the table. Behind the commit that drops it, a second object gives it back, and who
+//! takes the table then creates a third one: the newest of these records counts. Invariants: a record is never changed nor removed, so that
+//! nobody who slept gives back what was taken again; a drop gives back what was taken up to its own version, and nothing later. Names are
+//! compared without case. A table without a claim, as lakewards before claims left it, belongs to the one pipeline whose
 //! newest commit has it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +19,38 @@ use crate::lake::{LakeError, Layout};
 /// Times that a create is asked for again when its answer contradicts what is there.
 const TRIES: u32 = 3;
 
-/// The content of a claim.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
     format: u32,
     table: String,
+    /// Who has the table, or gave it back.
     pipeline: String,
+    /// The first commit that it may be for; the drop, of a record that gives the table back. 0 in those of an older lakeward.
+    #[serde(default)]
+    version: u64,
+    /// Whether it gives the table back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    released: bool,
+}
+
+/// The newest record of a table.
+#[derive(Debug)]
+struct Newest {
+    number: u64,
+    record: Option<Claim>,
+}
+
+impl Newest {
+    /// The claim, unless it was given back.
+    fn claim(&self) -> Option<&Claim> {
+        self.record.as_ref().filter(|record| !record.released)
+    }
+
+    /// The number of the next record.
+    fn next(&self) -> u64 {
+        self.number + u64::from(self.record.is_some())
+    }
 }
 
 /// The claims of a lake, as one pipeline sees them.
@@ -41,10 +69,11 @@ impl Claims<'_> {
     /// # Errors
     /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
     pub(crate) async fn check(&self, tables: &[&str], head: Option<&Commit>) -> Result<Vec<String>, LakeError> {
-        let (mut others, mut unclaimed) = (None, Vec::new());
+        let (numbers, mut others, mut unclaimed) = (self.numbers().await?, None, Vec::new());
         for table in tables {
-            if let Some(owner) = self.owner(table).await? {
-                self.expect_mine(table, owner, false)?;
+            let newest = self.newest(&numbers, table).await?;
+            if let Some(claim) = newest.claim() {
+                self.expect_mine(table, (newest.number, &claim.pipeline), false)?;
                 continue;
             }
             if others.is_none() {
@@ -56,9 +85,9 @@ impl Claims<'_> {
             match (head.is_some_and(has), owners.is_empty()) {
                 (false, true) => {}
                 (true, true) => unclaimed.push((*table).to_owned()),
-                (false, false) => self.expect_mine(table, owners.join("`, `"), false)?,
+                (false, false) => self.expect_mine(table, (newest.next(), &owners.join("`, `")), false)?,
                 (true, false) => {
-                    let place = self.store.place(&self.layout.claim(&folded(table)));
+                    let place = self.place(table, newest.next());
                     let pipelines = std::iter::once(self.layout.pipeline().to_owned()).chain(owners).collect();
                     return Err(LakeError::ClaimedTwice { table: (*table).to_owned(), pipelines, place });
                 }
@@ -67,57 +96,106 @@ impl Claims<'_> {
         Ok(unclaimed)
     }
 
-    /// Claims a table, `late` after requests were made for it. The claim of a killed run of the same pipeline is as good.
+    /// Claims tables for commit `version` or a later one, `late` after requests were made for them. The claim of a killed run of the same
+    /// pipeline is as good.
     ///
     /// # Errors
     /// [`LakeError::Claimed`]; the store's.
-    pub(crate) async fn take(&self, table: &str, late: bool) -> Result<(), LakeError> {
-        let claim = Claim { format: FORMAT, table: table.to_owned(), pipeline: self.layout.pipeline().to_owned() };
-        let (path, content) = (self.layout.claim(&folded(table)), to_json(&claim));
+    pub(crate) async fn take(&self, tables: &[&str], version: u64, late: bool) -> Result<(), LakeError> {
+        let mut left = tables.to_vec();
         for _ in 0..TRIES {
-            if self.store.create(&path, content.clone()).await? {
+            if left.is_empty() {
                 return Ok(());
             }
-            if let Some(owner) = self.owner(table).await? {
-                return self.expect_mine(table, owner, late);
+            let (numbers, mut again) = (self.numbers().await?, Vec::new());
+            for table in left {
+                let newest = self.newest(&numbers, table).await?;
+                if let Some(claim) = newest.claim() {
+                    self.expect_mine(table, (newest.number, &claim.pipeline), late)?;
+                } else if !self.record(table, newest.next(), version, false).await? {
+                    again.push(table);
+                }
+            }
+            left = again;
+        }
+        match left.first() {
+            None => Ok(()),
+            Some(table) => Err(LakeError::Unreadable { place: self.place(table, 0), why: "it was there and is gone".to_owned() }),
+        }
+    }
+
+    /// Whether the table is this pipeline's by a claim that the drop of commit `version` gives back.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn is_up_to(&self, table: &str, version: u64) -> Result<bool, LakeError> {
+        let newest = self.newest(&self.numbers().await?, table).await?;
+        Ok(newest.claim().is_some_and(|claim| self.is_mine_up_to(claim, version)))
+    }
+
+    /// Gives a table back that commit `version` dropped, unless it is another pipeline's, or was taken again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn release(&self, table: &str, version: u64) -> Result<(), LakeError> {
+        for _ in 0..TRIES {
+            let newest = self.newest(&self.numbers().await?, table).await?;
+            let is_over = newest.claim().is_none_or(|claim| !self.is_mine_up_to(claim, version));
+            if is_over || self.record(table, newest.next(), version, true).await? {
+                return Ok(());
             }
         }
-        Err(LakeError::Unreadable { place: self.store.place(&path), why: "it was there and is gone".to_owned() })
+        Err(LakeError::Unreadable { place: self.place(table, 0), why: "it was there and is gone".to_owned() })
     }
 
-    /// Whether the table is this pipeline's.
+    /// The place of the newest record of a table, and the pipeline that has it; `None` without a claim.
     ///
     /// # Errors
-    /// The store's.
-    pub(crate) async fn is_mine(&self, table: &str) -> Result<bool, LakeError> {
-        Ok(self.owner(table).await?.is_some_and(|owner| owner == self.layout.pipeline()))
+    /// With the place: [`LakeError::Unreadable`]; the store's.
+    pub(crate) async fn owner(&self, table: &str) -> Result<(String, Result<Option<String>, LakeError>), LakeError> {
+        let numbers = self.numbers().await?;
+        let place = self.place(table, numbers.get(&folded(table)).copied().unwrap_or(0));
+        let newest = self.newest(&numbers, table).await;
+        Ok((place, newest.map(|newest| newest.claim().map(|claim| claim.pipeline.clone()))))
     }
 
-    /// Gives a table back, if it is this pipeline's.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(crate) async fn release(&self, table: &str) -> Result<(), LakeError> {
-        match self.is_mine(table).await? {
-            true => self.store.remove(&self.layout.claim(&folded(table))).await,
-            false => Ok(()),
+    /// The newest record's number of each table that has any.
+    async fn numbers(&self) -> Result<BTreeMap<String, u64>, LakeError> {
+        let mut numbers = BTreeMap::new();
+        for found in self.store.list(&self.layout.claims()).await? {
+            if let Some((table, number)) = self.layout.parse_claim(&found.path) {
+                let newest = numbers.entry(table.to_owned()).or_insert(number);
+                *newest = number.max(*newest);
+            }
         }
+        Ok(numbers)
     }
 
-    /// The pipeline that a table's claim names; `None` without a claim.
-    ///
-    /// # Errors
-    /// [`LakeError::Unreadable`]; the store's.
-    pub(crate) async fn owner(&self, table: &str) -> Result<Option<String>, LakeError> {
-        let claim: Option<Claim> = read_json(self.store, &self.layout.claim(&folded(table))).await?;
-        Ok(claim.map(|claim| claim.pipeline))
+    async fn newest(&self, numbers: &BTreeMap<String, u64>, table: &str) -> Result<Newest, LakeError> {
+        let number = numbers.get(&folded(table)).copied().unwrap_or(0);
+        Ok(Newest { number, record: read_json(self.store, &self.layout.claim(&folded(table), number)).await? })
     }
 
-    fn expect_mine(&self, table: &str, owner: String, late: bool) -> Result<(), LakeError> {
+    /// Creates a record; `false` when there is one of this number.
+    async fn record(&self, table: &str, number: u64, version: u64, released: bool) -> Result<bool, LakeError> {
+        let pipeline = self.layout.pipeline().to_owned();
+        let claim = Claim { format: FORMAT, table: table.to_owned(), pipeline, version, released };
+        self.store.create(&self.layout.claim(&folded(table), number), to_json(&claim)).await
+    }
+
+    fn is_mine_up_to(&self, claim: &Claim, version: u64) -> bool {
+        claim.pipeline == self.layout.pipeline() && claim.version <= version
+    }
+
+    fn place(&self, table: &str, number: u64) -> String {
+        self.store.place(&self.layout.claim(&folded(table), number))
+    }
+
+    fn expect_mine(&self, table: &str, (number, owner): (u64, &str), late: bool) -> Result<(), LakeError> {
         if owner == self.layout.pipeline() {
             return Ok(());
         }
-        let place = self.store.place(&self.layout.claim(&folded(table)));
+        let (place, owner) = (self.place(table, number), owner.to_owned());
         Err(LakeError::Claimed { table: table.to_owned(), owner, place, late })
     }
 

@@ -62,9 +62,8 @@ impl Lake {
         pass("lake.commit.after_stage")?;
         let is_new =
             |table: &&PreparedTable| commit.tables.get(&table.table).is_some_and(|entry| entry.version == commit.version);
-        for table in tables.iter().filter(is_new) {
-            self.claims().take(&table.table, true).await?;
-        }
+        let claimed: Vec<&str> = tables.iter().filter(is_new).map(|table| table.table.as_str()).collect();
+        self.claims().take(&claimed, commit.version, true).await?;
         pass("lake.commit.after_claims")?;
         for table in tables.iter().filter(is_new) {
             manifest::store(&*self.store, &self.layout, (&self.run, &table.table), &table.after).await?;

@@ -225,7 +225,7 @@ pub(crate) enum LakeError {
         late: bool,
     },
     /// A table without a claim is in the newest commits of several pipelines.
-    #[error("table `{table}` of this lake was written by several pipelines: `{}`", pipelines.join("`, `"))]
+    #[error("table `{table}` of this lake was written by several pipelines: `{}`; its claim would be `{place}`", pipelines.join("`, `"))]
     ClaimedTwice {
         /// The table.
         table: String,
@@ -474,8 +474,8 @@ impl LakeError {
                  the table's folder and this claim away, and run again",
             ),
             Self::ClaimedTwice { .. } => Some(
-                "give the resource another `table_name` in all configs but one, and write the claim of that one: a file \
-                 `_lakeward/_tables/<table in lower case>.json` with {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
+                "give the resource another `table_name` in all configs but one, and write the claim of that one, a file in that place with \
+                 {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
             ),
             Self::Unpublished { source, .. } => source.hint(),
             Self::NoVersion { .. } => Some("`lakeward history` lists the versions"),

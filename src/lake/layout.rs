@@ -3,6 +3,8 @@
 //! Nothing that is not committed data ever lies under a table's folder, and no name in here ends in `.parquet`: readers that
 //! glob `**/*.parquet` see hidden folders too.
 
+use crate::lake::trust::VERSION_MAX;
+
 /// The folder that holds everything that is not a table.
 pub(crate) const HOME: &str = "_lakeward";
 
@@ -24,10 +26,29 @@ impl Layout {
         &self.pipeline
     }
 
-    /// The claim of a table, by its name without case; the same for every pipeline of the lake, whose names do not begin with
-    /// `_`.
-    pub(crate) fn claim(&self, table: &str) -> String {
-        format!("{HOME}/_tables/{table}.json")
+    /// Folder of the claims; the same for every pipeline of the lake, whose names do not begin with `_`.
+    pub(crate) fn claims(&self) -> String {
+        format!("{HOME}/_tables")
+    }
+
+    /// The record of this number, from 0, that tells whose a table is, by the table's name without case.
+    pub(crate) fn claim(&self, table: &str, number: u64) -> String {
+        match number {
+            0 => format!("{}/{table}.json", self.claims()),
+            number => format!("{}/{number}/{table}.json", self.claims()),
+        }
+    }
+
+    /// The table and the number of a claim's path; `None` for anything else.
+    pub(crate) fn parse_claim<'p>(&self, path: &'p str) -> Option<(&'p str, u64)> {
+        let name = path.strip_prefix(&self.claims())?.strip_prefix('/')?.strip_suffix(".json")?;
+        match name.split_once('/') {
+            None => Some((name, 0)),
+            Some((number, table)) => {
+                let number = number.parse().ok().filter(|parsed: &u64| *parsed > 0 && parsed.to_string() == number)?;
+                (number <= VERSION_MAX && !table.contains('/')).then_some((table, number))
+            }
+        }
     }
 
     /// The pipeline's folder.

@@ -45,8 +45,10 @@ impl Lake {
     ) -> Result<(), LakeError> {
         let Some(archive) = self.archive() else { return Ok(()) };
         let oldest = archive.oldest_undoable(self.keep_versions).await?;
-        let mut kept = BTreeSet::new();
-        for version in oldest.saturating_sub(1).max(1)..=archive.newest() {
+        // Its own commit may be collected by now, should this run have slept; the state that it made may be the newest still.
+        let own = self.view().state(resource).and_then(&named).map(str::to_owned);
+        let mut kept: BTreeSet<String> = own.into_iter().collect();
+        for version in oldest.saturating_sub(1).max(1)..archive.newest() {
             let commit = read_commit(&*self.store, &self.layout, version).await?;
             let state = commit.as_ref().and_then(|commit| commit.state.get(resource));
             kept.extend(state.and_then(&named).map(str::to_owned));
@@ -74,6 +76,26 @@ impl View<'_> {
         }
         Ok(self.store.get(&self.layout.marks(name)).await?.map(|blob| blob.bytes.to_vec()))
     }
+
+    /// The marks that a rollback to `version` brings back, whole.
+    ///
+    /// # Errors
+    /// [`LakeError::MarksGone`], [`LakeError::Damaged`]; the store's.
+    pub(crate) async fn whole_marks(&self, version: u64, resource: &str, name: &str) -> Result<Vec<u8>, LakeError> {
+        let place = self.store.place(&self.layout.marks(name));
+        match self.marks(resource, name).await? {
+            None => Err(LakeError::MarksGone { version, place }),
+            Some(marks) if !have_same_content(&format!("-{:016x}.bin", xxh3_64(&marks)), name) => {
+                Err(LakeError::Damaged { table: None, place })
+            }
+            Some(marks) => Ok(marks),
+        }
+    }
+}
+
+/// Whether two names are of marks with the same content.
+pub(crate) fn have_same_content(one: &str, other: &str) -> bool {
+    one.rsplit('-').next() == other.rsplit('-').next()
 }
 
 /// What the names of a resource's files begin with: its own name may hold anything.

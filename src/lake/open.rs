@@ -128,10 +128,8 @@ impl Lake {
     /// # Errors
     /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
     pub(crate) async fn check_claims(&self, tables: &[&str]) -> Result<(), LakeError> {
-        for table in self.view().check_claims(tables).await? {
-            self.claims().take(&table, false).await?;
-        }
-        Ok(())
+        let unclaimed = self.view().check_claims(tables).await?;
+        self.claims().take(&unclaimed.iter().map(String::as_str).collect::<Vec<_>>(), self.version() + 1, false).await
     }
 
     /// What the newest commit left, as a run goes by it.

@@ -1,6 +1,6 @@
 //! Publishing a commit, the first time or again: the only way a file gets into a table's folder or leaves it.
 //!
-//! In: a commit. Out: every file of it in its place, `.done`, no staging left. Invariants: puts before deletes; safe to run
+//! In: a commit. Out: every file of it in its place, `.done`, no staging left. Invariants: new files before others, and puts before deletes; safe to run
 //! any number of times, by several processes at once, and by one that slept while others went on, because a handle works
 //! once and a deleted path is never written again. What another run staged is put only if it is what the commit says. What lies in a file's place and is neither what the commit replaces nor
 //! what it puts is left as it is, and ends the run.
@@ -106,17 +106,20 @@ impl Publisher<'_> {
         let (puts, mut deletes): (Vec<&Change>, Vec<&Change>) =
             commit.files.iter().partition(|change| change.action == Action::Put);
         self.keep(commit).await?;
-        let published: Vec<_> = puts.iter().map(|change| self.put(commit, change)).collect();
-        let published: Vec<Result<Option<Tagged>, Open<'_>>> =
-            stream::iter(published).buffer_unordered(PARALLEL_FILES).try_collect().await?;
-        let (mut etags, mut open) = (BTreeMap::new(), Vec::new());
-        for put in published {
-            match put {
-                Ok(tagged) => etags.extend(tagged),
-                Err(put) => open.push(put),
+        let mut etags = BTreeMap::new();
+        let (new, replacing): (Vec<&Change>, Vec<&Change>) = puts.iter().partition(|change| change.replaces.is_none());
+        // A row that moves to a new file is there before it leaves its old one.
+        for side_by_side in [new, replacing] {
+            let published: Vec<_> = side_by_side.into_iter().map(|change| self.put(commit, change)).collect();
+            let (mut published, mut open) = (stream::iter(published).buffer_unordered(PARALLEL_FILES), Vec::new());
+            while let Some(put) = published.try_next().await? {
+                match put {
+                    Ok(tagged) => etags.extend(tagged),
+                    Err(put) => open.push(put),
+                }
             }
+            etags.extend(self.find(commit.version, open).await?);
         }
-        etags.extend(self.find(commit.version, open).await?);
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
         let given_back = self.given_back(commit).await?;
@@ -135,7 +138,7 @@ impl Publisher<'_> {
     pub(crate) async fn note(&self, commit: &Commit, Placed { etags }: Placed) -> Result<(), LakeError> {
         for table in &commit.released {
             pass("lake.publish.release")?;
-            Claims { store: self.store, layout: self.layout }.release(table).await?;
+            Claims { store: self.store, layout: self.layout }.release(table, commit.version).await?;
         }
         pass("lake.publish.before_done")?;
         let done = to_json(&Done { format: FORMAT, etags });
@@ -185,15 +188,15 @@ impl Publisher<'_> {
         self.store.remove(&change.path).await
     }
 
-    /// The tables whose drop is over: their claim is another's, or nobody's, or a later commit of this pipeline has them anew. A path of
-    /// theirs may be in use again.
+    /// The tables whose drop is over: their claim is another's, or nobody's, or this pipeline's for a later commit. A path of theirs may be
+    /// in use again.
     async fn given_back<'r>(&self, commit: &'r Commit) -> Result<Vec<&'r str>, LakeError> {
         if commit.released.is_empty() {
             return Ok(Vec::new());
         }
         let (mut over, later) = (Vec::new(), self.later(commit.version).await?);
         for table in &commit.released {
-            let is_mine = Claims { store: self.store, layout: self.layout }.is_mine(table).await?;
+            let is_mine = Claims { store: self.store, layout: self.layout }.is_up_to(table, commit.version).await?;
             if !is_mine || later.tables.contains(table) {
                 over.push(table.as_str());
             }

@@ -15,7 +15,7 @@ use crate::lake::{
     Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose, RollbackPlan,
 };
 use crate::pipeline::RunError;
-use crate::pipeline::cursors::file_named;
+use crate::pipeline::cursors::{file_name, file_named};
 
 /// A name for a run that begins now.
 pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
@@ -34,7 +34,7 @@ pub(crate) async fn rollback(
     let run = run_id(&*clock, clock.now());
     let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
     let lease = lake.lease();
-    let outcome = lease.keep_beside(lake.rollback(version, &plan.lake, file_named)).await;
+    let outcome = lease.keep_beside(lake.rollback(version, &plan.lake, file_name)).await;
     let closed = lake.close().await;
     let (done, mut commit) = outcome?;
     commit.untidy = commit.untidy.or(closed.err());
@@ -138,5 +138,5 @@ pub(crate) async fn garbage(plan: &LakeOnly) -> Result<Garbage, RunError> {
 /// The lake's.
 pub(crate) async fn rollback_plan(plan: &LakeOnly, version: u64, clock: &dyn Clock) -> Result<RollbackPlan, RunError> {
     let look = Look::open(&plan.lake, &plan.name, clock).await?;
-    Ok(look.rollback_to(version, clock, file_named).await?)
+    Ok(look.rollback_to(version, clock, file_name).await?)
 }

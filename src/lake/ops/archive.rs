@@ -108,7 +108,8 @@ impl Archive {
     /// [`LakeError::NoVersion`]; [`LakeError::Unreadable`]; the store's.
     pub(super) async fn commit(&self, version: u64) -> Result<Commit, LakeError> {
         let no_version = LakeError::NoVersion { version, newest: self.head.version };
-        if version == 0 || version > self.head.version {
+        // What was collected may lie there a while, and what it names may go at any instant.
+        if version == 0 || version < self.head.oldest || version > self.head.version {
             return Err(no_version);
         }
         read_commit(&*self.store, &self.layout, version).await?.ok_or(no_version)

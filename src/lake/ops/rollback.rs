@@ -2,8 +2,8 @@
 //!
 //! In: a lake open for a run, and the version. Out: the tables' edits as any commit takes them, and the state of that version. A file that
 //! is in the table as it was stays as it is; one that has changed gets its old content back under its name; a removed one comes back
-//! under a new name, since a removed path is never written again. Invariants: content counts only behind its checksum; forward again is
-//! a rollback, too.
+//! under a new name, since a removed path is never written again. Marks are kept anew, so that no run that slept sweeps what the state names.
+//! Invariants: content counts only behind its checksum; forward again is a rollback, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use crate::config::LakePlan;
 use crate::lake::checksum::hash_file;
 use crate::lake::disk::open_regular;
 use crate::lake::log::{Commit, Purpose};
+use crate::lake::marks::have_same_content;
 use crate::lake::ops::{Archive, FileAt, TableAt};
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::{
@@ -64,17 +65,22 @@ impl TableRollback {
 }
 
 impl Archive {
-    /// What has to be done to have the tables and the state of `version` again. `named` tells the marks that a state names.
+    /// What has to be done to have the tables and the state of `version` again. `named` tells where a state names its marks.
     ///
     /// # Errors
     /// [`LakeError::NoVersion`], [`LakeError::NotKept`], [`LakeError::MarksGone`]; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn rollback_to(
         &self,
         version: u64,
-        named: impl Fn(&Value) -> Option<&str>,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<RollbackPlan, LakeError> {
-        let old = self.commit(version).await?;
-        for marks in old.state.values().filter_map(named) {
+        let mut old = self.commit(version).await?;
+        for (resource, state) in &mut old.state {
+            if let Some(now) = self.head.state.get(resource).filter(|now| differ_in_place_of_marks(state, now, &named)) {
+                // It came back before.
+                state.clone_from(now);
+            }
+            let Some(Value::String(marks)) = named(state) else { continue };
             let path = self.layout.marks(marks);
             if self.store.head(&path).await?.is_none() {
                 return Err(LakeError::MarksGone { version, place: self.store.place(&path) });
@@ -115,7 +121,12 @@ struct Ready {
 
 impl Archive {
     /// [`Archive::rollback_to`], and whether the lake that `view` shows lets it.
-    async fn ready(&self, view: View<'_>, version: u64, named: impl Fn(&Value) -> Option<&str>) -> Result<Ready, LakeError> {
+    async fn ready(
+        &self,
+        view: View<'_>,
+        version: u64,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
+    ) -> Result<Ready, LakeError> {
         let plan = self.rollback_to(version, named).await?;
         view.check_claims(&plan.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut bases = Vec::with_capacity(plan.tables.len());
@@ -140,15 +151,20 @@ impl Look {
         &self,
         version: u64,
         clock: &dyn Clock,
-        named: impl Fn(&Value) -> Option<&str>,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<RollbackPlan, LakeError> {
         self.check_free(clock)?;
         let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
-        let Ready { plan, .. } = archive.ready(self.view(), version, named).await?;
+        let Ready { mut plan, .. } = archive.ready(self.view(), version, &named).await?;
         for (table, step) in plan.tables.iter().flat_map(|(table, changes)| changes.steps.iter().map(move |step| (table, step))) {
             let (Step::Add(from) | Step::Replace(_, from)) = step else { continue };
             if !archive.store.holds(&from.path, from.file.bytes, &from.file.checksum).await? {
                 return Err(LakeError::Damaged { table: Some(table.clone()), place: from.place.clone() });
+            }
+        }
+        for (resource, state) in plan.state.iter_mut().filter(|(resource, state)| self.view().state(resource) != Some(&**state)) {
+            if let Some(Value::String(marks)) = named(state) {
+                self.view().whole_marks(version, resource, marks).await?;
             }
         }
         Ok(plan)
@@ -166,13 +182,21 @@ impl Lake {
         &mut self,
         version: u64,
         plan: &LakePlan,
-        named: impl Fn(&Value) -> Option<&str>,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<(RollbackPlan, Committed), LakeError> {
         let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
-        let Ready { plan: rollback, bases } = archive.ready(self.view(), version, named).await?;
+        let Ready { plan: mut rollback, bases } = archive.ready(self.view(), version, &named).await?;
         let mut tables = Vec::new();
         for ((table, changes), base) in rollback.tables.iter().zip(bases) {
             tables.push(self.prepare_rollback((table, base), changes, plan).await?);
+        }
+        for (resource, state) in &mut rollback.state {
+            if self.view().state(resource) != Some(&*state)
+                && let Some(Value::String(marks)) = named(state)
+            {
+                // A run that slept since its commit may be about to sweep the old ones.
+                *marks = self.keep_marks(resource, self.view().whole_marks(version, resource, marks).await?).await?;
+            }
         }
         let commit = self.commit_for(Purpose::Rollback { to: version }, tables, rollback.state.clone()).await?;
         Ok((rollback, commit))
@@ -209,6 +233,15 @@ impl Lake {
             return Err(LakeError::Damaged { table: Some(table.to_owned()), place: from.place.clone() });
         }
         Ok(NewFile { partition: from.file.partition.clone(), spooled, rows: from.file.rows, bytes, checksum })
+    }
+}
+
+/// Whether two states are one but for the run under whose name their marks are kept.
+fn differ_in_place_of_marks(one: &Value, other: &Value, named: impl Fn(&mut Value) -> Option<&mut Value>) -> bool {
+    let (mut one, mut other) = (one.clone(), other.clone());
+    match (named(&mut one).map(Value::take), named(&mut other).map(Value::take)) {
+        (Some(Value::String(marks)), Some(Value::String(others))) => have_same_content(&marks, &others) && one == other,
+        _ => false,
     }
 }
 

@@ -222,8 +222,8 @@ impl Work<'_> {
         for path in unknown {
             self.fault(&store.place(&path), FaultKind::Unknown, "no file", "a file that no commit put there");
         }
-        let place = store.place(&layout.claim(&self.table.to_ascii_lowercase()));
-        match (Claims { store: &**store, layout }).owner(self.table).await {
+        let (place, owner) = (Claims { store: &**store, layout }).owner(self.table).await?;
+        match owner {
             Ok(Some(owner)) if owner != layout.pipeline() => {
                 let words = |pipeline: &str| format!("a claim of pipeline `{pipeline}`");
                 self.fault(&place, FaultKind::Claim, words(layout.pipeline()), words(&owner));

@@ -109,7 +109,7 @@ async fn a_claim_made_right_before_a_kill_is_the_pipelines_own_on_its_next_night
 
 /// Takes the claims away, as a lakeward without claims left the lake.
 async fn before_claims(rig: &Rig) {
-    rig.store.remove(&Layout::new("p").claim("t")).await.unwrap();
+    rig.store.remove(&Layout::new("p").claim("t", 0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_lake_from_before_claims_belongs_to_the_pipeline_that_has_the_table() 
         let lake = rig.open("night-2").await.unwrap();
         lake.check_claims(&["t"]).await.unwrap();
         lake.close().await.unwrap();
-        let claim = rig.store.get(&Layout::new("p").claim("t")).await.unwrap().unwrap();
+        let claim = rig.store.get(&Layout::new("p").claim("t", 0)).await.unwrap().unwrap();
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&claim.bytes).unwrap()["pipeline"], "p");
     }
 }
@@ -146,7 +146,7 @@ async fn a_table_that_two_pipelines_wrote_before_claims_is_refused_to_both() {
         }
         // The way out that the message names.
         let claim = json!({ "format": 1, "table": "t", "pipeline": "p" }).to_string().into_bytes();
-        rig.store.put(&Layout::new("p").claim("t"), claim).await.unwrap();
+        rig.store.put(&Layout::new("p").claim("t", 0), claim).await.unwrap();
         rig.open("next").await.unwrap().check_claims(&["t"]).await.unwrap();
         assert_eq!(owner(&night(&rig, "q").await.unwrap_err()), "p");
     }
@@ -177,5 +177,53 @@ async fn the_claim_of_a_dropped_table_goes_with_it_also_after_a_kill() {
         lake.close().await.unwrap();
         assert_eq!(rig.visible().await, seen(&[("t/part-000000.parquet", "other")]));
         assert_eq!(owner(&night(&rig, "first").await.unwrap_err()), "other");
+    }
+}
+
+/// The pipeline that has `t` by its claim.
+async fn claimed_by(lake: &Lake) -> Option<String> {
+    lake.claims().owner("t").await.unwrap().1.unwrap()
+}
+
+/// Drops `t`, whose only commit is version 1.
+async fn drop_t(rig: &Rig) {
+    let mut lake = rig.open_later("drop").await;
+    let dropped = lake.to_drop(&[]).await.unwrap().into_iter().map(|dropped| dropped.staged).collect();
+    lake.commit(dropped, Map::new()).await.unwrap();
+    assert_eq!(claimed_by(&lake).await, None);
+    lake.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_that_was_taken_again_is_given_back_by_no_run_that_slept() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        drop_t(&rig).await;
+        let dropped = read_commit(&*rig.store, &Layout::new("p"), 2).await.unwrap().unwrap();
+        let mut lake = rig.open_later("back").await;
+        lake.rollback(1, &rig.plan, |state| state.get_mut("marks")).await.unwrap();
+        // One that slept before it looked at the claim, and one that had looked at it.
+        lake.publisher().publish(&dropped).await.unwrap();
+        assert_eq!(claimed_by(&lake).await.as_deref(), Some("p"), "{rig:?}");
+        assert!(!rig.store.create(&lake.layout.claim("t", 1), b"{}".to_vec()).await.unwrap());
+        assert_eq!(claimed_by(&lake).await.as_deref(), Some("p"), "{rig:?}");
+        lake.close().await.unwrap();
+        assert_eq!(owner(&night(&rig, "second").await.unwrap_err()), "p");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_of_an_older_lakeward_is_given_back_with_its_table() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        let claim = json!({ "format": 1, "table": "t", "pipeline": "p" }).to_string().into_bytes();
+        rig.store.put(&Layout::new("p").claim("t", 0), claim).await.unwrap();
+        drop_t(&rig).await;
+        night(&rig, "second").await.unwrap();
+        let lake = rig.open_later("next").await;
+        assert_eq!(claimed_by(&lake).await.as_deref(), Some("second"));
+        assert!(
+            matches!(lake.check_claims(&["t"]).await, Err(LakeError::Claimed { place, .. }) if place.ends_with("_tables/2/t.json"))
+        );
     }
 }

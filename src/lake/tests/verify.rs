@@ -378,7 +378,7 @@ async fn a_null_in_a_key_is_named_with_its_row() {
 async fn a_manifest_and_a_claim_that_are_anothers_are_named() {
     for rig in Rig::every().await {
         night(&rig, "one", |_| {}, vec![ids(0..3)]).await;
-        let claim = Layout::new("p").claim("t");
+        let claim = Layout::new("p").claim("t", 0);
         let mine = content(&rig, &claim).await;
         rig.store.put(&claim, String::from_utf8(mine.clone()).unwrap().replace("\"p\"", "\"q\"").into_bytes()).await.unwrap();
         let done = verified(&rig, false).await;

@@ -39,7 +39,7 @@ async fn at(rig: &Rig, version: u64) -> BTreeMap<String, String> {
 
 async fn roll_back(rig: &Rig, run: &str, to: u64) -> Result<Lake, LakeError> {
     let mut lake = rig.open(run).await?;
-    match lake.rollback(to, &rig.plan, marks_named).await {
+    match lake.rollback(to, &rig.plan, marks_name).await {
         Ok(_) => Ok(lake),
         Err(error) => {
             lake.close().await?;
@@ -48,7 +48,12 @@ async fn roll_back(rig: &Rig, run: &str, to: u64) -> Result<Lake, LakeError> {
     }
 }
 
-/// The marks that a state of these tests names.
+/// Where a state of these tests names its marks.
+fn marks_name(state: &mut Value) -> Option<&mut Value> {
+    state.get_mut("marks")
+}
+
+/// The marks that it names.
 fn marks_named(state: &Value) -> Option<&str> {
     state.get("marks")?.as_str()
 }
@@ -277,6 +282,98 @@ async fn a_run_that_slept_after_its_commit_sweeps_no_marks_of_a_later_one() {
         }
         let (lake, _, newest) = &lakes[2];
         assert_eq!(lake.view().marks("t", newest).await.unwrap(), Some(vec![4]));
+    }
+}
+
+#[tokio::test]
+async fn marks_that_a_rollback_brings_back_are_swept_by_no_run_that_slept() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        last_night(&rig).await;
+        let mut asleep = Vec::new();
+        for night in 2..=4u8 {
+            let mut lake = rig.open_later(&format!("night-{night}")).await;
+            let file = lake.keep_marks("t", vec![night]).await.unwrap();
+            let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
+            let listed = lake.all_marks().await.unwrap();
+            let remembered = Map::from_iter([("t".to_owned(), serde_json::json!({ "cursor": 2, "marks": file }))]);
+            lake.commit(vec![table], remembered).await.unwrap();
+            asleep.push((lake, listed));
+        }
+        // A second time nothing is done.
+        for run in ["back", "again"] {
+            rig.clock.advance(31);
+            let lake = roll_back(&rig, run, 2).await.unwrap();
+            assert_eq!(lake.version(), 5);
+            lake.close().await.unwrap();
+        }
+        for (lake, listed) in &asleep {
+            lake.sweep_marks("t", listed, marks_named).await.unwrap();
+        }
+        let lake = rig.open_later("next").await;
+        let state = lake.view().state("t").unwrap();
+        assert_eq!(lake.view().marks("t", marks_named(state).unwrap()).await.unwrap(), Some(vec![2]), "{rig:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_slept_until_its_commit_was_collected_sweeps_no_marks_that_it_named() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        last_night(&rig).await;
+        let mut asleep = rig.open_later("asleep").await;
+        let file = asleep.keep_marks("t", vec![2]).await.unwrap();
+        let table = staged(&asleep, "t", &[("part-2.parquet", Some("more"))]).await;
+        let listed = asleep.all_marks().await.unwrap();
+        asleep.commit(vec![table], Map::from_iter([("t".to_owned(), serde_json::json!({ "marks": file }))])).await.unwrap();
+        for night in 3..=4 {
+            let mut lake = rig.open_later(&format!("night-{night}")).await;
+            let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
+            lake.commit(vec![table], Map::new()).await.unwrap();
+            lake.close().await.unwrap();
+        }
+        rig.open_later("collects").await.collect(1, marks_named).await.unwrap();
+        assert!(rig.store.head(&asleep.layout.commit(2)).await.unwrap().is_none());
+        asleep.sweep_marks("t", &listed, marks_named).await.unwrap();
+        let lake = rig.open_later("next").await;
+        assert_eq!(marks_named(lake.view().state("t").unwrap()), Some(file.as_str()));
+        assert_eq!(lake.view().marks("t", &file).await.unwrap(), Some(vec![2]));
+    }
+}
+
+#[tokio::test]
+async fn marks_that_were_damaged_end_a_rollback_and_nothing_changes() {
+    let rig = Rig::disk().await;
+    last_night(&rig).await;
+    for night in 2..=3u8 {
+        let mut lake = rig.open(&format!("night-{night}")).await.unwrap();
+        let file = lake.keep_marks("t", vec![night]).await.unwrap();
+        let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
+        lake.commit(vec![table], Map::from_iter([("t".to_owned(), serde_json::json!({ "marks": file }))])).await.unwrap();
+        rig.store.put(&lake.layout.marks(&file), b"other".to_vec()).await.unwrap();
+        lake.close().await.unwrap();
+    }
+    let before = rig.visible().await;
+    let error = roll_back(&rig, "back", 2).await.unwrap_err();
+    assert!(matches!(&error, LakeError::Damaged { place, .. } if place.contains("/marks/")), "{error}");
+    assert_eq!(rig.visible().await, before);
+}
+
+#[tokio::test]
+async fn a_version_that_a_collection_is_about_to_remove_is_refused() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        two_nights(&rig).await;
+        for night in 3..=5 {
+            let mut lake = rig.open_later(&format!("night-{night}")).await;
+            let table = staged(&lake, "t", &[(&format!("part-{night}.parquet"), Some("more"))]).await;
+            lake.commit(vec![table], state("t", night)).await.unwrap();
+            lake.close().await.unwrap();
+        }
+        let mut asleep = rig.open_later("collects").await;
+        asleep.condemn(1, marks_named).await.unwrap();
+        assert!(rig.store.head(&asleep.layout.commit(3)).await.unwrap().is_some());
+        rig.clock.advance(31);
+        let error = roll_back(&rig, "back", 3).await.unwrap_err();
+        assert!(matches!(error, LakeError::NoVersion { version: 3, newest: 6 }), "{error}");
+        roll_back(&rig, "back-4", 4).await.unwrap().close().await.unwrap();
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) fn file_named(stored: &Value) -> Option<&str> {
     stored.pointer("/incremental/marks/file")?.as_str()
 }
 
+/// Where it names that.
+pub(crate) fn file_name(stored: &mut Value) -> Option<&mut Value> {
+    stored.pointer_mut("/incremental/marks/file")
+}
+
 /// What a state says the content's hash is.
 pub(crate) fn hash(bytes: &[u8]) -> String {
     format!("{:032x}", xxh3_128(bytes))

@@ -29,7 +29,7 @@ use crate::source::{Slice, SliceCursor};
 pub(crate) use error::IncrementalError;
 use first::First;
 use loaded::Loaded;
-pub(crate) use marks::{MarkFile, file_named};
+pub(crate) use marks::{MarkFile, file_name, file_named};
 pub(crate) use resume::{from_farthest, may_read_on};
 use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
 use windows::{Borders, windows};

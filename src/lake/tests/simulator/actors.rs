@@ -61,6 +61,11 @@ pub(super) struct Actor {
 /// The pipelines' names.
 pub(super) const PIPELINES: [&str; 2] = ["p", "q"];
 
+/// Where a state names its marks.
+fn marks_name(state: &mut Value) -> Option<&mut Value> {
+    state.get_mut("marks")
+}
+
 /// The marks that a state names.
 pub(super) fn marks_named(state: &Value) -> Option<&str> {
     state.get("marks")?.as_str()
@@ -237,7 +242,7 @@ impl Actor {
         let to = newest - self.rng.u64(..newest.min(3));
         self.sim.state().world.oracle.intends(&self.run, Intent::Rollback(to));
         let (lease, plan) = (lake.lease(), self.plan.clone());
-        let outcome = lease.keep_beside(lake.rollback(to, &plan, marks_named)).await;
+        let outcome = lease.keep_beside(lake.rollback(to, &plan, marks_name)).await;
         self.told(outcome.map(|(_, commit)| commit))
     }
 

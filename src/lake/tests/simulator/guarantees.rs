@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::oracle::{Intent, Oracle, Step, Tables, Version};
+use super::actors::marks_named;
+use super::disk::checksum;
+use super::oracle::{Course, Intent, Oracle, Step, Tables, Version};
 use super::world::File;
 use crate::lake::Layout;
 use crate::lake::log::{Commit, Purpose};
@@ -19,6 +21,21 @@ impl Oracle {
         let open = self.courses.iter().find(|(_, course)| course.steps[course.taken..].iter().any(is_open_put));
         if let Some((path, _)) = open {
             self.fail(format!("{deleted} was deleted before {path} was put, both by version {version}"));
+        }
+    }
+
+    /// "A row that moves to a new file may be in both for a time, never in none": new files are put before old ones are replaced.
+    pub(super) fn check_new_before_replaced(&mut self, replaced: &str, pipeline: &str, version: u64) {
+        let is_open_new = |course: &Course| {
+            (course.taken..course.steps.len()).any(|at| {
+                let step = &course.steps[at];
+                let is_new = at == 0 || course.steps[at - 1].content.is_none();
+                step.version == version && step.pipeline == pipeline && step.content.is_some() && is_new
+            })
+        };
+        let open = self.courses.iter().find(|(_, course)| is_open_new(course));
+        if let Some((path, _)) = open {
+            self.fail(format!("{replaced} was replaced before {path} was put, both by version {version}"));
         }
     }
 
@@ -92,11 +109,22 @@ impl Oracle {
         Some(format!("there is no manifest {}", missing.manifest))
     }
 
+    /// "Marks are in their place before a commit names them", and are what they were.
+    pub(super) fn check_marks(&self, files: &BTreeMap<String, File>, layout: &Layout, commit: &Commit) -> Option<String> {
+        let is_there = |name: &&str| {
+            let marks = files.get(&layout.marks(name));
+            marks.is_some_and(|marks| name.ends_with(&format!("-{}.bin", checksum(&marks.bytes))))
+        };
+        let missing = commit.state.values().filter_map(marks_named).find(|name| !is_there(name))?;
+        Some(format!("there are no marks {missing}"))
+    }
+
     /// "A table belongs to one pipeline."
     pub(super) fn check_claims(&self, files: &BTreeMap<String, File>, layout: &Layout, commit: &Commit) -> Option<String> {
         let claimed = |table: &str| {
-            let claim = files.get(&layout.claim(table)).map(|claim| String::from_utf8_lossy(&claim.bytes).into_owned());
-            claim.is_some_and(|claim| claim.contains(&format!("\"pipeline\":\"{}\"", layout.pipeline())))
+            let newest = (0..).map_while(|number| files.get(&layout.claim(table, number))).last();
+            let claim: Option<Value> = newest.and_then(|claim| serde_json::from_slice(&claim.bytes).ok());
+            claim.is_some_and(|claim| claim["pipeline"] == layout.pipeline() && claim["released"] != true)
         };
         let new = commit.tables.iter().filter(|(_, entry)| entry.version == commit.version);
         let stolen = new.map(|(table, _)| table).find(|table| !claimed(table))?;
@@ -151,7 +179,7 @@ impl Oracle {
                     contents
                 };
                 same_tables(&target.tables, after, contents)?;
-                same_state(&target.state, &commit.state)
+                same_state(&without_keeper(&target.state), &without_keeper(&commit.state))
             }
             (_, Purpose::Collection) | (_, Purpose::Run)
                 if !commit.fences.is_empty() || commit.purpose == Purpose::Collection =>
@@ -213,6 +241,15 @@ fn same_tables(expected: &Tables, is: &Tables, of: impl Fn(&BTreeMap<String, Arc
     };
     let (expected, is) = (whole(expected), whole(is));
     if expected == is { Ok(()) } else { Err(format!("its rows are {is:?} and should be {expected:?}")) }
+}
+
+/// A state whose marks are told by their content alone: a rollback keeps them under a name of its own.
+fn without_keeper(state: &Map<String, Value>) -> Map<String, Value> {
+    let mut state = state.clone();
+    for marks in state.values_mut().filter_map(|state| state.get_mut("marks")) {
+        *marks = marks.as_str().and_then(|name| name.rsplit('-').next()).map(str::to_owned).into();
+    }
+    state
 }
 
 fn same_state(expected: &Map<String, Value>, is: &Map<String, Value>) -> Result<(), String> {

@@ -224,9 +224,13 @@ impl Oracle {
             return self.fail(format!("{path} became {}, which is not what comes next (version {version:?})", shown(content)));
         }
         let (pipeline, version) = next.map(|step| (step.pipeline.clone(), step.version)).unwrap_or_default();
+        let is_replaced = course.taken > 0 && course.steps[course.taken - 1].content.is_some() && new.is_some();
         course.taken += 1;
         if new.is_none() {
             self.check_puts_before_deletes(path, &pipeline, version);
+        }
+        if is_replaced {
+            self.check_new_before_replaced(path, &pipeline, version);
         }
     }
 
@@ -252,7 +256,7 @@ impl Oracle {
             }
         } else if rest.starts_with("kept/") && is_other {
             self.fail(format!("{path}, which was kept, was overwritten"));
-        } else if rest.starts_with("manifest/") && is_other {
+        } else if (pipeline == "_tables" || rest.starts_with("manifest/")) && is_other {
             self.fail(format!("{path} was overwritten"));
         } else if let Some(note) = new.filter(|_| rest.contains("/uploads-")) {
             let uploads = serde_json::from_slice::<Value>(&note.bytes).ok().and_then(|note| note.get("uploads").cloned());
@@ -279,6 +283,7 @@ impl Oracle {
             self.check_predecessor_is_published(pipeline, version),
             self.check_may_commit(&commit),
             self.check_manifests(files, layout, &commit),
+            self.check_marks(files, layout, &commit),
             self.check_claims(files, layout, &commit),
         ];
         if let Some(fault) = checks.into_iter().flatten().next() {

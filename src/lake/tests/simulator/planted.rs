@@ -11,7 +11,8 @@ use async_trait::async_trait;
 
 use super::disk::checksum;
 use super::schedule::Sim;
-use crate::lake::log::{Action, Commit, Purpose, to_json};
+use crate::lake::claim::Claims;
+use crate::lake::log::{Action, Change, Commit, Purpose, to_json};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Before, Blob, Found, Handle, Published, Spooled, Store, Target};
 use crate::lake::{LakeError, Layout, LiveFiles, NoLiveFiles};
@@ -33,6 +34,8 @@ pub(super) enum Plant {
     PublishBeforeCommit,
     /// Files are deleted as soon as there is a commit.
     DeleteBeforePut,
+    /// Old files are replaced before new ones are put.
+    ReplaceBeforeNew,
     /// A commit is noted as published before its files are put.
     DoneBeforePut,
     /// A claim goes with the commit, not behind the files.
@@ -56,7 +59,7 @@ pub(super) enum Plant {
 }
 
 /// All of them.
-pub(super) const PLANTS: [Plant; 16] = [
+pub(super) const PLANTS: [Plant; 17] = [
     Plant::CommitOverwrites,
     Plant::HandleWorksAgain,
     Plant::ClaimOverwrites,
@@ -64,6 +67,7 @@ pub(super) const PLANTS: [Plant; 16] = [
     Plant::CollectsTooMuch,
     Plant::PublishBeforeCommit,
     Plant::DeleteBeforePut,
+    Plant::ReplaceBeforeNew,
     Plant::DoneBeforePut,
     Plant::ReleaseBeforeDelete,
     Plant::StateApart,
@@ -105,11 +109,7 @@ impl Planted {
             Some(Plant::CommitOverwrites) => return self.inner.put(path, bytes).await.map(|()| true),
             Some(Plant::NoFence) if !commit.fences.is_empty() => commit.fences = vec!["nobody".to_owned()],
             Some(Plant::PublishBeforeCommit) => {
-                for change in commit.files.iter().filter(|change| change.action == Action::Put) {
-                    let Some(handle) = &change.handle else { continue };
-                    let (path, bytes, checksum) = (change.path.clone(), change.bytes, String::new());
-                    self.inner.publish(handle, &Target { path, bytes, checksum, before: Before::Anything }).await?;
-                }
+                self.publish_those(&commit, |change| change.action == Action::Put).await?;
             }
             Some(Plant::StateApart) if commit.purpose == Purpose::Run && commit.fences.is_empty() => commit.state.clear(),
             _ => {}
@@ -123,12 +123,13 @@ impl Planted {
                     self.inner.remove(&change.path).await?;
                 }
             }
+            Some(Plant::ReplaceBeforeNew) => self.publish_those(&commit, |change| change.replaces.is_some()).await?,
             Some(Plant::DoneBeforePut) => {
                 self.inner.create(&layout.done(commit.version), br#"{"format":1,"etags":{}}"#.to_vec()).await?;
             }
             Some(Plant::ReleaseBeforeDelete) => {
                 for table in &commit.released {
-                    self.inner.remove(&layout.claim(table)).await?;
+                    Claims { store: &*self.inner, layout: &layout }.release(table, commit.version).await?;
                 }
             }
             Some(Plant::ManifestAfterCommit) => {
@@ -140,6 +141,16 @@ impl Planted {
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Publishes some files of a commit, whatever the protocol does.
+    async fn publish_those(&self, commit: &Commit, which: impl Fn(&Change) -> bool) -> Result<(), LakeError> {
+        for change in commit.files.iter().filter(|change| which(change)) {
+            let Some(handle) = &change.handle else { continue };
+            let (path, bytes, checksum) = (change.path.clone(), change.bytes, String::new());
+            self.inner.publish(handle, &Target { path, bytes, checksum, before: Before::Anything }).await?;
+        }
+        Ok(())
     }
 
     /// What was published by a handle, to do it again.
