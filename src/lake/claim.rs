@@ -2,7 +2,7 @@
 //!
 //! Each pipeline has a log of its own, so nothing in a log keeps two of them from writing one table. A claim does: an object
 //! that is created once, before the commit that first has the table. Behind the commit that drops it, a second object gives it back, and who
-//! takes the table then creates a third one: the newest of these records counts. Invariants: a record is never changed nor removed, so that
+//! takes the table then creates a third one: the newest of these records counts. They also hand on where the numbers of files go on. Invariants: a record is never changed nor removed, so that
 //! nobody who slept gives back what was taken again; a drop gives back what was taken up to its own version, and nothing later. Names are
 //! compared without case. A table without a claim, as lakewards before claims left it, belongs to the one pipeline whose
 //! newest commit has it.
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::lake::layout::HOME;
 use crate::lake::log::{Commit, FORMAT, read_commit, read_json, to_json, versions};
 use crate::lake::store::Store;
+use crate::lake::trust::NUMBER_MAX;
 use crate::lake::{LakeError, Layout};
 
 /// Times that a create is asked for again when its answer contradicts what is there.
@@ -29,6 +30,9 @@ struct Claim {
     /// The first commit that it may be for; the drop, of a record that gives the table back. 0 in those of an older lakeward.
     #[serde(default)]
     version: u64,
+    /// The next file number of a table that was dropped, so that one of its name uses no name of its files again.
+    #[serde(default)]
+    next_number: u64,
     /// Whether it gives the table back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     released: bool,
@@ -45,6 +49,11 @@ impl Newest {
     /// The claim, unless it was given back.
     fn claim(&self) -> Option<&Claim> {
         self.record.as_ref().filter(|record| !record.released)
+    }
+
+    /// The next file number that the record hands on.
+    fn next_number(&self) -> u64 {
+        self.record.as_ref().map_or(0, |record| record.next_number.min(NUMBER_MAX))
     }
 
     /// The number of the next record.
@@ -112,7 +121,7 @@ impl Claims<'_> {
                 let newest = self.newest(&numbers, table).await?;
                 if let Some(claim) = newest.claim() {
                     self.expect_mine(table, (newest.number, &claim.pipeline), late)?;
-                } else if !self.record(table, newest.next(), version, false).await? {
+                } else if !self.record(table, &newest, (version, 0), false).await? {
                     again.push(table);
                 }
             }
@@ -133,19 +142,28 @@ impl Claims<'_> {
         Ok(newest.claim().is_some_and(|claim| self.is_mine_up_to(claim, version)))
     }
 
-    /// Gives a table back that commit `version` dropped, unless it is another pipeline's, or was taken again.
+    /// Gives a table back that commit `version` dropped, unless it is another pipeline's, or was taken again. Files of the table as it may come
+    /// back are numbered from `next_number` on.
     ///
     /// # Errors
     /// The store's.
-    pub(crate) async fn release(&self, table: &str, version: u64) -> Result<(), LakeError> {
+    pub(crate) async fn release(&self, table: &str, (version, next_number): (u64, u64)) -> Result<(), LakeError> {
         for _ in 0..TRIES {
             let newest = self.newest(&self.numbers().await?, table).await?;
             let is_over = newest.claim().is_none_or(|claim| !self.is_mine_up_to(claim, version));
-            if is_over || self.record(table, newest.next(), version, true).await? {
+            if is_over || self.record(table, &newest, (version, next_number), true).await? {
                 return Ok(());
             }
         }
         Err(LakeError::Unreadable { place: self.place(table, 0), why: "it was there and is gone".to_owned() })
+    }
+
+    /// From which number on the files of a table are named that no commit has.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn next_number(&self, table: &str) -> Result<u64, LakeError> {
+        Ok(self.newest(&self.numbers().await?, table).await?.next_number())
     }
 
     /// The place of the newest record of a table, and the pipeline that has it; `None` without a claim.
@@ -176,11 +194,18 @@ impl Claims<'_> {
         Ok(Newest { number, record: read_json(self.store, &self.layout.claim(&folded(table), number)).await? })
     }
 
-    /// Creates a record; `false` when there is one of this number.
-    async fn record(&self, table: &str, number: u64, version: u64, released: bool) -> Result<bool, LakeError> {
+    /// Creates the record behind the newest one; `false` when there is one already.
+    async fn record(
+        &self,
+        table: &str,
+        newest: &Newest,
+        (version, next_number): (u64, u64),
+        released: bool,
+    ) -> Result<bool, LakeError> {
         let pipeline = self.layout.pipeline().to_owned();
-        let claim = Claim { format: FORMAT, table: table.to_owned(), pipeline, version, released };
-        self.store.create(&self.layout.claim(&folded(table), number), to_json(&claim)).await
+        let next_number = next_number.max(newest.next_number());
+        let claim = Claim { format: FORMAT, table: table.to_owned(), pipeline, version, next_number, released };
+        self.store.create(&self.layout.claim(&folded(table), newest.next()), to_json(&claim)).await
     }
 
     fn is_mine_up_to(&self, claim: &Claim, version: u64) -> bool {

@@ -4,7 +4,7 @@
 //! [`Commit`]. The commit point is the creation of its object in the log; before it nothing counts, after it the run and all later
 //! ones only go forward. Tables and resources that are not named are carried over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use crate::lake::log::{Action, Change, Commit, FORMAT, Purpose, Replaced, TableR
 use crate::lake::open::{Lake, timestamp};
 use crate::lake::publish::pass;
 use crate::lake::store::{Handle, Spooled};
-use crate::lake::{FileChange, LakeError, PreparedTable, manifest};
+use crate::lake::{FileChange, LakeError, PreparedTable, Snapshot, manifest};
 
 /// Versions tried for one commit while other runs keep committing to other tables.
 const COMMIT_TRIES: u32 = 8;
@@ -135,6 +135,7 @@ impl Lake {
             files: Vec::new(),
             quarantine: self.quarantined.clone(),
             released: Vec::new(),
+            next_numbers: BTreeMap::new(),
             keeps: self.keep_versions > 0,
             oldest: self.oldest.max(self.head.as_ref().map_or(0, |head| head.oldest)),
             purpose: self.purpose,
@@ -144,6 +145,7 @@ impl Lake {
             files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
             if table.is_dropped {
                 commit.tables.remove(&table.table);
+                commit.next_numbers.insert(table.table.clone(), table.after.next_number);
                 continue;
             }
             let (name, _) = manifest::encode(&self.run, &table.table, &table.after);
@@ -158,9 +160,12 @@ impl Lake {
         Ok(commit)
     }
 
-    /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count.
+    /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count, nor does the next number of a table
+    /// that does not exist.
     async fn is_same_table(&self, known: Option<&TableRef>, table: &PreparedTable) -> Result<bool, LakeError> {
-        let Some(known) = known else { return Ok(table.after == Default::default()) };
+        let Some(known) = known else {
+            return Ok(Snapshot { next_number: 0, ..table.after.clone() } == Snapshot::default());
+        };
         Ok(manifest::load(&*self.store, &self.layout, &table.table, known).await? == table.after)
     }
 

@@ -45,6 +45,9 @@ pub(crate) struct Commit {
     /// Tables that are no longer this pipeline's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) released: Vec<String>,
+    /// The next file number of each table that leaves the lake: should it come back, no name of it is used again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) next_numbers: BTreeMap<String, u64>,
     /// Whether publishing keeps what it replaces and removes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) keeps: bool,

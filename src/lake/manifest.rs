@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::config::Compat;
 use crate::lake::log::{FORMAT, TableRef, check_size, read_done, read_json, to_json};
 use crate::lake::store::Store;
-use crate::lake::trust::check_files;
+use crate::lake::trust::{NUMBER_MAX, check_files};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot};
 use crate::schema::TableSchema;
 
@@ -132,6 +132,9 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry:
         return Err(damaged(format!("it is of table {:?}", manifest.table)));
     }
     check_files(table, &files).map_err(damaged)?;
+    if manifest.next_number > NUMBER_MAX {
+        return Err(damaged(format!("{} is no number of a file", manifest.next_number)));
+    }
     Ok(Snapshot {
         schema,
         primary_key: manifest.primary_key,

@@ -138,7 +138,8 @@ impl Publisher<'_> {
     pub(crate) async fn note(&self, commit: &Commit, Placed { etags }: Placed) -> Result<(), LakeError> {
         for table in &commit.released {
             pass("lake.publish.release")?;
-            Claims { store: self.store, layout: self.layout }.release(table, commit.version).await?;
+            let next_number = commit.next_numbers.get(table).copied().unwrap_or(0);
+            Claims { store: self.store, layout: self.layout }.release(table, (commit.version, next_number)).await?;
         }
         pass("lake.publish.before_done")?;
         let done = to_json(&Done { format: FORMAT, etags });

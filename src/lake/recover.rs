@@ -4,7 +4,7 @@
 //! staging is removed without a commit is fenced first, by a commit that names it, so that it cannot commit handles that are
 //! gone when it wakes up; what a commit promises is never removed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::LakeError;
 use crate::lake::log::{Commit, FORMAT, Purpose, Versions, read_commit, to_json, versions};
@@ -103,6 +103,7 @@ fn fence(head: Option<&Commit>, run: &str, written: &str, fences: Vec<String>) -
         files: Vec::new(),
         quarantine: Vec::new(),
         released: Vec::new(),
+        next_numbers: BTreeMap::new(),
         keeps: false,
         oldest: head.map_or(0, |commit| commit.oldest),
         purpose: Purpose::Run,

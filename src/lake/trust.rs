@@ -13,6 +13,9 @@ pub(crate) const VERSION_MAX: u64 = 1_000_000_000_000;
 /// Longest name of a run or a table, in bytes: that of a file.
 const NAME_BYTES_MAX: usize = 255;
 
+/// Highest file number that is believed.
+pub(crate) const NUMBER_MAX: u64 = 1_000_000_000_000;
+
 /// Checks the commit that lies under `version`.
 ///
 /// # Errors
@@ -31,10 +34,13 @@ pub(crate) fn check_commit(commit: &Commit, version: u64, layout: &Layout) -> Re
             return Err(format!("{:?} of commit {} is no manifest of table {table:?}", entry.manifest, entry.version));
         }
     }
-    for table in &commit.released {
+    for table in commit.released.iter().chain(commit.next_numbers.keys()) {
         if !is_table(table) {
             return Err(format!("{table:?} is no table"));
         }
+    }
+    if let Some((table, number)) = commit.next_numbers.iter().find(|(_, number)| **number > NUMBER_MAX) {
+        return Err(format!("{number} is no number of a file of table {table:?}"));
     }
     for change in &commit.files {
         if !is_table_path(&change.table, &change.path) {

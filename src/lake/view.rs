@@ -76,9 +76,14 @@ impl<'a> View<'a> {
         checked
     }
 
-    /// A table as the newest commit tells it, whatever lies in its folder.
+    /// A table as the newest commit tells it, whatever lies in its folder. One that does not exist, and was dropped once, uses no name of its
+    /// files again: a run that slept in the drop may still delete them.
     pub(super) async fn known(&self, table: &str) -> Result<Snapshot, LakeError> {
-        load_table(self.store, self.layout, self.head, table).await
+        let mut known = load_table(self.store, self.layout, self.head, table).await?;
+        if self.head.is_none_or(|head| !head.tables.contains_key(table)) {
+            known.next_number = Claims { store: self.store, layout: self.layout }.next_number(table).await?;
+        }
+        Ok(known)
     }
 
     /// Refuses a new table whose folder would be that of another one where case does not count.

@@ -120,7 +120,7 @@ fn a_lake_in_the_home_folder_is_written_out() {
     let (sandbox, api) = sandbox(&format!("write_disposition: replace\n{ENDPOINT}}}"));
     let text = things_config(&api.url(), &format!("write_disposition: replace\n{ENDPOINT}}}"));
     sandbox.write("lakeward.yaml", &text.replace("./lake", "~/lake"));
-    let sandbox = sandbox.env("HOME", "/home/of/somebody");
-    sandbox.run().failed_with(2, &["`/home/of/somebody/lake`", "`./~/lake`"]);
+    let sandbox = sandbox.env("HOME", "/srv/somebody");
+    sandbox.run().failed_with(2, &["`/srv/somebody/lake`", "`./~/lake`"]);
     assert!(!sandbox.path().join("~").exists());
 }

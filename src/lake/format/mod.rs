@@ -30,7 +30,7 @@ pub(crate) struct PreparedTable {
     pub(crate) table: String,
     /// The files to put and to delete; empty when nothing changed.
     pub(crate) changes: Vec<FileChange>,
-    /// The table once they are published.
+    /// The table once they are published; of one that leaves the lake, the next file number alone.
     pub(crate) after: Snapshot,
     /// What happened to the rows.
     pub(crate) stats: StageStats,

@@ -24,7 +24,8 @@ impl TableFormat for Plain {
         let mut names = Names { table: table.clone(), folders, after: base, changes: Vec::new() };
         let Some(shape) = shape else {
             edits.into_iter().for_each(|edit| names.apply(edit));
-            return Ok(PreparedTable { table, changes: names.changes, after: Snapshot::default(), stats, is_dropped: true });
+            let after = Snapshot { next_number: names.after.next_number, ..Snapshot::default() };
+            return Ok(PreparedTable { table, changes: names.changes, after, stats, is_dropped: true });
         };
         let empties = Empties::take(&mut names.after, &shape)?;
         edits.into_iter().for_each(|edit| names.apply(edit));

@@ -227,3 +227,29 @@ async fn a_claim_of_an_older_lakeward_is_given_back_with_its_table() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_table_that_comes_back_uses_no_name_of_its_dropped_files_whoever_has_it() {
+    for rig in Rig::every().await {
+        last_night(&rig).await;
+        drop_t(&rig).await;
+        let dropped = read_commit(&*rig.store, &Layout::new("p"), 2).await.unwrap().unwrap();
+        // A run that is killed behind its claim hands the number on, too.
+        let killed = rig.open_as("second", "killed").await.unwrap();
+        killed.claims().take(&["t"], 1, false).await.unwrap();
+        assert_eq!(killed.view().table("t").await.unwrap().next_number, 2);
+        killed.claims().release("t", (1, 0)).await.unwrap();
+        killed.close().await.unwrap();
+
+        let mut lake = rig.open_later("back").await;
+        lake.rollback(1, &rig.plan, |state| state.get_mut("marks")).await.unwrap();
+        let back = rig.visible().await;
+        assert_eq!(back.values().map(String::as_str).collect::<Vec<_>>(), ["one", "two"]);
+        // A run that slept right before it deleted a file of the dropped table wakes up.
+        for change in &dropped.files {
+            rig.store.remove(&change.path).await.unwrap();
+        }
+        assert_eq!((rig.visible().await, dropped.files.len()), (back, 2));
+        lake.close().await.unwrap();
+    }
+}

@@ -1,5 +1,7 @@
 //! A lake whose own files somebody else wrote: refused by name, and nothing outside is read, written, emptied or waited for.
 
+use std::collections::BTreeMap;
+
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +25,7 @@ async fn forged(rig: &Rig, change: impl Fn(&mut Commit)) -> Commit {
 
 #[tokio::test]
 async fn a_record_that_leads_out_of_its_table_is_refused_by_name() {
-    let forgeries: [fn(&mut Commit); 17] = [
+    let forgeries: [fn(&mut Commit); 19] = [
         |commit| commit.files[0].path = "t/../../outside".to_owned(),
         |commit| commit.files[0].path = "/etc/passwd".to_owned(),
         |commit| commit.files[0].path = "u/k=1/part-000000.parquet".to_owned(),
@@ -45,6 +47,8 @@ async fn a_record_that_leads_out_of_its_table_is_refused_by_name() {
         |commit| commit.released = vec!["../p/lease".to_owned()],
         |commit| commit.quarantine = vec!["_lakeward/p/../../outside".to_owned()],
         |commit| commit.quarantine = vec!["_lakeward/q/quarantine/t/night-1-0.jsonl".to_owned()],
+        |commit| commit.next_numbers = BTreeMap::from([("t".to_owned(), u64::MAX)]),
+        |commit| commit.next_numbers = BTreeMap::from([("../t".to_owned(), 1)]),
         |commit| commit.version = u64::MAX,
         |commit| commit.parent = 0,
     ];

@@ -232,10 +232,10 @@ pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: Snapshot, f
             checksum: format!("{:016x}", xxh3_64(content.as_bytes())),
         };
         state.files.push(file.clone());
+        state.next_number += u64::from(old.is_none());
         changes.push(FileChange::Put { file, spooled, replaces: old });
     }
     state.files.sort_by(|a, b| a.path.cmp(&b.path));
-    state.next_number += 1;
     PreparedTable { table: table.to_owned(), changes, after: state, stats: StageStats::default(), is_dropped: false }
 }
 

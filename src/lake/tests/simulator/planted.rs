@@ -129,7 +129,7 @@ impl Planted {
             }
             Some(Plant::ReleaseBeforeDelete) => {
                 for table in &commit.released {
-                    Claims { store: &*self.inner, layout: &layout }.release(table, commit.version).await?;
+                    Claims { store: &*self.inner, layout: &layout }.release(table, (commit.version, 0)).await?;
                 }
             }
             Some(Plant::ManifestAfterCommit) => {
