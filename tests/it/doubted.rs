@@ -3,17 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::billing::{answer, things, things_config, wallet};
+use crate::support::billing::{answer, run_appended as run, things, things_config, wallet};
 use crate::support::fake_api::{FakeApi, Request};
-use crate::support::sandbox::{Ended, Sandbox};
-
-fn run(api: &FakeApi, paginator: &str, more: &str) -> (Sandbox, Ended) {
-    let paginator = if paginator.is_empty() { String::new() } else { format!(", paginator: {paginator}") };
-    let resource = format!("write_disposition: append\n{more}\nendpoint: {{path: /things, data_selector: data{paginator}}}");
-    let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
-    let ended = sandbox.run();
-    (sandbox, ended)
-}
+use crate::support::sandbox::Sandbox;
 
 /// `count` wallets, at most 100 a page, by `offset` or by `page` from 0 on, with everything around them that may be taken for a total.
 fn api(count: i64, totals: bool) -> FakeApi {

@@ -2,17 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::billing::{answer, things, things_config, wallet};
+use crate::support::billing::{answer, run_appended as run, things, things_config, wallet};
 use crate::support::fake_api::{FakeApi, Reply, Request};
-use crate::support::sandbox::{Ended, Sandbox};
-
-fn run(api: &FakeApi, paginator: &str, more: &str) -> (Sandbox, Ended) {
-    let paginator = if paginator.is_empty() { String::new() } else { format!(", paginator: {paginator}") };
-    let resource = format!("write_disposition: append\n{more}\nendpoint: {{path: /things, data_selector: data{paginator}}}");
-    let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
-    let ended = sandbox.run();
-    (sandbox, ended)
-}
+use crate::support::sandbox::Sandbox;
 
 /// The records `from + 1` to `to`, with `around` beside them.
 fn page(from: i64, to: i64, around: &Value) -> Value {

@@ -6,6 +6,7 @@ use crate::base::arm_fault;
 use crate::lake::LakeError;
 use crate::lake::log::read_commit;
 use crate::lake::store::{Before, Published, Target};
+use crate::lake::tests::crash::fall_asleep_in_publish;
 use crate::lake::tests::rig::{Rig, after_last_night, after_tonight, last_night, staged, state, tonight};
 use crate::lake::tests::s3_server::{Completed, Manner, S3Server};
 use crate::lake::tests::store::stage;
@@ -81,11 +82,7 @@ async fn a_run_that_wakes_up_undoes_nothing_whatever_a_server_does_with_complete
         for ignores_conditions in [false, true] {
             let (_server, rig) = server(Manner { completed, ignores_conditions, ..Manner::default() }).await;
             last_night(&rig).await;
-            let mut asleep = rig.open("asleep").await.unwrap();
-            let table = tonight(&asleep).await;
-            let armed = arm_fault("lake.publish.put#2=io");
-            asleep.commit(vec![table], state("t", 2)).await.unwrap_err();
-            drop(armed);
+            let asleep = fall_asleep_in_publish(&rig).await;
             let mut lake = rig.open_later("awake").await;
             // Where an upload lives on for ever, no condition tells a file that was removed from one that never was.
             let removes = completed != Completed::Alive;

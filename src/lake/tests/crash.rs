@@ -96,16 +96,21 @@ async fn a_run_killed_while_it_recovers_is_recovered_in_turn() {
     }
 }
 
+/// Tonight's run, asleep behind its commit, when one of its files is published.
+pub(super) async fn fall_asleep_in_publish(rig: &Rig) -> Lake {
+    let mut asleep = rig.open("asleep").await.unwrap();
+    let table = tonight(&asleep).await;
+    let _armed = arm_fault("lake.publish.put#2=io");
+    let error = asleep.commit(vec![table], state("t", 2)).await.unwrap_err();
+    assert!(matches!(error, LakeError::Unpublished { version: 2, .. }), "{error:?}");
+    asleep
+}
+
 #[tokio::test]
 async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
     for rig in Rig::every().await {
         last_night(&rig).await;
-        let mut asleep = rig.open("asleep").await.unwrap();
-        let table = tonight(&asleep).await;
-        let armed = arm_fault("lake.publish.put#2=io");
-        let error = asleep.commit(vec![table], state("t", 2)).await.unwrap_err();
-        drop(armed);
-        assert!(matches!(error, LakeError::Unpublished { version: 2, .. }), "{error:?}");
+        let asleep = fall_asleep_in_publish(&rig).await;
 
         let mut lake = rig.open_later("awake").await;
         let files = [

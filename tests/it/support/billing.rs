@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::fake_api::{FakeApi, Reply, Request};
+use crate::support::sandbox::{Ended, Sandbox};
 
 /// The key the API wants.
 pub(crate) const KEY: &str = "k-7Qx2-s3cret";
@@ -167,4 +168,13 @@ lake:
   url: ./lake
 "#
     )
+}
+
+/// A run of `things` by `append`, read from `data` by a paginator, if there is one; `more` are further keys of the resource.
+pub(crate) fn run_appended(api: &FakeApi, paginator: &str, more: &str) -> (Sandbox, Ended) {
+    let paginator = if paginator.is_empty() { String::new() } else { format!(", paginator: {paginator}") };
+    let resource = format!("write_disposition: append\n{more}\nendpoint: {{path: /things, data_selector: data{paginator}}}");
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+    let ended = sandbox.run();
+    (sandbox, ended)
 }
