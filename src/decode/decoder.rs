@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Warning};
 use crate::config::{FormatKind, FormatPlan, RecordsPlan};
-use crate::decode::envelope::{Findings, NoRecords, RecordsShape, read_page};
+use crate::decode::envelope::{Findings, NoRecords, RecordsShape, read_page, with_rejects};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
 use crate::decode::fault::{Fault, Outcome, Stop};
@@ -141,6 +141,7 @@ impl Decoder {
         }
         if let Some(places) = formatted.places {
             decoded.facts.records += formatted.rejects.len() as u64;
+            decoded.facts.records_hash = with_rejects(decoded.facts.records_hash, formatted.rejects.iter());
             for reject in &mut decoded.rejects {
                 let place = usize::try_from(reject.record).ok().and_then(|at| places.get(at));
                 reject.record = place.copied().unwrap_or(reject.record);
@@ -267,11 +268,10 @@ impl Decoder {
         })?;
         let (mut hash, mut written) = (Xxh3::new(), Vec::new());
         for record in records {
-            if let Ok(record) = &record {
-                record.write(&mut written);
-                hash.update(&written);
-                written.clear();
-            }
+            // Rejects too, or pages of nothing else would be one that comes again.
+            record.as_ref().unwrap_or_else(|fault| &fault.record).write(&mut written);
+            hash.update(&written);
+            written.clear();
             shaper.take(record);
         }
         (findings.records_hash, findings.records_found) = (hash.digest128(), true);

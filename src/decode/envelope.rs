@@ -8,10 +8,10 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Step};
-use crate::decode::Json;
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::hints::{Hints, list_inside};
 use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
+use crate::decode::{Json, Reject};
 use crate::source::ListInside;
 
 /// Longest string that the paginator is given, in bytes.
@@ -182,6 +182,18 @@ pub(super) fn hash_of(hashes: &[u64]) -> u128 {
     let mut all = Xxh3::new();
     hashes.iter().for_each(|hash| all.update(&hash.to_le_bytes()));
     all.digest128()
+}
+
+/// The hash of records and of texts that cannot be rows, or pages of nothing else would be one that comes again.
+pub(super) fn with_rejects<'r>(records_hash: u128, rejects: impl Iterator<Item = &'r Reject>) -> u128 {
+    let (mut hash, mut any) = (Xxh3::new(), false);
+    for reject in rejects {
+        any = true;
+        hash.update(&(reject.raw.len() as u64).to_le_bytes());
+        hash.update(reject.raw.as_bytes());
+    }
+    hash.update(&records_hash.to_le_bytes());
+    if any { hash.digest128() } else { records_hash }
 }
 
 /// Looks up those of `wanted` that have to be looked up in the whole page: the first value that such a path finds.

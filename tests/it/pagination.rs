@@ -226,3 +226,18 @@ fn errors_worth_a_retry_are_retried_and_no_others() {
     ended.failed_with(3, &["422", "things"]);
     assert_eq!(api.requests().len(), 1);
 }
+
+#[test]
+fn pages_of_nothing_but_rejects_are_no_page_that_comes_again() {
+    let rows = ["1,a", "2,b,too many", "3,c,too many", "4,d"];
+    let api = things(move |request| {
+        let row = rows.get(usize::try_from(request.number("page", 1)).unwrap() - 1).copied().unwrap_or_default();
+        Reply::json(format!("id,v\n{row}\n")).with_header("content-type", "text/csv")
+    });
+    let resource = "endpoint: {path: /things, response_format: csv, paginator: {type: page_number, base_page: 1, total_path: null}}\n\
+                    write_disposition: merge\nprimary_key: id\non_reject: quarantine\nmax_rejects: 2";
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), resource));
+    let ended = sandbox.run_ok();
+    let table = ended.table("things");
+    assert_eq!((&table["table_rows"], &table["rejects"], &table["pages"]), (&json!(2), &json!(2), &json!(5)), "{ended}");
+}

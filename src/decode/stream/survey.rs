@@ -4,7 +4,7 @@ use memchr::memrchr;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Step};
-use crate::decode::envelope::{NoRecords, hash_of, read_page};
+use crate::decode::envelope::{NoRecords, hash_of, read_page, with_rejects};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
 use crate::decode::fault::{Fault, Stop};
@@ -254,6 +254,8 @@ struct Tally<'d> {
     hash: Xxh3,
     hashes: Option<Vec<u64>>,
     hashed_by: &'d [String],
+    /// Of what cannot be a row: it has no hash among the others.
+    rejects_hash: u128,
     /// Objects that the records' list is in.
     depth: usize,
     is_object: bool,
@@ -263,7 +265,17 @@ struct Tally<'d> {
 impl<'d> Tally<'d> {
     fn new(hashed_by: Option<&'d [String]>, depth: usize, bounds: StreamBounds) -> Self {
         let (hashes, hashed_by) = (hashed_by.map(|_| Vec::new()), hashed_by.unwrap_or_default());
-        Self { records: 0, slices: Vec::new(), hash: Xxh3::new(), hashes, hashed_by, depth, is_object: false, bounds }
+        Self {
+            records: 0,
+            slices: Vec::new(),
+            hash: Xxh3::new(),
+            hashes,
+            hashed_by,
+            rejects_hash: 0,
+            depth,
+            is_object: false,
+            bounds,
+        }
     }
 
     fn take(&mut self, slice: &Slice<'_>) -> Result<(), Halt> {
@@ -297,6 +309,7 @@ impl<'d> Tally<'d> {
             self.check(text, false)?;
         }
         self.hash.update(bytes);
+        self.rejects_hash = with_rejects(self.rejects_hash, formatted.rejects.iter());
         self.push(start, bytes.len(), (elements + formatted.rejects.len()) as u64, Some(lines_before));
         Ok(())
     }
@@ -326,7 +339,7 @@ impl<'d> Tally<'d> {
 
     fn end(self) -> Survey {
         let records = self.records;
-        let records_hash = self.hashes.as_deref().map_or_else(|| self.hash.digest128(), hash_of);
+        let records_hash = self.rejects_hash ^ self.hashes.as_deref().map_or_else(|| self.hash.digest128(), hash_of);
         let record_hashes = self.hashes.unwrap_or_default();
         Survey { facts: PageFacts { records, records_hash, record_hashes, ..PageFacts::default() }, slices: self.slices }
     }
