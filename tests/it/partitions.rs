@@ -87,7 +87,7 @@ fn text_that_a_reader_takes_for_something_else_makes_no_folder_that_alone_holds_
                 let found: Vec<Value> = sandbox.by_key("things", "id").into_values().map(|row| row["v"].clone()).collect();
                 assert_eq!(found, values);
                 leave_for_readers(
-                    &format!("partition_digits_{disposition}_{name}"),
+                    &format!("partition_digits_{disposition}_{name}_{named}"),
                     &sandbox.lake().join("things"),
                     2,
                     &[("id", 1)],
