@@ -86,12 +86,10 @@ fn text_that_a_reader_takes_for_something_else_makes_no_folder_that_alone_holds_
                 sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
                 let found: Vec<Value> = sandbox.by_key("things", "id").into_values().map(|row| row["v"].clone()).collect();
                 assert_eq!(found, values);
-                leave_for_readers(
-                    &format!("partition_digits_{disposition}_{name}_{named}"),
-                    &sandbox.lake().join("things"),
-                    2,
-                    &[("id", 1)],
-                );
+                // Readers disagree about the folders beside the column, which the matrix shows; about the column they agree.
+                if name == "bucket" {
+                    leave_for_readers(&format!("partition_digits_{disposition}_{named}"), &sandbox.lake().join("things"), 2, &[("id", 1)]);
+                }
             }
         }
     }

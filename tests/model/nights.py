@@ -3,7 +3,10 @@
 In: a history (`scenario.History`) and one of its pipelines. Out: nothing, or `Broken`.
 """
 
+import concurrent.futures
 import json
+import os
+import pathlib
 import signal
 import subprocess
 import threading
@@ -136,35 +139,47 @@ class Nights:
 
     def watched(self, pipeline) -> None:
         """A reader by glob, all the while: each file has the old rows or the new ones."""
-        before, over, seen = self.contents(pipeline), threading.Event(), set()
-        reader = threading.Thread(target=self.watch, args=(pipeline, over, seen))
-        reader.start()
-        try:
-            self.expect(pipeline)
-        finally:
-            over.set()
-            reader.join()
+        before, over = self.contents(pipeline), threading.Event()
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            reader = threads.submit(self.watch, pipeline, over)
+            try:
+                self.expect(pipeline)
+            finally:
+                over.set()
+            seen = reader.result()
         after = self.contents(pipeline)
         for path, uids in seen:
             if uids not in (before.get(path), after.get(path)):
                 raise Broken(f"a reader saw neither the old rows nor the new ones of {path}: {uids}")
 
-    def watch(self, pipeline, over: threading.Event, seen: set) -> None:
+    def watch(self, pipeline, over: threading.Event) -> set:
+        seen = set()
         while not over.is_set():
             seen.update(self.contents(pipeline).items())
             self.counts["looks"] += 1
+        return seen
 
     def contents(self, pipeline) -> dict:
         """The uids of each file, in order, read by one that opens each file once."""
         contents: dict = {}
         for resource in pipeline.world.resources:
-            for path in sorted(self.table(resource).rglob("*.parquet")):
+            for path in sorted(self.files(resource)):
                 try:
                     with path.open("rb") as file:
                         contents[str(path)] = tuple(pyarrow.parquet.ParquetFile(file).read(columns=["uid"])["uid"].to_pylist())
                 except FileNotFoundError:
                     self.counts["files that went"] += 1
         return contents
+
+    def files(self, resource):
+        """The data files of a table at this moment; a folder may go while they are listed."""
+
+        def gone(problem: OSError) -> None:
+            if not isinstance(problem, FileNotFoundError):
+                raise problem
+
+        for folder, _, names in os.walk(self.table(resource), onerror=gone):
+            yield from (pathlib.Path(folder, name) for name in names if name.endswith(".parquet"))
 
     def renamed(self, pipeline) -> None:
         """Two resources swap their tables: refused, or a fresh start, or one goes on from the other's rows; a full refresh gives each its own."""
