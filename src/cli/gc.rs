@@ -7,7 +7,7 @@ use crate::cli::args::GcArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::print;
-use crate::lake::{COMMITS_KEPT, Garbage};
+use crate::lake::{COMMITS_KEPT, Garbage, REPORTS_KEPT};
 use crate::pipeline;
 use crate::report;
 
@@ -40,6 +40,7 @@ fn tell(garbage: &Garbage) -> bool {
         (&garbage.commits, format!("of commits older than the newest {COMMITS_KEPT}")),
         (&garbage.manifests, "that no commit names, of tables as they were".to_owned()),
         (&garbage.marks, "that no commit names, of records at a cursor".to_owned()),
+        (&garbage.reports, format!("of reports older than the newest {REPORTS_KEPT}")),
     ];
     for (files, what) in kinds.iter().filter(|(files, _)| !files.is_empty()) {
         let bytes = files.iter().map(|found| found.bytes).sum();

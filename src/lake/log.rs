@@ -2,7 +2,7 @@
 //!
 //! In: objects of the `log` folder. Out: [`Commit`]s by version. Invariants: versions follow each other without a gap; a
 //! commit is never changed; commit N+1 is created only after every file of commit N is published. `.done` only saves the
-//! next run a look, and keeps the etags that were not known before the publish. Commits and manifests are never removed.
+//! next run a look, and keeps the etags that were not known before the publish. Only a collection (`ops::gc`) removes old commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -49,8 +49,8 @@ pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
-    Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, Remedy, RollbackPlan, TableAt, TableFacts,
-    Verification, Verify,
+    Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, REPORTS_KEPT, Remedy, RollbackPlan, TableAt,
+    TableFacts, Verification, Verify,
 };
 pub(crate) use partition::{Misread, PartitionError, PartitionId, Partitioner, RoutedRows, misread_levels};
 pub(crate) use rejects::RejectLog;

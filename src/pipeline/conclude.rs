@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Warning, WarningCode};
 use crate::config::{ResourcePlan, WriteDisposition};
-use crate::lake::{Committed, FileChange, Lake, LakeError, PreparedTable};
+use crate::lake::{COMMITS_KEPT, Committed, FileChange, Lake, LakeError, PreparedTable};
 use crate::pipeline::cursors::{CursorOutcome, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult};
@@ -29,6 +29,9 @@ pub(super) struct Prepared {
 
 /// What a lake is whose own folder holds more than it should.
 pub(super) const NOT_TIDY: &str = "something is left over in the lake's own folder, which the next run removes";
+
+/// What a lake is whose old commits could not be removed.
+const NOT_COLLECTED: &str = "old commits could not be removed, which `lakeward gc --apply` does, or a run many nights on";
 
 /// Tells of an error after the commit, which takes nothing back.
 pub(super) fn tell_late(events: &Events, code: WarningCode, what: &str, error: LakeError) {
@@ -100,7 +103,24 @@ impl Running<'_> {
                 tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
             }
         }
+        if is_new && lake.is_to_collect() {
+            self.collect(lake).await;
+        }
         Ok((results, Some(version)))
+    }
+
+    /// Removes old commits and what only they need.
+    async fn collect(&self, lake: &mut Lake) {
+        let lease = lake.lease();
+        match lease.keep_beside(lake.collect(COMMITS_KEPT, file_named)).await {
+            Ok((garbage, commit)) => {
+                tracing::info!(version = commit.version, files = garbage.files().count(), "collected");
+                if let Some(error) = commit.untidy {
+                    tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+                }
+            }
+            Err(error) => tell_late(self.events, WarningCode::CleanUpFailed, NOT_COLLECTED, error),
+        }
     }
 
     fn resource(&self, name: &str) -> Option<&ResourcePlan> {

@@ -88,7 +88,12 @@ fn text_that_a_reader_takes_for_something_else_makes_no_folder_that_alone_holds_
                 assert_eq!(found, values);
                 // Readers disagree about the folders beside the column, which the matrix shows; about the column they agree.
                 if name == "bucket" {
-                    leave_for_readers(&format!("partition_digits_{disposition}_{named}"), &sandbox.lake().join("things"), 2, &[("id", 1)]);
+                    leave_for_readers(
+                        &format!("partition_digits_{disposition}_{named}"),
+                        &sandbox.lake().join("things"),
+                        2,
+                        &[("id", 1)],
+                    );
                 }
             }
         }

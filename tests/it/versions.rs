@@ -137,6 +137,45 @@ fn garbage_is_listed_first_and_removed_when_asked_to() {
     assert_eq!(sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).code(), Some(0));
 }
 
+/// Makes a lake's newest commit, its second, the last of `count`, as nights that change no file leave them.
+fn age(sandbox: &Sandbox, count: u64) {
+    let log = sandbox.lake().join("_lakeward/billing/log");
+    let [commit, done] = ["json", "done"].map(|kind| fs::read_to_string(log.join(format!("{:020}.{kind}", 2))).unwrap());
+    let commit: Value = serde_json::from_str(&commit).unwrap();
+    for version in 3..=count {
+        let mut commit = commit.clone();
+        (commit["version"], commit["parent"], commit["files"]) = (json!(version), json!(version - 1), json!([]));
+        fs::write(log.join(format!("{version:020}.json")), commit.to_string()).unwrap();
+        fs::write(log.join(format!("{version:020}.done")), &done).unwrap();
+    }
+}
+
+#[test]
+fn a_run_removes_old_commits_and_reports_by_itself() {
+    let (_api, billing, sandbox, _) = two_nights();
+    age(&sandbox, 498);
+    let home = sandbox.lake().join("_lakeward/billing");
+    for old in 0..1200 {
+        fs::write(home.join(format!("runs/2020-01-01T00-00-00Z-{old:06x}.json")), "{}").unwrap();
+    }
+    let count = |folder: &str| fs::read_dir(home.join(folder)).unwrap().count();
+    let night = |balance: i64| {
+        billing.change("/v1/wallets", |records| records[0]["balance"] = json!(balance));
+        let ended = sandbox.run_ok();
+        assert_eq!(ended.summary()["warnings"], json!([]), "{ended}");
+        ended.summary()["version"].clone()
+    };
+    assert_eq!((night(1), count("runs")), (json!(499), 1203));
+    assert_eq!(night(2), json!(500));
+    let newest = json_lines(&sandbox.lakeward(&["history", "lakeward.yaml", "--json"]).stdout);
+    assert_eq!((&newest[0]["version"], &newest[0]["purpose"]), (&json!(501), &json!("collection")));
+    // The newest 400 commits and what is noted of each, and of the first two, whose manifests they name.
+    assert_eq!((count("log"), count("runs")), (802, 1001));
+    assert_eq!(night(3), json!(502));
+    assert_eq!(sandbox.lakeward(&["verify", "lakeward.yaml", "--deep"]).code(), Some(0));
+    assert_eq!(sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "501"]).code(), Some(0));
+}
+
 #[test]
 fn a_version_that_is_not_there_is_refused_with_a_way_out() {
     let (_api, _billing, sandbox, _) = two_nights();

@@ -1,7 +1,8 @@
 //! Garbage: what a lake's own folder holds that nothing needs any more.
 //!
 //! In: the log. Out: [`Garbage`], listed, and removed under the lease. Garbage is what is kept of commits that can no longer be undone, commits past
-//! the newest [`COMMITS_KEPT`], and manifests and marks that no commit left names. Invariants: nothing under a table's folder is touched; what the
+//! the newest [`COMMITS_KEPT`], manifests and marks that no commit left names, and reports past the newest [`REPORTS_KEPT`]. A run that finds many old commits
+//! collects them itself. Invariants: nothing under a table's folder is touched; what the
 //! newest commit, or one that can be undone, needs is never garbage; what goes is listed, then a commit of the collection's own is made on the version that was
 //! listed, then the list is removed: so a run that slept meanwhile cannot commit something that is gone, and a collection that slept removes
 //! nothing that is new.
@@ -21,6 +22,12 @@ use crate::lake::{Committed, Lake, LakeError};
 /// Commits that stay in the log at least: more than a year of nights.
 pub(crate) const COMMITS_KEPT: u64 = 400;
 
+/// Commits beyond those, at which a run collects: the look at all of them is worth it once in so many nights.
+pub(crate) const COMMITS_SPARE: u64 = 100;
+
+/// Reports of runs that stay.
+pub(crate) const REPORTS_KEPT: usize = 1000;
+
 /// Files removed at once.
 const PARALLEL_FILES: usize = 16;
 
@@ -35,6 +42,8 @@ pub(crate) struct Garbage {
     pub(crate) manifests: Vec<Found>,
     /// Marks that no commit names.
     pub(crate) marks: Vec<Found>,
+    /// Reports past the newest ones.
+    pub(crate) reports: Vec<Found>,
     /// The oldest commit that stays.
     oldest: u64,
 }
@@ -42,7 +51,7 @@ pub(crate) struct Garbage {
 impl Garbage {
     /// All of it, in the order in which it is removed: commits last, so that what is left by a kill is still known as garbage.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Found> {
-        self.kept.iter().chain(&self.marks).chain(&self.manifests).chain(&self.commits)
+        self.kept.iter().chain(&self.reports).chain(&self.marks).chain(&self.manifests).chain(&self.commits)
     }
 }
 
@@ -95,11 +104,21 @@ impl Archive {
         garbage.manifests.retain(|found| found.path.ends_with(".json") && !manifests.contains(&found.path));
         garbage.marks = self.store.list(&self.layout.marks_folder()).await?;
         garbage.marks.retain(|found| !marks.contains(&found.path));
+        // Their names begin with the second in which the run began.
+        garbage.reports = self.store.list(&self.layout.reports()).await?;
+        garbage.reports.truncate(garbage.reports.len().saturating_sub(REPORTS_KEPT));
         Ok(garbage)
     }
 }
 
 impl Lake {
+    /// Whether this run has made the commit behind which old ones are to be collected. The next such commit is [`COMMITS_SPARE`] further on, should
+    /// the collection fail, or should all commits be needed to undo the newest.
+    pub(crate) fn is_to_collect(&self) -> bool {
+        let oldest = self.head.as_ref().map_or(0, |head| head.oldest).max(1);
+        self.version().is_multiple_of(COMMITS_SPARE) && self.version() - oldest + 1 >= COMMITS_KEPT + COMMITS_SPARE
+    }
+
     /// Removes what nothing needs, behind a commit of its own; what it was, and the commit. Without garbage there is no commit.
     ///
     /// # Errors
@@ -134,7 +153,7 @@ impl Lake {
 
     /// Removes what was listed.
     pub(in crate::lake) async fn discard(&self, garbage: &Garbage) -> Result<(), LakeError> {
-        for files in [&garbage.kept, &garbage.marks, &garbage.manifests] {
+        for files in [&garbage.kept, &garbage.reports, &garbage.marks, &garbage.manifests] {
             let removals: Vec<_> = files.iter().map(|found| self.store.remove(&found.path)).collect();
             stream::iter(removals).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
             pass("lake.gc.removed")?;

@@ -14,7 +14,7 @@ mod verify;
 
 pub(crate) use archive::{Archive, FileAt, TableAt};
 pub(crate) use compact::Compaction;
-pub(crate) use gc::{COMMITS_KEPT, Garbage};
+pub(crate) use gc::{COMMITS_KEPT, Garbage, REPORTS_KEPT};
 pub(crate) use history::{CommitFacts, TableFacts};
 pub(crate) use rollback::RollbackPlan;
 pub(crate) use verify::{Fault, Remedy, Verification, Verify};
