@@ -116,6 +116,10 @@ pub(super) struct Tally {
     pub(super) near_total: Option<String>,
     /// Records of the first page, and the total that the config has it look for.
     pub(super) first: (u64, Option<u64>),
+    /// Whether that page is as large as pages get.
+    pub(super) is_first_full: bool,
+    /// How the pages ended.
+    pub(super) ended: Option<EndReason>,
     /// Whether the page that was judged last has a total of just what was read.
     pub(super) tells_all: bool,
     /// Whether the page that was judged last says outright that there is more.

@@ -136,6 +136,35 @@ fn as_many_records_as_pages_usually_have_are_a_doubt() {
 }
 
 #[test]
+fn a_cursor_passes_over_no_page_that_may_be_there() {
+    let since = "incremental: {cursor_path: id, start_param: since, initial_value: 0}";
+    let night = |told: Value, count: i64, paginator: &str| {
+        let api = things(move |_| {
+            let mut page = told.clone();
+            page["data"] = (1..=count).rev().map(wallet).collect();
+            answer(&page)
+        });
+        let endpoint = format!("endpoint: {{path: /things, data_selector: data, {paginator}{since}}}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("write_disposition: append\n{endpoint}")));
+        let ended = sandbox.run();
+        assert_eq!(ended.code() == Some(0), !sandbox.data_files().is_empty(), "{ended}");
+        ended
+    };
+    // A total may count rows before the cursor, too, but not where the only page is as large as pages get.
+    for (told, said) in [(json!({"total_pages": 10}), "says 10"), (json!({"total": 500}), "says 500")] {
+        night(told.clone(), 50, "paginator: single_page, ").failed_with(3, &[said, "paginator: {"]);
+        let ended = night(told, 47, "paginator: single_page, ");
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        assert_eq!(ended.summary()["warnings"][0]["code"], "total_contradicted", "{ended}");
+    }
+    night(json!({}), 50, "").failed_with(3, &["50 records are a usual page size", "`paginator: single_page`", "cursor"]);
+    for (count, paginator) in [(47, ""), (50, "paginator: single_page, ")] {
+        let ended = night(json!({}), count, paginator);
+        assert_eq!((ended.code(), &ended.summary()["warnings"]), (Some(0), &json!([])), "{ended}");
+    }
+}
+
+#[test]
 fn a_guess_at_a_second_page_that_brings_the_first_one_again_is_a_doubt() {
     // Elasticsearch takes `from` and `size`, and ignores what it does not know.
     let search = |has_total: bool| {

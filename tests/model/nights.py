@@ -163,7 +163,7 @@ class Nights:
         """The uids of each file, in order, read by one that opens each file once."""
         contents: dict = {}
         for resource in pipeline.world.resources:
-            for path in sorted(self.files(resource)):
+            for path in sorted(self.data_files(resource)):
                 try:
                     with path.open("rb") as file:
                         contents[str(path)] = tuple(pyarrow.parquet.ParquetFile(file).read(columns=["uid"])["uid"].to_pylist())
@@ -171,7 +171,7 @@ class Nights:
                     self.counts["files that went"] += 1
         return contents
 
-    def files(self, resource):
+    def data_files(self, resource):
         """The data files of a table at this moment; a folder may go while they are listed."""
 
         def gone(problem: OSError) -> None:

@@ -147,6 +147,9 @@ class Resource:
         if self.partitions == ["id"] and self.key == ["code"]:
             self.partitions = []
         self.csv = rng.choice(["text", "infer"]) if not self.paginator.startswith("auto_") and self.paginator not in ("cursor", "json_link") and rng.random() < 0.3 else None
+        if self.csv == "text" and self.partitions == ["id"]:
+            # Folders of text that looks like numbers are refused.
+            self.partitions = ["id:bucket"]
         if self.csv:
             self.has_total, self.dedup_sort = False, self.dedup_sort and self.csv == "infer"
         # JSON text must be the API's own text, as long as the column was JSON text from its first night on.

@@ -203,6 +203,14 @@ pub(crate) enum PagingFault {
         /// The config to write.
         write: String,
     },
+    /// Nothing tells whether there are more pages, and the cursor would pass over what they hold.
+    #[error("{place}: {why}; the cursor of incremental loading would pass over the records of other pages")]
+    InDoubt {
+        /// Where.
+        place: Place,
+        /// What speaks for more, and what to write, in words.
+        why: String,
+    },
     /// What is read as one record is an object around the list of them.
     #[error(
         "{place}: what is read as one record is an object around the list `{list}` of {records} records, and {why}; write `data_selector: {list}`, or, if it is one record and all there is, `paginator: single_page` and `expect: {{total: estimate}}`"

@@ -58,6 +58,7 @@ impl Fetch {
     /// The resource ends. What was fetched ahead is void; when a page came empty behind a full one, it is looked at, since
     /// records in it would mean that this is not the end.
     pub(super) fn begin_end(&mut self, reason: EndReason, place: Place, at: &Position) {
+        self.tally.ended = Some(reason);
         self.void_ahead();
         self.call.ended.cancel();
         let is_odd = reason == EndReason::EmptyPage && self.tally.records > 0 && self.tally.last == self.tally.largest;
@@ -117,10 +118,12 @@ impl Fetch {
         Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
     }
 
-    /// `error`, or a warning of it where the config accepts it, or where it is a guess and only a part is asked for.
+    /// `error`, or a warning of it where the config accepts it, or where it is a guess and only a part is asked for: unless that is a single page
+    /// as large as pages get, of which the API does not say that it is all.
     pub(super) fn accept_or(&self, error: SourceError, is_guess: bool) -> Result<(), SourceError> {
         let asks_for_part = self.slice.cursor.as_ref().is_some_and(|cursor| cursor.range.start.is_some());
-        if self.allows_drift || is_guess && asks_for_part {
+        let may_be_cut = self.tally.ended == Some(EndReason::SinglePage) && self.tally.is_first_full;
+        if self.allows_drift || is_guess && asks_for_part && !may_be_cut {
             let code = if self.allows_drift { WarningCode::DriftAccepted } else { WarningCode::TotalContradicted };
             self.client.warn_once(&self.call.template.resource, Warning::new(code, error.to_string()));
             return Ok(());

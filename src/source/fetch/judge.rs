@@ -16,7 +16,7 @@ use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
 use crate::source::flight::Delivered;
 use crate::source::page::Skipped;
-use crate::source::paginate::{Position, Seen, Step, is_bound, meant, own_way, promises_more, whole_number};
+use crate::source::paginate::{Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, whole_number};
 use crate::source::{EndReason, PageFacts, SourceError, Verdict};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
@@ -83,7 +83,7 @@ impl Fetch {
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
         }
         if let Some(warning) = self.paginator.warning() {
-            self.client.warn_once(&call.template.resource, warning);
+            self.tell(&seen, warning)?;
         }
         if let Step::Again(_) | Step::Over(_) = step {
             let (number, place) = (page.number, seen.at());
@@ -104,6 +104,18 @@ impl Fetch {
             Step::End(reason) | Step::Over(reason) => self.begin_end(reason, seen.at(), &page.position),
         }
         let _ = page.verdict.send(Verdict::Accept);
+        Ok(())
+    }
+
+    /// Tells what the paginator noticed. Where the cursor would move on, a page that may be there is none to be read later.
+    ///
+    /// # Errors
+    /// [`PagingFault::InDoubt`].
+    fn tell(&self, seen: &Seen<'_>, warning: Warning) -> Result<(), SourceError> {
+        if warning.code == WarningCode::MorePagesInDoubt && self.slice.cursor.is_some() {
+            return Err(SourceError::from(PagingFault::InDoubt { place: seen.at(), why: warning.text }));
+        }
+        self.client.warn_once(&self.call.template.resource, warning);
         Ok(())
     }
 
@@ -229,6 +241,7 @@ impl Fetch {
         }
         if tally.pages == 1 {
             tally.first = (records, tally.total.or(self.paginator.total_of(seen)));
+            tally.is_first_full = is_full(seen);
         }
     }
 

@@ -279,7 +279,7 @@ pub(super) fn beyond_words(page: &Seen<'_>, sign: &Sign, total: u64) -> String {
 }
 
 /// Whether a page has as many records as it may have: a usual size, or what was asked for.
-fn is_full(page: &Seen<'_>) -> bool {
+pub(in crate::source) fn is_full(page: &Seen<'_>) -> bool {
     let records = page.facts.records;
     let is_asked = |(slot, number): &(Slot, u64)| is_size(name_of(slot)) && *number == records;
     let is_limit = |sign: &Sign| sign.role() == Some(Role::Limit) && sign.number() == Some(records);
