@@ -6,21 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::lake::claim::released;
-use crate::lake::log::{Action, Change, Commit, FORMAT, Purpose, Replaced, TableRef, check_size, read_commit, to_json};
+use crate::lake::log::{Action, Commit, FORMAT, Purpose, TableRef, check_size, read_commit, to_json};
 use crate::lake::open::{Lake, timestamp};
 use crate::lake::publish::pass;
-use crate::lake::store::{Handle, Spooled};
-use crate::lake::{FileChange, LakeError, PreparedTable, Snapshot, manifest};
+use crate::lake::{LakeError, PreparedTable, Snapshot, manifest};
 
 /// Versions tried for one commit while other runs keep committing to other tables.
 const COMMIT_TRIES: u32 = 8;
-
-/// Replaced files that are looked at at once.
-const PARALLEL_CHECKS: usize = 4;
 
 /// Times that a create of unknown outcome is asked for.
 const CREATE_TRIES: u32 = 3;
@@ -55,10 +50,10 @@ impl Lake {
         }
         pass("lake.commit.before_stage")?;
         let mut commit = self.draft(&tables, &state).await?;
-        if self.is_unchanged(&commit) {
+        if tables.iter().all(|table| table.changes.is_empty()) && self.is_unchanged(&commit) {
             return Ok(Committed { version: self.version(), ..Committed::default() });
         }
-        self.stage(&mut commit, &tables).await?;
+        commit.files = self.format.stage(&self.run, &tables).await?;
         pass("lake.commit.after_stage")?;
         let is_new =
             |table: &&PreparedTable| commit.tables.get(&table.table).is_some_and(|entry| entry.version == commit.version);
@@ -68,7 +63,9 @@ impl Lake {
         for table in tables.iter().filter(is_new) {
             manifest::store(&*self.store, &self.layout, (&self.run, &table.table), &table.after).await?;
         }
-        self.check_replaced(&commit).await?;
+        for table in &tables {
+            self.format.check(&table.table, &table.replaced()).await?;
+        }
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
         self.is_unsettled = true;
@@ -77,7 +74,7 @@ impl Lake {
         pass("lake.commit.after_create").map_err(unpublished)?;
         let placed = self.publisher().place(&commit).await.map_err(unpublished)?;
         // Readers see the commit: what fails from here on is for the next run to tidy, and no failure of this one.
-        let untidy = self.publisher().note(&commit, placed).await.err();
+        let untidy = self.publisher().note(&commit, placed.etags).await.err();
         self.is_unsettled = untidy.is_some();
         let puts = || commit.files.iter().filter(|change| change.action == Action::Put);
         let mut committed = Committed {
@@ -90,7 +87,7 @@ impl Lake {
         self.quarantined.clear();
         self.head = Some(commit);
         if committed.untidy.is_none() {
-            committed.untidy = self.prune_kept().await.err();
+            committed.untidy = self.retain().await.err();
         }
         Ok(committed)
     }
@@ -109,20 +106,15 @@ impl Lake {
         self.commit(tables, state).await
     }
 
-    /// Checks that what a commit replaces on disk is still what the last one left: once the commit is in the log, it could not be published over
-    /// anything else. In a bucket the tags that the table was opened with tell.
-    async fn check_replaced(&self, commit: &Commit) -> Result<(), LakeError> {
-        let view = self.view();
-        let replaced = commit.files.iter().filter_map(|change| change.replaces.as_ref().map(|old| (change, old)));
-        let checks: Vec<_> =
-            replaced.map(|(change, old)| view.check_content(&change.table, &change.path, old.bytes, &old.checksum)).collect();
-        stream::iter(checks).buffer_unordered(PARALLEL_CHECKS).try_collect().await
+    /// Lets go of what is kept of commits that can no longer be undone.
+    async fn retain(&self) -> Result<(), LakeError> {
+        let Some(archive) = self.archive() else { return Ok(()) };
+        self.format.retain(archive.oldest_undoable(self.keep_versions).await?).await
     }
 
-    /// The next commit as it would be without other runs, its files in order, not staged.
+    /// The next commit as it would be without other runs, and without its files, which are not staged.
     pub(super) async fn draft(&self, tables: &[PreparedTable], state: &Map<String, Value>) -> Result<Commit, LakeError> {
         let version = self.version() + 1;
-        let mut files = Vec::new();
         let mut commit = Commit {
             format: FORMAT,
             version,
@@ -142,7 +134,6 @@ impl Lake {
             tells_replaced: true,
         };
         for table in tables {
-            files.extend(table.changes.iter().map(|change| describe(&table.table, change)));
             if table.is_dropped {
                 commit.tables.remove(&table.table);
                 commit.next_numbers.insert(table.table.clone(), table.after.next_number);
@@ -155,7 +146,6 @@ impl Lake {
                 commit.tables.insert(table.table.clone(), TableRef { manifest: name, version });
             }
         }
-        commit.files = files;
         commit.released = released(self.head.as_ref(), &commit);
         Ok(commit)
     }
@@ -173,33 +163,7 @@ impl Lake {
         let is_same = |head: &Commit| head.tables == commit.tables && head.state == commit.state;
         let is_empty = commit.tables.is_empty() && commit.state.is_empty();
         let is_operation = commit.purpose == Purpose::Collection;
-        !is_operation && commit.files.is_empty() && commit.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
-    }
-
-    /// Brings the spooled files of `commit` to the store and notes their handles.
-    pub(super) async fn stage(&self, commit: &mut Commit, tables: &[PreparedTable]) -> Result<(), LakeError> {
-        let changes = tables.iter().flat_map(|table| &table.changes);
-        let spooled: Vec<Spooled> = changes
-            .filter_map(|change| match change {
-                FileChange::Put { file, spooled, .. } => {
-                    Some(Spooled { from: spooled.clone(), to: file.path.clone(), bytes: file.bytes })
-                }
-                FileChange::Delete { .. } => None,
-            })
-            .collect();
-        for file in &spooled {
-            let facts = std::fs::metadata(&file.from);
-            let facts = facts.map_err(|source| LakeError::Disk { action: "read", path: file.from.clone(), source })?;
-            if facts.len() != file.bytes {
-                return Err(LakeError::Spool { path: file.from.clone(), why: "its size is not what was written" });
-            }
-        }
-        let handles = self.store.stage(&self.layout.staging(&self.run), &spooled).await?;
-        let puts = commit.files.iter_mut().filter(|change| change.action == Action::Put);
-        for (change, handle) in puts.zip(handles) {
-            change.handle = Some(handle);
-        }
-        Ok(())
+        !is_operation && commit.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
     }
 
     /// Creates the commit under the next free version that it can stand on.
@@ -299,23 +263,4 @@ fn merged(head: Option<&Commit>, state: &Map<String, Value>) -> Map<String, Valu
     merged.extend(state.iter().map(|(resource, value)| (resource.clone(), value.clone())));
     merged.retain(|_, value| !value.is_null());
     merged
-}
-
-fn describe(table: &str, change: &FileChange) -> Change {
-    let (action, file, previous) = match change {
-        FileChange::Put { file, replaces, .. } => (Action::Put, file, replaces.as_ref()),
-        FileChange::Delete { file } => (Action::Delete, file, Some(file)),
-    };
-    let replaces = previous.filter(|_| action == Action::Put);
-    Change {
-        table: table.to_owned(),
-        action,
-        path: file.path.clone(),
-        rows: file.rows,
-        bytes: file.bytes,
-        checksum: file.checksum.clone(),
-        previous_etag: previous.and_then(|file| file.etag.clone()),
-        replaces: replaces.map(|file| Replaced { bytes: file.bytes, checksum: file.checksum.clone() }),
-        handle: None::<Handle>,
-    }
 }

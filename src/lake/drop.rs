@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::folded;
-use crate::lake::foreign::strangers;
-use crate::lake::open::as_found;
+use crate::lake::format::Remains;
 use crate::lake::{Edit, Lake, LakeError, PreparedTable, StageStats, TableEdit};
 
 /// A table that leaves the lake.
@@ -35,17 +34,13 @@ impl Lake {
                 Err(LakeError::Claimed { .. }) => false,
                 Err(error) => return Err(error),
             };
-            let mut state = self.view().known(table).await?;
-            let (mut edits, mut foreign) = (Vec::new(), Vec::new());
+            let (mut base, mut strangers) = (self.view().known(table).await?, Vec::new());
             if is_mine {
-                let found = self.store.list(table).await?;
-                foreign = strangers(&found, &state.files);
-                as_found(&mut state, &found);
-                edits.extend(state.files.iter().cloned().map(Edit::Remove));
+                Remains { snapshot: base, strangers } = self.format.remains(table, base).await?;
             }
-            let edit = TableEdit { table: table.clone(), base: state, edits, shape: None, stats: StageStats::default() };
-            let staged = self.format().prepare(edit)?;
-            dropped.push(DroppedTable { staged, strangers: foreign });
+            let edits = if is_mine { base.files.iter().cloned().map(Edit::Remove).collect() } else { Vec::new() };
+            let edit = TableEdit { table: table.clone(), base, edits, shape: None, stats: StageStats::default() };
+            dropped.push(DroppedTable { staged: self.format.prepare(edit)?, strangers });
         }
         Ok(dropped)
     }

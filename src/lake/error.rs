@@ -9,7 +9,7 @@ use parquet::errors::ParquetError;
 use crate::base::{ErrorKind, Panicked};
 use crate::decode::WidenError;
 use crate::lake::PartitionError;
-use crate::lake::foreign::UNKNOWN;
+use crate::lake::format::UNKNOWN;
 use crate::merge::MergeError;
 
 /// A failure of the lake, after the retries of its store.

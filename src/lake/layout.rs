@@ -131,6 +131,12 @@ impl Layout {
         format!("{}/{}.kept", self.copies(version, run), path.strip_suffix(".parquet").unwrap_or(path))
     }
 
+    /// The data file of which `path` is a copy in `folder`, one of [`Layout::copies`]; `None` for anything else.
+    pub(crate) fn parse_kept(folder: &str, path: &str) -> Option<String> {
+        let name = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".kept")?;
+        Some(format!("{name}.parquet"))
+    }
+
     /// Folder of all unfinished work.
     pub(crate) fn stagings(&self) -> String {
         format!("{}/staging", self.home)

@@ -9,29 +9,26 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::SecondsFormat;
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, shown_json};
 use crate::config::LakePlan;
 use crate::lake::claim::Claims;
-use crate::lake::foreign::check_folder;
+use crate::lake::format::{TableFormat, format_of};
 use crate::lake::lease::{Lease, LeaseFile, Owner};
 use crate::lake::log::{Commit, Purpose, read_commit, versions};
-use crate::lake::publish::{Lost, Publisher, pass};
+use crate::lake::publish::{LostFile, Publisher, pass};
 use crate::lake::spool::Spool;
-use crate::lake::store::{Found, Store, open_store, probe};
+use crate::lake::store::{Store, open_store, probe};
 use crate::lake::view::View;
-use crate::lake::{LakeError, Layout, LiveFiles, Plain, RejectLog, Snapshot, TableFormat, manifest, outer, recover};
-
-/// Files of another etag that are read at once.
-const PARALLEL_READS: usize = 4;
+use crate::lake::{LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
 
 /// A lake open for one run.
 #[derive(Debug)]
 pub(crate) struct Lake {
     pub(super) store: Arc<dyn Store>,
     pub(super) layout: Layout,
+    pub(super) format: Arc<dyn TableFormat>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) run: String,
     /// The highest commit; published.
@@ -39,7 +36,7 @@ pub(crate) struct Lake {
     pub(super) quarantined: Vec<String>,
     /// Whether a commit of this run may stand in the log without being published: then its staging is the next run's.
     pub(super) is_unsettled: bool,
-    lost: Lost,
+    lost: Vec<LostFile>,
     pub(super) keep_versions: u32,
     pub(super) purpose: Purpose,
     /// The oldest commit that is going to count, where this run collects.
@@ -86,10 +83,10 @@ impl Lake {
         probe(&*store, &layout, plan.allow_unsafe_store).await?;
         let lease = Lease::take(Arc::clone(&store), &layout, Arc::clone(&clock), run, owner).await?;
         // To finish what others began may take longer than a lease is fresh.
-        let lost = Lost::default();
-        let publisher = Publisher { store: &*store, layout: &layout, clock: &*clock, run, needed, lost: &lost };
+        let format = format_of(&store, &layout);
+        let publisher = Publisher { store: &*store, layout: &layout, clock: &*clock, format: &*format, run, needed };
         let opened = lease.keep_during(Self::recover(publisher)).await;
-        let (head, spool) = match opened {
+        let (head, spool, lost) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 // The lease would only keep the operator's next try waiting; the first error is the one to tell.
@@ -100,6 +97,7 @@ impl Lake {
         Ok(Self {
             store,
             layout,
+            format,
             clock,
             run: run.to_owned(),
             head,
@@ -115,12 +113,12 @@ impl Lake {
         })
     }
 
-    async fn recover(publisher: Publisher<'_>) -> Result<(Option<Commit>, Spool), LakeError> {
+    async fn recover(publisher: Publisher<'_>) -> Result<(Option<Commit>, Spool, Vec<LostFile>), LakeError> {
         pass("lake.open.leased")?;
-        let Publisher { store, layout, clock, run, .. } = publisher;
-        let head = recover::roll_forward(publisher).await?;
-        let head = recover::clean(publisher, &timestamp(clock), head).await?;
-        Ok((head, store.spool(&layout.staging(run), run).await?))
+        let (Publisher { store, layout, clock, run, .. }, mut lost) = (publisher, Vec::new());
+        let head = recover::roll_forward(publisher, &mut lost).await?;
+        let head = recover::clean(publisher, &timestamp(clock), head, &mut lost).await?;
+        Ok((head, store.spool(&layout.staging(run), run).await?, lost))
     }
 
     /// Checks that none of `tables` is another pipeline's, before anything is read for them, and claims what this one has without a claim.
@@ -134,12 +132,13 @@ impl Lake {
 
     /// What the newest commit left, as a run goes by it.
     pub(crate) fn view(&self) -> View<'_> {
-        View { store: &*self.store, layout: &self.layout, head: self.head.as_ref(), adopt: self.adopt, is_settled: true }
+        let (store, layout, format) = (&*self.store, &self.layout, &*self.format);
+        View { store, layout, format, head: self.head.as_ref(), adopt: self.adopt, is_settled: true }
     }
 
     /// Committed files that were lost for good when the lake was opened: their table and place.
-    pub(crate) fn lost(&self) -> Vec<(String, String)> {
-        self.lost.list()
+    pub(crate) fn lost(&self) -> &[LostFile] {
+        &self.lost
     }
 
     /// The folder for this run's finished and unfinished files, on local disk, and on the lake's own file system if the lake
@@ -150,7 +149,7 @@ impl Lake {
 
     /// How the lake stores its tables.
     pub(crate) fn format(&self) -> Arc<dyn TableFormat> {
-        Arc::new(Plain)
+        Arc::clone(&self.format)
     }
 
     /// Opens the lake's data files for reading, from blocking threads.
@@ -208,8 +207,8 @@ impl Lake {
     }
 
     pub(super) fn publisher(&self) -> Publisher<'_> {
-        let (store, layout, clock) = (&*self.store, &self.layout, &*self.clock);
-        Publisher { store, layout, clock, run: &self.run, needed: None, lost: &self.lost }
+        let (store, layout, clock, format) = (&*self.store, &self.layout, &*self.clock, &*self.format);
+        Publisher { store, layout, clock, format, run: &self.run, needed: None }
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -261,17 +260,18 @@ pub(crate) async fn inspect(
     clock: &Arc<dyn Clock>,
 ) -> Result<Inspection, LakeError> {
     let store = open_store(plan, false).await?;
-    inspect_in(&*store, pipeline, tables, &**clock).await
+    inspect_in(&store, pipeline, tables, &**clock).await
 }
 
 /// [`inspect`] in a given store.
 pub(super) async fn inspect_in(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     pipeline: &str,
     tables: &[&str],
     clock: &dyn Clock,
 ) -> Result<Inspection, LakeError> {
     let layout = Layout::new(pipeline);
+    let (format, store) = (format_of(store, &layout), &**store);
     let versions = versions(store, &layout).await?;
     let lease = store.get(&layout.lease()).await?.as_ref().and_then(LeaseFile::parse);
     let mut seen = Inspection {
@@ -301,11 +301,10 @@ pub(super) async fn inspect_in(
     let known: Vec<String> = seen.tables.keys().cloned().collect();
     let all: BTreeSet<&str> = known.iter().map(String::as_str).chain(tables.iter().copied()).collect();
     for table in all.into_iter().filter(|_| !is_moving) {
-        let mut state = seen.tables.get(table).cloned().unwrap_or_default();
-        let found = store.list(table).await?;
-        recognise_restored(store, &mut state, &found).await?;
-        if let Err(error) = check_folder((table, &store.place(table)), &found, &state.files, false) {
-            seen.differences.insert(table.to_owned(), error);
+        let committed = seen.tables.get(table).cloned().unwrap_or_default();
+        match format.snapshot(table, committed, false).await {
+            Err(error @ LakeError::Foreign { .. }) => drop(seen.differences.insert(table.to_owned(), error)),
+            looked => drop(looked?),
         }
     }
     Ok(seen)
@@ -328,15 +327,6 @@ async fn last_reports(store: &dyn Store, layout: &Layout) -> Result<Vec<Value>, 
     Ok(reports)
 }
 
-/// Leaves in `state` the files that are there, as they are: whatever they hold, they are what goes.
-pub(super) fn as_found(state: &mut Snapshot, found: &[Found]) {
-    state.files.retain_mut(|file| {
-        let Ok(at) = found.binary_search_by(|found| found.path.cmp(&file.path)) else { return false };
-        (file.bytes, file.etag, file.checksum) = (found[at].bytes, found[at].etag.clone(), String::new());
-        true
-    });
-}
-
 pub(super) async fn load_table(
     store: &dyn Store,
     layout: &Layout,
@@ -352,24 +342,4 @@ pub(super) async fn load_table(
 /// The clock's time as commits spell it.
 pub(super) fn timestamp(clock: &dyn Clock) -> String {
     clock.now().to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
-/// restored or moved. Each is read once, since the next manifest has the new tags.
-pub(super) async fn recognise_restored(store: &dyn Store, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
-    let retagged = state.files.iter_mut().filter_map(|file| {
-        let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
-        let is_other = file.etag.is_some() && found[at].etag.is_some() && found[at].etag != file.etag;
-        (is_other && found[at].bytes == file.bytes && !file.checksum.is_empty()).then_some((file, found[at].etag.clone()))
-    });
-    let checks: Vec<_> = retagged
-        .map(|(file, etag)| async move {
-            if store.holds(&file.path, file.bytes, &file.checksum).await? {
-                tracing::info!(path = file.path, "the same bytes under another etag");
-                file.etag = etag;
-            }
-            Ok(())
-        })
-        .collect();
-    stream::iter(checks).buffer_unordered(PARALLEL_READS).try_collect().await
 }

@@ -8,22 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::LakeError;
 use crate::lake::log::{Commit, FORMAT, Purpose, Versions, read_commit, to_json, versions};
-use crate::lake::publish::{Publisher, pass};
+use crate::lake::publish::{LostFile, Publisher, pass};
 
 /// Commits created for fences before another run's luck is taken for a conflict.
 const FENCE_TRIES: u32 = 8;
 
-/// Publishes every commit that is not known to be published, and returns the highest one.
+/// Publishes every commit that is not known to be published, and returns the highest one. What nobody needs, and is gone, adds to `lost`.
 ///
 /// # Errors
 /// [`LakeError::Unreadable`] when a commit is missing or damaged, and those of [`Publisher::publish`].
-pub(crate) async fn roll_forward(publisher: Publisher<'_>) -> Result<Option<Commit>, LakeError> {
+pub(crate) async fn roll_forward(publisher: Publisher<'_>, lost: &mut Vec<LostFile>) -> Result<Option<Commit>, LakeError> {
     let Versions { head, pending } = versions(publisher.store, publisher.layout).await?;
     let mut newest = None;
     for version in pending {
         let commit = must_read(publisher, version).await?;
         tracing::info!(version, run = commit.run, files = commit.files.len(), "finishing the commit of an earlier run");
-        publisher.publish(&commit).await?;
+        lost.extend(publisher.publish(&commit).await?);
         newest = Some(commit);
     }
     match newest {
@@ -48,6 +48,7 @@ pub(crate) async fn clean(
     publisher: Publisher<'_>,
     written: &str,
     mut head: Option<Commit>,
+    lost: &mut Vec<LostFile>,
 ) -> Result<Option<Commit>, LakeError> {
     let Publisher { store, layout, run, .. } = publisher;
     for folder in [layout.home(), &layout.log(), &layout.manifests()] {
@@ -67,7 +68,7 @@ pub(crate) async fn clean(
             pass("lake.recover.before_fence")?;
             let fence = fence(head.as_ref(), run, written, unfenced);
             if !store.create(&layout.commit(fence.version), to_json(&fence)).await? {
-                head = roll_forward(publisher).await?;
+                head = roll_forward(publisher, lost).await?;
                 continue;
             }
             publisher.publish(&fence).await?;

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use crate::base::{Clock, folded};
 use crate::config::{LakeLocation, LakePlan};
 use crate::lake::claim::Claims;
-use crate::lake::foreign::check_folder;
+use crate::lake::format::{TableFormat, format_of};
 use crate::lake::lease::LeaseFile;
 use crate::lake::log::{Commit, read_commit, versions};
-use crate::lake::open::{as_found, load_table, recognise_restored};
-use crate::lake::store::{Found, Store, is_safe, open_store};
+use crate::lake::open::load_table;
+use crate::lake::store::{Store, is_safe, open_store};
 use crate::lake::{Archive, LakeError, Layout, Snapshot, outer};
 
 /// The newest commit of a pipeline's lake, seen by that pipeline. Cheap to copy.
@@ -22,6 +22,7 @@ use crate::lake::{Archive, LakeError, Layout, Snapshot, outer};
 pub(crate) struct View<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) layout: &'a Layout,
+    pub(super) format: &'a dyn TableFormat,
     pub(super) head: Option<&'a Commit>,
     pub(super) adopt: bool,
     /// Whether the folders are as the newest commit leaves them: not while it is being published.
@@ -44,13 +45,12 @@ impl<'a> View<'a> {
     /// the commit left; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn table(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
-        let mut state = self.known(table).await?;
-        if self.is_settled {
-            let found = self.store.list(table).await?;
-            recognise_restored(self.store, &mut state, &found).await?;
-            self.check_folder(table, &found, &state).await?;
+        let committed = self.known(table).await?;
+        if !self.is_settled {
+            return Ok(committed);
         }
-        Ok(state)
+        let snapshot = self.format.snapshot(table, committed, self.adopt).await;
+        self.or_claimed(table, snapshot).await
     }
 
     /// A table whose files all go, because this run loads it anew: those that are there, as they are, damaged or not.
@@ -59,21 +59,17 @@ impl<'a> View<'a> {
     /// [`LakeError::Foreign`] for files that no manifest knows; [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
-        let mut state = self.known(table).await?;
-        let found = self.store.list(table).await?;
-        as_found(&mut state, &found);
-        self.check_folder(table, &found, &state).await?;
-        Ok(state)
+        let remains = self.format.remains(table, self.known(table).await?).await?;
+        let checked = remains.check_strangers(table, &self.store.place(table), self.adopt);
+        self.or_claimed(table, checked.map(|()| remains.snapshot)).await
     }
 
-    /// Checks that a table's folder is what the newest commit left. Files of another pipeline, which has claimed the table a moment ago, are
-    /// no strangers.
-    async fn check_folder(&self, table: &str, found: &[Found], state: &Snapshot) -> Result<(), LakeError> {
-        let checked = check_folder((table, &self.store.place(table)), found, &state.files, self.adopt);
-        if checked.is_err() {
+    /// What came of looking at a table; foreign files may be those of another pipeline, which has claimed the table a moment ago.
+    async fn or_claimed(&self, table: &str, looked: Result<Snapshot, LakeError>) -> Result<Snapshot, LakeError> {
+        if let Err(LakeError::Foreign { .. } | LakeError::Adopt { .. }) = looked {
             self.check_claims(&[table]).await?;
         }
-        checked
+        looked
     }
 
     /// A table as the newest commit tells it, whatever lies in its folder. One that does not exist, and was dropped once, uses no name of its
@@ -97,17 +93,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Checks that a file is still what the last commit left there; asked on disk only, since in a bucket the tags of the listing tell.
-    ///
-    /// # Errors
-    /// [`LakeError::Damaged`]; the store's.
-    pub(super) async fn check_content(&self, table: &str, path: &str, bytes: u64, checksum: &str) -> Result<(), LakeError> {
-        if self.store.root().is_none() || self.store.holds(path, bytes, checksum).await? {
-            return Ok(());
-        }
-        Err(LakeError::Damaged { table: Some(table.to_owned()), place: self.store.place(path) })
-    }
-
     /// What `resource` wanted to remember in the newest commit.
     pub(crate) fn state(&self, resource: &str) -> Option<&'a Value> {
         self.states().and_then(|states| states.get(resource))
@@ -124,6 +109,7 @@ impl<'a> View<'a> {
 pub(crate) struct Look {
     store: Arc<dyn Store>,
     layout: Layout,
+    format: Arc<dyn TableFormat>,
     head: Option<Commit>,
     pending: Vec<u64>,
     adopt: bool,
@@ -149,7 +135,8 @@ impl Look {
                 why: "it is missing".to_owned(),
             })?),
         };
-        Ok(Self { store, layout, head, pending: versions.pending, adopt: plan.adopt, lease })
+        let format = format_of(&store, &layout);
+        Ok(Self { store, layout, format, head, pending: versions.pending, adopt: plan.adopt, lease })
     }
 
     /// The run that holds the lake, if one is at work.
@@ -176,7 +163,8 @@ impl Look {
     /// What a run would find.
     pub(crate) fn view(&self) -> View<'_> {
         let is_settled = self.lease.is_none() && self.pending.is_empty();
-        View { store: &*self.store, layout: &self.layout, head: self.head.as_ref(), adopt: self.adopt, is_settled }
+        let (store, layout, format) = (&*self.store, &self.layout, &*self.format);
+        View { store, layout, format, head: self.head.as_ref(), adopt: self.adopt, is_settled }
     }
 
     /// The lake's versions; `None` when nothing was ever committed.

@@ -170,7 +170,8 @@ impl Running<'_> {
             .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
         let is_whole = self.settings(lake, resource).disposition == WriteDisposition::Replace;
         (self.events)(Event::Finishing { resource: name });
-        let staged = finish(stage, change.schema.clone(), lake.format()).await?;
+        let format = lake.format();
+        let staged = finish(stage, change.schema.clone(), move |edit| format.prepare(edit)).await?;
         // A table that is rebuilt has no rows but those of this run.
         let known = if self.options.refresh.rebuilds() { 0 } else { before };
         let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, staged.stats.rows_in, is_whole));

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, JsonPath, Warning, WarningCode};
 use crate::config::{PaginatorPlan, Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{Look, NoLiveFiles, Plain, Snapshot, Spool, TableStage, check_same_table};
+use crate::lake::{Look, NoLiveFiles, Snapshot, Spool, TableStage, check_same_table, name_files};
 use crate::pipeline::cursors::{Cursors, Past};
 use crate::pipeline::detected::Detected as Remembered;
 use crate::pipeline::guards::{check_folders, check_rows};
@@ -201,7 +201,7 @@ async fn stand(
         .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
     let columns = change.schema.columns.len();
     warnings.extend(told::changes(&change, (rows, rows)));
-    let staged = finish(stage, change.schema, Arc::new(Plain)).await?;
+    let staged = finish(stage, change.schema, name_files).await?;
     if is_whole {
         // Only of a table that is replaced do these pages tell how many rows it will have.
         let is_all = resource.write_disposition == WriteDisposition::Replace && resource.endpoint.incremental.is_none();

@@ -2,11 +2,10 @@
 //! how its files are finished.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::base::{Unjoined, task_point};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{PreparedTable, RejectLog, StageBudgets, StageSettings, TableFormat, TableStage};
+use crate::lake::{LakeError, PreparedTable, RejectLog, StageBudgets, StageSettings, TableEdit, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::guards::check_rejects;
@@ -50,20 +49,20 @@ pub(super) fn judge(
     if records > shaped.records_filtered { check_columns(resource, schema) } else { Ok(()) }
 }
 
-/// Finishes the files of a table whose schema is settled.
+/// Finishes the files of a table whose schema is settled; `prepare` names them.
 ///
 /// # Errors
 /// Whatever the rows cannot be: [`RunError::Lake`].
 pub(super) async fn finish(
     stage: Option<TableStage>,
     schema: TableSchema,
-    format: Arc<dyn TableFormat>,
+    prepare: impl FnOnce(TableEdit) -> Result<PreparedTable, LakeError> + Send + 'static,
 ) -> Result<PreparedTable, RunError> {
     let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
     // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
     let finish = move || {
         task_point("task.finish");
-        format.prepare(stage.finish(&schema)?)
+        prepare(stage.finish(&schema)?)
     };
     let finished = tokio::task::spawn_blocking(finish).await.map_err(|error| match error.into() {
         Unjoined::Panicked(panic) => RunError::Internal { place: "finishing files", what: panic.to_string() },

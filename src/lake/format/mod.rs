@@ -1,26 +1,142 @@
 //! Table formats: how the edits of a table become files with names, and how readers come to see them.
 //!
-//! In: a [`TableEdit`]. Out: a [`PreparedTable`]: what the commit has to put and delete, and the table's next snapshot. Invariants: the same
-//! edits over the same snapshot give the same names; nothing is written but into the spool; no file is touched that the edits do not name,
-//! but for those that the format itself needs. Not here: what changes in a table (`stage`), the log (`commit`), sockets and folders (`store`).
+//! In: a [`TableEdit`], and later the commit that has it. Out: files under the table's folder. The commit protocol (log, claims, leases,
+//! recovery) reaches data files only through [`TableFormat`], and knows nothing of names; a format knows nothing of leases and of what a commit is for.
+//! Invariants: the same edits over the same snapshot give the same names; nothing is written but into the spool before the edits are staged, and nothing
+//! that a reader sees before the commit is in the log; no file is touched that the edits do not name, but for those that the format itself needs.
+//! Not here: what changes in a table (`stage`), the log (`commit`), sockets and folders (`store`).
+//!
+//! ```text
+//! snapshot ─ edits ─ prepare ─ stage ─ check ─ [the commit is in the log] ─ publish ─ retain
+//!                                                          └─ killed here: roll_forward, by whoever opens the lake next
+//! ```
 
-mod empty;
+mod foreign;
 mod plain;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-pub(crate) use plain::Plain;
+use async_trait::async_trait;
+pub(crate) use foreign::UNKNOWN;
+pub(crate) use plain::name_files;
 
-use crate::lake::{DataFile, LakeError, Snapshot, StageStats, TableEdit};
+use crate::lake::log::Change;
+use crate::lake::publish::Publication;
+use crate::lake::store::{Found, Store};
+use crate::lake::{DataFile, LakeError, Layout, Snapshot, StageStats, TableEdit};
 
 /// How a lake stores its tables.
+#[async_trait]
 pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
-    /// Names the files of an edit. Blocking: may write a file without rows into the spool.
+    /// `table` as it lies in the lake, which has to be what its last commit left: `committed`, which comes back with the store's own tags.
+    ///
+    /// Called before anything is read for the table, once every commit of the log is published. What a foreign writer did since is told
+    /// here, and nothing is changed.
+    ///
+    /// # Errors
+    /// [`LakeError::Foreign`] with the differences by name; with `adopt`, [`LakeError::Adopt`]; the store's.
+    async fn snapshot(&self, table: &str, committed: Snapshot, adopt: bool) -> Result<Snapshot, LakeError>;
+
+    /// What is left of `table`, damaged or not: called for one whose files are all going to be removed or replaced.
+    ///
+    /// # Errors
+    /// The store's.
+    async fn remains(&self, table: &str, committed: Snapshot) -> Result<Remains, LakeError>;
+
+    /// Names the files of an edit. Called once a run, when all rows are in the spool; blocking, and may write a file there that the format needs.
+    /// Nothing of it is in the lake yet, so that whoever drops the result drops the edit.
     ///
     /// # Errors
     /// [`LakeError::Partition`] where a partition makes no name; [`LakeError::Disk`], [`LakeError::Parquet`] for files that the format needs.
     fn prepare(&self, edit: TableEdit) -> Result<PreparedTable, LakeError>;
+
+    /// Brings new files to where one step publishes each, in the staging folder of `run` or where no reader looks. What comes back goes into the
+    /// commit, and is all that those who publish it know. Called before the commit point; what is staged without a commit is dropped with
+    /// the folder, by the run itself or, once it is fenced, by the next one.
+    ///
+    /// # Errors
+    /// [`LakeError::Spool`] for a spooled file that is not what was written; the store's.
+    async fn stage(&self, run: &str, tables: &[PreparedTable]) -> Result<Vec<Change>, LakeError>;
+
+    /// Checks that what edits of `table` replace is still what they stand on. Called as the last thing before the commit point: behind it the
+    /// commit could be published over nothing else, and the cursors would be ahead of the rows. So a foreign commit in between is a conflict here,
+    /// and the run ends without a commit.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`] naming the file; [`LakeError::Conflict`]; the store's.
+    async fn check(&self, table: &str, replaced: &[&DataFile]) -> Result<(), LakeError>;
+
+    /// Publishes a commit of the log: when this is done, readers see it. Called by the run that made it, right behind the commit point. It
+    /// works once: repeated, also by a run that slept while others went on, it changes nothing. What commits before it
+    /// replaced or removed is kept first, when the commit says so.
+    ///
+    /// A reader sees of each file either the old content or the new one. While it lasts, what a reader sees of a table is the format's own promise: see
+    /// [`plain`].
+    ///
+    /// # Errors
+    /// Nothing is undone; the next run goes on. [`LakeError::Lost`] when a file is neither staged nor published, [`LakeError::Damaged`] when what
+    /// is staged is not what was committed, [`LakeError::Taken`] when a foreign writer put something else in its place; the store's.
+    async fn publish(&self, publication: &Publication<'_>) -> Result<Placed, LakeError>;
+
+    /// Finishes the publish of another run's commit, which may be at it still, or asleep in it. Staged content counts only behind its checksum.
+    /// Of tables that are not among the `needed`, files may be lost: [`Placed::lost`] has them.
+    ///
+    /// # Errors
+    /// Those of [`TableFormat::publish`].
+    async fn roll_forward(&self, publication: &Publication<'_>, needed: Option<&[&str]>) -> Result<Placed, LakeError>;
+
+    /// Where what commit `version` replaced or removed can still be read. Nothing while its publish has not kept all of it.
+    ///
+    /// # Errors
+    /// [`LakeError::Unreadable`]; the store's.
+    async fn kept(&self, version: u64) -> Result<Kept, LakeError>;
+
+    /// Lets go of what is kept of commits before `oldest`, a bounded piece of it. Called behind every commit of a run.
+    ///
+    /// # Errors
+    /// The store's; the next run tries again.
+    async fn retain(&self, oldest: u64) -> Result<(), LakeError>;
+
+    /// All that [`TableFormat::retain`] would let go of in the end, for a collection to tell before it removes it.
+    ///
+    /// # Errors
+    /// The store's.
+    async fn expired(&self, oldest: u64) -> Result<Vec<Found>, LakeError>;
+}
+
+/// How the lake in `store` stores its tables.
+pub(crate) fn format_of(store: &Arc<dyn Store>, layout: &Layout) -> Arc<dyn TableFormat> {
+    Arc::new(plain::Plain::new(store, layout))
+}
+
+/// What is left of a table.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    /// The committed table with those of its files that are there, as they are.
+    pub(crate) snapshot: Snapshot,
+    /// Files in its place that are not the table's.
+    pub(crate) strangers: Vec<String>,
+}
+
+/// A published commit.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    /// The store's tag of each new file, by path, where it has one.
+    pub(crate) etags: BTreeMap<String, String>,
+    /// Table and place of committed files that are gone for good, and that nobody needs.
+    pub(crate) lost: Vec<(String, String)>,
+}
+
+/// Old files of a commit.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// The folder below which the tables' folders begin.
+    pub(crate) folder: String,
+    /// Where the old content of each data file is, by its path.
+    pub(crate) paths: BTreeMap<String, String>,
 }
 
 /// A table's part of a commit, ready to be staged.
@@ -36,6 +152,17 @@ pub(crate) struct PreparedTable {
     pub(crate) stats: StageStats,
     /// Whether the table leaves the lake.
     pub(crate) is_dropped: bool,
+}
+
+impl PreparedTable {
+    /// The files that get another content.
+    pub(crate) fn replaced(&self) -> Vec<&DataFile> {
+        let replaced = self.changes.iter().filter_map(|change| match change {
+            FileChange::Put { replaces, .. } => replaces.as_ref(),
+            FileChange::Delete { .. } => None,
+        });
+        replaced.collect()
+    }
 }
 
 /// One file of a commit.

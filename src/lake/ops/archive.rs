@@ -5,11 +5,11 @@
 //! told; nothing is written.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::config::LakePlan;
-use crate::lake::kept::keeper;
+use crate::lake::format::{Kept, TableFormat, format_of};
 use crate::lake::log::{Action, Change, Commit, read_commit, versions};
 use crate::lake::store::{Store, open_store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
@@ -25,6 +25,7 @@ const LOOKED_THROUGH: u64 = 50;
 pub(crate) struct Archive {
     pub(super) store: Arc<dyn Store>,
     pub(super) layout: Layout,
+    pub(super) format: Arc<dyn TableFormat>,
     /// The newest commit.
     pub(super) head: Commit,
     /// Commits that are not known to be published, ascending.
@@ -53,22 +54,6 @@ pub(crate) struct FileAt {
     pub(crate) base: String,
 }
 
-/// The copies that count of what a commit replaced or removed.
-#[derive(Debug, Default)]
-struct Copies {
-    /// Who made them.
-    run: String,
-    paths: BTreeSet<String>,
-}
-
-impl Copies {
-    /// The folder and the path of the copy of a data file.
-    fn of(&self, layout: &Layout, version: u64, file: &str) -> Option<(String, String)> {
-        let path = layout.kept(version, &self.run, file);
-        self.paths.contains(&path).then(|| (layout.copies(version, &self.run), path))
-    }
-}
-
 impl Archive {
     /// The versions of the lake of `plan`; `None` when nothing was ever committed.
     ///
@@ -83,12 +68,13 @@ impl Archive {
         let layout = Layout::new(pipeline);
         let versions = versions(&*store, &layout).await?;
         let head = read_commit(&*store, &layout, versions.head).await?;
-        Ok(head.map(|head| Self { store, layout, head, pending: versions.pending }))
+        Ok(head.map(|head| Self::of(store, layout, head, versions.pending)))
     }
 
     /// The versions up to `head`, of which `pending` are not known to be published.
     pub(crate) fn of(store: Arc<dyn Store>, layout: Layout, head: Commit, pending: Vec<u64>) -> Self {
-        Self { store, layout, head, pending }
+        let format = format_of(&store, &layout);
+        Self { store, layout, format, head, pending }
     }
 
     /// The newest version.
@@ -126,7 +112,7 @@ impl Archive {
             return Err(LakeError::NoTable { table: table.to_owned(), version, tables });
         }
         let moved = self.moved_after(version).await?;
-        let mut kept: BTreeMap<u64, Copies> = BTreeMap::new();
+        let mut kept: BTreeMap<u64, Kept> = BTreeMap::new();
         let mut tables = BTreeMap::new();
         for (table, entry) in commit.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
             let snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
@@ -141,10 +127,11 @@ impl Archive {
                     continue;
                 };
                 if let Entry::Vacant(unseen) = kept.entry(by) {
-                    unseen.insert(self.copies(by).await?);
+                    unseen.insert(self.format.kept(by).await?);
                 }
-                if let Some((folder, path)) = kept.get(&by).and_then(|copies| copies.of(&self.layout, by, &file.path)) {
-                    files.push(self.file_at(file, path, format!("{folder}/{table}")));
+                let old = kept.get(&by).and_then(|kept| Some((&kept.folder, kept.paths.get(&file.path)?)));
+                if let Some((folder, path)) = old {
+                    files.push(self.file_at(file, path.clone(), format!("{folder}/{table}")));
                 } else if let Some(live) = newest.iter().find(|live| live.has_content_of(file)) {
                     // It came back.
                     files.push(self.file_at(file, live.path.clone(), table.clone()));
@@ -158,13 +145,6 @@ impl Archive {
             tables.insert(table.clone(), TableAt { snapshot, files });
         }
         Ok(tables)
-    }
-
-    /// What was kept of a commit, as far as all of it was.
-    async fn copies(&self, version: u64) -> Result<Copies, LakeError> {
-        let Some(run) = keeper(&*self.store, &self.layout, version).await? else { return Ok(Copies::default()) };
-        let found = self.store.list(&self.layout.copies(version, &run)).await?;
-        Ok(Copies { run, paths: found.into_iter().map(|found| found.path).collect() })
     }
 
     /// Whether a commit is recorded, and its files are not all in place.

@@ -84,14 +84,7 @@ impl Archive {
             }
             marks.extend(state.values().filter_map(&named).map(|name| self.layout.marks(name)));
         }
-        let mut garbage = Garbage { oldest, ..Garbage::default() };
-        for found in self.store.list(&self.layout.kept_folder()).await? {
-            let version =
-                found.path.strip_prefix(&self.layout.kept_folder()).and_then(|path| path.trim_matches('/').split('/').next());
-            if version.and_then(|version| version.parse::<u64>().ok()).is_some_and(|version| version < undoable) {
-                garbage.kept.push(found);
-            }
-        }
+        let mut garbage = Garbage { kept: self.format.expired(undoable).await?, oldest, ..Garbage::default() };
         for found in self.store.list(&self.layout.log()).await? {
             match self.layout.parse_log(&found.path) {
                 // It has the tags of files that are live.
@@ -169,6 +162,6 @@ impl Lake {
     /// The versions of this lake; `None` before the first commit.
     pub(crate) fn archive(&self) -> Option<Archive> {
         let head = self.head.clone()?;
-        Some(Archive { store: Arc::clone(&self.store), layout: self.layout.clone(), head, pending: Vec::new() })
+        Some(Archive::of(Arc::clone(&self.store), self.layout.clone(), head, Vec::new()))
     }
 }

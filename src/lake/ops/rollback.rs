@@ -132,11 +132,9 @@ impl Archive {
         let mut bases = Vec::with_capacity(plan.tables.len());
         for (table, changes) in &plan.tables {
             bases.push(view.table(table).await?);
-            for step in &changes.steps {
-                if let Step::Replace(old, _) = step {
-                    view.check_content(table, &old.path, old.bytes, &old.checksum).await?;
-                }
-            }
+            let replaced =
+                changes.steps.iter().filter_map(|step| if let Step::Replace(old, _) = step { Some(old) } else { None });
+            view.format.check(table, &replaced.collect::<Vec<_>>()).await?;
         }
         Ok(Ready { plan, bases })
     }
@@ -221,7 +219,7 @@ impl Lake {
         }
         let shape = rollback.then.as_ref().map(|then| shape(&then.snapshot, plan, spool)).transpose()?;
         let edit = TableEdit { table: table.to_owned(), base, edits, shape, stats: StageStats::default() };
-        self.format().prepare(edit)
+        self.format.prepare(edit)
     }
 
     /// Brings the content of a file into the spool, and checks it.

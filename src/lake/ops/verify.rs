@@ -15,15 +15,14 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub(crate) use fault::{Fault, FaultKind, Remedy};
 
-use crate::lake::LakeError;
 use crate::lake::claim::Claims;
-use crate::lake::foreign::strangers;
 use crate::lake::log::{Action, Change};
 use crate::lake::ops::verify::content::TableProof;
 use crate::lake::ops::{Archive, FileAt, TableAt};
 use crate::lake::partition::hive_folder;
 use crate::lake::spool::Spool;
 use crate::lake::store::Handle;
+use crate::lake::{LakeError, Snapshot};
 
 /// Times that files are followed to where a newer commit keeps them.
 const LOOKS: u32 = 5;
@@ -208,12 +207,12 @@ impl Work<'_> {
 
     /// Looks for files that no commit put into the table's folder, and for the claim, where the newest version still has the table.
     async fn check_folder(&mut self) -> Result<(), LakeError> {
-        let Archive { store, layout, head, .. } = self.archive;
+        let Archive { store, layout, format, head, .. } = self.archive;
         if !head.tables.contains_key(self.table) {
             return Ok(());
         }
-        let live: Vec<_> = self.files.iter().map(|at| at.file.clone()).collect();
-        let mut unknown = strangers(&store.list(self.table).await?, &live);
+        let live = Snapshot { files: self.files.iter().map(|at| at.file.clone()).collect(), ..Snapshot::default() };
+        let mut unknown = format.remains(self.table, live).await?.strangers;
         if !unknown.is_empty() {
             // Read after the listing, so that whatever a commit had put there by then is known.
             let changed = self.changed_paths().await?;

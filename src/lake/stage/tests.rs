@@ -16,7 +16,7 @@ use super::*;
 use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, SortField, Transform};
 use crate::decode::{Originals, Spelling};
 use crate::lake::checksum::{ContentCheck, Verified};
-use crate::lake::{DataFile, FileChange, LiveFile, Plain, PreparedTable, TableFormat};
+use crate::lake::{DataFile, FileChange, LiveFile, PreparedTable, name_files};
 use crate::schema::{Column, Digits};
 
 const INT: ColumnType = ColumnType::Int64 { wide: false };
@@ -76,7 +76,7 @@ impl Lake {
         let schema = rows.iter().fold(TableSchema::default(), |schema, rows| schema.join(&rows.schema));
         let mut stage = TableStage::new(settings, self.state.clone(), files)?;
         rows.into_iter().try_for_each(|rows| stage.push(rows))?;
-        Plain.prepare(stage.finish(&schema)?)
+        name_files(stage.finish(&schema)?)
     }
 
     fn publish(&mut self, staged: PreparedTable) -> StageStats {

@@ -29,7 +29,7 @@ async fn a_commit_publishes_files_and_state_together() {
         lake.close().await.unwrap();
 
         assert_eq!(rig.visible().await, after_tonight());
-        let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
+        let view = inspect_in(&rig.store, "p", &[], &*rig.clock).await.unwrap();
         assert_eq!((view.version, view.run.as_deref(), view.lease, view.pending), (2, Some("night-2"), None, vec![]));
         assert_eq!(view.unfinished_runs, Vec::<String>::new());
         assert_eq!(view.tables["t"].rows(), 3);
@@ -193,7 +193,7 @@ async fn rejects_are_kept_with_their_place_and_reason() {
         assert_eq!(commit.quarantine, paths);
         lake.report(&json!({ "status": "success" })).await.unwrap();
         lake.close().await.unwrap();
-        let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
+        let view = inspect_in(&rig.store, "p", &[], &*rig.clock).await.unwrap();
         assert_eq!(view.reports, [json!({ "status": "success" })]);
     }
 }

@@ -50,7 +50,7 @@ async fn check_crash(fault: &str) {
         assert_eq!(lake.view().table("t").await.unwrap().rows(), 3, "{fault}");
         lake.close().await.unwrap();
         assert_eq!(rig.visible().await, after_tonight(), "{fault}");
-        let view = inspect_in(&*rig.store, "p", &[], &*rig.clock).await.unwrap();
+        let view = inspect_in(&rig.store, "p", &[], &*rig.clock).await.unwrap();
         assert_eq!((view.pending, view.unfinished_runs, view.lease), (vec![], Vec::<String>::new(), None), "{fault}");
     }
 }
@@ -141,7 +141,7 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
 pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Commit {
     let tables = [table.clone()];
     let mut commit = lake.draft(&tables, state).await.unwrap();
-    lake.stage(&mut commit, &tables).await.unwrap();
+    commit.files = lake.format.stage(&lake.run, &tables).await.unwrap();
     manifest::store(&*lake.store, &lake.layout, (&lake.run, &table.table), &table.after).await.unwrap();
     commit
 }

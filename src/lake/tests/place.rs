@@ -129,7 +129,7 @@ async fn a_staged_file_that_was_damaged_is_not_published_by_a_later_run_and_a_fu
         // Of another table it is no help that this one is loaded anew.
         rig.open_needing("other", &["t"]).await.unwrap_err();
         let lake = rig.open_needing("rebuilding", &[]).await.unwrap();
-        let [(table, place)] = &lake.lost()[..] else { panic!("{:?}", lake.lost()) };
+        let [(table, place)] = lake.lost() else { panic!("{:?}", lake.lost()) };
         assert!(table == "t" && place.ends_with(".parquet"), "{place}");
         assert!(!rig.visible().await.values().any(|content| content == damaged));
         lake.close().await.unwrap();

@@ -211,7 +211,7 @@ fn exceptional_spellings_past_their_budget_wait_on_disk_and_none_is_lost() {
         let last = values(5000, ColumnType::Text, texts(["x".to_owned()]));
         let schema = last.schema.as_ref().clone();
         stage.push(last).unwrap();
-        lake.publish(Plain.prepare(stage.finish(&schema).unwrap()).unwrap());
+        lake.publish(name_files(stage.finish(&schema).unwrap()).unwrap());
         let expected = (0..2000).map(|id| (id, format!("{id}e0"))).chain([(5000, "x".to_owned())]);
         assert_eq!(by_key(&lake), expected.collect());
         assert!(!std::fs::read_dir(&spool).unwrap().map(Result::unwrap).any(|entry| spilled(&entry)));

@@ -212,7 +212,7 @@ fn an_unchanged_table_without_rows_writes_nothing_and_a_new_column_writes_its_fi
         let settings = lake.settings(WriteDisposition::Merge);
         let files = Arc::new(Folder(lake.folder.path().to_owned()));
         let edit = TableStage::new(settings, lake.state.clone(), files).unwrap().finish(schema).unwrap();
-        let staged = Plain.prepare(edit).unwrap();
+        let staged = name_files(edit).unwrap();
         let changes = staged.changes.len();
         lake.publish(staged);
         changes

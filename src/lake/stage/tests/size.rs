@@ -75,7 +75,7 @@ fn the_spelling_of_a_page_that_is_split_is_kept() {
     // The rows are in segments before the text comes.
     stage.flush().unwrap();
     stage.push(late.clone()).unwrap();
-    let staged = Plain.prepare(stage.finish(&page.schema.join(&late.schema)).unwrap()).unwrap();
+    let staged = name_files(stage.finish(&page.schema.join(&late.schema)).unwrap()).unwrap();
     lake.publish(staged);
     assert!(lake.state.files.len() > 10, "{}", lake.state.files.len());
     for row in lake.rows() {

@@ -1,24 +1,24 @@
-//! Foreign files: whether a table's folder is what its manifest says.
+//! A table's folder: whether it is what the manifest says, and what is left of it.
 //!
 //! In: a listing and the live files. Out: nothing, or the first differences by name. Marks that no reader takes for data
 //! (`_SUCCESS`, `.DS_Store`) are ignored; whatever ends in `.parquet` is not, because some readers look into hidden folders.
 
 use std::collections::BTreeSet;
 
-use crate::lake::store::Found;
-use crate::lake::{DataFile, LakeError};
+use futures::{StreamExt, TryStreamExt, stream};
 
-/// Differences that a message names.
-const NAMED_FILES: usize = 5;
+use crate::lake::format::foreign::{UNKNOWN, refusal};
+use crate::lake::store::{Found, Store};
+use crate::lake::{DataFile, LakeError, Snapshot};
 
-/// What is said of a file that no manifest knows.
-pub(super) const UNKNOWN: &str = "is unknown";
+/// Files of another etag that are read at once.
+const PARALLEL_READS: usize = 4;
 
 /// Compares `found`, the listing of the folder of `table` at `place`, with its live files.
 ///
 /// # Errors
 /// [`LakeError::Foreign`] naming up to five files; with `adopt`, [`LakeError::Adopt`].
-pub(crate) fn check_folder(
+pub(super) fn check_folder(
     (table, place): (&str, &str),
     found: &[Found],
     live: &[DataFile],
@@ -48,24 +48,44 @@ pub(crate) fn check_folder(
     if differences.is_empty() {
         return Ok(());
     }
-    if adopt {
-        let why = if live.is_empty() {
-            "its files' schema and keys are not known, and reading them from foreign files is not supported"
-        } else {
-            "it is a table of this pipeline with files changed from outside"
-        };
-        return Err(LakeError::Adopt { place: place.to_owned(), why, file: differences.swap_remove(0) });
-    }
-    let more_files = differences.len().saturating_sub(NAMED_FILES);
-    differences.truncate(NAMED_FILES);
-    Err(LakeError::Foreign { table: table.to_owned(), place: place.to_owned(), files: differences, more_files })
+    Err(refusal((table, place), differences, live.is_empty(), adopt))
 }
 
 /// The files of a listing that are not among the live ones, but for marks.
-pub(crate) fn strangers(found: &[Found], live: &[DataFile]) -> Vec<String> {
+pub(super) fn strangers(found: &[Found], live: &[DataFile]) -> Vec<String> {
     let live: BTreeSet<&str> = live.iter().map(|file| file.path.as_str()).collect();
     let found = found.iter().map(|found| &found.path);
     found.filter(|path| !live.contains(path.as_str()) && !is_mark(path)).cloned().collect()
+}
+
+/// The table with those of its files that are there, as they are: whatever they hold, they are what goes.
+pub(super) fn as_found(mut table: Snapshot, found: &[Found]) -> Snapshot {
+    table.files.retain_mut(|file| {
+        let Ok(at) = found.binary_search_by(|found| found.path.cmp(&file.path)) else { return false };
+        (file.bytes, file.etag, file.checksum) = (found[at].bytes, found[at].etag.clone(), String::new());
+        true
+    });
+    table
+}
+
+/// Takes over the tags of files that have another one than the commit left, and the same bytes: those of a table that was
+/// restored or moved. Each is read once, since the next manifest has the new tags.
+pub(super) async fn recognise_restored(store: &dyn Store, state: &mut Snapshot, found: &[Found]) -> Result<(), LakeError> {
+    let retagged = state.files.iter_mut().filter_map(|file| {
+        let at = found.binary_search_by(|found| found.path.cmp(&file.path)).ok()?;
+        let is_other = file.etag.is_some() && found[at].etag.is_some() && found[at].etag != file.etag;
+        (is_other && found[at].bytes == file.bytes && !file.checksum.is_empty()).then_some((file, found[at].etag.clone()))
+    });
+    let checks: Vec<_> = retagged
+        .map(|(file, etag)| async move {
+            if store.holds(&file.path, file.bytes, &file.checksum).await? {
+                tracing::info!(path = file.path, "the same bytes under another etag");
+                file.etag = etag;
+            }
+            Ok(())
+        })
+        .collect();
+    stream::iter(checks).buffer_unordered(PARALLEL_READS).try_collect().await
 }
 
 /// Whether every reader ignores the file.
