@@ -69,6 +69,11 @@ impl Default for Turn {
 }
 
 impl Turn {
+    /// Whether no chain of the resource comes before this one.
+    pub(crate) fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     /// Waits until it is known how pages are found, `Some`; or until it is for this chain to find it.
     pub(crate) async fn paginator(&self) -> Option<PaginatorPlan> {
         let mut state = self.turns.state.subscribe();

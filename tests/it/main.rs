@@ -23,6 +23,7 @@ mod end_signs;
 mod expiring;
 mod extremes;
 mod first_nights;
+mod first_page;
 mod guide;
 mod hostile;
 mod import;

@@ -139,6 +139,30 @@ pub(crate) enum PagingFault {
         /// Its number, where pages are numbered.
         number: Option<u64>,
     },
+    /// The page beside the first one that is read has records that are none of its own.
+    #[error("{place}: {}", other_first(*.number, *.other, *.records, *.is_empty))]
+    OtherFirst {
+        /// The page that was looked at last.
+        place: Place,
+        /// The number of the first page that is read.
+        number: u64,
+        /// The number of the one beside it.
+        other: u64,
+        /// How many that has.
+        records: u64,
+        /// Whether the first page that is read is empty.
+        is_empty: bool,
+    },
+    /// A page is asked for by its number, and tells of one before it.
+    #[error(
+        "{place}: page 1 is asked for, but {said}: does the API count from 0? Write its first page into the request, or, if page 1 is where to begin, `expect: {{total: estimate}}`"
+    )]
+    NotFirst {
+        /// Where.
+        place: Place,
+        /// What tells of it, in words.
+        said: String,
+    },
     /// Other records than a total that the API tells by itself, fewer or more.
     #[error(
         "{place}: the resource ended after {read} records, but {of} says {total}; {way}; if that counts something else, write {estimate}"
@@ -305,6 +329,17 @@ fn first_advice(number: Option<u64>) -> &'static str {
         Some(_) => ": look at what the request asks for, and at the number of the API's first page",
         None => ": look at what the request asks for and how the API pages",
     }
+}
+
+fn other_first(number: u64, other: u64, records: u64, is_empty: bool) -> String {
+    if is_empty {
+        return format!(
+            "the first page is empty, but page {other} has {records} records: does the API count from {other}? Write `base_page: {other}`"
+        );
+    }
+    format!(
+        "page {number} is read as the first one, but page {other} before it has {records} records; write `base_page: {other}`, or, if they are to be left out, `base_page: {other}, page: {number}`"
+    )
 }
 
 fn total_advice(path: Option<&JsonPath>, by: NamedBy) -> String {

@@ -60,18 +60,19 @@ impl Fetch {
         let mut seen = page.seen(&call, facts, self.drift.is_rereading());
         seen.is_last = self.is_shown_to_be_last(&seen);
         self.tally.judged = page.number;
-        if call.template.graphql != Some(PartialData::Allow) {
+        let is_beside = self.paginator.is_beside();
+        if call.template.graphql != Some(PartialData::Allow) && !is_beside {
             check_failure(&seen)?;
         }
-        let total = self.paginator.total_of(&seen).or_else(|| self.totals.of(&seen));
-        if let Some(reread) = self.drift.judge(&seen, &page.position, total, !self.paginator.watches_drift())? {
+        if !is_beside && let Some(reread) = self.watch_drift(&seen, &page.position)? {
             let _ = page.verdict.send(Verdict::Discard);
             self.read_again(page.number, reread);
             return Ok(());
         }
-        if facts.records > 0 && !self.paginator.minds_repeats() && !seen.is_reread {
+        if facts.records > 0 && !self.paginator.minds_repeats() && !seen.is_reread && !is_beside {
             self.records_seen.note(&seen, facts.records_hash)?;
         }
+        self.check_begin(&seen)?;
         self.around_list.check(&seen)?;
         let mut step = self.paginator.step(&seen)?;
         if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
@@ -117,6 +118,12 @@ impl Fetch {
         }
         self.client.warn_once(&self.call.template.resource, warning);
         Ok(())
+    }
+
+    /// Whether rows moved, so that a page is to be read again.
+    fn watch_drift(&mut self, seen: &Seen<'_>, at: &Position) -> Result<Option<Reread>, SourceError> {
+        let total = self.paginator.total_of(seen).or_else(|| self.totals.of(seen));
+        self.drift.judge(seen, at, total, !self.paginator.watches_drift())
     }
 
     /// What follows page `number`, within the bound on pages.

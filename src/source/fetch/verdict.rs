@@ -7,7 +7,9 @@ use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, paginator_words, 
 use crate::source::error::{PagingFault, Place};
 use crate::source::fetch::Fetch;
 use crate::source::flight::Tally;
-use crate::source::paginate::{ALL, NO_NEXT, Proof, USUAL_SIZES, Way, estimate, is_page_parameter, name_of, way};
+use crate::source::paginate::{
+    ALL, NO_NEXT, Proof, Seen, USUAL_SIZES, Way, estimate, is_page_parameter, name_of, page_before, way,
+};
 use crate::source::{EndReason, SourceError};
 
 impl Fetch {
@@ -51,6 +53,19 @@ impl Fetch {
                 own.map_or(0, |(_, number)| number.saturating_sub(1))
             }
         }
+    }
+
+    /// Whether the first page, where the request has its number and the paginator none, tells of one before it.
+    ///
+    /// # Errors
+    /// [`PagingFault::NotFirst`].
+    pub(super) fn check_begin(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+        if page.page > 1 || self.first_number.is_some() || !self.totals.are_looked_for() {
+            return Ok(());
+        }
+        let asked = page.asked.iter().find(|(slot, _)| is_page_parameter(name_of(slot)));
+        let said = asked.and_then(|(_, number)| page_before(page, *number, false));
+        said.map_or(Ok(()), |said| Err(PagingFault::NotFirst { place: page.at(), said }.into()))
     }
 
     /// Whether an only page without records says that there are others.

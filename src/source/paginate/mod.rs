@@ -7,6 +7,7 @@
 //! - It ends: a cursor or link seen before is [`crate::source::error::PagingFault::Repeats`].
 
 mod around_list;
+mod begin;
 mod candidates;
 mod cursor;
 mod content_range;
@@ -37,6 +38,7 @@ use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
 pub(super) use around_list::AroundList;
+pub(super) use begin::page_before;
 pub(super) use candidates::{USUAL_SIZES, is_page_parameter, is_size, name_of};
 pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};
@@ -183,6 +185,14 @@ pub(super) trait Paginator: Send {
 
     /// Whether it sees to it itself that no page comes twice.
     fn minds_repeats(&self) -> bool {
+        false
+    }
+
+    /// Told before the first page where all of a resource is read at once, so that an empty one is worth a second look.
+    fn mind_empty(&mut self) {}
+
+    /// Whether the page at hand is asked for only to tell of others: it is none of those that make the resource.
+    fn is_beside(&self) -> bool {
         false
     }
 

@@ -59,6 +59,12 @@ pub(in crate::source) enum Role {
     Relation,
     /// What such a number is measured in, which is no number of records then.
     Unit,
+    /// True when there is a page before.
+    HasPrevious,
+    /// A link or the number of the page before.
+    Previous,
+    /// A link or the number of the first page; false when there is one before.
+    First,
     /// The number of records before this page.
     Offset,
     /// The number of records asked for.
@@ -68,7 +74,7 @@ pub(in crate::source) enum Role {
 }
 
 /// The names of each role that has any wherever it stands.
-pub(super) const NAMES: [(Role, &[&str]); 9] = [
+pub(super) const NAMES: [(Role, &[&str]); 12] = [
     (
         Role::HasMore,
         &[
@@ -171,6 +177,26 @@ pub(super) const NAMES: [(Role, &[&str]); 9] = [
         Role::Pages,
         &["totalpages", "pagecount", "lastpage", "numpages", "pagestotal", "pages", "totalpagecount", "totalnumberofpages"],
     ),
+    (Role::HasPrevious, &["hasprevious", "hasprev", "haspreviouspage", "hasprevpage"]),
+    (
+        Role::Previous,
+        &[
+            "previous",
+            "prev",
+            "previouspage",
+            "prevpage",
+            "previousurl",
+            "prevurl",
+            "previouslink",
+            "prevlink",
+            "previouspageurl",
+            "prevpageurl",
+            "previouspagenumber",
+            "prevpagenumber",
+            "hydraprevious",
+        ],
+    ),
+    (Role::First, &["first", "isfirst", "isfirstpage", "firstpage", "firstpageurl", "firsturl", "firstlink", "hydrafirst"]),
     (Role::Page, &["page", "currentpage", "pagenumber", "pageno", "pageindex", "number"]),
     (
         Role::Remaining,
@@ -246,6 +272,7 @@ pub(super) fn role(path: &[&str]) -> Option<Role> {
     let (last, parents) = path.split_last()?;
     let name = reduced(last);
     let below_next = || parents.iter().any(|part| ["next", "nextpage"].contains(&&*reduced(part)));
+    let below = |names: [&str; 4]| parents.last().is_some_and(|part| names.contains(&&*reduced(part)));
     let below_cursors =
         || parents.last().is_some_and(|part| ["cursors", "cursor", "paging", "pagination"].contains(&&*reduced(part)));
     let below_total = || parents.last().is_some_and(|parent| is_total(parent));
@@ -253,6 +280,8 @@ pub(super) fn role(path: &[&str]) -> Option<Role> {
         "href" | "url" | "uri" | "link" | "after" | "offset" | "cursor" | "token" | "page" | "start" | "skip" if below_next() => {
             Some(Role::Next)
         }
+        "href" | "url" | "uri" | "link" if below(["prev", "previous", "prevpage", "previouspage"]) => Some(Role::Previous),
+        "href" | "url" | "uri" | "link" if below(["first", "firstpage", "firstpageurl", "firsturl"]) => Some(Role::First),
         "value" if below_total() => Some(Role::Total),
         "relation" if below_total() => Some(Role::Relation),
         "currency" | "currencycode" | "unit" if below_total() => Some(Role::Unit),
@@ -270,6 +299,8 @@ pub(super) fn header_role(name: &str) -> Option<Role> {
     let behind = PREFIXES.iter().find_map(|prefix| role_of(name.strip_prefix(prefix)?));
     let alone = || role_of(&name).filter(|_| name.starts_with("total") || name.starts_with("next"));
     match behind.or_else(alone)? {
+        // `X-First: …` may be anything; `Link` has the relations.
+        Role::First | Role::Previous | Role::HasPrevious => None,
         // A header has none of its own page.
         Role::Cursor if name.contains("continuation") => Some(Role::Next),
         Role::Cursor | Role::Remaining => None,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::base::{JsonPath, Warning};
 use crate::config::{Slot, StopRules, TotalPath, path_words};
 use crate::source::error::PagingFault;
+use crate::source::paginate::begin::Begin;
 use crate::source::paginate::facts::{
     Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
@@ -15,6 +16,7 @@ use crate::source::{EndReason, SourceError};
 pub(super) struct PageNumber {
     base: u64,
     first: u64,
+    begin: Begin,
     slot: Slot,
     stop: StopRules,
     judged: bool,
@@ -34,9 +36,14 @@ pub(super) struct PageNumber {
 impl PageNumber {
     /// Counts from `first`; totals count from `base`.
     pub(super) fn new(base: u64, first: u64, slot: Slot, stop: StopRules) -> Self {
+        let mut begin = Begin::new(first, slot.clone());
+        if first != base {
+            begin.settle();
+        }
         Self {
             base,
             first,
+            begin,
             slot,
             stop,
             judged: false,
@@ -157,7 +164,7 @@ impl Paginator for PageNumber {
 
     fn ahead(&self, last: &Position) -> Option<Position> {
         let next = last.ordinal.checked_add(1)?;
-        (self.judged && self.stops_before(next).is_none()).then(|| self.at(next))
+        (self.judged && !self.begin.is_beside() && self.stops_before(next).is_none()).then(|| self.at(next))
     }
 
     fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
@@ -182,9 +189,33 @@ impl Paginator for PageNumber {
 
     fn pass_over(&mut self) {
         self.has_skipped = true;
+        self.begin.settle();
+    }
+
+    fn mind_empty(&mut self) {
+        self.begin.mind_empty();
+    }
+
+    fn is_beside(&self) -> bool {
+        self.begin.is_beside()
+    }
+
+    fn refused(&mut self, _page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
+        self.begin.refused(error)
     }
 
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        if let Some(step) = self.begin.judge(page)? {
+            return Ok(step);
+        }
+        let then = self.follow(page)?;
+        Ok(self.begin.look(page, then))
+    }
+}
+
+impl PageNumber {
+    /// What follows a page that counts.
+    fn follow(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         self.judged = true;
         if self.stop.stop_after_empty_page && page.facts.records == 0 {
             self.check_first(page)?;

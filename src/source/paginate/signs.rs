@@ -97,7 +97,7 @@ pub(super) fn says_more(role: Role, value: &Value, shown: &str) -> Option<String
 pub(super) fn flag(role: Role, value: &Value) -> Option<bool> {
     match value {
         Value::Bool(set) => Some(*set),
-        Value::Number(_) if matches!(role, Role::HasMore | Role::Partial) => match whole_number(value)? {
+        Value::Number(_) if matches!(role, Role::HasMore | Role::HasPrevious | Role::Partial) => match whole_number(value)? {
             0 => Some(false),
             1 => Some(true),
             _ => None,
