@@ -30,8 +30,8 @@ pub(crate) struct Accepted {
 
 /// A page that is to be judged.
 enum Ready {
-    /// Decoded.
-    Whole(DecodedPage),
+    /// Decoded, with what it was decoded from where that may have to be done again.
+    Whole(Box<DecodedPage>, Option<Page>),
     /// Too large for memory: its slices are decoded once it counts.
     InSlices(Arc<Page>, Survey),
 }
@@ -101,11 +101,15 @@ impl Chains<'_> {
             }
             let number = taken.0 + 1;
             let has_taker = match ready {
-                Ready::Whole(page) => self.hand_on(page, (bytes, true), &out, number, taken, progress).await?,
+                Ready::Whole(decoded, page) => {
+                    let decoded = self.settle(*decoded, page.as_ref(), None, progress).await?;
+                    self.hand_on(decoded, (bytes, true), &out, number, taken, progress).await?
+                }
                 Ready::InSlices(page, survey) => {
                     let mut has_taker = true;
                     for (i, slice) in survey.slices.iter().enumerate() {
                         let decoded = self.decode_slice(&page, slice).await?;
+                        let decoded = self.settle(decoded, Some(&page), Some(slice), progress).await?;
                         let is_last = i + 1 == survey.slices.len();
                         has_taker = self.hand_on(decoded, (bytes, is_last), &out, number, taken, progress).await?;
                         if !has_taker {
@@ -128,7 +132,7 @@ impl Chains<'_> {
     fn facts(&self, ready: &mut Ready, progress: &CursorProgress) -> PageFacts {
         match ready {
             Ready::InSlices(_, survey) => std::mem::take(&mut survey.facts),
-            Ready::Whole(page) => {
+            Ready::Whole(page, _) => {
                 if let Some((cursors, plan)) = page.cursors.as_ref().zip(self.resource.endpoint.incremental.as_ref()) {
                     page.facts.out_of_range = progress.is_out_of_range(plan, cursors);
                 }
@@ -187,7 +191,11 @@ impl Chains<'_> {
         let decoder = Arc::clone(&self.decoder);
         let decode = move || match decoder.open(&mut page)? {
             Some(survey) => Ok(Ready::InSlices(Arc::new(page), survey)),
-            None => decoder.decode(&page, &schema).map(Ready::Whole),
+            None => {
+                let decoded = Box::new(decoder.decode(&page, &schema)?);
+                let may_change = decoded.cursors.as_ref().is_some_and(|cursors| !cursors.had.is_empty());
+                Ok(Ready::Whole(decoded, may_change.then_some(page)))
+            }
         };
         let ready = on_rayon("decoding a page", decode).await?.map_err(|error: DecodeError| RunError::from(error))?;
         drop(permit);
@@ -195,6 +203,29 @@ impl Chains<'_> {
             turn.read();
         }
         Ok((ready, judge, bytes))
+    }
+
+    /// A page that counts, or a slice of one, after those before it: which of several records that are the same were loaded is for the first of
+    /// them to say, so that it is decoded again where it dropped more than were left.
+    async fn settle(
+        &self,
+        decoded: DecodedPage,
+        page: Option<&Page>,
+        slice: Option<&RecordSlice>,
+        progress: &CursorProgress,
+    ) -> Result<DecodedPage, RunError> {
+        let (Some(cursors), Some(page)) = (&decoded.cursors, page) else { return Ok(decoded) };
+        let Some(cursor) = &page.slice.cursor else { return Ok(decoded) };
+        let Some(had) = progress.overdrawn(cursors, &cursor.known) else { return Ok(decoded) };
+        let page = Arc::new(page.less(had));
+        if let Some(slice) = slice {
+            return self.decode_slice(&page, slice).await;
+        }
+        let (schema, decoder) = (self.schema_so_far(), Arc::clone(&self.decoder));
+        let permit = self.budget_for(page.body_bytes()).await?;
+        let decoded = on_rayon("decoding a page", move || decoder.decode(&page, &schema)).await??;
+        drop(permit);
+        Ok(decoded)
     }
 
     async fn decode_slice(&self, page: &Arc<Page>, slice: &RecordSlice) -> Result<DecodedPage, RunError> {

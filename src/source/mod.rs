@@ -52,7 +52,7 @@ pub(crate) use page::*;
 pub(crate) use paginate::{
     Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging, wanted_paths, wants_record_hashes,
 };
-pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor};
+pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor, UNCOUNTED};
 pub(crate) use spooled::SpooledBody;
 pub(crate) use turn::{Turn, Turns};
 

@@ -1,5 +1,6 @@
 //! What passes between the source and whoever decodes its pages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,6 +36,12 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// The same page, where pages before it have had so many of the records that are loaded.
+    pub(crate) fn less(&self, had: &HashMap<u128, u32>) -> Self {
+        let cursor = self.slice.cursor.as_ref().map(|cursor| Arc::new(cursor.less(had)));
+        Self { slice: Arc::new(Slice { cursor, ..(*self.slice).clone() }), ..self.clone() }
+    }
+
     /// Bytes of the body, decompressed.
     pub(crate) fn body_bytes(&self) -> u64 {
         self.spooled.as_ref().map_or(self.body.len() as u64, |spooled| spooled.bytes())

@@ -1,6 +1,6 @@
 //! Slices: what one chain of pages is requested for.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -27,14 +27,28 @@ pub(crate) struct SliceCursor {
     pub(crate) range: CursorRange,
     /// What the cursor is, as far as the state knows.
     pub(crate) kind: Option<CursorType>,
-    /// Marks of records at or behind the start that are loaded already.
-    pub(crate) known: Arc<HashSet<u128>>,
+    /// Marks of records at or behind the start that are loaded already, each with how many such records are.
+    pub(crate) known: Arc<HashMap<u128, u32>>,
     /// Whether some of them are of an older program, which marked records as they were spelled.
     pub(crate) is_known_by_spelling: bool,
     /// What placeholders stand for, as JSON text.
     pub(crate) values: Vec<(IncrementalValue, Box<str>)>,
     /// When the run began to ask, by this machine's clock.
     pub(crate) asked: DateTime<Utc>,
+}
+
+/// How many records of a mark are loaded where nobody counted them: as many as come.
+pub(crate) const UNCOUNTED: u32 = u32::MAX;
+
+impl SliceCursor {
+    /// The same where pages before have had so many of the records that are loaded.
+    pub(crate) fn less(&self, had: &HashMap<u128, u32>) -> Self {
+        let mut known = (*self.known).clone();
+        for (mark, count) in had {
+            known.entry(*mark).and_modify(|loaded| *loaded -= if *loaded == UNCOUNTED { 0 } else { (*count).min(*loaded) });
+        }
+        Self { known: Arc::new(known), ..self.clone() }
+    }
 }
 
 /// What a child is told of a record of its parent.

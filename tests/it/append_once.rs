@@ -161,6 +161,65 @@ fn a_record_without_a_cursor_is_appended_once_and_refused_where_it_would_not_be(
     }
 }
 
+/// The `x` of all rows, sorted.
+fn texts(sandbox: &Sandbox) -> String {
+    let mut texts: Vec<String> = sandbox.rows("t").iter().map(|row| row["x"].as_str().unwrap_or_default().to_owned()).collect();
+    texts.sort();
+    texts.concat()
+}
+
+#[test]
+fn records_without_a_key_that_are_the_same_are_counted_over_many_nights() {
+    for (paging, asked) in [
+        ("paginator: single_page", "c"),
+        // Copies lie on several pages.
+        ("paginator: {type: offset, limit: 4, total_path: null}", "c"),
+        ("paginator: {type: offset, limit: 4, total_path: null}, on_cursor_value_missing: include", "none"),
+    ] {
+        let served: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let records = Arc::clone(&served);
+        let api = FakeApi::start().on("/t", move |request| {
+            let records = records.lock().unwrap();
+            let (from, limit) = (request.number("offset", 0) as usize, request.number("limit", 1000) as usize);
+            let (from, to) = (from.min(records.len()), (from + limit).min(records.len()));
+            Reply::json(json!({"data": records[from..to]}).to_string())
+        });
+        let records = Records { records: served, api };
+        let (paging, missing) =
+            paging.split_once(", on_").map_or((paging, String::new()), |(paging, rest)| (paging, format!("on_{rest}")));
+        let config = records.config(&missing, "").replace("paginator: single_page", paging);
+        let sandbox = Sandbox::with_config(&config);
+        // What the API has at the boundary, night by night, as the number of `a`s, `b`s and `c`s; and what the table holds then.
+        let nights = [
+            ((2, 1, 0), "aab"),
+            ((2, 1, 0), "aab"),
+            ((3, 1, 0), "aaab"),
+            ((5, 4, 1), "aaaaabbbbc"),
+            // Some are gone, and come back: what is loaded stays.
+            ((1, 4, 1), "aaaaabbbbc"),
+            ((5, 4, 1), "aaaaabbbbc"),
+            ((6, 4, 2), "aaaaaabbbbcc"),
+        ];
+        let record = |x: &str, cursor: i64| if asked == "c" { json!({"c": cursor, "x": x}) } else { json!({"x": x}) };
+        for ((a, b, c), expected) in nights {
+            let at = |x: &str, count: usize| vec![record(x, 5); count];
+            *records.records.lock().unwrap() = [at("a", a), at("b", b), at("c", c)].concat();
+            sandbox.run_ok();
+            assert_eq!(texts(&sandbox), expected, "{paging} {asked}");
+        }
+        if asked == "c" {
+            // Copies on both sides of a boundary that moves on, and at the new one.
+            for copies in [2, 2, 3] {
+                let behind = vec![record("z", 9); copies];
+                let before = vec![record("a", 5); 6];
+                *records.records.lock().unwrap() = [before, behind].concat();
+                sandbox.run_ok();
+                assert_eq!(texts(&sandbox), format!("aaaaaabbbbcc{}", "z".repeat(copies)), "{paging}");
+            }
+        }
+    }
+}
+
 #[test]
 fn thousands_of_records_without_a_cursor_are_appended_once() {
     let mut many: Vec<Value> = (0..1500).map(|id| json!({"id": id})).collect();

@@ -10,7 +10,7 @@ mod mark;
 mod progress;
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +19,7 @@ use crate::base::{CursorType, CursorValue, Edge, JsonPath, Step, TypeMismatch};
 use crate::config::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
 use crate::decode::Json;
 use crate::schema::nearest;
+use crate::source::UNCOUNTED;
 
 pub(crate) use hook::CursorHook;
 use mark::{mark, mark_by_spelling, mark_by_type};
@@ -33,8 +34,8 @@ pub(crate) struct CursorFilter {
     pub(crate) range: CursorRange,
     /// What the cursor is, as far as the state knows; rows of another type are a fault.
     pub(crate) kind: Option<CursorType>,
-    /// Marks of records at or behind the start that are loaded already.
-    pub(crate) known: Arc<HashSet<u128>>,
+    /// Marks of records at or behind the start that are loaded already, each with how many such records are.
+    pub(crate) known: Arc<HashMap<u128, u32>>,
     /// Whether some of them are of an older program, which marked records as they were spelled.
     pub(crate) is_known_by_spelling: bool,
     /// When the run began to ask, by the API's clock: no cursor that is a time is remembered past it.
@@ -68,6 +69,8 @@ pub(crate) struct PageCursors {
     pub(crate) missing_marks: Vec<u128>,
     /// Marks by spelling of records that have one by value from here on.
     pub(crate) replaced_marks: Vec<u128>,
+    /// Records of each mark that were dropped, where it is counted how many of them are loaded.
+    pub(crate) had: HashMap<u128, u32>,
     /// By when the page was asked for, by the API's clock.
     pub(crate) asked: Option<DateTime<Utc>>,
     /// The first record that cannot be placed; the run fails with it.
@@ -275,18 +278,31 @@ impl PageFilter {
         !is_known
     }
 
-    /// Whether the record is loaded already, by its mark or by one that an older program gave it.
+    /// Whether the record is loaded already, by its mark or by one that an older program gave it. Of records that are the same, so many
+    /// are as were loaded; one more is new.
     fn is_known(&mut self, mark: u128, value: Option<&CursorValue>, record: &Json) -> bool {
         let filter = &self.filter;
-        if filter.known.is_empty() || filter.known.contains(&mark) {
-            return !filter.known.is_empty();
+        if filter.known.is_empty() {
+            return false;
         }
         let (dedup, form) = (&filter.plan.dedup, filter.plan.form);
-        let by_type = mark_by_type(dedup, form, value, record);
-        let by_spelling = value.filter(|_| filter.is_known_by_spelling).map(|value| mark_by_spelling(dedup, value, record));
-        let found = std::iter::once(by_type).chain(by_spelling).find(|mark| filter.known.contains(mark));
-        self.seen.replaced_marks.extend(found);
-        found.is_some()
+        let older = || {
+            let by_type = mark_by_type(dedup, form, value, record);
+            let by_spelling = value.filter(|_| filter.is_known_by_spelling).map(|value| mark_by_spelling(dedup, value, record));
+            std::iter::once(by_type).chain(by_spelling).find(|mark| filter.known.contains_key(mark))
+        };
+        let Some(known) = Some(mark).filter(|mark| filter.known.contains_key(mark)).or_else(older) else { return false };
+        if known != mark {
+            self.seen.replaced_marks.push(known);
+        }
+        let loaded = filter.known[&known];
+        if *dedup != Dedup::Record || loaded == UNCOUNTED {
+            return true;
+        }
+        let had = self.seen.had.entry(known).or_default();
+        let is_loaded = *had < loaded;
+        *had += u32::from(is_loaded);
+        is_loaded
     }
 
     fn value(&self, record: &Json, number: u64) -> Result<Option<CursorValue>, CursorFault> {

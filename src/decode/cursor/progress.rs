@@ -1,10 +1,11 @@
 //! How far a resource's pages reach, folded in page order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::base::{CursorType, CursorValue};
 use crate::config::IncrementalPlan;
 use crate::decode::cursor::{AtBorders, CursorFault, PageCursors, is_against};
+use crate::source::UNCOUNTED;
 
 /// Most marks that are kept for one cursor. Past it, records that a next run meets again cannot be told from new ones.
 pub(crate) const MARKS_MAX: usize = 1_000_000;
@@ -19,8 +20,8 @@ pub(crate) struct CursorProgress {
     pub(crate) farthest: Option<CursorValue>,
     /// Its type, once a record had one.
     pub(crate) kind: Option<CursorType>,
-    /// Marks of the records that a next run may meet again, with their cursors.
-    pub(crate) marks: BTreeMap<u128, CursorValue>,
+    /// Marks of the records that a next run may meet again, with their cursors, and how many such records came.
+    pub(crate) marks: BTreeMap<u128, (CursorValue, u32)>,
     /// Marks of the records without a cursor.
     pub(crate) missing_marks: Vec<u128>,
     /// Marks by spelling of records that have one by value from here on.
@@ -44,6 +45,8 @@ pub(crate) struct CursorProgress {
     /// How often it was begun anew behind a cursor of the API that had expired.
     pub(crate) restarts: u64,
     last: Option<CursorValue>,
+    /// Records of each mark that were dropped, where it is counted how many of them are loaded.
+    had: HashMap<u128, u32>,
 }
 
 impl CursorProgress {
@@ -51,6 +54,12 @@ impl CursorProgress {
     pub(crate) fn begin_anew(&mut self) {
         self.last = None;
         self.restarts += 1;
+    }
+
+    /// What pages before `page` have had of the records that are loaded, where that leaves fewer of them than `page` dropped.
+    pub(crate) fn overdrawn(&self, page: &PageCursors, known: &HashMap<u128, u32>) -> Option<&HashMap<u128, u32>> {
+        let left = |mark: &u128| known.get(mark).unwrap_or(&0).saturating_sub(*self.had.get(mark).unwrap_or(&0));
+        page.had.iter().any(|(mark, dropped)| *dropped > left(mark)).then_some(&self.had)
     }
 
     /// Whether the range has ended with `page`: `row_order` holds so far, and the page has left the range.
@@ -102,7 +111,13 @@ impl CursorProgress {
         }
         self.missing_marks.extend(page.missing_marks);
         self.replaced_marks.extend(page.replaced_marks);
-        self.marks.extend(page.marks.into_iter().map(|(value, mark)| (mark, value)));
+        for (mark, dropped) in page.had {
+            *self.had.entry(mark).or_default() += dropped;
+        }
+        for (value, mark) in page.marks {
+            let (_, count) = self.marks.entry(mark).or_insert((value, 0));
+            *count = count.saturating_add(1).min(UNCOUNTED - 1);
+        }
         if self.marks.len() > self.forget_at.max(FORGET_FROM) {
             self.forget(plan, remembered);
         }
@@ -113,7 +128,7 @@ impl CursorProgress {
     fn forget(&mut self, plan: &IncrementalPlan, remembered: &dyn Fn(&CursorValue) -> CursorValue) {
         let Some(farthest) = &self.farthest else { return };
         let from = remembered(farthest);
-        self.marks.retain(|_, value| plan.meets(&from, value));
+        self.marks.retain(|_, (value, _)| plan.meets(&from, value));
         if self.marks.len() > MARKS_MAX {
             self.too_many_marks_at = Some(farthest.clone());
             self.marks.clear();

@@ -93,8 +93,11 @@ fn e_94_a_record_at_the_start_that_is_loaded_already_is_not_loaded_twice() {
     let first = run(&filter(plan(), None, None), r#"[{"id":1,"t":5},{"id":2,"t":7},{"id":3,"t":7}]"#).1;
     let mut progress = CursorProgress::default();
     progress.take(&plan(), first, &Clone::clone).unwrap();
-    assert!(progress.marks.values().filter(|value| value.text() == "7").count() == 2);
-    let again = CursorFilter { known: Arc::new(progress.marks.keys().copied().collect()), ..filter(plan(), Some("7"), None) };
+    assert!(progress.marks.values().filter(|(value, _)| value.text() == "7").count() == 2);
+    let again = CursorFilter {
+        known: Arc::new(progress.marks.keys().map(|mark| (*mark, 1)).collect()),
+        ..filter(plan(), Some("7"), None)
+    };
     // The API spells the cursor otherwise, and one record is new.
     let seen = check(&again, r#"[{"id":2,"t":"7.0"},{"id":3,"t":7},{"id":4,"t":7},{"id":5,"t":8}]"#, "4 5", Some("8"));
     assert_eq!(seen.repeated, 2);
@@ -104,9 +107,32 @@ fn e_94_a_record_at_the_start_that_is_loaded_already_is_not_loaded_twice() {
 fn without_a_key_the_whole_record_is_compared_whatever_the_order_of_its_members() {
     let whole = IncrementalPlan { dedup: Dedup::Record, ..plan() };
     let (_, seen) = run(&filter(whole.clone(), None, None), r#"[{"id":1,"t":5,"x":{"a":1,"b":2}}]"#);
-    let known = Arc::new(seen.marks.iter().map(|(_, mark)| *mark).collect());
+    let known = Arc::new(seen.marks.iter().map(|(_, mark)| (*mark, 1)).collect());
     let again = CursorFilter { known, ..filter(whole, Some("5"), None) };
     check(&again, r#"[{"x":{"b":2,"a":1},"t":5,"id":1},{"id":1,"t":5,"x":{"a":1,"b":3}}]"#, "1", Some("5"));
+}
+
+#[test]
+fn of_records_that_are_the_same_so_many_are_dropped_as_are_loaded() {
+    let whole = IncrementalPlan { dedup: Dedup::Record, ..plan() };
+    let text = |copies: usize| format!("[{}]", vec![r#"{"id":1,"t":5}"#; copies].join(","));
+    let mark = run(&filter(whole.clone(), None, None), &text(1)).1.marks[0].1;
+    let knowing = |loaded: u32, dedup: &Dedup| {
+        let plan = IncrementalPlan { dedup: dedup.clone(), ..whole.clone() };
+        CursorFilter { known: Arc::new([(mark, loaded)].into()), ..filter(plan, Some("5"), None) }
+    };
+    let again = knowing(2, &Dedup::Record);
+    assert_eq!(check(&again, &text(3), "1", Some("5")).repeated, 2);
+    check(&again, &text(1), "", Some("5"));
+    // A state of an older program does not say how many there are.
+    assert_eq!(check(&knowing(UNCOUNTED, &Dedup::Record), &text(3), "", Some("5")).repeated, 3);
+    // Two pages have one each, and a third one more.
+    let mut progress = CursorProgress::default();
+    for is_over in [false, false, true] {
+        let seen = run(&again, &text(1)).1;
+        assert_eq!(progress.overdrawn(&seen, &again.known).is_some(), is_over);
+        progress.take(&whole, seen, &Clone::clone).unwrap();
+    }
 }
 
 #[test]
@@ -116,7 +142,7 @@ fn marks_by_spelling_are_found_and_replaced() {
     for dedup in [Dedup::Record, Dedup::Key(vec!["id".to_owned()])] {
         let old = mark::mark_by_spelling(&dedup, &value, &records(text)[0]);
         let plan = IncrementalPlan { dedup, ..plan() };
-        let again = CursorFilter { known: Arc::new([old].into()), ..filter(plan, Some("5"), None) };
+        let again = CursorFilter { known: Arc::new([(old, UNCOUNTED)].into()), ..filter(plan, Some("5"), None) };
         let upgraded = CursorFilter { is_known_by_spelling: true, ..again.clone() };
         let seen = check(&upgraded, text, "", Some("5"));
         assert_eq!((seen.repeated, seen.replaced_marks.as_slice(), seen.marks.len()), (1, &[old][..], 1));
@@ -216,7 +242,7 @@ fn marks_are_kept_as_far_back_as_a_lag_reaches_and_bounded() {
     let back = |value: &CursorValue| value.shifted(Lag::parse("3").unwrap(), false, Tz::UTC);
     let mut progress = CursorProgress::default();
     progress.take(&lagging, run(&filter(lagging.clone(), None, None), NUMBERS).1, &back).unwrap();
-    assert!(progress.marks.values().any(|value| value.text() == "100"));
+    assert!(progress.marks.values().any(|(value, _)| value.text() == "100"));
     let near = r#"[{"id":5,"t":98},{"id":6,"t":96},{"id":7,"t":97}]"#;
     progress.take(&lagging, run(&filter(lagging.clone(), None, None), near).1, &back).unwrap();
     assert!(progress.marks.len() >= 3);

@@ -14,7 +14,7 @@ mod resume;
 mod state;
 mod windows;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -24,11 +24,12 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::base::{CursorValue, Edge, plain_number};
 use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, LastValue, ResourcePlan, WriteDisposition};
 use crate::decode::{CursorProgress, MARKS_MAX};
-use crate::source::{Slice, SliceCursor};
+use crate::source::{Slice, SliceCursor, UNCOUNTED};
 
 pub(crate) use error::IncrementalError;
 use first::First;
 use loaded::Loaded;
+use marks::total;
 pub(crate) use marks::{MarkFile, file_name, file_named};
 pub(crate) use resume::{from_farthest, may_read_on};
 use state::{Made, PARENTS_MAX, Remembered, SHARED, State};
@@ -110,8 +111,9 @@ pub(crate) struct Cursors {
 #[derive(Debug, Default)]
 struct Ended {
     farthest: Option<CursorValue>,
-    marks: BTreeMap<u128, CursorValue>,
-    missing_marks: BTreeSet<u128>,
+    /// How many records of each mark came, with their cursor.
+    marks: BTreeMap<u128, (CursorValue, u32)>,
+    missing_marks: BTreeMap<u128, u32>,
     /// Marks by spelling that `marks` has by value.
     replaced_marks: BTreeSet<u128>,
     /// The farthest cursor for which there were more marks than are kept.
@@ -172,7 +174,8 @@ impl Cursors {
         let range = self.range(remembered);
         let mut ranges: Vec<CursorRange> = remembered.pending.iter().map(|(start, end)| self.left(start, end)).collect();
         ranges.extend(windows(&self.plan, range)?);
-        let known: Arc<HashSet<u128>> = Arc::new(remembered.marks.union(&remembered.missing_marks).copied().collect());
+        let known: Arc<HashMap<u128, u32>> =
+            Arc::new(remembered.marks.iter().chain(&remembered.missing_marks).map(|(mark, loaded)| (*mark, *loaded)).collect());
         let is_known_by_spelling = remembered.has_spelled_marks;
         self.facts.ranges += ranges.len() as u64;
         if let Some(loaded) = &mut self.loaded {
@@ -293,12 +296,16 @@ impl Cursors {
         if let Some(at) = progress.too_many_marks_at.filter(is_farther) {
             ended.too_many_marks_at = Some(at);
         }
-        ended.missing_marks.extend(progress.missing_marks);
+        for mark in progress.missing_marks {
+            add(ended.missing_marks.entry(mark).or_default(), 1);
+        }
         ended.replaced_marks.extend(progress.replaced_marks);
-        ended.marks.extend(progress.marks);
+        for (mark, (value, came)) in progress.marks {
+            add(&mut ended.marks.entry(mark).or_insert((value, 0)).1, came);
+        }
         if let Some(farthest) = ended.farthest.as_ref().filter(|_| ended.marks.len() > MARKS_MAX) {
             let from = restart(&self.plan, farthest);
-            ended.marks.retain(|_, value| self.plan.meets(&from, value));
+            ended.marks.retain(|_, (value, _)| self.plan.meets(&from, value));
         }
     }
 
@@ -335,7 +342,7 @@ impl Cursors {
         for (key, ended) in std::mem::take(&mut self.new) {
             let old = state.cursors.remove(&key).or_else(|| self.old.cursors.remove(&key)).unwrap_or_default();
             let cursor = self.moved(old, ended)?;
-            self.facts.marks = self.facts.marks.max(cursor.marks.len() as u64);
+            self.facts.marks = self.facts.marks.max(total(&cursor.marks));
             state.cursors.insert(key, cursor);
         }
         if state.cursors.len() > PARENTS_MAX {
@@ -378,9 +385,17 @@ impl Cursors {
     /// A cursor after its chains: never back, and not past the time of the run.
     fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
         let plan = &*self.plan;
-        let Ended { farthest, marks, mut missing_marks, replaced_marks, too_many_marks_at, mut pending, server_time, .. } = ended;
-        missing_marks.extend(&old.missing_marks);
-        if missing_marks.len() > MARKS_MAX {
+        let Ended { farthest, marks, missing_marks, replaced_marks, too_many_marks_at, mut pending, server_time, .. } = ended;
+        let loaded = |known: &BTreeMap<u128, u32>, mark: &u128, came: u32| match (&plan.dedup, known.get(mark)) {
+            (Dedup::Record, Some(&known)) if known != UNCOUNTED => came.max(known),
+            (Dedup::Record, _) => came,
+            // A key stands for one record, however often that comes.
+            _ => 1,
+        };
+        let mut missing = old.missing_marks.clone();
+        missing.extend(missing_marks.iter().map(|(mark, came)| (*mark, loaded(&old.missing_marks, mark, *came))));
+        let missing_marks = missing;
+        if total(&missing_marks) > MARKS_MAX as u64 {
             return Err(IncrementalError::TooManyMarks);
         }
         pending.sort_by(|a, b| a.0.text().cmp(b.0.text()));
@@ -395,14 +410,16 @@ impl Cursors {
         }
         let from = restart(plan, &last);
         let is_met_again = |value: &CursorValue| plan.meets(&from, value);
-        let mut kept: BTreeSet<u128> = marks.iter().filter(|(_, value)| is_met_again(value)).map(|(mark, _)| *mark).collect();
+        let met = marks.iter().filter(|(_, (value, _))| is_met_again(value));
+        let mut kept: BTreeMap<u128, u32> = met.map(|(mark, (_, came))| (*mark, loaded(&old.marks, mark, *came))).collect();
         let mut has_spelled_marks = false;
         if !is_new {
             let met = kept.len();
-            kept.extend(old.marks.difference(&replaced_marks));
+            let others = old.marks.iter().filter(|(mark, _)| !replaced_marks.contains(mark) && !marks.contains_key(mark));
+            kept.extend(others.map(|(mark, loaded)| (*mark, *loaded)));
             has_spelled_marks = old.has_spelled_marks && kept.len() > met;
         }
-        if kept.len() > MARKS_MAX || too_many_marks_at.is_some_and(|at| is_met_again(&at)) {
+        if total(&kept) > MARKS_MAX as u64 || too_many_marks_at.is_some_and(|at| is_met_again(&at)) {
             if self.disposition == WriteDisposition::Append {
                 return Err(IncrementalError::TooManyMarks);
             }
@@ -411,6 +428,11 @@ impl Cursors {
         }
         Ok(Remembered { last: Some(last), marks: kept, missing_marks, has_spelled_marks, pending, first })
     }
+}
+
+/// Counts further records of a mark.
+fn add(count: &mut u32, more: u32) {
+    *count = count.saturating_add(more).min(UNCOUNTED - 1);
 }
 
 /// Checks that a range without a next run leaves nothing to one: `settle` would.

@@ -3,7 +3,7 @@
 //! In and out: JSON under the key `incremental` of the resource's state. It has a format's number, what of the config it was made with, and a
 //! cursor for the resource or for each parent record. Whatever does not fit is refused: a state is never begun again in silence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,9 @@ use crate::base::{CursorType, CursorValue};
 use crate::config::{IncrementalPlan, LastValue, Part, ResourcePlan, Template};
 use crate::pipeline::cursors::first::First;
 use crate::pipeline::cursors::marking::Marking;
-use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile};
+use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile, counted, each, total};
 use crate::pipeline::cursors::{IncrementalError, Past};
+use crate::source::UNCOUNTED;
 
 /// The format that this program writes; it reads this and older ones, whose marks are by spelling.
 const FORMAT: u64 = 3;
@@ -22,6 +23,9 @@ const FORMAT_UNMARKED: u64 = 1;
 
 /// What a cursor's `marks_by` says when all of its marks are by value.
 const BY_VALUE: &str = "value";
+
+/// What a cursor says when a mark stands there once for each record that has it.
+const COUNTED: &str = "marks_are_counted";
 
 /// Most parent records with a cursor of their own.
 pub(crate) const PARENTS_MAX: usize = 100_000;
@@ -34,10 +38,10 @@ pub(crate) const SHARED: &str = "";
 pub(crate) struct Remembered {
     /// The last cursor; `None` before the first record.
     pub(crate) last: Option<CursorValue>,
-    /// Marks of the records that the next run may meet again.
-    pub(crate) marks: BTreeSet<u128>,
+    /// Marks of the records that the next run may meet again, each with how many such records are loaded.
+    pub(crate) marks: BTreeMap<u128, u32>,
     /// Marks of the records that were loaded without a cursor, ever.
-    pub(crate) missing_marks: BTreeSet<u128>,
+    pub(crate) missing_marks: BTreeMap<u128, u32>,
     /// Whether some of them are of an older program, which marked records as they were spelled.
     pub(crate) has_spelled_marks: bool,
     /// Where its first run started.
@@ -168,7 +172,7 @@ impl State {
                 let Some(count) = cursor.get(format!("{name}_in_file")) else { continue };
                 let count = count.as_u64().and_then(|count| usize::try_from(count).ok());
                 let kept = count.and_then(|count| MarkFile::take(&mut rest, count));
-                marks.extend(kept.ok_or_else(|| damaged("its file has fewer marks than it says"))?);
+                *marks = counted(kept.ok_or_else(|| damaged("its file has fewer marks than it says"))?, is_counted(cursor));
             }
             let is_by_value = cursor.get("marks_by").and_then(Value::as_str) == Some(BY_VALUE);
             known.has_spelled_marks = !is_by_value && !known.marks.is_empty();
@@ -182,8 +186,8 @@ impl State {
 
     /// As the commit keeps it, and the marks that are too many to stand in it.
     pub(crate) fn to_json(&self, made: &Made) -> (Value, Option<MarkFile>) {
-        let count: usize = self.cursors.values().map(|cursor| cursor.marks.len() + cursor.missing_marks.len()).sum();
-        let mut file = (count > INLINE_MAX).then(MarkFile::default);
+        let count: u64 = self.cursors.values().map(|cursor| total(&cursor.marks) + total(&cursor.missing_marks)).sum();
+        let mut file = (count > INLINE_MAX as u64).then(MarkFile::default);
         let cursors: Map<String, Value> =
             self.cursors.iter().map(|(key, cursor)| (key.clone(), of_remembered(cursor, file.as_mut()))).collect();
         // Older programs do not know marks by value, and would load their records again.
@@ -251,11 +255,11 @@ fn of_remembered(cursor: &Remembered, mut file: Option<&mut MarkFile>) -> Value 
         match &mut file {
             _ if marks.is_empty() => {}
             Some(file) => {
-                marks.iter().for_each(|mark| file.push(*mark));
-                json.insert(format!("{name}_in_file"), json!(marks.len()));
+                each(marks).for_each(|mark| file.push(mark));
+                json.insert(format!("{name}_in_file"), json!(total(marks)));
             }
             None => {
-                let spelled: Vec<String> = marks.iter().map(|mark| format!("{mark:032x}")).collect();
+                let spelled: Vec<String> = each(marks).map(|mark| format!("{mark:032x}")).collect();
                 json.insert(name.to_owned(), json!(spelled));
             }
         }
@@ -267,11 +271,20 @@ fn of_remembered(cursor: &Remembered, mut file: Option<&mut MarkFile>) -> Value 
     if !cursor.marks.is_empty() && !cursor.has_spelled_marks {
         json.insert("marks_by".to_owned(), json!(BY_VALUE));
     }
+    let mut counts = cursor.marks.values().chain(cursor.missing_marks.values()).peekable();
+    if counts.peek().is_some() && counts.all(|count| *count != UNCOUNTED) {
+        json.insert(COUNTED.to_owned(), json!(true));
+    }
     if !cursor.pending.is_empty() {
         let pending: Vec<Value> = cursor.pending.iter().map(|(start, end)| json!([of_value(start), of_value(end)])).collect();
         json.insert("pending".to_owned(), json!(pending));
     }
     Value::Object(json)
+}
+
+/// Whether a cursor's marks stand there once for each record.
+fn is_counted(cursor: &Value) -> bool {
+    cursor.get(COUNTED) == Some(&Value::Bool(true))
 }
 
 fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) -> Option<Remembered> {
@@ -287,14 +300,18 @@ fn remembered(stored: &Value, plan: &IncrementalPlan, kind: Option<CursorType>) 
     };
     let list = |key: &str| members.get(key).map_or(Some(&[][..]), |list| list.as_array().map(Vec::as_slice));
     let mark = |mark: &Value| u128::from_str_radix(mark.as_str()?, 16).ok();
+    let marks = |key: &str| {
+        let written: Vec<u128> = list(key)?.iter().map(mark).collect::<Option<_>>()?;
+        Some(counted(written, is_counted(stored)))
+    };
     let window = |window: &Value| match window.as_array()?.as_slice() {
         [start, end] => Some((value(start, plan, None)?, value(end, plan, None)?)),
         _ => None,
     };
     Some(Remembered {
         last,
-        marks: list("marks")?.iter().map(mark).collect::<Option<_>>()?,
-        missing_marks: list("missing_marks")?.iter().map(mark).collect::<Option<_>>()?,
+        marks: marks("marks")?,
+        missing_marks: marks("missing_marks")?,
         has_spelled_marks: false,
         first,
         pending: list("pending")?.iter().map(window).collect::<Option<_>>()?,

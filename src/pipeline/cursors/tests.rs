@@ -78,8 +78,8 @@ fn a_state_comes_back_as_it_was() {
     let mut state = State { kind: Some(crate::base::CursorType::Number), ..State::default() };
     let remembered = Remembered {
         last: plan.form.number("12.50"),
-        marks: [7, u128::MAX].into(),
-        missing_marks: [9].into(),
+        marks: [(7, 1), (u128::MAX, 3)].into(),
+        missing_marks: [(9, 2)].into(),
         has_spelled_marks: false,
         first: First::At(plan.form.number("3")),
         pending: vec![(plan.form.text("1"), plan.form.text("2"))],
@@ -96,13 +96,31 @@ fn a_state_comes_back_as_it_was() {
 }
 
 #[test]
+fn marks_of_a_state_that_did_not_count_them_stand_for_as_many_records_as_come() {
+    let plan = plan(Tz::UTC, "1d");
+    let made = Made::new(&plan, "http://a.test/", &[]);
+    let cursor = serde_json::json!({"last_value": {"number": "5"}, "marks": [format!("{:032x}", 7)], "marks_by": "value"});
+    let stored = serde_json::json!({"incremental": {"format": 3, "cursor_path": made.cursor_path, "last_value_func": "max",
+        "base_url": "http://a.test/", "per_parent": [], "type": "number", "cursors": {"": cursor}}});
+    let state = State::read(Past { state: Some(&stored), marks: None }, &made, &plan).unwrap();
+    assert_eq!(state.cursors[SHARED].marks, [(7, UNCOUNTED)].into());
+    // They stay that until they come again.
+    let again = state.to_json(&made).0;
+    assert_eq!((&again["cursors"][SHARED]["marks"], again["cursors"][SHARED].get("marks_are_counted")), (&cursor_marks(), None));
+}
+
+fn cursor_marks() -> Value {
+    serde_json::json!([format!("{:032x}", 7)])
+}
+
+#[test]
 fn many_marks_come_back_from_their_file_and_a_damaged_or_missing_one_is_refused() {
     let plan = plan(Tz::UTC, "1d");
     let made = Made::new(&plan, "http://a.test/", &[]);
     let mut state = State::default();
     for (key, marks) in [("b", 0..900), ("a", 5000..6000), ("c", 0..0_u128)] {
         let has_spelled_marks = key == "b";
-        let (last, marks, missing_marks) = (plan.form.number("1"), marks.collect(), BTreeSet::new());
+        let (last, marks, missing_marks) = (plan.form.number("1"), marks.map(|mark| (mark, 1)).collect(), BTreeMap::new());
         let cursor = Remembered { last, marks, missing_marks, has_spelled_marks, pending: vec![], first: First::Unknown };
         state.cursors.insert(key.to_owned(), cursor);
     }
@@ -141,7 +159,11 @@ fn a_cursor_belongs_to_its_table_and_its_path() {
 /// What becomes of a night that ended so, behind one that left `before` marks at the cursor 200.
 fn night(disposition: WriteDisposition, before: usize, ended: Ended) -> Result<CursorOutcome, IncrementalError> {
     let plan = plan(Tz::UTC, "");
-    let before = Remembered { last: plan.form.number("200"), marks: (0..before as u128).collect(), ..Remembered::default() };
+    let before = Remembered {
+        last: plan.form.number("200"),
+        marks: (0..before as u128).map(|mark| (mark, 1)).collect(),
+        ..Remembered::default()
+    };
     let cursors = Cursors {
         made: Made::new(&plan, "http://a.test/", &[]),
         plan: Arc::new(plan),
@@ -161,7 +183,7 @@ fn night(disposition: WriteDisposition, before: usize, ended: Ended) -> Result<C
 #[test]
 fn more_marks_than_are_kept_end_an_append_before_its_commit_and_a_merge_forgets_them() {
     let at = |text: &str| plan(Tz::UTC, "").form.number(text).unwrap();
-    let one_more = || Ended { farthest: Some(at("200")), marks: [(u128::MAX, at("200"))].into(), ..Ended::default() };
+    let one_more = || Ended { farthest: Some(at("200")), marks: [(u128::MAX, (at("200"), 1))].into(), ..Ended::default() };
     let all = night(WriteDisposition::Append, MARKS_MAX - 1, one_more()).unwrap();
     assert_eq!((all.facts.marks, all.marks.unwrap().bytes.len()), (MARKS_MAX as u64, MARKS_MAX * 16));
     assert!(matches!(night(WriteDisposition::Append, MARKS_MAX, one_more()), Err(IncrementalError::TooManyMarks)));
