@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use proptest::prelude::*;
 
-use super::{at, declared, page, types};
+use super::{at, declared, lines, page, types};
 use crate::decode::{DecodePlan, Decoder, NoteKind, SpellingCursor, TypedBatch, widen, widen_array};
 use crate::schema::{ColumnType, TableSchema};
 
@@ -143,6 +143,18 @@ fn numbers_are_rounded_where_the_config_says_so_and_told() {
     let note = &decoded.notes[0];
     assert_eq!((note.kind, note.path.as_str(), note.record), (NoteKind::Rounded, "$.a", 1));
     assert_eq!(decoded.rows.batch.column(0).as_primitive::<Float64Type>().value(1), 0.123_456_789_012_345_68);
+}
+
+#[test]
+fn a_number_that_was_rounded_before_its_column_became_json_stands_in_the_text_as_it_came() {
+    let text = r#"[{"a":{"x":0.12345678901234567890,"n":null}},{"a":[{"x":1}]},{"a":{"x":1e2}}]"#;
+    let plan = DecodePlan { round_numbers: true, ..at("$") };
+    let decoded = Decoder::new(plan).decode(&page(1, text), &Arc::default()).unwrap();
+    assert_eq!(types(&decoded.rows.schema), "a: json");
+
+    let rows = [r#"{"a":"{\"x\":0.12345678901234567890,\"n\":null}"}"#, r#"{"a":"[{\"x\":1}]"}"#, r#"{"a":"{\"x\":1e2}"}"#];
+    assert_eq!(lines(&decoded.rows.batch), rows.join("\n"));
+    assert_eq!(decoded.rounded_numbers, 0, "the column holds what came");
 }
 
 #[test]
