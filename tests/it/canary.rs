@@ -55,7 +55,18 @@ fn spellings() -> Vec<(&'static str, String, String)> {
         middle("Base64 of URLs", URL_SAFE_NO_PAD.encode(CANARY), 0),
         middle("Base64 behind one byte", URL_SAFE.encode(format!(":{CANARY}!")), 4),
         middle("Base64 behind a user", STANDARD.encode(format!("user:{CANARY}")), 8),
+        middle("Base64 twice", STANDARD.encode(STANDARD.encode(CANARY)), 0),
+        whole("base 16", each(|c| format!("{:02x}", u32::from(c)))),
+        whole("base 32", base_32(CANARY.as_bytes())),
+        whole("octal", each(|c| format!("\\{:03o}", u32::from(c)))),
     ]
+}
+
+/// RFC 4648, section 6, without padding.
+fn base_32(bytes: &[u8]) -> String {
+    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    let digit = |at: usize| usize::from_str_radix(&format!("{:0<5}", &bits[at..bits.len().min(at + 5)]), 2).unwrap();
+    (0..bits.len()).step_by(5).map(|at| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[digit(at)])).collect()
 }
 
 /// What an API answers that says something back.

@@ -1,4 +1,4 @@
-//! A text with its spellings undone: percent-encoding, escapes of JSON, Rust and JavaScript, entities of HTML.
+//! A text with its spellings undone: percent-encoding, escapes of JSON, Rust, JavaScript and C, entities of HTML.
 //!
 //! In: a text. Out: bytes, and for any range of them the place in the text that it was made of. Everything is undone at once, as often as
 //! it was done: a server that quotes a URL in JSON in HTML does all three.
@@ -62,6 +62,16 @@ impl<'t> View<'t> {
         Self { bytes: Cow::Borrowed(text.as_bytes()), starts: None }
     }
 
+    /// Bytes that begin at these places of the text, and where the last one ends.
+    pub(super) fn of(bytes: Cow<'t, [u8]>, starts: Vec<usize>) -> Self {
+        Self { bytes, starts: Some(starts) }
+    }
+
+    /// Where in the text a byte begins, or the last one ends.
+    pub(super) fn start(&self, at: usize) -> usize {
+        self.starts.as_ref().map_or(at, |starts| starts[at])
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -80,7 +90,6 @@ impl<'t> View<'t> {
         let from = self.bytes.as_ref();
         memchr::memchr3(b'%', b'\\', b'&', from)?;
         let (mut bytes, mut starts) = (Vec::with_capacity(from.len()), Vec::with_capacity(from.len() + 1));
-        let start_of = |at: usize| self.starts.as_ref().map_or(at, |starts| starts[at]);
         let (mut at, mut changed) = (0, false);
         while at < from.len() {
             let before = bytes.len();
@@ -94,16 +103,12 @@ impl<'t> View<'t> {
             if used.is_none() {
                 bytes.push(from[at]);
             }
-            starts.resize(starts.len() + bytes.len() - before, start_of(at));
+            starts.resize(starts.len() + bytes.len() - before, self.start(at));
             at += used.unwrap_or(1);
         }
-        starts.push(start_of_end(self));
+        starts.push(self.start(from.len()));
         changed.then_some(Self { bytes: Cow::Owned(bytes), starts: Some(starts) })
     }
-}
-
-fn start_of_end(view: &View<'_>) -> usize {
-    view.starts.as_ref().and_then(|starts| starts.last().copied()).unwrap_or(view.bytes.len())
 }
 
 /// Two digits of base 16 at `at`.
@@ -130,7 +135,7 @@ fn percent(from: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     push(out, code).map(|()| 6)
 }
 
-/// `\/`, `\u002B` (RFC 8259, section 7), `\x2b`, `\u{2b}`.
+/// `\/`, `\u002B` (RFC 8259, section 7), `\x2b`, `\u{2b}`, `\053`.
 fn backslash(from: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     match from.get(1)? {
         b'u' if from.get(2) == Some(&b'{') => {
@@ -146,6 +151,11 @@ fn backslash(from: &[u8], out: &mut Vec<u8>) -> Option<usize> {
                 }
                 _ => push(out, high).map(|()| 6),
             }
+        }
+        b'0'..=b'3' => {
+            let digits = from.get(1..4).filter(|digits| digits.iter().all(|digit| matches!(digit, b'0'..=b'7')))?;
+            out.push(digits.iter().fold(0, |code, digit| code << 3 | (digit - b'0')));
+            Some(4)
         }
         b'x' => push(out, hex(from, 2..4)?).map(|()| 4),
         byte @ (b'/' | b'\\' | b'"' | b'\'' | b'&') => {

@@ -79,6 +79,64 @@ fn a_secret_is_found_in_base64_with_whatever_stands_beside_it() {
     }
 }
 
+fn base_32(bytes: &[u8]) -> String {
+    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    let digit = |bits: &[u8]| {
+        let bits = std::str::from_utf8(bits).unwrap();
+        char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from_str_radix(&format!("{bits:0<5}"), 2).unwrap()])
+    };
+    bits.as_bytes().chunks(5).map(digit).collect()
+}
+
+#[test]
+fn a_secret_is_found_in_digits_of_base_16_32_and_64_twice_with_whatever_stands_beside_it() {
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for secret in [SECRET, "sesame", "k-7Qx2-s3cret", "0123456789"] {
+        for neighbours in [("", ""), ("u:", ""), ("us:", "x"), ("user:", "\n"), ("a", "bc")] {
+            let whole = format!("{}{secret}{}", neighbours.0, neighbours.1);
+            let spelled = [
+                hex(&whole),
+                hex(&whole).to_uppercase(),
+                base_32(whole.as_bytes()),
+                base_32(whole.as_bytes()).to_lowercase(),
+                STANDARD.encode(STANDARD.encode(&whole)),
+                URL_SAFE.encode(STANDARD.encode(&whole)),
+                STANDARD.encode(hex(&whole)),
+                hex(&STANDARD.encode(&whole)),
+            ];
+            for (at, text) in spelled.iter().enumerate() {
+                // Base64 of base 16 is two steps, of which none is known as it is.
+                if at == 6 {
+                    continue;
+                }
+                let shown = format!("/x/{text}?q");
+                let hidden = knowing(secret).hide(&shown).into_owned();
+                assert!(hidden.contains("***"), "{at} {secret} {whole:?} {hidden}");
+                let left = hidden.replace("***", "");
+                assert!(left.len() <= shown.len() - text.len() + 26, "{at} {whole:?} {shown} {hidden}");
+            }
+        }
+        let octal: String = secret.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+        assert_eq!(knowing(secret).hide(&format!("<{octal}>")), "<***>", "{octal}");
+    }
+}
+
+#[test]
+fn what_digits_stand_for_by_chance_is_no_short_secret() {
+    let words = "Dependencies uncharacteristically misunderstood 31323334 0123456789abcdef 0xdeadbeef \\101 cafe-babe-2026-11-30";
+    let mut blob = String::new();
+    let mut state = 7_u64;
+    for _ in 0..100_000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        blob.push(char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 58) as usize]));
+    }
+    for secret in ["1234", "abcd", "A0b1", "zzzzz"] {
+        for text in [words, &blob] {
+            assert!(text.contains(secret) || knowing(secret).hide(text) == text, "{secret}");
+        }
+    }
+}
+
 #[test]
 fn spaces_are_found_as_forms_and_urls_write_them() {
     for text in ["open sesame", "open+sesame", "open%20sesame", "open%2Bsesame", "open\\u0020sesame"] {

@@ -65,9 +65,9 @@ impl Windows {
         }
     }
 
-    /// Calls `found` with every place of `bytes` where a window stands.
-    pub(super) fn find(&self, bytes: &[u8], mut found: impl FnMut(Range<usize>)) {
-        let lengths: Vec<(usize, u128)> = (1..=WINDOW)
+    /// Calls `found` with every place of `bytes` where a window of so many bytes or more stands.
+    pub(super) fn find(&self, bytes: &[u8], bytes_min: usize, mut found: impl FnMut(Range<usize>)) {
+        let lengths: Vec<(usize, u128)> = (bytes_min.max(1)..=WINDOW)
             .filter(|length| !self.of_length[*length].is_empty())
             .map(|length| (length, u128::MAX >> (128 - 8 * length)))
             .collect();
