@@ -1,6 +1,7 @@
 //! What follows from an error of the source: what the pipeline may do about it, and what the operator can.
 
 use crate::source::SourceError;
+use crate::source::certificate::certificate_fault;
 
 impl SourceError {
     /// Whether the first page of a chain says that what it was requested for is gone, or a rule of the config skips it.
@@ -60,6 +61,9 @@ impl SourceError {
             }
             Self::Instead { .. } => {
                 "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`"
+            }
+            Self::NoAnswer { lasting: true, source, .. } if certificate_fault(source).is_some() => {
+                return certificate_fault(source).map(|fault| fault.advice.to_owned());
             }
             Self::NoAnswer { lasting: true, .. } => "look at `client.base_url`: waiting does not mend this",
             Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",

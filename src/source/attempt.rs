@@ -420,7 +420,7 @@ pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &C
     } else if io_kind == Some(io::ErrorKind::ConnectionRefused) {
         format!("`{host}` refuses connections")
     } else if let Some(fault) = certificate_fault(error) {
-        format!("the TLS certificate of `{host}` {fault}")
+        format!("the TLS certificate of `{host}` {}", fault.words)
     } else if is_plain(error) {
         format!("`{host}` does not speak TLS: write `http://`")
     } else if is_no_http(error) {

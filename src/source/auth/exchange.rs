@@ -20,6 +20,7 @@ use crate::source::auth::grant::{self, TokenRequest};
 use crate::source::auth::keep::Kept;
 use crate::source::auth::token::{Token, TokenSource};
 use crate::source::body::{BodyFault, Received, receive, receive_start};
+use crate::source::certificate::certificate_fault;
 use crate::source::client::Bounds;
 use crate::source::event::{SourceEvent, WaitReason};
 use crate::source::reach::Reach;
@@ -165,6 +166,7 @@ impl TokenSource {
             let late = means.clock.instant().duration_since(started) >= ANSWER_TIME_MAX;
             let why = no_answer(&authority(url), late, &source, &means.plan);
             if is_lasting(&source) {
+                let why = certificate_fault(&source).map_or(why.clone(), |fault| format!("{why}; {}", fault.advice));
                 return Trouble::Final(TokenFault::Setup { url: self.url(), why });
             }
             passing(why, Patience::Plan)

@@ -27,6 +27,8 @@ const FAULTY_KEY: &str = include_str!("../../../tests/fixtures/keys/tls-faulty.k
 const EXPIRED: &str = include_str!("../../../tests/fixtures/keys/tls-expired.pem");
 const NOT_YET: &str = include_str!("../../../tests/fixtures/keys/tls-not-yet.pem");
 const OTHER_NAME: &str = include_str!("../../../tests/fixtures/keys/tls-other-name.pem");
+const IS_AUTHORITY: &str = include_str!("../../../tests/fixtures/keys/tls-is-authority.pem");
+const NOT_FOR_SERVERS: &str = include_str!("../../../tests/fixtures/keys/tls-not-for-servers.pem");
 const SELF_SIGNED: &str = include_str!("../../../tests/fixtures/keys/tls-self-signed.pem");
 
 /// A server over TLS that wishes for a client's certificate, and notes whether one came.
@@ -44,9 +46,23 @@ impl TlsApi {
 
     /// The same, with this certificate and its key.
     async fn presenting(certificate: &str, key: &str, reply: impl Fn(bool) -> (&'static str, String) + Send + 'static) -> Self {
+        Self::listening((certificate, key), true, reply).await
+    }
+
+    /// A server that speaks to nobody without a certificate.
+    async fn demanding() -> Self {
+        Self::listening((SERVER, SERVER_KEY), false, |_| ("200 OK", String::new())).await
+    }
+
+    async fn listening(
+        (certificate, key): (&str, &str),
+        allows_anyone: bool,
+        reply: impl Fn(bool) -> (&'static str, String) + Send + 'static,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(AUTHORITY.as_bytes()).unwrap()).unwrap();
-        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build().unwrap();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+        let verifier = if allows_anyone { verifier.allow_unauthenticated() } else { verifier }.build().unwrap();
         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let config = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
@@ -121,19 +137,52 @@ async fn a_server_that_nobody_vouches_for_is_refused() {
 
 #[tokio::test]
 async fn e_22_a_faulty_certificate_is_tried_twice_and_told_in_plain_words() {
-    for (certificate, words) in [
-        (EXPIRED, "expired "),
-        (NOT_YET, "is not valid yet: is this machine's clock right?"),
-        (OTHER_NAME, "is for another host name"),
-        (SELF_SIGNED, "is signed by no authority that this machine trusts"),
+    for (certificate, words, advice) in [
+        (EXPIRED, "expired ", "has to be renewed"),
+        (NOT_YET, "is not valid yet: is this machine's clock right?", "has to be renewed"),
+        (OTHER_NAME, "is for another host name", "into `client.base_url`"),
+        (SELF_SIGNED, "is signed by no authority that this machine trusts", "`client.tls: {ca_certificate: \"${file:ca.pem}\"}`"),
+        (IS_AUTHORITY, "is an authority's own (`CA:TRUE`), which no server may show", "basicConstraints=critical,CA:FALSE"),
+        (NOT_FOR_SERVERS, "is not for servers", "extendedKeyUsage=serverAuth"),
     ] {
         let api = TlsApi::presenting(certificate, FAULTY_KEY, only_certified).await;
         let plan = TlsPlan { identity: None, authorities: Some(Secret::new(FAULTY_AUTHORITY)) };
         let outcome = api.case(Some(plan)).with(|case| case.client.retry.max_retries = 3).read().await;
         let expected = format!("the TLS certificate of `{}` {words}", api.host);
         assert!(outcome.error().contains(&expected), "{}", outcome.error());
-        assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Config);
+        let error = outcome.result.unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains(advice)), "{:?}", error.hint());
+        assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!((api.connections.load(Ordering::SeqCst), api.seen().len()), (2, 0), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn e_22_a_certificate_that_signs_itself_is_trusted_where_the_config_names_it() {
+    for (certificate, is_trusted) in [(SELF_SIGNED, true), (IS_AUTHORITY, false)] {
+        let api = TlsApi::presenting(certificate, FAULTY_KEY, |_| ("200 OK", String::new())).await;
+        let plan = TlsPlan { identity: None, authorities: Some(Secret::new(certificate)) };
+        let outcome = api.case(Some(plan)).read().await;
+        assert_eq!(outcome.result.is_ok(), is_trusted, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn e_22_a_server_that_wants_the_clients_certificate_is_told_with_the_keys_to_write() {
+    let api = TlsApi::demanding().await;
+    let outcome = api.case(plan(true)).read().await;
+    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+    let other = Some(Secret::new(format!("{SELF_SIGNED}{FAULTY_KEY}")));
+    for (identity, words) in [
+        (None, "is shown to clients with a certificate of their own only"),
+        (other, "is right, but the server does not accept the client's own certificate"),
+    ] {
+        let plan = TlsPlan { identity, authorities: Some(Secret::new(AUTHORITY)) };
+        let outcome = api.case(Some(plan)).read().await;
+        assert!(outcome.error().contains(&format!("the TLS certificate of `{}` {words}", api.host)), "{}", outcome.error());
+        let error = outcome.result.unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("`client.tls: {certificate: ")), "{:?}", error.hint());
+        assert_eq!(error.kind(), ErrorKind::Config);
     }
 }
 
