@@ -84,6 +84,8 @@ codes! {
     TypeWidened = "type_widened", matters;
     /// Text partitions that were there before are something else to some readers.
     PartitionMisread = "partition_misread", matters;
+    /// Partition folders have about one row each.
+    PartitionsThin = "partitions_thin", told;
     /// An object or a list became a column of JSON text.
     ColumnBecameJson = "column_became_json", matters;
     /// A table that has rows got new columns.

@@ -50,7 +50,9 @@ pub(crate) use ops::{
     Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, REPORTS_KEPT, Remedy, RollbackPlan, TableAt,
     TableFacts, Verification, Verify,
 };
-pub(crate) use partition::{Misread, PartitionError, PartitionId, Partitioner, RoutedRows, misread_levels};
+pub(crate) use partition::{
+    Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,
+};
 pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;

@@ -12,6 +12,7 @@ mod escape;
 mod level;
 mod look;
 mod misread;
+mod thin;
 mod transform;
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ use hashbrown::{HashMap, HashSet};
 pub(crate) use error::PartitionError;
 pub(crate) use escape::{NULL_VALUE, escape};
 pub(crate) use misread::{Misread, misread_levels};
+pub(crate) use thin::{ThinLevel, thin_level};
 
 use crate::base::folded;
 use crate::config::PartitionField;

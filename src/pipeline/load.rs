@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::{Warning, WarningCode};
 use crate::config::{ResourcePlan, WriteDisposition};
-use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage, misread_levels};
+use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage, ThinLevel, misread_levels, thin_level};
 use crate::pipeline::cursors::CursorOutcome;
 use crate::pipeline::detected::Detected;
 use crate::pipeline::event::warn;
@@ -145,6 +145,7 @@ impl Running<'_> {
         }
         let start = existing.schema.clone();
         // A table that is rebuilt is like a new one.
+        let thin = thin_level(&existing).as_ref().map_or(0, ThinLevel::folders);
         let misread = if self.options.refresh.rebuilds() { Vec::new() } else { misread_levels(&existing) };
         let settings = self.settings(lake, resource);
         let spool = settings.spool.clone();
@@ -180,6 +181,8 @@ impl Running<'_> {
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
         check_rows(resource, (before, start.columns.is_empty()), &staged)?;
         self.warn(resource, check_folders(resource, &misread, &staged)?);
+        let thinner = thin_level(&staged.after).filter(|level| level.folders() > thin);
+        self.warn(resource, thinner.map(|level| Warning::new(WarningCode::PartitionsThin, level.to_string())));
         self.warn(resource, told::repeats(resource, &staged.stats));
         self.warn(resource, told::misspelt(resource, &unseen, &change.schema, known == 0 && staged.stats.rows_in > 0));
         let facts = cursors.as_ref().map(|cursors| &cursors.facts);

@@ -109,6 +109,22 @@ fn text_that_some_readers_take_for_a_time_is_told() {
 }
 
 #[test]
+fn a_folder_a_row_is_told_once_and_the_way_out_works_when_typed() {
+    let values: Vec<String> = (0..101).map(|id| format!("v{id}x")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let merge = "write_disposition: merge\n";
+    let (_billing, api, sandbox) = with_values(&values[..100], &format!("{merge}partition_by: v"));
+    let told = "`partition_by` makes 100 folders for 100 rows by `v` (identity), a file in each";
+    let first = sandbox.run_ok();
+    assert_eq!(first.stderr.matches(told).count(), 1, "{first}");
+    assert!(first.stderr.contains("`{column: v, transform: 'bucket[16]'}`"), "{first}");
+    assert!(!sandbox.run_ok().stderr.contains("`partition_by` makes"), "no folder came");
+    set_keys(&sandbox, &api, &format!("{merge}{BUCKET}"));
+    let rebuilt = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);
+    assert_eq!((rebuilt.code(), rebuilt.stderr.contains("`partition_by` makes"), folders(&sandbox).len()), (Some(0), false, 16));
+}
+
+#[test]
 fn a_second_level_a_later_night_and_a_column_that_becomes_text_are_held_to_it_too() {
     let merge = "write_disposition: merge\n";
     let (billing, api, sandbox) = with_values(&["a", "b"], &format!("{merge}partition_by: [w, v]"));

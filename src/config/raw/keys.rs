@@ -183,6 +183,11 @@ pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
             instead: "write `ignore`, `skip`, `retry`, `fail`, `throttle` or `refresh_auth`",
         });
     }
+    if name == "DataType"
+        && let Some((sql, write)) = of_sql(variant)
+    {
+        return Some(Problem::Conflict { why: format!("`{sql}` is not how a type is spelled here; write {write}") });
+    }
     let why = match (name, variant) {
         ("Strategy", "scd2") => {
             "it keeps every version of a row, and a merged table has one row a key; `append` with an `incremental` cursor keeps them all"
@@ -196,6 +201,33 @@ pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
         _ => return None,
     };
     Some(Problem::Refused { what: variant.to_owned(), why })
+}
+
+/// What to write for a type as SQL and others spell it, with or without its size: `decimal(10,2)`, `VARCHAR(20)`.
+fn of_sql(written: &str) -> Option<(String, String)> {
+    let lower = written.trim().to_ascii_lowercase();
+    let (name, sizes) = lower.split_once('(').map_or((lower.as_str(), None), |(name, rest)| (name, rest.strip_suffix(')')));
+    let data_type = match name.trim() {
+        "decimal" | "numeric" | "number" | "dec" => "decimal",
+        "varchar" | "char" | "nvarchar" | "character varying" | "string" | "str" | "uuid" => "text",
+        "int" | "integer" | "int64" | "int32" | "smallint" | "int8" | "long" => "bigint",
+        "float" | "real" | "float64" | "float8" | "double precision" | "double" => "double",
+        "boolean" => "bool",
+        "timestamptz" | "datetime" | "timestamp with time zone" | "timestamp" => "timestamp",
+        "jsonb" | "object" | "struct" | "array" => "json",
+        _ => return None,
+    };
+    let sizes: Vec<u8> =
+        sizes.into_iter().flat_map(|sizes| sizes.split(',')).filter_map(|size| size.trim().parse().ok()).collect();
+    Some(match (data_type, sizes.as_slice()) {
+        ("decimal", [precision]) => {
+            (format!("{name}({precision})"), format!("`data_type: decimal, precision: {precision}, scale: 0`"))
+        }
+        ("decimal", [precision, scale]) => {
+            (format!("{name}({precision},{scale})"), format!("`data_type: decimal, precision: {precision}, scale: {scale}`"))
+        }
+        _ => (name.trim().to_owned(), format!("`data_type: {data_type}`")),
+    })
 }
 
 /// The answer to dlt's keys of a column that say something lakeward says elsewhere, or not at all.

@@ -37,6 +37,27 @@ fn hints_that_have_no_meaning_here_say_what_to_write() {
 }
 
 #[test]
+fn types_as_sql_spells_them_are_told_with_what_to_write_and_that_is_taken() {
+    for (sql, shown, write) in [
+        ("decimal(10,2)", "decimal(10,2)", "data_type: decimal, precision: 10, scale: 2"),
+        ("NUMERIC(12, 4)", "numeric(12,4)", "data_type: decimal, precision: 12, scale: 4"),
+        ("number(9)", "number(9)", "data_type: decimal, precision: 9, scale: 0"),
+        ("decimal(x)", "decimal", "data_type: decimal"),
+        ("varchar(20)", "varchar", "data_type: text"),
+        ("integer", "integer", "data_type: bigint"),
+        ("timestamp(6)", "timestamp", "data_type: timestamp"),
+        ("BOOLEAN", "boolean", "data_type: bool"),
+    ] {
+        let why = format!("`{shown}` is not how a type is spelled here; write `{write}`");
+        check(
+            &resource(&format!("columns:\n  a: {{data_type: '{sql}'}}")),
+            &[&format!("8:22: `resources[0].columns.a.data_type`: {why}")],
+        );
+        assert!(load_text(&resource(&format!("columns: {{a: {{{write}}}}}"))).is_ok(), "{write}");
+    }
+}
+
+#[test]
 fn keys_that_disagree_are_told() {
     check(
         &resource("primary_key: id\ncolumns: {key: {primary_key: true}}\nwrite_disposition: merge"),

@@ -424,3 +424,34 @@ fn values_that_are_one_folder_where_case_or_unicode_form_does_not_count_are_refu
     }
     assert_eq!(folders(&mut partitioner, &one_column(StringArray::from(vec!["bonn", "Bonn"]))).unwrap(), ["c=bonn", "c=Bonn"]);
 }
+
+/// A table by `day` and `id` with so many files, whose values are of the file's place, and rows in each.
+fn check_thin(files: u64, days: u64, ids: u64, rows: u64, expected: Option<&str>) {
+    let file = |at: u64| crate::lake::DataFile {
+        path: format!("t/{at}.parquet"),
+        partition: vec![Some((at % days).to_string()), Some((at % ids).to_string())],
+        rows,
+        bytes: 1,
+        etag: None,
+        checksum: String::new(),
+    };
+    let level = |name: &str, transform: &str| (name.to_owned(), name.to_owned(), transform.to_owned());
+    let table = crate::lake::Snapshot {
+        partition_by: vec![level("day", "day"), level("id", "identity")],
+        files: (0..files).map(file).collect(),
+        ..crate::lake::Snapshot::default()
+    };
+    let found = crate::lake::thin_level(&table).map(|level| level.to_string());
+    assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
+    assert!(expected.is_none_or(|expected| found.clone().unwrap().contains(expected)), "{found:?}");
+}
+
+#[test]
+fn a_level_that_makes_a_folder_a_row_is_known_and_one_of_few_folders_or_many_rows_is_none() {
+    check_thin(200, 200, 200, 1, Some("makes 200 folders for 200 rows by `day` (day)"));
+    check_thin(200, 3, 200, 1, Some("makes 200 folders for 200 rows by `id` (identity)"));
+    check_thin(99, 99, 99, 1, None);
+    check_thin(200, 200, 200, 2, None);
+    check_thin(200, 3, 20, 1, None);
+    check_thin(200, 200, 200, 0, None);
+}
