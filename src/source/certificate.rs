@@ -106,10 +106,11 @@ fn of_server(fault: &CertificateError) -> Fault {
     Fault { words, advice }
 }
 
-/// What webpki finds and rustls has no name for, by the name that webpki has.
+/// What webpki or the platform's verifier finds and rustls has no name for, by the name that they have.
 fn of_path(fault: &str) -> (String, &'static str) {
     let words = match name(fault) {
         "CaUsedAsEndEntity" => return ("is an authority's own (`CA:TRUE`), which no server may show".to_owned(), IS_AUTHORITY),
+        "EkuError" => "is not for servers",
         "EndEntityUsedAsCa" => "is signed by one that is no authority's (`CA:FALSE`)",
         "NameConstraintViolation" => "is for a name that its authority may not sign",
         "PathLenConstraintViolated" => "has more authorities above it than one of them allows",

@@ -75,8 +75,8 @@ fn a_sign_of_a_page_before_the_first_one_that_is_not_there_costs_a_request_and_n
         |_| page_at(0, 35, 1, |_| (json!({}), None)),
         |_| answer(&json!({"data": (1..=35).map(wallet).collect::<Vec<_>>()})),
     ];
-    for around in SIGNS {
-        for (at, outside) in outside.iter().enumerate() {
+    for (sign, around) in SIGNS.into_iter().enumerate() {
+        for (at, outside) in outside.iter().enumerate().filter(|(at, _)| sign == 0 || at == &(sign % 5)) {
             let api = pages(1, 35, around, *outside);
             let (sandbox, ended) = run(&api, "{type: page_number, base_page: 1, total_path: null}", "primary_key: id");
             let found = (ended.code(), sandbox.rows("things").len(), ended.summary()["tables"]["things"]["records"].clone());

@@ -132,7 +132,7 @@ fn what_digits_stand_for_by_chance_is_no_short_secret() {
     }
     for secret in ["1234", "abcd", "A0b1", "zzzzz"] {
         for text in [words, &blob] {
-            assert!(text.contains(secret) || knowing(secret).hide(text) == text, "{secret}");
+            assert!(text.to_lowercase().contains(&secret.to_lowercase()) || knowing(secret).hide(text) == text, "{secret}");
         }
     }
 }
