@@ -20,8 +20,7 @@ pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let archive = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)?;
     let Some(archive) = archive else {
-        return Err(LakeError::NoVersion { version: args.at.unwrap_or(1), newest: 0 })
-            .map_err(|error| RunError::from(error).into());
+        return Err(RunError::from(LakeError::NothingCommitted { place: plan.lake.location.to_string() }).into());
     };
     let version = args.at.unwrap_or(archive.newest());
     let mut tables = archive.tables_at(version, args.table.as_deref()).await.map_err(RunError::from)?;

@@ -23,13 +23,7 @@ const FAULTS_SHOWN: usize = 20;
 pub(crate) async fn verify(args: VerifyArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
-        if let Some(version) = args.at.or(args.table.as_ref().map(|_| 1)) {
-            return Err(RunError::from(LakeError::NoVersion { version, newest: 0 }).into());
-        }
-        if !args.json {
-            print(&format!("{}: nothing is committed yet", plan.name));
-        }
-        return Ok(0);
+        return Err(RunError::from(LakeError::NothingCommitted { place: plan.lake.location.to_string() }).into());
     };
     let version = args.at.unwrap_or(archive.newest());
     let how = Verify { deep: args.deep, one_row_a_key: one_row_a_key(&plan) };

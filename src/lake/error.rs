@@ -260,6 +260,12 @@ pub(crate) enum LakeError {
         /// The newest there is.
         newest: u64,
     },
+    /// No run has committed anything.
+    #[error("nothing is committed yet in `{place}`")]
+    NothingCommitted {
+        /// Where it was looked for.
+        place: String,
+    },
     /// A version that too many commits stand on.
     #[error("version {version} is too old: {} commits came after it, and at most {versions_max} are looked through", newest - version)]
     TooOld {
@@ -408,6 +414,7 @@ impl LakeError {
             | Self::Damaged { .. }
             | Self::Taken { .. }
             | Self::Claimed { .. }
+            | Self::NothingCommitted { .. }
             | Self::Lost { .. } => ErrorKind::Data,
             Self::Spool { .. } | Self::WrongHandle { .. } => ErrorKind::Internal,
         }
@@ -479,6 +486,9 @@ impl LakeError {
             ),
             Self::Unpublished { source, .. } => source.hint(),
             Self::NoVersion { .. } => Some("`lakeward history` lists the versions"),
+            Self::NothingCommitted { .. } => Some(
+                "is this the lake? A relative `lake.url` begins where the command is typed; is its disk there, and the `name` of the pipeline as it was?",
+            ),
             Self::NotKept { .. } | Self::MarksGone { .. } => {
                 Some("`lake.keep_versions` says how many commits can be undone from now on")
             }

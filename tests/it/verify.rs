@@ -223,8 +223,12 @@ fn what_cannot_be_verified_is_refused_with_a_way_out() {
     verify(&sandbox, &["--at", "9"]).failed_with(2, &["there is no version 9", "lakeward history"]);
     verify(&sandbox, &["wallet"]).failed_with(2, &["no table `wallet`", "`wallets`"]);
     let other = Sandbox::with_config(&guide_config("http://127.0.0.1:9")).env("BILLING_API_KEY", KEY);
-    assert!(verify(&other, &[]).stdout.contains("nothing is committed yet"));
-    verify(&other, &["wallets"]).failed_with(2, &["there is no version 1"]);
+    // A disk that is not there, or another folder, proves nothing.
+    let place = other.lake().display().to_string();
+    for arguments in [&[][..], &["wallets"], &["--at", "1"], &["--deep"]] {
+        verify(&other, arguments).failed_with(3, &["nothing is committed yet in", &place, "lake.url"]);
+    }
+    assert_eq!(verify(&other, &["--json"]).code(), Some(3));
 }
 
 #[test]

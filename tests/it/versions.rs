@@ -189,7 +189,7 @@ fn a_version_that_is_not_there_is_refused_with_a_way_out() {
         sandbox.lakeward(&arguments).failed_with(2, &["a version is a whole number from 1 on; `lakeward history` lists them"]);
     }
     let other = Sandbox::with_config(&guide_config("http://127.0.0.1:9")).env("BILLING_API_KEY", KEY);
-    other.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).failed_with(2, &["there is no version 1"]);
+    other.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).failed_with(3, &["nothing is committed yet in", "lake.url"]);
     assert!(other.lakeward(&["history", "lakeward.yaml"]).stdout.contains("nothing is committed yet"));
 }
 

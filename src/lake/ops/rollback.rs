@@ -152,7 +152,7 @@ impl Look {
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<RollbackPlan, LakeError> {
         self.check_free(clock)?;
-        let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
+        let archive = self.archive().ok_or_else(|| LakeError::NothingCommitted { place: self.view().store.place("") })?;
         let Ready { mut plan, .. } = archive.ready(self.view(), version, &named).await?;
         for (table, step) in plan.tables.iter().flat_map(|(table, changes)| changes.steps.iter().map(move |step| (table, step))) {
             let (Step::Add(from) | Step::Replace(_, from)) = step else { continue };
@@ -182,7 +182,7 @@ impl Lake {
         plan: &LakePlan,
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<(RollbackPlan, Committed), LakeError> {
-        let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
+        let archive = self.archive().ok_or_else(|| LakeError::NothingCommitted { place: self.view().store.place("") })?;
         let Ready { plan: mut rollback, bases } = archive.ready(self.view(), version, &named).await?;
         let mut tables = Vec::new();
         for ((table, changes), base) in rollback.tables.iter().zip(bases) {
