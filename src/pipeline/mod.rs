@@ -65,9 +65,6 @@ pub(crate) use warnings::Told;
 /// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.
 const PAGES_BYTES_MAX: usize = 32 << 20;
 
-/// Pages of one resource that are decoded at once.
-const PAGES_MAX: usize = 32;
-
 /// Decoded pages of one resource that wait for its table's thread.
 const BATCHES_MAX: usize = 8;
 

@@ -12,15 +12,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::base::{ErrorKind, JsonPath, Warning, WarningCode};
 use crate::config::{PaginatorPlan, ResourcePlan};
 use crate::decode::DecodedPage;
 use crate::lake::{RejectLog, TableStage};
-use crate::pipeline::chain::{Accepted, Chains, Ended, internal, on_rayon};
+use crate::pipeline::chain::{Accepted, Chains, Decoding, Ended, internal, on_rayon};
 use crate::pipeline::cursors::{CursorOutcome, Cursors, Past};
 use crate::pipeline::decoding::decoder_for;
 use crate::pipeline::detected::Detected;
@@ -31,7 +32,7 @@ use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Cost, Delivery, End, Ledger, Page, ParentRecord, Slice, Source, Turns};
+use crate::source::{Chain, Cost, End, Ledger, Page, PageFacts, ParentRecord, Reader, Slice, Source, Turns};
 
 /// What a resource is loaded from and into.
 pub(crate) struct Load {
@@ -91,11 +92,12 @@ pub(crate) async fn load(
     let so_far = Arc::new(Mutex::new(Arc::new(start)));
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let budget = Arc::new(Semaphore::new(PAGES_BYTES_MAX));
-    let chains = Chains { source, resource, decoder: Arc::new(decoder), so_far, budget, events, cost };
+    let decoding = Decoding { decoder: Arc::new(decoder), so_far, budget };
+    let chains = Chains { source, resource, decoding, events, cost };
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
     // What was found on the first page holds for the others, and for no other run.
-    if let Some(path) = chains.decoder.found().filter(|path| !path.steps().is_empty()) {
+    if let Some(path) = chains.decoding.decoder.found().filter(|path| !path.steps().is_empty()) {
         events(Event::Detected { resource: Arc::from(resource.name.as_str()), data_selector: path.clone() });
     }
     // Who takes the pages closes the queues when it fails, which the chains can only report as an interruption: its cause comes first.
@@ -105,13 +107,17 @@ pub(crate) async fn load(
         (Ok(taken), Ok(_)) => taken,
     };
     let (end, slices, cursors, paginator) = ran?;
-    let detected = detected.then(resource, &chains.decoder, paginator, records)?;
+    let detected = detected.then(resource, &chains.decoding.decoder, paginator, records)?;
     let cursors = cursors.map(Cursors::finish).transpose().map_err(|source| RunError::incremental(&resource.name, source))?;
     if (end.pages, end.records) != (pages, records) {
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));
     }
-    warn(events, &resource.name, end.warnings().into_iter().chain(chains.decoder.notices().into_iter().filter(|_| records > 0)));
+    warn(
+        events,
+        &resource.name,
+        end.warnings().into_iter().chain(chains.decoding.decoder.notices().into_iter().filter(|_| records > 0)),
+    );
     Ok(Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected })
 }
 
@@ -213,20 +219,34 @@ pub(crate) async fn first_page(
     now: DateTime<Utc>,
 ) -> Result<(Page, DecodedPage), RunError> {
     let (decoder, start) = decoder_for(resource, &TableSchema::default(), asked)?;
-    let (deliver, mut deliveries) = mpsc::channel(1);
-    let first = async {
-        let delivery: Option<Delivery> = deliveries.recv().await;
-        // Closing the queue, and the way back, tells the source that one page is enough.
-        drop(deliveries);
-        delivery.map(|delivery| delivery.page)
-    };
-    let chain = lone_chain(resource, parents, now)?;
-    let (fetched, first) = tokio::join!(source.fetch(resource, chain, deliver), first);
-    let Some(mut page) = first else {
-        return Err(fetched.err().map_or_else(|| internal("the source ended without a page"), RunError::from));
+    let mut first = FirstPage(None);
+    let read = source.read(resource, lone_chain(resource, parents, now)?, &mut first).await;
+    let Some(mut page) = first.0 else {
+        return Err(read.err().unwrap_or_else(|| internal("the source ended without a page")));
     };
     let decode = move || decoder.decode_first(&mut page, &Arc::new(start)).map(|decoded| (page, decoded));
     Ok(on_rayon("decoding a page", decode).await??)
+}
+
+/// Keeps the first page, as it came, and needs no more.
+struct FirstPage(Option<Page>);
+
+impl Reader for FirstPage {
+    type Decoded = Option<Page>;
+    type Error = RunError;
+
+    fn decode(&self, page: Page) -> BoxFuture<'static, Result<Option<Page>, RunError>> {
+        futures::future::ready(Ok(Some(page))).boxed()
+    }
+
+    fn facts(&mut self, page: &mut Option<Page>) -> Option<PageFacts> {
+        self.0 = page.take();
+        None
+    }
+
+    async fn take(&mut self, _: Option<Page>) -> Result<bool, RunError> {
+        Ok(false)
+    }
 }
 
 /// The first chain of a resource for these records of its parents, one page at a time.

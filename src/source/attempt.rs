@@ -23,6 +23,7 @@ use crate::source::paginate::ContentRange;
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::Spent;
 use crate::source::spooled::SpooledBody;
+use crate::source::transport::{Answered, Kind, Request, TransportError};
 
 /// Redirects followed one after the other.
 const REDIRECTS_MAX: usize = 5;
@@ -63,9 +64,9 @@ pub(super) enum Failure {
     /// The token that was sent has expired, or so the API says.
     Expired { status: u16, headers: HeaderMap, preview: String },
     /// No status came.
-    NoAnswer { host: String, late: bool, source: reqwest::Error },
+    NoAnswer { host: String, late: bool, source: TransportError },
     /// The body broke off.
-    Lost { received_bytes: u64, source: reqwest::Error },
+    Lost { received_bytes: u64, source: TransportError },
     /// The body is damaged.
     Gzip(io::Error),
     /// A page for people.
@@ -89,20 +90,20 @@ impl Client {
         };
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let (mut response, trusted) = self.send(template, request, bearing, &url).await?;
-            self.note(call, response.headers(), trusted);
-            if !is_redirect(response.status()) {
+            let (response, trusted) = self.send(template, request, bearing, &url).await?;
+            self.note(call, &response.headers, trusted);
+            if !is_redirect(response.status) {
                 let withheld = template.credentials.are_given() && !trusted;
                 return self.look_at(response, call, &place, url, (withheld, bearing)).await;
             }
-            let to = location(&response, &url).ok_or_else(|| {
+            let to = location(&response.headers, &url).ok_or_else(|| {
                 Failure::Final(Box::new(SourceError::BadLink { place: place(), what: "its redirect".to_owned() }))
             })?;
-            if leads_to_login(&url, &to) || trusted && template.credentials.is_sign_of_expiry(response.status().as_u16(), b"") {
-                return Err(asked_to_log_in(&mut response, template, trusted, &to, place()));
+            if leads_to_login(&url, &to) || trusted && template.credentials.is_sign_of_expiry(response.status.as_u16(), b"") {
+                return Err(asked_to_log_in(response, template, trusted, &to, place()));
             }
             template.reach.follow(&url, &to).map_err(|why| refused(&to, why))?;
-            let keeps_method = matches!(response.status().as_u16(), 307 | 308);
+            let keeps_method = matches!(response.status.as_u16(), 307 | 308);
             if template.method == Method::Post && !keeps_method {
                 return Err(refused(&to, "a POST is redirected only by 307 and 308"));
             }
@@ -117,37 +118,35 @@ impl Client {
         request: &PageRequest,
         bearing: &Bearing,
         url: &Url,
-    ) -> Result<(reqwest::Response, bool), Failure> {
+    ) -> Result<(Answered, bool), Failure> {
         let mut dressed = url.clone();
-        let (headers, trusted) = template.dress(&mut dressed, request.body.is_some(), bearing);
+        let (headers, is_trusted) = template.dress(&mut dressed, request.body.is_some(), bearing);
         let method = match template.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let http = self.http.client(url, trusted).map_err(|error| Failure::Final(Box::new(error)))?;
-        let builder = http.request(method, dressed).headers(headers).timeout(self.plan.page_timeout);
-        let builder = match &request.body {
-            Some(body) => builder.body(body.clone()),
-            None => builder,
-        };
+        let (body, timeout) = (request.body.clone(), self.plan.page_timeout);
         let started = self.clock.instant();
-        let response = builder.send().await.map_err(|source| Failure::NoAnswer {
-            host: authority(url),
-            late: self.clock.instant().duration_since(started) >= self.plan.page_timeout,
-            source: source.without_url(),
-        })?;
-        Ok((response, trusted))
+        let sent = self.transport.send(Request { method, url: dressed, headers, body, timeout, is_trusted }).await;
+        match sent {
+            Ok(response) => Ok((response, is_trusted)),
+            Err(source) if source.kind() == Kind::Setup => Err(Failure::Final(Box::new(SourceError::Setup { source }))),
+            Err(source) => {
+                let late = self.clock.instant().duration_since(started) >= timeout;
+                Err(Failure::NoAnswer { host: authority(url), late, source })
+            }
+        }
     }
 
     async fn look_at(
         &self,
-        mut response: reqwest::Response,
+        mut response: Answered,
         call: &Call,
         place: &(impl Fn() -> Place + Sync),
         url: Url,
         (withheld, bearing): (bool, &Bearing),
     ) -> Result<Answer, Failure> {
-        let (status, template) = (response.status().as_u16(), &call.template);
+        let (status, template) = (response.status.as_u16(), &call.template);
         let (rules, redactor) = (&template.rules, &*template.redactor);
         let renewable = !withheld && template.credentials.can_be_renewed();
         let is_expired = |body: &[u8]| !withheld && template.credentials.is_sign_of_expiry(status, body);
@@ -157,10 +156,10 @@ impl Client {
             let preview = redactor.preview(&body[..body.len().min(REASON_BYTES_MAX)]);
             Err(Failure::Expired { status, headers, preview })
         };
-        if !response.status().is_success() {
-            let looked_at = rules.look_at_body(status, response.headers());
+        if !response.status.is_success() {
+            let looked_at = rules.look_at_body(status, &response.headers);
             let start = receive_start(&mut response, if looked_at { RULED_BYTES_MAX } else { REASON_BYTES_MAX }).await;
-            let headers = std::mem::take(response.headers_mut());
+            let headers = response.headers;
             let is_expired = is_expired(&start);
             if is_expired && comes_first {
                 return expired(headers, &start);
@@ -177,7 +176,7 @@ impl Client {
             return Err(Failure::Status { status, headers, withheld, preview, key: template.key, is_throttle });
         }
         let received = receive(&mut response, &self.bounds).await.map_err(|fault| self.unreceived(fault, place))?;
-        let headers = std::mem::take(response.headers_mut());
+        let headers = response.headers;
         let is_ruled = template.graphql.is_some() || rules.look_at_body(status, &headers);
         let Received { body, spooled } = if is_ruled { in_memory(received, place)? } else { received };
         let is_expired = is_expired(&body);
@@ -293,7 +292,7 @@ impl Failure {
 
     /// Whether the connection went away before a byte of the answer came, as an idle one does when the server closes it.
     pub(super) fn is_stale_connection(&self) -> bool {
-        matches!(self, Self::NoAnswer { source, .. } if !source.is_connect() && !source.is_timeout() && !source.is_builder())
+        matches!(self, Self::NoAnswer { source, .. } if source.kind() == Kind::Broken)
     }
 
     /// Why another attempt is made, in words.
@@ -354,10 +353,10 @@ impl Failure {
 }
 
 /// A redirect to a page where people sign in: nothing that follows it is a page of records.
-fn asked_to_log_in(response: &mut reqwest::Response, template: &Template, trusted: bool, to: &Url, place: Place) -> Failure {
+fn asked_to_log_in(response: Answered, template: &Template, trusted: bool, to: &Url, place: Place) -> Failure {
     let to = RedactedUrl::new(to);
     if trusted && template.credentials.can_be_renewed() {
-        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+        let (status, headers) = (response.status.as_u16(), response.headers);
         return Failure::Expired { status, headers, preview: format!("redirected to {to}") };
     }
     Failure::Final(Box::new(SourceError::LoginPage { place, to, key: template.key }))
@@ -377,8 +376,8 @@ fn is_redirect(status: StatusCode) -> bool {
 }
 
 /// Where a redirect leads (RFC 9110 §10.2.2), without user information.
-pub(super) fn location(response: &reqwest::Response, url: &Url) -> Option<Url> {
-    let text = response.headers().get(LOCATION)?.to_str().ok()?;
+pub(super) fn location(headers: &HeaderMap, url: &Url) -> Option<Url> {
+    let text = headers.get(LOCATION)?.to_str().ok()?;
     let mut to = url.join(text.trim()).ok()?;
     if to.has_host() {
         to.set_username("").ok()?;
@@ -405,17 +404,17 @@ pub(super) fn authority(url: &Url) -> String {
 }
 
 /// What a transport error means, in plain words.
-pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &ClientPlan) -> String {
-    let io_kind = io_kind(error);
-    if error.is_dns() && is_lasting(error) {
+pub(super) fn no_answer(host: &str, late: bool, error: &TransportError, plan: &ClientPlan) -> String {
+    let (kind, io_kind) = (error.kind(), io_kind(error));
+    if kind == Kind::Name && is_lasting(error) {
         format!("there is no host of the name in `{host}`")
-    } else if error.is_dns() {
+    } else if kind == Kind::Name {
         format!("the host name in `{host}` cannot be resolved")
-    } else if error.is_timeout() && error.is_connect() {
+    } else if kind == Kind::ConnectTimeout {
         format!("no connection to `{host}` within {:?}", plan.connect_timeout)
-    } else if error.is_timeout() && late {
+    } else if kind == Kind::Timeout && late {
         format!("`{host}` takes too long for one page")
-    } else if error.is_timeout() {
+    } else if kind == Kind::Timeout {
         format!("`{host}` is silent for {:?}", plan.read_timeout)
     } else if io_kind == Some(io::ErrorKind::ConnectionRefused) {
         format!("`{host}` refuses connections")
@@ -425,9 +424,9 @@ pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &C
         format!("`{host}` does not speak TLS: write `http://`")
     } else if is_no_http(error) {
         format!("`{host}` answers, but not in HTTP, as a port for TLS does: write `https://`")
-    } else if error.is_connect() && matches!(io_kind, Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)) {
+    } else if kind == Kind::Connect && matches!(io_kind, Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)) {
         format!("`{host}` breaks off the TLS handshake")
-    } else if error.is_connect() {
+    } else if kind == Kind::Connect {
         format!("no connection to `{host}`")
     } else {
         format!("the connection to `{host}` broke before an answer came")
@@ -435,9 +434,9 @@ pub(super) fn no_answer(host: &str, late: bool, error: &reqwest::Error, plan: &C
 }
 
 /// Whether waiting does not mend it: the host name is unknown, TLS failed over the certificate, or one side speaks TLS and the other does not.
-pub(super) fn is_lasting(error: &reqwest::Error) -> bool {
+pub(super) fn is_lasting(error: &TransportError) -> bool {
     certificate_fault(error).is_some()
         || is_plain(error)
         || is_no_http(error)
-        || error.is_dns() && causes(error).any(|cause| is_unknown_name(&cause.to_string()))
+        || error.kind() == Kind::Name && causes(error).any(|cause| is_unknown_name(&cause.to_string()))
 }

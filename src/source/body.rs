@@ -16,6 +16,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use crate::base::{blocking, task_point};
 use crate::source::client::Bounds;
 use crate::source::spooled::SpooledBody;
+use crate::source::transport::{Answered, TransportError};
 
 /// Bytes reserved at once on a server's word.
 const TRUSTED_CAPACITY: u64 = 64 << 20;
@@ -35,7 +36,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 #[derive(Debug)]
 pub(super) enum BodyFault {
     /// The connection broke off.
-    Lost { received_bytes: u64, source: reqwest::Error },
+    Lost { received_bytes: u64, source: TransportError },
     /// Not the gzip it claims to be.
     Gzip(io::Error),
     /// An encoding that was not asked for.
@@ -61,8 +62,8 @@ pub(super) struct Received {
 ///
 /// # Errors
 /// [`BodyFault`].
-pub(super) async fn receive(response: &mut reqwest::Response, bounds: &Bounds) -> Result<Received, BodyFault> {
-    let encoding = encoding(response.headers());
+pub(super) async fn receive(response: &mut Answered, bounds: &Bounds) -> Result<Received, BodyFault> {
+    let encoding = encoding(&response.headers);
     let mut stored = collect(response, bounds).await?;
     let mut head = stored.head().map_err(BodyFault::Spool)?;
     for _ in 0..LAYERS_MAX {
@@ -161,7 +162,7 @@ impl<'b> Sink<'b> {
 }
 
 /// Receives at most `bytes_max` bytes, for a message; what goes wrong ends it early.
-pub(super) async fn receive_start(response: &mut reqwest::Response, bytes_max: usize) -> Vec<u8> {
+pub(super) async fn receive_start(response: &mut Answered, bytes_max: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while body.len() < bytes_max {
         match response.chunk().await {
@@ -179,9 +180,9 @@ pub(super) async fn receive_start(response: &mut reqwest::Response, bytes_max: u
     body
 }
 
-async fn collect(response: &mut reqwest::Response, bounds: &Bounds) -> Result<Stored, BodyFault> {
-    let lost = |received_bytes: u64, source: reqwest::Error| BodyFault::Lost { received_bytes, source: source.without_url() };
-    let announced = response.content_length();
+async fn collect(response: &mut Answered, bounds: &Bounds) -> Result<Stored, BodyFault> {
+    let lost = |received_bytes, source| BodyFault::Lost { received_bytes, source };
+    let announced = response.body_bytes;
     if announced.is_some_and(|length| length > bounds.body_bytes_max) {
         return Err(BodyFault::TooLarge);
     }

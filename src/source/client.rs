@@ -14,11 +14,11 @@ use crate::source::attempt::{Answer, Failure, is_lasting};
 use crate::source::auth::{Bearing, Means, Tokens};
 use crate::source::error::Place;
 use crate::source::event::{Events, SourceEvent, WaitReason};
-use crate::source::http::Http;
 use crate::source::pace::{Gate, Held, Permits, told_limits};
 use crate::source::request::{PageRequest, Template};
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
 use crate::source::server_time::SkewWatch;
+use crate::source::transport::Transport;
 use crate::source::{Ledger, SourceError};
 
 /// Different things that are told once.
@@ -53,7 +53,7 @@ impl Default for Bounds {
 
 /// What all resources of a client share.
 pub(super) struct Client {
-    pub(super) http: Arc<Http>,
+    pub(super) transport: Arc<dyn Transport>,
     /// The tokens of all `auth`s that have one.
     pub(super) tokens: Tokens,
     pub(super) plan: ClientPlan,
@@ -82,25 +82,23 @@ pub(super) struct Call {
 }
 
 impl Client {
-    /// # Errors
-    /// [`SourceError::Setup`] when the proxy settings of the system cannot be used.
     pub(super) fn new(
+        transport: Arc<dyn Transport>,
         plan: &ClientPlan,
         clock: Arc<dyn Clock>,
         cancel: CancellationToken,
         events: Events,
         bounds: Bounds,
-    ) -> Result<Self, SourceError> {
-        let http = Arc::new(Http::new(plan)?);
+    ) -> Self {
         let means = Means {
-            http: Arc::clone(&http),
+            transport: Arc::clone(&transport),
             plan: plan.clone(),
             clock: Arc::clone(&clock),
             cancel: cancel.clone(),
             events: Arc::clone(&events),
         };
-        Ok(Self {
-            http,
+        Self {
+            transport,
             tokens: Tokens::new(means),
             plan: plan.clone(),
             clock,
@@ -112,7 +110,7 @@ impl Client {
             skew: SkewWatch::default(),
             has_answered: AtomicBool::new(false),
             told: Mutex::default(),
-        })
+        }
     }
 
     /// Learns from an answer of `call` the server's time and, from the API's own hosts, how many requests are left.
@@ -321,10 +319,10 @@ pub(super) fn cancelled(call: &Call) -> SourceError {
     SourceError::Cancelled { resource: call.template.resource.to_string() }
 }
 
-/// The error of a request whose task has no result.
-pub(super) fn unjoined(call: &Call, why: Unjoined) -> SourceError {
+/// The error of a resource of which a task has no result.
+pub(super) fn lost_task(resource: &str, why: Unjoined) -> SourceError {
     match why {
-        Unjoined::Panicked(panic) => SourceError::Panicked { resource: call.template.resource.to_string(), panic },
-        Unjoined::Stopped => cancelled(call),
+        Unjoined::Panicked(panic) => SourceError::Panicked { resource: resource.to_owned(), panic },
+        Unjoined::Stopped => SourceError::Cancelled { resource: resource.to_owned() },
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::{ErrorKind, Panicked, RedactedUrl};
 use crate::source::auth::TokenFault;
+use crate::source::transport::TransportError;
 
 pub(crate) use paging::{NamedBy, PagingFault, Repeated};
 
@@ -41,7 +42,7 @@ pub(crate) enum SourceError {
     #[error("the HTTP client cannot be made with this machine's certificates and proxy settings")]
     Setup {
         /// The cause.
-        source: reqwest::Error,
+        source: TransportError,
     },
     /// 401 or 403.
     #[error("{place}: credentials refused with {status}{}{}", withheld_words(*.withheld), said(.preview))]
@@ -166,7 +167,7 @@ pub(crate) enum SourceError {
         /// Whether it will be the same tomorrow: an unknown name, a bad certificate.
         lasting: bool,
         /// The cause.
-        source: reqwest::Error,
+        source: TransportError,
     },
     /// A rule, or the API in the answer's body, asks for another attempt, and none is left.
     #[error("{place}: answered {status}, {why}, and no attempt is left after {attempts}{}", said(.preview))]
@@ -237,7 +238,7 @@ pub(crate) enum SourceError {
         /// Requests sent.
         attempts: u32,
         /// The cause.
-        source: reqwest::Error,
+        source: TransportError,
     },
     /// The body is not the gzip that it claims to be.
     #[error("{place}: the body is damaged gzip (attempt {attempts}, the last)")]

@@ -22,16 +22,17 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::base::{ErrorKind, JsonPath, RedactedUrl};
 use crate::config::{PaginatorPlan, ResourcePlan, Slot};
 use crate::source::attempt::Answer;
-use crate::source::client::{Call, Client, cancelled, unjoined};
+use crate::source::client::{Call, Client, cancelled, lost_task};
 use crate::source::drift::Drift;
 use crate::source::error::Repeated;
 use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally, UnderWay};
+use crate::source::page::{Delivery, Judge};
 use crate::source::paginate::{
     AroundList, LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag,
     first_number, paginator, watches_drift,
 };
 use crate::source::request::Template;
-use crate::source::{Chain, Delivery, End, Judge, Page, PageFacts, Slice, SourceError, Turn};
+use crate::source::{Chain, End, Page, PageFacts, Slice, SourceError, Turn};
 
 /// Full pages after which one more is requested ahead, where nobody knows how many there are.
 const FULL_PAGES_FOR_ONE_AHEAD: u64 = 4;
@@ -171,6 +172,7 @@ impl Fetch {
         let has_answer = arrived.as_ref().is_some_and(|arrived| arrived.answer.is_ok());
         let may_deliver = has_answer && delivered.len() < *window;
         let may_land = arrived.is_none();
+        debug_assert!(!delivered.is_empty() || may_deliver || !flights.is_empty(), "a fetch has something to wait for");
         tokio::select! {
             biased;
             () = client.cancel.cancelled() => Happened::Cancelled,
@@ -179,7 +181,7 @@ impl Fetch {
             }
             room = out.clone().reserve_owned(), if may_deliver => room.map_or(Happened::Closed, Happened::Room),
             Some(answer) = async { match flights.front_mut() { Some(front) => Some((&mut front.answer).await), None => None } }, if may_land => {
-                Happened::Landed(answer.unwrap_or_else(|error| Err(unjoined(&self.call, error.into()))))
+                Happened::Landed(answer.unwrap_or_else(|error| Err(lost_task(&self.call.template.resource, error.into()))))
             }
             () = under_way.answered.notified(), if !flights.is_empty() => Happened::Answered,
             else => Happened::Closed,

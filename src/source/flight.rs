@@ -11,9 +11,9 @@ use url::Url;
 use crate::source::attempt::Answer;
 use crate::source::client::Call;
 use crate::source::error::Place;
-use crate::source::page::Skipped;
+use crate::source::page::{Skipped, Verdict};
 use crate::source::paginate::{Position, Seen};
-use crate::source::{EndReason, PageFacts, SourceError, Verdict};
+use crate::source::{EndReason, PageFacts, SourceError};
 
 /// Requests without an answer.
 #[derive(Debug, Default)]

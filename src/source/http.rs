@@ -1,12 +1,15 @@
-//! The HTTP clients of one API: without certificates for http, with those of the machine for https, and with the client's own
-//! certificate for the hosts that have the credentials.
+//! The transport of a run: the HTTP clients of one API, without certificates for http, with those of the machine for https, and with the client's
+//! own certificate for the hosts that have the credentials.
 
+use std::fmt;
 use std::sync::OnceLock;
 
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
 use url::Url;
 
 use crate::config::ClientPlan;
-use crate::source::SourceError;
+use crate::source::transport::{Answered, Kind, Request, Transport, TransportError};
 
 /// Connections, shared by pages and token requests.
 pub(super) struct Http {
@@ -27,8 +30,8 @@ enum Security {
 
 impl Http {
     /// # Errors
-    /// [`SourceError::Setup`] when the proxy settings of the system cannot be used.
-    pub(super) fn new(plan: &ClientPlan) -> Result<Self, SourceError> {
+    /// [`Kind::Setup`] when the proxy settings of the system cannot be used.
+    pub(super) fn new(plan: &ClientPlan) -> Result<Self, TransportError> {
         let http = Self { plan: plan.clone(), clients: Default::default() };
         http.made(Security::Plain, is_loopback(&plan.base_url))?;
         Ok(http)
@@ -37,8 +40,8 @@ impl Http {
     /// The client for `url`; only a `trusted` host is shown the client's certificate.
     ///
     /// # Errors
-    /// [`SourceError::Setup`] when this machine's certificates, or the config's, cannot be used.
-    pub(super) fn client(&self, url: &Url, trusted: bool) -> Result<&reqwest::Client, SourceError> {
+    /// [`Kind::Setup`] when this machine's certificates, or the config's, cannot be used.
+    fn client(&self, url: &Url, trusted: bool) -> Result<&reqwest::Client, TransportError> {
         let has_identity = self.plan.tls.as_ref().is_some_and(|tls| tls.identity.is_some());
         let security = match url.scheme() {
             "https" if trusted && has_identity => Security::Identified,
@@ -48,7 +51,7 @@ impl Http {
         self.made(security, is_loopback(url))
     }
 
-    fn made(&self, security: Security, is_loopback: bool) -> Result<&reqwest::Client, SourceError> {
+    fn made(&self, security: Security, is_loopback: bool) -> Result<&reqwest::Client, TransportError> {
         let slot = &self.clients[security as usize * 2 + usize::from(is_loopback)];
         if let Some(client) = slot.get() {
             return Ok(client);
@@ -62,7 +65,7 @@ impl Http {
         Ok(slot.get_or_init(|| client))
     }
 
-    fn secured(&self, mut builder: reqwest::ClientBuilder, security: Security) -> Result<reqwest::ClientBuilder, SourceError> {
+    fn secured(&self, mut builder: reqwest::ClientBuilder, security: Security) -> Result<reqwest::ClientBuilder, TransportError> {
         if let Security::Plain = security {
             return Ok(builder.tls_certs_only([]));
         }
@@ -80,8 +83,29 @@ impl Http {
     }
 }
 
-fn setup(source: reqwest::Error) -> SourceError {
-    SourceError::Setup { source }
+#[async_trait]
+impl Transport for Http {
+    async fn send(&self, request: Request) -> Result<Answered, TransportError> {
+        let Request { method, url, headers, body, timeout, is_trusted } = request;
+        let client = self.client(&url, is_trusted)?;
+        let mut builder = client.request(method, url).headers(headers).timeout(timeout);
+        if let Some(body) = body {
+            builder = builder.body(body);
+        }
+        let mut response = builder.send().await?;
+        let head = (response.status(), std::mem::take(response.headers_mut()), response.content_length());
+        Ok(Answered::new(head, response.bytes_stream().map_err(TransportError::from).boxed()))
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
+}
+
+fn setup(source: reqwest::Error) -> TransportError {
+    TransportError::of(Kind::Setup, source)
 }
 
 /// What the clients have in common.

@@ -1,9 +1,9 @@
 //! Source: a resource's plan becomes its pages, in order, ended by a named reason.
 //!
-//! In: [`crate::config::ResourcePlan`]. Out: a [`Delivery`] a page, then the [`End`]; or a typed error after the retries are spent.
+//! In: [`crate::config::ResourcePlan`]. Out: each page to a [`Reader`], then the [`End`]; or a typed error after the retries are spent.
 //! Invariants: a body is delivered only when it has been received whole; credentials go to the configured origin only; a
 //! repeated cursor, link or page is an error, never a loop and never a quiet end.
-//! Not here: what is in a record. Whoever decodes a page answers with its [`PageFacts`], which decide about the next.
+//! Not here: what is in a record. The reader tells the [`PageFacts`] of each, which decide about the next.
 
 mod advice;
 mod answer;
@@ -23,6 +23,7 @@ mod ledger;
 mod link;
 mod pace;
 mod page;
+mod page_stream;
 mod paginate;
 mod preview;
 mod reach;
@@ -32,23 +33,26 @@ mod scheme;
 mod slice;
 mod server_time;
 mod spooled;
+mod transport;
 mod turn;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
 use crate::config::{ClientPlan, ResourcePlan};
 use crate::source::client::{Bounds, Client};
+use crate::source::http::Http;
+use crate::source::transport::Transport;
 
 pub(crate) use certificate::{causes, is_no_http, is_plain, is_refusal_of_http};
 pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use http::is_loopback;
 pub(crate) use ledger::{Cost, Ledger};
-pub(crate) use page::*;
+pub(crate) use page::{End, EndReason, ListInside, Page, PageFacts};
+pub(crate) use page_stream::Reader;
 pub(crate) use paginate::{
     Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging, wanted_paths, wants_record_hashes,
 };
@@ -97,21 +101,34 @@ impl Source {
         events: Events,
         bounds: Bounds,
     ) -> Result<Self, SourceError> {
-        Ok(Self { client: Arc::new(Client::new(plan, clock, cancel, events, bounds)?) })
+        let http = Http::new(plan).map_err(|source| SourceError::Setup { source })?;
+        Ok(Self::over(Arc::new(http), plan, clock, cancel, events, bounds))
     }
 
-    /// Reads a chain of `resource` from its first page to its end and sends the pages in order, each as soon as `out` has room.
-    /// When it fails, pages not judged yet get no verdict: their rows do not count.
+    /// A source that asks through `transport`.
+    fn over(
+        transport: Arc<dyn Transport>,
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+        bounds: Bounds,
+    ) -> Self {
+        Self { client: Arc::new(Client::new(transport, plan, clock, cancel, events, bounds)) }
+    }
+
+    /// Reads a chain of `resource` from its first page to its end, each page by `reader`; `None` when that stopped before. When it fails, pages
+    /// that were not taken do not count.
     ///
     /// # Errors
-    /// Whatever keeps the chain from being whole, after the retries are spent; [`SourceError::Cancelled`] when cancelled.
-    pub(crate) async fn fetch(
+    /// The reader's; whatever keeps the chain from being whole, after the retries are spent; [`SourceError::Cancelled`] when cancelled.
+    pub(crate) async fn read<R: Reader>(
         &self,
         resource: &ResourcePlan,
         chain: Chain,
-        out: mpsc::Sender<Delivery>,
-    ) -> Result<End, SourceError> {
-        fetch::fetch(Arc::clone(&self.client), resource, chain, out).await
+        reader: &mut R,
+    ) -> Result<Option<End>, R::Error> {
+        page_stream::read(Arc::clone(&self.client), resource, chain, reader).await
     }
 
     /// Requests that may be in flight for all resources together.

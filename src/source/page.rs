@@ -99,25 +99,25 @@ pub(super) struct Skipped {
 
 /// A page on its way to the decoder, with the way back.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(super) struct Delivery {
     /// The page.
-    pub(crate) page: Page,
+    pub(super) page: Page,
     /// To be answered once the page is decoded. Answers are judged in page order.
-    pub(crate) judge: Judge,
+    pub(super) judge: Judge,
 }
 
 /// The way back to the paginator: facts in, verdict out.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(super) struct Judge {
     /// Takes the facts.
-    pub(crate) facts: oneshot::Sender<PageFacts>,
+    pub(super) facts: oneshot::Sender<PageFacts>,
     /// Gives the verdict, after all earlier pages have had theirs.
-    pub(crate) verdict: oneshot::Receiver<Verdict>,
+    pub(super) verdict: oneshot::Receiver<Verdict>,
 }
 
 /// Whether a page's rows count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// They are the next rows of the resource.
     Accept,
     /// The page was fetched ahead of a decision that made it void; its rows are fetched again or lie past the end.

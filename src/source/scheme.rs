@@ -7,6 +7,8 @@
 use std::io;
 use std::time::Duration;
 
+use reqwest::Method;
+use reqwest::header::HeaderMap;
 use rustls::Error as TlsError;
 use url::Url;
 
@@ -14,6 +16,7 @@ use crate::source::attempt::Failure;
 use crate::source::body::receive_start;
 use crate::source::certificate::{io_kind, is_refusal_of_http, tls_error};
 use crate::source::client::Client;
+use crate::source::transport::{Kind, Request};
 
 /// Longest wait for an answer under the other scheme.
 const WAIT_MAX: Duration = Duration::from_secs(3);
@@ -28,8 +31,15 @@ impl Client {
             return None;
         }
         let other = other(url)?;
-        let http = self.http.client(&other, false).ok()?;
-        let asked = http.get(other).timeout(WAIT_MAX).send();
+        let request = Request {
+            method: Method::GET,
+            url: other,
+            headers: HeaderMap::new(),
+            body: None,
+            timeout: WAIT_MAX,
+            is_trusted: false,
+        };
+        let asked = self.transport.send(request);
         let answer = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return None,
@@ -38,7 +48,7 @@ impl Client {
         if url.scheme() == "https" {
             let mut response = answer.ok()?;
             let start = receive_start(&mut response, START_BYTES_MAX).await;
-            let is_tls = is_refusal_of_http(response.status().as_u16(), &String::from_utf8_lossy(&start));
+            let is_tls = is_refusal_of_http(response.status.as_u16(), &String::from_utf8_lossy(&start));
             return (!is_tls).then(|| format!("`{host}` breaks off TLS, and answers plain HTTP: write `http://`"));
         }
         let speaks_tls = match &answer {
@@ -59,7 +69,7 @@ fn is_broken_off(url: &Url, failure: &Failure) -> bool {
         io_kind(source),
         Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
     );
-    source.is_connect() && !source.is_timeout() && is_cut
+    source.kind() == Kind::Connect && is_cut
 }
 
 /// The root of the same host and port under the other scheme.

@@ -15,6 +15,8 @@ mod origins;
 mod pacing;
 mod paging;
 mod renewal;
+mod rendezvous;
 mod retries;
 mod rules;
 mod tls;
+mod transport;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
-use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, SET_COOKIE};
 
 use crate::base::{RedactedUrl, Warning, WarningCode, time_after};
 use crate::config::{AuthPlan, Carried, Grant};
@@ -25,6 +24,7 @@ use crate::source::client::Bounds;
 use crate::source::event::{SourceEvent, WaitReason};
 use crate::source::reach::Reach;
 use crate::source::retry::{Decision, Patience, Spent, told_wait};
+use crate::source::transport::{Answered, Kind, Request};
 
 /// Largest answer of a token endpoint.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
@@ -155,14 +155,19 @@ impl TokenSource {
         let passing = |why, patience| Trouble::Passing { status: None, why, patience: Some(patience) };
         let auth = AuthPlan::Token(Box::new(self.plan.clone()));
         let is_trusted = Reach::new(&means.plan, url, Some(&auth)).trusts(url);
-        let http = means.http.client(url, is_trusted).map_err(|error| Trouble::Final(self.setup(&error)))?;
-        let mut builder =
-            http.request(request.method.clone(), url.clone()).headers(request.headers.clone()).timeout(ANSWER_TIME_MAX);
-        if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
-        }
+        let outgoing = Request {
+            method: request.method.clone(),
+            url: url.clone(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+            timeout: ANSWER_TIME_MAX,
+            is_trusted,
+        };
         let started = means.clock.instant();
-        let mut response = builder.send().await.map_err(|source| {
+        let mut response = means.transport.send(outgoing).await.map_err(|source| {
+            if source.kind() == Kind::Setup {
+                return Trouble::Final(self.setup(&SourceError::Setup { source }));
+            }
             let late = means.clock.instant().duration_since(started) >= ANSWER_TIME_MAX;
             let why = no_answer(&authority(url), late, &source, &means.plan);
             if is_lasting(&source) {
@@ -171,14 +176,14 @@ impl TokenSource {
             }
             passing(why, Patience::Plan)
         })?;
-        let status = response.status();
-        if status.is_redirection() && !self.is_logged_in(&response, url) {
-            let to = location(&response, url).map(|to| format!(" to `{}`", RedactedUrl::new(&to))).unwrap_or_default();
+        let status = response.status;
+        if status.is_redirection() && !self.is_logged_in(&response.headers, url) {
+            let to = location(&response.headers, url).map(|to| format!(" to `{}`", RedactedUrl::new(&to))).unwrap_or_default();
             let what = format!("it redirects{to}, which is not followed; write the right URL");
             return Err(Trouble::Final(TokenFault::Answer { url: self.url(), what }));
         }
         if !status.is_success() && !status.is_redirection() {
-            return Err(self.failed(status, response).await);
+            return Err(self.failed(response).await);
         }
         let bounds = Bounds { body_bytes_max: ANSWER_BYTES_MAX, body_in_memory_max: ANSWER_BYTES_MAX, ..Bounds::default() };
         let Received { body, .. } = receive(&mut response, &bounds).await.map_err(|fault| match fault {
@@ -191,19 +196,19 @@ impl TokenSource {
                 Trouble::Final(TokenFault::Answer { url: self.url(), what })
             }
         })?;
-        Ok((status.as_u16(), std::mem::take(response.headers_mut()), body))
+        Ok((status.as_u16(), response.headers, body))
     }
 
     /// Whether a login with cookies succeeded by leading on to another page, as forms do.
-    fn is_logged_in(&self, response: &reqwest::Response, url: &url::Url) -> bool {
+    fn is_logged_in(&self, headers: &HeaderMap, url: &url::Url) -> bool {
         self.plan.carried == Carried::Cookies
-            && response.headers().contains_key(reqwest::header::SET_COOKIE)
-            && location(response, url).is_some_and(|to| to.path() != url.path())
+            && headers.contains_key(SET_COOKIE)
+            && location(headers, url).is_some_and(|to| to.path() != url.path())
     }
 
-    async fn failed(&self, status: StatusCode, mut response: reqwest::Response) -> Trouble {
+    async fn failed(&self, mut response: Answered) -> Trouble {
         let body = receive_start(&mut response, REASON_BYTES_MAX).await;
-        let (status, headers) = (status.as_u16(), std::mem::take(response.headers_mut()));
+        let (status, headers) = (response.status.as_u16(), response.headers);
         let reason = self.reason(&body);
         let told = told_wait(&headers, self.means.clock.now());
         let is_tried_again = self.means.plan.retry.statuses.contains(&status);

@@ -19,8 +19,8 @@ use crate::source::SourceError;
 use crate::source::auth::answer::{self, Granted};
 use crate::source::auth::{TokenFault, grant, header_name, hidden};
 use crate::source::event::Events;
-use crate::source::http::Http;
 use crate::source::preview::{Learned, Redactor};
+use crate::source::transport::Transport;
 
 /// The part of a token's life after which it is renewed.
 const LIFE_USED: f64 = 0.85;
@@ -31,7 +31,7 @@ pub(super) const SKEW_MIN_SECONDS: i64 = 2;
 
 /// What it takes to obtain tokens.
 pub(crate) struct Means {
-    pub(crate) http: Arc<Http>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) plan: ClientPlan,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cancel: CancellationToken,

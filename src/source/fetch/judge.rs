@@ -15,9 +15,9 @@ use crate::source::error::{PagingFault, Place};
 use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
 use crate::source::flight::Delivered;
-use crate::source::page::Skipped;
+use crate::source::page::{Skipped, Verdict};
 use crate::source::paginate::{Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, whole_number};
-use crate::source::{EndReason, PageFacts, SourceError, Verdict};
+use crate::source::{EndReason, PageFacts, SourceError};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
 const EMPTY_PAGES_MAX: u32 = 5;

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::fake_api::FakeApi;
 use crate::base::{Clock, JsonPath, Secret, Step};
 use crate::config::*;
 use crate::source::client::Bounds;
-use crate::source::{
-    Chain, Delivery, End, PageFacts, Sign, Source, SourceError, SourceEvent, Verdict, tells_of_paging, wanted_paths,
-};
+use crate::source::http::Http;
+use crate::source::transport::Transport;
+use crate::source::{Chain, End, Page, PageFacts, Reader, Sign, Source, SourceError, SourceEvent, tells_of_paging, wanted_paths};
 
 /// Time passes only in `sleep`, at once. Chance is always its greatest, so that backoff waits 1, 2, 4 seconds.
 #[derive(Debug)]
@@ -203,16 +202,20 @@ impl Case {
     }
 
     pub(super) async fn read(self) -> Outcome {
+        let http = Http::new(&self.client).unwrap();
+        self.read_over(Arc::new(http)).await
+    }
+
+    pub(super) async fn read_over(self, transport: Arc<dyn Transport>) -> Outcome {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
         let listener: crate::source::Events = Arc::new(move |event| told.lock().unwrap().push(event));
-        let source = Source::bounded(&self.client, Arc::new(self.clock), self.cancel, listener, self.bounds).unwrap();
-        let (sender, receiver) = mpsc::channel(2);
+        let source = Source::over(transport, &self.client, Arc::new(self.clock), self.cancel, listener, self.bounds);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
         let chain = Chain::new(self.request, Arc::default(), self.client.concurrency);
-        let mut spooled = false;
-        let reading = read_pages(receiver, &wanted, &mut spooled);
-        let (result, ids) = tokio::join!(source.fetch(&self.resource, chain, sender), reading);
+        let mut reader = TestReader::new(&wanted);
+        let result = source.read(&self.resource, chain, &mut reader).await.map(Option::unwrap);
+        let TestReader { ids, spooled, .. } = reader;
         let mut events = events.lock().unwrap().clone();
         let resource: Arc<str> = Arc::from(self.resource.name.as_str());
         let warnings = result.iter().flat_map(End::warnings);
@@ -221,42 +224,55 @@ impl Case {
     }
 }
 
-pub(super) async fn reader(pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath]) -> Vec<u64> {
-    read_pages(pages, wanted, &mut false).await
+/// Finds facts with serde_json, and keeps the `id` of every accepted record.
+pub(super) struct TestReader<'w> {
+    wanted: &'w [JsonPath],
+    pub(super) ids: Vec<u64>,
+    pub(super) spooled: bool,
 }
 
-async fn read_pages(mut pages: mpsc::Receiver<Delivery>, wanted: &[JsonPath], spooled: &mut bool) -> Vec<u64> {
-    let mut open = Vec::new();
-    while let Some(Delivery { page, judge }) = pages.recv().await {
-        // A page that is no JSON: a decoder fails, and answers nothing.
-        *spooled |= page.spooled.is_some();
+impl<'w> TestReader<'w> {
+    pub(super) fn new(wanted: &'w [JsonPath]) -> Self {
+        Self { wanted, ids: Vec::new(), spooled: false }
+    }
+}
+
+impl Reader for TestReader<'_> {
+    /// Nothing of a page that is no JSON.
+    type Decoded = (Option<Value>, bool);
+    type Error = SourceError;
+
+    fn decode(&self, page: Page) -> BoxFuture<'static, Result<Self::Decoded, SourceError>> {
         let body = page.spooled.as_ref().map_or_else(|| page.body.clone(), |spooled| spooled.whole().unwrap().unwrap());
-        let Ok(json) = serde_json::from_slice::<Value>(&body) else { break };
-        let records = if json.is_array() { json.clone() } else { json["data"].clone() };
-        let records = records.as_array().cloned().unwrap_or_default();
-        let facts = PageFacts {
+        Box::pin(std::future::ready(Ok((serde_json::from_slice(&body).ok(), page.spooled.is_some()))))
+    }
+
+    fn facts(&mut self, (json, spooled): &mut Self::Decoded) -> Option<PageFacts> {
+        self.spooled |= *spooled;
+        let json = json.as_ref()?;
+        let records = records(json);
+        Some(PageFacts {
             records: records.len() as u64,
             records_hash: xxhash_rust::xxh3::xxh3_128(Value::from(records.clone()).to_string().as_bytes()),
-            values: wanted.iter().map(|path| find(&json, path)).collect(),
-            signs: signs(&json),
+            values: self.wanted.iter().map(|path| find(json, path)).collect(),
+            signs: signs(json),
             records_at: Some(JsonPath::parse(if json.is_array() { "$" } else { "data" }).unwrap()),
             record_hashes: records.iter().map(|record| xxhash_rust::xxh3::xxh3_64(record.to_string().as_bytes())).collect(),
             list_inside: None,
             failure: None,
             out_of_range: json.get("out_of_range").and_then(Value::as_bool).unwrap_or(false),
-        };
-        judge.facts.send(facts).expect("the source waits for the facts of every page");
-        open.push((records, judge.verdict));
+        })
     }
-    drop(pages);
-    let mut ids = Vec::new();
-    for (records, verdict) in open {
-        match verdict.await {
-            Ok(Verdict::Accept) => ids.extend(records.iter().filter_map(|record| record["id"].as_u64())),
-            Ok(Verdict::Discard) | Err(_) => {}
-        }
+
+    async fn take(&mut self, (json, _): Self::Decoded) -> Result<bool, SourceError> {
+        self.ids.extend(json.iter().flat_map(records).filter_map(|record| record["id"].as_u64()));
+        Ok(true)
     }
-    ids
+}
+
+fn records(json: &Value) -> Vec<Value> {
+    let records = if json.is_array() { json } else { &json["data"] };
+    records.as_array().cloned().unwrap_or_default()
 }
 
 /// Scalars around `data`, as the decoder finds them.

@@ -6,6 +6,7 @@ use super::harness::path;
 use crate::base::{ErrorKind, RedactedUrl};
 use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault, Place, Repeated};
+use crate::source::transport::TransportError;
 
 fn place() -> Place {
     let url = RedactedUrl::new(&"http://api.test/orders?page=2&key=sesame".parse().unwrap());
@@ -17,8 +18,8 @@ fn check(error: &SourceError, kind: ErrorKind, message: &str) {
     assert_eq!((error.to_string(), error.kind()), (message, kind));
 }
 
-fn transport() -> reqwest::Error {
-    reqwest::Client::new().get("not a url").build().unwrap_err()
+fn transport() -> TransportError {
+    reqwest::Client::new().get("not a url").build().unwrap_err().into()
 }
 
 #[test]

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::auth::{case, client_credentials, issuing, jwt, login, to_path, verified};
 use super::fake_api::{FakeApi, Reply, Request, ids};
 use super::harness::*;
@@ -49,16 +47,10 @@ async fn e_35_one_token_serves_all_requests_of_all_resources_with_the_same_auth(
     let source = Source::bounded(&client, Arc::new(clock), Default::default(), Arc::new(|_| ()), bounds).unwrap();
     let wanted = wanted_paths(&resource.endpoint.paginator, &resource.expect);
     let chain = Chain::new(request, Arc::default(), 4);
-    let (first, to_first) = mpsc::channel(2);
-    let (second, to_second) = mpsc::channel(2);
-    let (one, ids, two, same) = tokio::join!(
-        source.fetch(&resource, chain.clone(), first),
-        reader(to_first, &wanted),
-        source.fetch(&other, chain, second),
-        reader(to_second, &wanted),
-    );
-    assert_eq!((one.unwrap().records, two.unwrap().records), (50, 50));
-    assert_eq!((ids.len(), same.len()), (50, 50));
+    let (mut first, mut second) = (TestReader::new(&wanted), TestReader::new(&wanted));
+    let (one, two) = tokio::join!(source.read(&resource, chain.clone(), &mut first), source.read(&other, chain, &mut second),);
+    assert_eq!((one.unwrap().unwrap().records, two.unwrap().unwrap().records), (50, 50));
+    assert_eq!((first.ids.len(), second.ids.len()), (50, 50));
     assert_eq!(auth.requests().len(), 1);
 }
 
@@ -176,19 +168,19 @@ async fn e_35_a_token_that_others_have_replaced_meanwhile_says_nothing_of_the_re
     let mut other = resource.clone();
     other.endpoint.rules.push(skip(401));
     let wanted = wanted_paths(&resource.endpoint.paginator, &resource.expect);
-    let (out, pages) = mpsc::channel(2);
-    let orders = source.fetch(&resource, Chain::new(request.clone(), Arc::default(), 1), out);
+    let mut reader = TestReader::new(&wanted);
+    let orders = source.read(&resource, Chain::new(request.clone(), Arc::default(), 1), &mut reader);
     let others = async {
         for path in ["/first", "/second"] {
             let request =
                 crate::config::Request { url: format!("{}{path}", forbidden.url()).parse().unwrap(), ..request.clone() };
             let chain = Chain::new(request, Arc::default(), 1);
-            let error = source.fetch(&other, chain, mpsc::channel(1).0).await.unwrap_err();
+            let error = source.read(&other, chain, &mut TestReader::new(&wanted)).await.unwrap_err();
             assert!(matches!(error, SourceError::ParentSkipped { .. }), "{error}");
         }
     };
-    let (end, ids, ()) = tokio::join!(orders, reader(pages, &wanted), others);
-    assert_eq!((end.unwrap().records, ids.len()), (50, 50));
+    let (end, ()) = tokio::join!(orders, others);
+    assert_eq!((end.unwrap().unwrap().records, reader.ids.len()), (50, 50));
     assert_eq!(issued.load(Ordering::SeqCst), 3);
 }
 

@@ -11,6 +11,7 @@ use crate::source::SourceEvent;
 use crate::source::attempt::no_answer;
 use crate::source::event::WaitReason;
 use crate::source::http::builder;
+use crate::source::transport::{Kind, TransportError};
 
 fn api() -> FakeApi {
     FakeApi::start().page("/orders", ids(0..3))
@@ -240,8 +241,8 @@ async fn e_32_a_name_that_is_looked_up_for_ever_ends_in_the_timeout_of_connectin
     let mut plan = Case::at("http://api.test", PaginatorPlan::SinglePage).client;
     plan.connect_timeout = Duration::from_millis(50);
     let http = builder(&plan).tls_certs_only([]).no_proxy().dns_resolver(Never).build().unwrap();
-    let error = http.get("http://api.test/orders").send().await.unwrap_err();
-    assert!(error.is_timeout() && error.is_connect(), "{error:?}");
+    let error = TransportError::from(http.get("http://api.test/orders").send().await.unwrap_err());
+    assert_eq!(error.kind(), Kind::ConnectTimeout, "{error:?}");
     assert_eq!(no_answer("api.test", false, &error, &plan), "no connection to `api.test` within 50ms");
 }
 
