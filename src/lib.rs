@@ -4,6 +4,7 @@
 
 mod base;
 mod config;
+mod compat;
 mod source;
 mod schema;
 mod decode;

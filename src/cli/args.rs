@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::Choice;
+use crate::compat::Choice;
 
 const EXIT_CODES: &str = "\
 Exit codes:

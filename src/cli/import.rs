@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::args::ImportArgs;
 use crate::cli::exit::Failure;
 use crate::cli::terminal;
-use crate::config::{ImportError, import};
+use crate::compat::{ImportError, import};
 use crate::report;
 
 /// The largest script that is read, in bytes; the converter has its own, smaller bound and the better message.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::Failure;
 use crate::cli::load::plan_from;
 use crate::cli::terminal;
-use crate::config::{Choice, Keep, Plan, keep_detected};
+use crate::compat::{Choice, Keep, keep_detected};
+use crate::config::Plan;
 
 /// The config's text as it is; `None` where it cannot be read, which loading it tells.
 pub(crate) fn read(path: &Path) -> Option<String> {

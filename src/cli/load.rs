@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::ConfigArgs;
 use crate::cli::exit::Failure;
-use crate::config::{self, Choice, ConfigErrors, Inputs, LakeOnly, Plan};
+use crate::compat::{self, Choice};
+use crate::config::{ConfigErrors, Inputs, LakeOnly, Plan};
 use crate::pipeline::{self, RunError};
 
 /// The largest config file that is read, in bytes.
@@ -27,7 +28,7 @@ pub(crate) fn load_plan(of: &ConfigArgs) -> Result<Plan, Failure> {
 pub(crate) fn load_lake(of: &ConfigArgs) -> Result<LakeOnly, Failure> {
     let (text, current_dir) = read(&of.config)?;
     let variable = |name: &str| std::env::var(name).ok();
-    read_from(&text, &of.config, &current_dir, &variable, |inputs| config::load_lake(inputs, of.choice()))
+    read_from(&text, &of.config, &current_dir, &variable, |inputs| compat::load_lake(inputs, of.choice()))
 }
 
 /// The config's text, and the current folder.
@@ -67,7 +68,7 @@ pub(crate) fn plan_from(
     current_dir: &Path,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Failure> {
-    let plan = read_from(text, path, current_dir, variable, |inputs| config::load(inputs, choice))?;
+    let plan = read_from(text, path, current_dir, variable, |inputs| compat::load(inputs, choice))?;
     let faults = pipeline::validate(&plan);
     if !faults.is_empty() {
         let lines = faults.iter().map(|fault| format!("{}: {}", path.display(), fault.chain())).collect();

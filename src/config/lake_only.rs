@@ -4,7 +4,8 @@
 //! Faults of that part are left out, among them variables and files that only it uses; those of `name` and `lake` are all told.
 
 use crate::config::fault::Fault;
-use crate::config::{Choice, ConfigErrors, Inputs, LakePlan, SortField, parse, project, raw, read, resolve};
+use crate::config::tree::Document;
+use crate::config::{ConfigErrors, Inputs, LakePlan, SortField, parse, raw, read, resolve};
 
 /// The sections that say how the API is asked.
 const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
@@ -46,15 +47,18 @@ pub(crate) struct Outline {
     pub(crate) keeps_one_row: bool,
 }
 
-/// Reads the part of a config that is about its lake.
+/// Reads the part of a config that is about its lake; `fill_in` is that of [`crate::config::load`].
 ///
 /// # Errors
-/// Every fault of that part; text that is not YAML; a project's pipeline that cannot be told.
-pub(crate) fn load_lake(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<LakeOnly, ConfigErrors> {
+/// Every fault of that part; text that is not YAML; a document that becomes no config.
+pub(crate) fn load_lake(
+    inputs: &Inputs<'_>,
+    fill_in: impl FnOnce(&mut Document, &mut Vec<Fault>) -> bool,
+) -> Result<LakeOnly, ConfigErrors> {
     let mut faults = Vec::new();
     let mut document = parse(inputs, &mut faults)?;
     let mut found = None;
-    if project::settle(&mut document, inputs, choice, project::Wanted::Lake, &mut faults) {
+    if fill_in(&mut document, &mut faults) {
         let reader = read::Reader::new(&document, faults);
         let config: Option<raw::Config> = reader.read();
         found = config.and_then(|config| resolve::lake_only(&reader, inputs, &config));

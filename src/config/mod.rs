@@ -2,44 +2,41 @@
 //!
 //! In: YAML text, where it came from, and the environment as a lookup. Out: a [`Plan`] without anything left open, or
 //! every fault of the file at once, each with line, key path, what was expected and the nearest valid spelling.
-//! On the way: `tree` (YAML with places), `project` (dltHub's project file becomes a config), `substitute` (`${…}`), `read` (a
-//! tree to types), `raw` (what the file says), `resolve` (what it means).
+//! On the way: `tree` (YAML with places), `substitute` (`${…}`), `read` (a tree to types), `raw` (what the file says), `resolve` (what it
+//! means). Other files become a config while they are a tree (`compat`).
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
 mod auth_plan;
-mod edit;
 mod expression;
-mod fault;
-mod import;
+pub(crate) mod fault;
 mod incremental;
 mod formats;
 mod lake_only;
 mod plan;
-mod project;
 mod raw;
 mod read;
 mod request;
 mod resolve;
 mod rules;
-mod secrecy;
-mod spell;
-mod substitute;
-mod tree;
+pub(crate) mod secrecy;
+pub(crate) mod spell;
+pub(crate) mod substitute;
+pub(crate) mod tree;
 mod units;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::fault::Fault;
+use crate::config::tree::Document;
+
 pub(crate) use auth_plan::*;
-pub(crate) use edit::{Keep, keep_detected};
 pub(crate) use expression::{EvalFault, Expression};
 pub(crate) use fault::{ConfigErrors, Problem, nearest};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
-pub(crate) use import::{ImportError, import};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
 pub(crate) use lake_only::{LakeOnly, Outline, load_lake};
 pub(crate) use plan::*;
-pub(crate) use project::Choice;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 pub(crate) use spell::{paginator_words, path_words};
@@ -59,8 +56,11 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// The text of a file that the config names; otherwise why not, as a sentence about the file.
-    fn read(&self, path: &Path) -> Result<String, String> {
+    /// The text of a file that the config names.
+    ///
+    /// # Errors
+    /// Why not, as a sentence about the file.
+    pub(crate) fn read(&self, path: &Path) -> Result<String, String> {
         let folder = Path::new(self.file).parent().unwrap_or(Path::new(""));
         let path: PathBuf = folder.join(path);
         (self.read_file)(&path).map_err(|error| match error.kind() {
@@ -72,21 +72,28 @@ impl Inputs<'_> {
     }
 
     /// The value of an environment variable, not empty.
-    fn variable(&self, name: &str) -> Result<String, Problem> {
+    ///
+    /// # Errors
+    /// [`Problem::Variable`].
+    pub(crate) fn variable(&self, name: &str) -> Result<String, Problem> {
         let value = (self.env)(name);
         let empty = value.is_some();
         value.filter(|value| !value.is_empty()).ok_or_else(|| Problem::Variable { name: name.to_owned(), empty })
     }
 }
 
-/// Reads, checks and settles a config: a lakeward config, or the pipeline that `choice` names in dltHub's project file.
+/// Reads, checks and settles a config. `fill_in` fills in what comes from outside, and makes a config of what is none yet; `false` when it
+/// cannot, with the fault.
 ///
 /// # Errors
-/// Every fault found in it. Only broken YAML, or a project's pipeline that cannot be told, ends the search early.
-pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
+/// Every fault found in it. Only broken YAML, or a document that becomes no config, ends the search early.
+pub(crate) fn load(
+    inputs: &Inputs<'_>,
+    fill_in: impl FnOnce(&mut Document, &mut Vec<Fault>) -> bool,
+) -> Result<Plan, ConfigErrors> {
     let mut faults = Vec::new();
     let mut document = parse(inputs, &mut faults)?;
-    if !project::settle(&mut document, inputs, choice, project::Wanted::Run, &mut faults) {
+    if !fill_in(&mut document, &mut faults) {
         return Err(ConfigErrors::new(inputs.file, faults));
     }
     let reader = read::Reader::new(&document, faults);
@@ -103,8 +110,8 @@ pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, Conf
 ///
 /// # Errors
 /// Text that is not YAML.
-fn parse(inputs: &Inputs<'_>, faults: &mut Vec<fault::Fault>) -> Result<tree::Document, ConfigErrors> {
-    tree::Document::parse(inputs.text, faults).map_err(|fault| {
+fn parse(inputs: &Inputs<'_>, faults: &mut Vec<Fault>) -> Result<Document, ConfigErrors> {
+    Document::parse(inputs.text, faults).map_err(|fault| {
         faults.push(*fault);
         ConfigErrors::new(inputs.file, std::mem::take(faults))
     })

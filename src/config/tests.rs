@@ -8,7 +8,6 @@ mod faults;
 mod fuzz;
 mod incremental;
 mod meaning;
-mod project;
 mod rules;
 mod schema;
 mod secrets;
@@ -17,11 +16,6 @@ mod tables;
 
 /// Loads `text` as `/etc/lakeward/test.yaml`, run in `/data`, with a small environment.
 fn load_text(text: &str) -> Result<Plan, ConfigErrors> {
-    load_choice(text, Choice::default())
-}
-
-/// The same, of a pipeline of a project file.
-fn load_choice(text: &str, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
     let inputs = Inputs {
         text,
         file: "/etc/lakeward/test.yaml",
@@ -48,7 +42,15 @@ fn load_choice(text: &str, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
             _ => Err(io::ErrorKind::NotFound.into()),
         },
     };
-    load(&inputs, choice)
+    load_config(&inputs)
+}
+
+/// Loads what is a config already.
+pub(super) fn load_config(inputs: &Inputs<'_>) -> Result<Plan, ConfigErrors> {
+    load(inputs, |document, faults| {
+        substitute::substitute(document, Document::ROOT, inputs, faults);
+        true
+    })
 }
 
 /// A config in which all is well, with room for keys of every section.

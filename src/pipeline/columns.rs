@@ -143,7 +143,8 @@ fn check_order(resource: &ResourcePlan, schema: &TableSchema) -> Result<(), RunE
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Inputs, load};
+    use crate::compat::{Choice, load};
+    use crate::config::Inputs;
 
     use super::*;
 
@@ -164,7 +165,7 @@ resources:
         let text = format!("{CONFIG}    {keys}\nlake: {{url: ./lake}}\n");
         let inputs =
             Inputs { text: &text, file: "c.yaml", current_dir: std::path::Path::new("/"), env: &|_| None, read_file: &read_file };
-        let faults = validate(&load(&inputs, crate::config::Choice::default()).unwrap());
+        let faults = validate(&load(&inputs, Choice::default()).unwrap());
         assert_eq!(faults.iter().map(RunError::chain).collect::<Vec<_>>(), expected);
     }
 

@@ -15,7 +15,7 @@ use crate::cli::exit::Failure;
 use crate::cli::load::plan_from;
 use crate::cli::run::run_plan;
 use crate::cli::terminal::print;
-use crate::config::Choice;
+use crate::compat::Choice;
 use crate::pipeline::RunOptions;
 use crate::report;
 

@@ -96,7 +96,8 @@ fn listed(what: &str, items: impl Iterator<Item = impl Display>) -> Option<Strin
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Choice, Inputs, load};
+    use crate::config::Inputs;
+    use crate::config::tests::load_config;
 
     use super::*;
 
@@ -112,7 +113,7 @@ mod tests {
             env: &|name| Some(name.to_owned()),
             read_file: &read_file,
         };
-        let plan = load(&inputs, Choice::default()).unwrap();
+        let plan = load_config(&inputs).unwrap();
         let names = (!names.is_empty()).then(|| names.iter().map(|&name| name.to_owned()).collect());
         StepPlan::bearing_on(&plan.resources[0].processing_steps, names)
     }

@@ -80,7 +80,7 @@ fn load_fuzzed(text: &str) -> Result<Plan, ConfigErrors> {
         env: &|name| (name == "KEY").then(|| "pl4nt3d".to_owned()),
         read_file: &|_| Err(io::ErrorKind::NotFound.into()),
     };
-    load(&inputs, Choice::default())
+    load_config(&inputs)
 }
 
 /// What every plan promises to those who run it.

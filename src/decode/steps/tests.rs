@@ -3,7 +3,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Choice, Inputs, load};
+use crate::compat::{Choice, load};
+use crate::config::Inputs;
 use crate::decode::reader::Reader;
 use crate::decode::shape::RecordHook;
 

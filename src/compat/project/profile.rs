@@ -2,9 +2,9 @@
 //!
 //! Maps are merged key by key, everything else is replaced whole. What a profile says keeps its place under `profiles`.
 
+use crate::compat::project::Project;
+use crate::compat::project::providers::Providers;
 use crate::config::fault::{Problem, nearest};
-use crate::config::project::Project;
-use crate::config::project::providers::Providers;
 use crate::config::tree::{Document, Entry, NodeId, Value};
 
 /// The profile in force where nothing names one.

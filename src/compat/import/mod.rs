@@ -19,7 +19,7 @@ use std::mem::ManuallyDrop;
 
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 
-use crate::config::import::script::Script;
+use crate::compat::import::script::Script;
 
 /// Longest script, in bytes. Pipeline scripts have some thousand.
 const BYTES_MAX: usize = 256 << 10;

@@ -1,4 +1,36 @@
+//! A project file as a run reads it.
+
+use std::io;
+use std::path::Path;
+
 use super::*;
+use crate::compat::load;
+use crate::config::*;
+
+/// Loads `text` as `/etc/lakeward/dlt.yml`, run in `/data`, with a small environment.
+fn load_choice(text: &str, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
+    let inputs = Inputs {
+        text,
+        file: "/etc/lakeward/dlt.yml",
+        current_dir: Path::new("/data"),
+        env: &|name| {
+            let value = match name {
+                "BILLING_URL" => "https://api.example.com",
+                "BILLING_API_KEY" | "KEY" => "s3cr3t-K3Y",
+                "BRACED" => "a{b}c",
+                "LIMIT" => "250",
+                "EMPTY" => "",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        },
+        read_file: &|path| match path.to_str() {
+            Some("/run/secrets/key") => Ok("from-file-s3cr3t\n".to_owned()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        },
+    };
+    load(&inputs, choice)
+}
 
 const PROJECT: &str = "\
 project: {name: shop, default_profile: dev, bucket: s3://shop-data}

@@ -6,7 +6,7 @@
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Arguments, Expr, ExprCall, Parameters, Stmt, StmtFunctionDef};
 
-use crate::config::import::{DEPTH_MAX, place};
+use crate::compat::import::{DEPTH_MAX, place};
 
 /// What a name is bound to.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
+use crate::compat::project::Project;
 use crate::config::fault::Problem;
-use crate::config::project::Project;
 use crate::config::secrecy;
 use crate::config::substitute::substitute;
 use crate::config::tree::{Document, NodeId, Text, Value};

@@ -2,10 +2,10 @@
 
 use ruff_python_ast::{Expr, ExprCall};
 
-use crate::config::import::script::{Bound, Call, Script, dotted};
-use crate::config::import::value::{Evaluator, Part, Value, range, set};
-use crate::config::import::{ImportError, Imported, write};
-use crate::config::project::{OPTIONS, REQUIRED};
+use crate::compat::import::script::{Bound, Call, Script, dotted};
+use crate::compat::import::value::{Evaluator, Part, Value, range, set};
+use crate::compat::import::{ImportError, Imported, write};
+use crate::compat::project::{OPTIONS, REQUIRED};
 
 /// dlt's functions that take a config.
 const SOURCES: [&str; 3] = ["rest_api_source", "rest_api_resources", "rest_api"];

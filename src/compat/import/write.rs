@@ -1,8 +1,8 @@
 //! Values as YAML: block style, quoted where YAML would read something else.
 
 use crate::base::is_special;
-use crate::config::import::value::{Part, Value};
-use crate::config::import::{Note, Variable};
+use crate::compat::import::value::{Part, Value};
+use crate::compat::import::{Note, Variable};
 
 /// A config with its head.
 pub(super) fn config(file: &str, entries: &[(String, Value)], notes: &[Note], variables: &[Variable]) -> String {

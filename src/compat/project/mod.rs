@@ -11,14 +11,16 @@ mod destination;
 mod fill;
 mod profile;
 mod providers;
+#[cfg(test)]
+mod tests;
 
 use crate::config::Inputs;
 use crate::config::fault::{Fault, Problem, listed, nearest};
 use crate::config::substitute::substitute;
 use crate::config::tree::{Document, Entry, NodeId, Text, Value, join_key};
 
-pub(in crate::config) use credentials::REQUIRED;
-pub(in crate::config) use destination::OPTIONS;
+pub(in crate::compat) use credentials::REQUIRED;
+pub(in crate::compat) use destination::OPTIONS;
 use providers::Providers;
 
 /// Sections of a project file that a run reads.

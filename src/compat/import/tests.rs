@@ -2,7 +2,8 @@ use std::io;
 use std::path::Path;
 
 use super::*;
-use crate::config::{Choice, Inputs, Plan, load};
+use crate::compat::{Choice, load};
+use crate::config::{Inputs, Plan};
 
 /// The script of the user's guide.
 const GUIDE: &str = r#"import dlt

@@ -9,7 +9,7 @@ mod outline;
 use serde_json::Value;
 
 use crate::base::JsonPath;
-use crate::config::edit::outline::{Form, Member, Outline};
+use crate::compat::edit::outline::{Form, Member, Outline};
 use crate::config::spell::{flow_map, spell_paginator, yaml};
 use crate::config::{PaginatorPlan, path_words};
 

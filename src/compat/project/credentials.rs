@@ -3,14 +3,14 @@
 //! dlt looks a missing field of `auth` up as `sources.<section>.<source>.credentials.<field>`, dropping sections from right to
 //! left, first under the pipeline's name; the parts of a variable are joined by `__`, in upper case. What is written wins.
 
+use crate::compat::project::Project;
 use crate::config::fault::{Fault, Problem};
-use crate::config::project::Project;
 use crate::config::tree::{Document, Entry, NodeId, Value};
 
 /// The section that dlt's `rest_api` source belongs to.
 const SECTION: &str = "REST_API";
 /// What each type of `auth` cannot do without.
-pub(in crate::config) const REQUIRED: [(&str, &[&str]); 4] = [
+pub(in crate::compat) const REQUIRED: [(&str, &[&str]); 4] = [
     ("bearer", &["token"]),
     ("api_key", &["api_key"]),
     ("http_basic", &["username", "password"]),

@@ -10,8 +10,8 @@ use ruff_python_ast::{
     InterpolatedStringElement, Number, Operator, UnaryOp,
 };
 
-use crate::config::import::script::{Bound, Script, dotted};
-use crate::config::import::{DEPTH_MAX, ImportError, Note, VALUES_MAX, Variable};
+use crate::compat::import::script::{Bound, Script, dotted};
+use crate::compat::import::{DEPTH_MAX, ImportError, Note, VALUES_MAX, Variable};
 
 /// A value of the config.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,9 @@
 
 use ruff_python_ast::{Expr, ExprCall};
 
-use crate::config::import::objects::{self, Object};
-use crate::config::import::script::dotted;
-use crate::config::import::value::{Evaluator, Part, Value, in_variable, range, set};
+use crate::compat::import::objects::{self, Object};
+use crate::compat::import::script::dotted;
+use crate::compat::import::value::{Evaluator, Part, Value, in_variable, range, set};
 
 impl<'a> Evaluator<'a> {
     /// The value of a call.

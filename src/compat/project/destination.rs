@@ -2,9 +2,9 @@
 //!
 //! dlt's filesystem destination keeps a dataset's tables in `<bucket_url>/<dataset_name>/<table>`; so does the lake.
 
+use crate::compat::project::Project;
+use crate::compat::project::credentials::in_variable;
 use crate::config::fault::Problem;
-use crate::config::project::Project;
-use crate::config::project::credentials::in_variable;
 use crate::config::tree::{Document, Entry, NodeId, Text, Value};
 
 /// The names of the filesystem destination.
@@ -37,7 +37,7 @@ const LAKE_KEYS: [&str; 10] = [
     "compat",
 ];
 /// Credentials by dlt's names, and the store's options they are.
-pub(in crate::config) const OPTIONS: [(&str, &str); 5] = [
+pub(in crate::compat) const OPTIONS: [(&str, &str); 5] = [
     ("aws_access_key_id", "aws_access_key_id"),
     ("aws_secret_access_key", "aws_secret_access_key"),
     ("aws_session_token", "aws_session_token"),

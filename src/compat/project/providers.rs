@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::compat::project::credentials::in_variable;
 use crate::config::Inputs;
-use crate::config::project::credentials::in_variable;
 use crate::config::tree::Text;
 
 /// Tables in tables that are looked into.
