@@ -58,6 +58,14 @@ impl Edit {
         }
     }
 
+    /// The file that goes.
+    pub(crate) fn old_file(&self) -> Option<&DataFile> {
+        match self {
+            Self::Replace { old, .. } | Self::Remove(old) => Some(old),
+            Self::Add(_) => None,
+        }
+    }
+
     /// The file that comes.
     pub(crate) fn new_file(&self) -> Option<&NewFile> {
         match self {
@@ -116,4 +124,12 @@ pub(crate) struct StageStats {
     pub(crate) deletes_unmatched: u64,
     /// Files written anew, no row counted for it, because not all readers opened them.
     pub(crate) files_reencoded: u64,
+}
+
+impl StageStats {
+    /// Rows told of, each by what became of it.
+    pub(crate) fn rows_told(&self) -> u64 {
+        let Self { rows_inserted, rows_updated, rows_unchanged, rows_deduplicated, rows_deleted, deletes_unmatched, .. } = self;
+        rows_inserted + rows_updated + rows_unchanged + rows_deduplicated + rows_deleted + deletes_unmatched
+    }
 }

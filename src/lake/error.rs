@@ -312,6 +312,14 @@ pub(crate) enum LakeError {
         /// Why not.
         why: &'static str,
     },
+    /// A merge came to something else than it tells.
+    #[error("the merge of table `{table}` is wrong, and nothing of it was published: {why}")]
+    Unsound {
+        /// The table.
+        table: String,
+        /// What does not agree.
+        why: String,
+    },
     /// A commit of one kind of store was found in another.
     #[error("`{place}` was staged for another kind of store")]
     WrongHandle {
@@ -416,7 +424,7 @@ impl LakeError {
             | Self::Claimed { .. }
             | Self::NothingCommitted { .. }
             | Self::Lost { .. } => ErrorKind::Data,
-            Self::Spool { .. } | Self::WrongHandle { .. } => ErrorKind::Internal,
+            Self::Spool { .. } | Self::WrongHandle { .. } | Self::Unsound { .. } => ErrorKind::Internal,
         }
     }
 

@@ -56,6 +56,6 @@ pub(crate) use partition::{
 pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;
-pub(crate) use stage::{StageBudgets, StageSettings, TableStage, check_same_table, partition_levels};
+pub(crate) use stage::{Embedded, StageBudgets, StageSettings, TableStage, check_same_table, partition_levels};
 pub(crate) use store::check_settings;
 pub(crate) use view::{Look, View, try_out};

@@ -81,7 +81,7 @@ impl DataFile {
 }
 
 /// A live data file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct DataFile {
     /// Below the lake's root, with the table's folder: `wallets/part-000000.parquet`. Hive-escaped partition folders.
     pub(crate) path: String,

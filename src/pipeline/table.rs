@@ -2,10 +2,11 @@
 //! how its files are finished.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::base::{Unjoined, task_point};
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{LakeError, PreparedTable, RejectLog, StageBudgets, StageSettings, TableEdit, TableStage};
+use crate::lake::{Embedded, LakeError, PreparedTable, RejectLog, StageBudgets, StageSettings, TableEdit, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::guards::check_rejects;
@@ -29,6 +30,7 @@ pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: 
         max_partitions: plan.lake.max_partitions,
         spool: spool.join(&resource.table),
         budgets: StageBudgets::default(),
+        engine: Arc::new(Embedded),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::config::{LakePlan, MergePlan, SortField, WriteDisposition};
 use crate::lake::ops::Archive;
-use crate::lake::stage::{compact, small_files};
+use crate::lake::stage::{Embedded, compact, small_files};
 use crate::lake::{Lake, LakeError, LiveFiles, PreparedTable, Snapshot, StageBudgets, StageSettings, TableFormat};
 
 /// What a compaction does to a table.
@@ -111,6 +111,7 @@ impl Lake {
             max_partitions: plan.max_partitions,
             spool: self.spool().join(table),
             budgets: StageBudgets::default(),
+            engine: Arc::new(Embedded),
         };
         let (settings, files, format) = (Arc::new(settings), self.live_files(), self.format());
         Ok(Some(CompactionJob { compaction, settings, table: snapshot, files, format }))

@@ -56,6 +56,11 @@ impl Edits {
         self.0.push(Edit::Add(new));
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Edit] {
+        &self.0
+    }
+
     /// How many partitions change.
     pub(crate) fn partitions(&self) -> usize {
         self.0.iter().map(Edit::partition).collect::<BTreeSet<_>>().len()

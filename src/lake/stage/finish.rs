@@ -8,10 +8,10 @@ use crate::lake::parquet::{FinishedFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrivals::ArrivalLog;
 use crate::lake::stage::edits::Edits;
+use crate::lake::stage::engine::MergeJob;
 use crate::lake::stage::files::{FileMaker, in_parts};
 use crate::lake::stage::form::same_columns;
 use crate::lake::stage::incoming::{Gather, Incoming};
-use crate::lake::stage::merge::Merge;
 use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
@@ -43,16 +43,22 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     let (segments, arrivals, encodings) = writers.finish()?;
     let mut edits = Edits::default();
     if merging && stats.rows_in > 0 {
-        let merge = Merge {
+        let merged = settings.engine.merge(MergeJob {
             settings: &settings,
+            table: &existing,
             files: files.as_ref(),
             partitioner: &mut partitioner,
             schema: &schema,
             file_schema: &file_schema,
-            encodings,
+            segments,
+            keys,
+            deletions,
+            rows_in: stats.rows_in,
             row_bytes: usize::try_from(bytes_in / stats.rows_in).unwrap_or(usize::MAX),
-        };
-        merge.run(&existing, segments, keys, deletions, &mut edits, &mut stats)?;
+            encodings,
+        })?;
+        merged.check((&settings.table, &existing), stats.rows_in, &file_schema)?;
+        (edits, stats) = (merged.edits, merged.stats);
     } else {
         let mut dropped = vec![RowSet::default(); segments.len()];
         if settings.is_keyed() && stats.rows_in > 0 {
@@ -86,8 +92,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     if stats.files_reencoded == 0 {
         partitioner.check_changed(edits.partitions())?;
     }
-    let shape = settings.shape(schema.as_ref().clone());
-    let mut base = existing;
+    let (shape, mut base) = (settings.shape(schema.as_ref().clone()), existing);
     empty.into_iter().for_each(|file| base.insert(file));
     Ok(TableEdit { table: settings.table.clone(), base, edits: edits.finish()?, shape: Some(shape), stats })
 }

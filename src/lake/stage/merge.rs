@@ -1,6 +1,6 @@
 //! The run's rows meet the table's: what is new, what changed, what moved.
 //!
-//! In: the run in segments, its key log, which rows delete, the table's snapshot. Out: edits. A row stays
+//! In: a [`MergeJob`]: the run in segments, its key log, which rows delete, the table's snapshot. Out: edits. A row stays
 //! where it lives; one whose partition changed leaves its file and enters the other partition in the same commit.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,6 +10,7 @@ use crate::decode::{SpellingLog, TypedBatch};
 use crate::lake::parquet::{ColumnEncodings, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::edits::Edits;
+use crate::lake::stage::engine::{MergeEngine, MergeJob, Merged};
 use crate::lake::stage::files::{FileMaker, row_bytes};
 use crate::lake::stage::finish::settle;
 use crate::lake::stage::incoming::{Gather, Incoming, Place, selection};
@@ -56,42 +57,25 @@ impl Fates {
     }
 }
 
-/// A merge while it is done.
-pub(crate) struct Merge<'a> {
-    pub(crate) settings: &'a Arc<StageSettings>,
-    pub(crate) files: &'a dyn LiveFiles,
-    pub(crate) partitioner: &'a mut Partitioner,
-    /// The table's schema afterwards, and as files have it.
-    pub(crate) schema: &'a Arc<TableSchema>,
-    pub(crate) file_schema: &'a Arc<TableSchema>,
-    pub(crate) encodings: ColumnEncodings,
-    /// Estimated memory of an incoming row.
-    pub(crate) row_bytes: usize,
-}
+/// The engine of this program: reads of live files what it has to, within bounded memory, and gives the same bytes for the same rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Embedded;
 
-impl Merge<'_> {
-    /// Merges `segments`, whose keys `keys` has unless they changed their type, into the table. `deletions` are the arrivals that delete.
-    ///
-    /// # Errors
-    /// [`LakeError`].
-    pub(crate) fn run(
-        mut self,
-        existing: &Snapshot,
-        segments: Vec<Segment>,
-        keys: Option<KeyLog>,
-        mut deletions: RowSets,
-        edits: &mut Edits,
-        stats: &mut StageStats,
-    ) -> Result<(), LakeError> {
-        let (live, written) = (existing.files.as_slice(), &existing.schema);
-        let incoming = Incoming::new(self.repair(segments)?, &self.settings.table);
+impl MergeEngine for Embedded {
+    fn merge(&self, job: MergeJob<'_>) -> Result<Merged, LakeError> {
+        let MergeJob { settings, table, files, partitioner, schema, file_schema, .. } = job;
+        let MergeJob { segments, keys, mut deletions, rows_in, row_bytes, encodings, .. } = job;
+        let mut merge = Merge { settings, files, partitioner, schema, file_schema, encodings, row_bytes };
+        let (mut edits, mut stats) = (Edits::default(), StageStats { rows_in, ..StageStats::default() });
+        let (live, written) = (table.files.as_slice(), &table.schema);
+        let incoming = Incoming::new(merge.repair(segments)?, &settings.table);
         if incoming.rows() < SAMPLE_ROWS_MIN
             && let Some(largest) = live.iter().max_by_key(|file| file.rows)
         {
-            let source = ParquetSource::open(self.files.open(largest)?, largest.path.clone())?;
-            self.encodings = ColumnEncodings::of(&source, self.settings.compat)?.or(&self.encodings);
+            let source = ParquetSource::open(merge.files.open(largest)?, largest.path.clone())?;
+            merge.encodings = ColumnEncodings::of(&source, settings.compat)?.or(&merge.encodings);
         }
-        let outcome = self.match_keys(&incoming, live, written, keys)?;
+        let outcome = merge.match_keys(&incoming, live, written, keys)?;
         deletions.remove_all(&outcome.superseded);
         let mut fates = Fates {
             superseded: incoming.by_segment(&outcome.superseded),
@@ -99,19 +83,19 @@ impl Merge<'_> {
             deleting: incoming.by_segment(&deletions),
             moved: vec![RowSet::default(); incoming.segments.len()],
         };
-        let insert_only = self.settings.merge.insert_only;
+        let insert_only = settings.merge.insert_only;
         if !insert_only {
-            fates.moved = self.moved_rows(&incoming, &outcome, &fates, live)?;
+            fates.moved = merge.moved_rows(&incoming, &outcome, &fates, live)?;
         }
         let deleted = fates.deleting.iter().zip(&fates.matched).map(|(rows, matched)| rows.count_common(matched)).sum();
         stats.rows_deduplicated = outcome.superseded.count();
         stats.deletes_unmatched = deletions.count() - deleted;
         stats.rows_inserted = stats.rows_in - stats.rows_deduplicated - outcome.matched.count() - stats.deletes_unmatched;
         stats.rows_updated = fates.moved.iter().map(RowSet::count).sum();
-        let inserts = self.insert(&incoming, &fates)?;
-        let mut maker = FileMaker::new(self.settings, self.file_schema, self.encodings.clone(), "file");
-        let Inserts { added, new } = self.place_inserts(inserts, live)?;
-        let counts = self.rewrite_live(&mut maker, &incoming, &outcome, &fates, existing, added, edits)?;
+        let inserts = merge.insert(&incoming, &fates)?;
+        let mut maker = FileMaker::new(settings, merge.file_schema, merge.encodings.clone(), "file");
+        let Inserts { added, new } = merge.place_inserts(inserts, live)?;
+        let counts = merge.rewrite_live(&mut maker, &incoming, &outcome, &fates, table, added, &mut edits)?;
         stats.rows_updated += counts.updated;
         stats.files_reencoded = counts.reencoded;
         if insert_only {
@@ -121,12 +105,28 @@ impl Merge<'_> {
             stats.rows_unchanged = counts.unchanged;
         }
         let none = vec![RowSet::default(); new.len()];
-        for file in settle(&mut maker, self.settings, self.partitioner, new, &none)? {
+        for file in settle(&mut maker, settings, merge.partitioner, new, &none)? {
             edits.add(file);
         }
-        incoming.segments.iter().try_for_each(|segment| segment.file.remove())
+        incoming.segments.iter().try_for_each(|segment| segment.file.remove())?;
+        Ok(Merged { edits, stats, rows_repaired: outcome.duplicate_live.count() })
     }
+}
 
+/// A merge while it is done.
+struct Merge<'a> {
+    settings: &'a Arc<StageSettings>,
+    files: &'a dyn LiveFiles,
+    partitioner: &'a mut Partitioner,
+    /// The table's schema afterwards, and as files have it.
+    schema: &'a Arc<TableSchema>,
+    file_schema: &'a Arc<TableSchema>,
+    encodings: ColumnEncodings,
+    /// Estimated memory of an incoming row.
+    row_bytes: usize,
+}
+
+impl Merge<'_> {
     /// Brings segments to the final types, so that their rows can be read in any order.
     fn repair(&self, segments: Vec<Segment>) -> Result<Vec<Segment>, LakeError> {
         let mut maker = FileMaker::new(self.settings, self.schema, self.encodings.clone(), "repaired").unsorted();

@@ -13,6 +13,7 @@ mod alike;
 mod arrivals;
 mod compact;
 mod edits;
+mod engine;
 mod files;
 mod finish;
 mod form;
@@ -39,8 +40,10 @@ use arrow::error::ArrowError;
 
 pub(crate) use adapt::Adapted;
 pub(crate) use compact::{compact, small_files};
+pub(crate) use engine::MergeEngine;
 pub(crate) use form::same_columns;
 pub(crate) use keys::{key_arrays, key_places};
+pub(crate) use merge::Embedded;
 pub(crate) use settings::{StageBudgets, StageSettings};
 
 use crate::config::{PartitionField, WriteDisposition};

@@ -1,11 +1,13 @@
 //! What a stage is told about its table, and the bounds it keeps.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
 use crate::lake::TableShape;
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::stage::arrivals::UNIT_ROWS;
+use crate::lake::stage::engine::MergeEngine;
 use crate::lake::stage::form::{only_adds, same_columns};
 use crate::merge::KeyLog;
 use crate::schema::TableSchema;
@@ -41,6 +43,8 @@ pub(crate) struct StageSettings {
     pub(crate) spool: PathBuf,
     /// Bounds.
     pub(crate) budgets: StageBudgets,
+    /// What merges the run's rows into the table's.
+    pub(crate) engine: Arc<dyn MergeEngine>,
 }
 
 impl StageSettings {

@@ -1,6 +1,7 @@
 //! The stage against a model: what a publisher would make of its changes, read back with the Parquet reader.
 
 mod content;
+mod engine;
 mod evolution;
 mod readers;
 mod records;
@@ -63,6 +64,7 @@ impl Lake {
             max_partitions: 10_000,
             spool: self.folder.path().join(format!("spool-{}", self.nights)),
             budgets: StageBudgets::default(),
+            engine: Arc::new(Embedded),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::decode::TypedBatch;
 use crate::lake::log::{Action, read_commit, to_json};
 use crate::lake::ops::{Archive, Fault, Remedy, TableAt, Verification, Verify};
 use crate::lake::store::Handle;
-use crate::lake::{Lake, Layout, Snapshot, StageBudgets, StageSettings, TableStage, manifest};
+use crate::lake::{Embedded, Lake, Layout, Snapshot, StageBudgets, StageSettings, TableStage, manifest};
 use crate::schema::{Column, ColumnType, TableSchema};
 
 const INT: ColumnType = ColumnType::Int64 { wide: false };
@@ -34,6 +34,7 @@ fn settings(lake: &Lake) -> StageSettings {
         max_partitions: 10_000,
         spool: lake.spool().join("t"),
         budgets: StageBudgets::default(),
+        engine: Arc::new(Embedded),
     }
 }
 
