@@ -1,8 +1,8 @@
 //! Lake: rows become partitioned Parquet files, and a commit makes them the table.
 //!
 //! Three parts. `stage` (with `parquet`, `partition`) turns batches over a [`Snapshot`] into finished files in the spool, and into
-//! [`Edit`]s; it is blocking CPU work. `format` names the files of edits. `store`, `log`, `lease`, `publish` and `recover` move them
-//! into the lake by the protocol of `docs/guarantees.md`. Not here: APIs, progress.
+//! [`Edit`]s; it is blocking CPU work. `format` is what becomes of edits: files with names, staged, published, kept. `store`, `log`, `lease`,
+//! `publish` and `recover` are the protocol of `docs/guarantees.md`, by which that is done once. Not here: APIs, progress.
 
 mod bucket;
 mod checksum;

@@ -338,24 +338,22 @@ fn tests_named(cell: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_guarantee_names_its_test() {
+fn every_guarantee_and_every_invariant_names_its_test() {
     let tests = tests_there_are();
-    let text = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
-    let rows: Vec<Vec<String>> = table_rows(&text).into_iter().filter(|row| row[0] != "promise").collect();
-    assert!(rows.len() > 60, "docs/guarantees.md has lost its rows");
     let mut faults = Vec::new();
-    for row in rows {
-        let named = tests_named(row.last().unwrap());
-        // A step of the suite is what holds it, too.
-        if named.is_empty() && !row.last().unwrap().contains("./tests/run") {
-            faults.push(format!("docs/guarantees.md: no test is named: {}", row[0]));
+    for (document, head, least) in [("docs/guarantees.md", "promise", 60), ("ARCHITECTURE.md", "invariant", 15)] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let rows: Vec<Vec<String>> = table_rows(&text).into_iter().filter(|row| row[0] != head).collect();
+        assert!(rows.len() > least, "{document} has lost its rows");
+        for row in rows {
+            let named = tests_named(row.last().unwrap());
+            // A step of the suite is what holds it, too.
+            if named.is_empty() && !row.last().unwrap().contains("./tests/run") {
+                faults.push(format!("{document}: no test is named: {}", row[0]));
+            }
+            let missing = named.iter().filter(|name| !tests.contains(**name));
+            faults.extend(missing.map(|name| format!("{document}: there is no test `{name}`")));
         }
-        faults.extend(
-            named
-                .iter()
-                .filter(|name| !tests.contains(**name))
-                .map(|name| format!("docs/guarantees.md: there is no test `{name}`")),
-        );
     }
     assert_none(&faults);
 }

@@ -87,6 +87,17 @@ fn faults(text: &str, choice: Choice<'_>, expected: &[&str]) {
     assert_eq!(faults, expected, "\n{text}");
 }
 
+fn check(text: &str, expected: &[&str]) {
+    faults(text, Choice::default(), expected);
+}
+
+/// A config in which all is well, and `keys` at its root.
+fn root(keys: &str) -> String {
+    format!(
+        "name: n\nclient: {{base_url: \"http://a.test/v1/\"}}\nlake: {{url: ./lake}}\nresources:\n  - name: r\n    endpoint: {{path: p}}\n{keys}\n"
+    )
+}
+
 #[test]
 fn a_pipeline_of_a_project_is_a_config() {
     let billing = of(PROJECT, "billing_daily", "prod");

@@ -22,7 +22,7 @@ use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::upkeep::Upkeep;
 use crate::lake::stage::writers::PartitionWriters;
 use crate::lake::{DataFile, LakeError, LiveFiles, PartitionId, Partitioner, Snapshot, StageStats};
-use crate::merge::{KeyLog, Outcome, RowSet, RowSets};
+use crate::merge::{KeyLog, Outcome, RowSet};
 use crate::schema::TableSchema;
 
 /// Incoming rows below which a live file tells more about a column's values than they do.

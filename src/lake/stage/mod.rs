@@ -40,7 +40,6 @@ use arrow::error::ArrowError;
 
 pub(crate) use adapt::Adapted;
 pub(crate) use compact::{compact, small_files};
-pub(crate) use engine::MergeEngine;
 pub(crate) use form::same_columns;
 pub(crate) use keys::{key_arrays, key_places};
 pub(crate) use merge::Embedded;
