@@ -46,7 +46,7 @@ mod texts;
 mod widen;
 
 pub(crate) use batch::*;
-pub(crate) use cursor::{AtBorders, CursorFault, CursorHook, CursorProgress, MARKS_MAX, PageCursors};
+pub(crate) use cursor::{AtBorders, CursorFault, CursorHook, CursorProgress, Held, MARKS_MAX, PageCursors};
 pub(crate) use decoder::{DecodePlan, Decoder, RECORD_BYTES_MAX};
 pub(crate) use envelope::RecordsShape;
 pub(crate) use error::DecodeError;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::JsonPath;
-use crate::config::{Contract, PaginatorPlan, ResourcePlan};
-use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, IncludeFromParent, RecordHook, ShapePlan, Steps};
+use crate::config::{Contract, FormatKind, PaginatorPlan, ResourcePlan};
+use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, Held, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
 use crate::pipeline::columns::{exact_columns, required_columns};
 use crate::pipeline::contract;
@@ -22,6 +22,8 @@ pub(crate) fn decoder_for(
 ) -> Result<(Decoder, TableSchema), RunError> {
     let (declared, start) = contract::start(resource, table)?;
     start.check_names().map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
+    let has_texts_only = matches!(resource.endpoint.response_format.kind, FormatKind::Csv(_) | FormatKind::Auto(_));
+    let held = Held::new(declared.as_ref(), has_texts_only);
     let decoder = Decoder::new(DecodePlan {
         records: resource.endpoint.data_selector.clone(),
         wanted: wanted_paths(&resource.endpoint.paginator, &resource.expect),
@@ -39,14 +41,14 @@ pub(crate) fn decoder_for(
         nesting_max: resource.nesting_max,
         round_numbers: resource.round_numbers,
         discard_unfit: resource.contract.data_type == Contract::DiscardValue,
-        shape: shape_of(resource, asked),
+        shape: shape_of(resource, asked, held),
     });
     Ok((decoder, start))
 }
 
 /// What has to be done to the resource's pages before they are columns; `None` for plain JSON. As in dlt, a child has its parent's values
 /// before anything else is done to it, and its own children see what is left at the end.
-fn shape_of(resource: &ResourcePlan, asked: &[JsonPath]) -> Option<ShapePlan> {
+fn shape_of(resource: &ResourcePlan, asked: &[JsonPath], held: Held) -> Option<ShapePlan> {
     let records = resource.endpoint.records.clone();
     let mut hooks: Vec<Arc<dyn RecordHook>> = Vec::new();
     if !resource.include_from_parent.is_empty() {
@@ -56,7 +58,7 @@ fn shape_of(resource: &ResourcePlan, asked: &[JsonPath]) -> Option<ShapePlan> {
         hooks.push(Arc::new(Steps::new(&resource.processing_steps)));
     }
     if let Some(incremental) = &resource.endpoint.incremental {
-        hooks.push(Arc::new(CursorHook(Arc::new(incremental.clone()))));
+        hooks.push(Arc::new(CursorHook { plan: Arc::new(incremental.clone()), held: Arc::new(held) }));
     }
     if !asked.is_empty() {
         hooks.push(Arc::new(ForChildren::new(asked.to_vec())));

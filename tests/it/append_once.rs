@@ -161,6 +161,29 @@ fn a_record_without_a_cursor_is_appended_once_and_refused_where_it_would_not_be(
     }
 }
 
+#[test]
+fn a_number_that_comes_as_text_is_appended_once_however_it_is_spelled_where_its_column_takes_text() {
+    let columns = "columns: {v: {data_type: decimal, precision: 10, scale: 2, accept_text: true}, w: {data_type: double, empty_as_null: true}}";
+    for key in ["", "primary_key: v\n    "] {
+        let records = Records::new(Vec::new());
+        let sandbox = Sandbox::with_config(&records.config("", &format!("{key}{columns}")));
+        for (v, w) in [(json!("1.10"), json!("")), (json!(1.1), Value::Null), (json!("1.1"), json!(""))] {
+            *records.records.lock().unwrap() = vec![json!({"c": 5, "v": v, "w": w})];
+            sandbox.run_ok();
+            assert_eq!(sandbox.rows("t").len(), 1, "{key:?} {v}");
+        }
+    }
+    // In a column of text they are two.
+    let records = Records::new(vec![json!({"c": 5, "v": "1.10"})]);
+    let sandbox = Sandbox::with_config(&records.config("", ""));
+    sandbox.run_ok();
+    records.add(json!({"c": 5, "v": "1.1"}));
+    sandbox.run_ok();
+    let mut found: Vec<Value> = sandbox.rows("t").iter().map(|row| row["v"].clone()).collect();
+    found.sort_by_key(ToString::to_string);
+    assert_eq!(found, [json!("1.1"), json!("1.10")]);
+}
+
 /// The `x` of all rows, sorted.
 fn texts(sandbox: &Sandbox) -> String {
     let mut texts: Vec<String> = sandbox.rows("t").iter().map(|row| row["x"].as_str().unwrap_or_default().to_owned()).collect();

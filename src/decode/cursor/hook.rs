@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 
 use crate::config::IncrementalPlan;
-use crate::decode::cursor::{CursorFilter, PageFilter};
+use crate::decode::cursor::{CursorFilter, Held, PageFilter};
 use crate::decode::shape::{PageHook, RecordFault, RecordHook};
 use crate::decode::{DecodedPage, Json};
 use crate::source::Page;
@@ -15,12 +15,18 @@ const MARGIN: Duration = Duration::seconds(2);
 
 /// Filters the records of an incremental resource by the range that their page was requested for.
 #[derive(Debug)]
-pub(crate) struct CursorHook(pub(crate) Arc<IncrementalPlan>);
+pub(crate) struct CursorHook {
+    /// The resource's plan.
+    pub(crate) plan: Arc<IncrementalPlan>,
+    /// What declared columns make of texts.
+    pub(crate) held: Arc<Held>,
+}
 
 impl RecordHook for CursorHook {
     fn begin<'h>(&'h self, page: &'h Page) -> Box<dyn PageHook + 'h> {
         let filter = page.slice.cursor.as_ref().map(|cursor| CursorFilter {
-            plan: Arc::clone(&self.0),
+            plan: Arc::clone(&self.plan),
+            held: Arc::clone(&self.held),
             range: cursor.range.clone(),
             kind: cursor.kind,
             known: Arc::clone(&cursor.known),

@@ -5,6 +5,7 @@
 //! `last_value_func`: with `min`, the range runs backwards.
 //! Not here: what is remembered from run to run (`pipeline`).
 
+mod held;
 mod hook;
 mod mark;
 mod progress;
@@ -21,8 +22,9 @@ use crate::decode::Json;
 use crate::schema::nearest;
 use crate::source::UNCOUNTED;
 
+pub(crate) use held::Held;
 pub(crate) use hook::CursorHook;
-use mark::{mark, mark_by_spelling, mark_by_type};
+use mark::{mark, mark as mark_as_it_came, mark_by_spelling, mark_by_type};
 pub(crate) use progress::{CursorProgress, MARKS_MAX};
 
 /// What lets the records of one range through.
@@ -38,6 +40,8 @@ pub(crate) struct CursorFilter {
     pub(crate) known: Arc<HashMap<u128, u32>>,
     /// Whether some of them are of an older program, which marked records as they were spelled.
     pub(crate) is_known_by_spelling: bool,
+    /// What declared columns make of texts.
+    pub(crate) held: Arc<Held>,
     /// When the run began to ask, by the API's clock: no cursor that is a time is remembered past it.
     pub(crate) asked: DateTime<Utc>,
 }
@@ -249,7 +253,7 @@ impl PageFilter {
             return Ok(false);
         }
         if plan.dedup != Dedup::Off && plan.has_state() {
-            let mark = mark(&plan.dedup, plan.form, Some(&value), record);
+            let mark = mark(&plan.dedup, plan.form, Some(&value), &self.filter.held.of(record));
             let is_farther =
                 self.seen.farthest.as_ref().is_none_or(|farthest| self.position(&value, farthest) != Some(Ordering::Less));
             if is_farther || plan.lag.is_some() || self.is_recent(&value) {
@@ -271,7 +275,7 @@ impl PageFilter {
         if plan.dedup == Dedup::Off || !plan.has_state() {
             return true;
         }
-        let mark = mark(&plan.dedup, plan.form, None, record);
+        let mark = mark(&plan.dedup, plan.form, None, &self.filter.held.of(record));
         self.seen.missing_marks.push(mark);
         let is_known = self.is_known(mark, None, record);
         self.seen.repeated += u64::from(is_known);
@@ -287,9 +291,10 @@ impl PageFilter {
         }
         let (dedup, form) = (&filter.plan.dedup, filter.plan.form);
         let older = || {
+            let as_it_came = mark_as_it_came(dedup, form, value, record);
             let by_type = mark_by_type(dedup, form, value, record);
             let by_spelling = value.filter(|_| filter.is_known_by_spelling).map(|value| mark_by_spelling(dedup, value, record));
-            std::iter::once(by_type).chain(by_spelling).find(|mark| filter.known.contains_key(mark))
+            [as_it_came, by_type].into_iter().chain(by_spelling).find(|mark| filter.known.contains_key(mark))
         };
         let Some(known) = Some(mark).filter(|mark| filter.known.contains_key(mark)).or_else(older) else { return false };
         if known != mark {

@@ -41,6 +41,7 @@ fn filter(plan: IncrementalPlan, start: Option<&str>, end: Option<&str>) -> Curs
         kind: None,
         known: Arc::default(),
         is_known_by_spelling: false,
+        held: Arc::default(),
         asked: Utc.with_ymd_and_hms(2026, 11, 22, 12, 0, 0).unwrap(),
     }
 }
