@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::ErrorKind;
 use crate::lake::StageStats;
+use crate::pipeline::key_watch::Overruled;
 use crate::pipeline::{CursorFacts, Told};
 use crate::source::{End, EndReason};
 
@@ -205,6 +206,8 @@ pub(crate) struct ShapedFacts {
     pub(crate) numbers_rounded: u64,
     /// NUL characters left out of texts, as the config says.
     pub(crate) characters_stripped: u64,
+    /// What a key that is looked at leaves out.
+    pub(crate) overruled: Overruled,
 }
 
 /// What the API's own total says about the records read.

@@ -4,6 +4,7 @@ use crate::base::{Warning, WarningCode};
 use crate::config::{Expect, OnReject, ResourcePlan, WriteDisposition};
 use crate::lake::{Misread, PartitionError, PreparedTable, RejectLog, misread_levels};
 use crate::pipeline::RunError;
+use crate::pipeline::key_watch::Overruled;
 
 /// Part of the records that may become rejects where `max_rejects` is not set, as one in so many; one always may.
 const REJECTS_PART: u64 = 10;
@@ -33,12 +34,13 @@ pub(super) fn check_rows(
     resource: &ResourcePlan,
     (before, is_first): (u64, bool),
     staged: &PreparedTable,
+    overruled: Overruled,
 ) -> Result<(), RunError> {
     let rows = staged.stats.rows_in;
     if let Some(min) = resource.expect.min_rows.filter(|min| rows < *min) {
         return Err(RunError::TooFewRows { resource: resource.name.clone(), rows, min });
     }
-    check_key(resource, staged)?;
+    check_key(resource, staged, overruled)?;
     let (Some(allowed), after) = (resource.expect.max_shrink, staged.after.rows()) else { return Ok(()) };
     let is_merge = resource.write_disposition == WriteDisposition::Merge;
     if is_merge && is_first && allowed < 1.0 && after == 0 && staged.stats.deletes_unmatched > 0 {
@@ -78,12 +80,14 @@ pub(super) fn check_folders(
 }
 
 /// A key that is another record's as a rule leaves most records out. Several versions of a record are declared by `dedup_sort`; children of several
-/// parents, and windows, may well have the same records.
-fn check_key(resource: &ResourcePlan, staged: &PreparedTable) -> Result<(), RunError> {
+/// parents, and windows, may well have the same records, of which none is lost: theirs count where they have other values.
+fn check_key(resource: &ResourcePlan, staged: &PreparedTable, seen: Overruled) -> Result<(), RunError> {
     let (rows, repeated) = (staged.stats.rows_in, staged.stats.rows_deduplicated);
     let is_one_chain =
         resource.parents.is_empty() && resource.endpoint.incremental.as_ref().is_none_or(|plan| plan.step.is_none());
-    if is_one_chain && rows >= TELLING_RECORDS && repeated > rows / 2 && resource.merge.dedup_sort.is_none() {
+    let is_most = |part: u64, all: u64| all >= TELLING_RECORDS && part > all / 2;
+    let is_lost = if is_one_chain { is_most(repeated, rows) } else { is_most(seen.overruled, seen.rows) };
+    if is_lost && resource.merge.dedup_sort.is_none() {
         return Err(RunError::KeyRepeats {
             resource: resource.name.clone(),
             key: resource.primary_key.join(", "),

@@ -18,6 +18,7 @@ use crate::pipeline::chain::Accepted;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
 use crate::pipeline::event::warn;
+use crate::pipeline::key_watch::KeyWatch;
 use crate::pipeline::nested;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::table_thread::TableThread;
@@ -57,6 +58,7 @@ pub(crate) struct Intake<'a> {
     conflicts: BTreeSet<String>,
     /// The first number that was rounded.
     rounded: Option<String>,
+    keys: KeyWatch,
 }
 
 /// All pages of a resource, taken.
@@ -114,6 +116,7 @@ impl<'a> Intake<'a> {
             cut_short: BTreeSet::new(),
             conflicts: BTreeSet::new(),
             rounded: None,
+            keys: KeyWatch::new(resource),
         };
         intake.check_against(&intake.current())?;
         Ok(intake)
@@ -164,7 +167,7 @@ impl<'a> Intake<'a> {
             for_children: self.for_children.map(|log| Arc::new(log.finish(names))),
             pages: self.pages,
             records: self.records,
-            shaped: self.shaped,
+            shaped: ShapedFacts { overruled: self.keys.seen(), ..self.shaped },
             unseen: self.unseen,
         })
     }
@@ -187,6 +190,7 @@ impl<'a> Intake<'a> {
             self.tell(page.notes);
             self.widen_so_far(&page.rows.schema)?;
             let has_rows = page.rows.batch.num_rows() > 0;
+            self.keys.note(&page.rows.batch);
             self.tell_cut_short(&page.rows.batch);
             if has_rows && !self.unseen.is_empty() {
                 let columns = &page.rows.schema.columns;

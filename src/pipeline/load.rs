@@ -179,7 +179,7 @@ impl Running<'_> {
         let own = staged.stats.rows_inserted + staged.stats.rows_updated;
         let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
-        check_rows(resource, (before, start.columns.is_empty()), &staged)?;
+        check_rows(resource, (before, start.columns.is_empty()), &staged, shaped.overruled)?;
         self.warn(resource, check_folders(resource, &misread, &staged)?);
         let thinner = thin_level(&staged.after).filter(|level| level.folders() > thin);
         self.warn(resource, thinner.map(|level| Warning::new(WarningCode::PartitionsThin, level.to_string())));

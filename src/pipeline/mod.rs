@@ -32,6 +32,7 @@ mod graph;
 mod guards;
 mod held;
 mod intake;
+mod key_watch;
 mod load;
 mod nested;
 mod operate;

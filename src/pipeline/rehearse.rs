@@ -205,7 +205,7 @@ async fn stand(
     if is_whole {
         // Only of a table that is replaced do these pages tell how many rows it will have.
         let is_all = resource.write_disposition == WriteDisposition::Replace && resource.endpoint.incremental.is_none();
-        check_rows(resource, (if is_all { rows } else { 0 }, start.columns.is_empty()), &staged)?;
+        check_rows(resource, (if is_all { rows } else { 0 }, start.columns.is_empty()), &staged, shaped.overruled)?;
     }
     // Whether the table has such folders already is not known here.
     let folders =

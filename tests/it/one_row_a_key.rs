@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::billing::{Billing, things_config};
+use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::readers::leave_for_readers;
 use crate::support::sandbox::{Ended, Sandbox};
 use crate::table_keys::Things;
@@ -322,4 +323,77 @@ fn a_merge_that_deletes_most_of_a_table_is_stopped_unless_the_config_allows_it()
     assert_eq!(things.then(json!(rows(50))).table("things")["rows_deleted"], 50);
     things.then(json!(rows(239))).failed_with(3, &["`things` would shrink from 190 to", "expect.max_shrink"]);
     assert_eq!(values(&things).len(), 190);
+}
+
+/// Five posts with ten comments each; `comment` makes the one of this number below the post.
+fn comments(comment: fn(i64, i64) -> Value) -> FakeApi {
+    let posts: Vec<Value> = (1..=5).map(|id| json!({"id": id})).collect();
+    let api = FakeApi::start().page("/posts", json!({"data": posts}).to_string());
+    (1..=5).fold(api, |api, post| {
+        let comments: Vec<Value> = (1..=10).map(|number| comment(post, number)).collect();
+        api.page(&format!("/posts/{post}/comments"), json!({"data": comments}).to_string())
+    })
+}
+
+/// A run of the comments with these keys.
+fn run_comments(api: &FakeApi, keys: &str) -> (Sandbox, Ended) {
+    let sandbox = Sandbox::with_config(&format!(
+        "name: blog\nclient: {{base_url: {}, paginator: single_page}}\nlake: {{url: ./lake}}\nresources:\n  - {{name: posts, selected: false, endpoint: {{path: posts, data_selector: data}}}}\n  - name: comments\n    endpoint: {{path: 'posts/{{resources.posts.id}}/comments', data_selector: data}}\n    {keys}\n",
+        api.url()
+    ));
+    let ended = sandbox.run();
+    (sandbox, ended)
+}
+
+#[test]
+fn a_childs_key_that_most_records_share_is_an_error_unless_they_are_the_same_records() {
+    // Numbered anew below each post.
+    let numbered = comments(|post, number| json!({"n": number, "text": format!("{post}/{number}"), "tags": [number]}));
+    for disposition in ["merge", "replace", "append"] {
+        let keys = |more: &str| format!("write_disposition: {disposition}\n    {more}");
+        let (sandbox, ended) = run_comments(&numbered, &keys("primary_key: n"));
+        ended.failed_with(
+            3,
+            &["40 of the 50 records of `comments` have the `primary_key` (n) of another one", "name all columns"],
+        );
+        assert!(sandbox.data_files().is_empty());
+        for (way, rows) in [
+            ("include_from_parent: [id]\n    primary_key: [_posts_id, n]", 50),
+            ("primary_key: n\n    columns: {text: {dedup_sort: desc}}", 10),
+        ] {
+            let (sandbox, ended) = run_comments(&numbered, &keys(way));
+            assert_eq!((ended.code(), sandbox.rows("comments").len()), (Some(0), rows), "{way}\n{ended}");
+        }
+    }
+    // The same ten below each post, one of them with a float where others have an integer, and one that half the posts have changed.
+    let shared = comments(|post, number| {
+        let size = if number == 3 && post > 2 { json!(3.0) } else { json!(number) };
+        let text = if number == 4 { format!("{post}") } else { "x".to_owned() };
+        json!({"n": number, "size": size, "text": text, "gone": Value::Null})
+    });
+    let (sandbox, ended) = run_comments(&shared, "write_disposition: merge\n    primary_key: n");
+    assert_eq!((ended.code(), sandbox.rows("comments").len()), (Some(0), 10), "{ended}");
+    // Whose post they are of is lost where the table has it.
+    let (_, ended) = run_comments(&shared, "write_disposition: merge\n    primary_key: n\n    include_from_parent: [id]");
+    ended.failed_with(3, &["40 of the 50 records of `comments`"]);
+}
+
+#[test]
+fn a_windows_key_that_most_records_share_is_an_error() {
+    let api = FakeApi::start().on("/events", |request| {
+        let (from, to) = (request.number("from", 0), request.number("to", 0));
+        let events: Vec<Value> = (from..to).map(|at| json!({"kind": at % 4, "at": at, "v": at})).collect();
+        Reply::json(json!({"data": events}).to_string())
+    });
+    let run = |key: &str| {
+        let sandbox = Sandbox::with_config(&format!(
+            "name: w\nclient: {{base_url: {}, paginator: single_page}}\nlake: {{url: ./lake}}\nresources:\n  - name: events\n    write_disposition: merge\n    primary_key: {key}\n    endpoint: {{path: events, data_selector: data, incremental: {{cursor_path: at, initial_value: 0, end_value: 60, step: 10, start_param: from, end_param: to}}}}\n",
+            api.url()
+        ));
+        let ended = sandbox.run();
+        (sandbox, ended)
+    };
+    run("kind").1.failed_with(3, &["56 of the 60 records of `events` have the `primary_key` (kind)"]);
+    let (sandbox, ended) = run("at");
+    assert_eq!((ended.code(), sandbox.rows("events").len()), (Some(0), 60), "{ended}");
 }
