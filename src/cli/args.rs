@@ -62,6 +62,11 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Bring a version back: its rows, schemas and cursors, in a new commit.
     Rollback(RollbackArgs),
+    /// Drop or rename a table, or bring it to the partitions or the key of the config, from the lake's own rows; lists first, --apply does it.
+    Table {
+        #[command(subcommand)]
+        command: TableCommand,
+    },
     /// Put the small files of each partition together, in a commit of its own; no row changes.
     Compact(CompactArgs),
     /// List what the lake's own folder holds and nothing needs any more; with --apply, remove it.
@@ -245,6 +250,43 @@ pub(crate) struct VerifyArgs {
     /// Print one JSON object a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What becomes of a table.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TableCommand {
+    /// Take a table out of the lake, and forget its cursor.
+    Drop(TableArgs),
+    /// Give a table another name; write it into the config first, and the cursor goes with it.
+    Rename(RenameArgs),
+    /// Write a table anew in the folders of the config's `partition_by`.
+    Repartition(TableArgs),
+    /// Give a table the config's `primary_key`, if its rows have it: no null, no key twice.
+    Rekey(TableArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TableArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The table.
+    pub(crate) table: String,
+    /// Do it; without it, only tell what would be done.
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RenameArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The table.
+    pub(crate) table: String,
+    /// Its new name.
+    pub(crate) to: String,
+    /// Do it; without it, only tell what would be done.
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -39,6 +39,9 @@ fn lines(commit: &CommitFacts) -> Vec<String> {
         Purpose::Rollback { to } => format!("rollback to version {to}"),
         Purpose::Collection => "gc".to_owned(),
         Purpose::Compaction => "compact".to_owned(),
+        Purpose::Drop => "table drop".to_owned(),
+        Purpose::Rename => "table rename".to_owned(),
+        Purpose::Reshape => "table repartition or rekey".to_owned(),
         Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
         Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
     };

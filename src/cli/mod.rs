@@ -20,6 +20,7 @@ mod progress;
 mod rollback;
 mod run;
 mod status;
+mod table;
 mod terminal;
 mod verify;
 mod waits;
@@ -58,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Files(args) => files::files(args).await,
             Command::Verify(args) => verify::verify(args).await,
             Command::Rollback(args) => rollback::rollback(args).await,
+            Command::Table { command } => table::table(command).await,
             Command::Compact(args) => compact::compact(args).await,
             Command::Gc(args) => gc::gc(args).await,
             Command::Import(args) => import::import_script(&args),

@@ -55,7 +55,10 @@ fn tables(plan: &LakeOnly, seen: &Inspection) {
         let resource = plan.resources.iter().find(|resource| resource.table == *name);
         print("");
         let is_gone = plan.has_all && resource.is_none_or(|resource| !resource.selected);
-        print(&format!("{name}{}", if is_gone { "  (no longer in the config)" } else { "" }));
+        print(&format!(
+            "{name}{}",
+            if is_gone { "  (no longer in the config; `lakeward table drop` takes it out of the lake)" } else { "" }
+        ));
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
             "  {} in {}, {}",

@@ -5,7 +5,7 @@
 
 use crate::config::fault::Fault;
 use crate::config::tree::Document;
-use crate::config::{ConfigErrors, Inputs, LakePlan, SortField, parse, raw, read, resolve};
+use crate::config::{ConfigErrors, Inputs, LakePlan, PartitionField, SortField, parse, raw, read, resolve};
 
 /// The sections that say how the API is asked.
 const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
@@ -41,6 +41,10 @@ pub(crate) struct Outline {
     pub(crate) selected: bool,
     /// A run goes on from its cursor.
     pub(crate) has_cursor: bool,
+    /// Columns of the primary key.
+    pub(crate) primary_key: Vec<String>,
+    /// Partition folders, outermost first.
+    pub(crate) partition_by: Vec<PartitionField>,
     /// Row order within a row group.
     pub(crate) sort_by: Vec<SortField>,
     /// A key has one row of its table: an `append` keeps all rows of a key.

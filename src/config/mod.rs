@@ -38,6 +38,7 @@ pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnM
 pub(crate) use lake_only::{LakeOnly, Outline, load_lake};
 pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
+pub(crate) use resolve::is_file_name;
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
 pub(crate) use spell::{paginator_words, path_words};
 

@@ -49,7 +49,9 @@ pub(crate) enum LakeError {
     #[error(transparent)]
     Widen(#[from] WidenError),
     /// A table is not what the config says, in a way that a run cannot change by itself.
-    #[error("table `{table}` has {what} {found}, the config {wanted}: change it back, or run once with `--full-refresh`")]
+    #[error(
+        "table `{table}` has {what} {found}, the config {wanted}: change it back, let `lakeward table {remedy} CONFIG {table} --apply` make it so from the table's own rows, or run once with `--full-refresh`"
+    )]
     TableDiffers {
         /// The table.
         table: String,
@@ -59,6 +61,8 @@ pub(crate) enum LakeError {
         found: String,
         /// What the config says.
         wanted: String,
+        /// The command that brings the table to it.
+        remedy: &'static str,
     },
     /// A new table whose name is that of another one but for case: some file systems and gateways have one folder for both.
     #[error(
@@ -266,6 +270,44 @@ pub(crate) enum LakeError {
         /// Where it was looked for.
         place: String,
     },
+    /// A table that is to get a name which another one has.
+    #[error("table `{table}` is there already: drop it first, or take another name")]
+    TableExists {
+        /// The name.
+        table: String,
+    },
+    /// Rows of a table that is to get a key have it more than once.
+    #[error(
+        "table `{table}`: {repeated} of {rows} rows have the key ({key}) of another row, so it is no key; nothing was changed"
+    )]
+    KeyRepeats {
+        /// The table.
+        table: String,
+        /// The key's columns.
+        key: String,
+        /// Rows of the table.
+        rows: u64,
+        /// Rows too many.
+        repeated: u64,
+    },
+    /// A row of a table that is to get a key has null in it.
+    #[error("table `{table}`: column `{column}` is null in a row of `{place}`, so it is no part of a key; nothing was changed")]
+    KeyIsNull {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The file.
+        place: String,
+    },
+    /// A table that is to get a key has no such column.
+    #[error("table `{table}` has no column `{column}`, which its key is to have; nothing was changed")]
+    NoKeyColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// A version that too many commits stand on.
     #[error("version {version} is too old: {} commits came after it, and at most {versions_max} are looked through", newest - version)]
     TooOld {
@@ -400,6 +442,8 @@ impl LakeError {
             | Self::TooOld { .. }
             | Self::NotKept { .. }
             | Self::MarksGone { .. }
+            | Self::TableExists { .. }
+            | Self::NoKeyColumn { .. }
             | Self::NoTable { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
@@ -423,6 +467,8 @@ impl LakeError {
             | Self::Taken { .. }
             | Self::Claimed { .. }
             | Self::NothingCommitted { .. }
+            | Self::KeyRepeats { .. }
+            | Self::KeyIsNull { .. }
             | Self::Lost { .. } => ErrorKind::Data,
             Self::Spool { .. } | Self::WrongHandle { .. } | Self::Unsound { .. } => ErrorKind::Internal,
         }

@@ -78,6 +78,12 @@ pub(crate) enum Purpose {
     Collection,
     /// Small files are put together.
     Compaction,
+    /// A table leaves the lake.
+    Drop,
+    /// A table gets another name.
+    Rename,
+    /// A table gets other partitions, or another key.
+    Reshape,
 }
 
 impl Purpose {
@@ -88,14 +94,17 @@ impl Purpose {
             Self::Rollback { .. } => "rollback",
             Self::Collection => "collection",
             Self::Compaction => "compaction",
+            Self::Drop => "drop",
+            Self::Rename => "rename",
+            Self::Reshape => "reshape",
         }
     }
 
     /// The version that it is about.
     pub(crate) fn version(self) -> Option<u64> {
         match self {
-            Self::Run | Self::Collection | Self::Compaction => None,
             Self::Rollback { to } => Some(to),
+            _ => None,
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
-    Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, REPORTS_KEPT, Remedy, RollbackPlan, TableAt,
+    Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, REPORTS_KEPT, Remedy, RollbackPlan, Shape, TableAt,
     TableFacts, Verification, Verify,
 };
 pub(crate) use partition::{

@@ -74,12 +74,23 @@ impl<'a> View<'a> {
 
     /// A table as the newest commit tells it, whatever lies in its folder. One that does not exist, and was dropped once, uses no name of its
     /// files again: a run that slept in the drop may still delete them.
-    pub(super) async fn known(&self, table: &str) -> Result<Snapshot, LakeError> {
+    pub(crate) async fn known(&self, table: &str) -> Result<Snapshot, LakeError> {
         let mut known = load_table(self.store, self.layout, self.head, table).await?;
         if self.head.is_none_or(|head| !head.tables.contains_key(table)) {
             known.next_number = Claims { store: self.store, layout: self.layout }.next_number(table).await?;
         }
         Ok(known)
+    }
+
+    /// Refuses the name of a table that there is, and of one whose folder would be that of another one.
+    ///
+    /// # Errors
+    /// [`LakeError::TableExists`], [`LakeError::SameFolder`].
+    pub(crate) fn check_new(&self, table: &str) -> Result<(), LakeError> {
+        if self.head.is_some_and(|head| head.tables.contains_key(table)) {
+            return Err(LakeError::TableExists { table: table.to_owned() });
+        }
+        self.check_name(table)
     }
 
     /// Refuses a new table whose folder would be that of another one where case does not count.

@@ -36,6 +36,14 @@ pub(crate) enum RunError {
         /// Why.
         source: PartitionError,
     },
+    /// A table that is to be as the config says, of which the config says nothing.
+    #[error(
+        "no resource of the config has the table `{table}`, so that nothing says what it is to be; give it its resource's `table_name`"
+    )]
+    NoResource {
+        /// The table.
+        table: String,
+    },
     /// The config names a column that the data does not have.
     #[error("`{key}` of `{resource}` names the column `{column}`, which no record has{}", did_you_mean(.near.as_deref()))]
     NoSuchColumn {
@@ -424,7 +432,9 @@ impl RunError {
             | Self::Strict { .. }
             | Self::NotAlone { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
-            Self::ResetOfAppend { .. } | Self::NoSuchResource { .. } | Self::Held(_) => ErrorKind::Config,
+            Self::ResetOfAppend { .. } | Self::NoResource { .. } | Self::NoSuchResource { .. } | Self::Held(_) => {
+                ErrorKind::Config
+            }
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
         }

@@ -102,6 +102,19 @@ pub(super) fn note(resource: &ResourcePlan, state: &mut Value) {
     }
 }
 
+/// The table that the resource `name` loaded. States of older programs do not name one: such a resource has loaded its own.
+pub(super) fn table_of<'s>(name: &'s str, state: &'s Value) -> &'s str {
+    state.get("table").and_then(Value::as_str).unwrap_or(name)
+}
+
+/// Has a state tell of its table by another name.
+pub(super) fn rename_table(state: &mut Value, table: &str) {
+    state["table"] = json!(table);
+    if let Some(made) = state.get_mut("incremental").and_then(|cursors| cursors.get_mut("table")) {
+        *made = json!(table);
+    }
+}
+
 fn name(disposition: WriteDisposition) -> &'static str {
     match disposition {
         WriteDisposition::Append => "append",

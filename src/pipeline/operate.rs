@@ -94,7 +94,9 @@ async fn compact_in(
 }
 
 /// Runs blocking work beside the runtime.
-async fn beside(work: impl FnOnce() -> Result<PreparedTable, LakeError> + Send + 'static) -> Result<PreparedTable, RunError> {
+pub(super) async fn beside(
+    work: impl FnOnce() -> Result<PreparedTable, LakeError> + Send + 'static,
+) -> Result<PreparedTable, RunError> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|error| match error.into() {
         Unjoined::Panicked(panic) => RunError::Internal { place: "putting files together", what: panic.to_string() },
         Unjoined::Stopped => RunError::Cancelled,

@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 16] = [
+pub(crate) const PLACES: [(&str, Runs); 17] = [
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("exit.rs", exit),
@@ -33,6 +33,7 @@ pub(crate) const PLACES: [(&str, Runs); 16] = [
     ("rollback.rs", rollback),
     ("run.rs", run),
     ("status.rs", status),
+    ("table.rs", table),
     ("verify.rs", verify),
 ];
 
@@ -254,6 +255,21 @@ fn compact() -> Vec<Ended> {
     let (_api, sandbox, file) = versions();
     let arguments: [&[&str]; 4] =
         [&["run", &file], &["compact", &file, "--dry-run"], &["compact", &file], &["compact", &file, HOSTILE]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+fn table() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let stranger = sandbox.lake().join("rows").join("h\u{1b}[31m\u{202e}.parquet");
+    fs::write(stranger, "").unwrap();
+    let arguments: [&[&str]; 6] = [
+        &["table", "drop", &file, HOSTILE],
+        &["table", "rename", &file, "rows", HOSTILE],
+        &["table", "rename", &file, HOSTILE, "other", "--apply"],
+        &["table", "rekey", &file, "rows"],
+        &["table", "repartition", &file, "rows", "--apply"],
+        &["table", "drop", &file, "rows", "--apply"],
+    ];
     arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 

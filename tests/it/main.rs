@@ -47,6 +47,7 @@ mod secrets;
 mod shapes;
 mod support;
 mod table_keys;
+mod tables;
 mod tidy;
 mod told_totals;
 mod values;

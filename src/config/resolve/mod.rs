@@ -88,6 +88,12 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
     Some(LakeOnly { name: name?, lake: lake?, resources, has_all })
 }
 
+/// Whether a name can be that of a pipeline or a table, which is a folder's on every file system and in every bucket.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.starts_with(['_', '.']) && name.chars().all(safe)
+}
+
 /// The resources to load, in the file's order, names unique.
 fn all_resources(
     cx: Context<'_>,
@@ -226,8 +232,7 @@ impl<'a> Context<'a> {
 
     /// A pipeline's or table's name: one safe path segment.
     fn checked_name(self, id: NodeId, name: &str) -> Option<String> {
-        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with(['_', '.']) || !name.chars().all(safe) {
+        if !is_file_name(name) {
             let expected = format!(
                 "a name of letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`, at most {NAME_BYTES_MAX} characters"
             );

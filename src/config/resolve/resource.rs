@@ -107,7 +107,10 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
     let keeps_one_row = matches!(disposition, Some(WriteDisposition::Merge | WriteDisposition::Replace));
     let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
     let sort_by = table::sort_by(cx, &raw.sort_by);
-    Some(Outline { name, table, has_cursor, keeps_one_row, selected: raw.selected.get() != Some(&false), sort_by })
+    let primary_key = hints::hints(cx, &raw, Some(&name), disposition).primary_key;
+    let partition_by = table::partition_by(cx, &raw.partition_by);
+    let selected = raw.selected.get() != Some(&false);
+    Some(Outline { name, table, has_cursor, keeps_one_row, selected, primary_key, partition_by, sort_by })
 }
 
 /// Refuses a merge without a key, unless what the config says of one is at fault already.

@@ -1,5 +1,5 @@
 //! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
-//! bringing a version back, and putting small files together.
+//! bringing a version back, putting small files together, and giving a table another name, shape or end.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
@@ -9,6 +9,7 @@ mod archive;
 mod compact;
 mod gc;
 mod history;
+mod reshape;
 mod rollback;
 mod verify;
 
@@ -16,5 +17,6 @@ pub(crate) use archive::{Archive, FileAt, TableAt};
 pub(crate) use compact::Compaction;
 pub(crate) use gc::{COMMITS_KEPT, Garbage, REPORTS_KEPT};
 pub(crate) use history::{CommitFacts, TableFacts};
+pub(crate) use reshape::Shape;
 pub(crate) use rollback::RollbackPlan;
 pub(crate) use verify::{Fault, Remedy, Verification, Verify};

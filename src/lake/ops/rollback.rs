@@ -223,7 +223,7 @@ impl Lake {
     }
 
     /// Brings the content of a file into the spool, and checks it.
-    async fn fetch(&self, table: &str, from: &FileAt, spooled: PathBuf) -> Result<NewFile, LakeError> {
+    pub(super) async fn fetch(&self, table: &str, from: &FileAt, spooled: PathBuf) -> Result<NewFile, LakeError> {
         self.store.fetch(&from.path, &spooled).await?;
         let hashed = open_regular(&spooled).and_then(|file| Ok((file.metadata()?.len(), hash_file(&file)?)));
         let (bytes, checksum) = hashed.map_err(|source| LakeError::of_disk("read", &spooled, source))?;
@@ -268,7 +268,7 @@ fn steps(now: &Snapshot, then: Option<&TableAt>) -> Vec<Step> {
 }
 
 /// A table's shape as a manifest tells it.
-fn shape(table: &Snapshot, plan: &LakePlan, spool: PathBuf) -> Result<TableShape, LakeError> {
+pub(super) fn shape(table: &Snapshot, plan: &LakePlan, spool: PathBuf) -> Result<TableShape, LakeError> {
     let budgets = StageBudgets::default();
     let limits = FileLimits { row_group_rows: budgets.row_group_rows, row_group_bytes: budgets.row_group_bytes };
     let style = FileStyle {

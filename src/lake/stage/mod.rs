@@ -20,6 +20,7 @@ mod form;
 mod incoming;
 mod keys;
 mod merge;
+mod reshape;
 mod rewrite;
 mod route;
 mod segment;
@@ -43,6 +44,7 @@ pub(crate) use compact::{compact, small_files};
 pub(crate) use form::same_columns;
 pub(crate) use keys::{key_arrays, key_places};
 pub(crate) use merge::Embedded;
+pub(crate) use reshape::reshape;
 pub(crate) use settings::{StageBudgets, StageSettings};
 
 use crate::config::{PartitionField, WriteDisposition};
@@ -286,18 +288,18 @@ pub(crate) fn check_same_table(settings: &StageSettings, existing: &Snapshot) ->
     if existing.files.is_empty() || settings.disposition == WriteDisposition::Replace {
         return Ok(());
     }
-    let differs = |what, table: String, config: String| {
-        Err(LakeError::TableDiffers { table: settings.table.clone(), what, found: table, wanted: config })
+    let differs = |(what, remedy), table: String, config: String| {
+        Err(LakeError::TableDiffers { table: settings.table.clone(), what, found: table, wanted: config, remedy })
     };
     if existing.primary_key != settings.primary_key {
-        return differs("primary key", listed(&existing.primary_key), listed(&settings.primary_key));
+        return differs(("primary key", "rekey"), listed(&existing.primary_key), listed(&settings.primary_key));
     }
     let wanted = partition_levels(&settings.partition_by);
     if existing.partition_by != wanted {
         let levels = |levels: &[(String, String, String)]| {
             listed(&levels.iter().map(|(name, column, transform)| format!("{name} = {transform}({column})")).collect::<Vec<_>>())
         };
-        return differs("partitioning", levels(&existing.partition_by), levels(&wanted));
+        return differs(("partitioning", "repartition"), levels(&existing.partition_by), levels(&wanted));
     }
     Ok(())
 }

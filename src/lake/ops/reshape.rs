@@ -1,0 +1,118 @@
+//! What becomes of one table besides its rows: it leaves the lake, gets another name, other partitions or another key, in a commit of its own.
+//!
+//! In: a lake open for a run, the table. Out: what a commit has to do. Invariants: the rows of a table that stays are what they were; a key that
+//! its rows do not have is refused before the commit; every other table is as it was. Not here: which cursors go with it.
+
+use std::sync::Arc;
+
+use crate::config::{LakePlan, MergePlan, PartitionField, SortField, WriteDisposition};
+use crate::lake::ops::rollback::shape;
+use crate::lake::stage::{Embedded, reshape};
+use crate::lake::{
+    DroppedTable, Edit, Lake, LakeError, LiveFiles, PreparedTable, Snapshot, StageBudgets, StageSettings, StageStats, TableEdit,
+    TableFormat,
+};
+
+/// What a table is to be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shape {
+    /// Columns of the primary key.
+    pub(crate) primary_key: Vec<String>,
+    /// Partition folders, outermost first.
+    pub(crate) partition_by: Vec<PartitionField>,
+    /// Row order within a row group.
+    pub(crate) sort_by: Vec<SortField>,
+}
+
+/// A table whose rows are about to be written anew.
+pub(crate) struct ReshapeJob {
+    settings: StageSettings,
+    table: Snapshot,
+    files: Arc<dyn LiveFiles>,
+    format: Arc<dyn TableFormat>,
+}
+
+impl Lake {
+    /// What drops `table`, whosever files lie in its folder.
+    ///
+    /// # Errors
+    /// [`LakeError::NoTable`]; those of [`Lake::to_drop`].
+    pub(crate) async fn drop_of(&self, table: &str) -> Result<DroppedTable, LakeError> {
+        let others = self.archive().map(|archive| archive.table_names(Some(table)).and_then(|_| archive.table_names(None)));
+        let others = others.transpose()?.unwrap_or_default();
+        let others: Vec<&str> = others.iter().map(String::as_str).filter(|other| *other != table).collect();
+        let mut dropped = self.to_drop(&others).await?;
+        dropped.pop().filter(|dropped| dropped.staged.table == table).ok_or_else(|| self.nothing_committed())
+    }
+
+    /// What gives `table` the name `new`: its files once more under that name, and the old ones gone. Rows and files are as they were.
+    ///
+    /// # Errors
+    /// [`LakeError::NoTable`]; [`LakeError::TableExists`] where `new` is a table of this lake, [`LakeError::Claimed`] where it is another pipeline's,
+    /// [`LakeError::Foreign`] where its folder has files; [`LakeError::Damaged`] for a file that is not what was committed; the store's.
+    pub(crate) async fn rename_of(&self, table: &str, new: &str, plan: &LakePlan) -> Result<Vec<PreparedTable>, LakeError> {
+        let archive = self.archive().ok_or_else(|| self.nothing_committed())?;
+        archive.table_names(Some(table))?;
+        self.view().check_new(new)?;
+        self.check_claims(&[table, new]).await?;
+        let base = self.view().table(new).await?;
+        let known = self.view().table(table).await?;
+        let spool = self.spool().join(new);
+        std::fs::create_dir_all(&spool).map_err(|source| LakeError::of_disk("create", &spool, source))?;
+        let at = archive.tables_at(archive.newest(), Some(table)).await?;
+        let files = at.into_values().flat_map(|at| at.files).filter(|at| at.file.rows > 0);
+        let mut edits = Vec::new();
+        for (number, file) in files.enumerate() {
+            edits.push(Edit::Add(self.fetch(table, &file, spool.join(format!("renamed-{number:06}.tmp"))).await?));
+        }
+        let shape = Some(shape(&known, plan, spool)?);
+        let renamed = TableEdit { table: new.to_owned(), base, edits, shape, stats: StageStats::default() };
+        Ok(vec![self.format.prepare(renamed)?, self.drop_of(table).await?.staged])
+    }
+
+    /// Reads what has to be known to bring `table` to `shape`; `None` when it has that already. Whether its rows have the key is found out then.
+    ///
+    /// # Errors
+    /// [`LakeError::NoTable`]; [`LakeError::Claimed`]; [`LakeError::Foreign`] for a table that is not as its last commit left it; the store's.
+    pub(crate) async fn reshaping(&self, table: &str, shape: Shape, plan: &LakePlan) -> Result<Option<ReshapeJob>, LakeError> {
+        self.archive().ok_or_else(|| self.nothing_committed())?.table_names(Some(table))?;
+        self.check_claims(&[table]).await?;
+        let known = self.view().table(table).await?;
+        let is_rekeyed = known.primary_key != shape.primary_key;
+        if !is_rekeyed && known.partition_by == crate::lake::partition_levels(&shape.partition_by) {
+            return Ok(None);
+        }
+        let settings = StageSettings {
+            table: table.to_owned(),
+            engine: Arc::new(Embedded),
+            primary_key: shape.primary_key,
+            disposition: WriteDisposition::Replace,
+            keeps_repeats: !is_rekeyed,
+            merge: MergePlan::default(),
+            partition_by: shape.partition_by,
+            sort_by: shape.sort_by,
+            compression: plan.compression,
+            target_file_size: plan.target_file_size,
+            compat: plan.compat,
+            on_schema_change: plan.on_schema_change,
+            max_partitions: plan.max_partitions,
+            spool: self.spool().join(table),
+            budgets: StageBudgets::default(),
+        };
+        Ok(Some(ReshapeJob { settings, table: known, files: self.live_files(), format: self.format() }))
+    }
+
+    fn nothing_committed(&self) -> LakeError {
+        LakeError::NothingCommitted { place: self.view().store.place("") }
+    }
+}
+
+impl ReshapeJob {
+    /// Writes the new files into the spool. Blocking.
+    ///
+    /// # Errors
+    /// Those of [`reshape`].
+    pub(crate) fn run(self) -> Result<PreparedTable, LakeError> {
+        self.format.prepare(reshape(self.settings, self.table, &self.files)?)
+    }
+}
