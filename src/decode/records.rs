@@ -15,6 +15,10 @@ use crate::decode::structs::{FieldBuilder, StructBuilder};
 use crate::decode::token::Number;
 use crate::schema::{FIELDS_MAX, Undeclared};
 
+/// Levels of objects and arrays that become structs and lists where the config says nothing: DuckDB's time to open a file doubles with each list
+/// within a list, and no table is of use that deep.
+const LEVELS_MAX: usize = 20;
+
 /// What a text has to be where values tell rows apart, and what stands there otherwise.
 const WHOLE_TEXT: &str = "a text whose characters all came, for it tells rows apart";
 const MENDED_TEXT: &str = "a text with half of a surrogate pair, or with bytes that mean nothing";
@@ -34,8 +38,10 @@ pub(super) struct RecordReader<'a> {
     pub(super) rounded: u64,
     /// Levels of objects and arrays that become structs and lists, where nothing is known of a column.
     nesting_max: usize,
-    /// Members that the value at hand lies within.
+    /// Levels that the member at hand lies within.
     level: usize,
+    /// Lists within one another that the value at hand lies within.
+    lists: usize,
     /// Columns and struct fields of the page so far.
     pub(super) columns: usize,
     /// Where the record would be too long.
@@ -49,7 +55,7 @@ pub(super) struct RecordReader<'a> {
 impl<'a> RecordReader<'a> {
     /// A reader of records under a schema of `columns` columns.
     pub(super) fn new(reader: Reader<'a>, columns: usize, nesting_max: Option<usize>, round: bool) -> Self {
-        let nesting_max = nesting_max.unwrap_or(usize::MAX);
+        let nesting_max = nesting_max.unwrap_or(LEVELS_MAX);
         Self {
             reader,
             duplicates: 0,
@@ -59,6 +65,7 @@ impl<'a> RecordReader<'a> {
             rounded: 0,
             nesting_max,
             level: 0,
+            lists: 0,
             columns,
             record_end_max: usize::MAX,
             scratch: Vec::new(),
@@ -306,9 +313,10 @@ impl<'a> RecordReader<'a> {
                 Values::Struct(fields) => {
                     let (start, depth, mended) = (self.reader.pos, self.reader.depth, self.reader.mended);
                     let (discarded, duplicates, places) = (self.discarded, self.duplicates, self.places.len());
-                    self.level += 1;
+                    let (level, lists) = (self.level, self.lists);
+                    (self.level, self.lists) = (self.inner_level() + 1, 0);
                     let read = self.object(fields, slot);
-                    self.level -= 1;
+                    (self.level, self.lists) = (level, lists);
                     match read {
                         Err(stop) if matches!(*stop, Stop::Overgrown { .. }) => {
                             // The object is read again, into the column of texts that this one becomes.
@@ -322,7 +330,7 @@ impl<'a> RecordReader<'a> {
                         read => break read?,
                     }
                 }
-                Values::Unknown if self.level >= self.nesting_max => column.become_json(),
+                Values::Unknown if self.inner_level() >= self.nesting_max => column.become_json(),
                 Values::Unknown => column.become_struct(),
                 Values::Json(texts) => {
                     break push_json(texts, |out| copy_compact(&mut self.reader, out, &mut self.duplicates))?;
@@ -338,8 +346,13 @@ impl<'a> RecordReader<'a> {
     fn array(&mut self, column: &mut ColumnBuilder) -> Outcome<()> {
         loop {
             match &mut column.values {
-                Values::List(list) => break self.items(list)?,
-                Values::Unknown if self.level >= self.nesting_max => column.become_json(),
+                Values::List(list) => {
+                    self.lists += 1;
+                    let read = self.items(list);
+                    self.lists -= 1;
+                    break read?;
+                }
+                Values::Unknown if self.level + self.lists >= self.nesting_max => column.become_json(),
                 Values::Unknown => {
                     let items = ColumnBuilder::new(Values::Unknown, false);
                     column.values = Values::List(ListBuilder::empty(column.len, items));
@@ -353,6 +366,11 @@ impl<'a> RecordReader<'a> {
         }
         column.count_valid();
         Ok(())
+    }
+
+    /// Levels around the object at hand: the elements of a list are no deeper than the list, unless they are lists.
+    fn inner_level(&self) -> usize {
+        self.level + self.lists.saturating_sub(1)
     }
 
     fn items(&mut self, list: &mut ListBuilder) -> Outcome<()> {

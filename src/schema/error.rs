@@ -14,7 +14,9 @@ pub(crate) enum SchemaError {
         max: usize,
     },
     /// Objects and arrays within each other past what readers take.
-    #[error("column `{column}` is nested more than {max} levels deep")]
+    #[error(
+        "column `{column}` is nested more than {max} levels deep; `max_table_nesting: 20` makes JSON text of what lies deeper"
+    )]
     TooDeep {
         /// The table's column.
         column: String,

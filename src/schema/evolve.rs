@@ -127,7 +127,10 @@ fn type_nested_at_most(column_type: &ColumnType, levels: usize) -> ColumnType {
         (ColumnType::Struct(fields), Some(left)) => {
             ColumnType::Struct(fields.iter().map(|field| nested_at_most(field, left)).collect())
         }
-        // A list is no level of its own: its elements' fields are as deep as those of an object in its place.
+        // A list is no level of its own, unless it is one's element: its elements' fields are as deep as those of an object in its place.
+        (ColumnType::List(element), Some(left)) if matches!(**element, ColumnType::List(_)) => {
+            ColumnType::List(Box::new(type_nested_at_most(element, left)))
+        }
         (ColumnType::List(element), Some(_)) => ColumnType::List(Box::new(type_nested_at_most(element, levels))),
         (scalar, _) => scalar.clone(),
     }

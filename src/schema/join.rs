@@ -14,8 +14,9 @@ pub(crate) const LEAVES_MAX: usize = 5_000;
 /// about one thing has fewer names by far, and a table that has a column for every id or day is of no use to anybody.
 pub(crate) const FIELDS_MAX: usize = 256;
 
-/// Most levels of structs and lists within a column, the column itself counted.
-pub(crate) const DEPTH_MAX: usize = 64;
+/// Most levels of structs and lists within a column, the column itself counted. A manifest of more could not be read again: its JSON would be deeper
+/// than serde_json reads. pyarrow opens no file past 100 of Parquet's levels, of which a list has two.
+pub(crate) const DEPTH_MAX: usize = 41;
 
 impl ColumnType {
     /// The least type that holds the values of both.

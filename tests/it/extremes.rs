@@ -1,6 +1,7 @@
 //! Numbers from outside that no clock and no counter holds: each is a value like any other, or an error that names it.
 
 use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::readers::leave_for_readers;
 use crate::support::sandbox::{Ended, Sandbox};
 
 const EXTREMES: [&str; 9] = [
@@ -115,4 +116,48 @@ fn a_path_that_multiplies_values_ends_with_its_name() {
     );
     let (_, ended) = run(&api, "timeout: {page: 60s}", &of_record);
     ended.failed_with(3, &["more values than its path may find", path]);
+}
+
+/// A value within so many objects or lists.
+fn nested(levels: usize, open: &str, close: &str) -> String {
+    format!("{}1{}", open.repeat(levels), close.repeat(levels))
+}
+
+#[test]
+fn a_table_of_deep_records_opens_on_every_later_night_and_in_every_reader() {
+    for (open, close) in [("{\"b\":", "}"), ("[", "]"), ("[{\"b\":", "}]"), ("[[{\"b\":", "}]]")] {
+        for (levels, keys) in [(19, ""), (41, ""), (60, ""), (41, "max_table_nesting: 100, "), (60, "max_table_nesting: 1000, ")]
+        {
+            let levels = if open.len() > 6 { levels / 2 } else { levels };
+            let value = nested(levels, open, close);
+            let body = format!("[{{\"id\":1,\"a\":{value}}}]");
+            let api = FakeApi::start().on("/things", move |_| Reply::json(&*body));
+            let config = format!(
+                "name: things\nclient: {{base_url: {}}}\nresources:\n  - {{name: things, {keys}primary_key: id, write_disposition: merge, endpoint: {{path: things, paginator: single_page}}}}\nlake: {{url: ./lake}}\n",
+                api.url()
+            );
+            let sandbox = Sandbox::with_config(&config);
+            let first = sandbox.run();
+            if first.code() != Some(0) {
+                first.failed_with(3, &["`a` is nested more than 41 levels deep", "max_table_nesting"]);
+                assert!(!keys.is_empty() && sandbox.data_files().is_empty(), "{first}");
+                continue;
+            }
+            for arguments in
+                [&["run", "lakeward.yaml", "--strict"][..], &["status", "lakeward.yaml"], &["verify", "lakeward.yaml", "--deep"]]
+            {
+                let next = sandbox.lakeward(arguments);
+                assert_eq!(next.code(), Some(0), "{open} {levels} {keys}: {next}");
+            }
+            let row = &sandbox.rows("things")[0]["a"];
+            // Whatever is text and whatever is not, it is the API's value.
+            let told =
+                row.to_string().replace("\\", "").replace("\"{", "{").replace("}\"", "}").replace("\"[", "[").replace("]\"", "]");
+            assert_eq!(told, value, "{open} {levels} {keys}");
+            if keys.is_empty() {
+                let name = format!("deep_{}_{levels}", open.replace(|c: char| !c.is_ascii_alphanumeric(), "l"));
+                leave_for_readers(&name, &sandbox.lake().join("things"), 1, &[("id", 1)]);
+            }
+        }
+    }
 }

@@ -238,6 +238,10 @@ fn objects_and_lists_past_the_allowed_depth_become_json_text() {
     none.sandbox.run_ok();
     assert_eq!((none.column_type("things", "user"), none.column_type("things", "lines")), ("Utf8".to_owned(), "Utf8".to_owned()));
     assert_eq!(none.sandbox.by_key("things", "id")[&1]["user"], json!(r#"{"name":"a","tags":["x"]}"#));
+    let lists = Things::new(json!([{"id": 1, "v": [[[1]]], "w": [[{"x": 1}]]}]), &format!("max_table_nesting: 1\n{MERGE}"));
+    lists.sandbox.run_ok();
+    assert_eq!(lists.sandbox.rows("things")[0]["v"], json!(["[[1]]"]));
+    assert_eq!(lists.sandbox.rows("things")[0]["w"], json!(["[{\"x\":1}]"]));
     let one = Things::new(json!([record]), &format!("max_table_nesting: 1\n{MERGE}"));
     one.sandbox.run_ok();
     assert_eq!(one.sandbox.by_key("things", "id")[&1]["user"], json!({"name": "a", "tags": r#"["x"]"#}));

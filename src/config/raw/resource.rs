@@ -39,7 +39,7 @@ pub(crate) struct Resource {
     /// What happens to data that the table's schema does not foresee: `evolve`, `freeze`, `discard_row` or `discard_value`, for all or by
     /// `tables`, `columns` and `data_type`. Default: `evolve`.
     pub(crate) schema_contract: Field<Either<ContractMode, ContractMap>>,
-    /// Levels of objects and arrays that become structs and lists; what lies deeper becomes JSON text. Default: all.
+    /// Levels of objects and arrays that become structs and lists; what lies deeper becomes JSON text. Default: 20.
     pub(crate) max_table_nesting: Field<u64>,
     /// dlt's key: `native` or `hive`, which is what lakeward writes.
     pub(crate) table_format: Field<Scalar<TableFormat>>,

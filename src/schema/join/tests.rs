@@ -152,7 +152,7 @@ fn leaves_and_depth_are_capped() {
     assert!(schema([Column::inferred("deep", nested(DEPTH_MAX))]).check_limits().is_ok());
     assert_eq!(
         schema([Column::inferred("deep", nested(DEPTH_MAX + 1))]).check_limits().unwrap_err().to_string(),
-        "column `deep` is nested more than 64 levels deep"
+        "column `deep` is nested more than 41 levels deep; `max_table_nesting: 20` makes JSON text of what lies deeper"
     );
 }
 
