@@ -33,7 +33,7 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
     };
     let quiet: crate::pipeline::Events = Arc::new(|_| ());
     let sample = sample(&plan, resource, Arc::new(SystemClock), CancellationToken::new(), quiet).await?;
-    let batch = &sample.decoded.rows.batch;
+    let batch = &sample.decoded.table.rows.batch;
     let rows = batch.num_rows().min(args.rows as usize);
     let lines = table(&batch.slice(0, rows)).map_err(|error| Failure::internal("showing the rows", &error))?;
     lines.iter().for_each(|line| terminal::print(line));
@@ -46,7 +46,7 @@ pub(crate) async fn preview(args: PreviewArgs) -> Result<u8, Failure> {
     rejected(&sample.decoded.rejects).iter().for_each(|line| terminal::print(line));
     terminal::print("");
     terminal::print("columns:");
-    for column in &sample.decoded.rows.schema.columns {
+    for column in &sample.decoded.table.rows.schema.columns {
         terminal::print(&format!("  {}: {}", column.name, report::type_words(&column.column_type)));
     }
     Ok(0)

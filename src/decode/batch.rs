@@ -14,8 +14,8 @@ use crate::source::PageFacts;
 pub(crate) struct DecodedPage {
     /// For the paginator.
     pub(crate) facts: PageFacts,
-    /// The rows, in the page's order.
-    pub(crate) rows: TypedBatch,
+    /// What of it enters the resource's table.
+    pub(crate) table: TableRows,
     /// Records that could not become rows.
     pub(crate) rejects: Vec<Reject>,
     /// Members superseded by a later one of the same name in the same object; the last wins.
@@ -32,6 +32,15 @@ pub(crate) struct DecodedPage {
     pub(crate) exploded: u64,
     /// What children ask of each record that is left: the fields' values as JSON text, in the order they were asked for.
     pub(crate) for_children: Vec<Vec<Box<str>>>,
+    /// What the records say of the cursor; for incremental resources.
+    pub(crate) cursors: Option<Box<PageCursors>>,
+}
+
+/// What a page comes to in one table.
+#[derive(Debug, Clone)]
+pub(crate) struct TableRows {
+    /// The rows, in the page's order.
+    pub(crate) rows: TypedBatch,
     /// Values of rows left out, or null, because the declared schema or the contract says so.
     pub(crate) discarded_values: u64,
     /// Columns that no row has, not even with null, by their place in the schema.
@@ -40,8 +49,6 @@ pub(crate) struct DecodedPage {
     pub(crate) notes: Vec<Note>,
     /// Numbers that are rounded to a float, as the config says.
     pub(crate) rounded_numbers: u64,
-    /// What the records say of the cursor; for incremental resources.
-    pub(crate) cursors: Option<Box<PageCursors>>,
 }
 
 /// What a record made of a column.

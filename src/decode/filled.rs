@@ -7,7 +7,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use crate::decode::envelope::{Findings, RecordsShape};
 use crate::decode::error::{DecodeError, PagePlace};
 use crate::decode::structs::StructBuilder;
-use crate::decode::{DecodedPage, Note, Reject, TypedBatch};
+use crate::decode::{DecodedPage, Note, Reject, TableRows, TypedBatch};
 use crate::schema::{Column, TableSchema};
 use crate::source::PageFacts;
 
@@ -66,19 +66,21 @@ pub(super) fn finish(
         record_hashes: filled.hashes,
         ..PageFacts::default()
     };
-    let rows = TypedBatch { schema, batch, originals };
+    let table = TableRows {
+        rows: TypedBatch { schema, batch, originals },
+        discarded_values: filled.discarded,
+        absent,
+        notes: filled.notes,
+        rounded_numbers: filled.rounded,
+    };
     let (rejects, duplicate_members) = (filled.rejects, filled.duplicates);
     let (replaced_characters, stripped_characters) = (findings.mended.replaced, findings.mended.stripped);
     Ok(DecodedPage {
         is_null: findings.shape == Some(RecordsShape::Null),
         facts,
-        rows,
+        table,
         rejects,
         duplicate_members,
-        discarded_values: filled.discarded,
-        absent,
-        notes: filled.notes,
-        rounded_numbers: filled.rounded,
         replaced_characters,
         stripped_characters,
         filtered: 0,

@@ -149,7 +149,7 @@ impl Reader for ChainReader<'_> {
 impl ChainReader<'_> {
     /// Hands on a page that counts, or a slice of one; `false` when nobody takes it any more.
     async fn hand_on(&mut self, mut page: DecodedPage, (bytes, ends_page): (u64, bool)) -> Result<bool, RunError> {
-        let records = page.rows.batch.num_rows() as u64 + page.rejects.len() as u64 + page.filtered - page.exploded;
+        let records = page.table.rows.batch.num_rows() as u64 + page.rejects.len() as u64 + page.filtered - page.exploded;
         if let Some((cursors, plan)) = page.cursors.take().zip(self.chains.resource.endpoint.incremental.as_ref()) {
             self.note_cursors(plan, *cursors)?;
         }

@@ -47,6 +47,7 @@ mod sample;
 mod slices;
 mod stop;
 mod table;
+mod table_intake;
 mod table_thread;
 mod told;
 mod warnings;

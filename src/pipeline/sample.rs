@@ -70,7 +70,7 @@ pub(super) fn first_records<'a>(
             if whole.is_none() {
                 let mut found = FoundFields::new(asked.fields.len());
                 decoded.for_children.iter().for_each(|fields| found.note(fields));
-                let columns: Vec<&str> = decoded.rows.schema.columns.iter().map(|column| column.name.as_str()).collect();
+                let columns: Vec<&str> = decoded.table.rows.schema.columns.iter().map(|column| column.name.as_str()).collect();
                 found.check_includes(&asked.fields, (resource, at), &columns, &TableSchema::default())?;
             }
             let none = || RunError::NoParentRecord { resource: resource.name.clone(), parent: asked.resource.clone() };

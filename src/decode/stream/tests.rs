@@ -37,7 +37,7 @@ struct Outcome {
 }
 
 fn outcome(facts: PageFacts, pages: &[DecodedPage]) -> Outcome {
-    let all = pages.iter().map(|page| lines(&page.rows.batch)).filter(|rows| !rows.is_empty());
+    let all = pages.iter().map(|page| lines(&page.table.rows.batch)).filter(|rows| !rows.is_empty());
     Outcome {
         facts,
         rows: all.collect::<Vec<_>>().join("\n"),

@@ -29,7 +29,7 @@ fn csv(plan: CsvPlan) -> DecodePlan {
 fn read(plan: DecodePlan, body: impl Into<bytes::Bytes>, content_type: Option<&str>) -> Result<DecodedPage, DecodeError> {
     let page = Page { content_type: content_type.map(str::to_owned), ..page(1, body) };
     let decoded = Decoder::new(plan).decode(&page, &Arc::default())?;
-    let rows = decoded.rows.batch.num_rows() as u64;
+    let rows = decoded.table.rows.batch.num_rows() as u64;
     assert_eq!(decoded.facts.records + decoded.exploded, rows + decoded.rejects.len() as u64 + decoded.filtered);
     Ok(decoded)
 }
@@ -43,7 +43,7 @@ fn check(plan: DecodePlan, body: impl Into<bytes::Bytes>, expected: &[&str]) {
             vec![words.split_once("limit=100`) ").map_or(words.clone(), |(_, rest)| rest.to_owned())]
         }
         Ok(decoded) => {
-            let rows = lines(&decoded.rows.batch);
+            let rows = lines(&decoded.table.rows.batch);
             let rejects =
                 decoded.rejects.iter().map(|reject| format!("{}: {}, {}", reject.record, reject.expected, reject.actual));
             rows.lines().map(str::to_owned).chain(rejects).collect()
@@ -203,14 +203,14 @@ fn e_47_bodies_are_read_in_the_encoding_they_are_in() {
     check(encoding("latin1"), latin, &["{\"a\":\"é\"}"]);
     check(at("$"), latin, &["is not UTF-8 at byte 7"]);
     let rows = |body: &'static [u8], kind: &str| {
-        read(at("$"), body, Some(kind)).map_or_else(|error| error.to_string(), |decoded| lines(&decoded.rows.batch))
+        read(at("$"), body, Some(kind)).map_or_else(|error| error.to_string(), |decoded| lines(&decoded.table.rows.batch))
     };
     assert_eq!(rows(latin, "application/json; charset=iso-8859-1"), "{\"a\":\"é\"}");
     assert_eq!(rows("[{\"a\":\"é\"}]".as_bytes(), "application/json; charset=iso-8859-1"), "{\"a\":\"é\"}", "a wrong header");
     assert!(rows(b"[{\"a\":\"\xff\"}]", "text/json;charset=shift_jis").contains("is not valid Shift_JIS"));
     let replace = DecodePlan { format: FormatPlan { invalid: InvalidBytes::Replace, ..FormatPlan::default() }, ..at("$") };
     let decoded = read(replace, latin, None).unwrap();
-    assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.replaced_characters), ("{\"a\":\"\u{fffd}\"}", 1));
+    assert_eq!((lines(&decoded.table.rows.batch).as_str(), decoded.replaced_characters), ("{\"a\":\"\u{fffd}\"}", 1));
 }
 
 #[test]
@@ -227,7 +227,11 @@ fn e_47_a_record_with_bytes_that_mean_nothing_is_a_reject_where_the_config_says_
         let reject = &decoded.rejects[0];
         assert_eq!((reject.expected.as_str(), reject.path.as_str()), ("UTF-8 at byte 33 of the page", "$.b.a"));
         assert_eq!(reject.raw, "{\"b\":{\"a\":\"\u{fffd}\u{fffd}y\"}}");
-        assert_eq!((types(&decoded.rows.schema).as_str(), decoded.replaced_characters), ("a: text", 0), "it widens no column");
+        assert_eq!(
+            (types(&decoded.table.rows.schema).as_str(), decoded.replaced_characters),
+            ("a: text", 0),
+            "it widens no column"
+        );
         // Where no record has them, there is nothing to set aside.
         let around: &[u8] = b"{\"meta\":\"\xff\",\"data\":[{\"a\":1}]}";
         check(plan(), around, &["is not UTF-8 at byte 9"]);
@@ -251,13 +255,13 @@ fn e_48_nul_characters_are_left_out_and_counted_where_the_config_says_so() {
     for shape in [None, Some(ShapePlan::default())] {
         let decoded = decode(strip(DecodePlan { shape, ..at("$") }), body).unwrap();
         assert_eq!(
-            lines(&decoded.rows.batch),
+            lines(&decoded.table.rows.batch),
             "{\"a\":\"nl\",\"k\":\"\\\\u0000\",\"j\":\"[\\\"\\\"]\",\"x\":7}\n{\"a\":\"\",\"j\":\"5\"}"
         );
         assert_eq!(decoded.stripped_characters, 4);
     }
     let decoded = read(strip(csv(CsvPlan::default())), "a\nx\0y\n", None).unwrap();
-    assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.stripped_characters), ("{\"a\":\"xy\"}", 1));
+    assert_eq!((lines(&decoded.table.rows.batch).as_str(), decoded.stripped_characters), ("{\"a\":\"xy\"}", 1));
     // A cursor goes back to the API as it came.
     let wanted = DecodePlan { wanted: vec![path("next")], ..strip(at("data")) };
     let decoded = decode(wanted, r#"{"data":[],"next":"a\u0000b"}"#).unwrap();
@@ -269,12 +273,12 @@ fn e_48_half_a_surrogate_pair_is_replaced_and_counted_and_nul_is_kept() {
     let body = r#"[{"a":"x\ud800y","b":"\udc00\ud83d\ude00"},{"a":"\ud800\ud800","\ud800":1},{"a":"n\u0000l"}]"#;
     let decoded = decode(at("$"), body).unwrap();
     assert_eq!(
-        lines(&decoded.rows.batch),
+        lines(&decoded.table.rows.batch),
         "{\"a\":\"x\u{fffd}y\",\"b\":\"\u{fffd}\u{1f600}\"}\n{\"a\":\"\u{fffd}\u{fffd}\",\"\u{fffd}\":1}\n{\"a\":\"n\\u0000l\"}"
     );
     assert_eq!(decoded.replaced_characters, 5);
     let shaped = decode(DecodePlan { shape: Some(ShapePlan::default()), ..at("$") }, body).unwrap();
-    assert_eq!((lines(&shaped.rows.batch), shaped.replaced_characters), (lines(&decoded.rows.batch), 5));
+    assert_eq!((lines(&shaped.table.rows.batch), shaped.replaced_characters), (lines(&decoded.table.rows.batch), 5));
 }
 
 #[test]
@@ -297,7 +301,7 @@ fn e_50_of_equal_names_the_last_wins_and_the_others_are_counted() {
     let body = r#"{"data":[{"a":1,"a":2,"b":{"c":1,"c":2}}]}"#;
     for shape in [None, Some(ShapePlan::default())] {
         let decoded = decode(DecodePlan { shape, ..at("data") }, body).unwrap();
-        assert_eq!((lines(&decoded.rows.batch).as_str(), decoded.duplicate_members), ("{\"a\":2,\"b\":{\"c\":2}}", 2));
+        assert_eq!((lines(&decoded.table.rows.batch).as_str(), decoded.duplicate_members), ("{\"a\":2,\"b\":{\"c\":2}}", 2));
     }
 }
 
@@ -329,7 +333,7 @@ fn e_51_names_that_differ_in_anything_are_different_columns() {
     let long = "k".repeat(4096);
     let body = format!(r#"[{{"id":1,"ID":2,"é":3,"e\u0301":4,"":5,"a.b c":6,"{long}":7}}]"#);
     let decoded = decode(at("$"), &body).unwrap();
-    let names: Vec<&str> = decoded.rows.schema.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = decoded.table.rows.schema.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["id", "ID", "é", "e\u{301}", "", "a.b c", &long]);
 }
 
@@ -357,39 +361,41 @@ fn maps(names: impl IntoIterator<Item = (usize, usize)>) -> String {
 
 #[test]
 fn e_53_an_object_used_as_a_map_becomes_json_text_and_is_named() {
-    let overgrown = |decoded: &DecodedPage| decoded.notes.iter().map(|note| note.column.clone()).collect::<Vec<_>>().join(", ");
+    let overgrown =
+        |decoded: &DecodedPage| decoded.table.notes.iter().map(|note| note.column.clone()).collect::<Vec<_>>().join(", ");
     for shape in [None, Some(ShapePlan::default())] {
         let plan = || DecodePlan { shape: shape.clone(), ..at("$") };
         for (body, count) in
             [(maps((0..11_000).map(|n| (n, n + 1))), 11_000), (maps([(0, 1), (0, 11_000)]), 2), (maps([(0, 257)]), 1)]
         {
             let decoded = decode(plan(), &body).unwrap();
-            assert_eq!((types(&decoded.rows.schema).as_str(), overgrown(&decoded).as_str()), ("m: json", "m"));
-            assert_eq!(decoded.rows.batch.num_rows(), count);
+            assert_eq!((types(&decoded.table.rows.schema).as_str(), overgrown(&decoded).as_str()), ("m: json", "m"));
+            assert_eq!(decoded.table.rows.batch.num_rows(), count);
             // The tokens are the API's, also those of objects that were read before it was too many names.
-            assert!(lines(&decoded.rows.batch).starts_with(r#"{"m":"{\"d0\":0.50"#));
+            assert!(lines(&decoded.table.rows.batch).starts_with(r#"{"m":"{\"d0\":0.50"#));
         }
         let decoded = decode(plan(), &maps([(0, 256), (1, 256)])).unwrap();
-        assert!(types(&decoded.rows.schema).starts_with("m: {d0: float64") && decoded.notes.is_empty());
+        assert!(types(&decoded.table.rows.schema).starts_with("m: {d0: float64") && decoded.table.notes.is_empty());
         let nested = format!("[{{\"a\":{{\"b\":{}}}}}]", maps([(0, 200), (200, 300)]));
         let decoded = decode(plan(), &nested).unwrap();
-        assert_eq!((types(&decoded.rows.schema).as_str(), overgrown(&decoded).as_str()), ("a: {b: [{m: json}]}", "a.b.m"));
+        assert_eq!((types(&decoded.table.rows.schema).as_str(), overgrown(&decoded).as_str()), ("a: {b: [{m: json}]}", "a.b.m"));
         // A record that is no row makes no column JSON.
         let reject = maps([(0, 1), (0, 300)]).replace("{\"m\":{\"d0\":0.50,", "{\"id\":\"x\",\"m\":{\"d0\":0.50,");
         let declared = crate::schema::DeclaredSchema::parse("s.json", r#"{"columns":[{"name":"id","type":"int64"}]}"#).unwrap();
         let decoded = decode(DecodePlan { declared: Some(declared), ..plan() }, &reject).unwrap();
-        assert_eq!(types(&decoded.rows.schema), "id: int64(wide), m: {d0: float64}");
-        assert_eq!((decoded.rejects.len(), decoded.notes.len()), (1, 0));
+        assert_eq!(types(&decoded.table.rows.schema), "id: int64(wide), m: {d0: float64}");
+        assert_eq!((decoded.rejects.len(), decoded.table.notes.len()), (1, 0));
     }
 }
 
 #[test]
 fn e_53_pages_agree_on_what_is_a_map_in_whatever_order_they_are_read() {
     let bodies = [maps([(0, 150)]), maps([(100, 250)]), maps([(200, 350)])];
-    let decode_under =
-        |body: &String, schema: &Arc<TableSchema>| Decoder::new(at("$")).decode(&page(1, body.clone()), schema).unwrap().rows;
+    let decode_under = |body: &String, schema: &Arc<TableSchema>| {
+        Decoder::new(at("$")).decode(&page(1, body.clone()), schema).unwrap().table.rows
+    };
     let together = format!("[{}]", bodies.each_ref().map(|body| &body[1..body.len() - 1]).join(","));
-    let expected = lines(&decode(at("$"), &together).unwrap().rows.batch);
+    let expected = lines(&decode(at("$"), &together).unwrap().table.rows.batch);
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
         // Each page is decoded under the pages read so far, or under none.
         let (mut so_far, mut pages) = (Arc::new(TableSchema::default()), [const { None }; 3]);
@@ -421,8 +427,8 @@ fn e_53_a_wide_struct_that_the_table_has_or_the_schema_declares_stays_one() {
     for declared in [false, true] {
         let table = Arc::new(TableSchema { columns: vec![column(declared)] });
         let decoded = Decoder::new(at("$")).decode(&page(1, maps([(5, 9), (250, 310)])), &table).unwrap();
-        assert!(types(&decoded.rows.schema).ends_with("d309: float64}") && decoded.notes.is_empty());
-        assert_eq!(table.join(&decoded.rows.schema), *decoded.rows.schema);
+        assert!(types(&decoded.table.rows.schema).ends_with("d309: float64}") && decoded.table.notes.is_empty());
+        assert_eq!(table.join(&decoded.table.rows.schema), *decoded.table.rows.schema);
     }
 }
 
@@ -484,8 +490,8 @@ fn e_55_csv_types_are_inferred_only_where_nothing_is_lost() {
     let plan = csv(CsvPlan { infer: true, ..CsvPlan::default() });
     let body = "i,zip,f,b,t,e\n1,10115,1.5,true,2026-11-22,1e5\n-2,01067,2,false,2026-11-23,-0\n";
     let decoded = read(plan, body, None).unwrap();
-    assert_eq!(types(&decoded.rows.schema), "i: int64, zip: text, f: float64, b: boolean, t: date, e: text");
-    assert!(lines(&decoded.rows.batch).contains("\"zip\":\"10115\""));
+    assert_eq!(types(&decoded.table.rows.schema), "i: int64, zip: text, f: float64, b: boolean, t: date, e: text");
+    assert!(lines(&decoded.table.rows.batch).contains("\"zip\":\"10115\""));
     let declared = DecodePlan {
         declared: Some(crate::schema::DeclaredSchema::parse("s.json", r#"{"columns":[{"name":"i","type":"int64"}]}"#).unwrap()),
         ..csv(CsvPlan::default())

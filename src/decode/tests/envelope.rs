@@ -9,7 +9,7 @@ use crate::decode::{DecodeError, DecodePlan, Decoder};
 /// The page's rows under `plan`, or the error's words.
 #[track_caller]
 fn check(plan: DecodePlan, body: &str, expected: &str) {
-    let found = decode(plan, body).map_or_else(|error| error.to_string(), |decoded| lines(&decoded.rows.batch));
+    let found = decode(plan, body).map_or_else(|error| error.to_string(), |decoded| lines(&decoded.table.rows.batch));
     assert_eq!(
         found.strip_prefix("page 1 of `wallets` (`https://api.example.com/v1/wallets?api_key=***&limit=100`) ").unwrap_or(&found),
         expected

@@ -18,8 +18,8 @@ fn the_example_schema_takes_the_guides_records() {
     let schema = declared.schema.clone();
     let decoded = decode(DecodePlan { declared: Some(declared), ..at("$") }, &format!("[{RECORD}]")).unwrap();
     assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
-    assert_eq!(*decoded.rows.schema, schema);
-    let rows = lines(&decoded.rows.batch);
+    assert_eq!(*decoded.table.rows.schema, schema);
+    let rows = lines(&decoded.table.rows.batch);
     assert!(rows.contains(r#""unit_price":"1.2345","amount":"14.8140""#), "{rows}");
     assert!(rows.contains(r#""created_at":"2025-07-02T00:00:00Z""#), "{rows}");
 }

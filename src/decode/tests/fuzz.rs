@@ -77,9 +77,9 @@ fn decode(plan: DecodePlan, body: &[u8]) -> Result<DecodedPage, DecodeError> {
     let decoded = Decoder::new(plan).decode(&page(1, body), &Arc::default());
     match &decoded {
         Ok(decoded) => {
-            let (rows, rejects) = (decoded.rows.batch.num_rows() as u64, decoded.rejects.len() as u64);
+            let (rows, rejects) = (decoded.table.rows.batch.num_rows() as u64, decoded.rejects.len() as u64);
             assert_eq!(decoded.facts.records + decoded.exploded, rows + rejects + decoded.filtered, "{text}");
-            assert_eq!(decoded.rows.batch.schema(), decoded.rows.schema.to_arrow(), "{text}");
+            assert_eq!(decoded.table.rows.batch.schema(), decoded.table.rows.schema.to_arrow(), "{text}");
             for reject in &decoded.rejects {
                 let shown = format!("{} {} {}", reject.path, reject.expected, reject.actual);
                 assert!(!(is_json && is_value && shown.contains(CELL)), "{shown}");
@@ -135,7 +135,7 @@ fn any_page_is_decoded_as_serde_json_reads_it_or_refused_as_it_refuses_it() {
         match (one_pass, by_tree) {
             (Ok(one_pass), Ok(by_tree)) => {
                 assert_eq!(one_pass.facts, by_tree.facts);
-                assert_eq!(one_pass.rows.batch, by_tree.rows.batch);
+                assert_eq!(one_pass.table.rows.batch, by_tree.table.rows.batch);
                 assert_eq!(one_pass.rejects.len(), by_tree.rejects.len());
             }
             (one_pass, by_tree) => assert_eq!(one_pass.is_err(), by_tree.is_err(), "one way is an error, the other is not"),
@@ -198,7 +198,7 @@ fn any_lines_and_rows_are_records_rejects_or_nothing() {
             let array = format!("[{}]", lines.join(","));
             let (by_line, whole) =
                 (decode(plans[0].clone(), text.as_bytes()).unwrap(), decode(at("$"), array.as_bytes()).unwrap());
-            assert_eq!((by_line.facts.records, by_line.rows.batch), (whole.facts.records, whole.rows.batch));
+            assert_eq!((by_line.facts.records, by_line.table.rows.batch), (whole.facts.records, whole.table.rows.batch));
         }
     });
 }

@@ -110,8 +110,8 @@ pub(super) fn types(schema: &TableSchema) -> String {
 #[track_caller]
 pub(super) fn check(body: &str, expected_types: &str, expected_rows: &str) {
     let decoded = decode(at("$"), body).unwrap();
-    assert_eq!(types(&decoded.rows.schema), expected_types, "{body}");
-    assert_eq!(lines(&decoded.rows.batch), expected_rows, "{body}");
-    assert_eq!(decoded.rows.batch.schema(), decoded.rows.schema.to_arrow());
-    assert_eq!(decoded.facts.records as usize, decoded.rows.batch.num_rows() + decoded.rejects.len());
+    assert_eq!(types(&decoded.table.rows.schema), expected_types, "{body}");
+    assert_eq!(lines(&decoded.table.rows.batch), expected_rows, "{body}");
+    assert_eq!(decoded.table.rows.batch.schema(), decoded.table.rows.schema.to_arrow());
+    assert_eq!(decoded.facts.records as usize, decoded.table.rows.batch.num_rows() + decoded.rejects.len());
 }

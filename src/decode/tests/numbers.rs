@@ -41,7 +41,7 @@ fn body(tokens: &[String]) -> String {
 }
 
 fn decode(tokens: &[String], under: &Arc<TableSchema>) -> TypedBatch {
-    Decoder::new(at("$")).decode(&page(1, body(tokens)), under).unwrap().rows
+    Decoder::new(at("$")).decode(&page(1, body(tokens)), under).unwrap().table.rows
 }
 
 /// Whether a float holds the token as it is written.
@@ -138,11 +138,11 @@ fn numbers_are_rounded_where_the_config_says_so_and_told() {
         &Arc::default(),
     );
     let decoded = decoded.unwrap();
-    assert_eq!(types(&decoded.rows.schema), "a: float64");
-    assert_eq!(decoded.rounded_numbers, 2);
-    let note = &decoded.notes[0];
+    assert_eq!(types(&decoded.table.rows.schema), "a: float64");
+    assert_eq!(decoded.table.rounded_numbers, 2);
+    let note = &decoded.table.notes[0];
     assert_eq!((note.kind, note.path.as_str(), note.record), (NoteKind::Rounded, "$.a", 1));
-    assert_eq!(decoded.rows.batch.column(0).as_primitive::<Float64Type>().value(1), 0.123_456_789_012_345_68);
+    assert_eq!(decoded.table.rows.batch.column(0).as_primitive::<Float64Type>().value(1), 0.123_456_789_012_345_68);
 }
 
 #[test]
@@ -150,11 +150,11 @@ fn a_number_that_was_rounded_before_its_column_became_json_stands_in_the_text_as
     let text = r#"[{"a":{"x":0.12345678901234567890,"n":null}},{"a":[{"x":1}]},{"a":{"x":1e2}}]"#;
     let plan = DecodePlan { round_numbers: true, ..at("$") };
     let decoded = Decoder::new(plan).decode(&page(1, text), &Arc::default()).unwrap();
-    assert_eq!(types(&decoded.rows.schema), "a: json");
+    assert_eq!(types(&decoded.table.rows.schema), "a: json");
 
     let rows = [r#"{"a":"{\"x\":0.12345678901234567890,\"n\":null}"}"#, r#"{"a":"[{\"x\":1}]"}"#, r#"{"a":"{\"x\":1e2}"}"#];
-    assert_eq!(lines(&decoded.rows.batch), rows.join("\n"));
-    assert_eq!(decoded.rounded_numbers, 0, "the column holds what came");
+    assert_eq!(lines(&decoded.table.rows.batch), rows.join("\n"));
+    assert_eq!(decoded.table.rounded_numbers, 0, "the column holds what came");
 }
 
 #[test]
@@ -162,16 +162,16 @@ fn a_number_that_tells_rows_apart_is_never_rounded() {
     let tokens = ["1.5", "0.12345678901234567890", "1e2"].map(str::to_owned);
     let schema = r#"{"columns": [{"name": "a", "type": "float64"}]}"#;
     let open = Decoder::new(declared(schema)).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
-    assert_eq!((open.rows.batch.num_rows(), open.rounded_numbers), (3, 1));
+    assert_eq!((open.table.rows.batch.num_rows(), open.table.rounded_numbers), (3, 1));
 
     let exact_columns = vec![vec!["a".to_owned()]];
     let plan = DecodePlan { exact_columns: exact_columns.clone(), ..declared(schema) };
     let key = Decoder::new(plan).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
-    assert_eq!((key.rows.batch.num_rows(), key.rejects.len(), key.rounded_numbers), (2, 1, 0));
+    assert_eq!((key.table.rows.batch.num_rows(), key.rejects.len(), key.table.rounded_numbers), (2, 1, 0));
 
     let plan = DecodePlan { exact_columns, round_numbers: true, ..at("$") };
     let inferred = Decoder::new(plan).decode(&page(1, body(&tokens)), &Arc::default()).unwrap();
-    assert_eq!((types(&inferred.rows.schema).as_str(), inferred.rounded_numbers), ("a: decimal(22,19)", 0));
+    assert_eq!((types(&inferred.table.rows.schema).as_str(), inferred.table.rounded_numbers), ("a: decimal(22,19)", 0));
 }
 
 #[test]
@@ -181,12 +181,12 @@ fn a_number_in_an_object_that_tells_rows_apart_is_never_rounded() {
     let path = ["m", "in", "at"].map(str::to_owned).to_vec();
     let plan = DecodePlan { exact_columns: vec![path.clone()], round_numbers: true, ..at("$") };
     let first = Decoder::new(plan).decode(&page(1, text.clone()), &Arc::default()).unwrap();
-    assert_eq!(types(&first.rows.schema), "x: float64, m: {y: float64, in: {at: decimal(20,19)}}");
+    assert_eq!(types(&first.table.rows.schema), "x: float64, m: {y: float64, in: {at: decimal(20,19)}}");
     // The same from the second page on.
     let of_floats = page(1, format!("[{}]", of("1.5")));
     let plan = DecodePlan { exact_columns: vec![path], round_numbers: true, ..at("$") };
     let decoder = Decoder::new(plan);
-    let so_far = decoder.decode(&of_floats, &Arc::default()).unwrap().rows.schema;
+    let so_far = decoder.decode(&of_floats, &Arc::default()).unwrap().table.rows.schema;
     let second = decoder.decode(&page(2, text), &so_far).unwrap();
-    assert_eq!(types(&second.rows.schema), types(&first.rows.schema));
+    assert_eq!(types(&second.table.rows.schema), types(&first.table.rows.schema));
 }

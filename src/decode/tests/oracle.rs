@@ -18,9 +18,9 @@ use crate::schema::{Column, ColumnType, TableSchema};
 pub(super) fn assert_same_values(body: &str, records: &[Value]) {
     let decoded = decode(at("$"), body).unwrap();
     assert!(decoded.rejects.is_empty());
-    let rows = StructArray::from(decoded.rows.batch.clone());
+    let rows = StructArray::from(decoded.table.rows.batch.clone());
     let found: Vec<Value> = (0..records.len()).map(|row| value(&rows, row)).collect();
-    assert_eq!(Value::from(rows_of(&decoded.rows.schema, records)).to_string(), Value::from(found).to_string(), "{body}");
+    assert_eq!(Value::from(rows_of(&decoded.table.rows.schema, records)).to_string(), Value::from(found).to_string(), "{body}");
 }
 
 fn rows_of(schema: &TableSchema, records: &[Value]) -> Vec<Value> {
@@ -104,10 +104,10 @@ proptest! {
     fn a_schema_so_far_only_widens(first in records(), second in records()) {
         let decoder = Decoder::new(at("$"));
         let text = |records: &[Value]| serde_json::to_string(records).unwrap();
-        let before = decoder.decode(&page(1, text(&first)), &Arc::default()).unwrap().rows.schema;
-        let after = decoder.decode(&page(2, text(&second)), &before).unwrap().rows;
+        let before = decoder.decode(&page(1, text(&first)), &Arc::default()).unwrap().table.rows.schema;
+        let after = decoder.decode(&page(2, text(&second)), &before).unwrap().table.rows;
         prop_assert!(before.le(&after.schema));
-        let alone = decoder.decode(&page(2, text(&second)), &Arc::default()).unwrap().rows;
+        let alone = decoder.decode(&page(2, text(&second)), &Arc::default()).unwrap().table.rows;
         prop_assert_eq!(&before.join(&alone.schema).columns, &after.schema.columns);
         let rows = StructArray::from(after.batch);
         prop_assert_eq!(rows_of(&after.schema, &second), (0..second.len()).map(|row| value(&rows, row)).collect::<Vec<_>>());
@@ -130,8 +130,8 @@ proptest! {
         let plan = || DecodePlan { look_for_more_pages: true, ..at("data") };
         match Decoder::new(plan()).decode(&page(1, body.clone()), &Arc::default()) {
             Ok(decoded) => {
-                prop_assert!(serde.is_ok() || decoded.rows.batch.num_rows() > 0 || !decoded.rejects.is_empty());
-                prop_assert_eq!(decoded.facts.records as usize, decoded.rows.batch.num_rows() + decoded.rejects.len());
+                prop_assert!(serde.is_ok() || decoded.table.rows.batch.num_rows() > 0 || !decoded.rejects.is_empty());
+                prop_assert_eq!(decoded.facts.records as usize, decoded.table.rows.batch.num_rows() + decoded.rejects.len());
             }
             Err(error) => prop_assert!(!error.to_string().contains("secret")),
         }

@@ -7,11 +7,11 @@ use crate::decode::{DecodePlan, Reject};
 #[track_caller]
 fn check(plan: DecodePlan, body: &str, rows: &str, rejects: &[&str]) -> Vec<Reject> {
     let decoded = decode(plan, body).unwrap();
-    assert_eq!(lines(&decoded.rows.batch), rows);
+    assert_eq!(lines(&decoded.table.rows.batch), rows);
     let shown =
         |reject: &Reject| format!("{} {}: expected {}, found {}", reject.record, reject.path, reject.expected, reject.actual);
     assert_eq!(decoded.rejects.iter().map(shown).collect::<Vec<_>>(), rejects);
-    assert_eq!(decoded.facts.records as usize, decoded.rows.batch.num_rows() + decoded.rejects.len());
+    assert_eq!(decoded.facts.records as usize, decoded.table.rows.batch.num_rows() + decoded.rejects.len());
     decoded.rejects
 }
 
@@ -48,8 +48,8 @@ fn a_reject_widens_no_column() {
     let schema = r#"{"columns":[{"name":"id","type":"int64"}]}"#;
     let body = r#"[{"a":1,"id":1},{"a":"x","b":{},"id":"2"},{"a":3,"id":3}]"#;
     let decoded = decode(declared(schema), body).unwrap();
-    assert_eq!(types(&decoded.rows.schema), "id: int64(wide), a: int64");
-    assert_eq!(lines(&decoded.rows.batch), "{\"id\":1,\"a\":1}\n{\"id\":3,\"a\":3}");
+    assert_eq!(types(&decoded.table.rows.schema), "id: int64(wide), a: int64");
+    assert_eq!(lines(&decoded.table.rows.batch), "{\"id\":1,\"a\":1}\n{\"id\":3,\"a\":3}");
     assert_eq!(decoded.rejects.len(), 1);
 }
 
@@ -143,5 +143,5 @@ fn a_number_past_every_float_is_text_or_a_reject_where_a_float_is_declared() {
 fn of_equal_names_the_last_wins_and_the_others_are_counted() {
     let decoded = decode(at("$"), r#"[{"a":1,"b":2,"a":3},{"a":{"x":1,"x":2}},{"a":null,"a":4}]"#).unwrap();
     assert_eq!(decoded.duplicate_members, 3);
-    assert_eq!(lines(&decoded.rows.batch), "{\"a\":\"3\",\"b\":2}\n{\"a\":\"{\\\"x\\\":2}\"}\n{\"a\":\"4\"}");
+    assert_eq!(lines(&decoded.table.rows.batch), "{\"a\":\"3\",\"b\":2}\n{\"a\":\"{\\\"x\\\":2}\"}\n{\"a\":\"4\"}");
 }

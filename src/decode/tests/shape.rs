@@ -48,7 +48,7 @@ fn every_record_is_a_row_a_reject_or_filtered_and_keeps_its_place_in_the_page() 
         DecodePlan { shape: Some(ShapePlan { hooks, ..ShapePlan::default() }), key_columns: vec!["id".to_owned()], ..at("data") };
     let body = r#"{"data":[{"id":1.50,"id":1.5},{"drop":1},{"each":[]},{"fail":1},7,{"each":["x","y"]},{"id":2,"drop":false}],"next":3}"#;
     let decoded = decode(plan.clone(), body).unwrap();
-    assert_eq!(lines(&decoded.rows.batch), r#"{"id":1.5}"#);
+    assert_eq!(lines(&decoded.table.rows.batch), r#"{"id":1.5}"#);
     let rejects: Vec<String> =
         decoded.rejects.iter().map(|reject| format!("{} {} {}", reject.record, reject.path, reject.raw)).collect();
     assert_eq!(rejects, ["3 $.fail {\"fail\":1}", "4 $ 7", "5 $.id {\"each\":\"x\"}", "5 $.id {\"each\":\"y\"}"]);

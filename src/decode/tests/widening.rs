@@ -12,7 +12,7 @@ use crate::schema::{Column, ColumnType, Digits, TableSchema};
 fn decode_under(body: &str, schema: &Arc<TableSchema>) -> TypedBatch {
     let decoded = Decoder::new(at("$")).decode(&page(1, body.to_owned()), schema).unwrap();
     assert!(decoded.rejects.is_empty());
-    decoded.rows
+    decoded.table.rows
 }
 
 fn decode(body: &str) -> TypedBatch {
