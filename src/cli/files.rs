@@ -12,6 +12,7 @@ use crate::cli::args::{FilesArgs, FilesForm};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json};
+use crate::config::OnSchemaChange;
 use crate::lake::{Archive, FileAt, LakeError, TableAt};
 use crate::pipeline::RunError;
 
@@ -32,7 +33,8 @@ pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
         };
         return Err(Failure::config(vec![why]));
     };
-    match statement(&table, &at, args.form) {
+    let is_mixed = plan.lake.on_schema_change == OnSchemaChange::Leave;
+    match statement(&table, &at, args.form, is_mixed) {
         Some(lines) => lines.iter().for_each(|line| print(line)),
         None => at.files.iter().for_each(|at| match args.form.json {
             true => print_json(as_json(at)),
@@ -46,43 +48,59 @@ fn as_json(at: &FileAt) -> Value {
     json!({"path": at.place, "partition": at.file.partition, "rows": at.file.rows, "bytes": at.file.bytes})
 }
 
-/// The statement that opens the files with the reader that was asked for.
-fn statement(table: &str, at: &TableAt, form: FilesForm) -> Option<Vec<String>> {
+/// The statement that opens the files with the reader that was asked for. Where files of an older schema are left as they are, some lack columns that
+/// others have, so the statement brings them together by name.
+fn statement(table: &str, at: &TableAt, form: FilesForm, is_mixed: bool) -> Option<Vec<String>> {
     let is_partitioned = !at.snapshot.partition_by.is_empty();
-    let places: Vec<&str> = at.files.iter().map(|at| at.place.as_str()).collect();
+    let name = variable(table);
     if form.duckdb {
-        let files = list(&places.iter().map(|place| sql(place)).collect::<Vec<_>>());
-        return Some(closed(format!("SELECT * FROM read_parquet({files}, hive_partitioning = {is_partitioned});")));
+        let files = list(at.files.iter().map(|at| sql(&escaped(&at.place, &['*', '?', '['], |c| format!("[{c}]")))));
+        let by_name = if is_mixed { ", union_by_name = true" } else { "" };
+        return Some(closed(format!("SELECT * FROM read_parquet({files}, hive_partitioning = {is_partitioned}{by_name});")));
     }
     if form.spark {
         let mut bases: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for file in &at.files {
-            bases.entry(&file.base).or_default().push(python(&file.place));
+            let place = escaped(&file.place, &['*', '?', '[', ']', '{', '}'], |c| format!("\\{c}"));
+            bases.entry(&file.base).or_default().push(python(&place));
         }
+        let merge = if is_mixed { ".option(\"mergeSchema\", \"true\")" } else { "" };
+        let missing = if is_mixed { ", allowMissingColumns=True" } else { "" };
         let read = |(base, files): (&str, Vec<String>)| {
-            format!("spark.read.option(\"basePath\", {}).parquet(*{})", python(base), list(&files))
+            format!("spark.read.option(\"basePath\", {}){merge}.parquet(*{})", python(base), list(files.into_iter()))
         };
         let mut reads = bases.into_iter().map(read);
         let first = reads.next()?;
-        let all = reads.fold(first, |all, read| format!("{all}.unionByName({read})"));
-        return Some(closed(format!("{} = {all}", variable(table))));
+        let all = reads.fold(first, |all, read| format!("{all}.unionByName({read}{missing})"));
+        return Some(closed(format!("{name} = {all}")));
     }
-    let files = list(&places.iter().map(|place| python(place)).collect::<Vec<_>>());
+    let files = list(at.files.iter().map(|at| python(&at.place)));
     if form.polars {
-        return Some(closed(format!(
-            "{} = polars.scan_parquet({files}, hive_partitioning={})",
-            variable(table),
-            if is_partitioned { "True" } else { "False" }
-        )));
+        let hive = if is_partitioned { "True" } else { "False" };
+        let scan = |files: &str| format!("polars.scan_parquet({files}, hive_partitioning={hive}, glob=False)");
+        let all = match is_mixed {
+            true => format!("polars.concat([{} for file in {files}], how=\"diagonal_relaxed\")", scan("file")),
+            false => scan(&files),
+        };
+        return Some(closed(format!("import polars\n{name} = {all}")));
     }
     let partitioning = if is_partitioned { ", partitioning=\"hive\"" } else { "" };
-    form.pyarrow
-        .then(|| closed(format!("{} = pyarrow.dataset.dataset({files}, format=\"parquet\"{partitioning})", variable(table))))
+    let dataset = |files: &str| format!("pyarrow.dataset.dataset({files}, format=\"parquet\"{partitioning})");
+    let all = match is_mixed {
+        true => format!("pyarrow.dataset.dataset([{} for file in {files}])", dataset("file")),
+        false => dataset(&files),
+    };
+    form.pyarrow.then(|| closed(format!("import pyarrow.dataset\n{name} = {all}")))
+}
+
+/// A path in which nothing stands for other paths.
+fn escaped(place: &str, signs: &[char], escape: impl Fn(char) -> String) -> String {
+    place.chars().map(|c| if signs.contains(&c) { escape(c) } else { c.to_string() }).collect()
 }
 
 /// A list literal, one element a line.
-fn list(elements: &[String]) -> String {
-    format!("[\n    {},\n]", elements.join(",\n    "))
+fn list(elements: impl Iterator<Item = String>) -> String {
+    format!("[\n    {},\n]", elements.collect::<Vec<_>>().join(",\n    "))
 }
 
 fn closed(text: String) -> Vec<String> {

@@ -220,9 +220,13 @@ fn the_statements_that_files_prints_read_the_version_in_duckdb_polars_and_pyarro
 }
 
 #[test]
-fn the_statements_work_when_a_path_has_what_a_terminal_obeys() {
+fn the_statements_work_when_a_path_has_what_a_terminal_obeys_or_stands_for_others() {
     let Some(python) = environment("LAKEWARD_TEST_PYTHON") else { return };
-    let odd = "a\u{202e}'\"\\b\u{e0041}";
+    // DuckDB takes a backslash beside what stands for other paths for an escape.
+    ["a\u{202e}'\"\\b\u{e0041}", "a[x]?*{y}"].iter().for_each(|odd| check_statements(&python, odd));
+}
+
+fn check_statements(python: &str, odd: &'static str) {
     let api = FakeApi::start().on("/rows", move |_| Reply::json(json!([{"id": 1, "k": odd}, {"id": 2, "k": odd}]).to_string()));
     let sandbox = Sandbox::new();
     let folder = sandbox.path().join(format!("lake-{odd}"));
@@ -247,6 +251,39 @@ fn the_statements_work_when_a_path_has_what_a_terminal_obeys() {
             statement("--pyarrow"),
         ),
     );
-    let output = std::process::Command::new(&python).arg("rows.py").current_dir(sandbox.path()).output().unwrap();
+    let output = std::process::Command::new(python).arg("rows.py").current_dir(sandbox.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_statements_read_files_that_were_left_without_a_new_column() {
+    let Some(python) = environment("LAKEWARD_TEST_PYTHON") else { return };
+    let records = Arc::new(Mutex::new(json!([{"id": 1, "k": "a"}])));
+    let served = Arc::clone(&records);
+    let api = FakeApi::start().on("/rows", move |_| Reply::json(served.lock().unwrap().to_string()));
+    for partition in ["", "partition_by: [k], "] {
+        *records.lock().unwrap() = json!([{"id": 1, "k": "a"}]);
+        let sandbox = Sandbox::with_config(&format!(
+            "name: p\nclient: {{base_url: {}}}\nlake: {{url: ./lake, on_schema_change: leave}}\nresources:\n  - {{name: rows, {partition}write_disposition: append, \
+             endpoint: {{path: /rows, paginator: single_page, incremental: {{cursor_path: id, initial_value: 0}}}}}}\n",
+            api.url()
+        ));
+        sandbox.run_ok();
+        *records.lock().unwrap() = json!([{"id": 2, "k": "b", "c": "new"}]);
+        sandbox.run_ok();
+        let statement = |reader: &str| sandbox.lakeward(&["files", "lakeward.yaml", "rows", reader]).stdout;
+        assert!(statement("--spark").contains(".option(\"mergeSchema\", \"true\")"));
+        sandbox.write("rows.sql", &statement("--duckdb"));
+        let script = format!(
+            "import duckdb\nfound = duckdb.sql(open('rows.sql').read().rstrip().rstrip(';'))\n\
+             assert found.order('id').project('c').fetchall() == [(None,), ('new',)], found\n\
+             {}assert rows.sort('id').collect()['c'].to_list() == [None, 'new']\n\
+             {}assert sorted(rows.to_table().to_pydict()['c'], key=str) == [None, 'new']\n",
+            statement("--polars"),
+            statement("--pyarrow"),
+        );
+        sandbox.write("rows.py", &script);
+        let output = std::process::Command::new(&python).arg("rows.py").current_dir(sandbox.path()).output().unwrap();
+        assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
+    }
 }
