@@ -5,6 +5,7 @@
 //! Not here: `${…}` (`substitute`), types (`read`).
 
 mod builder;
+mod pairs;
 
 use std::ops::Range;
 
@@ -142,7 +143,7 @@ impl Document {
             return Err(Box::new(whole_file(Problem::TooLarge { what: "the file", limit: format!("{} MiB", BYTES_MAX >> 20) })));
         }
         let mut builder = Builder::default();
-        let outcome = builder.run(text);
+        let outcome = builder.run(&pairs::joined(text));
         faults.append(&mut builder.faults);
         outcome?;
         if builder.nodes.is_empty() {
