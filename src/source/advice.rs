@@ -34,7 +34,8 @@ impl SourceError {
             Self::Credentials { withheld: true, .. } => return None,
             Self::Credentials { key: Some(key), .. } => {
                 return Some(format!(
-                    "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired"
+                    "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired{}",
+                    if key.ends_with(".token") { "; a `Bearer ` before it is lakeward's to add" } else { "" }
                 ));
             }
             Self::Token { fault, .. } => return fault.hint(),

@@ -29,7 +29,7 @@ impl Repeated {
         match self {
             Self::Cursor | Self::Link => "going on would never end; check the paginator",
             Self::Records => {
-                "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them"
+                "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them; the usual ways are `{type: page_number, base_page: 1}`, `{type: offset, limit: 100}` and a cursor"
             }
         }
     }
@@ -182,7 +182,7 @@ pub(crate) enum PagingFault {
         estimate: String,
     },
     /// Fewer pages with records than the API tells of.
-    #[error("{place}: {read} pages have records, but {of} says {total}; {way}; if that counts something else, write {estimate}")]
+    #[error("{place}: {}, but {of} says {total}; {way}; if that counts something else, write {estimate}", pages_have(*read))]
     PagesMissed {
         /// Where.
         place: Place,
@@ -317,6 +317,10 @@ impl PagingFault {
             _ => None,
         }
     }
+}
+
+fn pages_have(read: u64) -> String {
+    if read == 1 { "1 page has records".to_owned() } else { format!("{read} pages have records") }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {

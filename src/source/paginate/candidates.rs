@@ -275,7 +275,7 @@ fn numbered(base: u64, first: u64, page_slot: Slot, from: String) -> Candidate {
     Candidate { plan, from, may_fail: true, is_probe: true }
 }
 
-/// What is asked for where nothing tells of more, but the page has just as many records as the request asked for, or fewer than that and as
+/// What is asked for where nothing tells where more is, but the page has just as many records as the request asked for, or fewer than that and as
 /// many as APIs allow: the place that the request itself names, or those that go with the name of its size.
 pub(super) fn probes(page: &Seen<'_>) -> Vec<Candidate> {
     let records = page.facts.records;
@@ -283,19 +283,24 @@ pub(super) fn probes(page: &Seen<'_>) -> Vec<Candidate> {
     let mut sizes = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot)));
     let Some((size, _)) = sizes.find(|(_, number)| records > 0 && is_full(*number)) else { return Vec::new() };
     let from = format!("`{}` in the request", name_of(size));
+    let stop = StopRules { has_more_path: has_more(&page.facts.signs).map(|more| more.path.clone()), ..stop_rules() };
     let own = |is_it: fn(&str) -> bool| page.asked.iter().find(|(slot, _)| is_it(name_of(slot)));
     let offset = |offset_slot: Slot, offset: u64| {
-        let plan = PaginatorPlan::Offset { limit: records, offset, offset_slot, limit_slot: size.clone(), stop: stop_rules() };
+        let plan = PaginatorPlan::Offset { limit: records, offset, offset_slot, limit_slot: size.clone(), stop: stop.clone() };
+        Candidate { plan, from: from.clone(), may_fail: true, is_probe: true }
+    };
+    let numbered = |base: u64, first: u64, page_slot: Slot| {
+        let plan = PaginatorPlan::PageNumber { base_page: base, page: first, page_slot, stop: stop.clone() };
         Candidate { plan, from: from.clone(), may_fail: true, is_probe: true }
     };
     if let Some((slot, number)) = own(is_page_parameter) {
-        return vec![numbered((*number).min(1), *number, slot.clone(), from)];
+        return vec![numbered((*number).min(1), *number, slot.clone())];
     }
     if let Some((slot, number)) = own(is_offset_parameter) {
         return vec![offset(slot.clone(), *number)];
     }
     let (page_name, offset_name) = places_of(name_of(size));
-    let numbers = [0, 1].map(|base| numbered(base, base, beside(size, page_name), from.clone()));
+    let numbers = [0, 1].map(|base| numbered(base, base, beside(size, page_name)));
     let offset = offset_name.map(|name| offset(beside(size, name), 0));
     offset.into_iter().chain(numbers).collect()
 }

@@ -134,19 +134,14 @@ impl Detect {
             }
         };
         if self.left.is_empty() {
-            link::more_pages(
-                page,
-                self.total_is_estimate(),
-                &format!(
-                    "{}`, or, if that is all there is, `paginator: {{type: single_page}}` and `{ALL}",
-                    link::its_own(page, None)
-                ),
-            )?;
-            self.left = match self.adopted.clone() {
+            self.left = probes(page);
+            if let Some(plan) = &self.adopted {
                 // What another chain has proven for a reason that this page lacks does not hold for it.
-                Some(plan) => probes(page).into_iter().filter(|probe| probe.plan == plan).collect(),
-                None => probes(page),
-            };
+                self.left.retain(|probe| probe.plan == *plan);
+            }
+            if self.left.is_empty() {
+                self.more_pages(page)?;
+            }
         }
         self.left.truncate(CANDIDATES_MAX);
         self.left.reverse();
@@ -163,6 +158,13 @@ impl Detect {
         }
         self.first = Some(First::new(page));
         self.try_next(page)
+    }
+
+    /// Refuses a first page that tells of more and not where.
+    fn more_pages(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+        let way = link::its_own(page, None);
+        let write = format!("{way}`, or, if that is all there is, `paginator: {{type: single_page}}` and `{ALL}");
+        link::more_pages(page, self.total_is_estimate(), &write)
     }
 
     /// Takes up the next candidate, and lets it see the first page.
@@ -205,7 +207,7 @@ impl Detect {
         }
         if let Some(first) = &self.first {
             let seen = first.seen(page, page.ordinal);
-            link::more_pages(&seen, true, &link::its_own(&seen, None))?;
+            self.more_pages(&seen)?;
             link::more_in_headers(&seen)?;
             // A refusal answers the question; the first page once more tells only that the guess was not understood.
             if self.trial.as_ref().is_some_and(|trial| trial.control.is_none()) {

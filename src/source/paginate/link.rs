@@ -129,25 +129,35 @@ pub(in crate::source) const NO_NEXT: &str = "the paginator finds no next page";
 /// What to write where one page is all, whatever it says.
 pub(in crate::source) const ALL: &str = "expect: {total: estimate}";
 
-/// What to write where the paginator is not the API's own: what detection would take, or what finds it. What the config has of its own for
-/// the place of a cursor stays.
+/// What to write where the paginator is not the API's own: what detection would take, or what finds it; where nothing tells that, the usual
+/// ways. What the config has of its own for the place of a cursor stays.
 pub(super) fn its_own(page: &Seen<'_>, own: Option<&Slot>) -> String {
-    format!("paginator: {}", paginator_words(&own_way(page, own)))
+    match told_way(page, own) {
+        Some(plan) => format!("paginator: {}", paginator_words(&plan)),
+        None => {
+            format!("paginator: {{type: page_number, base_page: 1}}` or `paginator: {}", paginator_words(&by_offset(page)))
+        }
+    }
 }
 
-/// As [`its_own`].
+/// As [`its_own`], one of them.
 pub(in crate::source) fn own_way(page: &Seen<'_>, own: Option<&Slot>) -> PaginatorPlan {
+    told_way(page, own).unwrap_or_else(|| by_offset(page))
+}
+
+/// The way that the answer tells of.
+fn told_way(page: &Seen<'_>, own: Option<&Slot>) -> Option<PaginatorPlan> {
     let cursor_param = if let Some(Slot::Param(name)) = own { name.clone() } else { "cursor".to_owned() };
     let of_header = cursor_header(page.headers).map(|name| PaginatorPlan::HeaderCursor { cursor_key: name, cursor_param });
     let found = match candidates(page, true) {
         Choice::Try(found) | Choice::Ambiguous(found) => found.into_iter().next().map(|first| first.plan),
         Choice::Over => None,
     };
-    let mut plan = found.or(of_header).unwrap_or_else(|| by_offset(page));
+    let mut plan = found.or(of_header)?;
     if let (PaginatorPlan::Cursor { cursor_slot, .. }, Some(own)) = (&mut plan, own) {
         *cursor_slot = own.clone();
     }
-    plan
+    Some(plan)
 }
 
 /// The end of a resource that names its next page. On the first page, where the place for it is `absent` and so may be misspelt, signs of

@@ -130,7 +130,7 @@ fn errors_of_paging_tell_both_pages_and_what_to_write() {
     let advice = "going on would never end; check the paginator";
     check(&repeats(Repeated::Cursor), Data, &format!("@: gives the cursor of page 1 again: {advice}"));
     check(&repeats(Repeated::Link), Data, &format!("@: gives the next link of page 1 again: {advice}"));
-    let advice = "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them";
+    let advice = "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them; the usual ways are `{type: page_number, base_page: 1}`, `{type: offset, limit: 100}` and a cursor";
     check(&repeats(Repeated::Records), Data, &format!("@: has the records of page 1 again: {advice}"));
     let error = SourceError::from(PagingFault::EmptyPages { place: place.clone(), in_a_row: 6 });
     let message =
