@@ -12,7 +12,7 @@ Exit codes:
     2  config: fix the file or the command; no table was changed
     3  data: look at what the API answered, or at the lake's files; the message says which
     4  credentials: renew them
-   20  partial: some resources published, others failed
+   20  partial: some resources published, others failed; fix these and run again, the published ones stay
    70  internal: report a bug
    75  unavailable: run again later
   130, 143  cancelled: nothing was lost; run again
@@ -96,6 +96,17 @@ impl ConfigArgs {
     /// What is chosen, for the config's reader.
     pub(crate) fn choice(&self) -> Choice<'_> {
         Choice { pipeline: self.pipeline.as_deref(), profile: self.profile.as_deref() }
+    }
+
+    /// The config and what is chosen of it, as a shell takes them.
+    pub(crate) fn typed(&self) -> String {
+        let mut text = quoted(&self.config.display().to_string());
+        for (option, name) in [("--pipeline", &self.pipeline), ("--profile", &self.profile)] {
+            if let Some(name) = name {
+                text.push_str(&format!(" {option} {}", quoted(name)));
+            }
+        }
+        text
     }
 }
 
@@ -335,6 +346,12 @@ pub(crate) struct DemoArgs {
     /// Where the demo puts its config and lake.
     #[arg(long, value_name = "FOLDER", default_value = "lakeward-demo")]
     pub(crate) folder: PathBuf,
+}
+
+/// A text as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@%".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A version as it is written on the command line.

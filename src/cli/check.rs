@@ -56,6 +56,9 @@ fn describe(resource: &ResourcePlan) -> String {
     let mut text = disposition.to_owned();
     if !resource.primary_key.is_empty() {
         text.push_str(&format!(" by {}", resource.primary_key.join(", ")));
+        if resource.write_disposition == WriteDisposition::Append {
+            text.push_str(" (one row a key within a run only)");
+        }
     }
     if !resource.partition_by.is_empty() {
         let folders: Vec<&str> = resource.partition_by.iter().map(|field| field.name.as_str()).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::args::ImportArgs;
+use crate::cli::args::{ImportArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::cli::terminal;
 use crate::compat::{ImportError, import};
@@ -15,6 +15,13 @@ const SCRIPT_BYTES_MAX: u64 = 4 << 20;
 pub(crate) fn import_script(args: &ImportArgs) -> Result<u8, Failure> {
     let path = &args.script;
     let shown = path.display();
+    if path.extension().is_some_and(|end| ["yml", "yaml", "json"].iter().any(|known| end == *known)) {
+        let failure = Failure::config(vec![format!("`{shown}` is no Python script: a config needs no import")]);
+        let path = quoted(&path.display().to_string());
+        return Err(
+            failure.with_hints([format!("`lakeward run {path}` runs it, a dlt.yml of several pipelines with `--pipeline NAME`")])
+        );
+    }
     let text = read(path).map_err(|why| Failure::config(vec![format!("cannot read the script `{shown}`: {why}")]))?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let imported = import(&text, &shown.to_string(), &stem).map_err(|error| {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::Failure;
 use crate::cli::load::plan_from;
 use crate::cli::terminal;
-use crate::compat::{Choice, Keep, keep_detected};
+use crate::compat::{Choice, Keep, changed_lines, keep_detected};
 use crate::config::Plan;
 
 /// The config's text as it is; `None` where it cannot be read, which loading it tells.
@@ -29,10 +29,10 @@ pub(crate) fn write(path: &Path, before: &Option<String>, plan: &Plan, keeps: &[
         terminal::print("there is nothing to write");
         return Ok(());
     }
-    let (mut text, mut meaning, mut changes) = (before.clone(), plan.clone(), Vec::new());
+    let (mut text, mut meaning) = (before.clone(), plan.clone());
     for keep in keeps {
         let expected = with_kept(&meaning, keep);
-        let edited = keep_detected(&text, keep).filter(|edited| means(&edited.text, path, &expected));
+        let edited = keep_detected(&text, keep).filter(|text| means(text, path, &expected));
         let Some(edited) = edited else {
             terminal::print(&format!(
                 "{}: its place in the file cannot be changed safely; add to its `endpoint` by hand:",
@@ -41,10 +41,9 @@ pub(crate) fn write(path: &Path, before: &Option<String>, plan: &Plan, keeps: &[
             keep.lines().iter().for_each(|line| terminal::print(&format!("    {line}")));
             continue;
         };
-        changes.extend(edited.diff);
-        (text, meaning) = (edited.text, expected);
+        (text, meaning) = (edited, expected);
     }
-    if changes.is_empty() {
+    if text == *before {
         return Ok(());
     }
     if read(path).as_ref() != Some(before) {
@@ -52,7 +51,7 @@ pub(crate) fn write(path: &Path, before: &Option<String>, plan: &Plan, keeps: &[
     }
     replace(path, &text).map_err(|error| cannot(&error.to_string()))?;
     terminal::print(&format!("wrote {}:", path.display()));
-    changes.iter().for_each(|line| terminal::print(line));
+    changed_lines(before, &text).iter().for_each(|line| terminal::print(line));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::ConfigArgs;
+use crate::cli::args::{ConfigArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::compat::{self, Choice};
 use crate::config::{ConfigErrors, Inputs, LakeOnly, Plan};
@@ -34,6 +34,11 @@ pub(crate) fn load_lake(of: &ConfigArgs) -> Result<LakeOnly, Failure> {
 /// The config's text, and the current folder.
 fn read(path: &Path) -> Result<(String, PathBuf), Failure> {
     let cannot = |why: String| Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())]);
+    if path.extension().is_some_and(|end| end == "py") && path.exists() {
+        let (script, config) = (quoted(&path.display().to_string()), quoted(&path.with_extension("yaml").display().to_string()));
+        let failure = cannot("it is a Python script".to_owned());
+        return Err(failure.with_hints([format!("`lakeward import {script} --output {config}` makes a config of it")]));
+    }
     let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
     if size > CONFIG_BYTES_MAX {
         return Err(cannot(format!("it has {size} bytes, more than {CONFIG_BYTES_MAX}")));

@@ -174,7 +174,9 @@ impl State {
                 [("resource", json!(&**resource)), ("key", json!(key)), ("value", json!(value)), ("from", json!(from))],
             ),
             Style::Live(_) | Style::Plain => {
-                terminal::say(&format!("{resource}: detected {key} {value} from {from}; write it into the config to keep it"));
+                terminal::say(&format!(
+                    "{resource}: detected {key} {value} from {from}, which later runs are held to; `check --online --write` puts it into the config"
+                ));
             }
         }
     }

@@ -7,7 +7,7 @@ mod edit;
 mod import;
 mod project;
 
-pub(crate) use edit::{Keep, keep_detected};
+pub(crate) use edit::{Keep, changed_lines, keep_detected};
 pub(crate) use import::{ImportError, import};
 pub(crate) use project::Choice;
 

@@ -122,7 +122,13 @@ impl Expression {
         }
         let original = LANGUAGE.compile_expression_owned(text.to_owned()).map_err(|error| {
             let at = culprit(text, &words);
-            fault(at, error.detail().unwrap_or("not understood").to_owned())
+            let instead = match words.iter().find(|word| word.start == at).map_or("", |word| word.text) {
+                "=" => "; did you mean `==`?",
+                "&" | "&&" => "; did you mean `and`?",
+                "!" => "; did you mean `not`?",
+                _ => "",
+            };
+            fault(at, format!("{}{instead}", error.detail().unwrap_or("not understood")))
         })?;
         check_names(&words).map_err(|(at, why)| fault(at, why))?;
         let mut names: Vec<String> = original.undeclared_variables(true).into_iter().collect();
@@ -290,6 +296,10 @@ mod tests {
     fn what_is_no_expression_is_refused_with_its_place() {
         for (text, expected) in [
             ("amount >", "`amount >` is not an expression: unexpected end of input, expected expression at character 9"),
+            (
+                "amount = 5",
+                "`amount = 5` is not an expression: unexpected input after expression; did you mean `==`? at character 8",
+            ),
             ("amount > > 5", "`amount > > 5` is not an expression: unexpected `>` at character 10"),
             ("", "`` is not an expression: nothing stands here at character 1"),
             ("é == 'x", "`é == 'x` is not an expression: a text without its closing quote at character 6"),

@@ -36,7 +36,7 @@ pub(crate) enum Problem {
         /// The parser's words.
         what: String,
         /// What most likely helps, or nothing.
-        advice: &'static str,
+        advice: String,
     },
     /// YAML that a config has no use for.
     #[error("{what} cannot be used in a config")]
@@ -191,18 +191,34 @@ pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
     if quoted.len() == 1 { quoted.concat() } else { format!("one of {}", quoted.join(", ")) }
 }
 
+/// What others call what a config has under another name.
+const OTHER_NAMES: [(&str, &str); 6] = [
+    ("upsert", "merge"),
+    ("update", "merge"),
+    ("overwrite", "replace"),
+    ("truncate", "replace"),
+    ("insert", "append"),
+    ("add", "append"),
+];
+
 /// The name in `known` that `name` most likely stands for.
 pub(crate) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> Option<String> {
     let written = name.to_lowercase().replace('-', "_");
+    let is_known = |name: &&str| known.iter().any(|known| known.as_ref() == *name);
+    let meant = OTHER_NAMES.iter().filter(|(other, _)| *other == written).map(|(_, name)| *name);
+    if let Some(meant) = meant.into_iter().find(is_known) {
+        return Some(meant.to_owned());
+    }
     let near = known.iter().map(AsRef::as_ref).filter_map(|candidate| {
         let edits = strsim::damerau_levenshtein(&written, candidate);
         let shorter = candidate.len().min(written.len());
         let one_within_other = shorter >= 4 && (written.contains(candidate) || candidate.contains(&*written));
         // Two edits away is near, but in a short word, which is then another one.
         let allowed = if shorter < 5 { 1 } else { 2.max(shorter / 3) };
-        (edits <= allowed || one_within_other).then_some((edits, candidate))
+        // Of two that are as near, the one that begins like it is meant.
+        (edits <= allowed || one_within_other).then(|| ((edits, !candidate.starts_with(&*written)), candidate))
     });
-    near.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate.to_owned())
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate.to_owned())
 }
 
 impl Fault {

@@ -8,7 +8,7 @@ mod tree;
 
 use std::path::Path;
 
-use crate::cli::args::{DemoArgs, LogFormat};
+use crate::cli::args::{DemoArgs, LogFormat, quoted};
 use crate::cli::demo::api::SampleApi;
 use crate::cli::demo::data::Night;
 use crate::cli::exit::Failure;
@@ -130,6 +130,12 @@ fn reading(folder: &Path) {
     ));
     print("Spark:");
     print(&format!("  spark.read.parquet(\"{table}\").groupBy(\"status\").count().show()"));
+    print("");
+    print("The lake, from its own folder, since the config's `url: ./lake` is below the current one:");
+    print(&format!("  cd {}", quoted(&folder.display().to_string())));
+    print(&format!(
+        "  lakeward status {CONFIG_FILE}     lakeward history {CONFIG_FILE}     lakeward rollback {CONFIG_FILE} --to 1"
+    ));
     print("");
     print("Your own API: copy the config, then");
     print("  lakeward check CONFIG     lakeward preview CONFIG RESOURCE     lakeward run CONFIG     lakeward status CONFIG");

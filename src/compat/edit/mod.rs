@@ -32,15 +32,6 @@ struct Change {
     text: String,
 }
 
-/// A changed text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Edited {
-    /// All of it.
-    pub(crate) text: String,
-    /// What changed, as `@@ line 7`, `-old` and `+new` lines.
-    pub(crate) diff: Vec<String>,
-}
-
 /// Keys to write, with their values as text.
 type Keys = [(&'static str, String)];
 
@@ -66,7 +57,7 @@ impl Keep {
 
 /// Writes what is to be kept of one resource into `text`; `None` where its place cannot be changed safely.
 #[must_use]
-pub(crate) fn keep_detected(text: &str, keep: &Keep) -> Option<Edited> {
+pub(crate) fn keep_detected(text: &str, keep: &Keep) -> Option<String> {
     let mark = if text.starts_with('\u{feff}') { "\u{feff}" } else { "" };
     let own = text.strip_prefix(mark)?;
     let root = Outline::of(own)?;
@@ -231,7 +222,7 @@ impl Writer<'_> {
         " ".repeat(before.iter().rev().take_while(|c| **c != '\n').count())
     }
 
-    fn apply(&self, changes: &[Change], mark: &str) -> Edited {
+    fn apply(&self, changes: &[Change], mark: &str) -> String {
         let has_crlf = self.chars.windows(2).any(|two| two == ['\r', '\n']);
         let (mut text, mut at) = (String::new(), 0);
         for change in changes {
@@ -240,13 +231,12 @@ impl Writer<'_> {
             at = change.end;
         }
         text.push_str(&self.slice(at, self.chars.len()));
-        let diff = diff(&self.slice(0, self.chars.len()), &text);
-        Edited { text: format!("{mark}{text}"), diff }
+        format!("{mark}{text}")
     }
 }
 
-/// The lines between the first and the last that differ.
-fn diff(old: &str, new: &str) -> Vec<String> {
+/// The lines between the first and the last that differ, as `@@ line 7`, `-old` and `+new`.
+pub(crate) fn changed_lines(old: &str, new: &str) -> Vec<String> {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let rest = old.len().min(new.len()) - same;

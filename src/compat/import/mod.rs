@@ -10,6 +10,7 @@
 
 mod assemble;
 mod calls;
+mod lambda;
 mod objects;
 mod script;
 mod value;

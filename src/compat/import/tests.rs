@@ -337,12 +337,33 @@ def load(since, page_size=20):
 "#;
 
 #[test]
+fn a_filter_that_is_a_simple_lambda_is_told_as_a_config_has_it() {
+    let noted = |lambda: &str| {
+        let script = format!(
+            "rest_api_source({{'client': {{'base_url': 'http://a.test'}}, 'resources': [{{'name': 'r', 'processing_steps': [{{'filter': {lambda}}}]}}]}})\n"
+        );
+        let note = notes(&script).swap_remove(0);
+        note.split_once("; write `filter: ").map(|(_, filter)| filter.trim_end_matches('`').to_owned())
+    };
+    for (lambda, filter) in [
+        ("lambda r: r['n'] > 5", "n > 5"),
+        ("lambda r: r['s'] == 'new' and not r['gone']", "(s == 'new' and not (gone))"),
+        ("lambda r: 1 < r['n'] <= 2.5 or r['x'] is not None", "(1 < n <= 2.5 or x is not none)"),
+    ] {
+        assert_eq!(noted(lambda), Some(format!("\"{filter}\"")), "{lambda}");
+    }
+    for lambda in ["lambda r: r['n'] in known", "lambda r: keep(r)", "lambda r: r.get('n')", "lambda a, b: a['n']"] {
+        assert_eq!(noted(lambda), None, "{lambda}");
+    }
+}
+
+#[test]
 fn what_is_not_carried_over_is_named_with_its_line() {
     let expected = [
         "line 11: `client.base_url`: the value of `REGION`, which is imported; the config takes it from `REGION`",
         "line 11: `client.session`: a Python object; see `client.timeout`, `client.retry` and `client.headers`",
         "line 15: `resources[0].table_name`: a lambda, `lambda row: row[\"kind\"]`",
-        "line 16: `resources[0].processing_steps[0].filter`: a lambda, `lambda r: r[\"ok\"]`",
+        "line 16: `resources[0].processing_steps[0].filter`: a lambda, `lambda r: r[\"ok\"]`; write `filter: \"ok\"`",
         "line 16: `resources[0].processing_steps[1].map`: a Python function, `clean`",
         "line 19: `resources[0].endpoint.params.at`: a call, `now(…)`",
         "line 19: `resources[0].endpoint.params.since`: the value of `since`, which is a parameter; the config takes it from `SINCE`",

@@ -10,6 +10,7 @@ use ruff_python_ast::{
     InterpolatedStringElement, Number, Operator, UnaryOp,
 };
 
+use crate::compat::import::lambda::filter_of;
 use crate::compat::import::script::{Bound, Script, dotted};
 use crate::compat::import::{DEPTH_MAX, ImportError, Note, VALUES_MAX, Variable};
 
@@ -193,7 +194,7 @@ impl<'a> Evaluator<'a> {
                         let key = self.path.last().map_or("value", |key| key.trim_start_matches('.')).to_uppercase();
                         let in_auth = self.path.iter().any(|key| key == ".auth");
                         let name = if in_auth { format!("CREDENTIALS__{key}") } else { key };
-                        Some(self.variable(name, None, "dlt.secrets.value".to_owned(), usize::from(attribute.range.start())))
+                        Some(self.variable(name, None, dotted(expr).unwrap_or_default(), usize::from(attribute.range.start())))
                     }
                     _ => self.left_out(expr, "an attribute whose value the script does not say"),
                 }
@@ -219,7 +220,12 @@ impl<'a> Evaluator<'a> {
             Expr::Call(call) => dotted(&call.func).map_or_else(String::new, |name| format!(", `{name}(…)`")),
             _ => format!(", `{}`", self.script.quoted(from, to)),
         };
-        self.note(from, format!("{what}{quoted}"));
+        let instead = match expr {
+            Expr::Lambda(lambda) if self.path.last().is_some_and(|key| key == ".filter") => filter_of(lambda),
+            _ => None,
+        };
+        let instead = instead.map_or_else(String::new, |filter| format!("; write `filter: \"{filter}\"`"));
+        self.note(from, format!("{what}{quoted}{instead}"));
         None
     }
 
@@ -367,10 +373,9 @@ impl<'a> Evaluator<'a> {
                 if conditional {
                     self.note(at, format!("`{text}` is bound in a branch or loop; the last value before this line is taken"));
                 }
-                if matches!(value, Expr::Attribute(_))
-                    && matches!(dotted(value).as_deref(), Some("dlt.secrets.value" | "dlt.config.value"))
-                {
-                    return Some(self.variable(in_variable(text), None, format!("{text}: dlt.secrets.value"), at));
+                let of_dlt = dotted(value).filter(|name| matches!(name.as_str(), "dlt.secrets.value" | "dlt.config.value"));
+                if let (Expr::Attribute(_), Some(of_dlt)) = (value, of_dlt) {
+                    return Some(self.variable(in_variable(text), None, format!("{text}: {of_dlt}"), at));
                 }
                 self.value(value, scope)
             }

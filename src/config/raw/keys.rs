@@ -174,6 +174,15 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
     }
 }
 
+/// What is expected where the map `name` stands.
+pub(crate) fn map_words(name: &str) -> &'static str {
+    match name {
+        "Lake" => "a map, as in `lake: {url: ./lake}`",
+        "Client" => "a map, as in `client: {base_url: https://api.example.com}`",
+        _ => "a map",
+    }
+}
+
 /// The answer to an unknown `variant` of an enum, where there is a better one than its nearest spelling.
 pub(crate) fn explain_name(name: &str, variant: &str) -> Option<Problem> {
     // dlt takes functions here; their names reach a file as text.

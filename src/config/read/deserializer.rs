@@ -217,7 +217,7 @@ impl<'de> Deserializer<'de> for Reading<'_, '_> {
         let entries = match (self.part, self.value()) {
             (Part::Empty, _) => Vec::new(),
             (part, Value::Map(_)) => self.reader.known_entries(self.id, name, fields, part == Part::Body),
-            _ => return Err(self.found("a map", self.value().kind().to_owned())),
+            _ => return Err(self.found(keys::map_words(name), self.value().kind().to_owned())),
         };
         visitor.visit_map(Entries { reading: self, entries, next: 0 })
     }

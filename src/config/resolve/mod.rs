@@ -184,8 +184,10 @@ fn check_tables(cx: Context<'_>, plans: &[ResourcePlan], places: &[NodeId]) {
 impl<'a> Context<'a> {
     /// The value of a key that must be there.
     fn required<'f, T>(self, field: &'f Field<T>, parent: NodeId, key: &str, meaning: &str) -> Option<(NodeId, &'f T)> {
-        if field.is_unset() {
-            self.reader.missing(parent, key, meaning);
+        match field {
+            Field::Null(id) => self.reader.conflict(*id, format!("nothing stands here: it is {meaning}")),
+            field if field.is_unset() => self.reader.missing(parent, key, meaning),
+            _ => {}
         }
         field.set()
     }

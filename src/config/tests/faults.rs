@@ -74,7 +74,7 @@ fn misspelt_names_name_the_nearest_one() {
     check(
         &resource("write_disposition: upsert\nnested: natve\non_reject: ignore"),
         &[
-            "7:24: `resources[0].write_disposition`: unknown write disposition `upsert`; expected one of `append`, `replace`, `merge`, `skip`",
+            "7:24: `resources[0].write_disposition`: unknown write disposition `upsert`; did you mean `merge`?",
             "8:13: `resources[0].nested`: unknown value `natve`; did you mean `native`?",
             "9:16: `resources[0].on_reject`: unknown value `ignore`; expected one of `fail`, `quarantine`",
         ],
@@ -149,8 +149,8 @@ fn wrong_types_tell_what_was_expected_and_found() {
         "name: [n]\nclient: x\nlake: y\nresources: z",
         &[
             "1:7: `name`: expected text, found a list",
-            "2:9: `client`: expected a map, found text",
-            "3:7: `lake`: expected a map, found text",
+            "2:9: `client`: expected a map, as in `client: {base_url: https://api.example.com}`, found text",
+            "3:7: `lake`: expected a map, as in `lake: {url: ./lake}`, found text",
             "4:12: `resources`: expected a list, found text",
         ],
     );
@@ -624,7 +624,8 @@ fn yaml_that_a_config_has_no_use_for_is_refused() {
             "7:50: `resources[0].partition_by[0]`: not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'; put a transform with a number in quotes where it stands within `{ }` or `[ ]`: `transform: 'bucket[16]'`",
         ],
     );
-    check("a: b: c", &["1:5: not valid YAML: mapping values are not allowed in this context"]);
+    let advice = "; is line 1 indented as the line above?";
+    check("a: b: c", &[&format!("1:5: not valid YAML: mapping values are not allowed in this context{advice}")]);
     check("name: n\n---\nb: 1", &["2:1: a second YAML document cannot be used in a config"]);
     check("? [a]\n: b", &["1:3: a key that is not plain text cannot be used in a config"]);
     check("name: *a", &["1:7: `name`: not valid YAML: while parsing node, found unknown anchor"]);

@@ -35,7 +35,10 @@ impl Builder {
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let mark = Mark { line: error.marker().line().max(1), column: error.marker().col() + 1 };
-                self.fault_here(mark, Problem::Syntax { what: error.info().to_owned(), advice: advice(text, mark.line) })
+                self.fault_here(
+                    mark,
+                    Problem::Syntax { what: error.info().to_owned(), advice: advice(error.info(), text, mark.line) },
+                )
             })?;
             let mark = Mark::of(span);
             match event {
@@ -242,13 +245,16 @@ fn is_number(text: &str) -> bool {
 }
 
 /// What most likely helps against broken YAML on this line.
-fn advice(text: &str, line: usize) -> &'static str {
+fn advice(what: &str, text: &str, line: usize) -> String {
+    let number = line;
     let line = text.lines().nth(line - 1).unwrap_or_default();
     if line.contains("${") && line.contains(['{', '[']) {
-        "; put `${…}` in quotes where it stands within `{ }` or `[ ]`"
+        "; put `${…}` in quotes where it stands within `{ }` or `[ ]`".to_owned()
     } else if line.contains("bucket[") || line.contains("truncate[") {
-        "; put a transform with a number in quotes where it stands within `{ }` or `[ ]`: `transform: 'bucket[16]'`"
+        "; put a transform with a number in quotes where it stands within `{ }` or `[ ]`: `transform: 'bucket[16]'`".to_owned()
+    } else if what.contains("mapping values are not allowed") {
+        format!("; is line {number} indented as the line above?")
     } else {
-        ""
+        String::new()
     }
 }
