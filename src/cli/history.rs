@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::args::HistoryArgs;
+use crate::cli::args::{ConfigArgs, HistoryArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json};
@@ -28,13 +28,13 @@ pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
         if args.json {
             print_json(as_json(&commit));
         } else {
-            lines(&commit).iter().for_each(|line| print(line));
+            lines(&commit, &args.of).iter().for_each(|line| print(line));
         }
     }
     Ok(0)
 }
 
-fn lines(commit: &CommitFacts) -> Vec<String> {
+fn lines(commit: &CommitFacts, of: &ConfigArgs) -> Vec<String> {
     let why = match commit.purpose {
         Purpose::Rollback { to } => format!("rollback to version {to}"),
         Purpose::Collection => "gc".to_owned(),
@@ -45,7 +45,10 @@ fn lines(commit: &CommitFacts) -> Vec<String> {
         Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
         Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
     };
-    let undo = if commit.can_be_undone { "  (can be undone)" } else { "" };
+    let undo = match commit.can_be_undone {
+        true => format!("  (undo: lakeward rollback {} --to {})", of.typed(), commit.version - 1),
+        false => String::new(),
+    };
     let mut lines = vec![format!("version {}  {}  {why}  {}{undo}", commit.version, commit.written, commit.run)];
     if commit.tables.is_empty() && commit.fences.is_empty() && commit.purpose != Purpose::Collection {
         lines.push("  no file changed, only what the next run is to know".to_owned());

@@ -17,7 +17,7 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table));
     if args.dry_run {
         let rollback = pipeline::rollback_plan(&plan, args.to, &SystemClock).await.map_err(failed)?;
-        print(&format!("to bring version {} back would change", args.to));
+        print(&format!("bringing version {} back would change", args.to));
         lines(&rollback).iter().for_each(|line| print(line));
         return Ok(0);
     }
@@ -29,7 +29,7 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     if commit.is_new {
         print(&format!("version {} is version {} again", commit.version, args.to));
         lines(&rollback).iter().for_each(|line| print(line));
-        print(&format!("to go forward again: lakeward rollback {} --to {}", args.of.config.display(), commit.version - 1));
+        print(&format!("to go forward again: lakeward rollback {} --to {}", args.of.typed(), commit.version - 1));
     } else {
         print(&format!("nothing to do: version {} has the content of version {}", commit.version, args.to));
     }
@@ -56,7 +56,9 @@ fn lines(rollback: &RollbackPlan) -> Vec<String> {
             report::counted(change.now.rows(), "row")
         ));
     }
-    for (what, has_cursor) in [("  cursors go back: ", true), ("  what the last load came to goes back: ", false)] {
+    for (what, has_cursor) in
+        [("  cursors are those of then: ", true), ("  what is known of the last load is that of then: ", false)]
+    {
         let named = rollback.resources.iter().filter(|(_, moves)| *moves == has_cursor);
         let names: Vec<&str> = named.map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, JsonPath, SystemClock};
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, tell};
-use crate::config::LakeOnly;
-use crate::lake::{Inspection, Snapshot, inspect};
+use crate::config::{LakeOnly, Outline, WriteDisposition, path_words};
+use crate::lake::{Inspection, Purpose, Snapshot, inspect};
 use crate::pipeline::RunError;
 use crate::report;
 use crate::source::EndReason;
 
+/// Runs that are shown.
+const RUNS_SHOWN: usize = 10;
 /// Cursors of one resource that are shown.
 const CURSORS_SHOWN: usize = 20;
 
@@ -71,15 +73,16 @@ fn tables(plan: &LakeOnly, seen: &Inspection) {
             print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }
         if let Some(state) = seen.state.get(resource.map_or(name, |resource| &resource.name)) {
-            for line in known_lines(state).iter().chain(&cursor_lines(state)) {
+            let declares = resource.is_some_and(|resource| resource.has_selector);
+            for line in known_lines(state, declares).iter().chain(&cursor_lines(state)) {
                 print(&format!("  {line}"));
             }
         }
     }
 }
 
-/// What the last run of a resource came to, and what runs have found out about it.
-fn known_lines(state: &Value) -> Vec<String> {
+/// What the last run of a resource came to, and what runs have found out about it; where the records are, unless the config `declares` that.
+fn known_lines(state: &Value, declares: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(records) = state.get("records").and_then(Value::as_u64) {
         let end = state.get("end_reason").and_then(Value::as_str).and_then(EndReason::of_name).map(report::end_words);
@@ -87,7 +90,9 @@ fn known_lines(state: &Value) -> Vec<String> {
         lines.push(format!("last load: {}{end}", report::counted(records, "record")));
     }
     let found = |key: &str| state.pointer(&format!("/detected/{key}")).and_then(Value::as_str);
-    let selector = match (found("data_selector"), found("shape")) {
+    let path = found("data_selector").filter(|_| !declares);
+    let path = path.map(|path| JsonPath::parse(path).map_or_else(|_| path.to_owned(), |path| path_words(&path)));
+    let selector = match (path, found("shape")) {
         (Some(path), Some("object")) => Some(format!("one record at `{path}`")),
         (Some(path), _) => Some(format!("records at `{path}`")),
         (None, _) => None,
@@ -134,18 +139,60 @@ fn layout(table: &Snapshot) -> String {
     if levels.is_empty() { key } else { format!("{key}; partitioned by {}", levels.join("/")) }
 }
 
+/// A run or an operation, as it is listed.
+struct Ran {
+    began: String,
+    status: String,
+    seconds: String,
+    run: String,
+}
+
+/// The last runs and operations on the lake, and those that were killed, as far as a later one has found what they left.
 fn runs(seen: &Inspection) {
-    if seen.reports.is_empty() {
+    let reported = seen.reports.iter().rev().map(|run| {
+        let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
+        let status = if text("kind") == "cancelled" { text("kind") } else { text("status") };
+        Ran { began: text("started"), status, seconds: format!("{seconds:.1} s"), run: text("run_id") }
+    });
+    let mut all: Vec<Ran> = reported.collect();
+    for commit in &seen.commits {
+        let ran = |began: &str, status: &str, run: &str| Ran {
+            began: began.to_owned(),
+            status: status.to_owned(),
+            seconds: String::new(),
+            run: run.to_owned(),
+        };
+        if !matches!(commit.purpose, Purpose::Run) {
+            let at = all_before(&all, &commit.written);
+            all.insert(at, ran(&commit.written, commit.purpose.name(), &commit.run));
+        }
+        for killed in &commit.fences {
+            // It ended before the run that has found it.
+            let began = began(killed);
+            let at = all.iter().position(|ran| ran.run == commit.run).map_or_else(|| all_before(&all, &began), |at| at + 1);
+            all.insert(at, ran(&began, "killed", killed));
+        }
+    }
+    if all.is_empty() {
         return;
     }
     print("");
     print("last runs");
-    for run in seen.reports.iter().rev() {
-        let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
-        let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
-        let status = if text("kind") == "cancelled" { text("kind") } else { text("status") };
-        print(&format!("  {}  {status:9} {seconds:9.1} s  {}", text("started"), text("run_id")));
+    for Ran { began, status, seconds, run } in all.iter().take(RUNS_SHOWN) {
+        print(&format!("  {began}  {status:10} {seconds:>11}  {run}"));
     }
+}
+
+/// Where one that began then stands among others, the newest first.
+fn all_before(all: &[Ran], began: &str) -> usize {
+    all.iter().position(|ran| ran.began.as_str() < began).unwrap_or(all.len())
+}
+
+/// When a run began, as its name tells: `2026-11-30T06-34-04Z-7b649e`.
+fn began(run: &str) -> String {
+    let (date, time) = run.split_once('T').unwrap_or((run, ""));
+    format!("{date}T{}Z", time.split('Z').next().unwrap_or_default().replace('-', ":"))
 }
 
 /// What the next run finds lying about.
@@ -164,11 +211,30 @@ fn rerun(plan: &LakeOnly, seen: &Inspection) {
             report::counted(seen.unfinished_runs.len() as u64, "unfinished run")
         ));
     }
-    let incremental: Vec<&str> =
-        plan.resources.iter().filter(|resource| resource.has_cursor).map(|resource| resource.name.as_str()).collect();
-    let all = if incremental.is_empty() { "every resource" } else { "every other resource" };
-    if !incremental.is_empty() {
-        print(&format!("a run fetches {} from its cursor on", incremental.join(", ")));
-    }
-    print(&format!("a run fetches every page of {all} again and writes only the files that change"));
+    next_run(&plan.resources).iter().for_each(|line| print(line));
+}
+
+/// What a run asks for and writes, a line for each kind of resource.
+fn next_run(resources: &[Outline]) -> Vec<String> {
+    let loaded = || resources.iter().filter(|it| it.selected && it.write_disposition != Some(WriteDisposition::Skip));
+    let all = loaded().count();
+    let named = |names: &[&str], is_last: bool| match names.len() {
+        1 => names.concat(),
+        some if some == all => "every resource".to_owned(),
+        _ if is_last => "every other resource".to_owned(),
+        _ => names.join(", "),
+    };
+    let of = |is_of: &dyn Fn(&Outline) -> bool| -> Vec<&str> {
+        loaded().filter(|resource| is_of(resource)).map(|resource| resource.name.as_str()).collect()
+    };
+    let incremental = of(&|resource| resource.has_cursor);
+    let added = of(&Outline::adds_all);
+    let others = of(&|resource| !resource.has_cursor && !resource.adds_all());
+    let cursors = if incremental.len() == 1 { "its cursor" } else { "their cursors" };
+    let lines = [
+        (&incremental, format!("a run fetches {} from {cursors} on", named(&incremental, false))),
+        (&added, format!("a run fetches every page of {} again, and `append` adds all records once more", named(&added, false))),
+        (&others, format!("a run fetches every page of {} again and writes only the files that change", named(&others, true))),
+    ];
+    lines.into_iter().filter(|(names, _)| !names.is_empty()).map(|(_, line)| line).collect()
 }

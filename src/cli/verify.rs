@@ -44,7 +44,7 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<u8, Failure> {
 
 /// Tables whose keys are unique.
 fn one_row_a_key(plan: &LakeOnly) -> BTreeSet<String> {
-    plan.resources.iter().filter(|resource| resource.keeps_one_row).map(|resource| resource.table.clone()).collect()
+    plan.resources.iter().filter(|resource| resource.keeps_one_row()).map(|resource| resource.table.clone()).collect()
 }
 
 /// What was told of the tables so far.

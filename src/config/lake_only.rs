@@ -5,7 +5,7 @@
 
 use crate::config::fault::Fault;
 use crate::config::tree::Document;
-use crate::config::{ConfigErrors, Inputs, LakePlan, PartitionField, SortField, parse, raw, read, resolve};
+use crate::config::{ConfigErrors, Inputs, LakePlan, PartitionField, SortField, WriteDisposition, parse, raw, read, resolve};
 
 /// The sections that say how the API is asked.
 const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
@@ -41,14 +41,28 @@ pub(crate) struct Outline {
     pub(crate) selected: bool,
     /// A run goes on from its cursor.
     pub(crate) has_cursor: bool,
+    /// It says where the records are.
+    pub(crate) has_selector: bool,
     /// Columns of the primary key.
     pub(crate) primary_key: Vec<String>,
     /// Partition folders, outermost first.
     pub(crate) partition_by: Vec<PartitionField>,
     /// Row order within a row group.
     pub(crate) sort_by: Vec<SortField>,
+    /// How its rows join the table; `None` where the config's word for it is none.
+    pub(crate) write_disposition: Option<WriteDisposition>,
+}
+
+impl Outline {
     /// A key has one row of its table: an `append` keeps all rows of a key.
-    pub(crate) keeps_one_row: bool,
+    pub(crate) fn keeps_one_row(&self) -> bool {
+        matches!(self.write_disposition, Some(WriteDisposition::Merge | WriteDisposition::Replace))
+    }
+
+    /// Each run adds all records to the table.
+    pub(crate) fn adds_all(&self) -> bool {
+        self.write_disposition == Some(WriteDisposition::Append) && !self.has_cursor
+    }
 }
 
 /// Reads the part of a config that is about its lake; `fill_in` is that of [`crate::config::load`].

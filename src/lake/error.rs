@@ -1,6 +1,7 @@
 //! What can go wrong between rows and a published table.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -153,12 +154,14 @@ pub(crate) enum LakeError {
         run: String,
     },
     /// A table's folder is not what its manifest says.
-    #[error("folder `{place}` is not as the last commit left it: {}{}", files.join(", "), more(*more_files))]
+    #[error("folder `{place}` {}: {}{}", foreign(*is_new), files.join(", "), more(*more_files))]
     Foreign {
         /// The table.
         table: String,
         /// Its folder.
         place: String,
+        /// Whether no commit has put a file there.
+        is_new: bool,
         /// Up to five files, each with what is wrong.
         files: Vec<String>,
         /// How many more there are.
@@ -327,6 +330,8 @@ pub(crate) enum LakeError {
         by: u64,
         /// The file.
         place: String,
+        /// The versions that are kept whole.
+        kept: RangeInclusive<u64>,
     },
     /// The marks that a version's cursors need are gone.
     #[error("version {version} is not kept whole: `{place}`, the marks of records at its cursor, is gone")]
@@ -335,6 +340,8 @@ pub(crate) enum LakeError {
         version: u64,
         /// The marks.
         place: String,
+        /// The versions that are kept whole.
+        kept: RangeInclusive<u64>,
     },
     /// A version has no such table.
     #[error("version {version} has no table `{table}`; it has {}", named(tables))]
@@ -415,6 +422,13 @@ fn named(tables: &[String]) -> String {
     if tables.is_empty() { "none".to_owned() } else { format!("`{}`", tables.join("`, `")) }
 }
 
+fn foreign(is_new: bool) -> &'static str {
+    match is_new {
+        true => "has files that lakeward did not write, or whose commits are gone",
+        false => "is not as the last commit left it",
+    }
+}
+
 fn more(files: usize) -> String {
     if files == 0 { String::new() } else { format!(" and {files} more") }
 }
@@ -485,8 +499,23 @@ impl LakeError {
     }
 
     /// What the operator can do, where that is not plain from the message; of partitions, [`PartitionError::hint`] tells it.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
+            Self::Foreign { is_new: true, place, .. } => Some(format!(
+                "move them out of `{place}`, and run again: the table is then loaded anew; or let them be, and load into another place: another \
+                 `table_name` (of a dlt.yml: `dataset_name`) or `lake.url`"
+            )),
+            Self::NotKept { kept, .. } | Self::MarksGone { kept, .. } => Some(kept_words(kept)),
+            Self::Unpublished { source, .. } => source.hint(),
+            _ => self.plain_hint().map(str::to_owned),
+        }
+    }
+
+    fn plain_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Disk { source, .. } if is_full(source) => Some(
+                "make room there, and run again: nothing that was committed is lost; `lakeward gc CONFIG` lists what the lake itself can do without",
+            ),
             Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("look at `lake.url`: it has to be a folder that this user may write to; let it, or name another one")
@@ -538,20 +567,31 @@ impl LakeError {
                 "give the resource another `table_name` in all configs but one, and write the claim of that one, a file in that place with \
                  {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
             ),
-            Self::Unpublished { source, .. } => source.hint(),
-            Self::NoVersion { .. } => Some("`lakeward history` lists the versions"),
+            Self::NoVersion { .. } => Some("`lakeward history CONFIG` lists the versions"),
             Self::NothingCommitted { .. } => Some(
                 "is this the lake? A relative `lake.url` begins where the command is typed; is its disk there, and the `name` of the pipeline as it was?",
             ),
-            Self::NotKept { .. } | Self::MarksGone { .. } => {
-                Some("`lake.keep_versions` says how many commits can be undone from now on")
-            }
             Self::Lost { .. } => Some(
                 "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
             ),
             _ => None,
         }
     }
+}
+
+/// Which versions there are instead of one that is not kept.
+fn kept_words(kept: &RangeInclusive<u64>) -> String {
+    let there = match (kept.start(), kept.end()) {
+        (oldest, newest) if oldest >= newest => "no older version is kept".to_owned(),
+        (oldest, newest) if *oldest + 1 == *newest => format!("of the older versions, {oldest} is kept"),
+        (oldest, newest) => format!("of the older versions, {oldest} to {} are kept", newest - 1),
+    };
+    format!("{there}; `lake.keep_versions` says how many commits can be undone from now on")
+}
+
+/// Whether there is no room left.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// What a failed system call means. An error of ours may travel inside of one, through readers that only know those.

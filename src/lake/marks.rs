@@ -84,7 +84,7 @@ impl View<'_> {
     pub(crate) async fn whole_marks(&self, version: u64, resource: &str, name: &str) -> Result<Vec<u8>, LakeError> {
         let place = self.store.place(&self.layout.marks(name));
         match self.marks(resource, name).await? {
-            None => Err(LakeError::MarksGone { version, place }),
+            None => Err(LakeError::MarksGone { version, place, kept: version..=version }),
             Some(marks) if !have_same_content(&format!("-{:016x}.bin", xxh3_64(&marks)), name) => {
                 Err(LakeError::Damaged { table: None, place })
             }

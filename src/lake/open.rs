@@ -235,11 +235,14 @@ pub(crate) struct Inspection {
     pub(crate) unfinished_runs: Vec<String>,
     /// Reports of runs, oldest first, as far as they can be read.
     pub(crate) reports: Vec<Value>,
+    /// The newest commits, the newest first.
+    pub(crate) commits: Vec<Commit>,
     /// Who holds the lake.
     pub(crate) lease: Option<LeaseFile>,
     /// Whether that lease may be taken over.
     pub(crate) is_lease_stale: bool,
-    /// Folders that are not as the last commit left them, by table; not looked at while a run is at work or its commit not published whole.
+    /// Tables that are another pipeline's, and folders that are not as the last commit left them; these are not looked at while a run is at work or
+    /// its commit not published whole.
     pub(crate) differences: BTreeMap<String, LakeError>,
 }
 
@@ -289,18 +292,26 @@ pub(super) async fn inspect_in(
             seen.unfinished_runs.retain(|run| *run != commit.run);
         }
     }
-    if let Some(commit) = read_commit(store, &layout, versions.head).await? {
-        for table in commit.tables.keys() {
-            seen.tables.insert(table.clone(), load_table(store, &layout, Some(&commit), table).await?);
-        }
-        seen.run = Some(commit.run);
-        seen.written = Some(commit.written);
-        seen.state = commit.state;
+    let head = read_commit(store, &layout, versions.head).await?;
+    let oldest = head.as_ref().map_or(1, |head| head.oldest).max(versions.head.saturating_sub(REPORTS as u64 - 1)).max(1);
+    for version in (oldest..=versions.head).rev() {
+        seen.commits.extend(read_commit(store, &layout, version).await?);
     }
+    if let Some(commit) = &head {
+        for table in commit.tables.keys() {
+            seen.tables.insert(table.clone(), load_table(store, &layout, Some(commit), table).await?);
+        }
+        (seen.run, seen.written, seen.state) = (Some(commit.run.clone()), Some(commit.written.clone()), commit.state.clone());
+    }
+    let view = View { store, layout: &layout, format: &*format, head: head.as_ref(), adopt: false, is_settled: false };
+    seen.differences = others_tables(view, tables).await?;
     let is_moving = !seen.pending.is_empty() || seen.lease.is_some() && !seen.is_lease_stale;
     let known: Vec<String> = seen.tables.keys().cloned().collect();
     let all: BTreeSet<&str> = known.iter().map(String::as_str).chain(tables.iter().copied()).collect();
     for table in all.into_iter().filter(|_| !is_moving) {
+        if seen.differences.contains_key(table) {
+            continue;
+        }
         let committed = seen.tables.get(table).cloned().unwrap_or_default();
         match format.snapshot(table, committed, false).await {
             Err(error @ LakeError::Foreign { .. }) => drop(seen.differences.insert(table.to_owned(), error)),
@@ -308,6 +319,23 @@ pub(super) async fn inspect_in(
         }
     }
     Ok(seen)
+}
+
+/// Those of `tables` that another pipeline has, each with that.
+async fn others_tables(view: View<'_>, tables: &[&str]) -> Result<BTreeMap<String, LakeError>, LakeError> {
+    let mut others = BTreeMap::new();
+    if view.check_claims(tables).await.is_ok() {
+        return Ok(others);
+    }
+    for table in tables {
+        match view.check_claims(&[table]).await {
+            Err(error @ (LakeError::Claimed { .. } | LakeError::ClaimedTwice { .. })) => {
+                others.insert((*table).to_owned(), error);
+            }
+            checked => drop(checked?),
+        }
+    }
+    Ok(others)
 }
 
 /// The reports of the last runs, oldest first. Their names tell the second, and what is in them the order within it.

@@ -33,9 +33,10 @@ pub(super) const NOT_TIDY: &str = "something is left over in the lake's own fold
 /// What a lake is whose old commits could not be removed.
 const NOT_COLLECTED: &str = "old commits could not be removed, which `lakeward gc --apply` does, or a run many nights on";
 
-/// Tells of an error after the commit, which takes nothing back.
-pub(super) fn tell_late(events: &Events, code: WarningCode, what: &str, error: LakeError) {
-    let text = format!("{what}: {}; what the run published stands", RunError::from(error).chain());
+/// Tells of an error at the end of a run, which takes back nothing that `is_published`.
+pub(super) fn tell_late(events: &Events, code: WarningCode, what: &str, (error, is_published): (LakeError, bool)) {
+    let stands = if is_published { "what the run published stands" } else { "the run published nothing" };
+    let text = format!("{what}: {}; {stands}", RunError::from(error).chain());
     events(Event::Warning { resource: None, warning: Warning::new(code, text) });
 }
 
@@ -96,11 +97,11 @@ impl Running<'_> {
         let Committed { version, is_new, files_put, files_deleted, untidy } = commit;
         tracing::info!(version, is_new, files_put, files_deleted, "committed");
         if let Some(error) = untidy {
-            tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+            tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, (error, true));
         }
         for resource in with_marks {
             if let Err(error) = lake.sweep_marks(&resource, &marks, file_named).await {
-                tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+                tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, (error, true));
             }
         }
         if is_new && lake.is_to_collect() {
@@ -116,10 +117,10 @@ impl Running<'_> {
             Ok((garbage, commit)) => {
                 tracing::info!(version = commit.version, files = garbage.files().count(), "collected");
                 if let Some(error) = commit.untidy {
-                    tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+                    tell_late(self.events, WarningCode::CleanUpFailed, NOT_TIDY, (error, true));
                 }
             }
-            Err(error) => tell_late(self.events, WarningCode::CleanUpFailed, NOT_COLLECTED, error),
+            Err(error) => tell_late(self.events, WarningCode::CleanUpFailed, NOT_COLLECTED, (error, true)),
         }
     }
 

@@ -237,6 +237,8 @@ pub(crate) enum RunError {
         rejects: usize,
         /// Whether the `primary_key` names what it lacks.
         is_key: bool,
+        /// The config's key that declares the type which it has not.
+        declared: Option<String>,
     },
     /// More rejects than `max_rejects`.
     #[error(

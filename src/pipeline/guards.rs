@@ -9,7 +9,7 @@ use crate::pipeline::key_watch::Overruled;
 /// Part of the records that may become rejects where `max_rejects` is not set, as one in so many; one always may.
 const REJECTS_PART: u64 = 10;
 
-/// Rows of a table from which on a merge is guarded by `expect.max_shrink` where it is not set.
+/// Rows of a table from which on a merge or an append is guarded by `expect.max_shrink` where it is not set.
 const SHRINKS_FROM: u64 = 100;
 
 /// Records of a run from which on most of them having the key of another one says that the key is not the whole one.
@@ -47,8 +47,11 @@ pub(super) fn check_rows(
         let column = resource.merge.hard_delete.clone().unwrap_or_default();
         return Err(RunError::AllDeleted { resource: resource.name.clone(), rows, column });
     }
-    // Of a small table a merge may well delete most rows.
-    if is_merge && before < SHRINKS_FROM && (allowed - Expect::MAX_SHRINK).abs() < f64::EPSILON {
+    // Of a small table a merge may well delete most rows. An append loses some only where it is rebuilt.
+    if resource.write_disposition != WriteDisposition::Replace
+        && before < SHRINKS_FROM
+        && (allowed - Expect::MAX_SHRINK).abs() < f64::EPSILON
+    {
         return Ok(());
     }
     // Row counts are far below 2^53, so the product is exact enough to compare.

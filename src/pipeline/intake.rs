@@ -179,7 +179,11 @@ impl<'a> Intake<'a> {
         match self.resource.on_reject {
             OnReject::Fail => {
                 let is_key = self.resource.primary_key.iter().any(|key| first.path.strip_prefix("$.") == Some(key));
-                Err(RunError::Rejected { resource, first: kept(), rejects: rejects.len(), is_key })
+                let hints = self.resource.columns.iter().filter(|hint| hint.declared.is_some());
+                let of = first.path.strip_prefix("$.").unwrap_or_default();
+                let declared = hints.map(|hint| &hint.name).find(|name| of == name.as_str());
+                let declared = declared.map(|name| format!("columns.{name}.data_type"));
+                Err(RunError::Rejected { resource, first: kept(), rejects: rejects.len(), is_key, declared })
             }
             OnReject::Quarantine { max_rejects: Some(max) } if count > max => {
                 Err(RunError::TooManyRejects { resource, first: kept(), rejects: count, max })

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Snapshot, View};
-use crate::pipeline::cursors::{Cursors, Past, file_named};
+use crate::pipeline::cursors::{Cursors, Past, check_rebuild, file_named};
 use crate::pipeline::detected::Detected;
 use crate::pipeline::run::Refresh;
 use crate::pipeline::{RunError, contract, held};
@@ -53,6 +53,10 @@ impl PastOf<'_> {
     /// # Errors
     /// [`RunError::Incremental`], [`RunError::ResetOfAppend`]; the lake's.
     pub(super) async fn cursors(&self, resource: &ResourcePlan) -> Result<Option<Cursors>, RunError> {
+        if self.refresh.rebuilds() {
+            let checked = check_rebuild(resource, self.view.state(&resource.name));
+            checked.map_err(|source| RunError::incremental(&resource.name, source))?;
+        }
         let stored = if self.refresh == Refresh::No { self.view.state(&resource.name) } else { None };
         if self.refresh == Refresh::ResetState && resource.write_disposition == WriteDisposition::Append {
             return Err(RunError::ResetOfAppend { resource: resource.name.clone() });

@@ -116,7 +116,12 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
             (facts.resources, facts.dropped, facts.version) = (resources, dropped, version);
             // From here on nothing can take back what is published, and so nothing may call for another run.
             if let Err(error) = lake.report(&spell(&facts)).await {
-                tell_late(&events, WarningCode::ReportNotWritten, "the run report cannot be written to the lake", error);
+                tell_late(
+                    &events,
+                    WarningCode::ReportNotWritten,
+                    "the run report cannot be written to the lake",
+                    (error, facts.version.is_some()),
+                );
             }
             Ok(())
         }
@@ -126,7 +131,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         }
     };
     if let Err(error) = lake.close().await {
-        tell_late(&events, WarningCode::CleanUpFailed, NOT_TIDY, error);
+        tell_late(&events, WarningCode::CleanUpFailed, NOT_TIDY, (error, facts.version.is_some()));
     }
     facts.warnings = warnings.listed();
     outcome.map(|()| facts)

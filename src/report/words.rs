@@ -80,6 +80,9 @@ fn cursor_words(cursors: &CursorFacts) -> String {
         parts.push(format!("{failed} of {all} windows failed; the next run fetches them again"));
     }
     parts.retain(|part| !part.is_empty());
+    if cursors.is_range {
+        parts.insert(0, "cursor left as it is".to_owned());
+    }
     if parts.is_empty() { "no cursor yet".to_owned() } else { parts.join(", ") }
 }
 

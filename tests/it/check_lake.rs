@@ -66,7 +66,7 @@ fn check_online_is_red_for_what_the_lake_makes_a_run_red_for() {
 
     let foreign = one_night(&api);
     fs::write(foreign.lake().join("things/mine.parquet"), "x").unwrap();
-    check_red(&foreign, "mine.parquet` is unknown");
+    check_red(&foreign, "mine.parquet` was not written by lakeward");
     let gone = one_night(&api);
     fs::remove_file(gone.lake().join("things").join(gone.files("things").keys().next().unwrap())).unwrap();
     check_red(&gone, "load the table anew with `--full-refresh --resource things`");
@@ -133,5 +133,5 @@ fn a_dry_rollback_ends_as_the_rollback_does() {
     check(&damaged, 3, "is damaged or was exchanged");
     let foreign = outgrown();
     fs::write(foreign.lake().join("others/mine.parquet"), "x").unwrap();
-    check(&foreign, 3, "mine.parquet` is unknown");
+    check(&foreign, 3, "mine.parquet` was not written by lakeward");
 }

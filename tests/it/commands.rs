@@ -220,7 +220,11 @@ fn status_tells_of_missing_foreign_and_changed_files_with_the_exit_code_of_a_run
     let ended = status();
     ended.failed_with(
         3,
-        &["`wallets/stray.parquet` is unknown", &format!("has {} bytes instead of {}", whole.len() - 1, whole.len()), "hint: "],
+        &[
+            "`wallets/stray.parquet` was not written by lakeward",
+            &format!("has {} bytes instead of {}", whole.len() - 1, whole.len()),
+            "hint: ",
+        ],
     );
     assert!(ended.stdout.contains("240 rows in 1 file"), "the rest of the status is told\n{ended}");
     assert_eq!(
@@ -228,7 +232,7 @@ fn status_tells_of_missing_foreign_and_changed_files_with_the_exit_code_of_a_run
         json!(ended.stderr.lines().next().unwrap().strip_prefix("error: ").unwrap())
     );
     std::fs::remove_file(&file).unwrap();
-    status().failed_with(3, &["is missing", "`wallets/stray.parquet` is unknown"]);
+    status().failed_with(3, &["is missing", "`wallets/stray.parquet` was not written by lakeward"]);
     for number in 0..20 {
         std::fs::write(table.join(format!("more-{number}.csv")), "x").unwrap();
     }
@@ -237,7 +241,9 @@ fn status_tells_of_missing_foreign_and_changed_files_with_the_exit_code_of_a_run
     let (_api, fresh) = guide();
     std::fs::create_dir_all(fresh.lake().join("wallets")).unwrap();
     std::fs::write(fresh.lake().join("wallets/old.parquet"), "x").unwrap();
-    fresh.lakeward(&["status", "lakeward.yaml"]).failed_with(3, &["`wallets/old.parquet` is unknown"]);
+    fresh
+        .lakeward(&["status", "lakeward.yaml"])
+        .failed_with(3, &["has files that lakeward did not write", "`wallets/old.parquet`"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_run_detects_proves_tells_and_reads_everything_once() {
     let ended = sandbox.run_ok();
     assert_eq!(sandbox.by_key("things", "id").into_keys().collect::<Vec<_>>(), (1..=25).collect::<Vec<_>>());
     for told in [
-        "things: detected data_selector data from page 1; write it into the config to keep it",
+        "things: detected data_selector data from page 1, which later runs are held to; `check --online --write` puts it into the config",
         "things: detected paginator {type: page_number, base_page: 1, total_path: meta.total_pages} from `meta.total_pages`",
     ] {
         assert_eq!(ended.stderr.matches(told).count(), 1, "{ended}");

@@ -54,3 +54,4 @@ mod values;
 mod verify;
 mod versions;
 mod warnings;
+mod ways_out;

@@ -306,11 +306,10 @@ class Resource:
             config["partition_by"] = [partition(text) for text in self.partitions]
         if self.sort_by:
             config["sort_by"] = self.sort_by
-        if self.disposition in ("replace", "merge"):
-            # Losing rows is part of these histories.
-            config["expect"] = {"max_shrink": "100%"}
+        # Losing rows is part of these histories.
+        config["expect"] = {"max_shrink": "100%"}
         if self.estimates:
-            config.setdefault("expect", {})["total"] = "estimate"
+            config["expect"]["total"] = "estimate"
         if not endpoint["params"]:
             del endpoint["params"]
         return config

@@ -102,15 +102,15 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
         Field::Set(_, table) => table.clone(),
         Field::Invalid => return None,
     };
-    let disposition = disposition(cx, &raw.write_disposition);
-    let starts_anew = disposition == Some(WriteDisposition::Replace);
-    let keeps_one_row = matches!(disposition, Some(WriteDisposition::Merge | WriteDisposition::Replace));
+    let write_disposition = disposition(cx, &raw.write_disposition);
+    let starts_anew = write_disposition == Some(WriteDisposition::Replace);
     let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
+    let has_selector = !endpoint_of(&raw).data_selector.is_unset();
     let sort_by = table::sort_by(cx, &raw.sort_by);
-    let primary_key = hints::hints(cx, &raw, Some(&name), disposition).primary_key;
+    let primary_key = hints::hints(cx, &raw, Some(&name), write_disposition).primary_key;
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let selected = raw.selected.get() != Some(&false);
-    Some(Outline { name, table, has_cursor, keeps_one_row, selected, primary_key, partition_by, sort_by })
+    Some(Outline { name, table, has_cursor, has_selector, write_disposition, selected, primary_key, partition_by, sort_by })
 }
 
 /// Refuses a merge without a key, unless what the config says of one is at fault already.
@@ -281,9 +281,7 @@ fn expect(field: &Field<raw::Expect>, disposition: Option<WriteDisposition>) -> 
     let raw = field.get().unwrap_or(&none);
     let max_shrink = match &raw.max_shrink {
         Field::Set(_, Scalar(fraction)) => Some(fraction.0),
-        Field::Absent if matches!(disposition, Some(WriteDisposition::Replace | WriteDisposition::Merge)) => {
-            Some(Expect::MAX_SHRINK)
-        }
+        Field::Absent if disposition.is_some_and(|disposition| disposition != WriteDisposition::Skip) => Some(Expect::MAX_SHRINK),
         _ => None,
     };
     let total = raw.total.get().map(|Scalar(total)| total.0.clone()).unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::lake::format::Remains;
 const NAMED_FILES: usize = 5;
 
 /// What is said of a file that no manifest knows.
-pub(crate) const UNKNOWN: &str = "is unknown";
+pub(crate) const UNKNOWN: &str = "was not written by lakeward";
 
 /// That `table`, at `place`, is not as its last commit left it; `is_new` when that left no file.
 pub(super) fn refusal((table, place): (&str, &str), mut differences: Vec<String>, is_new: bool, adopt: bool) -> LakeError {
@@ -21,7 +21,11 @@ pub(super) fn refusal((table, place): (&str, &str), mut differences: Vec<String>
     }
     let more_files = differences.len().saturating_sub(NAMED_FILES);
     differences.truncate(NAMED_FILES);
-    LakeError::Foreign { table: table.to_owned(), place: place.to_owned(), files: differences, more_files }
+    if is_new {
+        // The message says it of all of them.
+        differences.iter_mut().for_each(|file| file.truncate(file.len() - UNKNOWN.len() - 1));
+    }
+    LakeError::Foreign { table: table.to_owned(), place: place.to_owned(), is_new, files: differences, more_files }
 }
 
 impl Remains {

@@ -6,11 +6,14 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use crate::config::LakePlan;
 use crate::lake::format::{Kept, TableFormat, format_of};
-use crate::lake::log::{Action, Change, Commit, read_commit, versions};
+use crate::lake::log::{Action, Change, Commit, Purpose, read_commit, versions};
 use crate::lake::store::{Store, open_store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
 
@@ -139,7 +142,8 @@ impl Archive {
                     // It is going to be kept, and is where it was.
                     files.push(self.file_at(file, file.path.clone(), table.clone()));
                 } else {
-                    return Err(LakeError::NotKept { version, by, place: self.store.place(&file.path) });
+                    let kept = self.kept_whole(|_| None).await?;
+                    return Err(LakeError::NotKept { version, by, place: self.store.place(&file.path), kept });
                 }
             }
             tables.insert(table.clone(), TableAt { snapshot, files });
@@ -173,8 +177,60 @@ impl Archive {
         Ok(moved)
     }
 
+    /// The versions that are kept whole and lie next to each other, the newest of them among the newest [`LOOKED_THROUGH`]; `named` tells where
+    /// a state names its marks.
+    ///
+    /// # Errors
+    /// [`LakeError::Unreadable`]; the store's.
+    pub(super) async fn kept_whole(
+        &self,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
+    ) -> Result<RangeInclusive<u64>, LakeError> {
+        let (newest, mut later) = (self.newest(), self.head.clone());
+        let mut oldest = newest;
+        while oldest > newest.saturating_sub(LOOKED_THROUGH).max(1) && self.is_kept(&later).await? {
+            later = match self.commit(oldest - 1).await {
+                Err(LakeError::NoVersion { .. }) => break,
+                commit => commit?,
+            };
+            if self.lost_marks(&mut later.state, &named).await?.is_some() {
+                break;
+            }
+            oldest -= 1;
+        }
+        Ok(oldest..=newest)
+    }
+
+    /// Whether what a commit replaced and removed can be had. An older lakeward kept nothing, nor did a commit under `keep_versions: 0`.
+    pub(super) async fn is_kept(&self, commit: &Commit) -> Result<bool, LakeError> {
+        let gone: Vec<&str> =
+            commit.files.iter().filter(|change| takes_away(change)).map(|change| change.path.as_str()).collect();
+        if gone.is_empty() {
+            return Ok(true);
+        }
+        let kept = self.format.kept(commit.version).await?;
+        Ok(gone.iter().all(|path| kept.paths.contains_key(*path)) || self.is_unpublished(commit.version).await?)
+    }
+
+    /// The place of the first marks of a state that are gone.
+    pub(super) async fn lost_marks(
+        &self,
+        state: &mut Map<String, Value>,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
+    ) -> Result<Option<String>, LakeError> {
+        for state in state.values_mut() {
+            let Some(Value::String(marks)) = named(state) else { continue };
+            let path = self.layout.marks(marks);
+            if self.store.head(&path).await?.is_none() {
+                return Ok(Some(self.store.place(&path)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The oldest commit that can still be undone: the `keep_versions`-th newest of those that changed files, as far as one of the newest
-    /// [`LOOKED_THROUGH`] is. One past the newest when there is none.
+    /// [`LOOKED_THROUGH`] is. One past the newest when there is none. A compaction, which changes no row, does not count: those that came after it
+    /// can be undone, and so can it.
     ///
     /// # Errors
     /// [`LakeError::Unreadable`]; the store's.
@@ -186,15 +242,15 @@ impl Archive {
             if left == 0 {
                 break;
             }
-            let changes = match version == newest {
-                true => !self.head.files.is_empty(),
+            let (changes, purpose) = match version == newest {
+                true => (!self.head.files.is_empty(), self.head.purpose),
                 false => match self.commit(version).await {
                     Err(LakeError::NoVersion { .. }) => break,
-                    commit => !commit?.files.is_empty(),
+                    commit => commit.map(|commit| (!commit.files.is_empty(), commit.purpose))?,
                 },
             };
             if changes {
-                (oldest, left) = (version, left - 1);
+                (oldest, left) = (version, left - u32::from(purpose != Purpose::Compaction));
             }
         }
         Ok(oldest)

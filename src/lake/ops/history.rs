@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::lake::log::{Action, Commit, Purpose};
 use crate::lake::ops::Archive;
-use crate::lake::ops::archive::takes_away;
 use crate::lake::{LakeError, manifest};
 
 /// A commit as people ask about it.
@@ -40,8 +39,8 @@ pub(crate) struct TableFacts {
 }
 
 impl Archive {
-    /// The newest `limit` commits, of all tables or of those that changed `only`, the newest first. Of those that changed files, the newest
-    /// `keep_versions` can be undone.
+    /// The newest `limit` commits, of all tables or of those that changed `only`, the newest first. The newest `keep_versions` that changed rows can
+    /// be undone, and what came after them.
     ///
     /// # Errors
     /// [`LakeError::Unreadable`]; the store's.
@@ -62,13 +61,12 @@ impl Archive {
                 Err(LakeError::NoVersion { .. }) => break,
                 commit => commit?,
             };
-            // An older lakeward kept nothing, nor did a commit under `keep_versions: 0`.
-            is_kept &= commit.keeps || commit.files.iter().all(|change| !takes_away(change));
+            is_kept = is_kept && version >= undoable && self.is_kept(&commit).await?;
             let tables = self.table_facts(&commit, only).await?;
             if only.is_some() && tables.is_empty() {
                 continue;
             }
-            let can_be_undone = is_kept && version >= undoable && version > 1;
+            let can_be_undone = is_kept && version > 1;
             let Commit { version, written, run, purpose, fences, .. } = commit;
             commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, tables });
         }

@@ -80,13 +80,16 @@ impl Archive {
                 // It came back before.
                 state.clone_from(now);
             }
-            let Some(Value::String(marks)) = named(state) else { continue };
-            let path = self.layout.marks(marks);
-            if self.store.head(&path).await?.is_none() {
-                return Err(LakeError::MarksGone { version, place: self.store.place(&path) });
-            }
         }
-        let mut then = self.tables_at(version, None).await?;
+        if let Some(place) = self.lost_marks(&mut old.state, &named).await? {
+            return Err(LakeError::MarksGone { version, place, kept: self.kept_whole(&named).await? });
+        }
+        let mut then = match self.tables_at(version, None).await {
+            Err(LakeError::NotKept { version, by, place, .. }) => {
+                return Err(LakeError::NotKept { version, by, place, kept: self.kept_whole(&named).await? });
+            }
+            then => then?,
+        };
         let mut now = self.tables_at(self.newest(), None).await?;
         let names: BTreeSet<String> = then.keys().chain(now.keys()).cloned().collect();
         let mut tables = BTreeMap::new();

@@ -157,6 +157,7 @@ async fn a_night_removes_what_is_kept_of_more_commits_than_are_wanted() {
         assert_eq!(at(&rig, 2).await, after_tonight());
         let error = roll_back(&rig, "back", 1).await.unwrap_err();
         assert!(matches!(error, LakeError::NotKept { version: 1, by: 2, .. }), "{error}");
+        assert!(error.hint().unwrap().starts_with("of the older versions, 2 is kept; "), "{:?}", error.hint());
     }
 }
 
@@ -229,6 +230,30 @@ async fn a_commit_that_changes_no_file_takes_no_undo() {
 }
 
 #[tokio::test]
+async fn a_compaction_takes_no_undo_and_the_night_before_it_is_undone_past_it() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        two_nights(&rig).await;
+        let mut lake = rig.open("compact").await.unwrap();
+        let files =
+            [("k=3/part-000002.parquet", None), ("k=4/part-000003.parquet", None), ("part-000004.parquet", Some("three, four"))];
+        let table = staged(&lake, "t", &files).await;
+        lake.commit_for(Purpose::Compaction, vec![table], Map::new()).await.unwrap();
+        lake.close().await.unwrap();
+        let told = archive(&rig).await.history(10, None, 1).await.unwrap();
+        assert_eq!(told.iter().map(|commit| commit.can_be_undone).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(at(&rig, 2).await, after_tonight());
+        roll_back(&rig, "back", 1).await.unwrap().close().await.unwrap();
+        let content: Vec<String> = rig.visible().await.into_values().collect();
+        assert_eq!(content, ["one", "two"]);
+        // The rollback is the newest that counts.
+        assert_eq!(roll_back(&rig, "further", 2).await.unwrap_err().kind(), crate::base::ErrorKind::Config);
+        roll_back(&rig, "forward", 3).await.unwrap().close().await.unwrap();
+        let content: Vec<String> = rig.visible().await.into_values().collect();
+        assert_eq!(content, ["one, changed", "three, four"]);
+    }
+}
+
+#[tokio::test]
 async fn a_rollback_that_is_asked_for_twice_is_done_once() {
     for rig in [Rig::disk().await, Rig::in_memory()] {
         two_nights(&rig).await;
@@ -258,7 +283,7 @@ async fn a_version_whose_marks_are_gone_is_refused_and_nothing_changes() {
     }
     let before = rig.visible().await;
     let error = roll_back(&rig, "back", 2).await.unwrap_err();
-    assert!(matches!(error, LakeError::MarksGone { version: 2, .. }), "{error}");
+    assert!(matches!(&error, LakeError::MarksGone { version: 2, kept, .. } if *kept == (3..=4)), "{error}");
     assert_eq!(rig.visible().await, before);
     roll_back(&rig, "back", 3).await.unwrap().close().await.unwrap();
 }

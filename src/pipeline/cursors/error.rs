@@ -66,6 +66,16 @@ pub(crate) enum IncrementalError {
         /// Whether the rows are added by `append`.
         is_append: bool,
     },
+    /// A table would be rebuilt from a later start than it was loaded from.
+    #[error(
+        "`endpoint.incremental.initial_value` is `{is}`, and the table was loaded from {was} on: rebuilt by this run, it would lose the rows before `{is}`; the table keeps what it has"
+    )]
+    StartMovedOn {
+        /// As it is.
+        is: String,
+        /// Where the cursor began.
+        was: String,
+    },
     /// `settle` would leave records of a range to a next run, and there is none.
     #[error("the range ends at `{end}`, and `settle` leaves what is younger to a next run, which a range does not have")]
     Unsettled {
@@ -114,6 +124,7 @@ impl IncrementalError {
             | Self::RangeLoaded { .. }
             | Self::CursorOverRange { .. }
             | Self::StartMovedBack { .. }
+            | Self::StartMovedOn { .. }
             | Self::Unsettled { .. }
             | Self::TooManyRanges
             | Self::Convert(_)
@@ -136,6 +147,9 @@ impl IncrementalError {
             }
             Self::StartMovedBack { is_append: false, .. } => {
                 "read all of it again with `run --reset-state --resource NAME`: each record replaces its row; or put `initial_value` back, and load the older range with `lakeward backfill`, `--from` the new start `--to` the old one"
+            }
+            Self::StartMovedOn { .. } => {
+                "put `initial_value` back; or, where those rows are to go, write `expect: {max_shrink: null}` under the resource for this run"
             }
             Self::Unsettled { .. } => "load it once its end is older than `settle`, or end it earlier; or leave `settle` out",
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",

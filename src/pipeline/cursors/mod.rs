@@ -28,6 +28,7 @@ use crate::source::{Slice, SliceCursor, UNCOUNTED};
 
 pub(crate) use error::IncrementalError;
 use first::First;
+pub(crate) use first::check_rebuild;
 use loaded::Loaded;
 use marks::total;
 pub(crate) use marks::{MarkFile, file_name, file_named};
@@ -43,6 +44,8 @@ const KEY_BYTES_MAX: usize = 100;
 pub(crate) struct CursorFacts {
     /// The cursor that is remembered, where there is one for all.
     pub(crate) last_value: Option<String>,
+    /// Whether a range was loaded that moves no cursor.
+    pub(crate) is_range: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
     /// The cursor of the first of them.
@@ -379,7 +382,7 @@ impl Cursors {
             }
             state["loaded"] = loaded.to_json();
         }
-        CursorOutcome { state, marks: None, facts: self.facts }
+        CursorOutcome { state, marks: None, facts: CursorFacts { is_range: true, ..self.facts } }
     }
 
     /// A cursor after its chains: never back, and not past the time of the run.

@@ -11,15 +11,7 @@ impl RunError {
         let hint = match self {
             Self::Source(error) => return error.hint().into_iter().collect(),
             Self::Decode(error) => return error.hint().map(str::to_owned).into_iter().collect(),
-            Self::Rejected { first, .. } if is_of_format(first) => {
-                "`on_reject: quarantine` keeps such records aside; `response_format` says how they are read"
-            }
-            Self::Rejected { first, .. } if first.path == "$" && first.expected == "an object" => {
-                "values become records with `endpoint.records: {wrap: COLUMN}`"
-            }
-            Self::Rejected { first, is_key, .. } if first.missing().is_some() || first.actual == "nothing" => {
-                return vec![missing(first, *is_key)];
-            }
+            Self::Rejected { first, is_key, declared, .. } => return vec![rejected(first, *is_key, declared.as_deref())],
             Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
                 "if the change is wanted, run once with `schema_contract: evolve`"
             }
@@ -33,11 +25,11 @@ impl RunError {
             Self::OtherPaginator { .. } => {
                 "write the API's own paginator into the config, as `check --online --write` does; or, where the API has changed for good, run once with `--full-refresh`"
             }
-            Self::Rejected { .. } => {
-                "declare the column's type in `schema:`, or set `on_reject: quarantine` to keep such records aside"
-            }
             Self::Request { source: BindError::Missing { .. }, .. } => {
                 "is it the field's exact name, as `preview` shows it? `on_missing_parent_field: skip` passes over such records, and counts them"
+            }
+            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                "make room there, or set `TMPDIR` to a folder that has some, and run again"
             }
             Self::Incremental { source, .. } => source.hint(),
             Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
@@ -64,13 +56,14 @@ impl RunError {
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
             }
-            Self::TooFewRows { .. } | Self::Shrinks { .. } => {
-                "look at what the API answers; when the loss is real, relax `expect` for this run"
+            Self::TooFewRows { .. } => "look at what the API answers; when so few rows are right, lower `expect.min_rows`",
+            Self::Shrinks { .. } => {
+                "look at what the API answers; when the loss is real, write `expect: {max_shrink: null}` under the resource for one run"
             }
             Self::Lake(LakeError::Partition(source)) | Self::Partitions { source, .. } => {
                 return source.hint().into_iter().collect();
             }
-            Self::Lake(error) => return error.hint().map(str::to_owned).into_iter().collect(),
+            Self::Lake(error) => return error.hint().into_iter().collect(),
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
@@ -98,11 +91,30 @@ impl RunError {
     }
 }
 
-/// Advice or a message about one resource: a rebuild that it names is one of that resource alone.
+/// Advice or a message about one resource: a rebuild that it names is one of that resource alone, and so is every other run.
 fn of_resource(text: &str, resource: &str) -> String {
+    let text = text.replace("--resource NAME", &format!("--resource {resource}"));
     ["--full-refresh", "--full-refresh=drop_data"]
         .iter()
-        .fold(text.to_owned(), |text, flag| text.replace(&format!("`{flag}`"), &format!("`{flag} --resource {resource}`")))
+        .fold(text, |text, flag| text.replace(&format!("`{flag}`"), &format!("`{flag} --resource {resource}`")))
+}
+
+/// What to do about a record that cannot become a row; `declared`: the config's key for the type that its value has not.
+fn rejected(first: &Reject, is_key: bool, declared: Option<&str>) -> String {
+    let aside = "to keep such records aside";
+    if is_of_format(first) {
+        return "`on_reject: quarantine` keeps such records aside; `response_format` says how they are read".to_owned();
+    }
+    if first.path == "$" && first.expected == "an object" {
+        return "values become records with `endpoint.records: {wrap: COLUMN}`".to_owned();
+    }
+    if first.missing().is_some() || first.actual == "nothing" {
+        return missing(first, is_key);
+    }
+    match declared {
+        Some(key) => format!("change `{key}`, or set `on_reject: quarantine` {aside}"),
+        None => format!("declare the column's type in `schema:`, or set `on_reject: quarantine` {aside}"),
+    }
 }
 
 /// What to do where a record lacks what the config names.

@@ -139,8 +139,17 @@ mod tests {
         assert_eq!(check(&[("t/part-000000.parquet", 10, Some("b"))], false), told("`t/part-000000.parquet` was replaced"));
         assert_eq!(
             check(&[("t/_hidden/x.parquet", 1, None), ("t/part-000000.parquet", 10, None)], false),
-            told("`t/_hidden/x.parquet` is unknown")
+            told("`t/_hidden/x.parquet` was not written by lakeward")
         );
+    }
+
+    #[test]
+    fn files_in_the_folder_of_a_table_without_any_are_named_without_a_word_of_a_commit() {
+        let found = [Found { path: "t/a.parquet".to_owned(), bytes: 1, etag: None }];
+        let error = check_folder(("t", "/lake/t"), &found, &[], false).unwrap_err();
+        let told = "folder `/lake/t` has files that lakeward did not write, or whose commits are gone: `t/a.parquet`";
+        assert_eq!(error.to_string(), told);
+        assert!(error.hint().unwrap().starts_with("move them out of `/lake/t`, and run again"));
     }
 
     #[test]
@@ -149,7 +158,7 @@ mod tests {
         let mut found = vec![("t/part-000000.parquet", 10, None)];
         found.extend(names.iter().map(|name| (name.as_str(), 1, None)));
         let told = check(&found, false);
-        assert!(told.ends_with("`t/x4.csv` is unknown and 2 more"), "{told}");
+        assert!(told.ends_with("`t/x4.csv` was not written by lakeward and 2 more"), "{told}");
     }
 
     #[test]

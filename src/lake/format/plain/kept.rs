@@ -3,7 +3,7 @@
 //! In: a commit that is about to be published. Out: each data file that it replaces or removes, under
 //! `_lakeward/<pipeline>/kept/<version>/<run>/`, with its partition folders and the ending `.kept`, which no glob for data takes. Invariants: a
 //! file is kept before it is replaced or removed, so that an interrupted publish can be finished and still be undone; what is kept never
-//! changes; as many commits can be undone as the config says, of the newest ones that changed files. Not here: bringing a version back
+//! changes; as many commits can be undone as the config says, of the newest ones that changed rows. Not here: bringing a version back
 //! (`ops::rollback`).
 //!
 //! A bucket copies whatever is in the place when it comes to it. So a run that falls asleep right before a copy may make it of the new file,

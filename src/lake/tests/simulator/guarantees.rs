@@ -223,11 +223,18 @@ impl Oracle {
         open_uploads.find(|id| self.noted.contains(id)).map(|id| format!("upload {id} is left"))
     }
 
-    /// The oldest version of a pipeline that has to be readable, when the newest `keep_versions` that changed files can be undone.
+    /// The oldest version of a pipeline that has to be readable, when the newest `keep_versions` that changed files can be undone, compactions
+    /// apart, and those of them that are newer or between.
     pub(super) fn oldest_readable(&self, pipeline: &str, keep_versions: u32) -> u64 {
         let log = self.log(pipeline);
-        let changing = log.iter().enumerate().rev().filter(|(_, version)| version.has_changes).map(|(at, _)| at as u64 + 1);
-        let undone = changing.take(keep_versions as usize).last().unwrap_or(log.len() as u64 + 1);
+        let (mut undone, mut left) = (log.len() as u64 + 1, keep_versions);
+        for (at, version) in log.iter().enumerate().rev().filter(|(_, version)| version.has_changes) {
+            if left == 0 {
+                break;
+            }
+            undone = at as u64 + 1;
+            left -= u32::from(!version.is_compaction);
+        }
         (undone - 1).max(1)
     }
 }

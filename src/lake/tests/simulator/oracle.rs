@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::disk::checksum;
 use super::world::File;
-use crate::lake::log::{Action, Commit};
+use crate::lake::log::{Action, Commit, Purpose};
 use crate::lake::{Committed, LakeError, Layout};
 
 /// Tables, their files, and what these hold.
@@ -25,6 +25,8 @@ pub(super) struct Version {
     pub(super) state: Map<String, Value>,
     /// Whether it changed files.
     pub(super) has_changes: bool,
+    /// Whether it is a compaction, which takes no undo.
+    pub(super) is_compaction: bool,
     /// What is published of it.
     pub(super) is_published: bool,
 }
@@ -346,7 +348,8 @@ impl Oracle {
             run.committed = Some(commit.version);
         }
         let has_changes = !commit.files.is_empty();
-        let version = Version { run: commit.run, tables, state: commit.state, has_changes, is_published: false };
+        let is_compaction = commit.purpose == Purpose::Compaction;
+        let version = Version { run: commit.run, tables, state: commit.state, has_changes, is_compaction, is_published: false };
         self.logs.entry(pipeline.to_owned()).or_default().push(version);
     }
 }
