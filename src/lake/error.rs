@@ -1,5 +1,7 @@
 //! What can go wrong between rows and a published table.
 
+mod hints;
+
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,6 @@ use parquet::errors::ParquetError;
 use crate::base::{ErrorKind, Panicked};
 use crate::decode::WidenError;
 use crate::lake::PartitionError;
-use crate::lake::format::UNKNOWN;
 use crate::merge::MergeError;
 
 /// A failure of the lake, after the retries of its store.
@@ -497,101 +498,6 @@ impl LakeError {
             _ => None,
         }
     }
-
-    /// What the operator can do, where that is not plain from the message; of partitions, [`PartitionError::hint`] tells it.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Foreign { is_new: true, place, .. } => Some(format!(
-                "move them out of `{place}`, and run again: the table is then loaded anew; or let them be, and load into another place: another \
-                 `table_name` (of a dlt.yml: `dataset_name`) or `lake.url`"
-            )),
-            Self::NotKept { kept, .. } | Self::MarksGone { kept, .. } => Some(kept_words(kept)),
-            Self::Unpublished { source, .. } => source.hint(),
-            _ => self.plain_hint().map(str::to_owned),
-        }
-    }
-
-    fn plain_hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Disk { source, .. } if is_full(source) => Some(
-                "make room there, and run again: nothing that was committed is lost; `lakeward gc CONFIG` lists what the lake itself can do without",
-            ),
-            Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => match source.kind() {
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    Some("look at `lake.url`: it has to be a folder that this user may write to; let it, or name another one")
-                }
-                _ => Some("look at `lake.url`: it has to be a folder that this user may write to"),
-            },
-            Self::Store { problem: StoreProblem::Denied, .. } => {
-                Some("renew the credentials, or let them list, read, write and delete below `lake.url`")
-            }
-            Self::SameFolder { .. } => Some("set the resource's `table_name` to the name that the lake has, or to another one"),
-            Self::WithinLake { .. } => Some("set `lake.url` to a folder outside of that lake, such as one beside it"),
-            Self::SamePipeline { .. } => Some("set `name` to the name that the lake has, or to another one"),
-            Self::NoColumns { .. } => Some(
-                "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
-            ),
-            Self::Foreign { files, more_files: 0, .. } if files.iter().all(|file| file.ends_with(UNKNOWN)) => {
-                Some("move unknown files out of the table's folder")
-            }
-            Self::Foreign { files, more_files: 0, .. } if !files.iter().any(|file| file.ends_with(UNKNOWN)) => {
-                Some("put back the files that are gone or changed, or load the table anew with `--full-refresh`")
-            }
-            Self::Foreign { .. } => Some(
-                "move unknown files out of the table's folder; where files are gone or changed, put them back or load the table anew with `--full-refresh`",
-            ),
-            Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
-            Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
-            Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),
-            Self::Unreadable { why, .. } if why.ends_with("newer lakeward") => {
-                Some("run the lakeward that wrote it, or a newer one")
-            }
-            Self::Unreadable { place, .. } if place.contains("/_tables/") => Some(
-                "put it back from a copy of the lake, or move it away: the next run writes the claim anew from the newest commit",
-            ),
-            Self::Unreadable { .. } => Some(
-                "put it back from a copy of the lake; where there is none, move the pipeline's folder under `_lakeward` and the folders of its tables away, and the next run loads everything anew",
-            ),
-            Self::Refused { .. } => Some("find out who put it there, move it away, and run again"),
-            Self::TooLarge { .. } => {
-                Some("give the table fewer files: a larger `lake.target_file_size`, coarser partitions, then `--full-refresh`")
-            }
-            Self::Damaged { .. } => Some("put back the file from a copy, or load the table anew with `--full-refresh`"),
-            Self::Taken { .. } => Some("move it out of the table's folder and run again; the commit is then finished"),
-            Self::Claimed { .. } => Some(
-                "give the resource another `table_name`; or hand the table over: take it out of the other pipeline's config and run that \
-                 with `--full-refresh=drop_sources`; or, if that pipeline is no more and its data may go, move its folder under `_lakeward`, \
-                 the table's folder and this claim away, and run again",
-            ),
-            Self::ClaimedTwice { .. } => Some(
-                "give the resource another `table_name` in all configs but one, and write the claim of that one, a file in that place with \
-                 {\"format\":1,\"table\":\"<table>\",\"pipeline\":\"<pipeline>\"}",
-            ),
-            Self::NoVersion { .. } => Some("`lakeward history CONFIG` lists the versions"),
-            Self::NothingCommitted { .. } => Some(
-                "is this the lake? A relative `lake.url` begins where the command is typed; is its disk there, and the `name` of the pipeline as it was?",
-            ),
-            Self::Lost { .. } => Some(
-                "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
-            ),
-            _ => None,
-        }
-    }
-}
-
-/// Which versions there are instead of one that is not kept.
-fn kept_words(kept: &RangeInclusive<u64>) -> String {
-    let there = match (kept.start(), kept.end()) {
-        (oldest, newest) if oldest >= newest => "no older version is kept".to_owned(),
-        (oldest, newest) if *oldest + 1 == *newest => format!("of the older versions, {oldest} is kept"),
-        (oldest, newest) => format!("of the older versions, {oldest} to {} are kept", newest - 1),
-    };
-    format!("{there}; `lake.keep_versions` says how many commits can be undone from now on")
-}
-
-/// Whether there is no room left.
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// What a failed system call means. An error of ours may travel inside of one, through readers that only know those.
