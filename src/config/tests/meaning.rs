@@ -74,8 +74,7 @@ fn the_guides_config_means_what_the_guide_says() {
 
 #[test]
 fn json_is_yaml() {
-    let text =
-        r#"{"name": "n", "client": {"base_url": "http://a.test"}, "resources": ["posts"], "lake": {"url": "s3://bucket/a/b/\ud83d\ude42/"}}"#;
+    let text = r#"{"name": "n", "client": {"base_url": "http://a.test"}, "resources": ["posts"], "lake": {"url": "s3://bucket/a/b/\ud83d\ude42/"}}"#;
     let plan = plan(text);
     assert_eq!(request(&plan.resources[0].endpoint).url.as_str(), "http://a.test/posts");
     assert_eq!(plan.lake.location, LakeLocation::S3 { bucket: "bucket".into(), prefix: "a/b/🙂".into() });

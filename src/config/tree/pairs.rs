@@ -1,11 +1,11 @@
 //! JSON's escapes of characters past U+FFFF, two halves of a surrogate pair, as YAML's one escape: YAML 1.2 takes JSON but for these.
 //!
-//! In: the text of a config. Out: the same text, in which such a pair within double quotes is `\UXXXXXXXX`. What stands behind one on its line is two
+//! In: the text of a config. Out: the same text, in which such a pair within double quotes is `\U00000000`. What stands behind one on its line is two
 //! characters further left.
 
 use std::borrow::Cow;
 
-/// The length of `\uXXXX`.
+/// The length of `\u0000`.
 const HALF: usize = 6;
 
 /// The text without halves of pairs, where both are there.
@@ -36,7 +36,7 @@ pub(super) fn joined(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The code unit of `\uXXXX` at the start of `text`.
+/// The code unit of `\u0000` at the start of `text`.
 fn half(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
