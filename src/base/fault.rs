@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Every fault point, in the order in which a run passes them; crash tests iterate over this list.
-pub(crate) const FAULT_POINTS: [&str; 24] = [
+pub(crate) const FAULT_POINTS: [&str; 25] = [
     "lake.open.leased",
     "lake.recover.before_fence",
     "lake.recover.after_fence",
@@ -33,6 +33,7 @@ pub(crate) const FAULT_POINTS: [&str; 24] = [
     "lake.publish.cleaning",
     "lake.kept.prune",
     "lake.gc.removed",
+    "lake.abandon.dropped",
     "lake.close.before_release",
     "lake.close.released",
 ];

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// List the commits: when each was made, by which run, and what it changed.
     History(HistoryArgs),
+    /// Count the rows that came, changed or went between two versions, by key; with --out, write them down.
+    Diff(DiffArgs),
     /// List the files of a table, now or at a version, and print how a reader opens them.
     Files(FilesArgs),
     /// Prove the tables: every file of a version is there and is what was committed, and no other; with --deep every row, too.
@@ -71,6 +73,11 @@ pub(crate) enum Command {
     Compact(CompactArgs),
     /// List what the lake's own folder holds and nothing needs any more; with --apply, remove it.
     Gc(GcArgs),
+    /// Tell what stands in the way of the next run or of readers, and what gets out of it: leases, commits that are not published whole, lost files,
+    /// what is damaged or left over. Writes nothing; exit code 3 when something needs a person.
+    Doctor(DoctorArgs),
+    /// List what a commit brought of which files are lost for good; with --apply, step past it: what was before comes back, rows and cursors together.
+    Abandon(AbandonArgs),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
     Import(ImportArgs),
     /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
@@ -107,6 +114,11 @@ impl ConfigArgs {
             }
         }
         text
+    }
+
+    /// Advice in which a command has CONFIG, with the config in its place.
+    pub(crate) fn type_into(&self, advice: &str) -> String {
+        advice.replace(" CONFIG", &format!(" {}", self.typed()))
     }
 }
 
@@ -207,6 +219,27 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
     /// Print one JSON object a commit.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The version to compare from, as `lakeward history` lists them.
+    #[arg(value_name = "A", value_parser = version)]
+    pub(crate) from: u64,
+    /// The version to compare to.
+    #[arg(value_name = "B", value_parser = version)]
+    pub(crate) to: u64,
+    /// Only this table.
+    pub(crate) table: Option<String>,
+    /// Write the rows that differ to this Parquet file, which must not exist: the column `_change` says `insert`, `delete`, `update_preimage` or
+    /// `update_postimage`. Needs TABLE.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object a table.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -328,6 +361,27 @@ pub(crate) struct GcArgs {
     #[command(flatten)]
     pub(crate) of: ConfigArgs,
     /// Remove it.
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AbandonArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The commit, as `lakeward doctor` or a run names it: the newest one, not published whole.
+    #[arg(value_parser = version)]
+    pub(crate) version: u64,
+    /// Do it.
     #[arg(long)]
     pub(crate) apply: bool,
 }

@@ -9,7 +9,7 @@ use crate::pipeline::{Refresh, RunOptions};
 
 /// Loads the range of the resources asked for, or of all that are incremental.
 pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    run_and_report(prepare(&args), args.report.as_deref(), log_format).await
+    run_and_report(&args.of, prepare(&args), args.report.as_deref(), log_format).await
 }
 
 /// The plan with the range in it.

@@ -22,7 +22,8 @@ pub(crate) async fn compact(args: CompactArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (done, commit) = pipeline::compact(&plan, table, clock).await?;
+    let failed = |error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
+    let (done, commit) = pipeline::compact(&plan, table, clock).await.map_err(failed)?;
     done.iter().for_each(|(table, compaction)| print(&format!("{table}: put {}", words(*compaction))));
     tell_if_none(&done);
     if commit.is_new {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::base::{ErrorKind, Panicked};
+use crate::cli::args::ConfigArgs;
 use crate::cli::terminal;
 use crate::pipeline::RunError;
 use crate::report;
@@ -47,6 +48,12 @@ impl Failure {
                 self.hints.push(hint);
             }
         }
+        self
+    }
+
+    /// The same, its advice with the config that the command was given.
+    pub(crate) fn typed_with(mut self, of: &ConfigArgs) -> Self {
+        self.hints.iter_mut().for_each(|hint| *hint = of.type_into(hint));
         self
     }
 

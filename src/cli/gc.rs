@@ -22,8 +22,9 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (garbage, commit) =
-        pipeline::collect(&plan, clock).await.map_err(|error| Failure::among(&error, |table| plan.resource_of(table)))?;
+    let (garbage, commit) = pipeline::collect(&plan, clock)
+        .await
+        .map_err(|error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of))?;
     if tell(&garbage) {
         print(&format!("removed, behind commit {}", commit.version));
     }

@@ -42,6 +42,7 @@ fn lines(commit: &CommitFacts, of: &ConfigArgs) -> Vec<String> {
         Purpose::Drop => "table drop".to_owned(),
         Purpose::Rename => "table rename".to_owned(),
         Purpose::Reshape => "table repartition or rekey".to_owned(),
+        Purpose::Abandonment { of } => format!("abandoned version {of}"),
         Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
         Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
     };
@@ -91,7 +92,8 @@ fn as_json(commit: &CommitFacts) -> Value {
         "written": commit.written,
         "run_id": commit.run,
         "purpose": commit.purpose.name(),
-        "rolled_back_to": commit.purpose.version(),
+        "rolled_back_to": if let Purpose::Rollback { to } = commit.purpose { Some(to) } else { None },
+        "abandoned": if let Purpose::Abandonment { of } = commit.purpose { Some(of) } else { None },
         "fences": commit.fences,
         "can_be_undone": commit.can_be_undone,
         "tables": tables,

@@ -3,12 +3,15 @@
 //! In: `argv`, the environment, files and signals. Out: results on stdout, logs and progress on stderr, an exit code. It alone
 //! prints, and it knows nothing of what the other rooms do inside.
 
+mod abandon;
 mod args;
 mod backfill;
 mod check;
 mod compact;
 mod keep;
 mod demo;
+mod diff;
+mod doctor;
 mod exit;
 mod files;
 mod gc;
@@ -62,6 +65,9 @@ pub(crate) fn main() -> ExitCode {
             Command::Table { command } => table::table(command).await,
             Command::Compact(args) => compact::compact(args).await,
             Command::Gc(args) => gc::gc(args).await,
+            Command::Diff(args) => diff::diff(args).await,
+            Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Abandon(args) => abandon::abandon(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {

@@ -14,7 +14,7 @@ use crate::report;
 /// Brings a version back, or tells what that would change.
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
-    let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table));
+    let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
     if args.dry_run {
         let rollback = pipeline::rollback_plan(&plan, args.to, &SystemClock).await.map_err(failed)?;
         print(&format!("bringing version {} back would change", args.to));
@@ -42,7 +42,7 @@ pub(super) fn tell_untidy(error: LakeError) {
     tell("warning", &format!("something is left over in the lake's own folder, which the next run removes: {why}"));
 }
 
-fn lines(rollback: &RollbackPlan) -> Vec<String> {
+pub(super) fn lines(rollback: &RollbackPlan) -> Vec<String> {
     let mut lines = Vec::new();
     for (table, change) in &rollback.tables {
         let then = match &change.then {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use futures::FutureExt;
 
 use crate::base::{Clock, Panicked, SystemClock, Warning, WarningCode, signal_heeded};
-use crate::cli::args::{FullRefresh, LogFormat, RunArgs};
+use crate::cli::args::{ConfigArgs, FullRefresh, LogFormat, RunArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::progress::Progress;
@@ -19,8 +19,8 @@ use crate::report;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    let (report, prepared) = (args.report.clone(), prepare(args));
-    run_and_report(prepared, report.as_deref(), log_format).await
+    let (of, report, prepared) = (args.of.clone(), args.report.clone(), prepare(args));
+    run_and_report(&of, prepared, report.as_deref(), log_format).await
 }
 
 /// The plan, and what the command line adds to it.
@@ -42,11 +42,13 @@ fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
 
 /// Runs what is prepared and hands out its summary; also of what could not be prepared.
 pub(crate) async fn run_and_report(
+    of: &ConfigArgs,
     prepared: Result<(Plan, RunOptions), Failure>,
     report: Option<&Path>,
     log_format: LogFormat,
 ) -> Result<u8, Failure> {
     let failed = |failure: Failure, report| {
+        let failure = failure.typed_with(of);
         deliver(failure.summary(), report);
         Err(failure)
     };

@@ -1,6 +1,5 @@
 //! `lakeward table`: a table dropped, renamed, or brought to the partitions or the key of the config.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Clock, SystemClock};
@@ -39,7 +38,7 @@ pub(crate) async fn table(command: TableCommand) -> Result<u8, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (changed, commit) = pipeline::change_table(&plan, table, change, clock).await.map_err(failed)?;
     if tell(table, change, &changed, true) && commit.is_new {
-        let config = quoted(&of.config);
+        let config = of.typed();
         let undo = match plan.lake.keep_versions {
             0 => String::new(),
             _ => format!("; to undo it: lakeward rollback {config} --to {}", commit.version - 1),
@@ -104,15 +103,11 @@ fn difference(before: &crate::lake::Snapshot, shape: &Shape) -> Option<(&'static
 
 /// The command as it is typed.
 fn typed(of: &ConfigArgs, table: &str, change: TableChange<'_>) -> String {
-    let config = quoted(&of.config);
+    let config = of.typed();
     match change {
         TableChange::Drop => format!("lakeward table drop {config} {table}"),
         TableChange::Rename { to } => format!("lakeward table rename {config} {table} {to}"),
         TableChange::Repartition => format!("lakeward table repartition {config} {table}"),
         TableChange::Rekey => format!("lakeward table rekey {config} {table}"),
     }
-}
-
-fn quoted(path: &Path) -> String {
-    super::verify::quoted(path)
 }

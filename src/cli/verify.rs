@@ -1,7 +1,6 @@
 //! `lakeward verify`: whether the tables of a version are what was committed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -59,7 +58,7 @@ struct Told<'a> {
 impl Told<'_> {
     /// Tells what is wrong with a table, and notes the exit code and what helps.
     fn tell(&mut self, version: u64, table: &str, done: &Verification) {
-        let config = quoted(self.args.of.config.as_path());
+        let config = self.args.of.typed();
         if !done.faults.is_empty() {
             let faults = report::counted(done.faults.len() as u64, "fault");
             tell("error", &format!("table `{table}` of version {version} is not what was committed: {faults}"));
@@ -108,13 +107,6 @@ impl Told<'_> {
             ),
         }
     }
-}
-
-/// A path as a shell takes it.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@%".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn status(done: &Verification) -> &'static str {

@@ -177,6 +177,24 @@ impl Claims<'_> {
         Ok((place, newest.map(|newest| newest.claim().map(|claim| claim.pipeline.clone()))))
     }
 
+    /// Tables that this pipeline has by a claim, each with its place. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn held(&self) -> Result<Vec<(String, String)>, LakeError> {
+        let (numbers, mut held) = (self.numbers().await?, Vec::new());
+        for (table, number) in &numbers {
+            let newest = match self.newest(&numbers, table).await {
+                Err(LakeError::Unreadable { .. } | LakeError::Refused { .. }) => continue,
+                newest => newest?,
+            };
+            if let Some(claim) = newest.claim().filter(|claim| claim.pipeline == self.layout.pipeline()) {
+                held.push((claim.table.clone(), self.place(table, *number)));
+            }
+        }
+        Ok(held)
+    }
+
     /// The newest record's number of each table that has any.
     async fn numbers(&self) -> Result<BTreeMap<String, u64>, LakeError> {
         let mut numbers = BTreeMap::new();

@@ -63,14 +63,18 @@ impl Lake {
         for table in tables.iter().filter(is_new) {
             manifest::store(&*self.store, &self.layout, (&self.run, &table.table), &table.after).await?;
         }
-        for table in &tables {
+        // What is abandoned need not have been in its place.
+        for table in tables.iter().filter(|_| !matches!(commit.purpose, Purpose::Abandonment { .. })) {
             self.format.check(&table.table, &table.replaced()).await?;
         }
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
         self.is_unsettled = true;
         let commit = self.create_commit(commit, &touched, &state).await?;
-        let unpublished = |source| LakeError::Unpublished { version: commit.version, source: Box::new(source) };
+        let unpublished = |source| match source {
+            source @ LakeError::Abandoned { .. } => source,
+            source => LakeError::Unpublished { version: commit.version, source: Box::new(source) },
+        };
         pass("lake.commit.after_create").map_err(unpublished)?;
         let placed = self.publisher().place(&commit).await.map_err(unpublished)?;
         // Readers see the commit: what fails from here on is for the next run to tidy, and no failure of this one.
@@ -128,7 +132,8 @@ impl Lake {
             quarantine: self.quarantined.clone(),
             released: Vec::new(),
             next_numbers: BTreeMap::new(),
-            keeps: self.keep_versions > 0,
+            // What is abandoned was nobody's version.
+            keeps: self.keep_versions > 0 && !matches!(self.purpose, Purpose::Abandonment { .. }),
             oldest: self.oldest.max(self.head.as_ref().map_or(0, |head| head.oldest)),
             purpose: self.purpose,
             tells_replaced: true,

@@ -252,6 +252,38 @@ pub(crate) enum LakeError {
         /// The file.
         place: String,
     },
+    /// What is staged for a commit is not what was staged.
+    #[error(
+        "commit {version} cannot be finished: `{place}` is damaged or was exchanged, its checksum is not that of the file that was staged"
+    )]
+    StagedDamaged {
+        /// The commit.
+        version: u64,
+        /// The table.
+        table: String,
+        /// The staged file.
+        place: String,
+    },
+    /// The commit of this run was abandoned while it slept.
+    #[error("commit {version} of this run was abandoned meanwhile, because files of it were lost: nothing of it counts")]
+    Abandoned {
+        /// The commit.
+        version: u64,
+    },
+    /// A commit that was to be abandoned is published.
+    #[error("commit {version} {}", by.map_or_else(|| "is published whole: there is nothing to abandon".to_owned(), |by| format!("was abandoned by commit {by}")))]
+    NothingToAbandon {
+        /// The commit.
+        version: u64,
+        /// What abandoned it before.
+        by: Option<u64>,
+    },
+    /// A commit that was to be abandoned can be published.
+    #[error("commit {version} can still be finished: none of its files is lost")]
+    CanBeFinished {
+        /// The commit.
+        version: u64,
+    },
     /// The commit is recorded and will be finished, but not by this run.
     #[error("commit {version} is recorded, but its files are not all in place; the next run finishes it")]
     Unpublished {
@@ -343,6 +375,16 @@ pub(crate) enum LakeError {
         place: String,
         /// The versions that are kept whole.
         kept: RangeInclusive<u64>,
+    },
+    /// A table that is another one at two versions.
+    #[error("table `{table}` cannot be compared: the older version has {found}, the newer one {wanted}")]
+    NotComparable {
+        /// The table.
+        table: String,
+        /// What the older version has.
+        found: String,
+        /// What the newer one has.
+        wanted: String,
     },
     /// A version has no such table.
     #[error("version {version} has no table `{table}`; it has {}", named(tables))]
@@ -459,6 +501,9 @@ impl LakeError {
             | Self::MarksGone { .. }
             | Self::TableExists { .. }
             | Self::NoKeyColumn { .. }
+            | Self::NotComparable { .. }
+            | Self::NothingToAbandon { .. }
+            | Self::CanBeFinished { .. }
             | Self::NoTable { .. } => ErrorKind::Config,
             Self::Partition(error) => error.kind(),
             Self::Merge(error) => error.kind(),
@@ -471,7 +516,9 @@ impl LakeError {
             Self::Option { .. } | Self::UnsafeStore { .. } | Self::ClaimedTwice { .. } | Self::Claimed { late: false, .. } => {
                 ErrorKind::Config
             }
-            Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } => ErrorKind::Unavailable,
+            Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } | Self::Abandoned { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Foreign { .. }
             | Self::Adopt { .. }
@@ -484,6 +531,7 @@ impl LakeError {
             | Self::NothingCommitted { .. }
             | Self::KeyRepeats { .. }
             | Self::KeyIsNull { .. }
+            | Self::StagedDamaged { .. }
             | Self::Lost { .. } => ErrorKind::Data,
             Self::Spool { .. } | Self::WrongHandle { .. } | Self::Unsound { .. } => ErrorKind::Internal,
         }
@@ -493,8 +541,20 @@ impl LakeError {
     pub(crate) fn table(&self) -> Option<&str> {
         match self {
             Self::Damaged { table, .. } => table.as_deref(),
-            Self::Lost { table, .. } | Self::Foreign { table, .. } | Self::TableDiffers { table, .. } => Some(table),
+            Self::Lost { table, .. }
+            | Self::StagedDamaged { table, .. }
+            | Self::Foreign { table, .. }
+            | Self::TableDiffers { table, .. } => Some(table),
             Self::Unpublished { source, .. } => source.table(),
+            _ => None,
+        }
+    }
+
+    /// The commit of which it says that files are lost for good.
+    pub(crate) fn lost_of(&self) -> Option<u64> {
+        match self {
+            Self::Lost { version, .. } | Self::StagedDamaged { version, .. } => Some(*version),
+            Self::Unpublished { source, .. } => source.lost_of(),
             _ => None,
         }
     }

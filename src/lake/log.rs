@@ -1,7 +1,7 @@
 //! The log: the commits of a pipeline, each an object that is created once, the only truth about what the lake holds.
 //!
 //! In: objects of the `log` folder. Out: [`Commit`]s by version. Invariants: versions follow each other without a gap; a
-//! commit is never changed; commit N+1 is created only after every file of commit N is published. `.done` only saves the
+//! commit is never changed; commit N+1 is created only after every file of commit N is published, or abandons it. `.done` only saves the
 //! next run a look, and keeps the etags that were not known before the publish. Only a collection (`ops::gc`) removes old commits.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,11 @@ pub(crate) enum Purpose {
     Rename,
     /// A table gets other partitions, or another key.
     Reshape,
+    /// What was before a commit whose staged files are gone for good comes back.
+    Abandonment {
+        /// The commit.
+        of: u64,
+    },
 }
 
 impl Purpose {
@@ -97,14 +102,7 @@ impl Purpose {
             Self::Drop => "drop",
             Self::Rename => "rename",
             Self::Reshape => "reshape",
-        }
-    }
-
-    /// The version that it is about.
-    pub(crate) fn version(self) -> Option<u64> {
-        match self {
-            Self::Rollback { to } => Some(to),
-            _ => None,
+            Self::Abandonment { .. } => "abandonment",
         }
     }
 

@@ -40,15 +40,15 @@ pub(crate) use commit::Committed;
 pub(crate) use drop::DroppedTable;
 pub(crate) use edit::{Edit, NewFile, StageStats, TableEdit, TableShape};
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
-pub(crate) use format::{FileChange, PreparedTable, TableFormat, name_files};
+pub(crate) use format::{Fate, FileChange, PreparedTable, TableFormat, name_files};
 pub(crate) use layout::Layout;
 pub(crate) use lease::Owner;
 pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
-    Archive, COMMITS_KEPT, CommitFacts, Compaction, Fault, FileAt, Garbage, REPORTS_KEPT, Remedy, RollbackPlan, Shape, TableAt,
-    TableFacts, Verification, Verify,
+    Abandonment, Archive, COMMITS_KEPT, CommitFacts, Compaction, Diagnosis, Fault, FileAt, Finding, Garbage, Need, REPORTS_KEPT,
+    Remedy, RollbackPlan, Shape, TableAt, TableDiff, TableFacts, Told, Verification, Verify, diagnose,
 };
 pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,

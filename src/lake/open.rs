@@ -23,6 +23,15 @@ use crate::lake::store::{Store, open_store, probe};
 use crate::lake::view::View;
 use crate::lake::{LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
 
+/// What a lake is opened for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Opening<'a> {
+    /// A run, and the tables that it needs; all of them where that is not told.
+    Run(Option<&'a [&'a str]>),
+    /// This commit is to be abandoned.
+    Abandonment(u64),
+}
+
 /// A lake open for one run.
 #[derive(Debug)]
 pub(crate) struct Lake {
@@ -70,6 +79,23 @@ impl Lake {
         Self::open_in(store, (plan, pipeline), clock, run, owner, needed).await
     }
 
+    /// Opens the lake of `plan` to abandon commit `version`, the newest. It is tried once more whether it can be published.
+    ///
+    /// # Errors
+    /// [`LakeError::NothingToAbandon`] when it could; those of [`Lake::open`].
+    pub(crate) async fn open_to_abandon(
+        plan: &LakePlan,
+        pipeline: &str,
+        clock: Arc<dyn Clock>,
+        run: &str,
+        owner: Owner,
+        version: u64,
+    ) -> Result<Self, LakeError> {
+        outer::check_folder(plan)?;
+        let store = open_store(plan, true).await?;
+        Self::open_for(store, (plan, pipeline), clock, run, owner, Opening::Abandonment(version)).await
+    }
+
     /// [`Lake::open`] in a given store.
     pub(super) async fn open_in(
         store: Arc<dyn Store>,
@@ -79,13 +105,25 @@ impl Lake {
         owner: Owner,
         needed: Option<&[&str]>,
     ) -> Result<Self, LakeError> {
+        Self::open_for(store, (plan, pipeline), clock, run, owner, Opening::Run(needed)).await
+    }
+
+    pub(super) async fn open_for(
+        store: Arc<dyn Store>,
+        (plan, pipeline): (&LakePlan, &str),
+        clock: Arc<dyn Clock>,
+        run: &str,
+        owner: Owner,
+        opening: Opening<'_>,
+    ) -> Result<Self, LakeError> {
         let layout = Layout::new(pipeline);
         probe(&*store, &layout, plan.allow_unsafe_store).await?;
         let lease = Lease::take(Arc::clone(&store), &layout, Arc::clone(&clock), run, owner).await?;
         // To finish what others began may take longer than a lease is fresh.
         let format = format_of(&store, &layout);
+        let needed = if let Opening::Run(needed) = opening { needed } else { None };
         let publisher = Publisher { store: &*store, layout: &layout, clock: &*clock, format: &*format, run, needed };
-        let opened = lease.keep_during(Self::recover(publisher)).await;
+        let opened = lease.keep_during(Self::recover(publisher, opening)).await;
         let (head, spool, lost) = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -113,11 +151,20 @@ impl Lake {
         })
     }
 
-    async fn recover(publisher: Publisher<'_>) -> Result<(Option<Commit>, Spool, Vec<LostFile>), LakeError> {
+    async fn recover(
+        publisher: Publisher<'_>,
+        opening: Opening<'_>,
+    ) -> Result<(Option<Commit>, Spool, Vec<LostFile>), LakeError> {
         pass("lake.open.leased")?;
         let (Publisher { store, layout, clock, run, .. }, mut lost) = (publisher, Vec::new());
-        let head = recover::roll_forward(publisher, &mut lost).await?;
-        let head = recover::clean(publisher, &timestamp(clock), head, &mut lost).await?;
+        let head = match opening {
+            Opening::Run(_) => {
+                let head = recover::roll_forward(publisher, &mut lost).await?;
+                recover::clean(publisher, &timestamp(clock), head, &mut lost).await?
+            }
+            // What others left is the next run's to clear: a fence would stand on the commit that is abandoned.
+            Opening::Abandonment(version) => Some(recover::stop_at(publisher, version).await?),
+        };
         Ok((head, store.spool(&layout.staging(run), run).await?, lost))
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::base::{Clock, fault_point};
 use crate::lake::claim::Claims;
 use crate::lake::format::{Placed, TableFormat};
-use crate::lake::log::{Commit, Done, FORMAT, read_commit, to_json, versions};
+use crate::lake::log::{Commit, Done, FORMAT, Purpose, read_commit, to_json, versions};
 use crate::lake::store::Store;
 use crate::lake::{LakeError, Layout};
 
@@ -51,6 +51,8 @@ pub(crate) struct Publication<'a> {
 pub(crate) struct Later {
     /// Paths of files.
     pub(crate) paths: HashSet<String>,
+    /// Whether one of them abandons it.
+    pub(crate) is_abandoned: bool,
     tables: HashSet<String>,
 }
 
@@ -132,7 +134,9 @@ impl Publication<'_> {
     pub(crate) async fn later(&self) -> Result<Later, LakeError> {
         let (mut later, head) = (Later::default(), versions(self.store, self.layout).await?.head);
         for version in self.commit.version + 1..=head {
-            for change in read_commit(self.store, self.layout, version).await?.map(|commit| commit.files).unwrap_or_default() {
+            let Some(commit) = read_commit(self.store, self.layout, version).await? else { continue };
+            later.is_abandoned |= commit.purpose == Purpose::Abandonment { of: self.commit.version };
+            for change in commit.files {
                 later.paths.insert(change.path);
                 later.tables.insert(change.table);
             }

@@ -33,6 +33,27 @@ pub(crate) async fn roll_forward(publisher: Publisher<'_>, lost: &mut Vec<LostFi
     }
 }
 
+/// Publishes what can be published up to commit `version`, the newest, and returns that one, of which files are lost for good.
+///
+/// # Errors
+/// [`LakeError::NothingToAbandon`] when it is published, [`LakeError::NoVersion`], and those of [`roll_forward`].
+pub(crate) async fn stop_at(publisher: Publisher<'_>, version: u64) -> Result<Commit, LakeError> {
+    let Versions { head, pending } = versions(publisher.store, publisher.layout).await?;
+    if version == 0 || version > head {
+        return Err(LakeError::NoVersion { version, newest: head });
+    }
+    for open in pending {
+        let commit = must_read(publisher, open).await?;
+        match publisher.publish(&commit).await {
+            Err(error) if open == version && head == version && error.lost_of() == Some(version) => return Ok(commit),
+            published => drop(published?),
+        }
+    }
+    let next = read_commit(publisher.store, publisher.layout, version + 1).await?;
+    let by = next.filter(|next| next.purpose == Purpose::Abandonment { of: version }).map(|next| next.version);
+    Err(LakeError::NothingToAbandon { version, by })
+}
+
 async fn must_read(publisher: Publisher<'_>, version: u64) -> Result<Commit, LakeError> {
     let Publisher { store, layout, .. } = publisher;
     read_commit(store, layout, version)

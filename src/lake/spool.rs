@@ -84,9 +84,22 @@ fn failed(path: &Path, source: io::Error) -> LakeError {
     LakeError::of_disk("make the spool", path, source)
 }
 
-/// Removes spools of dead processes. What is no folder of this user, or cannot be read or removed, is left.
+/// Removes spools of dead processes, as far as they can be removed.
 fn remove_stale(within: &Path) {
-    let Ok(entries) = std::fs::read_dir(within) else { return };
+    for folder in stale(within) {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// Spools of dead processes in the system's temporary folder.
+pub(super) fn left_behind() -> Vec<PathBuf> {
+    stale(&std::env::temp_dir())
+}
+
+/// Spools of dead processes. What is no folder of this user, or cannot be read, is none.
+fn stale(within: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(within) else { return Vec::new() };
+    let mut found = Vec::new();
     let me = rustix::process::geteuid().as_raw();
     let is_mine = |entry: &DirEntry| entry.metadata().is_ok_and(|facts| facts.is_dir() && facts.uid() == me);
     let named = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
@@ -94,9 +107,11 @@ fn remove_stale(within: &Path) {
         let owner = read_small(&entry.path().join(OWNER)).ok().flatten();
         let owner = owner.and_then(|text| serde_json::from_slice::<Owner>(&text).ok());
         if owner.is_some_and(|owner| owner.is_dead()) {
-            let _ = std::fs::remove_dir_all(entry.path());
+            found.push(entry.path());
         }
     }
+    found.sort();
+    found
 }
 
 #[cfg(test)]

@@ -176,6 +176,18 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
     /// slept for an hour.
     async fn publish(&self, handle: &Handle, target: &Target) -> Result<Published, LakeError>;
 
+    /// Whether the upload `id` of `path` can still be completed; `None` where the store does not tell.
+    async fn has_upload(&self, path: &str, id: &str) -> Result<Option<bool>, LakeError> {
+        let _ = id;
+        Err(LakeError::WrongHandle { place: self.place(path) })
+    }
+
+    /// Drops the upload `id` of `path`: nobody completes it any more.
+    async fn drop_upload(&self, path: &str, id: &String) -> Result<(), LakeError> {
+        let _ = id;
+        Err(LakeError::WrongHandle { place: self.place(path) })
+    }
+
     /// Makes the names of published and removed objects durable.
     async fn settle(&self, paths: &[String]) -> Result<(), LakeError>;
 }

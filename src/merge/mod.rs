@@ -7,6 +7,7 @@
 //!
 //! Not here: paths, stores, Parquet, when to merge. `log/tests.rs` is the specification of the winner rule.
 
+mod diff;
 mod error;
 mod flags;
 mod keys;
@@ -17,6 +18,7 @@ mod rows;
 mod rowset;
 mod spill;
 
+pub(crate) use diff::{DiffCounts, RowFate, RowLog, Side};
 pub(crate) use error::MergeError;
 pub(crate) use flags::deleting_rows;
 pub(crate) use keys::{hash_keys, hashes_survive};

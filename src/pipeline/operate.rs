@@ -12,7 +12,8 @@ use serde_json::Map;
 use crate::base::{Clock, Unjoined};
 use crate::config::{LakeOnly, SortField};
 use crate::lake::{
-    Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose, RollbackPlan,
+    Abandonment, Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose,
+    RollbackPlan,
 };
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::{file_name, file_named};
@@ -39,6 +40,30 @@ pub(crate) async fn rollback(
     let (done, mut commit) = outcome?;
     commit.untidy = commit.untidy.or(closed.err());
     Ok((done, commit))
+}
+
+/// Abandons commit `version`, of which files are lost: what was before comes back, in one commit.
+///
+/// # Errors
+/// The lake's; [`LakeError::NothingToAbandon`] when the commit could be published.
+pub(crate) async fn abandon(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock>) -> Result<(Abandonment, Committed), RunError> {
+    let run = run_id(&*clock, clock.now());
+    let mut lake = Lake::open_to_abandon(&plan.lake, &plan.name, clock, &run, Owner::this_process(), version).await?;
+    let lease = lake.lease();
+    let outcome = lease.keep_beside(lake.abandon(&plan.lake, file_name)).await;
+    let closed = lake.close().await;
+    let (done, mut commit) = outcome?;
+    commit.untidy = commit.untidy.or(closed.err());
+    Ok((done, commit))
+}
+
+/// What [`abandon`] would do; nothing is written.
+///
+/// # Errors
+/// The lake's.
+pub(crate) async fn abandonment(plan: &LakeOnly, version: u64, clock: &dyn Clock) -> Result<Abandonment, RunError> {
+    let look = Look::open(&plan.lake, &plan.name, clock).await?;
+    Ok(look.abandonment(version, clock, file_name).await?)
 }
 
 /// Removes what the lake's own folder holds and nothing needs.

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::fake_api::{ANY, FakeApi, Reply, Request};
-use crate::support::sandbox::{Ended, Sandbox};
+use crate::support::sandbox::{Ended, Running, Sandbox};
 
 /// Colours, a line break that begins a line of its own, and what turns, hides or ends a line.
 const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{7f}\u{85}t";
@@ -17,9 +17,12 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 17] = [
+pub(crate) const PLACES: [(&str, Runs); 20] = [
+    ("abandon.rs", abandon),
     ("check.rs", check),
     ("demo/mod.rs", demo),
+    ("diff.rs", diff),
+    ("doctor.rs", doctor),
     ("exit.rs", exit),
     ("files.rs", files),
     ("compact.rs", compact),
@@ -273,6 +276,35 @@ fn table() -> Vec<Ended> {
     arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 
+/// A commit of which a hostile file is lost.
+fn lost() -> (FakeApi, Sandbox, String) {
+    let api = api();
+    let text = config(&api.url(), &resource("rows", &format!("partition_by: [{{column: {}, as: h}}]", quoted(HOSTILE))));
+    let file = format!("{HOSTILE}.yaml");
+    let sandbox = Sandbox::with_config(&text);
+    sandbox.write(&file, &text);
+    let mut command = sandbox.command(&["run", &file]);
+    let killed = Running::spawn(command.env("LAKEWARD_FAULT", "lake.publish.put=kill")).end();
+    assert_eq!(killed.code(), None, "{killed}");
+    fs::remove_dir_all(sandbox.lake().join("_lakeward/t/staging")).unwrap();
+    (api, sandbox, file)
+}
+
+fn abandon() -> Vec<Ended> {
+    let (_api, sandbox, file) = lost();
+    let arguments: [&[&str]; 4] =
+        [&["run", &file], &["abandon", &file, "1"], &["abandon", &file, "1", "--apply"], &["abandon", &file, "1"]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+fn doctor() -> Vec<Ended> {
+    let (_api, sandbox, file) = lost();
+    let owner = json!({"host": HOSTILE, "pid": 1, "identity": null});
+    let lease = json!({"run": HOSTILE, "owner": owner, "started": HOSTILE, "heartbeat": HOSTILE});
+    fs::write(sandbox.lake().join("_lakeward/t/lease.json"), lease.to_string()).unwrap();
+    vec![sandbox.lakeward(&["doctor", &file]), sandbox.lakeward(&["doctor", &file, "--json"])]
+}
+
 /// A manifest that no commit names.
 fn gc() -> Vec<Ended> {
     let (_api, sandbox, file) = versions();
@@ -290,6 +322,20 @@ fn history() -> Vec<Ended> {
     fs::write(&path, record.to_string()).unwrap();
     let none = format!("no-{HOSTILE}");
     let arguments: [&[&str]; 3] = [&["history", &file], &["history", &file, "--json"], &["history", &file, &none]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+fn diff() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let second = sandbox.lakeward(&["run", "second.yaml"]);
+    assert_eq!(second.code(), Some(0), "{second}");
+    let out = format!("{HOSTILE}.parquet");
+    let arguments: [&[&str]; 4] = [
+        &["diff", &file, "1", "2", "rows", "--out", &out],
+        &["diff", &file, "1", "2", "rows", "--out", &out],
+        &["diff", &file, "1", "2", "--json"],
+        &["diff", &file, "1", "2", HOSTILE],
+    ];
     arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 

@@ -6,7 +6,7 @@
 //! `If-None-Match` behind the signature, too. A server that knows no conditions passes over it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use object_store::ClientOptions;
@@ -38,7 +38,11 @@ impl Condition {
 
 /// Conditions of uploads that are being completed, by the upload's id.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Conditions(Arc<Mutex<HashMap<String, Condition>>>);
+pub(super) struct Conditions {
+    standing: Arc<Mutex<HashMap<String, Condition>>>,
+    /// The client that adds them.
+    client: Arc<OnceLock<HttpClient>>,
+}
 
 impl Conditions {
     /// The condition holds for requests that complete the upload `id` until what is returned is dropped.
@@ -47,8 +51,13 @@ impl Conditions {
         Standing { conditions: self.clone(), id: id.to_owned() }
     }
 
+    /// The client that requests are sent with, once there is one.
+    pub(super) fn client(&self) -> Option<HttpClient> {
+        self.client.get().cloned()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Condition>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,7 +77,10 @@ impl Drop for Standing {
 impl HttpConnector for Conditions {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let inner = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Conditional { inner, conditions: self.clone() }))
+        let client = HttpClient::new(Conditional { inner: inner.clone(), conditions: self.clone() });
+        // A request that object_store does not have completes nothing.
+        let _ = self.client.set(inner);
+        Ok(client)
     }
 }
 

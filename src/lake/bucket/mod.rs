@@ -9,6 +9,7 @@ mod answer;
 mod condition;
 mod read;
 mod settings;
+mod there;
 mod upload;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::base::Secret;
 use crate::lake::bucket::answer::Answers;
 use crate::lake::bucket::condition::{Condition, Conditions};
 use crate::lake::bucket::read::RemoteFiles;
+use crate::lake::bucket::there::Requests;
 use crate::lake::checksum::spelled;
 use crate::lake::spool::Spool;
 use crate::lake::store::{Before, Blob, Found, Handle, Published, SMALL_BYTES_MAX, Spooled, Store, Target};
@@ -41,6 +43,8 @@ pub(crate) struct Bucket {
     objects: Arc<dyn ObjectStore>,
     uploads: Arc<dyn MultipartStore>,
     conditions: Conditions,
+    /// For requests that object_store does not have.
+    requests: Option<Requests>,
     prefix: String,
     answers: Answers,
 }
@@ -62,7 +66,8 @@ impl Bucket {
         let store = Arc::new(store);
         let answers = Answers::new(format!("s3://{bucket}"), secrets);
         let objects: Arc<dyn ObjectStore> = Arc::<object_store::aws::AmazonS3>::clone(&store);
-        Ok(Self { objects, uploads: store, conditions, prefix: prefix.to_owned(), answers })
+        let requests = Some(Requests { store: Arc::clone(&store), conditions: conditions.clone() });
+        Ok(Self { objects, uploads: store, conditions, requests, prefix: prefix.to_owned(), answers })
     }
 
     /// The lake under `prefix` of some other store.
@@ -70,7 +75,8 @@ impl Bucket {
     pub(crate) fn of<S: ObjectStore + MultipartStore>(store: Arc<S>, prefix: &str) -> Self {
         let objects: Arc<dyn ObjectStore> = Arc::<S>::clone(&store);
         let answers = Answers::new("memory:/".to_owned(), vec![]);
-        Self { objects, uploads: store, conditions: Conditions::default(), prefix: prefix.to_owned(), answers }
+        let conditions = Conditions::default();
+        Self { objects, uploads: store, conditions, requests: None, prefix: prefix.to_owned(), answers }
     }
 
     fn full(&self, path: &str) -> String {
@@ -295,6 +301,14 @@ impl Store for Bucket {
             Err(error @ Error::AlreadyExists { .. }) => Published::Busy(self.failed("publish", path)(error)),
             Err(error) => Published::Unknown(self.failed("publish", path)(error)),
         })
+    }
+
+    async fn has_upload(&self, path: &str, id: &str) -> Result<Option<bool>, LakeError> {
+        self.ask_for_upload(path, id).await
+    }
+
+    async fn drop_upload(&self, path: &str, id: &String) -> Result<(), LakeError> {
+        self.drop_upload_of(path, id).await
     }
 
     async fn settle(&self, _paths: &[String]) -> Result<(), LakeError> {

@@ -82,9 +82,22 @@ impl LakeError {
             Self::NothingCommitted { .. } => Some(
                 "is this the lake? A relative `lake.url` begins where the command is typed; is its disk there, and the `name` of the pipeline as it was?",
             ),
-            Self::Lost { .. } => Some(
+            Self::Lost { .. } | Self::StagedDamaged { .. } => Some(
                 "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
             ),
+            _ => self.hint_of_version(),
+        }
+    }
+
+    fn hint_of_version(&self) -> Option<&'static str> {
+        match self {
+            Self::NothingToAbandon { by: None, .. } => {
+                Some("`lakeward rollback CONFIG --to VERSION` brings an older version back")
+            }
+            Self::NotComparable { .. } => Some(
+                "`lakeward files CONFIG TABLE --at VERSION` lists the files of each, for a reader that knows how to compare them",
+            ),
+            Self::CanBeFinished { .. } => Some("`lakeward run CONFIG` finishes it"),
             _ => None,
         }
     }

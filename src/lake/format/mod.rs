@@ -23,7 +23,7 @@ use async_trait::async_trait;
 pub(crate) use foreign::UNKNOWN;
 pub(crate) use plain::name_files;
 
-use crate::lake::log::Change;
+use crate::lake::log::{Change, Commit};
 use crate::lake::publish::Publication;
 use crate::lake::store::{Found, Store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, StageStats, TableEdit};
@@ -88,6 +88,20 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
     /// Those of [`TableFormat::publish`].
     async fn roll_forward(&self, publication: &Publication<'_>, needed: Option<&[&str]>) -> Result<Placed, LakeError>;
 
+    /// What became of the new files of a commit of the log that is not known to be published, in its order. Nothing is written, and what is told was so
+    /// when it was told.
+    ///
+    /// # Errors
+    /// The store's.
+    async fn fates(&self, commit: &Commit) -> Result<Vec<FileFate>, LakeError>;
+
+    /// Takes from everybody the means to publish any more of a commit of the log, also from a run that slept; durably. Called before a commit that
+    /// abandons it.
+    ///
+    /// # Errors
+    /// The store's; repeated, it goes on.
+    async fn withdraw(&self, commit: &Commit) -> Result<(), LakeError>;
+
     /// Where what commit `version` replaced or removed can still be read. Nothing while its publish has not kept all of it.
     ///
     /// # Errors
@@ -128,6 +142,34 @@ pub(crate) struct Placed {
     pub(crate) etags: BTreeMap<String, String>,
     /// Table and place of committed files that are gone for good, and that nobody needs.
     pub(crate) lost: Vec<(String, String)>,
+}
+
+/// What became of a file that a commit puts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is in its place.
+    InPlace,
+    /// It is staged, and the next run brings it to its place.
+    Staged,
+    /// The store does not tell whether it is staged: the next run finds out.
+    Untold,
+    /// It is gone for good, or damaged where it was staged.
+    Lost,
+    /// Something that the commit does not know lies in its place.
+    Taken,
+}
+
+/// A file of a commit, and what became of it.
+#[derive(Debug, Clone)]
+pub(crate) struct FileFate {
+    /// Its table.
+    pub(crate) table: String,
+    /// Where it belongs, as people write it.
+    pub(crate) place: String,
+    /// Its rows.
+    pub(crate) rows: u64,
+    /// What became of it.
+    pub(crate) fate: Fate,
 }
 
 /// Old files of a commit.

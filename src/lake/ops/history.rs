@@ -61,12 +61,14 @@ impl Archive {
                 Err(LakeError::NoVersion { .. }) => break,
                 commit => commit?,
             };
-            is_kept = is_kept && version >= undoable && self.is_kept(&commit).await?;
+            // An abandonment takes away what nobody needs.
+            let abandons = matches!(commit.purpose, Purpose::Abandonment { .. });
+            is_kept = is_kept && version >= undoable && (abandons || self.is_kept(&commit).await?);
             let tables = self.table_facts(&commit, only).await?;
             if only.is_some() && tables.is_empty() {
                 continue;
             }
-            let can_be_undone = is_kept && version > 1;
+            let can_be_undone = is_kept && !abandons && version > 1;
             let Commit { version, written, run, purpose, fences, .. } = commit;
             commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, tables });
         }

@@ -1,20 +1,27 @@
 //! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
-//! bringing a version back, putting small files together, and giving a table another name, shape or end.
+//! bringing a version back, putting small files together, giving a table another name, shape or end, what stands in the way of a run, and
+//! stepping past a commit that cannot be finished.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
 //! Not here: how facts are printed.
 
+mod abandon;
 mod archive;
 mod compact;
+mod diff;
+mod doctor;
 mod gc;
 mod history;
 mod reshape;
 mod rollback;
 mod verify;
 
+pub(crate) use abandon::Abandonment;
 pub(crate) use archive::{Archive, FileAt, TableAt};
 pub(crate) use compact::Compaction;
+pub(crate) use diff::TableDiff;
+pub(crate) use doctor::{Diagnosis, Finding, Need, Told, diagnose};
 pub(crate) use gc::{COMMITS_KEPT, Garbage, REPORTS_KEPT};
 pub(crate) use history::{CommitFacts, TableFacts};
 pub(crate) use reshape::Shape;

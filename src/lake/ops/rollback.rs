@@ -14,7 +14,7 @@ use crate::base::Clock;
 use crate::config::LakePlan;
 use crate::lake::checksum::hash_file;
 use crate::lake::disk::open_regular;
-use crate::lake::log::{Commit, Purpose};
+use crate::lake::log::{Purpose, TableRef};
 use crate::lake::marks::have_same_content;
 use crate::lake::ops::{Archive, FileAt, TableAt};
 use crate::lake::parquet::{FileLimits, FileStyle};
@@ -41,12 +41,12 @@ pub(crate) struct TableRollback {
     pub(crate) now: Snapshot,
     /// The table then; `None` when it did not exist.
     pub(crate) then: Option<TableAt>,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
 /// An edit whose new content is not in the spool yet.
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     Add(FileAt),
     Replace(DataFile, FileAt),
     Remove(DataFile),
@@ -65,7 +65,7 @@ impl TableRollback {
 }
 
 impl Archive {
-    /// What has to be done to have the tables and the state of `version` again. `named` tells where a state names its marks.
+    /// What has to be done to have the tables and the state of `version` again, 0 for those of an empty lake. `named` tells where a state names its marks.
     ///
     /// # Errors
     /// [`LakeError::NoVersion`], [`LakeError::NotKept`], [`LakeError::MarksGone`]; [`LakeError::Unreadable`]; the store's.
@@ -74,17 +74,21 @@ impl Archive {
         version: u64,
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<RollbackPlan, LakeError> {
-        let mut old = self.commit(version).await?;
-        for (resource, state) in &mut old.state {
+        let (old_tables, mut old_state) = match version {
+            0 => Default::default(),
+            version => self.commit(version).await.map(|old| (old.tables, old.state))?,
+        };
+        for (resource, state) in &mut old_state {
             if let Some(now) = self.head.state.get(resource).filter(|now| differ_in_place_of_marks(state, now, &named)) {
                 // It came back before.
                 state.clone_from(now);
             }
         }
-        if let Some(place) = self.lost_marks(&mut old.state, &named).await? {
+        if let Some(place) = self.lost_marks(&mut old_state, &named).await? {
             return Err(LakeError::MarksGone { version, place, kept: self.kept_whole(&named).await? });
         }
-        let mut then = match self.tables_at(version, None).await {
+        let then = if version == 0 { Ok(BTreeMap::new()) } else { self.tables_at(version, None).await };
+        let mut then = match then {
             Err(LakeError::NotKept { version, by, place, .. }) => {
                 return Err(LakeError::NotKept { version, by, place, kept: self.kept_whole(&named).await? });
             }
@@ -94,8 +98,8 @@ impl Archive {
         let names: BTreeSet<String> = then.keys().chain(now.keys()).cloned().collect();
         let mut tables = BTreeMap::new();
         for table in names {
-            let manifest = |commit: &Commit| commit.tables.get(&table).map(|entry| entry.manifest.clone());
-            if manifest(&self.head) == manifest(&old) {
+            let manifest = |tables: &BTreeMap<String, TableRef>| tables.get(&table).map(|entry| entry.manifest.clone());
+            if manifest(&self.head.tables) == manifest(&old_tables) {
                 continue;
             }
             let now = now.remove(&table).map(|now| now.snapshot).unwrap_or_default();
@@ -103,7 +107,7 @@ impl Archive {
             let steps = steps(&now, then.as_ref());
             tables.insert(table, TableRollback { now, then, steps });
         }
-        let mut state = old.state;
+        let mut state = old_state;
         for resource in self.head.state.keys() {
             state.entry(resource.clone()).or_insert(Value::Null);
         }
@@ -117,9 +121,9 @@ impl Archive {
 }
 
 /// A rollback that nothing stands in the way of, up to the content that has to be fetched: each table with what it is now.
-struct Ready {
-    plan: RollbackPlan,
-    bases: Vec<Snapshot>,
+pub(super) struct Ready {
+    pub(super) plan: RollbackPlan,
+    pub(super) bases: Vec<Snapshot>,
 }
 
 impl Archive {
@@ -130,6 +134,9 @@ impl Archive {
         version: u64,
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<Ready, LakeError> {
+        if version == 0 {
+            return Err(LakeError::NoVersion { version, newest: self.newest() });
+        }
         let plan = self.rollback_to(version, named).await?;
         view.check_claims(&plan.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut bases = Vec::with_capacity(plan.tables.len());
@@ -186,7 +193,19 @@ impl Lake {
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<(RollbackPlan, Committed), LakeError> {
         let archive = self.archive().ok_or_else(|| LakeError::NothingCommitted { place: self.view().store.place("") })?;
-        let Ready { plan: mut rollback, bases } = archive.ready(self.view(), version, &named).await?;
+        let ready = archive.ready(self.view(), version, &named).await?;
+        self.bring_back(Purpose::Rollback { to: version }, version, ready, plan, named).await
+    }
+
+    /// Commits what a plan says, of which the content is that of `version`.
+    pub(super) async fn bring_back(
+        &mut self,
+        purpose: Purpose,
+        version: u64,
+        Ready { plan: mut rollback, bases }: Ready,
+        plan: &LakePlan,
+        named: impl Fn(&mut Value) -> Option<&mut Value>,
+    ) -> Result<(RollbackPlan, Committed), LakeError> {
         let mut tables = Vec::new();
         for ((table, changes), base) in rollback.tables.iter().zip(bases) {
             tables.push(self.prepare_rollback((table, base), changes, plan).await?);
@@ -199,7 +218,7 @@ impl Lake {
                 *marks = self.keep_marks(resource, self.view().whole_marks(version, resource, marks).await?).await?;
             }
         }
-        let commit = self.commit_for(Purpose::Rollback { to: version }, tables, rollback.state.clone()).await?;
+        let commit = self.commit_for(purpose, tables, rollback.state.clone()).await?;
         Ok((rollback, commit))
     }
 

@@ -1,5 +1,6 @@
 //! The commit protocol on every store.
 
+mod abandon;
 mod claims;
 mod commit;
 mod conditions;

@@ -122,7 +122,7 @@ async fn a_staged_file_that_was_damaged_is_not_published_by_a_later_run_and_a_fu
         std::fs::write(&staged, damaged).unwrap();
         rig.clock.advance(31);
         let error = rig.open("next").await.unwrap_err();
-        let LakeError::Damaged { place, .. } = &error else { panic!("{error:?}") };
+        let LakeError::StagedDamaged { place, .. } = &error else { panic!("{error:?}") };
         assert_eq!(place, &staged.display().to_string());
         assert!(error.kind() == ErrorKind::Data && error.hint().unwrap().contains("--full-refresh"), "{error}");
         assert!(!rig.visible().await.values().any(|content| content == damaged), "{:?}", rig.visible().await);

@@ -154,6 +154,10 @@ impl State {
         match (asked.method, upload) {
             (&Method::POST, Some(id)) => self.complete(&id, asked),
             (&Method::PUT, Some(id)) => self.put_part(&id, asked),
+            (&Method::GET, Some(id)) => match self.uploads.get(&id) {
+                Some(upload) if !upload.is_completed => text(StatusCode::OK, "<ListPartsResult></ListPartsResult>"),
+                _ => refusal(StatusCode::NOT_FOUND, "NoSuchUpload"),
+            },
             (&Method::DELETE, Some(id)) => match self.uploads.remove(&id) {
                 Some(upload) if !upload.is_completed => text(StatusCode::NO_CONTENT, ""),
                 _ => refusal(StatusCode::NOT_FOUND, "NoSuchUpload"),

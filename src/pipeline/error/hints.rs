@@ -63,7 +63,7 @@ impl RunError {
             Self::Lake(LakeError::Partition(source)) | Self::Partitions { source, .. } => {
                 return source.hint().into_iter().collect();
             }
-            Self::Lake(error) => return error.hint().into_iter().collect(),
+            Self::Lake(error) => return of_lake(error),
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
@@ -75,6 +75,11 @@ impl RunError {
     pub(crate) fn told_of(&self, resource: &str) -> (String, Vec<String>) {
         let hints = self.hints().iter().map(|hint| of_resource(hint, resource)).collect();
         (of_resource(&self.chain(), resource), hints)
+    }
+
+    /// Words about one resource, as [`of_resource`] says them.
+    pub(crate) fn words_of(text: &str, resource: &str) -> String {
+        of_resource(text, resource)
     }
 
     /// The hints, where one may be about the table of a resource that `resource_of` knows.
@@ -89,6 +94,14 @@ impl RunError {
             None => hints,
         }
     }
+}
+
+/// Advice about an error of the lake.
+fn of_lake(error: &LakeError) -> Vec<String> {
+    let abandon = error.lost_of().map(|version| {
+        format!("or give the whole commit up: `lakeward abandon CONFIG {version}` lists what it brought, and with --apply steps past it")
+    });
+    error.hint().into_iter().chain(abandon).collect()
 }
 
 /// Advice or a message about one resource: a rebuild that it names is one of that resource alone, and so is every other run.

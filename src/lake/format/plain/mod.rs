@@ -6,6 +6,7 @@
 //! are replaced, and deletes come last. Files of several partitions do not switch together.
 
 mod empty;
+mod fates;
 mod folder;
 mod kept;
 mod names;
@@ -20,8 +21,8 @@ pub(crate) use names::name_files;
 
 use crate::lake::format::plain::folder::{as_found, check_folder, recognise_restored, strangers};
 use crate::lake::format::plain::publish::{By, Placing};
-use crate::lake::format::{Kept, Placed, PreparedTable, Remains, TableFormat};
-use crate::lake::log::Change;
+use crate::lake::format::{FileFate, Kept, Placed, PreparedTable, Remains, TableFormat};
+use crate::lake::log::{Change, Commit};
 use crate::lake::publish::Publication;
 use crate::lake::store::{Found, Store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, TableEdit};
@@ -89,6 +90,14 @@ impl TableFormat for Plain {
 
     async fn roll_forward(&self, publication: &Publication<'_>, needed: Option<&[&str]>) -> Result<Placed, LakeError> {
         Placing { format: self, publication, by: By::Another { needed } }.run().await
+    }
+
+    async fn fates(&self, commit: &Commit) -> Result<Vec<FileFate>, LakeError> {
+        fates::fates(&*self.store, commit).await
+    }
+
+    async fn withdraw(&self, commit: &Commit) -> Result<(), LakeError> {
+        fates::withdraw(&*self.store, commit).await
     }
 
     async fn kept(&self, version: u64) -> Result<Kept, LakeError> {

@@ -15,7 +15,7 @@ use crate::lake::format::plain::Plain;
 use crate::lake::format::plain::kept::keep;
 use crate::lake::log::{Action, Change, Commit};
 use crate::lake::publish::{LostFile, Publication, pass};
-use crate::lake::store::{Before, Published, Store, Target};
+use crate::lake::store::{Before, Handle, Published, Store, Target};
 
 /// Files published at once.
 const PARALLEL_FILES: usize = 16;
@@ -82,7 +82,10 @@ impl Placing<'_> {
                     Err(put) => open.push(put),
                 }
             }
-            self.find(open, &mut placed).await?;
+            // The commit that abandons it has its deletions, behind its own puts.
+            if self.find(open, &mut placed).await? {
+                return Ok(placed);
+            }
         }
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
@@ -117,7 +120,7 @@ impl Placing<'_> {
         let (error, looks) = match published {
             Published::Done(etag) => return Ok(Ok(etag.map(|etag| (change.path.clone(), etag)))),
             Published::Gone => (LakeError::Lost { version, table, place }, LOOKS),
-            Published::Damaged(staged) => (LakeError::Damaged { table: Some(table), place: staged }, 1),
+            Published::Damaged(staged) => (LakeError::StagedDamaged { version, table, place: staged }, 1),
             Published::Taken => (LakeError::Taken { version, place }, 1),
             Published::Busy(error) | Published::Unknown(error) => (error, 1),
         };
@@ -137,20 +140,28 @@ impl Placing<'_> {
         self.store().remove(&change.path).await
     }
 
-    /// Looks for the files of a commit that were not put: each is in its place, or a later commit replaced it, or it is lost. The log is
+    /// Looks for the files of a commit that were not put: each is in its place, or a later commit replaced it, or it is lost. Also whether a
+    /// later commit abandons it. The log is
     /// read once a look, however many files there are.
-    async fn find(&self, mut open: Vec<Open<'_>>, placed: &mut Placed) -> Result<(), LakeError> {
-        let mut look = 1;
+    async fn find(&self, mut open: Vec<Open<'_>>, placed: &mut Placed) -> Result<bool, LakeError> {
+        let (mut look, mut is_abandoned) = (1, false);
         while !open.is_empty() {
             let looks: Vec<_> =
                 open.into_iter().map(|put| async move { self.in_place(put.change).await.map(|found| (found, put)) }).collect();
             let found: Vec<(Option<Option<String>>, Open<'_>)> =
                 stream::iter(looks).buffer_unordered(PARALLEL_FILES).try_collect().await?;
             let later = self.publication.later().await?;
+            is_abandoned |= later.is_abandoned;
+            if is_abandoned && matches!(self.by, By::ItsRun) {
+                return Err(LakeError::Abandoned { version: self.publication.commit.version });
+            }
             open = Vec::new();
             for (found, put) in found {
                 match found {
-                    Some(etag) => placed.etags.extend(etag.map(|etag| (put.change.path.clone(), etag))),
+                    Some(etag) => {
+                        self.drop_unused(&put).await;
+                        placed.etags.extend(etag.map(|etag| (put.change.path.clone(), etag)));
+                    }
                     None if later.paths.contains(&put.change.path) => {}
                     None if look < put.looks => open.push(put),
                     None => placed.lost.push(self.give_up(put)?),
@@ -161,14 +172,23 @@ impl Placing<'_> {
             }
             look += 1;
         }
-        Ok(())
+        Ok(is_abandoned)
+    }
+
+    /// Drops the upload of a file whose content was in its place before: nobody will complete it.
+    async fn drop_unused(&self, put: &Open<'_>) {
+        if let (LakeError::Taken { .. }, Some(Handle::Upload { id, .. })) = (&put.error, &put.change.handle)
+            && let Err(error) = self.store().drop_upload(&put.change.path, id).await
+        {
+            tracing::warn!(%error, "an upload that is not needed stays until a bucket rule drops it");
+        }
     }
 
     /// Goes on without a file whose table needs it no more.
     fn give_up(&self, Open { change, error, .. }: Open<'_>) -> Result<LostFile, LakeError> {
         // What lies where an old file was is damaged; what lies where nothing was is somebody's.
         let is_damaged = matches!(error, LakeError::Taken { .. }) && change.replaces.is_some();
-        let is_lost = is_damaged || matches!(error, LakeError::Lost { .. } | LakeError::Damaged { .. });
+        let is_lost = is_damaged || error.lost_of().is_some();
         let needed = if let By::Another { needed } = self.by { needed } else { None };
         if !is_lost || needed.is_none_or(|needed| needed.contains(&change.table.as_str())) {
             return Err(error);

@@ -13,7 +13,10 @@ use serde_json::{Map, Value, json};
 use super::disk::checksum;
 use super::oracle::{Intent, Tables};
 use super::schedule::{ActorClock, Sim};
+use crate::base::Clock;
 use crate::config::LakePlan;
+use crate::lake::lease::STALE;
+use crate::lake::open::Opening;
 use crate::lake::store::Store;
 use crate::lake::{Committed, DataFile, FileChange, Lake, LakeError, Owner, PreparedTable, Purpose, Snapshot, StageStats};
 
@@ -30,13 +33,22 @@ pub(super) enum Kind {
     Compaction,
     /// `gc --apply`.
     Collection,
+    /// `abandon V`, where V is not published whole; perhaps files of it are lost right before.
+    Abandonment,
     /// A reader by glob, which lists a table and then opens one file at a time.
     Reader,
 }
 
 /// Every kind, and how often it is taken.
-pub(super) const KINDS: [(Kind, u32); 6] =
-    [(Kind::Night, 10), (Kind::Look, 1), (Kind::Rollback, 3), (Kind::Compaction, 2), (Kind::Collection, 3), (Kind::Reader, 1)];
+pub(super) const KINDS: [(Kind, u32); 7] = [
+    (Kind::Night, 10),
+    (Kind::Look, 1),
+    (Kind::Rollback, 3),
+    (Kind::Compaction, 2),
+    (Kind::Collection, 3),
+    (Kind::Abandonment, 3),
+    (Kind::Reader, 1),
+];
 
 /// Tables of the first pipeline and of the second one, which both want the last.
 const TABLES: [[&str; 2]; 2] = [["t", "shared"], ["u", "shared"]];
@@ -61,6 +73,28 @@ pub(super) struct Actor {
 /// The pipelines' names.
 pub(super) const PIPELINES: [&str; 2] = ["p", "q"];
 
+/// Abandons a version, unless it can be published.
+pub(super) async fn abandon(
+    (sim, store): (&Arc<Sim>, Arc<dyn Store>),
+    clock: Arc<ActorClock>,
+    plan: &LakePlan,
+    (pipeline, run): (&str, &str),
+    version: u64,
+) -> Result<(), LakeError> {
+    let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
+    let opening = Opening::Abandonment(version);
+    let mut lake = match Lake::open_for(store, (plan, pipeline), clock, run, owner, opening).await {
+        Err(LakeError::NothingToAbandon { .. } | LakeError::NoVersion { .. }) => return Ok(()),
+        lake => lake?,
+    };
+    sim.state().world.oracle.intends(run, Intent::Abandonment(version));
+    let lease = lake.lease();
+    let outcome = lease.keep_beside(lake.abandon(plan, marks_name)).await.map(|(_, commit)| commit);
+    sim.state().world.oracle.told(run, &outcome);
+    let closed = lake.close().await;
+    outcome.and(closed)
+}
+
 /// Where a state names its marks.
 fn marks_name(state: &mut Value) -> Option<&mut Value> {
     state.get_mut("marks")
@@ -77,7 +111,10 @@ impl Actor {
         if kind == Kind::Reader {
             return self.read().await;
         }
-        let outcome = self.work(kind).await;
+        let outcome = match kind {
+            Kind::Abandonment => self.abandon().await,
+            kind => self.work(kind).await,
+        };
         let oracle = &mut self.sim.state().world.oracle;
         if let Err(error) = outcome {
             oracle.failed(&self.run, &error);
@@ -98,7 +135,7 @@ impl Actor {
             Kind::Rollback => self.rollback(&mut lake).await,
             Kind::Compaction => self.compact(&mut lake).await,
             Kind::Collection => self.collect(&mut lake).await,
-            Kind::Look | Kind::Reader => Ok(()),
+            Kind::Look | Kind::Abandonment | Kind::Reader => Ok(()),
         };
         let closed = lake.close().await;
         outcome.and(closed)
@@ -271,6 +308,19 @@ impl Actor {
         let lease = lake.lease();
         let outcome = lease.keep_beside(lake.commit_for(Purpose::Compaction, vec![prepared], Map::new())).await;
         self.told(outcome)
+    }
+
+    async fn abandon(&mut self) -> Result<(), LakeError> {
+        let pipeline = PIPELINES[self.pipeline];
+        // An operator comes when nobody is at work any more.
+        self.clock.sleep(STALE).await;
+        self.sim.state().world.lose_staged(pipeline);
+        let version = self.sim.state().world.oracle.log(pipeline).len() as u64;
+        if version == 0 {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.store);
+        abandon((&self.sim, store), Arc::clone(&self.clock), &self.plan, (pipeline, &self.run), version).await
     }
 
     async fn collect(&mut self, lake: &mut Lake) -> Result<(), LakeError> {

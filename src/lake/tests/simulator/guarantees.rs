@@ -84,8 +84,14 @@ impl Oracle {
     }
 
     /// "Record N+1 is created only after every file of commit N is published."
-    pub(super) fn check_predecessor_is_published(&mut self, pipeline: &str, version: u64) -> Option<String> {
-        let path = self.unpublished(pipeline, version - 1)?;
+    /// One that is abandoned is not, and could not be.
+    pub(super) fn check_predecessor_is_published(&mut self, pipeline: &str, version: u64, commit: &Commit) -> Option<String> {
+        let path = self.unpublished(pipeline, version - 1);
+        if let Purpose::Abandonment { of } = commit.purpose {
+            let is_right = of == version - 1 && path.is_some() && self.lossy.contains(pipeline);
+            return (!is_right).then(|| format!("version {of} is abandoned and could be published"));
+        }
+        let path = path?;
         Some(format!("{path} of an earlier version is not published"))
     }
 
@@ -171,15 +177,14 @@ impl Oracle {
             }
             (Some(Intent::Rollback(to)), Purpose::Rollback { to: recorded }) if *to == recorded => {
                 let Some(target) = self.log(pipeline).get(*to as usize - 1) else { return Err("of no version".to_owned()) };
-                // A file that was removed comes back under another name.
-                let contents = |files: &BTreeMap<String, Arc<str>>| {
-                    let mut contents: Vec<(String, Arc<str>)> =
-                        files.values().map(|text| (String::new(), Arc::clone(text))).collect();
-                    contents.sort();
-                    contents
-                };
                 same_tables(&target.tables, after, contents)?;
                 same_state(&without_keeper(&target.state), &without_keeper(&commit.state))
+            }
+            (Some(Intent::Abandonment(of)), Purpose::Abandonment { of: recorded }) if *of == recorded => {
+                let target = of.checked_sub(2).and_then(|at| self.log(pipeline).get(at as usize));
+                let (tables, state) = target.map_or((&nothing.0, &nothing.1), |target| (&target.tables, &target.state));
+                same_tables(tables, after, contents)?;
+                same_state(&without_keeper(state), &without_keeper(&commit.state))
             }
             (_, Purpose::Collection) | (_, Purpose::Run)
                 if !commit.fences.is_empty() || commit.purpose == Purpose::Collection =>
@@ -240,6 +245,13 @@ impl Oracle {
 }
 
 type Contents = Vec<(String, Arc<str>)>;
+
+/// What files hold, whatever they are called: one that was removed comes back under another name.
+fn contents(files: &BTreeMap<String, Arc<str>>) -> Contents {
+    let mut contents: Contents = files.values().map(|text| (String::new(), Arc::clone(text))).collect();
+    contents.sort();
+    contents
+}
 
 /// Compares tables, those without files apart, by what `of` makes of each.
 fn same_tables(expected: &Tables, is: &Tables, of: impl Fn(&BTreeMap<String, Arc<str>>) -> Contents) -> Result<(), String> {

@@ -39,6 +39,13 @@ pub(super) struct Course {
     pub(super) taken: usize,
 }
 
+impl Course {
+    /// What the path holds.
+    fn now(&self) -> Option<&str> {
+        self.steps.get(self.taken.checked_sub(1)?)?.content.as_deref()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) pipeline: String,
@@ -65,6 +72,8 @@ pub(super) enum Intent {
     Rollback(u64),
     /// Garbage goes.
     Collection,
+    /// What was before this version comes back, as files of it are lost.
+    Abandonment(u64),
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +98,10 @@ pub(super) struct Oracle {
     contents: BTreeMap<String, Arc<str>>,
     /// Records of versions that were collected before, which their runs are about to take back.
     pub(super) late: BTreeSet<String>,
+    /// Pipelines of which staged files were lost.
+    pub(super) lossy: BTreeSet<String>,
+    /// Versions that were abandoned.
+    pub(super) abandoned: BTreeSet<(String, u64)>,
     /// Uploads that a note names.
     pub(super) noted: BTreeSet<String>,
     /// The first guarantee that does not hold.
@@ -133,6 +146,12 @@ impl Oracle {
         self.courses.get(path).map_or(0, |course| course.taken)
     }
 
+    /// Whether a path has the content that a version gives it, or a later one.
+    pub(super) fn is_taken(&self, path: &str, pipeline: &str, version: u64) -> bool {
+        let is_open = |step: &Step| step.pipeline == pipeline && step.version == version;
+        self.courses.get(path).is_none_or(|course| !course.steps[course.taken..].iter().any(is_open))
+    }
+
     // What actors do and are told.
 
     pub(super) fn began(&mut self, name: &str, pipeline: &str) {
@@ -161,6 +180,10 @@ impl Oracle {
                 if committed != Some(commit.version) {
                     return self.fail(format!("{name} was told that it made version {}, and made {committed:?}", commit.version));
                 }
+                if self.abandoned.contains(&(pipeline.clone(), commit.version)) {
+                    return self
+                        .fail(format!("{name} was told that version {} is published, and it was abandoned", commit.version));
+                }
                 if let Some(path) = self.unpublished(&pipeline, commit.version) {
                     self.fail(format!("{name} was told that version {} is published, and {path} is not", commit.version));
                 }
@@ -180,6 +203,7 @@ impl Oracle {
         let is_alarm = matches!(
             error,
             LakeError::Lost { .. }
+                | LakeError::StagedDamaged { .. }
                 | LakeError::Damaged { .. }
                 | LakeError::Taken { .. }
                 | LakeError::Foreign { .. }
@@ -193,7 +217,7 @@ impl Oracle {
             LakeError::Unpublished { source, .. } => return self.failed(name, source),
             other => other,
         };
-        if is_alarm && self.runs.get(name).is_some_and(|run| !run.was_met) {
+        if is_alarm && self.runs.get(name).is_some_and(|run| !run.was_met && !self.lossy.contains(&run.pipeline)) {
             self.fail(format!("{name} met nobody and was told: {inner}"));
         }
     }
@@ -282,7 +306,7 @@ impl Oracle {
         }
         let checks = [
             self.check_no_gap(pipeline, version, &commit),
-            self.check_predecessor_is_published(pipeline, version),
+            self.check_predecessor_is_published(pipeline, version, &commit),
             self.check_may_commit(&commit),
             self.check_manifests(files, layout, &commit),
             self.check_marks(files, layout, &commit),
@@ -319,7 +343,10 @@ impl Oracle {
             };
             // A table that is dropped goes as it is found, whatever it holds.
             let is_told = expected.as_deref() != Some("");
-            if is_told && old.as_ref().map(|old| checksum(old.as_bytes())) != expected {
+            // What the abandoned version deletes is deleted once more.
+            let is_again =
+                old.is_none() && change.action == Action::Delete && matches!(commit.purpose, Purpose::Abandonment { .. });
+            if is_told && !is_again && old.as_ref().map(|old| checksum(old.as_bytes())) != expected {
                 return Err(format!("{} replaces {expected:?}, and is {old:?}", change.path));
             }
         }
@@ -333,13 +360,24 @@ impl Oracle {
 
     /// The commit joins the model.
     fn enter(&mut self, pipeline: &str, commit: Commit, tables: Tables) {
+        if let Purpose::Abandonment { of } = commit.purpose {
+            self.abandoned.insert((pipeline.to_owned(), of));
+            for course in self.courses.values_mut() {
+                let left = course.steps.split_off(course.taken);
+                course.steps.extend(left.into_iter().filter(|step| step.pipeline != pipeline || step.version != of));
+            }
+        }
         for change in &commit.files {
             let content = match change.action {
                 Action::Put => self.contents.get(&change.checksum).cloned(),
                 Action::Delete => None,
             };
             let step = Step { pipeline: pipeline.to_owned(), version: commit.version, content };
-            self.courses.entry(change.path.clone()).or_default().steps.push(step);
+            let course = self.courses.entry(change.path.clone()).or_default();
+            let is_so = course.taken == course.steps.len() && course.now() == step.content.as_deref();
+            course.steps.push(step);
+            // It became nothing else before its version was abandoned.
+            course.taken += usize::from(is_so && matches!(commit.purpose, Purpose::Abandonment { .. }));
         }
         self.fenced.extend(commit.fences.iter().cloned());
         if commit.fences.is_empty()

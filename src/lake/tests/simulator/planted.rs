@@ -305,6 +305,14 @@ impl Store for Planted {
         Ok(published)
     }
 
+    async fn has_upload(&self, path: &str, id: &str) -> Result<Option<bool>, LakeError> {
+        self.inner.has_upload(path, id).await
+    }
+
+    async fn drop_upload(&self, path: &str, id: &String) -> Result<(), LakeError> {
+        self.inner.drop_upload(path, id).await
+    }
+
     async fn settle(&self, paths: &[String]) -> Result<(), LakeError> {
         self.inner.settle(paths).await
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::actors::{PIPELINES, marks_named};
+use super::actors::{PIPELINES, abandon, marks_named};
 use super::disk::checksum;
 use super::oracle::Version;
 use super::schedule::{ActorClock, Sim};
@@ -44,7 +44,26 @@ impl Look {
     async fn differences(&self) -> Result<Option<String>, LakeError> {
         let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
         let (store, clock) = (Arc::clone(&self.store), Arc::<ActorClock>::clone(&self.clock));
-        let lake = Lake::open_in(store, (&self.plan, PIPELINES[self.pipeline]), clock, &self.run, owner, None).await?;
+        let pipeline = PIPELINES[self.pipeline];
+        let open = || {
+            Lake::open_in(
+                Arc::clone(&store),
+                (&self.plan, pipeline),
+                Arc::<ActorClock>::clone(&clock),
+                &self.run,
+                owner.clone(),
+                None,
+            )
+        };
+        let lake = match open().await {
+            Err(error) if error.lost_of().is_some() && self.sim.state().world.oracle.lossy.contains(pipeline) => {
+                let version = self.versions().len() as u64;
+                let of = (pipeline, format!("{}-abandons", self.run));
+                abandon((&self.sim, Arc::clone(&store)), Arc::clone(&clock), &self.plan, (of.0, &of.1), version).await?;
+                open().await?
+            }
+            lake => lake?,
+        };
         let versions = self.versions();
         if lake.version() != versions.len() as u64 {
             return Ok(Some(format!("the lake opens at version {} of {}", lake.version(), versions.len())));
@@ -76,6 +95,9 @@ impl Look {
         let Some(archive) = Archive::open_in(Arc::clone(&self.store), pipeline).await? else { return Ok(None) };
         for version in oldest..=versions.len() as u64 {
             let model = &versions[version as usize - 1];
+            if self.sim.state().world.oracle.abandoned.contains(&(pipeline.to_owned(), version)) {
+                continue;
+            }
             for marks in model.state.values().filter_map(marks_named) {
                 if self.store.head(&Layout::new(pipeline).marks(marks)).await?.is_none() {
                     return Ok(Some(format!("the marks {marks} of version {version} are gone")));

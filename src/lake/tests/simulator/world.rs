@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::oracle::Oracle;
-use crate::lake::store::Found;
+use crate::lake::Layout;
+use crate::lake::log::Commit;
+use crate::lake::store::{Found, Handle};
 
 /// A file or an object.
 #[derive(Debug, Clone)]
@@ -63,6 +65,30 @@ impl World {
         let old = self.files.remove(path)?;
         self.oracle.changed(&self.files, path, Some(&old));
         Some(old)
+    }
+
+    /// Loses a staged file of a pipeline's newest commit, as a bucket rule does, if that is not published and has one left.
+    pub(super) fn lose_staged(&mut self, pipeline: &str) {
+        let (layout, version) = (Layout::new(pipeline), self.oracle.log(pipeline).len() as u64);
+        let Some(file) = self.files.get(&layout.commit(version)).filter(|_| !self.files.contains_key(&layout.done(version)))
+        else {
+            return;
+        };
+        let Ok(commit) = serde_json::from_slice::<Commit>(&file.bytes) else { return };
+        for change in &commit.files {
+            if self.oracle.is_taken(&change.path, pipeline, version) {
+                continue;
+            }
+            let is_lost = match &change.handle {
+                Some(Handle::Staged(path)) => self.remove(path).is_some(),
+                Some(Handle::Upload { id, .. }) => self.uploads.remove(id).is_some(),
+                None => false,
+            };
+            if is_lost {
+                self.oracle.lossy.insert(pipeline.to_owned());
+                return;
+            }
+        }
     }
 
     /// The paths below a folder, in order, behind `after`.
