@@ -76,6 +76,8 @@ impl Default for CsvPlan {
 pub(crate) enum CsvHeader {
     /// In the first row.
     Present,
+    /// In the first row of the first page; every row of the others is a record.
+    FirstPage,
     /// There are none: `column_1`, `column_2` and so on.
     Numbered,
     /// Here; every row is a record.

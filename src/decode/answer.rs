@@ -4,6 +4,7 @@
 
 use crate::decode::failure::{is_about_failure, reduced, tells_outright};
 use crate::decode::reader::Reader;
+use crate::source::tells_of_paging;
 
 /// Members at a page's top that APIs put their errors in.
 const ERROR_MEMBERS: [&str; 4] = ["error", "errors", "message", "fault"];
@@ -83,6 +84,13 @@ pub(super) fn is_no_record(text: &str) -> Option<String> {
         is_about_failure(&name) || ABOUT.contains(&name.as_str()) || LISTS.contains(&name.as_str()) && *value == "null"
     };
     members.iter().all(is_about_answer).then(|| "its members are about the answer alone".to_owned())
+}
+
+/// Whether a name is a member of a record's own: about no answer and no paging, and no key.
+pub(super) fn is_own(name: &str) -> bool {
+    let short = reduced(name);
+    let is_of_answer = is_about_failure(&short) || ABOUT.contains(&short.as_str()) || tells_of_paging(&[name.to_owned()]);
+    !is_of_answer && !["id", "_id", "uuid"].contains(&name)
 }
 
 /// Whether a name is one that records are told apart by.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Warning};
-use crate::config::{FormatKind, FormatPlan, RecordsPlan};
+use crate::config::{CsvHeader, FormatKind, FormatPlan, RecordsPlan};
 use crate::decode::envelope::{Findings, NoRecords, RecordsShape, read_page, with_rejects};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
@@ -20,7 +20,7 @@ use crate::decode::stream::StreamBounds;
 use crate::decode::structs::StructBuilder;
 use crate::decode::{DecodedPage, Json, NoteKind, Reject};
 use crate::schema::{DeclaredSchema, LEAVES_MAX, TableSchema};
-use crate::source::Page;
+use crate::source::{Header, Page};
 
 /// Most columns and struct fields of a page while it is read, those of the schema so far included. The table's own cap counts
 /// leaves, and is checked on what comes of the page.
@@ -58,6 +58,8 @@ pub(crate) struct DecodePlan {
     pub(crate) discard_unfit: bool,
     /// Numbers that no float holds as they are written are rounded to the nearest.
     pub(crate) round_numbers: bool,
+    /// Columns may have other names than the records' members.
+    pub(crate) renames: bool,
 }
 
 /// Decodes the pages of one resource.
@@ -68,6 +70,8 @@ pub(crate) struct Decoder {
     pub(super) found: OnceLock<JsonPath>,
     /// What stands where the records are, once a page or an earlier run has shown it.
     pub(super) shape: OnceLock<RecordsShape>,
+    /// The header of CSV, where the first page has it for all.
+    header: OnceLock<Vec<String>>,
     /// How pages in files are read.
     pub(super) stream: StreamBounds,
 }
@@ -77,7 +81,7 @@ impl Decoder {
     #[must_use]
     pub(crate) fn new(mut plan: DecodePlan) -> Self {
         plan.records = plan.records.map(JsonPath::without_last_every);
-        Self { plan, found: OnceLock::new(), shape: OnceLock::new(), stream: StreamBounds::default() }
+        Self { plan, found: OnceLock::new(), shape: OnceLock::new(), header: OnceLock::new(), stream: StreamBounds::default() }
     }
 
     /// Where page 1 had its records, if the plan does not say and it is decoded.
@@ -116,10 +120,38 @@ impl Decoder {
     /// # Errors
     /// [`DecodeError`] if the page is not as it has to be. Nothing of it counts then.
     pub(crate) fn decode(&self, page: &Page, so_far: &Arc<TableSchema>) -> Result<DecodedPage, DecodeError> {
-        let formatted = format::read(page, &self.plan.format)
+        let given = self.header.get().filter(|_| page.number > 1).map(Vec::as_slice);
+        let mut formatted = format::read(page, &self.plan.format, given)
             .map_err(|unreadable| format::unreadable_error(unreadable, PagePlace::of(page)))?;
         let all = formatted.places.is_some();
-        self.decode_formatted(formatted, all, page, so_far)
+        let (header, closing) = (formatted.header.take(), formatted.closing.take());
+        let mut decoded = self.decode_formatted(formatted, all, page, so_far)?;
+        decoded.facts.header = header.map(|names| Box::new(self.header(names, page, so_far)));
+        if let Some(line) = closing {
+            decoded.facts.failure = self.failure_of_line(page, &line, so_far);
+        }
+        Ok(decoded)
+    }
+
+    /// The header of a page of CSV, for whoever compares it with those of others.
+    fn header(&self, names: Vec<String>, page: &Page, so_far: &TableSchema) -> Header {
+        let csv = match &self.plan.format.kind {
+            FormatKind::Csv(csv) | FormatKind::Auto(csv) => Some(&csv.header),
+            FormatKind::Json | FormatKind::Ndjson => None,
+        };
+        if csv == Some(&CsvHeader::FirstPage) {
+            let _ = self.header.set(names.clone());
+        }
+        // What the run itself puts beside the records begins with `_`.
+        let known = so_far.columns.iter().map(|column| &column.name).filter(|name| !name.starts_with('_'));
+        let known: Vec<String> = known.take(if self.plan.renames { 0 } else { usize::MAX }).cloned().collect();
+        let is_foreign = csv != Some(&CsvHeader::Numbered) && !known.iter().any(|name| names.contains(name));
+        Header {
+            shown: page.redactor.preview(names.join(", ").as_bytes()),
+            is_ordered: csv != Some(&CsvHeader::Present),
+            table: if is_foreign && !known.is_empty() { Some(known.join(", ")) } else { None },
+            names,
+        }
     }
 
     /// Decodes the records in a text of `page`; `all`: it is an array of them and nothing else.

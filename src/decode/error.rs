@@ -257,6 +257,18 @@ pub(crate) enum DecodeError {
         /// The member at its top that APIs put their errors in, and its text, shortened and redacted.
         said: Option<(String, String)>,
     },
+    /// An object that would be one record, and holds many under their keys.
+    #[error(
+        "{place} has no list at `{path}`, but an object of {count} objects that are alike, under keys of theirs: records, it seems"
+    )]
+    MapOfRecords {
+        /// The page.
+        place: PagePlace,
+        /// Where the records should be.
+        path: String,
+        /// How many they are.
+        count: usize,
+    },
     /// Null for the list of records, in an answer that tells of a failure.
     #[error("{place} has null at {spot}, where its records should be{}", quoted(Some(.said)))]
     NullBesideFailure {
@@ -414,6 +426,9 @@ impl DecodeError {
             Self::NoRecord { .. } => {
                 "if the object is a record, write `endpoint.data_selector: $`; if its list may be missing, write where it is and `endpoint.records: {optional: true}`; if the API fails like this now and then, `endpoint.response_actions` can try it again"
             }
+            Self::MapOfRecords { .. } => {
+                "write that path as `endpoint.records: {map_values: PATH, key_as: COLUMN}` in place of `data_selector`; where the object is one record all the same, `endpoint.records: {single: true}`"
+            }
             Self::NullBesideFailure { .. } => {
                 "when null means that there are no records all the same, set `endpoint.records: {optional: true}`"
             }
@@ -457,6 +472,7 @@ impl DecodeError {
             | Self::ValueTooLong { .. }
             | Self::NoRecords { .. }
             | Self::NoRecord { .. }
+            | Self::MapOfRecords { .. }
             | Self::NullBesideFailure { .. }
             | Self::OtherShape { .. }
             | Self::NotRecords { .. }

@@ -23,10 +23,16 @@ enum Kind {
     Status,
     /// A failure where it has words of one, and no records are there.
     Message,
+    /// A failure where it is false, and no records are there.
+    Complete,
+    /// A failure where it is a list that holds something, and no records are there.
+    Failures,
+    /// A code of the API's own, which is a failure beside words that do not say otherwise, where no records are there.
+    Code,
 }
 
 /// The names of each kind.
-const NAMES: [(Kind, &[&str]); 6] = [
+const NAMES: [(Kind, &[&str]); 9] = [
     (
         Kind::Error,
         &[
@@ -43,13 +49,38 @@ const NAMES: [(Kind, &[&str]); 6] = [
             "errordetails",
             "faultcode",
             "faultstring",
+            "errorlist",
+            "validationerrors",
+            "errorno",
+            "errortext",
+            "errorinfo",
         ],
     ),
     (Kind::Words, &["errormessage", "errmsg", "errormsg", "errordescription"]),
-    (Kind::Success, &["success", "ok", "succeeded", "successful", "issuccess", "issuccessful"]),
-    (Kind::Failed, &["iserror", "failed", "isfailed", "hasfailed", "haserror", "haserrors", "timedout"]),
+    (
+        Kind::Success,
+        &["success", "ok", "succeeded", "successful", "issuccess", "issuccessful", "isok", "jobcomplete", "response"],
+    ),
+    (
+        Kind::Failed,
+        &[
+            "iserror",
+            "failed",
+            "isfailed",
+            "hasfailed",
+            "haserror",
+            "haserrors",
+            "timedout",
+            "ratelimited",
+            "throttled",
+            "quotaexceeded",
+        ],
+    ),
     (Kind::Status, &["status", "code", "statuscode", "httpstatus", "httpcode", "responsecode", "result", "state", "stat"]),
     (Kind::Message, &["message", "msg", "detail"]),
+    (Kind::Complete, &["complete", "iscomplete", "ready", "isready"]),
+    (Kind::Failures, &["failures"]),
+    (Kind::Code, &["ret", "retcode", "returncode"]),
 ];
 /// What a status says where it is one of a failure.
 const STATUSES: [&str; 34] = [
@@ -88,8 +119,27 @@ const STATUSES: [&str; 34] = [
     "unknownerror",
     "internalservererror",
 ];
+/// What a status says where the answer is not ready, or not all there is; on a page without records, that is no end.
+const UNREADY: [&str; 12] = [
+    "pending",
+    "processing",
+    "running",
+    "queued",
+    "inprogress",
+    "partial",
+    "incomplete",
+    "notready",
+    "throttled",
+    "busy",
+    "maintenance",
+    "degraded",
+];
+/// Words beside a code that is no failure.
+const FINE: [&str; 9] = ["success", "succeed", "ok", "done", "complete", "empty", "no ", "not found", "成功"];
+/// The least code of an API's own that is a failure by itself; smaller ones may count anything.
+const CODE_MIN: i64 = 1000;
 /// Words of a message that tells of a failure.
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 24] = [
     "error",
     "fail",
     "denied",
@@ -109,6 +159,11 @@ const WORDS: [&str; 19] = [
     "throttled",
     "too many requests",
     "went wrong",
+    "rate limit",
+    "limit reached",
+    "try again",
+    "under maintenance",
+    "busy",
 ];
 /// Words that take some of these back.
 const TAKEN_BACK: [&str; 4] = ["no error", "0 error", "without error", "0 fail"];
@@ -168,9 +223,12 @@ fn said_of_failure(members: Vec<(String, &str)>, has_records: bool) -> Option<(S
     let code_is_0 = members.iter().any(|(name, value)| {
         ["errorcode", "errcode", "errno", "code"].contains(&&*reduced(name)) && *value != "null" && holds_nothing(&parsed(value))
     });
+    let is_bad_code = || !has_records && !code_is_0 && has_bad_words(&members);
     let tells = |(name, value): &(String, &str)| match kind(&reduced(name)) {
-        Some(Kind::Message) if has_records => false,
+        Some(Kind::Message | Kind::Complete | Kind::Failures) if has_records => false,
         Some(Kind::Words) if code_is_0 => false,
+        Some(Kind::Code) => is_bad_code() && parsed(value).as_i64().is_some_and(|code| code != 0),
+        Some(Kind::Status) if !has_records && tells_of_trouble(&reduced(name), value, is_bad_code) => true,
         Some(kind) => tells_of_failure(kind, value),
         None => false,
     };
@@ -183,6 +241,27 @@ fn said_of_failure(members: Vec<(String, &str)>, has_records: bool) -> Option<(S
     members.into_iter().nth(in_words.unwrap_or(first))
 }
 
+/// Whether a status is one of a failure on a page without records: false, that there is more to come, or a code that is none of HTTP's.
+fn tells_of_trouble(name: &str, value: &str, is_bad_code: impl Fn() -> bool) -> bool {
+    match parsed(value) {
+        Value::Bool(fine) => !fine,
+        Value::String(text) => UNREADY.contains(&&*reduced(&text)),
+        Value::Number(code) if name == "code" => code.as_i64().is_some_and(|code| code < 0 || code >= CODE_MIN && is_bad_code()),
+        _ => false,
+    }
+}
+
+/// Whether words beside a code do not say that all is well, or that there is nothing.
+fn has_bad_words(members: &[(String, &str)]) -> bool {
+    let is_of_words = |name: &str| matches!(kind(&reduced(name)), Some(Kind::Message | Kind::Words));
+    let words = members
+        .iter()
+        .filter(|(name, _)| is_of_words(name))
+        .filter_map(|(_, value)| parsed(value).as_str().map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()));
+    let words: Vec<String> = words.collect();
+    !words.is_empty() && !words.iter().any(|text| FINE.iter().any(|fine| text.contains(fine)))
+}
+
 /// Whether a member of an object by itself says that there is no record in it.
 pub(super) fn tells_outright(name: &str, value: &str) -> bool {
     matches!(kind(&reduced(name)), Some(kind @ (Kind::Error | Kind::Words | Kind::Success)) if tells_of_failure(kind, value))
@@ -190,7 +269,8 @@ pub(super) fn tells_outright(name: &str, value: &str) -> bool {
 
 /// Whether a member of this reduced name is about how an answer went.
 pub(super) fn is_about_failure(name: &str) -> bool {
-    kind(name).is_some()
+    // Of what tells by itself, records have some, too.
+    kind(name).is_some_and(|kind| !matches!(kind, Kind::Complete | Kind::Failures | Kind::Code)) && name != "response"
 }
 
 fn kind(name: &str) -> Option<Kind> {
@@ -215,6 +295,9 @@ fn tells_of_failure(kind: Kind, value: &str) -> bool {
             let code = value.as_u64().or_else(|| text.as_ref()?.parse().ok());
             code.is_some_and(|code| (400..600).contains(&code)) || text.is_some_and(|text| STATUSES.contains(&&*reduced(&text)))
         }
+        Kind::Complete => value == Value::Bool(false),
+        Kind::Failures => value.is_array() && !holds_nothing(&value),
+        Kind::Code => false,
         Kind::Message => text.is_some_and(|text| {
             let told = TAKEN_BACK.iter().fold(text, |text, words| text.replace(words, ""));
             WORDS.iter().any(|word| told.contains(word))
@@ -300,6 +383,71 @@ mod tests {
         }
     }
 
+    /// Envelopes as real APIs answer, without the records, and where these stand.
+    const HEALTHY: [(&str, &str); 46] = [
+        ("records", r#"{"offset":"itrA/rec1"}"#),
+        ("envelopes", r#"{"resultSetSize":"10","startPosition":"0","endPosition":"9","totalSetSize":"25","nextUri":"/t"}"#),
+        ("QueryResponse.Customer", r#"{"QueryResponse":{"startPosition":1,"maxResults":10,"totalCount":25},"time":"x"}"#),
+        ("data", r#"{"resultSetMetaData":{"numRows":25,"partitionInfo":[{"rowCount":10}]},"code":"090001"}"#),
+        ("rows", r#"{"kind":"x","jobComplete":true,"totalRows":"25","pageToken":"10"}"#),
+        ("items", r#"{"pageInfo":{"totalResults":25,"resultsPerPage":10},"nextPageToken":"10"}"#),
+        ("users", r#"{"page_count":3,"page_number":1,"page_size":10,"total_records":25,"next_page_token":""}"#),
+        ("result", r#"{"requestId":"a","success":true,"moreResult":true,"nextPageToken":"10"}"#),
+        ("data.children", r#"{"kind":"Listing","data":{"after":"t3_10","before":null,"dist":10}}"#),
+        ("calls", r#"{"records":{"totalRecords":25,"currentPageSize":10,"currentPageNumber":0,"cursor":"10"}}"#),
+        ("records", r#"{"totalSize":25,"done":false,"nextRecordsUrl":"/q-10"}"#),
+        ("value", r#"{"@odata.context":"x","@odata.count":25,"@odata.nextLink":"/t?$skiptoken=10"}"#),
+        ("d.results", r#"{"d":{"__next":"/t?$skiptoken=10","__count":"25"}}"#),
+        ("features", r#"{"type":"FeatureCollection","exceededTransferLimit":true,"properties":{"exceededTransferLimit":true}}"#),
+        ("result.records", r#"{"success":true,"result":{"total":25,"_links":{"start":"/t","next":"/t?offset=10"}}}"#),
+        ("issues", r#"{"startAt":0,"maxResults":10,"total":25}"#),
+        ("issues", r#"{"isLast":false,"nextPageToken":"10"}"#),
+        ("results", r#"{"start":0,"limit":10,"size":10,"_links":{"base":"x","self":"/t","next":"/t?start=10"}}"#),
+        ("values", r#"{"size":10,"limit":10,"isLastPage":false,"start":0,"nextPageStart":10}"#),
+        ("elements", r#"{"paging":{"start":0,"count":10,"total":25,"links":[]}}"#),
+        (
+            "_embedded.items",
+            r#"{"_links":{"self":{"href":"x"}},"page":{"size":10,"totalElements":25,"totalPages":3,"number":0}}"#,
+        ),
+        ("content", r#"{"last":false,"totalElements":25,"totalPages":3,"size":10,"number":0,"first":true,"empty":false}"#),
+        ("data", r#"{"current_page":1,"from":1,"to":10,"per_page":10,"next_page_url":null,"prev_page_url":null,"path":"/t"}"#),
+        ("data", r#"{"links":{"self":"x","next":null},"meta":{}}"#),
+        ("hits.hits", r#"{"_scroll_id":"abc","took":1,"timed_out":false,"hits":{"total":{"value":25,"relation":"eq"}}}"#),
+        ("rows", r#"{"total_rows":25,"offset":0}"#),
+        ("response.docs", r#"{"responseHeader":{"status":0},"response":{"numFound":25,"start":0}}"#),
+        ("hits", r#"{"found":25,"out_of":1000,"page":1}"#),
+        ("hits", r#"{"nbHits":25,"page":0,"nbPages":3,"hitsPerPage":10}"#),
+        ("items", r#"{"per_page":10,"total_pages":3,"total_entries":25,"next_page":2,"page":1,"links":{"next":"/t?page=2"}}"#),
+        (
+            "data",
+            r#"{"success":true,"additional_data":{"pagination":{"start":0,"more_items_in_collection":true,"next_start":10}}}"#,
+        ),
+        ("data", r#"{"type":"list","total_count":25,"pages":{"type":"pages","page":1,"next":{"page":2,"starting_after":"10"}}}"#),
+        ("results", r#"{"paging":{"next":{"after":"10","link":"https://api.test/x?after=10"}}}"#),
+        ("data", r#"{"next_page":{"offset":"10","path":"/t?offset=10","uri":"/t?offset=10"}}"#),
+        ("entries", r#"{"cursor":"10","has_more":true}"#),
+        ("tickets", r#"{"meta":{"has_more":true,"after_cursor":"10","before_cursor":"x"},"links":{"prev":"x","next":"/t"}}"#),
+        ("tickets", r#"{"count":10,"next_page":"/t?start_time=10","end_time":10,"end_of_stream":false}"#),
+        ("list", r#"{"next_offset":"10"}"#),
+        ("Items", r#"{"NextToken":"10","Count":10,"ScannedCount":10,"LastEvaluatedKey":{"id":{"N":"10"}}}"#),
+        ("items", r#"{"kind":"List","metadata":{"resourceVersion":"5","continue":"10","remainingItemCount":15}}"#),
+        ("records", r#"{"resumptionToken":{"completeListSize":"25","cursor":"0","value":"10"}}"#),
+        ("rows", r#"{"rowCount":25}"#),
+        ("Invoices", r#"{"Id":"x","Status":"OK","pagination":{"page":1,"pageSize":10,"pageCount":3,"itemCount":25}}"#),
+        ("items", r#"{"total_items":25,"total_pages":3,"links":[{"href":"/t?page=2","rel":"next","method":"GET"}]}"#),
+        ("items", r#"{"hits":25,"took":3}"#),
+        ("Documents", r#"{"_rid":"x","_count":10}"#),
+    ];
+
+    #[test]
+    fn envelopes_of_real_apis_are_healthy() {
+        for (records, envelope) in HEALTHY {
+            for has_records in [false, true] {
+                assert_eq!(said(envelope, records, has_records), None, "{envelope}");
+            }
+        }
+    }
+
     #[test]
     fn beside_records_only_what_is_outright_counts() {
         for body in [
@@ -335,6 +483,7 @@ mod tests {
         assert_eq!(told, known);
         for (start, known) in [
             ("A status of a failure is ", &STATUSES[..]),
+            ("On a page without records, so is ", &UNREADY[..]),
             ("Words of a message are ", &WORDS[..]),
             ("Objects beside ", &HEADS[..]),
         ] {

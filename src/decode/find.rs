@@ -2,6 +2,7 @@
 
 use crate::base::{JsonPath, Step};
 use crate::decode::fault::Outcome;
+use crate::decode::map::record_around;
 use crate::decode::reader::Reader;
 
 /// How many objects deep records are looked for.
@@ -28,7 +29,7 @@ struct Candidate {
 }
 
 /// Looks for the records: an array at the top, or else the arrays within three levels of objects that are empty or begin with
-/// an object. Of several, the only one with a well-known name, unless it is empty and another is not.
+/// an object. Of several, the only one with a well-known name, unless it is empty and another is not. One that is not so named, in an object with a key and values of its own, may be a part of that record.
 ///
 /// # Errors
 /// The first fault of the page.
@@ -49,6 +50,11 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
     let named: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_named(&WELL_KNOWN)).collect();
     Ok(match (candidates.as_slice(), named.as_slice()) {
         ([], _) => Found::At(JsonPath::root()),
+        ([only], _) if !only.is_named(&WELL_KNOWN) => match record_around(text, &path(only)) {
+            // The list may be a part of the one record, whose other members would be lost.
+            Some(record) => Found::Ambiguous(vec![path(only), record]),
+            None => Found::At(path(only)),
+        },
         ([only], _) => Found::At(path(only)),
         (_, [only]) if !only.empty || !filled => Found::At(path(only)),
         _ => Found::Ambiguous(candidates.iter().map(path).collect()),

@@ -27,6 +27,7 @@ mod steps;
 mod records;
 mod build;
 mod locate;
+mod map;
 mod hints;
 mod envelope;
 mod answer;

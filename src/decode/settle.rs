@@ -3,7 +3,7 @@
 use crate::base::JsonPath;
 use crate::config::path_words;
 use crate::decode::Decoder;
-use crate::decode::answer::{error_member, is_no_record};
+use crate::decode::answer::{error_member, is_identity, is_no_record, members};
 use crate::decode::decoder::Body;
 use crate::decode::envelope::{Findings, RecordsShape};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
@@ -11,7 +11,8 @@ use crate::decode::explain::explain;
 use crate::decode::failure::failure;
 use crate::decode::find::{Found, find_records, lists};
 use crate::decode::locate::top_level;
-use crate::schema::nearest;
+use crate::decode::map::records_in_map;
+use crate::schema::{TableSchema, nearest};
 use crate::source::{Page, PageFacts};
 
 impl Decoder {
@@ -55,6 +56,9 @@ impl Decoder {
                 }
             };
         }
+        if let (RecordsShape::Object, Some(count)) = (shape, records_in_map(text, path)) {
+            return Err(DecodeError::MapOfRecords { place: place.clone(), path: path.to_string(), count });
+        }
         let is_whole = self.plan.records.is_none() && path.steps().is_empty();
         if is_whole
             && shape == RecordsShape::Object
@@ -74,6 +78,20 @@ impl Decoder {
         }
         let at = facts.records_at.clone().or_else(|| records?.paths.first().cloned()).unwrap_or_else(JsonPath::root);
         failure(text, &at, facts.records > 0).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())))
+    }
+
+    /// What the last line of a page says of a failure, if it is no record: it has no key of its own, and a member that no column of the table has.
+    pub(super) fn failure_of_line(&self, page: &Page, line: &str, so_far: &TableSchema) -> Option<(String, String)> {
+        let records = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref());
+        let members = members(line);
+        let is_known = |name: &str| so_far.columns.iter().any(|column| column.name == name);
+        let is_record = members.iter().any(|(name, value)| is_identity(name) && *value != "null")
+            || members.iter().all(|(name, _)| is_known(name));
+        if is_record || records.is_some_and(|records| records.optional) {
+            return None;
+        }
+        let (name, value) = failure(line, &JsonPath::root(), false)?;
+        Some((name, page.redactor.preview(value.as_bytes())))
     }
 
     /// Compares `shape` with that of earlier pages and runs.

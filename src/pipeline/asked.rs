@@ -1,6 +1,6 @@
 //! What a child asks of one record of its parent: one set of values, or one for each element of a list in the record.
 //!
-//! In: what was found at each field, element by element. Out: [`ParentRecord`]s, distinct by what requests are made of, in the list's order.
+//! In: what was found at each field, element by element. Out: [`ParentRecord`]s, distinct, in the list's order.
 //! Invariant: values of different elements never meet in one request.
 
 use std::collections::HashSet;
@@ -80,8 +80,7 @@ impl Asked {
             let of_list = |field: &Field| field.is_requested && field.list.as_deref() == Some(name);
             // An element that has nothing of what is asked for is none of the values that the placeholder finds.
             let finds = self.fields.iter().zip(&set.values).any(|(field, value)| of_list(field) && value.is_some());
-            let requested = self.fields.iter().zip(&set.values).filter(|(field, _)| field.is_requested);
-            if finds && seen.insert(requested.map(|(_, value)| value.clone()).collect::<Vec<_>>()) {
+            if finds && seen.insert(set.values.clone()) {
                 sets.push(set);
             }
         }

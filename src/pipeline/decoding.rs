@@ -42,6 +42,7 @@ pub(crate) fn decoder_for(
         round_numbers: resource.round_numbers,
         discard_unfit: resource.contract.data_type == Contract::DiscardValue,
         shape: shape_of(resource, asked, held),
+        renames: !resource.processing_steps.is_empty(),
     });
     Ok((decoder, start))
 }

@@ -1,7 +1,7 @@
 //! Slices: what the chains of a resource are requested for, one after the other, in the order its rows will have.
 //!
 //! A resource without parents has one slice. A child has one for each record of its parent, or for each combination of its parents' records,
-//! the first parent's slowest. Equal requests are made once; records that lack a field are skipped where the plan says so; both are counted.
+//! the first parent's slowest. Equal requests are made once for equal values that the rows have from the parent; records that lack a field are skipped where the plan says so; both are counted.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::CursorValue;
-use crate::config::{BindError, OnMissing, Request, ResourcePlan};
+use crate::config::{BindError, IncludePlan, OnMissing, Request, ResourcePlan};
 use crate::decode::CursorProgress;
 use crate::pipeline::cursors::Cursors;
 use crate::pipeline::parents::{ParentRecords, RecordReader};
@@ -82,7 +82,7 @@ impl Slices {
         while let Some(slice) = self.next_range()? {
             let has_parents = !slice.parents.is_empty();
             match self.resource.endpoint.request.bind(&|binding| slice.value(binding)) {
-                Ok(request) if !has_parents || self.seen.insert(fingerprint(&request, &slice)) => {
+                Ok(request) if !has_parents || self.seen.insert(fingerprint(&request, &slice, &self.resource)) => {
                     self.facts.requested += 1;
                     return Ok(Some((slice, request)));
                 }
@@ -189,13 +189,16 @@ fn all(mut reader: RecordReader, resource: &ResourcePlan) -> Result<Vec<ParentRe
     }
 }
 
-/// Equal for equal requests, whose records are filtered by equal ranges.
-fn fingerprint(request: &Request, slice: &Slice) -> u128 {
+/// Equal for equal requests, whose records are filtered by equal ranges and have equal values of their parents.
+fn fingerprint(request: &Request, slice: &Slice, resource: &ResourcePlan) -> u128 {
     let range = slice
         .cursor
         .as_ref()
         .map(|cursor| [&cursor.range.start, &cursor.range.end].map(|end| end.as_ref().map(CursorValue::text)));
     let headers: Vec<(&str, &str)> = request.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     let json = request.json.as_ref().map(serde_json::Value::to_string);
-    xxh3_128(format!("{:?}", (request.url.as_str(), &request.params, json, &request.data, headers, range)).as_bytes())
+    let included = |include: &IncludePlan| slice.parents.get(include.parent)?.values.get(include.field)?.as_deref();
+    let included: Vec<Option<&str>> = resource.include_from_parent.iter().map(included).collect();
+    let made_of = (request.url.as_str(), &request.params, json, &request.data, headers, range, included);
+    xxh3_128(format!("{made_of:?}").as_bytes())
 }

@@ -53,7 +53,12 @@ impl SourceError {
             }
             Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
             Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
-            Self::Refused { place, status: 400 | 404 | 410 | 422, .. } if place.page > 1 => {
+            Self::Refused { place, status: status @ (404 | 410), .. } if place.page > 1 => {
+                return Some(format!(
+                    "earlier pages were answered: where that is how the API ends its pages, write `endpoint.response_actions: [{{status_code: {status}, action: ignore}}]`; else a cursor may have expired, or the API goes only so far: with `endpoint.incremental` and `step`, each window of time is read by pages of its own"
+                ));
+            }
+            Self::Refused { place, status: 400 | 422, .. } if place.page > 1 => {
                 "earlier pages were answered: a cursor may have expired, or the API goes only so far; with `endpoint.incremental` and `step`, each window of time is read by pages of its own"
             }
             Self::Refused { status: 404 | 410, .. } => "look at `client.base_url` and `endpoint.path`, which make this URL",

@@ -14,13 +14,21 @@ const SHOWN_CHARS_MAX: usize = 100;
 pub(super) fn target(headers: &HeaderMap, rel: &str) -> Option<String> {
     headers.get_all(LINK).iter().find_map(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
-        Links { rest: &text }.find(|link| link.has_rel(rel)).map(|link| link.target.to_owned())
+        Links { rest: &text }.find(|link| link.has_rel(rel) && !link.is_empty).map(|link| link.target.to_owned())
+    })
+}
+
+/// Whether a header has a link of relation `rel` that can be read, also one that says that nothing is there.
+fn has(headers: &HeaderMap, rel: &str) -> bool {
+    headers.get_all(LINK).iter().any(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        Links { rest: &text }.any(|link| link.has_rel(rel))
     })
 }
 
 /// A header that names a link of relation `rel`, but not so that it can be read: `rel='next'`, or a target without `<` and `>`.
 pub(super) fn unread(headers: &HeaderMap, rel: &str) -> Option<String> {
-    if target(headers, rel).is_some() {
+    if has(headers, rel) {
         return None;
     }
     let texts = headers.get_all(LINK).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -40,6 +48,8 @@ fn names_relation(text: &str, rel: &str) -> bool {
 struct Link<'a> {
     target: &'a str,
     rel: Option<String>,
+    /// Sentry's `results="false"`: the page that it leads to has no records.
+    is_empty: bool,
 }
 
 impl Link<'_> {
@@ -65,7 +75,8 @@ impl<'a> Iterator for Links<'a> {
             if let Some(inside) = self.rest.strip_prefix('<') {
                 let (target, rest) = inside.split_once('>')?;
                 self.rest = rest;
-                return Some(Link { target: target.trim(), rel: self.parameters() });
+                let (rel, is_empty) = self.parameters();
+                return Some(Link { target: target.trim(), rel, is_empty });
             }
             self.skip_to_comma();
         }
@@ -73,14 +84,14 @@ impl<'a> Iterator for Links<'a> {
 }
 
 impl<'a> Links<'a> {
-    /// Reads `;name=value` up to the next link; the first `rel` counts (RFC 8288 §3.3).
-    fn parameters(&mut self) -> Option<String> {
-        let mut rel = None;
+    /// Reads `;name=value` up to the next link: the first `rel` (RFC 8288 §3.3), and whether `results` is false.
+    fn parameters(&mut self) -> (Option<String>, bool) {
+        let (mut rel, mut is_empty) = (None, false);
         loop {
             self.rest = self.rest.trim_ascii_start();
             let Some(parameter) = self.rest.strip_prefix(';') else {
                 self.skip_to_comma();
-                return rel;
+                return (rel, is_empty);
             };
             let parameter = parameter.trim_ascii_start();
             let name_end = parameter.find(['=', ';', ',']).unwrap_or(parameter.len());
@@ -88,6 +99,7 @@ impl<'a> Links<'a> {
             self.rest = rest;
             let Some(value) = rest.strip_prefix('=') else { continue };
             let value = self.value(value.trim_ascii_start());
+            is_empty |= name.trim().eq_ignore_ascii_case("results") && value.eq_ignore_ascii_case("false");
             if name.trim().eq_ignore_ascii_case("rel") && rel.is_none() {
                 rel = Some(value);
             }
@@ -148,6 +160,8 @@ mod tests {
         check(&[r#"< /x >; rel = "next""#], Some("/x"));
         check(&["</first>; rel=first; rel=next, </second>; rel=next"], Some("/second"));
         check(&["broken, </x>; rel=next"], Some("/x"));
+        check(&[r#"</1>; rel="previous"; results="false", </2>; rel="next"; results="true"; cursor="0:1""#], Some("/2"));
+        check(&[r#"</1>; rel="previous"; results="true", </2>; rel="next"; results="false"; cursor="0:1""#], None);
     }
 
     #[test]

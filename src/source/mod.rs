@@ -51,7 +51,7 @@ pub(crate) use error::SourceError;
 pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use http::is_loopback;
 pub(crate) use ledger::{Cost, Ledger};
-pub(crate) use page::{End, EndReason, ListInside, Page, PageFacts};
+pub(crate) use page::{End, EndReason, Header, ListInside, Page, PageFacts, is_same_header};
 pub(crate) use page_stream::Reader;
 pub(crate) use paginate::{
     Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging, wanted_paths, wants_record_hashes,

@@ -69,8 +69,30 @@ pub(crate) struct PageFacts {
     pub(crate) record_hashes: Vec<u64>,
     /// The member that tells of a failure of the page, and its text, shortened and redacted.
     pub(crate) failure: Option<(String, String)>,
+    /// What the page has for the header of CSV, where that stands in it.
+    pub(crate) header: Option<Box<Header>>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,
+}
+
+/// The names that a page of CSV gives its columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// In their order.
+    pub(crate) names: Vec<String>,
+    /// The same in words, shortened and redacted.
+    pub(crate) shown: String,
+    /// Whether their order, or their number, tells which value is which.
+    pub(crate) is_ordered: bool,
+    /// The columns of the table in words, where it has some and none of these.
+    pub(crate) table: Option<String>,
+}
+
+/// Whether what is read as the headers of two pages are those of one table: an API may send its columns in another order, or some more, but the
+/// first row of a page that has no header shares no names with that of another.
+pub(crate) fn is_same_header(one: &[String], other: &[String], is_ordered: bool) -> bool {
+    let shared = one.iter().filter(|name| other.contains(name)).count();
+    if is_ordered { one == other } else { shared * 2 > one.len().min(other.len()) }
 }
 
 /// A list of objects within a record that stands by itself, which may be an envelope.

@@ -5,12 +5,13 @@
 //! to have found it, or to have nothing to say. A chain waits only for earlier ones, which wait for none behind them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
 use crate::config::PaginatorPlan;
+use crate::source::Header;
 
 /// Chains that may look for the paginator, one after the other, without proving one; then each looks for itself, so that an API whose
 /// second pages are all empty is not read by one chain at a time.
@@ -21,6 +22,8 @@ const TRIALS_MAX: u32 = 5;
 pub(crate) struct Turns {
     given: AtomicU64,
     state: watch::Sender<State>,
+    /// The header of the first page that was judged, where pages are CSV, and what that page is called.
+    header: OnceLock<(String, Header)>,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +110,11 @@ impl Turn {
     /// The first page of this chain is read: where its records are, those of the others are looked for.
     pub(crate) fn read(&self) {
         self.turns.state.send_if_modified(|state| !std::mem::replace(&mut state.is_read, true));
+    }
+
+    /// The header that holds for all pages of the resource, and the page that has it: by the first that asks, `page`.
+    pub(crate) fn header(&self, page: String, header: &Header) -> &(String, Header) {
+        self.turns.header.get_or_init(|| (page, header.clone()))
     }
 
     /// This chain ends: what it has not found, it will not find.

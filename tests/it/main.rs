@@ -6,6 +6,7 @@ mod answers;
 mod around_list;
 mod append_once;
 mod bad_input;
+mod bodies;
 mod canary;
 mod cancel;
 mod check_lake;

@@ -91,8 +91,8 @@ pub(crate) struct ResponseFormat {
     pub(crate) delimiter: Field<String>,
     /// CSV: the character around fields; null for none. Default: `"`.
     pub(crate) quote: Field<String>,
-    /// CSV: true: the first row has the columns' names; false: there are none, and they are `column_1` and so on; a list: these, and every row is a
-    /// record. Default: true.
+    /// CSV: true: the first row has the columns' names; `first_page`: that of the first page has, and those of the others are records; false:
+    /// there are none, and they are `column_1` and so on; a list: these, and every row is a record. Default: true.
     pub(crate) header: Field<Node>,
     /// CSV: the fields that are null. Default: `[""]`.
     pub(crate) null_values: Field<OneOrMany<Field<String>>>,

@@ -128,6 +128,7 @@ fn header(cx: Context<'_>, field: &Field<Node>) -> CsvHeader {
     match &document.node(id).value {
         Value::Bool(true) | Value::Null | Value::Faulty => CsvHeader::Present,
         Value::Bool(false) => CsvHeader::Numbered,
+        Value::Text(text) if text.text == "first_page" => CsvHeader::FirstPage,
         Value::List(items) => {
             let name = |&item: &_| match &document.node(item).value {
                 Value::Text(text) if !text.text.is_empty() => Some(text.text.clone()),
@@ -140,7 +141,7 @@ fn header(cx: Context<'_>, field: &Field<Node>) -> CsvHeader {
             if names.is_empty() { CsvHeader::Present } else { CsvHeader::Names(names) }
         }
         _ => {
-            cx.reader.wrong(id, "true, false or a list of names");
+            cx.reader.wrong(id, "true, false, `first_page` or a list of names");
             CsvHeader::Present
         }
     }

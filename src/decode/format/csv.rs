@@ -8,6 +8,7 @@ use csv::{ReaderBuilder, StringRecord};
 use crate::config::{CsvHeader, CsvPlan};
 use crate::decode::Reject;
 use crate::decode::convert::{quoted, write_quoted};
+use crate::decode::format::lines::is_value;
 use crate::decode::format::quotes::Quotes;
 use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
 
@@ -15,22 +16,30 @@ use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_ut
 fn names_of(plan: &CsvPlan, row: &StringRecord) -> Vec<String> {
     match &plan.header {
         CsvHeader::Numbered => (1..=row.len()).map(|number| format!("column_{number}")).collect(),
-        CsvHeader::Present | CsvHeader::Names(_) => row.iter().map(|name| name.trim().to_owned()).collect(),
+        CsvHeader::Present | CsvHeader::FirstPage | CsvHeader::Names(_) => {
+            row.iter().map(|name| name.trim().to_owned()).collect()
+        }
     }
 }
 
-/// Reads the rows of `text`.
+/// Reads the rows of `text`, whose names are those that are `given`, if any.
 ///
 /// # Errors
 /// [`Unreadable`] when there is no usable header, or the last row breaks off: in a quoted field, or before its last field.
-pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> Result<Formatted<'static>, Unreadable> {
+pub(super) fn read(
+    text: &str,
+    plan: &CsvPlan,
+    page: u64,
+    invalid: &Invalid,
+    given: Option<&[String]>,
+) -> Result<Formatted<'static>, Unreadable> {
     let mut reader = reader(text, plan);
     let quotes = plan.quote.map(|quote| Quotes::read(text, plan.delimiter, quote)).unwrap_or_default();
     if let Some(line) = quotes.open_in {
         return Err(Unreadable::QuoteOpen { offset: text.len(), line });
     }
     let fault = |error: csv::Error| Unreadable::Csv(format!("cannot be read: {error}"));
-    let (mut row, mut names) = (StringRecord::new(), header(plan)?);
+    let (mut row, mut names, mut header) = (StringRecord::new(), header(plan, given)?, None);
     let (mut out, mut places, mut rejects, mut record) = (vec![b'['], Vec::new(), Vec::new(), 0);
     // Up to where lines are counted, and the number of the line there.
     let (mut counted, mut met) = ((0, 1), 0);
@@ -40,11 +49,15 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
             break;
         }
         let names = match &names {
+            // The header may come again.
+            Some(_) if start == 0 && given.is_some_and(|given| row.iter().map(str::trim).eq(given)) => continue,
             Some(names) => names,
             None => {
                 let found = names_of(plan, &row);
                 check_names(&found)?;
-                let found = &*names.insert(found.iter().map(|name| quoted(name)).collect());
+                let quoted = found.iter().map(|name| quoted(name)).collect();
+                header = Some(found);
+                let found = &*names.insert(quoted);
                 if plan.header != CsvHeader::Numbered {
                     continue;
                 }
@@ -90,7 +103,12 @@ pub(super) fn read(text: &str, plan: &CsvPlan, page: u64, invalid: &Invalid) -> 
     invalid.check_met(met)?;
     out.push(b']');
     let out = String::from_utf8(out).expect("JSON is written from texts");
-    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, ..Formatted::default() })
+    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, header, ..Formatted::default() })
+}
+
+/// Whether a text is a JSON object or list: what an API answers with whatever was asked for, where something went wrong.
+pub(super) fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && is_value(text.trim())
 }
 
 /// A reader of all rows, whatever their length.
@@ -104,9 +122,13 @@ fn reader<'t>(text: &'t str, plan: &CsvPlan) -> csv::Reader<&'t [u8]> {
         .from_reader(text.as_bytes())
 }
 
-/// The names that the config gives, as JSON strings; `None` where the body has them.
-fn header(plan: &CsvPlan) -> Result<Option<Vec<Vec<u8>>>, Unreadable> {
-    let CsvHeader::Names(names) = &plan.header else { return Ok(None) };
+/// The names that are `given`, or that the config gives, as JSON strings; `None` where the body has them.
+fn header(plan: &CsvPlan, given: Option<&[String]>) -> Result<Option<Vec<Vec<u8>>>, Unreadable> {
+    let names = match (given, &plan.header) {
+        (Some(given), _) => given,
+        (None, CsvHeader::Names(names)) => names,
+        (None, _) => return Ok(None),
+    };
     check_names(names)?;
     Ok(Some(names.iter().map(|name| quoted(name)).collect()))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::decode::Reject;
+use crate::decode::answer::members;
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
 use crate::decode::reader::Reader;
@@ -55,7 +56,23 @@ pub(super) fn read(text: &str, page: u64, before: (u64, u64), invalid: &Invalid)
         record += 1;
     }
     out.push(']');
-    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, shift: 1, ..Formatted::default() })
+    let closing = closing(text);
+    Ok(Formatted { closing, text: Cow::Owned(out), places: Some(places), rejects, shift: 1, ..Formatted::default() })
+}
+
+/// The last line, where it is the only one or has no member of the first one: it may tell of a failure, and be no record.
+fn closing(text: &str) -> Option<String> {
+    let mut lines = text.split('\n').map(|line| line.trim_matches([' ', '\t', '\r', '\u{1e}'])).filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    let Some(last) = lines.next_back() else { return Some(first.to_owned()) };
+    let names = members(first);
+    let is_other = || !members(last).iter().any(|(name, _)| names.iter().any(|(other, _)| other == name));
+    (last.starts_with('{') && is_other()).then(|| last.to_owned())
+}
+
+/// Whether a text is one JSON value.
+pub(super) fn is_value(text: &str) -> bool {
+    check(text).is_ok()
 }
 
 /// Whether `line` is one JSON value; otherwise where not, and what had to stand there.

@@ -16,12 +16,12 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use crate::config::{CsvPlan, FormatKind, FormatPlan, InvalidBytes};
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes};
 use crate::decode::Reject;
 use crate::decode::decoder::PAGE_BYTES_MAX;
 use crate::decode::error::{DecodeError, PagePlace};
 use crate::decode::format::text::Decoded;
-use crate::source::Page;
+use crate::source::{Page, is_same_header};
 
 pub(super) use text::{INVALID, Invalid, expected_utf8};
 
@@ -39,6 +39,10 @@ pub(super) struct Formatted<'p> {
     pub(super) shift: usize,
     /// Where the text has characters that make their record a reject; those of lines and rows are among [`Self::rejects`] already.
     pub(super) invalid: Invalid,
+    /// The names that the first row of CSV has, or that its number of fields makes.
+    pub(super) header: Option<Vec<String>>,
+    /// The last of lines, where it may be no record.
+    pub(super) closing: Option<String>,
 }
 
 /// Why a body is nothing to read records from.
@@ -63,11 +67,11 @@ pub(super) enum Unreadable {
     Zip(String),
 }
 
-/// Reads `page` as `plan` says.
+/// Reads `page` as `plan` says; `given` is the header of CSV that an earlier page has had for all.
 ///
 /// # Errors
 /// [`Unreadable`].
-pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan) -> Result<Formatted<'p>, Unreadable> {
+pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan, given: Option<&[String]>) -> Result<Formatted<'p>, Unreadable> {
     let body = &page.body[..];
     if body.len() > PAGE_BYTES_MAX {
         return Err(Unreadable::TooLarge(body.len()));
@@ -85,8 +89,8 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan) -> Result<Formatted<'p
     let one = |bytes: Cow<'p, [u8]>| text::decode(bytes, plan, page.content_type.as_deref());
     let Decoded { text, replaced, invalid } = match members {
         None => one(Cow::Borrowed(body))?,
-        Some(mut members) if members.len() == 1 => one(Cow::Owned(members.remove(0)))?,
-        Some(members) if lines || csv.is_some() => return several(members, page, plan, csv.as_ref()),
+        Some(mut members) if members.len() == 1 => one(Cow::Owned(members.remove(0).bytes))?,
+        Some(members) if lines || csv.is_some() => return several(members, page, plan, (csv.as_ref(), given)),
         Some(members) => {
             return Err(Unreadable::Zip(format!(
                 "holds {} files; name one JSON file in `response_format.member`",
@@ -95,7 +99,7 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan) -> Result<Formatted<'p
         }
     };
     let read = match csv {
-        Some(csv) => csv::read(&text, &csv, page.number, &invalid)?,
+        Some(csv) => rows(&text, &csv, page, &invalid, given)?,
         None if lines => lines::read(&text, page.number, (0, 0), &invalid)?,
         None => Formatted { invalid, ..json::read(text, plan)? },
     };
@@ -109,7 +113,7 @@ pub(super) fn in_pieces(page: &Page, plan: &FormatPlan, head: &[u8]) -> Result<b
     let is_other = |encoding: Option<&'static Encoding>| encoding.is_some_and(|encoding| encoding != UTF_8);
     if matches!(plan.kind, FormatKind::Csv(_)) || is_auto && is_csv(page) {
         Err("it is CSV")
-    } else if head.starts_with(b"PK\x03\x04") {
+    } else if zip::is_archive(head) {
         Err("it is a zip archive")
     } else if is_other(Encoding::for_bom(head).map(|(encoding, _)| encoding)) || is_other(plan.encoding) || is_other(by_header) {
         Err("it is in another encoding than UTF-8")
@@ -147,18 +151,49 @@ pub(super) fn unreadable_error(unreadable: Unreadable, place: PagePlace) -> Deco
     }
 }
 
+/// The rows of a text that has to be CSV.
+fn rows(
+    text: &str,
+    plan: &CsvPlan,
+    page: &Page,
+    invalid: &Invalid,
+    given: Option<&[String]>,
+) -> Result<Formatted<'static>, Unreadable> {
+    if csv::is_json(text) {
+        let said = page.redactor.preview(text.as_bytes());
+        let why = format!(
+            "is JSON, where CSV has to be: `{said}`; where the API fails like this now and then, `endpoint.response_actions` can try it again"
+        );
+        return Err(Unreadable::Csv(why));
+    }
+    csv::read(text, plan, page.number, invalid, given)
+}
+
 /// The records of several files of an archive, one file behind the other.
 fn several<'p>(
-    members: Vec<Vec<u8>>,
+    members: Vec<zip::Member>,
     page: &'p Page,
     plan: &FormatPlan,
-    csv: Option<&CsvPlan>,
+    (csv, given): (Option<&CsvPlan>, Option<&[String]>),
 ) -> Result<Formatted<'p>, Unreadable> {
     let (mut all, mut text, mut places, mut records) = (Formatted::default(), String::from("["), Vec::new(), 0);
-    for member in members {
-        let Decoded { text: member, replaced, invalid } = text::decode(Cow::Owned(member), plan, None)?;
+    let mut first: Option<(String, Vec<String>)> = None;
+    for zip::Member { name, bytes } in members {
+        let Decoded { text: member, replaced, invalid } = text::decode(Cow::Owned(bytes), plan, None)?;
         let read = match csv {
-            Some(csv) => csv::read(&member, csv, page.number, &invalid)?,
+            Some(csv) => {
+                let is_given = csv.header == CsvHeader::FirstPage;
+                let given = given.or_else(|| first.as_ref().filter(|_| is_given).map(|(_, header)| &**header));
+                let read = rows(&member, csv, page, &invalid, given)?;
+                match (&first, &read.header) {
+                    (Some((first, header)), Some(found)) if !is_same_header(header, found, csv.header == CsvHeader::Numbered) => {
+                        return Err(Unreadable::Zip(other_header(&name, first)));
+                    }
+                    (None, Some(found)) => first = Some((name, found.clone())),
+                    _ => {}
+                }
+                read
+            }
             None => lines::read(&member, page.number, (0, 0), &invalid)?,
         };
         let elements = read.places.unwrap_or_default();
@@ -172,7 +207,15 @@ fn several<'p>(
         all.replaced += replaced;
     }
     text.push(']');
-    Ok(Formatted { text: Cow::Owned(text), places: Some(places), ..all })
+    let header = first.map(|(_, header)| header);
+    Ok(Formatted { text: Cow::Owned(text), places: Some(places), header, ..all })
+}
+
+/// Why a file of an archive is not read with another one.
+fn other_header(name: &str, first: &str) -> String {
+    format!(
+        "has another first row in `{name}` than the header in `{first}`; where only the first file has a header, write `header: first_page` in `response_format`, and where these are several tables, name the files of one in `member`"
+    )
 }
 
 fn is_ndjson(page: &Page) -> bool {

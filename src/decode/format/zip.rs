@@ -6,14 +6,27 @@ use zip::ZipArchive;
 
 /// How a zip archive with something in it begins.
 const MAGIC: &[u8] = b"PK\x03\x04";
+/// How one with nothing in it does.
+const EMPTY_MAGIC: &[u8] = b"PK\x05\x06";
 /// Most bytes that come out of an archive.
 const UNPACKED_MAX: u64 = 1 << 30;
 /// Most entries of an archive, folders included.
 const ENTRIES_MAX: usize = 10_000;
 
+/// A file of an archive.
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Whether a body that begins so is a zip archive.
+pub(super) fn is_archive(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) || head.starts_with(EMPTY_MAGIC)
+}
+
 /// The files of `body` that are read, in the order of their names; `None` when it is no archive. Why not, otherwise.
-pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Vec<u8>>>, String> {
-    if !body.starts_with(MAGIC) {
+pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Member>>, String> {
+    if !is_archive(body) {
         return Ok(None);
     }
     let damaged = |error: zip::result::ZipError| format!("is a damaged zip archive: {error}");
@@ -53,7 +66,7 @@ pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Ve
             .read_to_end(&mut bytes)
             .map_err(|error| format!("is a damaged zip archive at `{name}`: {error}"))?;
         left = left.checked_sub(read as u64).ok_or_else(|| format!("unpacks to more than {UNPACKED_MAX} bytes"))?;
-        all.push(bytes);
+        all.push(Member { name, bytes });
     }
     Ok(Some(all))
 }

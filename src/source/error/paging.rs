@@ -60,14 +60,14 @@ pub(crate) enum PagingFault {
         earlier: u64,
     },
     /// Page after page without records.
-    #[error(
-        "{place}: {in_a_row} pages in a row have no records, and each names a next one; set `stop_after_empty_page` if that is the end"
-    )]
+    #[error("{place}: {in_a_row} pages in a row have no records, and each names a next one; if that is the end, write {write}")]
     EmptyPages {
         /// Where.
         place: Place,
         /// How many.
         in_a_row: u32,
+        /// What to write where that is the end.
+        write: String,
     },
     /// An answer without records that tells of a failure.
     #[error("{place}: the page has no records, and tells of a failure: its `{name}` says `{said}`")]
@@ -90,6 +90,22 @@ pub(crate) enum PagingFault {
         name: String,
         /// Its text, shortened and redacted.
         said: String,
+    },
+    /// A page of CSV begins with another row than the header that is known.
+    #[error(
+        "{place}: the page begins with `{found}`, where {of} has the columns `{expected}`: that is no page of this table, or a record"
+    )]
+    OtherHeader {
+        /// Where.
+        place: Place,
+        /// What it begins with, shortened and redacted.
+        found: String,
+        /// What has the columns, in words.
+        of: String,
+        /// Those columns, shortened and redacted.
+        expected: String,
+        /// Whether it is the table that has them.
+        is_of_table: bool,
     },
     /// A value that the paginator was told to read is missing or of another kind.
     #[error("{place}: `{path}` should be {expected}, but is {found} (`{key}`){}", did_you_mean(.near.as_deref()))]
@@ -307,6 +323,12 @@ impl PagingFault {
             ),
             Self::TotalContradicted { by: NamedBy::Expect, .. } => Some(
                 "look at what the request asks for and how the API pages; where the total is an estimate, or counts something else, write `expect: {total: estimate}`, and leave out a `total_path` of the paginator",
+            ),
+            Self::OtherHeader { is_of_table: true, .. } => Some(
+                "where the API has new names for all columns, run once with `--full-refresh`; where its body has no header, write `header: false` or the names in `endpoint.response_format`; where it fails like this now and then, `endpoint.response_actions` can try it again",
+            ),
+            Self::OtherHeader { is_of_table: false, .. } => Some(
+                "where the header comes with the first page only, write `header: first_page` in `endpoint.response_format`; where the API fails like this now and then, `endpoint.response_actions` can try it again",
             ),
             Self::Failed { .. } => Some(
                 "where the API fails like this now and then, `endpoint.response_actions` can try it again; where that is an empty page all the same, set `endpoint.records: {optional: true}`",

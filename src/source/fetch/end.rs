@@ -8,7 +8,7 @@ use crate::source::fetch::Fetch;
 use crate::source::flight::{Ending, Tally};
 use crate::source::ledger::Sums;
 use crate::source::paginate::{
-    Position, Role, Seen, Sign, USUAL_SIZES, Way, is_size, name_of, promises_more, says_last, stands_around,
+    Position, Role, Seen, Sign, USUAL_SIZES, Way, is_size, may_be_cap, name_of, promises_more, says_last, stands_around,
 };
 use crate::source::{End, EndReason, SourceError};
 
@@ -37,9 +37,11 @@ impl Fetch {
 
     /// Whether `page` is the last one by a total in a header. One that equals a first page may be that page's own count.
     pub(super) fn reaches_header_total(&self, page: &Seen<'_>) -> bool {
-        let Tally { records, read_again, ignored, .. } = self.tally;
+        let Tally { records, read_again, ignored, largest, .. } = self.tally;
         let read = records + page.facts.records - read_again;
+        let may_go_on = may_be_cap(read) && page.facts.records >= largest;
         page.page > 1
+            && !may_go_on
             && ignored == 0
             && !self.ends_by_flag
             && !promises_more(page.facts)

@@ -7,17 +7,17 @@ use std::sync::atomic::Ordering;
 
 use reqwest::header::HeaderMap;
 
-use crate::base::{Warning, WarningCode};
-use crate::config::PartialData;
+use crate::base::{RedactedUrl, Warning, WarningCode};
+use crate::config::{PaginatorPlan, PartialData, path_words};
 use crate::source::client::cancelled;
 use crate::source::drift::Reread;
 use crate::source::error::{PagingFault, Place};
 use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
-use crate::source::flight::Delivered;
+use crate::source::flight::{Delivered, Tally};
 use crate::source::page::{Skipped, Verdict};
-use crate::source::paginate::{Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, whole_number};
-use crate::source::{EndReason, PageFacts, SourceError};
+use crate::source::paginate::{Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, says_last, whole_number};
+use crate::source::{EndReason, PageFacts, SourceError, is_same_header};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
 const EMPTY_PAGES_MAX: u32 = 5;
@@ -64,6 +64,9 @@ impl Fetch {
         if call.template.graphql != Some(PartialData::Allow) && !is_beside {
             check_failure(&seen)?;
         }
+        if !is_beside {
+            self.check_header(&seen)?;
+        }
         if !is_beside && let Some(reread) = self.watch_drift(&seen, &page.position)? {
             let _ = page.verdict.send(Verdict::Discard);
             self.read_again(page.number, reread);
@@ -77,6 +80,9 @@ impl Fetch {
         let mut step = self.paginator.step(&seen)?;
         if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
             step = Step::End(EndReason::TotalReached);
+        }
+        if let (Step::Next(_), Some(reason)) = (&step, self.empty_end(&seen)) {
+            step = Step::End(reason);
         }
         step = self.bounded(page.number, step);
         if let Some(detected) = self.paginator.detected() {
@@ -99,13 +105,63 @@ impl Fetch {
                 self.begin_end(EndReason::OutOfRange, seen.at(), &page.position);
             }
             Step::Next(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
-                return Err(SourceError::from(PagingFault::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row }));
+                return Err(self.empty_pages(&seen));
             }
             Step::Next(next) | Step::Again(next) => self.go_on(page.number + 1, next),
             Step::End(reason) | Step::Over(reason) => self.begin_end(reason, seen.at(), &page.position),
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
+    }
+
+    /// Whether a page of CSV has the header of the table, and of the pages before it: what else stands there is a record, or an answer of another
+    /// kind that would be the end of the pages.
+    ///
+    /// # Errors
+    /// [`PagingFault::OtherHeader`].
+    fn check_header(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+        let Some(header) = page.facts.header.as_deref() else { return Ok(()) };
+        let name = RedactedUrl::new(page.url).to_string();
+        let (first, held) = self.turn.header(format!("`{name}`"), header);
+        let is_first = held == header;
+        let other = match &header.table {
+            Some(table) if is_first => Some(("the table".to_owned(), table.clone())),
+            _ if is_same_header(&held.names, &header.names, header.is_ordered) => None,
+            _ => Some((first.clone(), held.shown.clone())),
+        };
+        other.map_or(Ok(()), |(of, expected)| {
+            let (place, found) = (page.at(), header.shown.clone());
+            Err(PagingFault::OtherHeader { place, found, of, expected, is_of_table: header.table.is_some() && is_first }.into())
+        })
+    }
+
+    /// Why an empty page behind others is the end, whatever link or cursor it has: a flag says so, or a total is read.
+    fn empty_end(&self, page: &Seen<'_>) -> Option<EndReason> {
+        let Tally { records, read_again, ignored, .. } = self.tally;
+        let is_behind = page.facts.records == 0 && page.page > 1 && records > 0 && !self.ends_by_flag;
+        if !is_behind || promises_more(page.facts) || !self.totals.are_looked_for() {
+            return None;
+        }
+        let is_read = ignored == 0 && self.totals.proves(records - read_again);
+        if says_last(page.facts) { Some(EndReason::HasMoreFalse) } else { is_read.then_some(EndReason::TotalReached) }
+    }
+
+    /// Page after page without records: what to write where that is the end.
+    fn empty_pages(&self, page: &Seen<'_>) -> SourceError {
+        let write = match &self.plan {
+            PaginatorPlan::Offset { .. } | PaginatorPlan::PageNumber { .. } => {
+                "`stop_after_empty_page: true` in the paginator".to_owned()
+            }
+            PaginatorPlan::Cursor { .. } => {
+                "`stop_after_empty_page: true` in the paginator, which is one of type `cursor`, also where it is `relay`"
+                    .to_owned()
+            }
+            _ => {
+                let at = page.facts.records_at.as_ref().map_or_else(|| "$".to_owned(), path_words);
+                format!("`endpoint.response_actions: [{{json_path: \"{at}[0]\", exists: false, action: ignore}}]`")
+            }
+        };
+        PagingFault::EmptyPages { place: page.at(), in_a_row: self.tally.empty_in_a_row, write }.into()
     }
 
     /// Tells what the paginator noticed. Where the cursor would move on, a page that may be there is none to be read later.
@@ -200,7 +256,7 @@ impl Fetch {
         self.client.tell_first(&call.template.resource, key, Warning::new(WarningCode::PageIgnored, text));
         match next {
             Some(_) if self.tally.empty_in_a_row > EMPTY_PAGES_MAX => {
-                return Err(SourceError::from(PagingFault::EmptyPages { place: seen.at(), in_a_row: self.tally.empty_in_a_row }));
+                return Err(self.empty_pages(&seen));
             }
             Some(next) => self.go_on(page.number + 1, next),
             None => self.begin_end(EndReason::Ignored, seen.at(), &page.position),
@@ -281,7 +337,8 @@ fn check_failure(page: &Seen<'_>) -> Result<(), SourceError> {
     let (place, records) = (page.at(), page.facts.records);
     let bare = said.trim_matches('"');
     // `status: failed` is what `?status=failed` asked for.
-    let is_echo = records > 0 && page.url.query_pairs().any(|(_, value)| value.eq_ignore_ascii_case(bare));
+    let is_asked = |asked: &str| records > 0 || asked.eq_ignore_ascii_case(&name);
+    let is_echo = page.url.query_pairs().any(|(asked, value)| value.eq_ignore_ascii_case(bare) && is_asked(&asked));
     match records {
         _ if is_echo => Ok(()),
         0 => Err(PagingFault::Failed { place, name, said }.into()),

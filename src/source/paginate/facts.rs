@@ -70,12 +70,17 @@ pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<Total>, 
 /// What `has_more_path` says, `None` without one.
 ///
 /// # Errors
-/// [`PagingFault::BadValue`] when it is missing or no boolean (dlt: also the usual words, as strings).
+/// [`PagingFault::BadValue`] when it is missing or no boolean (dlt: also the usual words, as strings; 0 and 1, too).
 pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -> Result<Option<bool>, SourceError> {
     let Some(path) = path else { return Ok(None) };
     let found = value(page, index);
     let more = match found {
         Some(Value::Bool(more)) => Some(*more),
+        Some(number @ Value::Number(_)) => match whole_number(number) {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => None,
+        },
         Some(Value::String(word)) => match word.trim().to_ascii_lowercase().as_str() {
             "yes" | "true" | "t" | "y" | "1" => Some(true),
             "no" | "false" | "f" | "n" | "0" => Some(false),

@@ -47,7 +47,7 @@ pub(super) use names::Role;
 pub(crate) use signs::{Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging};
 pub(super) use signs::{is_bound, promises_more, relation_path, says_last, stands_around};
 pub(super) use told::{Promises, Proof, Way};
-pub(super) use totals::{Totals, is_full};
+pub(super) use totals::{Totals, is_full, may_be_cap};
 pub(super) use trail::Trail;
 
 /// Where a page is.

@@ -4,7 +4,7 @@
 //! compares. Names count in lower-case letters and digits alone: `has_more`, `hasMore` and `Has-More` are one.
 
 /// Objects that tell of paging, by their names alone.
-pub(super) const AROUND: [&str; 29] = [
+pub(super) const AROUND: [&str; 30] = [
     "meta",
     "metadata",
     "pagination",
@@ -34,6 +34,7 @@ pub(super) const AROUND: [&str; 29] = [
     "view",
     "hydraview",
     "additionaldata",
+    "resultsetmetadata",
 ];
 
 /// What a member or a header tells, going by its name alone.
@@ -120,7 +121,7 @@ pub(super) const NAMES: [(Role, &[&str]); 12] = [
             "endofstream",
         ],
     ),
-    (Role::Partial, &["incompleteresults", "resultsincomplete", "partialresults"]),
+    (Role::Partial, &["incompleteresults", "resultsincomplete", "partialresults", "partial", "ispartial"]),
     (
         Role::Next,
         &[
@@ -242,12 +243,19 @@ pub(super) const NAMES: [(Role, &[&str]); 12] = [
             "hitcount",
             "nbhits",
             "numberofresults",
+            "numrows",
+            "rowcount",
+            "numresults",
+            "totalnum",
+            "recordsfiltered",
+            "counttotal",
+            "grandtotal",
         ],
     ),
 ];
 
 /// What stands before a name in headers.
-pub(super) const PREFIXES: [&str; 7] = ["x", "opc", "xpagination", "xpaging", "xwp", "xms", "pagination"];
+pub(super) const PREFIXES: [&str; 8] = ["x", "opc", "xpagination", "xpaging", "xwp", "xms", "xpw", "pagination"];
 /// Signs of the next page that are lists: the place of the last record, by what the records are sorted by.
 pub(super) const LISTS: [&str; 2] = ["searchafter", "nextsearchafter"];
 /// Headers that hold the members of a page's place as JSON.
@@ -289,6 +297,8 @@ pub(super) fn role(path: &[&str]) -> Option<Role> {
         "offset" | "skip" | "startat" | "from" => Some(Role::Offset),
         "limit" | "perpage" | "pagesize" | "maxresults" => Some(Role::Limit),
         "after" if below_cursors() => Some(Role::Cursor),
+        // Reddit's, beside its list.
+        "after" if parents.last().is_some_and(|part| reduced(part) == "data") => Some(Role::Next),
         name => role_of(name),
     }
 }

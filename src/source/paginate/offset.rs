@@ -11,6 +11,7 @@ use crate::source::error::PagingFault;
 use crate::source::paginate::facts::{
     Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
+use crate::source::paginate::totals::may_be_cap;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
 
@@ -163,7 +164,9 @@ impl Paginator for Offset {
             self.measure(page);
         }
         let next = page.ordinal.saturating_add(if records == 0 { self.limit.max(1) } else { records });
-        let may_mislead = self.total != before || self.stop.allow_drift;
+        let may_mislead = self.total != before
+            || self.stop.allow_drift
+            || records >= self.limit && self.total_records().is_some_and(may_be_cap);
         self.in_doubt = more.is_none()
             && may_mislead
             && self.total_records().is_some_and(|total| next >= total)

@@ -126,16 +126,20 @@ impl Totals {
         in_header.map(|(_, total, _)| total).or_else(|| in_body().map(|(_, total)| total))
     }
 
-    /// The total in a header, where one is to be reached.
+    /// The total in a header, where one is to be reached. One that moves on with the pages counts what was read, and ends nothing.
     pub(in crate::source) fn of_header(&self, headers: &HeaderMap) -> Option<u64> {
         let is_looked_for = matches!(self.look, LookForTotals::InHeaders | LookForTotals::Everywhere);
-        let first = of_headers(headers, self.begins_at).into_iter().next();
-        first.filter(|(.., is_bound)| is_looked_for && !is_bound).map(|(_, total, _)| total)
+        let (name, total, is_bound) = of_headers(headers, self.begins_at).into_iter().next()?;
+        let at = At::Header(name);
+        let stands = self.told.iter().any(|told| told.at == at && told.least == total && told.most == total);
+        (is_looked_for && !is_bound && stands).then_some(total)
     }
 
     /// Whether `read` records are all that a total tells of, as the last page has it.
     pub(in crate::source) fn is_met(&self, read: u64) -> bool {
-        let is_met = |told: &Told| told.latest == read && !told.is_bound;
+        // One that moves, and was no more than the first page has, counts what was read.
+        let counts_read = |told: &Told| told.least < told.most && !told.is_of_all;
+        let is_met = |told: &Told| told.latest == read && !told.is_bound && !counts_read(told);
         self.look != LookForTotals::ToWatch && self.beyond(read).is_none() && self.told.iter().any(is_met)
     }
 
@@ -276,6 +280,15 @@ pub(super) fn full_at_bound(page: &Seen<'_>) -> Option<String> {
 pub(super) fn beyond_words(page: &Seen<'_>, sign: &Sign, total: u64) -> String {
     let least = if is_lower_bound(page.facts, sign) { "at least " } else { "" };
     format!("`{}` is {least}{total} and the page has {} records", sign.shown(), page.facts.records)
+}
+
+/// Whether a total may be where an API stops to count: one, two or five thousand, or tens of that.
+pub(in crate::source) fn may_be_cap(total: u64) -> bool {
+    let mut head = total;
+    while head >= 10 && head.is_multiple_of(10) {
+        head /= 10;
+    }
+    total >= 1000 && [1, 2, 5].contains(&head)
 }
 
 /// Whether a page has as many records as it may have: a usual size, or what was asked for.

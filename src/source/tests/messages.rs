@@ -132,9 +132,8 @@ fn errors_of_paging_tell_both_pages_and_what_to_write() {
     check(&repeats(Repeated::Link), Data, &format!("@: gives the next link of page 1 again: {advice}"));
     let advice = "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them; the usual ways are `{type: page_number, base_page: 1}`, `{type: offset, limit: 100}` and a cursor";
     check(&repeats(Repeated::Records), Data, &format!("@: has the records of page 1 again: {advice}"));
-    let error = SourceError::from(PagingFault::EmptyPages { place: place.clone(), in_a_row: 6 });
-    let message =
-        "@: 6 pages in a row have no records, and each names a next one; set `stop_after_empty_page` if that is the end";
+    let error = SourceError::from(PagingFault::EmptyPages { place: place.clone(), in_a_row: 6, write: "X".to_owned() });
+    let message = "@: 6 pages in a row have no records, and each names a next one; if that is the end, write X";
     check(&error, Data, message);
     let error = SourceError::from(PagingFault::RecordsPastEnd { place: place.clone(), later: 3 });
     check(&error, Data, "@: the resource ends here, yet page 3 has records: rows would be lost");
