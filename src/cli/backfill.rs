@@ -15,14 +15,33 @@ pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Resul
 /// The plan with the range in it.
 fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
     let mut plan = load_plan(&args.of)?;
-    let (mut faults, mut only) = (Vec::new(), Vec::new());
+    let mut faults = Vec::new();
     for name in &args.resource {
         if !plan.resources.iter().any(|resource| resource.name == *name) {
             faults.push(format!("no resource is named `{name}`"));
         }
     }
-    for resource in plan.resources.iter_mut().filter(|resource| is_meant(resource, &args.resource)) {
-        only.push(resource.name.clone());
+    let meant: Vec<&ResourcePlan> = plan.resources.iter().filter(|resource| is_meant(resource, &args.resource)).collect();
+    let with_range: Vec<&ResourcePlan> = meant.iter().copied().filter(|resource| is_ranged(&plan, resource, &meant)).collect();
+    let mut only: Vec<String> = meant.iter().map(|resource| resource.name.clone()).collect();
+    for resource in &with_range {
+        for child in plan.descendants(&resource.name).into_iter().filter(|child| child.is_loaded()) {
+            faults.extend(fault_of_child(resource, child, &args.resource));
+            if !only.contains(&child.name) {
+                only.push(child.name.clone());
+            }
+        }
+        let feeds = |root: &ResourcePlan| plan.descendants(&root.name).iter().any(|child| child.name == resource.name);
+        let is_unranged = |root: &&ResourcePlan| root.goes_on_from_cursor() && !with_range.iter().any(|of| of.name == root.name);
+        if let Some(root) = plan.resources.iter().filter(is_unranged).find(|root| feeds(root)) {
+            faults.push(format!(
+                "`{}` is requested for the records of `{}`, of which a run reads only what lies behind its cursor: load the range of both, with `--resource {} --resource {}`, or all of it with `run --full-refresh`",
+                resource.name, root.name, root.name, resource.name
+            ));
+        }
+    }
+    let names: Vec<String> = with_range.iter().map(|resource| resource.name.clone()).collect();
+    for resource in plan.resources.iter_mut().filter(|resource| names.contains(&resource.name)) {
         if let Err(why) = set_range(resource, &args.from, &args.to) {
             faults.push(format!("`{}`: {why}", resource.name));
         }
@@ -34,6 +53,27 @@ fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
         return Err(Failure::config(faults).of_pipeline(&plan.name));
     }
     Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict }))
+}
+
+/// Whether the range is that of `resource` itself, and not of the records that it is requested for.
+fn is_ranged(plan: &Plan, resource: &ResourcePlan, meant: &[&ResourcePlan]) -> bool {
+    let feeds = |root: &&ResourcePlan| plan.descendants(&root.name).iter().any(|child| child.name == resource.name);
+    let is_child = meant.iter().copied().filter(|root| root.endpoint.incremental.is_some()).any(|root| feeds(&root));
+    resource.endpoint.incremental.is_some() || !is_child
+}
+
+/// Why `child` cannot be loaded for the records of the range of `resource`, or must be.
+fn fault_of_child(resource: &ResourcePlan, child: &ResourcePlan, names: &[String]) -> Option<String> {
+    let (of, name) = (&resource.name, &child.name);
+    if !names.is_empty() && !names.contains(name) {
+        return Some(format!(
+            "`{name}` is requested for the records of `{of}`, and would not be for those of the range: name both, with `--resource {of} --resource {name}`"
+        ));
+    }
+    let is_again = child.write_disposition == WriteDisposition::Append && child.endpoint.incremental.is_none();
+    (is_again && resource.write_disposition != WriteDisposition::Append).then(|| {
+        format!("`{name}`: its rows are added by `append`, so that those for records of `{of}` that are loaded already would be there twice; `run --full-refresh` loads all of it anew")
+    })
 }
 
 /// Named; or without names, incremental and loaded.

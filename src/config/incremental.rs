@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::base::{Converter, CursorForm, CursorStep, CursorValue, Edge, JsonPath, Lag, NoTime, Sent};
 
 /// Most windows of one cursor in one run.
@@ -183,6 +185,23 @@ impl IncrementalPlan {
     /// Whether the run remembers a cursor; not with an `end_value`.
     pub(crate) fn has_state(&self) -> bool {
         self.end_value.is_none()
+    }
+
+    /// The time before which no record is added any more, in a run that asks at `asked`.
+    pub(crate) fn settled(&self, asked: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        asked.checked_sub_signed(TimeDelta::from_std(self.settle).ok()?)
+    }
+
+    /// The latest time or date, spelled like `value`, that a run may remember which asks at `asked`: records beside it may still be on their way,
+    /// and an open start would leave them out.
+    pub(crate) fn latest(&self, asked: DateTime<Utc>, value: &CursorValue) -> Option<CursorValue> {
+        let latest = self.form.time_like(self.settled(asked)?, value)?;
+        Some(if self.keeps_start { latest } else { latest.before(self.form.time_zone) })
+    }
+
+    /// Whether `value` lies at or behind what [`Self::latest`] may be of any value of its type.
+    pub(crate) fn latest_may_be(&self, asked: DateTime<Utc>, value: &CursorValue) -> bool {
+        self.settled(asked).is_some_and(|settled| self.form.may_be_cut_to(settled, value))
     }
 
     /// Whether a run that starts at `from` meets a record of the cursor `value`: at an open start, it drops it.

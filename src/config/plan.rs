@@ -38,6 +38,29 @@ impl Plan {
     pub(crate) fn resource_of(&self, table: &str) -> Option<&str> {
         self.resources.iter().find(|resource| resource.table == table).map(|resource| resource.name.as_str())
     }
+
+    /// The resources that are requested for the records of `resource`, and for theirs, in the config's order.
+    pub(crate) fn descendants(&self, resource: &str) -> Vec<&ResourcePlan> {
+        descendants(&self.resources, resource)
+    }
+
+    /// `resource` and its descendants.
+    pub(crate) fn with_descendants<'p>(&'p self, resource: &'p ResourcePlan) -> Vec<&'p ResourcePlan> {
+        std::iter::once(resource).chain(self.descendants(&resource.name)).collect()
+    }
+}
+
+/// Those of `resources` that are requested for the records of `ancestor`, and for theirs, in order.
+pub(crate) fn descendants<'p>(resources: &'p [ResourcePlan], ancestor: &str) -> Vec<&'p ResourcePlan> {
+    let mut names = vec![ancestor];
+    let is_new = |names: &[&str], resource: &ResourcePlan| {
+        !names.contains(&resource.name.as_str())
+            && resource.parents.iter().any(|parent| names.contains(&parent.resource.as_str()))
+    };
+    while let Some(next) = resources.iter().find(|resource| is_new(&names, resource)) {
+        names.push(&next.name);
+    }
+    resources.iter().filter(|resource| names.iter().skip(1).any(|name| *name == resource.name)).collect()
 }
 
 /// One API endpoint and the table it becomes.
@@ -85,6 +108,30 @@ pub(crate) struct ResourcePlan {
     pub(crate) expect: Expect,
     /// What happens to records that cannot become rows.
     pub(crate) on_reject: OnReject,
+}
+
+impl ResourcePlan {
+    /// Whether a run reads only what lies behind a cursor that earlier ones have moved: `replace` begins anew.
+    pub(crate) fn goes_on_from_cursor(&self) -> bool {
+        let has_state = self.endpoint.incremental.as_ref().is_some_and(IncrementalPlan::has_state);
+        has_state && self.write_disposition != WriteDisposition::Replace
+    }
+
+    /// Whether what is loaded again is a row more.
+    pub(crate) fn adds_again(&self) -> bool {
+        self.write_disposition == WriteDisposition::Append && !self.goes_on_from_cursor()
+    }
+
+    /// Whether a run of all resources loads its table.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.is_wanted(&[])
+    }
+
+    /// Whether a run of the resources `only`, of all where that is empty, loads its table.
+    pub(crate) fn is_wanted(&self, only: &[String]) -> bool {
+        let is_named = if only.is_empty() { self.selected } else { only.contains(&self.name) };
+        is_named && self.write_disposition != WriteDisposition::Skip
+    }
 }
 
 /// A declared schema's file.

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::{Warning, WarningCode};
+use crate::base::{ErrorKind, Warning, WarningCode};
 use crate::config::{ResourcePlan, WriteDisposition};
 use crate::lake::{COMMITS_KEPT, Committed, FileChange, Lake, LakeError, PreparedTable};
 use crate::pipeline::cursors::{CursorOutcome, file_named};
@@ -14,7 +14,7 @@ use crate::pipeline::facts::{Completeness, ResourceFacts, ResourceResult};
 use crate::pipeline::held;
 use crate::pipeline::load::{Outcome, Read, Ready};
 use crate::pipeline::run::Running;
-use crate::pipeline::{Event, Events, RunError};
+use crate::pipeline::{Event, Events, RunError, families};
 use crate::source::Cost;
 
 /// What a commit is made of, and the results of the run's resources once it is made.
@@ -25,6 +25,16 @@ pub(super) struct Prepared {
     pub(super) states: Map<String, Value>,
     /// Resources that have files of marks.
     pub(super) with_marks: Vec<String>,
+}
+
+impl Prepared {
+    /// Keeps the state of a resource, which was `old`.
+    fn keep(&mut self, name: &str, state: Value, old: Option<&Value>) {
+        if [Some(&state), old].into_iter().flatten().any(|state| file_named(state).is_some()) {
+            self.with_marks.push(name.to_owned());
+        }
+        self.states.insert(name.to_owned(), state);
+    }
 }
 
 /// What a lake is whose own folder holds more than it should.
@@ -43,40 +53,94 @@ pub(super) fn tell_late(events: &Events, code: WarningCode, what: &str, (error, 
 impl Running<'_> {
     /// What of the outcomes goes into the commit.
     pub(super) async fn prepare(&self, lake: &mut Lake, outcomes: Vec<(String, Outcome)>) -> Result<Prepared, RunError> {
-        let failed = outcomes.iter().find(|(_, (_, outcome))| outcome.is_err()).map(|(name, _)| name.clone());
+        let kind_of = |outcome: &Result<Read, RunError>| outcome.as_ref().err().map(RunError::kind);
+        let failed: Vec<(String, ErrorKind)> =
+            outcomes.iter().filter_map(|(name, (_, outcome))| Some((name.clone(), kind_of(outcome)?))).collect();
+        let is_ready = |outcome: &Result<Read, RunError>| matches!(outcome, Ok(Read::Ready(_)));
+        let ready = outcomes.iter().filter(|(_, (_, outcome))| is_ready(outcome)).map(|(name, _)| name.clone());
+        let loaded: Vec<String> = ready.filter(|name| self.held_back(&failed, name).is_none()).collect();
         let mut prepared = Prepared::default();
         for (name, (cost, outcome)) in outcomes {
+            let held_back = self.held_back(&failed, &name);
             let result = match outcome {
                 Ok(Read::Nothing) => ResourceResult::Skipped,
-                Ok(Read::ForChildren(facts)) => ResourceResult::ForChildren(facts),
-                Ok(Read::Discarded(facts)) => ResourceResult::Discarded(facts),
+                Ok(Read::ForChildren(facts, cursors)) => {
+                    self.keep_cursors(lake, &mut prepared, (&name, cursors.filter(|_| held_back.is_none())), &loaded).await?;
+                    ResourceResult::ForChildren(facts)
+                }
+                Ok(Read::Discarded(facts, cursors)) => {
+                    self.keep_cursors(lake, &mut prepared, (&name, cursors.filter(|_| held_back.is_none())), &loaded).await?;
+                    ResourceResult::Discarded(facts)
+                }
                 Err(error) => failure(&name, &error, &cost),
-                Ok(Read::Ready(_)) if self.plan.lake.publish_together && failed.is_some() => {
-                    failure(&name, &RunError::NotAlone { failed: failed.clone().unwrap_or_default() }, &cost)
-                }
-                Ok(Read::Ready(mut ready)) => {
-                    ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
-                    let facts = facts_of(&ready);
-                    let mut cursors = ready.cursors.take();
-                    if let Some(outcome) = &mut cursors
-                        && let Some(marks) = outcome.marks.take()
-                    {
-                        let file = lake.keep_marks(&name, marks.bytes.clone()).await?;
-                        outcome.state["marks"] = marks.reference(&file);
-                    }
-                    let old = lake.view().state(&name);
-                    let state = state_of(&facts, self.resource(&name), (cursors, &ready.detected), old);
-                    if [Some(&state), old].into_iter().flatten().any(|state| file_named(state).is_some()) {
-                        prepared.with_marks.push(name.clone());
-                    }
-                    prepared.states.insert(name.clone(), state);
-                    prepared.tables.push(ready.staged);
-                    ResourceResult::Published(Box::new(facts))
-                }
+                Ok(Read::Ready(ready)) => match held_back {
+                    Some(error) => failure(&name, &error, &cost),
+                    None => ResourceResult::Published(self.publish(lake, &mut prepared, (&name, *ready), &loaded).await?),
+                },
             };
             prepared.results.push((name, result));
         }
         Ok(prepared)
+    }
+
+    /// Why `name` is not published, whatever it came to: what it is published with has `failed`.
+    fn held_back(&self, failed: &[(String, ErrorKind)], name: &str) -> Option<RunError> {
+        let first = failed.first().filter(|_| self.plan.lake.publish_together);
+        let together = first.map(|(failed, kind)| {
+            let why = "`lake.publish` is `together`".to_owned();
+            RunError::NotAlone { failed: failed.clone(), kind: *kind, why }
+        });
+        together.or_else(|| families::held_back(self.plan, failed, name))
+    }
+
+    /// A table that is ready goes into the commit, with its state.
+    async fn publish(
+        &self,
+        lake: &mut Lake,
+        prepared: &mut Prepared,
+        (name, mut ready): (&str, Ready),
+        loaded: &[String],
+    ) -> Result<Box<ResourceFacts>, RunError> {
+        ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
+        let facts = facts_of(&ready);
+        let mut cursors = ready.cursors.take();
+        keep_marks(lake, name, &mut cursors).await?;
+        let old = lake.view().state(name);
+        let mut state = state_of(&facts, self.resource(name), (cursors, &ready.detected), old);
+        self.note_fed(name, (&mut state, old), loaded);
+        prepared.keep(name, state, old);
+        prepared.tables.push(ready.staged);
+        Ok(Box::new(facts))
+    }
+
+    /// The cursors of a resource that was read for its children alone move with the children's rows.
+    async fn keep_cursors(
+        &self,
+        lake: &mut Lake,
+        prepared: &mut Prepared,
+        (name, mut cursors): (&str, Option<CursorOutcome>),
+        loaded: &[String],
+    ) -> Result<(), RunError> {
+        if !self.resource(name).is_some_and(ResourcePlan::goes_on_from_cursor) {
+            return Ok(());
+        }
+        keep_marks(lake, name, &mut cursors).await?;
+        let Some(cursors) = cursors else { return Ok(()) };
+        let old = lake.view().state(name);
+        let mut state = old.cloned().unwrap_or_else(|| Value::Object(Map::new()));
+        state["incremental"] = cursors.state;
+        self.note_fed(name, (&mut state, old), loaded);
+        prepared.keep(name, state, old);
+        Ok(())
+    }
+
+    /// Notes in the state of `name` what its cursor has fed. One that did not move has fed what it had.
+    fn note_fed(&self, name: &str, (state, old): (&mut Value, Option<&Value>), loaded: &[String]) {
+        let fed = self.resource(name).and_then(|resource| families::fed(self.plan, resource, loaded));
+        let fed = fed.or_else(|| old?.get("feeds").filter(|_| state.get("incremental").is_some()).cloned());
+        if let Some(fed) = fed {
+            state["feeds"] = fed;
+        }
     }
 
     /// Commits to its end, whatever becomes of the lease: the log decides who won.
@@ -127,6 +191,17 @@ impl Running<'_> {
     fn resource(&self, name: &str) -> Option<&ResourcePlan> {
         self.plan.resources.iter().find(|resource| resource.name == name)
     }
+}
+
+/// Keeps marks that are many in a file of their own, which the state then names.
+async fn keep_marks(lake: &mut Lake, name: &str, cursors: &mut Option<CursorOutcome>) -> Result<(), RunError> {
+    if let Some(outcome) = cursors
+        && let Some(marks) = outcome.marks.take()
+    {
+        let file = lake.keep_marks(name, marks.bytes.clone()).await?;
+        outcome.state["marks"] = marks.reference(&file);
+    }
+    Ok(())
 }
 
 /// What the next run may want to know; published with the files. A resource that is no longer incremental keeps what it knew, unless it is an

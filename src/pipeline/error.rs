@@ -7,6 +7,7 @@ use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};
 use crate::lake::{LakeError, PartitionError};
 use crate::pipeline::cursors::IncrementalError;
+use crate::pipeline::families::FamilyError;
 use crate::pipeline::held::HeldError;
 use crate::schema::SchemaError;
 use crate::source::SourceError;
@@ -344,12 +345,19 @@ pub(crate) enum RunError {
         /// The guard, in percent.
         allowed_percent: f64,
     },
-    /// `lake.publish: together`, and another resource failed.
-    #[error("not published, because `{failed}` failed and `lake.publish` is `together`")]
+    /// Another resource failed, and they are published together.
+    #[error("not published, because `{failed}` failed and {why}")]
     NotAlone {
         /// The one that failed first in the config's order.
         failed: String,
+        /// As what it failed.
+        kind: ErrorKind,
+        /// What holds them together, in words.
+        why: String,
     },
+    /// A resource that goes on from a cursor, and those that are requested for its records.
+    #[error(transparent)]
+    Family(#[from] FamilyError),
     /// `--strict`, and a warning that matters.
     #[error("nothing is published, because `--strict` lets no warning pass; {count} came, the first{of}: {text} ({code})")]
     Strict {
@@ -406,7 +414,7 @@ impl RunError {
             Self::Decode(error) => error.kind(),
             Self::Schema { source, .. } => source.kind(),
             Self::Lake(error) => error.kind(),
-            Self::ParentFailed { kind, .. } => *kind,
+            Self::ParentFailed { kind, .. } | Self::NotAlone { kind, .. } => *kind,
             Self::Incremental { source, .. } => source.kind(),
             Self::Disk { .. } => ErrorKind::Unavailable,
             Self::Request { .. }
@@ -431,12 +439,13 @@ impl RunError {
             | Self::OtherPaginator { .. }
             | Self::TooFewRows { .. }
             | Self::Shrinks { .. }
-            | Self::Strict { .. }
-            | Self::NotAlone { .. } => ErrorKind::Data,
+            | Self::Strict { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
-            Self::ResetOfAppend { .. } | Self::NoResource { .. } | Self::NoSuchResource { .. } | Self::Held(_) => {
-                ErrorKind::Config
-            }
+            Self::ResetOfAppend { .. }
+            | Self::NoResource { .. }
+            | Self::NoSuchResource { .. }
+            | Self::Held(_)
+            | Self::Family(_) => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
         }

@@ -17,7 +17,7 @@ use crate::pipeline::guards::{check_folders, check_rows};
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
-use crate::pipeline::run::{Refresh, Running};
+use crate::pipeline::run::{Refresh, RunOptions, Running};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, stage_settings};
 use crate::pipeline::{Event, RunError, SliceFacts, told};
@@ -45,10 +45,10 @@ pub(super) enum Read {
     Ready(Box<Ready>),
     /// Nothing.
     Nothing,
-    /// Records for its children.
-    ForChildren(Box<ReadFacts>),
-    /// Records for a table that must not be made.
-    Discarded(Box<ReadFacts>),
+    /// Records for its children, with their cursors.
+    ForChildren(Box<ReadFacts>, Option<CursorOutcome>),
+    /// Records for a table that must not be made, with their cursors where they were read for children too.
+    Discarded(Box<ReadFacts>, Option<CursorOutcome>),
 }
 
 /// What a resource is read from, besides its plan.
@@ -126,7 +126,11 @@ impl Running<'_> {
         self.warn(resource, told::slices(&loaded.slices));
         graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
         let facts = Box::new(ReadFacts::new(&loaded.end, (!resource.parents.is_empty()).then_some(loaded.slices)));
-        Ok(if tabled { self.discard(resource, facts) } else { Read::ForChildren(facts) })
+        if !tabled {
+            return Ok(Read::ForChildren(facts, loaded.cursors));
+        }
+        self.tell_discarded(resource, facts.records);
+        Ok(Read::Discarded(facts, loaded.cursors.filter(|_| graph.has_children(&resource.name))))
     }
 
     /// Loads a resource into its table, up to the commit.
@@ -196,15 +200,13 @@ impl Running<'_> {
         Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
     }
 
-    /// Records were read for a table that must not be made; their cursor does not move, so that they can still be loaded.
-    fn discard(&self, resource: &ResourcePlan, facts: Box<ReadFacts>) -> Read {
-        let records = facts.records;
+    /// Records were read for a table that must not be made; unless children need them, their cursor does not move, so that they can still be loaded.
+    fn tell_discarded(&self, resource: &ResourcePlan, records: u64) {
         let text = format!(
             "{records} records were read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
             resource.table
         );
         self.warn(resource, [Warning::new(WarningCode::RecordsDiscarded, text)]);
-        Read::Discarded(facts)
     }
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
@@ -213,7 +215,8 @@ impl Running<'_> {
     }
 
     fn past<'l>(&'l self, lake: &'l Lake) -> PastOf<'l> {
-        PastOf { view: lake.view(), plan: self.plan, refresh: self.options.refresh, started: self.started }
+        let RunOptions { only, refresh, .. } = self.options;
+        PastOf { view: lake.view(), plan: self.plan, only, refresh: *refresh, started: self.started }
     }
 
     fn warn(&self, resource: &ResourcePlan, warnings: impl IntoIterator<Item = Warning>) {

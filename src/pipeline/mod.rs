@@ -28,6 +28,7 @@ mod ends;
 mod error;
 mod event;
 mod facts;
+mod families;
 mod graph;
 mod guards;
 mod held;

@@ -126,8 +126,13 @@ pub(crate) async fn rehearse(
     cancel: CancellationToken,
 ) -> Result<Rehearsed, RunError> {
     let (now, resource) = (clock.now(), Arc::new(resource.clone()));
-    let past =
-        lake.filter(|_| resource.selected).map(|lake| PastOf { view: lake.view(), plan, refresh: Refresh::No, started: now });
+    let past = lake.filter(|_| resource.selected).map(|lake| PastOf {
+        view: lake.view(),
+        plan,
+        only: &[],
+        refresh: Refresh::No,
+        started: now,
+    });
     let Found { table, rows, remembered } = Found::at(past, &resource).await?;
     let start = table.as_ref().map(|table| table.schema.clone()).unwrap_or_default();
     let heard: Arc<Mutex<Heard>> = Arc::default();

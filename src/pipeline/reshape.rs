@@ -12,10 +12,9 @@ use crate::config::{LakeOnly, Outline};
 use crate::lake::{
     Committed, Lake, LakeError, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels,
 };
-use crate::pipeline::RunError;
 use crate::pipeline::cursors::file_name;
-use crate::pipeline::held;
 use crate::pipeline::operate::{beside, run_id};
+use crate::pipeline::{RunError, families, held};
 
 /// What becomes of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +156,8 @@ fn planned(
     Ok(TableChanged { before, shape, strangers: Vec::new(), cursor })
 }
 
-/// The states that change with a table: one goes, or tells of the table's new name, maybe as another resource's, with its marks.
+/// The states that change with a table: one goes, or tells of the table's new name, maybe as another resource's, with its marks; and those of the
+/// cursors that have fed it.
 async fn moved_state(
     lake: &Lake,
     cursor: Option<&(String, Option<String>)>,
@@ -179,7 +179,21 @@ async fn moved_state(
         }
         moved.insert(to.clone(), state);
     }
+    let renamed = match (to, change) {
+        (Some(to), TableChange::Rename { to: table }) => Some((to.as_str(), table)),
+        _ => None,
+    };
+    let known: Vec<(String, Value)> = states.iter().filter(|(name, _)| *name != from).chain(&moved).map(owned).collect();
+    for (name, state) in known {
+        if let Some(state) = families::moved(&state, from, renamed) {
+            moved.insert(name, state);
+        }
+    }
     Ok(moved)
+}
+
+fn owned((name, state): (&String, &Value)) -> (String, Value) {
+    (name.clone(), state.clone())
 }
 
 /// Refuses folders that readers take for numbers, and that alone hold a text, as a run does.

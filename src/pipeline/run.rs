@@ -16,7 +16,7 @@ use crate::pipeline::graph::Graph;
 use crate::pipeline::load::{Outcome, Read};
 use crate::pipeline::operate::run_id;
 use crate::pipeline::warnings::WarningLog;
-use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop};
+use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families};
 use crate::source::{Cost, Source};
 
 /// What the command line adds to the plan.
@@ -77,6 +77,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     task_point("task.main");
     let (started, since) = (clock.now(), clock.instant());
     let graph = Graph::new(plan, &options.only)?;
+    families::check_whole(plan, &graph)?;
     let run_id = run_id(&*clock, started);
     let warnings = Arc::<WarningLog>::default();
     let events = warnings.watching(events);
@@ -226,7 +227,7 @@ impl Running<'_> {
             count,
         };
         let strict = |outcome| match outcome {
-            Ok(Read::Ready(_) | Read::Discarded(_)) => Err(refused()),
+            Ok(Read::Ready(_) | Read::Discarded(..)) => Err(refused()),
             other => other,
         };
         outcomes.into_iter().map(|(name, (cost, outcome))| (name, (cost, strict(outcome)))).collect()

@@ -112,6 +112,7 @@ fn incremental(cursors: &CursorFacts) -> Value {
         "restarts": cursors.restarts,
         "ranges": cursors.ranges,
         "windows_failed": cursors.pending,
+        "windows_again": cursors.again,
         "failure": cursors.failure,
     })
 }

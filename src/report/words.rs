@@ -79,6 +79,9 @@ fn cursor_words(cursors: &CursorFacts) -> String {
         let (failed, all) = (count(cursors.pending), count(cursors.ranges));
         parts.push(format!("{failed} of {all} windows failed; the next run fetches them again"));
     }
+    if cursors.again > 0 {
+        parts.push(format!("{} fetched again behind one that had failed", counted(cursors.again, "window")));
+    }
     parts.retain(|part| !part.is_empty());
     if cursors.is_range {
         parts.insert(0, "cursor left as it is".to_owned());

@@ -6,7 +6,7 @@ use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, Datelike, Duration, DurationRound, Months, Utc};
 use chrono_tz::Tz;
 
-use crate::base::cursor::time::{at_midnight, floor, of_local};
+use crate::base::cursor::time::{at_midnight, floor, of_local, unit};
 use crate::base::cursor::{CursorValue, Edge, Meaning};
 
 /// How a value is written into a request. What is remembered and compared stays as the API spells it.
@@ -123,7 +123,7 @@ fn end_in(format: &str, time: DateTime<Utc>, zone: Tz) -> String {
 }
 
 fn rounded(time: DateTime<Utc>, digits: u8, edge: Edge) -> DateTime<Utc> {
-    let floor = floor(time, digits);
-    let unit = Duration::nanoseconds(10_i64.pow(9 - u32::from(digits)));
+    let unit = unit(digits);
+    let floor = floor(time, unit);
     if edge == Edge::End && floor < time { floor + unit } else { floor }
 }

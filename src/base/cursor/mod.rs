@@ -164,6 +164,15 @@ impl CursorForm {
         }
     }
 
+    /// Whether `value` is a time or a date at which, or before which, `time` may be cut to be spelled as some value of its type is.
+    pub(crate) fn may_be_cut_to(&self, time: DateTime<Utc>, value: &CursorValue) -> bool {
+        match value.meaning {
+            Meaning::Time(of) => of >= time::floor(time, Duration::minutes(1)),
+            Meaning::Date(of) => of >= time.with_timezone(&self.time_zone).date_naive(),
+            Meaning::Number(_) | Meaning::Text => false,
+        }
+    }
+
     /// The end of a range of `like`'s type up to `time`: of days, the one behind the day of `time`.
     pub(crate) fn ending_at(&self, time: DateTime<Utc>, like: &CursorValue) -> Option<CursorValue> {
         let end = self.time_like(time, like)?;
@@ -281,18 +290,26 @@ impl CursorValue {
 
     /// `time` without what the spelling has no room for.
     fn rounded(&self, time: DateTime<Utc>) -> DateTime<Utc> {
-        let digits = match self.spelling {
-            Spelling::Iso(iso) => iso.fraction_digits(),
-            Spelling::Epoch(per_second) => {
-                if per_second >= 1000 {
-                    3
-                } else {
-                    0
-                }
-            }
-            Spelling::Plain => 0,
+        time::floor(time, self.unit())
+    }
+
+    /// The least that the spelling tells apart, of times.
+    fn unit(&self) -> Duration {
+        match self.spelling {
+            Spelling::Iso(iso) => iso.unit(),
+            Spelling::Epoch(per_second) => time::unit(if per_second >= 1000 { 3 } else { 0 }),
+            Spelling::Plain => time::unit(0),
+        }
+    }
+
+    /// The time or date right before this one, as far as its spelling tells them apart; a number or text as it is.
+    pub(crate) fn before(&self, zone: Tz) -> Self {
+        let meaning = match self.meaning {
+            Meaning::Time(time) => time.checked_sub_signed(self.unit()).map(Meaning::Time),
+            Meaning::Date(date) => date.pred_opt().map(Meaning::Date),
+            Meaning::Number(_) | Meaning::Text => None,
         };
-        time::floor(time, digits)
+        meaning.map_or_else(|| self.clone(), |meaning| self.with(meaning, zone))
     }
 
     /// The value `lag` before this one, or behind it with `forward`. Text has no distance and stays as it is.

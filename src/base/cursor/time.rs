@@ -11,6 +11,7 @@ use crate::base::cursor::number::ONE;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Iso {
     separator: char,
+    has_seconds: bool,
     /// Digits behind the seconds.
     fraction: u8,
     zone: Zone,
@@ -28,7 +29,7 @@ enum Zone {
 
 impl Default for Iso {
     fn default() -> Self {
-        Self { separator: 'T', fraction: 0, zone: Zone::Letter('Z') }
+        Self { separator: 'T', has_seconds: true, fraction: 0, zone: Zone::Letter('Z') }
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) fn parse(text: &str, zone: Tz) -> Option<Parsed> {
     let end = clock.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(clock.len());
     let (clock, written_zone) = clock.split_at(end);
     let (clock, digits) = clock.split_once('.').unwrap_or((clock, ""));
+    let has_seconds = clock.len() > "hh:mm".len();
     let (time, overflow) = clock_time(clock)?;
     if digits.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -74,7 +76,7 @@ pub(super) fn parse(text: &str, zone: Tz) -> Option<Parsed> {
         Zone::Offset { seconds, .. } => FixedOffset::east_opt(seconds)?.from_local_datetime(&local).single()?.to_utc(),
     };
     let fraction = u8::try_from(digits.len()).ok()?;
-    Some(Parsed::Time(instant, Iso { separator, fraction, zone: zone_of }))
+    Some(Parsed::Time(instant, Iso { separator, has_seconds, fraction, zone: zone_of }))
 }
 
 /// Whether a text has the shape of a day, alone or before a time: three numbers with equal signs between them, of which one is a year.
@@ -127,9 +129,9 @@ fn offset_of(text: &str) -> Option<(i32, bool)> {
 }
 
 impl Iso {
-    /// Digits behind the seconds.
-    pub(super) fn fraction_digits(self) -> u8 {
-        self.fraction
+    /// The least that it tells apart.
+    pub(super) fn unit(self) -> Duration {
+        if self.has_seconds { unit(self.fraction) } else { Duration::minutes(1) }
     }
 
     /// `time` in this spelling; more digits where it needs them.
@@ -139,7 +141,8 @@ impl Iso {
             Zone::Offset { seconds, .. } => time.naive_utc() + Duration::seconds(i64::from(seconds)),
             Zone::None => time.with_timezone(&zone).naive_local(),
         };
-        let mut text = format!("{}{}{}", local.format("%Y-%m-%d"), self.separator, local.format("%H:%M:%S"));
+        let clock = if self.has_seconds || local.second() > 0 || local.nanosecond() > 0 { "%H:%M:%S" } else { "%H:%M" };
+        let mut text = format!("{}{}{}", local.format("%Y-%m-%d"), self.separator, local.format(clock));
         let nanos = format!("{:09}", local.nanosecond() % 1_000_000_000);
         let digits = usize::from(self.fraction).max(nanos.trim_end_matches('0').len());
         if digits > 0 {
@@ -176,11 +179,15 @@ pub(super) fn at_midnight(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
     of_local(date.and_time(NaiveTime::MIN), zone)
 }
 
-/// `time` cut to `digits` behind the second.
-pub(super) fn floor(time: DateTime<Utc>, digits: u8) -> DateTime<Utc> {
-    let unit = 10_u32.pow(9_u32.saturating_sub(u32::from(digits)));
-    let nanos = time.nanosecond() % 1_000_000_000;
-    time - Duration::nanoseconds(i64::from(nanos % unit))
+/// The last of so many digits behind the second.
+pub(super) fn unit(digits: u8) -> Duration {
+    Duration::nanoseconds(10_i64.pow(9_u32.saturating_sub(u32::from(digits))))
+}
+
+/// `time` cut to whole `unit`s, a minute at most.
+pub(super) fn floor(time: DateTime<Utc>, unit: Duration) -> DateTime<Utc> {
+    let nanos = i64::from(time.second()) * 1_000_000_000 + i64::from(time.nanosecond() % 1_000_000_000);
+    time - Duration::nanoseconds(nanos % unit.num_nanoseconds().unwrap_or(1))
 }
 
 /// The time of an epoch number in units of 10⁻¹⁸; `None` outside the years 1 to 9999, which ISO 8601 ends at and every zone, step and lag

@@ -154,6 +154,8 @@ fn all_resources(
     check_tables(cx, &plans, &places);
     parents::check_circles(cx, &plans, &places);
     parents::check_fields(cx, &plans, &places);
+    parents::check_products(cx, &plans, &places);
+    parents::feed_once(cx, &mut plans, &places);
     let plans = parents::needed(plans);
     if plans.is_empty() && !skipped && !entries.is_empty() && names.len() == entries.len() {
         cx.reader.conflict(id, "nothing to load: every resource is `selected: false`");

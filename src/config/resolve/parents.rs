@@ -5,7 +5,9 @@ use crate::config::raw::{self, Either, Field, Include, OnMissingParentField};
 use crate::config::resolve::Context;
 use crate::config::resolve::template::Names;
 use crate::config::tree::NodeId;
-use crate::config::{Binding, IncludePlan, OnMissing, Problem, ResourcePlan, StepPlan};
+use crate::config::{
+    Binding, Dedup, IncludePlan, OnMissing, Outside, Problem, ResourcePlan, StepPlan, WriteDisposition, descendants,
+};
 
 /// What a resource takes over from its parents' records.
 pub(crate) fn includes(cx: Context<'_>, raw: &raw::Resource, names: &Names<'_>) -> Vec<IncludePlan> {
@@ -93,6 +95,37 @@ pub(crate) fn check_fields(cx: Context<'_>, plans: &[ResourcePlan], places: &[No
                     cx.reader.conflict(place, why);
                 }
             }
+        }
+    }
+}
+
+/// A merge that goes on from a cursor takes records again, which replace themselves. Where an `append` is requested for its records it takes none
+/// again that has not changed.
+pub(crate) fn feed_once(cx: Context<'_>, plans: &mut [ResourcePlan], places: &[NodeId]) {
+    let feeds = |plan: &ResourcePlan| descendants(plans, &plan.name).iter().any(|child| child.adds_again());
+    let is_meant = |plan: &ResourcePlan| plan.goes_on_from_cursor() && plan.write_disposition != WriteDisposition::Append;
+    let meant: Vec<bool> = plans.iter().map(|plan| is_meant(plan) && feeds(plan)).collect();
+    for ((plan, &place), _) in plans.iter_mut().zip(places).zip(meant).filter(|(_, is_meant)| *is_meant) {
+        let Some(incremental) = &mut plan.endpoint.incremental else { continue };
+        if incremental.outside == Outside::Keep {
+            let why = "`strict_window: keep` takes records again on each run, and an `append` that is requested for them would have its rows twice; leave it out, or make that a `merge`";
+            cx.reader.conflict(place, why);
+        }
+        incremental.dedup = Dedup::Record;
+    }
+}
+
+/// Refuses combinations with records of a parent of which a run reads only the new ones: those of its older records with what is new of another
+/// parent would never be asked for.
+pub(crate) fn check_products(cx: Context<'_>, plans: &[ResourcePlan], places: &[NodeId]) {
+    for (plan, &place) in plans.iter().zip(places).filter(|(plan, _)| plan.selected && plan.parents.len() > 1) {
+        let feeds = |root: &ResourcePlan| descendants(plans, &root.name).iter().any(|child| child.name == plan.name);
+        if let Some(root) = plans.iter().find(|root| root.goes_on_from_cursor() && feeds(root)) {
+            let (name, root) = (&plan.name, &root.name);
+            let why = format!(
+                "`{name}` is requested for combinations, and of `{root}` a run reads only what lies behind its cursor: those of its older records with new ones of another parent would never be asked for; take `incremental` out of `{root}`, or give it `write_disposition: replace`, which reads all of it"
+            );
+            cx.reader.conflict(place, why);
         }
     }
 }

@@ -403,15 +403,14 @@ impl PageFilter {
         if plan.settle.is_zero() || plan.last == LastValue::Min {
             return false;
         }
-        let settled =
-            chrono::Duration::from_std(plan.settle).ok().and_then(|settle| self.filter.asked.checked_sub_signed(settle));
+        let settled = plan.settled(self.filter.asked);
         matches!((value.time(plan.form.time_zone), settled), (Some(time), Some(settled)) if time >= settled)
     }
 
-    /// Whether it is a time behind what may be remembered, so that the next run starts before it.
+    /// Whether it is a time at or behind the latest that may be remembered, so that the next run may meet it again.
     fn is_recent(&self, value: &CursorValue) -> bool {
         let plan = &self.filter.plan;
-        plan.last == LastValue::Max && value.time(plan.form.time_zone).is_some_and(|time| time >= self.filter.asked)
+        plan.last == LastValue::Max && plan.latest_may_be(self.filter.asked, value)
     }
 }
 

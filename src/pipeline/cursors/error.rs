@@ -154,7 +154,7 @@ impl IncrementalError {
             Self::Unsettled { .. } => "load it once its end is older than `settle`, or end it earlier; or leave `settle` out",
             Self::Convert(_) => "`convert` writes times; leave it out, or choose a cursor that is a time",
             Self::TooManyMarks => {
-                "use `write_disposition: merge` with a `primary_key`, after `--full-refresh`; or a shorter `lag`, or a cursor with finer steps"
+                "use `write_disposition: merge` with a `primary_key`, also of what is requested for its records, after `--full-refresh`; or a shorter `lag`, or a cursor with finer steps"
             }
             Self::TooManyParents => "`state: shared` keeps one cursor for all of them",
             Self::Border { .. } => {

@@ -5,8 +5,10 @@
 //! never past the time at which the run began to ask, by the API's own clock; with an `end_value` it does not move at all, and an `append`
 //! remembers the range.
 
+mod bounds;
 mod error;
 mod first;
+mod left;
 mod loaded;
 mod marking;
 mod marks;
@@ -17,18 +19,21 @@ mod windows;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::{CursorValue, Edge, plain_number};
-use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, LastValue, ResourcePlan, WriteDisposition};
+use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, ResourcePlan, WriteDisposition};
 use crate::decode::{CursorProgress, MARKS_MAX};
 use crate::source::{Slice, SliceCursor, UNCOUNTED};
 
+pub(crate) use bounds::{capped, restart};
+use bounds::{check_settled, start_of};
 pub(crate) use error::IncrementalError;
 use first::First;
 pub(crate) use first::check_rebuild;
+use left::{from_left, is_unloaded};
 use loaded::Loaded;
 use marks::total;
 pub(crate) use marks::{MarkFile, file_name, file_named};
@@ -60,7 +65,9 @@ pub(crate) struct CursorFacts {
     pub(crate) ranges: u64,
     /// Windows that failed and are left to the next run.
     pub(crate) pending: u64,
-    /// Why the first of them failed.
+    /// Windows that were loaded before and are fetched again, behind one that had failed.
+    pub(crate) again: u64,
+    /// Why the first window failed that is left.
     pub(crate) failure: Option<String>,
     /// Whether records came against `row_order`.
     pub(crate) is_disordered: bool,
@@ -88,6 +95,17 @@ pub(crate) struct Past<'a> {
     pub(crate) state: Option<&'a Value>,
     /// The file of marks that it names, unless that is gone.
     pub(crate) marks: Option<&'a [u8]>,
+    /// Who else goes on from it.
+    pub(crate) kin: Kin,
+}
+
+/// What depends on a cursor besides the resource's own rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kin {
+    /// A resource that is requested for its records adds what it gets to its table: a record that is read again doubles rows there.
+    pub(crate) feeds_append: bool,
+    /// It is requested for records that are read once, and so for each of them in one run only.
+    pub(crate) is_fed_once: bool,
 }
 
 /// The cursors of a resource while its chains run.
@@ -98,6 +116,7 @@ pub(crate) struct Cursors {
     /// What of its parent's record a request is made with: what tells one cursor from another.
     of_parent: Vec<Binding>,
     disposition: WriteDisposition,
+    kin: Kin,
     /// When the run began, by this machine's clock.
     started: DateTime<Utc>,
     /// The state as it is kept when it must not move.
@@ -139,7 +158,7 @@ impl Cursors {
     ) -> Result<Option<Self>, IncrementalError> {
         let Some(plan) = &resource.endpoint.incremental else { return Ok(None) };
         let parents: Vec<String> = resource.parents.iter().map(|parent| parent.resource.clone()).collect();
-        let made = Made::new(plan, base_url, &parents).of(resource);
+        let made = Made::new(plan, base_url, &parents).of(resource, past.kin);
         let is_append = resource.write_disposition == WriteDisposition::Append;
         let counts = is_append || (plan.has_state() && resource.write_disposition != WriteDisposition::Replace);
         let mut old = if counts { State::read(past, &made, plan)? } else { State::default() };
@@ -156,6 +175,7 @@ impl Cursors {
             of_parent: of_parent(resource),
             made,
             disposition: resource.write_disposition,
+            kin: past.kin,
             started,
             stored: stored.cloned(),
             kind: old.kind,
@@ -166,7 +186,12 @@ impl Cursors {
         }))
     }
 
-    /// The slices of a parent's record, or of the resource: a range, or its windows, those that failed last night first.
+    /// Whether records were read before that are not read again.
+    pub(crate) fn go_on(&self) -> bool {
+        self.old.cursors.values().any(|cursor| cursor.last.is_some() || !cursor.missing_marks.is_empty())
+    }
+
+    /// The slices of a parent's record, or of the resource: a range, or its windows, from the first on that failed last night.
     ///
     /// # Errors
     /// [`IncrementalError`]: a bound cannot be written into a request, or there are too many windows.
@@ -174,9 +199,10 @@ impl Cursors {
         let key = self.remembered_key(slice);
         let none = Remembered::default();
         let remembered = self.old.cursors.get(&key).unwrap_or(&none);
-        let range = self.range(remembered);
-        let mut ranges: Vec<CursorRange> = remembered.pending.iter().map(|(start, end)| self.left(start, end)).collect();
-        ranges.extend(windows(&self.plan, range)?);
+        let ranges = windows(&self.plan, from_left(&self.plan, self.range(remembered), remembered))?;
+        if !remembered.pending.is_empty() {
+            self.facts.again += ranges.iter().filter(|range| !is_unloaded(&self.plan, range, remembered)).count() as u64;
+        }
         let known: Arc<HashMap<u128, u32>> =
             Arc::new(remembered.marks.iter().chain(&remembered.missing_marks).map(|(mark, loaded)| (*mark, *loaded)).collect());
         let is_known_by_spelling = remembered.has_spelled_marks;
@@ -208,10 +234,9 @@ impl Cursors {
         let plan = &*self.plan;
         let start = start_of(plan, remembered);
         let now = || {
-            let settled = Duration::from_std(plan.settle).ok().and_then(|settle| self.started.checked_sub_signed(settle));
             let start = start.as_ref()?;
             // Of a day that has begun, all that there is is asked for.
-            plan.form.ending_at(settled.unwrap_or(self.started), start)
+            plan.form.ending_at(plan.settled(self.started).unwrap_or(self.started), start)
         };
         let end = match &plan.end_value {
             Some(end) => start.as_ref().map_or(Some(end.clone()), |start| {
@@ -223,12 +248,6 @@ impl Cursors {
         // The clock may be behind the last cursor: then there is no window, and whatever came since is asked for.
         let is_range = |end: &CursorValue| start.as_ref().is_none_or(|start| plan.is_farther(end, start));
         CursorRange { end: end.filter(is_range), start, ..CursorRange::default() }
-    }
-
-    /// A window that failed last night. Unless the first run's range begins with it, the window before it has left it its start.
-    fn left(&self, start: &CursorValue, end: &CursorValue) -> CursorRange {
-        let follows = self.plan.initial_value.as_ref() != Some(start);
-        CursorRange { start: Some(start.clone()), end: Some(end.clone()), follows, is_followed: false }
     }
 
     /// What placeholders and parameters stand for, as JSON text.
@@ -315,12 +334,19 @@ impl Cursors {
     /// A window failed while others may be loaded; `false` when the resource must be whole, and so fails with it.
     pub(crate) fn leave(&mut self, slice: &Slice, why: &dyn std::fmt::Display) -> bool {
         let Some(cursor) = &slice.cursor else { return false };
-        let may_wait = self.plan.step.is_some() && self.plan.has_state() && self.disposition == WriteDisposition::Merge;
+        let is_merge = self.disposition == WriteDisposition::Merge && !self.loads_once() && !self.kin.is_fed_once;
+        let is_new = self.old.cursors.get(&cursor.key).is_none_or(|old| is_unloaded(&self.plan, &cursor.range, old));
+        let may_wait = self.plan.step.is_some() && self.plan.has_state() && is_merge && is_new;
         let (true, Some(start), Some(end)) = (may_wait, &cursor.range.start, &cursor.range.end) else { return false };
         self.facts.pending += 1;
         self.facts.failure.get_or_insert_with(|| why.to_string());
         self.new.entry(cursor.key.clone()).or_default().pending.push((start.clone(), end.clone()));
         true
+    }
+
+    /// Whether a record that comes again would be a row more.
+    fn loads_once(&self) -> bool {
+        self.disposition == WriteDisposition::Append || self.kin.feeds_append
     }
 
     /// What the commit keeps.
@@ -338,7 +364,7 @@ impl Cursors {
             }
         }
         let mut state = State { kind: self.kind, cursors: BTreeMap::new() };
-        if self.disposition == WriteDisposition::Append {
+        if self.loads_once() {
             // A record that is gone from its parent may come back, and then must not be loaded again from the start.
             state.cursors = std::mem::take(&mut self.old.cursors);
         }
@@ -349,7 +375,7 @@ impl Cursors {
             state.cursors.insert(key, cursor);
         }
         if state.cursors.len() > PARENTS_MAX {
-            if self.disposition != WriteDisposition::Merge {
+            if self.disposition != WriteDisposition::Merge || self.loads_once() {
                 return Err(IncrementalError::TooManyParents);
             }
             // A merge replaces rows with themselves, so that the next run may begin anew; a common start would pass over new parents' past.
@@ -423,7 +449,7 @@ impl Cursors {
             has_spelled_marks = old.has_spelled_marks && kept.len() > met;
         }
         if total(&kept) > MARKS_MAX as u64 || too_many_marks_at.is_some_and(|at| is_met_again(&at)) {
-            if self.disposition == WriteDisposition::Append {
+            if self.loads_once() {
                 return Err(IncrementalError::TooManyMarks);
             }
             // What comes again replaces itself by its key.
@@ -438,30 +464,6 @@ fn add(count: &mut u32, more: u32) {
     *count = count.saturating_add(more).min(UNCOUNTED - 1);
 }
 
-/// Checks that a range without a next run leaves nothing to one: `settle` would.
-///
-/// # Errors
-/// [`IncrementalError::Unsettled`].
-fn check_settled(plan: &IncrementalPlan, started: DateTime<Utc>) -> Result<(), IncrementalError> {
-    let Some(end) = plan.end_value.as_ref().filter(|_| !plan.settle.is_zero() && plan.last == LastValue::Max) else {
-        return Ok(());
-    };
-    let settled = Duration::from_std(plan.settle).ok().and_then(|settle| started.checked_sub_signed(settle));
-    match end.time(plan.form.time_zone).zip(settled) {
-        Some((time, settled)) if time > settled => Err(IncrementalError::Unsettled { end: end.to_string() }),
-        _ => Ok(()),
-    }
-}
-
-/// Where reading starts: at the last cursor, `lag` before it, but not before `initial_value`.
-fn start_of(plan: &IncrementalPlan, remembered: &Remembered) -> Option<CursorValue> {
-    let Some(last) = &remembered.last else { return plan.initial_value.clone() };
-    let back = restart(plan, last);
-    // A lag leads back to the first run's start at most.
-    let first = plan.initial_value.as_ref().and_then(|initial| plan.form.fit(initial, last.kind(), Edge::Start).ok());
-    Some(first.filter(|first| plan.is_farther(first, &back)).unwrap_or(back))
-}
-
 /// The values of parents' records that requests are made with, in the plan's order.
 fn of_parent(resource: &ResourcePlan) -> Vec<Binding> {
     let bindings = resource.endpoint.request.bindings().into_iter();
@@ -473,21 +475,6 @@ fn of_parent(resource: &ResourcePlan) -> Vec<Binding> {
         .collect();
     places.sort_unstable();
     places.into_iter().map(|(parent, field)| Binding::Parent { parent, field }).collect()
-}
-
-/// `farthest`, or the time at which the run asked where that is earlier: what was made since may still be on its way.
-pub(crate) fn capped(plan: &IncrementalPlan, farthest: &CursorValue, asked: DateTime<Utc>) -> CursorValue {
-    if plan.last == LastValue::Min {
-        return farthest.clone();
-    }
-    let settle = Duration::from_std(plan.settle).unwrap_or_default();
-    let latest = asked.checked_sub_signed(settle).and_then(|asked| plan.form.time_like(asked, farthest));
-    latest.filter(|latest| plan.is_farther(farthest, latest)).unwrap_or_else(|| farthest.clone())
-}
-
-/// The earliest cursor that the next run meets again, if `last` is remembered.
-pub(crate) fn restart(plan: &IncrementalPlan, last: &CursorValue) -> CursorValue {
-    plan.lag.map_or_else(|| last.clone(), |lag| last.shifted(lag, plan.last == LastValue::Min, plan.form.time_zone))
 }
 
 #[cfg(test)]

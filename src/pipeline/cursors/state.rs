@@ -12,7 +12,7 @@ use crate::config::{IncrementalPlan, LastValue, Part, ResourcePlan, Template};
 use crate::pipeline::cursors::first::First;
 use crate::pipeline::cursors::marking::Marking;
 use crate::pipeline::cursors::marks::{self, INLINE_MAX, MarkFile, counted, each, total};
-use crate::pipeline::cursors::{IncrementalError, Past};
+use crate::pipeline::cursors::{IncrementalError, Kin, Past};
 use crate::source::UNCOUNTED;
 
 /// The format that this program writes; it reads this and older ones, whose marks are by spelling.
@@ -87,8 +87,8 @@ impl Made {
     }
 
     /// The same, of `resource`.
-    pub(crate) fn of(self, resource: &ResourcePlan) -> Self {
-        let marking = resource.endpoint.incremental.as_ref().and_then(|plan| Marking::of(plan, resource));
+    pub(crate) fn of(self, resource: &ResourcePlan, kin: Kin) -> Self {
+        let marking = resource.endpoint.incremental.as_ref().and_then(|plan| Marking::of(plan, resource, kin));
         Self { table: resource.table.clone(), path: lasting_path(&resource.endpoint.request.url), marking, ..self }
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::{CursorForm, CursorStep, JsonPath};
-use crate::config::{OnMissingCursor, Outside};
+use crate::config::{LastValue, OnMissingCursor, Outside};
 use crate::pipeline::cursors::windows::windows;
 
 fn plan(zone: Tz, step: &str) -> IncrementalPlan {
@@ -88,7 +88,7 @@ fn a_state_comes_back_as_it_was() {
     let (json, file) = state.to_json(&made);
     assert_eq!((&json["format"], file), (&serde_json::json!(3), None));
     let stored = serde_json::json!({"incremental": json});
-    let past = |stored| Past { state: Some(stored), marks: None };
+    let past = |stored| Past { state: Some(stored), marks: None, kin: Kin::default() };
     assert_eq!(State::read(past(&stored), &made, &plan).unwrap(), state);
     let other = Made::new(&plan, "http://b.test/", &[]);
     assert!(matches!(State::read(past(&stored), &other, &plan), Err(IncrementalError::Changed { key: "client.base_url", .. })));
@@ -102,7 +102,7 @@ fn marks_of_a_state_that_did_not_count_them_stand_for_as_many_records_as_come() 
     let cursor = serde_json::json!({"last_value": {"number": "5"}, "marks": [format!("{:032x}", 7)], "marks_by": "value"});
     let stored = serde_json::json!({"incremental": {"format": 3, "cursor_path": made.cursor_path, "last_value_func": "max",
         "base_url": "http://a.test/", "per_parent": [], "type": "number", "cursors": {"": cursor}}});
-    let state = State::read(Past { state: Some(&stored), marks: None }, &made, &plan).unwrap();
+    let state = State::read(Past { state: Some(&stored), marks: None, kin: Kin::default() }, &made, &plan).unwrap();
     assert_eq!(state.cursors[SHARED].marks, [(7, UNCOUNTED)].into());
     // They stay that until they come again.
     let again = state.to_json(&made).0;
@@ -129,7 +129,7 @@ fn many_marks_come_back_from_their_file_and_a_damaged_or_missing_one_is_refused(
     assert_eq!((&json["format"], file.bytes.len()), (&serde_json::json!(3), 1900 * 16));
     json["marks"] = file.reference("x.bin");
     let stored = serde_json::json!({"incremental": json});
-    let read = |marks| State::read(Past { state: Some(&stored), marks }, &made, &plan);
+    let read = |marks| State::read(Past { state: Some(&stored), marks, kin: Kin::default() }, &made, &plan);
     assert_eq!(read(Some(&file.bytes)).unwrap(), state);
     assert!(read(None).unwrap_err().to_string().contains("`x.bin`, which is gone"));
     let mut damaged = file.bytes.clone();
@@ -149,7 +149,7 @@ fn a_cursor_belongs_to_its_table_and_its_path() {
     };
     let (json, _) = State::default().to_json(&made("t", "events"));
     let stored = serde_json::json!({"incremental": json});
-    let key = |made: Made| match State::read(Past { state: Some(&stored), marks: None }, &made, &plan) {
+    let key = |made: Made| match State::read(Past { state: Some(&stored), marks: None, kin: Kin::default() }, &made, &plan) {
         Err(IncrementalError::Changed { key, .. }) => key,
         other => panic!("{other:?}"),
     };
@@ -165,6 +165,7 @@ fn night(disposition: WriteDisposition, before: usize, ended: Ended) -> Result<C
         ..Remembered::default()
     };
     let cursors = Cursors {
+        kin: Kin::default(),
         made: Made::new(&plan, "http://a.test/", &[]),
         plan: Arc::new(plan),
         of_parent: Vec::new(),
