@@ -82,6 +82,11 @@ impl<'a> View<'a> {
         Ok(known)
     }
 
+    /// The error of a lake in which nothing is committed.
+    pub(crate) fn nothing_committed(&self) -> LakeError {
+        LakeError::NothingCommitted { place: self.store.place("") }
+    }
+
     /// Refuses the name of a table that there is, and of one whose folder would be that of another one.
     ///
     /// # Errors

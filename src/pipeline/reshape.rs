@@ -9,9 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::base::Clock;
 use crate::config::{LakeOnly, Outline};
-use crate::lake::{
-    Committed, Lake, LakeError, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels,
-};
+use crate::lake::{Committed, Lake, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels};
 use crate::pipeline::cursors::file_name;
 use crate::pipeline::operate::{beside, run_id};
 use crate::pipeline::{RunError, families, held};
@@ -57,7 +55,7 @@ pub(crate) async fn table_change(
 ) -> Result<TableChanged, RunError> {
     let look = Look::open(&plan.lake, &plan.name, clock).await?;
     look.check_free(clock)?;
-    let archive = look.archive().ok_or_else(|| LakeError::NothingCommitted { place: plan.lake.location.to_string() })?;
+    let archive = look.archive().ok_or_else(|| look.view().nothing_committed())?;
     archive.table_names(Some(table))?;
     if let TableChange::Rename { to } = change {
         look.view().check_new(to)?;
@@ -92,7 +90,7 @@ async fn change_in(
     table: &str,
     change: TableChange<'_>,
 ) -> Result<(TableChanged, Committed), RunError> {
-    let archive = lake.archive().ok_or_else(|| LakeError::NothingCommitted { place: plan.lake.location.to_string() })?;
+    let archive = lake.archive().ok_or_else(|| lake.view().nothing_committed())?;
     archive.table_names(Some(table))?;
     let states = lake.view().states().cloned().unwrap_or_default();
     let mut changed = planned(plan, table, change, lake.view().known(table).await?, &states)?;

@@ -66,7 +66,7 @@ impl Look {
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<Abandonment, LakeError> {
         self.check_free(clock)?;
-        let archive = self.archive().ok_or(LakeError::NoVersion { version, newest: 0 })?;
+        let archive = self.archive().ok_or_else(|| self.view().nothing_committed())?;
         if version == 0 || version > archive.newest() {
             return Err(LakeError::NoVersion { version, newest: archive.newest() });
         }
@@ -105,7 +105,7 @@ impl Lake {
         plan: &LakePlan,
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<(Abandonment, Committed), LakeError> {
-        let archive = self.archive().ok_or(LakeError::NoVersion { version: 0, newest: 0 })?;
+        let archive = self.archive().ok_or_else(|| self.view().nothing_committed())?;
         let (commit, version) = (archive.head.clone(), archive.newest());
         let files = archive.untaken().await?;
         let ready = self.ready_to_step_back(&archive, &named).await?;

@@ -42,7 +42,7 @@ impl Lake {
         let others = others.transpose()?.unwrap_or_default();
         let others: Vec<&str> = others.iter().map(String::as_str).filter(|other| *other != table).collect();
         let mut dropped = self.to_drop(&others).await?;
-        dropped.pop().filter(|dropped| dropped.staged.table == table).ok_or_else(|| self.nothing_committed())
+        dropped.pop().filter(|dropped| dropped.staged.table == table).ok_or_else(|| self.view().nothing_committed())
     }
 
     /// What gives `table` the name `new`: its files once more under that name, and the old ones gone. Rows and files are as they were.
@@ -51,7 +51,7 @@ impl Lake {
     /// [`LakeError::NoTable`]; [`LakeError::TableExists`] where `new` is a table of this lake, [`LakeError::Claimed`] where it is another pipeline's,
     /// [`LakeError::Foreign`] where its folder has files; [`LakeError::Damaged`] for a file that is not what was committed; the store's.
     pub(crate) async fn rename_of(&self, table: &str, new: &str, plan: &LakePlan) -> Result<Vec<PreparedTable>, LakeError> {
-        let archive = self.archive().ok_or_else(|| self.nothing_committed())?;
+        let archive = self.archive().ok_or_else(|| self.view().nothing_committed())?;
         archive.table_names(Some(table))?;
         self.view().check_new(new)?;
         self.check_claims(&[table, new]).await?;
@@ -75,7 +75,7 @@ impl Lake {
     /// # Errors
     /// [`LakeError::NoTable`]; [`LakeError::Claimed`]; [`LakeError::Foreign`] for a table that is not as its last commit left it; the store's.
     pub(crate) async fn reshaping(&self, table: &str, shape: Shape, plan: &LakePlan) -> Result<Option<ReshapeJob>, LakeError> {
-        self.archive().ok_or_else(|| self.nothing_committed())?.table_names(Some(table))?;
+        self.archive().ok_or_else(|| self.view().nothing_committed())?.table_names(Some(table))?;
         self.check_claims(&[table]).await?;
         let known = self.view().table(table).await?;
         let is_rekeyed = known.primary_key != shape.primary_key;
@@ -100,10 +100,6 @@ impl Lake {
             budgets: StageBudgets::default(),
         };
         Ok(Some(ReshapeJob { settings, table: known, files: self.live_files(), format: self.format() }))
-    }
-
-    fn nothing_committed(&self) -> LakeError {
-        LakeError::NothingCommitted { place: self.view().store.place("") }
     }
 }
 

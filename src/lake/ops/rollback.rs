@@ -162,7 +162,7 @@ impl Look {
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<RollbackPlan, LakeError> {
         self.check_free(clock)?;
-        let archive = self.archive().ok_or_else(|| LakeError::NothingCommitted { place: self.view().store.place("") })?;
+        let archive = self.archive().ok_or_else(|| self.view().nothing_committed())?;
         let Ready { mut plan, .. } = archive.ready(self.view(), version, &named).await?;
         for (table, step) in plan.tables.iter().flat_map(|(table, changes)| changes.steps.iter().map(move |step| (table, step))) {
             let (Step::Add(from) | Step::Replace(_, from)) = step else { continue };
@@ -192,7 +192,7 @@ impl Lake {
         plan: &LakePlan,
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<(RollbackPlan, Committed), LakeError> {
-        let archive = self.archive().ok_or_else(|| LakeError::NothingCommitted { place: self.view().store.place("") })?;
+        let archive = self.archive().ok_or_else(|| self.view().nothing_committed())?;
         let ready = archive.ready(self.view(), version, &named).await?;
         self.bring_back(Purpose::Rollback { to: version }, version, ready, plan, named).await
     }
