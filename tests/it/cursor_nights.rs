@@ -61,6 +61,22 @@ fn count(sandbox: &Sandbox) -> usize {
     sandbox.rows("t").len()
 }
 
+#[test]
+fn a_month_that_is_to_come_lets_no_row_of_the_months_before_it_be_left_out_or_come_twice() {
+    for (months, key) in
+        [(["2026-10", "2027-03", "2026-12"], "primary_key: id"), (["2026/10/01", "2027/03/01", "2026/12/03"], "")]
+    {
+        let nights = Nights::new();
+        let sandbox = Sandbox::with_config(&nights.config("append", "", key));
+        let [old, ahead, now] = months;
+        for known in [2, 3, 3, 4, 4] {
+            nights.are(NIGHT_3, &[old, ahead, now, now][..known]);
+            let ended = sandbox.run_ok();
+            assert_eq!(count(&sandbox), known, "{months:?}: {ended}");
+        }
+    }
+}
+
 const NIGHT_3: &str = "Thu, 03 Dec 2026 03:00:30 GMT";
 const NIGHT_4: &str = "Fri, 04 Dec 2026 03:00:30 GMT";
 

@@ -314,6 +314,23 @@ fn combinations_with_records_that_are_read_once_are_refused() {
 }
 
 #[test]
+fn a_replace_for_records_that_are_read_once_is_refused() {
+    let tree = Tree::new();
+    let sandbox = Sandbox::with_config(&tree.config(&[par("merge", ""), kids("merge", ""), toys("replace")]));
+    let words = ["`toys` is `replace`, and of `par` a run reads only what lies behind its cursor", "`write_disposition: merge`"];
+    sandbox.run().failed_with(2, &words);
+    assert_eq!(tree.asked(), 0);
+    for (of_par, of_toys) in [("replace", "replace"), ("merge", "merge"), ("merge", "append")] {
+        let sandbox = Sandbox::with_config(&tree.config(&[par(of_par, ""), kids("merge", ""), toys(of_toys)]));
+        for count in [2, 3] {
+            tree.has(count, &[]);
+            run_ok(&sandbox, "");
+            assert_eq!(sandbox.rows("toys").len(), usize::try_from(count).unwrap() * 2, "{of_par} {of_toys}");
+        }
+    }
+}
+
+#[test]
 fn a_backfill_of_a_parent_takes_its_children_along() {
     let range = ["backfill", "lakeward.yaml", "--from", "1", "--to", "3"];
     let named = |names: &[&str]| {

@@ -155,12 +155,16 @@ impl CursorForm {
         CursorValue { meaning, text: text.into(), spelling, is_quoted }
     }
 
-    /// `time` as a value of `like`'s type and spelling; `None` where `like` is neither time nor date.
+    /// `time` as a value of `like`'s type and spelling; `None` where `like` is no time, date or text that is a month or a date.
     pub(crate) fn time_like(&self, time: DateTime<Utc>, like: &CursorValue) -> Option<CursorValue> {
         match like.meaning {
             Meaning::Time(_) => Some(like.with(Meaning::Time(like.rounded(time)), self.time_zone)),
             Meaning::Date(_) => Some(like.with(Meaning::Date(time.with_timezone(&self.time_zone).date_naive()), self.time_zone)),
-            Meaning::Number(_) | Meaning::Text => None,
+            Meaning::Text => {
+                let text = time::like_calendar(&like.text, time.with_timezone(&self.time_zone).date_naive())?;
+                Some(CursorValue { text: text.into(), ..like.clone() })
+            }
+            Meaning::Number(_) => None,
         }
     }
 
@@ -169,13 +173,14 @@ impl CursorForm {
         match value.meaning {
             Meaning::Time(of) => of >= time::floor(time, Duration::minutes(1)),
             Meaning::Date(of) => of >= time.with_timezone(&self.time_zone).date_naive(),
-            Meaning::Number(_) | Meaning::Text => false,
+            Meaning::Text => self.time_like(time, value).is_some_and(|cut| value.text >= cut.text),
+            Meaning::Number(_) => false,
         }
     }
 
     /// The end of a range of `like`'s type up to `time`: of days, the one behind the day of `time`.
     pub(crate) fn ending_at(&self, time: DateTime<Utc>, like: &CursorValue) -> Option<CursorValue> {
-        let end = self.time_like(time, like)?;
+        let end = self.time_like(time, like).filter(|end| end.meaning != Meaning::Text)?;
         Some(match end.meaning {
             Meaning::Date(date) => end.with(Meaning::Date(date.succ_opt().unwrap_or(date)), self.time_zone),
             _ => end,

@@ -91,6 +91,18 @@ pub(super) fn looks_like_one(text: &str) -> bool {
     })
 }
 
+/// `date` as a month or a date is written whose texts are in the order of time: `2026-11`, `2026/11/30`; `None` for any other text.
+pub(super) fn like_calendar(like: &str, date: NaiveDate) -> Option<String> {
+    let sign = like.chars().nth(4).filter(|sign| "-/.".contains(*sign))?;
+    let parts: Vec<&str> = like.split(sign).collect();
+    let is_part =
+        |(at, part): (usize, &&str)| part.len() == if at == 0 { 4 } else { 2 } && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_month = parts.get(1).is_some_and(|month| ("01"..="12").contains(month));
+    let is_calendar = (2..=3).contains(&parts.len()) && parts.iter().enumerate().all(is_part) && is_month;
+    let format = if parts.len() == 2 { format!("%Y{sign}%m") } else { format!("%Y{sign}%m{sign}%d") };
+    is_calendar.then(|| date.format(&format).to_string())
+}
+
 /// `hh:mm[:ss]`, and what a leap second or `24:00` lies behind it.
 fn clock_time(text: &str) -> Option<(NaiveTime, Duration)> {
     let mut parts = text.split(':').map(|part| if part.len() == 2 { part.parse::<u32>().ok() } else { None });

@@ -155,6 +155,7 @@ fn all_resources(
     parents::check_circles(cx, &plans, &places);
     parents::check_fields(cx, &plans, &places);
     parents::check_products(cx, &plans, &places);
+    parents::check_replaced(cx, &plans, &places);
     parents::feed_once(cx, &mut plans, &places);
     let plans = parents::needed(plans);
     if plans.is_empty() && !skipped && !entries.is_empty() && names.len() == entries.len() {

@@ -99,6 +99,21 @@ pub(crate) fn check_fields(cx: Context<'_>, plans: &[ResourcePlan], places: &[No
     }
 }
 
+/// Refuses a table that keeps only the last run's rows where a run reads only the new ones of the records that it is requested for.
+pub(crate) fn check_replaced(cx: Context<'_>, plans: &[ResourcePlan], places: &[NodeId]) {
+    let is_replaced = |plan: &ResourcePlan| plan.selected && plan.write_disposition == WriteDisposition::Replace;
+    for (plan, &place) in plans.iter().zip(places).filter(|(plan, _)| is_replaced(plan)) {
+        let feeds = |root: &ResourcePlan| descendants(plans, &root.name).iter().any(|child| child.name == plan.name);
+        if let Some(root) = plans.iter().find(|root| root.goes_on_from_cursor() && feeds(root)) {
+            let (name, root) = (&plan.name, &root.name);
+            let why = format!(
+                "`{name}` is `replace`, and of `{root}` a run reads only what lies behind its cursor: the rows for its older records would go; give `{name}` `write_disposition: merge` with a `primary_key`, or `append`, or take `incremental` out of `{root}`"
+            );
+            cx.reader.conflict(place, why);
+        }
+    }
+}
+
 /// A merge that goes on from a cursor takes records again, which replace themselves. Where an `append` is requested for its records it takes none
 /// again that has not changed.
 pub(crate) fn feed_once(cx: Context<'_>, plans: &mut [ResourcePlan], places: &[NodeId]) {

@@ -69,6 +69,11 @@ fn a_cursor_never_moves_back_nor_past_the_time_of_the_run() {
     assert_eq!(capped("2026-01-01T14:00:00.5+01:00"), "2026-01-01T13:00:00.0+01:00");
     assert_eq!(capped("2026-02-01"), "2026-01-01");
     assert_eq!(capped("900"), "900", "a number is no time");
+    assert_eq!(
+        (capped("2026-02"), capped("2026/02/01"), capped("2025-12")),
+        ("2026-01".into(), "2026/01/01".into(), "2025-12".into())
+    );
+    assert_eq!((capped("2026-20"), capped("2026-02-x")), ("2026-20".into(), "2026-02-x".into()), "a text that is no month");
 }
 
 #[test]
