@@ -357,7 +357,7 @@ fn formats_and_records_that_contradict_themselves_are_refused() {
         &endpoint("response_format: {type: csv, delimiter: ';;', header: 7, encoding: klingon}, records: {paths: a}"),
         &[
             "6:65: `resources[0].endpoint.response_format.delimiter`: expected one ASCII character, or `tab`, found the text `;;`",
-            "6:79: `resources[0].endpoint.response_format.header`: expected true, false or a list of names, found the number `7`",
+            "6:79: `resources[0].endpoint.response_format.header`: expected true, false, `first_page` or a list of names, found the number `7`",
             "6:92: `resources[0].endpoint.response_format.encoding`: expected an encoding such as `utf-8`, `utf-16le`, `latin1` or `windows-1252`, found the text `klingon`",
             "6:119: `resources[0].endpoint.records.paths`: every line or row is a record; there is no path to them",
         ],
