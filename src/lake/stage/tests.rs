@@ -656,12 +656,16 @@ fn another_key_or_other_partitions_than_the_tables_are_refused() {
     };
     let state = lake.state.clone();
     let settings = StageSettings { primary_key: vec!["name".into()], ..lake.settings(WriteDisposition::Merge) };
-    check(settings, &state, "table `t` has primary key id, the config name: change it back, or run once with `--full-refresh`");
+    check(
+        settings,
+        &state,
+        "table `t` has primary key id, the config name: change it back, let `lakeward table rekey CONFIG t --apply` make it so from the table's own rows, or run once with `--full-refresh`",
+    );
     let city = PartitionField { column: "city".into(), transform: Transform::Identity, name: "city".into() };
     let settings = StageSettings { partition_by: vec![city], ..lake.settings(WriteDisposition::Merge) };
     check(
         settings,
         &state,
-        "table `t` has partitioning none, the config city = identity(city): change it back, or run once with `--full-refresh`",
+        "table `t` has partitioning none, the config city = identity(city): change it back, let `lakeward table repartition CONFIG t --apply` make it so from the table's own rows, or run once with `--full-refresh`",
     );
 }
