@@ -9,7 +9,7 @@ use crate::source::tells_of_paging;
 /// Members at a page's top that APIs put their errors in.
 const ERROR_MEMBERS: [&str; 4] = ["error", "errors", "message", "fault"];
 /// Other members that are about the answer, and none of a record.
-const ABOUT: [&str; 24] = [
+const ABOUT: [&str; 28] = [
     "message",
     "messages",
     "msg",
@@ -34,6 +34,10 @@ const ABOUT: [&str; 24] = [
     "warnings",
     "notices",
     "documentationurl",
+    "kind",
+    "etag",
+    "selflink",
+    "resultsizeestimate",
 ];
 /// Names of a page's list of records, where it is null.
 const LISTS: [&str; 11] =
@@ -80,8 +84,11 @@ pub(super) fn is_no_record(text: &str) -> Option<String> {
         return Some("it has no members".to_owned());
     }
     let is_about_answer = |(name, value): &(String, &str)| {
-        let name = reduced(name);
-        is_about_failure(&name) || ABOUT.contains(&name.as_str()) || LISTS.contains(&name.as_str()) && *value == "null"
+        let short = reduced(name);
+        is_about_failure(&short)
+            || ABOUT.contains(&short.as_str())
+            || tells_of_paging(std::slice::from_ref(name))
+            || LISTS.contains(&short.as_str()) && *value == "null"
     };
     members.iter().all(is_about_answer).then(|| "its members are about the answer alone".to_owned())
 }
@@ -114,6 +121,12 @@ mod tests {
             r#"{"error":{"code":401},"help":"https://x","request_id":"7"}"#,
             r#"{"ok":false,"reason":"x"}"#,
             r#"{"code":500,"msg":"internal","data":null}"#,
+            r#"{"totalSize":0}"#,
+            r#"{"resultSizeEstimate":0}"#,
+            r#"{"NextToken":null}"#,
+            r#"{"count":0,"next":null}"#,
+            r#"{"kind":"calendar#events","etag":"x","nextPageToken":null}"#,
+            r#"{"_links":{"self":{"href":"/a"}},"page":{"size":20,"totalElements":0,"totalPages":0,"number":0}}"#,
             "{}",
         ] {
             assert!(is_no_record(body).is_some(), "{body}");

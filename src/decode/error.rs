@@ -421,7 +421,7 @@ impl DecodeError {
                 "ask for fewer records a page; plain JSON with its records at one path of names, and NDJSON, are read piece by piece"
             }
             Self::NoRecords { is_declared: false, .. } => {
-                "where the records are was found on an earlier page or in an earlier run, and holds: write `endpoint.data_selector`, or, where the API has changed, run once with `--full-refresh`"
+                "where the records are was found on an earlier page or in an earlier run, and holds: where its list may be missing, write `endpoint.data_selector` with its place and `endpoint.records: {optional: true}`; where the API has changed, run once with `--full-refresh`"
             }
             Self::NoRecord { .. } => {
                 "if the object is a record, write `endpoint.data_selector: $`; if its list may be missing, write where it is and `endpoint.records: {optional: true}`; if the API fails like this now and then, `endpoint.response_actions` can try it again"

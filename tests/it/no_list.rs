@@ -30,6 +30,8 @@ fn e_42_an_answer_without_records_is_refused_where_nothing_is_declared() {
         json!({"status": "success", "count": 0, "data": null}),
         json!({"status": "success", "message": "no data for this period"}),
         json!({"error": {"code": 7}, "help": "https://x"}),
+        json!({"totalSize": 0}),
+        json!({"_links": {"self": {"href": "/things"}}, "page": {"size": 20, "totalElements": 0, "totalPages": 0, "number": 0}}),
         json!({}),
     ] {
         let (sandbox, _, _api) = nights("write_disposition: append", vec![body.clone()]);

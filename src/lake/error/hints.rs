@@ -9,7 +9,7 @@ use crate::lake::format::UNKNOWN;
 use crate::lake::{LakeError, StoreProblem};
 
 impl LakeError {
-    /// What the operator can do, where that is not plain from the message; of partitions, [`PartitionError::hint`] tells it.
+    /// What the operator can do, where that is not plain from the message; of partitions, [`crate::lake::PartitionError::hint`] tells it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Foreign { is_new: true, place, .. } => Some(format!(
