@@ -45,6 +45,16 @@ pub(crate) enum RunError {
         /// The table.
         table: String,
     },
+    /// A key for rows that were added up to a cursor.
+    #[error(
+        "the table `{table}` was loaded by `append` up to a cursor, and what came last is remembered by its key: under another one `{resource}` would load some of it again; put the key back, or load all anew under it with `--full-refresh --resource {resource}`"
+    )]
+    RekeyOfAppend {
+        /// The table.
+        table: String,
+        /// Its resource.
+        resource: String,
+    },
     /// The config names a column that the data does not have.
     #[error("`{key}` of `{resource}` names the column `{column}`, which no record has{}", did_you_mean(.near.as_deref()))]
     NoSuchColumn {
@@ -443,6 +453,7 @@ impl RunError {
             Self::Partitions { source, .. } => source.kind(),
             Self::ResetOfAppend { .. }
             | Self::NoResource { .. }
+            | Self::RekeyOfAppend { .. }
             | Self::NoSuchResource { .. }
             | Self::Held(_)
             | Self::Family(_) => ErrorKind::Config,

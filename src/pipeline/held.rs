@@ -186,6 +186,11 @@ fn has_cursors(state: &Value) -> bool {
     state.pointer("/incremental/cursors").and_then(Value::as_object).is_some_and(|cursors| !cursors.is_empty())
 }
 
+/// Whether rows were added up to a cursor, of which the state remembers the last by their key.
+pub(super) fn is_appended_to_a_cursor(state: &Value) -> bool {
+    disposition(state) == Some("append") && has_cursors(state)
+}
+
 fn disposition(state: &Value) -> Option<&str> {
     state.get("write_disposition").and_then(Value::as_str)
 }

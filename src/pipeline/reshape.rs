@@ -140,7 +140,14 @@ fn planned(
         TableChange::Repartition => Some(shape(before.primary_key.clone(), wanted()?.partition_by.clone(), of_table(table))),
         TableChange::Rekey => Some(shape(wanted()?.primary_key.clone(), before.partition_fields()?, of_table(table))),
     };
-    let owner = states.iter().find(|(name, state)| held::table_of(name, state) == table).map(|(name, _)| name.clone());
+    let owner = states.iter().find(|(name, state)| held::table_of(name, state) == table);
+    if let (TableChange::Rekey, Some((name, state))) = (change, owner)
+        && held::is_appended_to_a_cursor(state)
+        && shape.as_ref().is_some_and(|shape| shape.primary_key != before.primary_key)
+    {
+        return Err(RunError::RekeyOfAppend { table: table.to_owned(), resource: name.clone() });
+    }
+    let owner = owner.map(|(name, _)| name.clone());
     let cursor = match (change, owner) {
         (TableChange::Drop, Some(owner)) => Some((owner, None)),
         (TableChange::Rename { to }, Some(owner)) => {

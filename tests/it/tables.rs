@@ -222,6 +222,23 @@ fn a_table_gets_the_key_of_the_config_if_its_rows_have_it() {
 }
 
 #[test]
+fn rows_that_were_added_up_to_a_cursor_keep_their_key() {
+    let append = |key: &str| format!("primary_key: {key}, write_disposition: append");
+    let shop = Shop::new(&append("id"));
+    shop.configure("orders", &append("id"), CURSOR);
+    shop.sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
+    let before = shop.sandbox.data_files();
+    shop.configure("orders", &append("code"), CURSOR);
+    for apply in [&["orders"][..], &["orders", "--apply"]] {
+        shop.table(&[&["rekey"], apply].concat()).failed_with(2, &["remembered by its key", "--full-refresh --resource orders"]);
+    }
+    assert!(shop.sandbox.data_files() == before);
+    shop.sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh", "--resource", "orders"]).failed_with(0, &[]);
+    assert_eq!(shop.rows("orders").len(), 40);
+    shop.is_proven();
+}
+
+#[test]
 fn what_cannot_be_is_refused_and_changes_nothing() {
     let shop = Shop::new(MERGE);
     let before = shop.sandbox.data_files();
