@@ -65,7 +65,10 @@ pub(crate) async fn run_and_report(
     terminal::tell("lake", &plan.lake.location.to_string());
     let (facts, signal) = run_plan(&plan, &options, log_format).await;
     let facts = match facts {
-        Ok(facts) => facts,
+        Ok(mut facts) => {
+            facts.retell(|text| of.type_into(text));
+            facts
+        }
         Err(failure) => {
             let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
             return failed(failure.of_pipeline(&plan.name), report);

@@ -72,9 +72,9 @@ impl Running<'_> {
                     self.keep_cursors(lake, &mut prepared, (&name, cursors.filter(|_| held_back.is_none())), &loaded).await?;
                     ResourceResult::Discarded(facts)
                 }
-                Err(error) => failure(&name, &error, &cost),
+                Err(error) => self.failure(&name, &error, &cost),
                 Ok(Read::Ready(ready)) => match held_back {
-                    Some(error) => failure(&name, &error, &cost),
+                    Some(error) => self.failure(&name, &error, &cost),
                     None => ResourceResult::Published(self.publish(lake, &mut prepared, (&name, *ready), &loaded).await?),
                 },
             };
@@ -188,6 +188,13 @@ impl Running<'_> {
         }
     }
 
+    fn failure(&self, resource: &str, error: &RunError, cost: &Cost) -> ResourceResult {
+        let (message, hints) = error.told_of(resource);
+        let message = families::typed_whole(self.plan, resource, message);
+        let hints = hints.into_iter().map(|hint| families::typed_whole(self.plan, resource, hint)).collect();
+        ResourceResult::Failed { kind: error.kind(), message, hints, pages: cost.pages(), requests: cost.requests() }
+    }
+
     fn resource(&self, name: &str) -> Option<&ResourcePlan> {
         self.plan.resources.iter().find(|resource| resource.name == name)
     }
@@ -226,12 +233,6 @@ fn state_of(
         members.insert("detected".to_owned(), detected);
     }
     state
-}
-
-fn failure(resource: &str, error: &RunError, cost: &Cost) -> ResourceResult {
-    let (pages, requests) = (cost.pages(), cost.requests());
-    let (message, hints) = error.told_of(resource);
-    ResourceResult::Failed { kind: error.kind(), message, hints, pages, requests }
 }
 
 fn facts_of(ready: &Ready) -> ResourceFacts {

@@ -240,6 +240,15 @@ impl Completeness {
 }
 
 impl RunFacts {
+    /// Has the errors and the advice of resources that failed say what `typed` makes of them.
+    pub(crate) fn retell(&mut self, typed: impl Fn(&str) -> String) {
+        for (_, result) in &mut self.resources {
+            if let ResourceResult::Failed { message, hints, .. } = result {
+                [message].into_iter().chain(hints).for_each(|text| *text = typed(text));
+            }
+        }
+    }
+
     /// Whether windows of published resources are left to the next run.
     fn has_pending(&self) -> bool {
         self.resources.iter().any(|(_, result)| match result {

@@ -98,6 +98,26 @@ pub(super) fn families(plan: &Plan) -> Vec<Vec<&ResourcePlan>> {
     families.into_iter().map(members).collect()
 }
 
+/// `text`, where a command that it names takes `resource` alone, with the options for all of its family: a part is not loaded.
+pub(super) fn typed_whole(plan: &Plan, resource: &str, text: String) -> String {
+    let families = families(plan);
+    let Some(family) = families.iter().find(|family| family.iter().any(|member| member.name == resource)) else { return text };
+    let all = options_of(family, &[]);
+    let alone = format!("--resource {resource}");
+    if text.contains(&all) {
+        return text;
+    }
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut told = String::with_capacity(text.len());
+    for (number, rest) in text.split(&alone).enumerate() {
+        if number > 0 {
+            told.push_str(if rest.starts_with(is_of_name) { &alone } else { &all });
+        }
+        told.push_str(rest);
+    }
+    told
+}
+
 /// Checks that a run of `graph` loads families as a whole.
 ///
 /// # Errors

@@ -360,3 +360,19 @@ fn a_backfill_of_a_parent_takes_its_children_along() {
     sandbox.write("lakeward.yaml", &tree.config(&[from_3, kids("append", "")]));
     backfill(&[]).failed_with(2, &["`kids`: its rows are added by `append`", "run --full-refresh"]);
 }
+
+#[test]
+fn the_way_out_of_a_refusal_names_all_of_a_family_and_works_when_typed() {
+    let tree = Tree::new();
+    tree.has(4, &[]);
+    let sandbox = Sandbox::with_config(&tree.config(&[par("merge", ""), kids("merge", "")]));
+    run_ok(&sandbox, "");
+    sandbox.write("lakeward.yaml", &tree.config(&[par("merge", ", partition_by: [c]"), kids("merge", "")]));
+    let refused = run(&sandbox, "");
+    let words = ["`--full-refresh --resource par --resource kids`", "`lakeward table repartition lakeward.yaml par --apply`"];
+    refused.failed_with(2, &words);
+    assert!(!refused.stderr.contains("par --resource par"), "{refused}");
+    run_ok(&sandbox, "--full-refresh --resource par --resource kids");
+    run_ok(&sandbox, "");
+    assert_eq!(rows(&sandbox), [4, 8, 0]);
+}

@@ -173,7 +173,7 @@ fn a_table_gets_the_partitions_of_the_config_and_keeps_its_rows() {
         for (level, folders) in levels {
             shop.configure("orders", &format!("{keys}, partition_by: {level}"), "");
             let refused = shop.sandbox.run();
-            refused.failed_with(20, &["partitioning", "lakeward table repartition CONFIG orders --apply"]);
+            refused.failed_with(20, &["partitioning", "lakeward table repartition lakeward.yaml orders --apply"]);
             let told = shop.table(&["repartition", "orders"]);
             assert!(told.code() == Some(0) && told.stdout.contains("partitions: "), "{told}");
             let done = shop.type_last(&told);
@@ -197,7 +197,7 @@ fn a_table_gets_the_key_of_the_config_if_its_rows_have_it() {
     let before = shop.rows("orders");
     let merge_by = |key: &str| shop.configure("orders", &format!("primary_key: {key}, write_disposition: merge"), "");
     merge_by("code");
-    shop.sandbox.run().failed_with(20, &["primary key id", "lakeward table rekey CONFIG orders --apply"]);
+    shop.sandbox.run().failed_with(20, &["primary key id", "lakeward table rekey lakeward.yaml orders --apply"]);
     let told = shop.table(&["rekey", "orders"]);
     assert!(told.stdout.contains("key: id -> code"), "{told}");
     let done = shop.type_last(&told);
