@@ -17,7 +17,7 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
     if !args.apply {
         let garbage = pipeline::garbage(&plan).await?;
         if tell(&garbage) {
-            print(&format!("to remove it: lakeward gc {} --apply", args.of.config.display()));
+            print(&format!("to remove it: lakeward gc {} --apply", args.of.typed()));
         }
         return Ok(0);
     }
