@@ -168,9 +168,6 @@ impl Decoder {
         let mut decoded =
             self.records_of(body, all, page, so_far, PagePlace::of(page)).map_err(|error| error.earlier(formatted.shift))?;
         decoded.replaced_characters += formatted.replaced;
-        if !all {
-            decoded.facts.failure = self.failure_of(page, &text, &decoded.facts);
-        }
         if let Some(places) = formatted.places {
             decoded.facts.records += formatted.rejects.len() as u64;
             decoded.facts.records_hash = with_rejects(decoded.facts.records_hash, formatted.rejects.iter());
@@ -225,7 +222,10 @@ impl Decoder {
         self.check_shape(page, body, &path, &findings, &place)?;
         body.check_met(filled.met, &place)?;
         let records = filled.records;
-        finish(filled, findings, records, so_far, place)
+        let failure = if body.is_all { None } else { self.failure_of(page, text, &findings, records) };
+        let mut decoded = finish(filled, findings, records, so_far, place)?;
+        decoded.facts.failure = failure;
+        Ok(decoded)
     }
 
     /// From bytes to records, through the shape's hooks, and from what they leave to columns.
@@ -263,7 +263,9 @@ impl Decoder {
         filled.rejects = shaped.place_rejects(filled.rejects);
         filled.duplicates += shaped.duplicates;
         let (records, filtered, exploded) = (shaped.records, shaped.filtered, shaped.exploded);
+        let failure = if body.is_all { None } else { self.failure_of(page, text, &findings, records) };
         let mut decoded = DecodedPage { filtered, exploded, ..finish(filled, findings, records, so_far, place)? };
+        decoded.facts.failure = failure;
         shaper.end(&mut decoded);
         Ok(decoded)
     }

@@ -4,6 +4,8 @@
 //! them into rows, and in the same pass the values asked for and signs of more pages. Invariants: all of the text is checked,
 //! wanted or not; of equal names the last wins, also when they hold the records; what tells of more pages has one value.
 
+use std::ops::Range;
+
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -41,6 +43,8 @@ pub(super) struct Findings {
     pub(super) records_found: bool,
     /// That path.
     pub(super) records_at: Option<JsonPath>,
+    /// Where in the text their list is, where that is one.
+    pub(super) list_at: Option<Range<usize>>,
     /// What stood there, where that is one value.
     pub(super) shape: Option<RecordsShape>,
     /// Where the null is that stands there.
@@ -360,6 +364,7 @@ impl<R: Records> Walk<'_, '_, R> {
         }
         self.findings.records_found = true;
         self.records.read(&mut self.reader, again)?;
+        self.findings.list_at = (self.findings.shape == Some(RecordsShape::List)).then_some(start..self.reader.pos);
         if self.records.hashes().is_none() {
             self.hash.update(self.reader.slice(start, self.reader.pos).as_bytes());
         }

@@ -1,5 +1,7 @@
 //! Where a page's records are, and what stands there: found or declared, settled by the first page, and the same on all others.
 
+use std::borrow::Cow;
+
 use crate::base::JsonPath;
 use crate::config::path_words;
 use crate::decode::Decoder;
@@ -13,7 +15,7 @@ use crate::decode::find::{Found, find_records, lists};
 use crate::decode::locate::top_level;
 use crate::decode::map::records_in_map;
 use crate::schema::{TableSchema, nearest};
-use crate::source::{Page, PageFacts};
+use crate::source::Page;
 
 impl Decoder {
     /// Where the page's records are.
@@ -70,14 +72,21 @@ impl Decoder {
         self.settle_shape(shape, path, place)
     }
 
-    /// What a page says of its own failure, unless the config takes it as it is.
-    pub(super) fn failure_of(&self, page: &Page, text: &str, facts: &PageFacts) -> Option<(String, String)> {
-        let records = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref());
-        if records.is_some_and(|records| records.optional) {
+    /// What a page with so many records says of its own failure, unless the config takes it as it is.
+    pub(super) fn failure_of(&self, page: &Page, text: &str, findings: &Findings, records: u64) -> Option<(String, String)> {
+        let plan = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref());
+        if plan.is_some_and(|plan| plan.optional) {
             return None;
         }
-        let at = facts.records_at.clone().or_else(|| records?.paths.first().cloned()).unwrap_or_else(JsonPath::root);
-        failure(text, &at, facts.records > 0).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())))
+        let at = findings.records_at.clone().or_else(|| plan?.paths.first().cloned()).unwrap_or_else(JsonPath::root);
+        // The records are most of a page, and were read: what stands around them is little.
+        let around = match &findings.list_at {
+            Some(list) if records > 0 && !at.steps().is_empty() => {
+                Cow::Owned([&text[..list.start], "[]", &text[list.end..]].concat())
+            }
+            _ => Cow::Borrowed(text),
+        };
+        failure(&around, &at, records > 0).map(|(name, value)| (name, page.redactor.preview(value.as_bytes())))
     }
 
     /// What the last line of a page says of a failure, if it is no record: it has no key of its own, and a member that no column of the table has.

@@ -177,9 +177,9 @@ impl Decoder {
             return Err(Trouble::NotInPieces("the paginator or `expect` asks for something in its record"));
         }
         let mut survey = tally.end();
+        survey.facts.failure = self.failure_of(page, text, &findings, survey.facts.records);
         (survey.facts.values, survey.facts.signs) = (findings.values, findings.hints.signs);
         survey.facts.records_at = findings.records_at;
-        survey.facts.failure = self.failure_of(page, text, &survey.facts);
         if let Some(first) = survey.slices.first_mut() {
             first.replaced_around = findings.mended.replaced;
         }
