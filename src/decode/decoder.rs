@@ -145,7 +145,9 @@ impl Decoder {
         // What the run itself puts beside the records begins with `_`.
         let known = so_far.columns.iter().map(|column| &column.name).filter(|name| !name.starts_with('_'));
         let known: Vec<String> = known.take(if self.plan.renames { 0 } else { usize::MAX }).cloned().collect();
-        let is_foreign = csv != Some(&CsvHeader::Numbered) && !known.iter().any(|name| names.contains(name));
+        // A table without rows may know of no column but one that is declared and that few pages have, such as that of `hard_delete`.
+        let is_foreign =
+            csv != Some(&CsvHeader::Numbered) && !known.iter().chain(&self.plan.key_columns).any(|name| names.contains(name));
         Header {
             shown: page.redactor.preview(names.join(", ").as_bytes()),
             is_ordered: csv != Some(&CsvHeader::Present),

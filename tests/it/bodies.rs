@@ -126,6 +126,18 @@ fn csv_that_has_its_header_on_the_first_page_only_loses_no_row() {
     run(&plain, &endpoint, REPLACE).1.failed_with(3, &["`column_1`", "`column_1, column_2`"]);
 }
 
+#[test]
+fn csv_of_a_table_without_rows_may_lack_the_columns_that_are_declared() {
+    static HAS_ROWS: AtomicBool = AtomicBool::new(false);
+    let api = things(|_| csv(if HAS_ROWS.load(Ordering::Relaxed) { "id,v\n1,x1\n" } else { "id,v\n" }));
+    let merge = "primary_key: id\nwrite_disposition: merge\ncolumns: {gone: {data_type: bool, hard_delete: true}}";
+    let (sandbox, ended) = run(&api, "response_format: csv, paginator: single_page", merge);
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 0), "{ended}");
+    HAS_ROWS.store(true, Ordering::Relaxed);
+    let ended = sandbox.run();
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 1), "{ended}");
+}
+
 /// A zip archive of these files.
 fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
