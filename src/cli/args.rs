@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Compact(CompactArgs),
     /// List what the lake's own folder holds and nothing needs any more; with --apply, remove it.
     Gc(GcArgs),
+    /// List what is lost, damaged or set aside of the tables and can be had again without a request; with --apply, put it back.
+    Repair(RepairArgs),
     /// Tell what stands in the way of the next run or of readers, and what gets out of it: leases, commits that are not published whole, lost files,
     /// what is damaged or left over. Writes nothing; exit code 3 when something needs a person.
     Doctor(DoctorArgs),
@@ -361,6 +363,17 @@ pub(crate) struct GcArgs {
     #[command(flatten)]
     pub(crate) of: ConfigArgs,
     /// Remove it.
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RepairArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// Only this table.
+    pub(crate) table: Option<String>,
+    /// Do it; without it, only tell what would be done.
     #[arg(long)]
     pub(crate) apply: bool,
 }

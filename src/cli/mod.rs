@@ -20,6 +20,7 @@ mod import;
 mod load;
 mod preview;
 mod progress;
+mod repair;
 mod rollback;
 mod run;
 mod status;
@@ -65,6 +66,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Table { command } => table::table(command).await,
             Command::Compact(args) => compact::compact(args).await,
             Command::Gc(args) => gc::gc(args).await,
+            Command::Repair(args) => repair::repair(args).await,
             Command::Diff(args) => diff::diff(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
             Command::Abandon(args) => abandon::abandon(args).await,

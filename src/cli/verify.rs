@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::base::ErrorKind;
-use crate::cli::args::VerifyArgs;
+use crate::cli::args::{VerifyArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json, tell};
@@ -96,7 +96,10 @@ impl Told<'_> {
                     "table `{table}`: put the files back from a copy of the lake; `lakeward verify {config}` tells whether the newest version is whole without them"
                 )
             }
-            Remedy::PutBack => format!("table `{table}`: put the files back from a copy of the lake, or {anew}"),
+            Remedy::PutBack => format!(
+                "table `{table}`: `lakeward repair {config} {}` puts back what there is a copy of; else put the files back from a copy of the lake, or {anew}",
+                quoted(table)
+            ),
             Remedy::Undo => format!(
                 "table `{table}` was committed like this: find a version that is right with `lakeward history {config} {table}` and `lakeward verify {config} \
                  {table} --deep --at VERSION`, and bring it back with `lakeward rollback {config} --to VERSION`; or {anew}"

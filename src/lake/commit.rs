@@ -63,8 +63,9 @@ impl Lake {
         for table in tables.iter().filter(is_new) {
             manifest::store(&*self.store, &self.layout, (&self.run, &table.table), &table.after).await?;
         }
-        // What is abandoned need not have been in its place.
-        for table in tables.iter().filter(|_| !matches!(commit.purpose, Purpose::Abandonment { .. })) {
+        // What is abandoned, or put back, need not have been in its place.
+        let is_in_doubt = matches!(commit.purpose, Purpose::Abandonment { .. } | Purpose::Restoration);
+        for table in tables.iter().filter(|_| !is_in_doubt) {
             self.format.check(&table.table, &table.replaced()).await?;
         }
         pass("lake.commit.after_manifests")?;
@@ -132,8 +133,8 @@ impl Lake {
             quarantine: self.quarantined.clone(),
             released: Vec::new(),
             next_numbers: BTreeMap::new(),
-            // What is abandoned was nobody's version.
-            keeps: self.keep_versions > 0 && !matches!(self.purpose, Purpose::Abandonment { .. }),
+            // What is abandoned, or damaged, was nobody's version.
+            keeps: self.keep_versions > 0 && !matches!(self.purpose, Purpose::Abandonment { .. } | Purpose::Restoration),
             oldest: self.oldest.max(self.head.as_ref().map_or(0, |head| head.oldest)),
             purpose: self.purpose,
             tells_replaced: true,

@@ -84,6 +84,8 @@ pub(crate) enum Purpose {
     Rename,
     /// A table gets other partitions, or another key.
     Reshape,
+    /// Files that were lost or damaged get their content back.
+    Restoration,
     /// What was before a commit whose staged files are gone for good comes back.
     Abandonment {
         /// The commit.
@@ -102,6 +104,7 @@ impl Purpose {
             Self::Drop => "drop",
             Self::Rename => "rename",
             Self::Reshape => "reshape",
+            Self::Restoration => "restoration",
             Self::Abandonment { .. } => "abandonment",
         }
     }

@@ -47,8 +47,9 @@ pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
-    Abandonment, Archive, COMMITS_KEPT, CommitFacts, Compaction, Diagnosis, Fault, FileAt, Finding, Garbage, Need, REPORTS_KEPT,
-    Remedy, RollbackPlan, Shape, TableAt, TableDiff, TableFacts, Told, Verification, Verify, diagnose,
+    Abandonment, Archive, BadFile, COMMITS_KEPT, CommitFacts, Compaction, Cure, Damages, Diagnosis, Fault, FileAt, Finding,
+    Garbage, Need, REPORTS_KEPT, Remedy, RollbackPlan, Shape, TableAt, TableDiff, TableFacts, Told, Verification, Verify,
+    diagnose,
 };
 pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,

@@ -213,6 +213,11 @@ pub(super) fn held_back(plan: &Plan, failed: &[(String, ErrorKind)], name: &str)
     Some(RunError::NotAlone { failed: failed.clone(), kind: *kind, why })
 }
 
+/// The resources that a run has to load to make the table of `resource` anew, as `--resource` takes them; all of its family.
+pub(super) fn options_to_rebuild(plan: &Plan, resource: &ResourcePlan) -> String {
+    options_of(&family_of(plan, resource), &[])
+}
+
 fn words(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }

@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 20] = [
+pub(crate) const PLACES: [(&str, Runs); 21] = [
     ("abandon.rs", abandon),
     ("check.rs", check),
     ("demo/mod.rs", demo),
@@ -33,6 +33,7 @@ pub(crate) const PLACES: [(&str, Runs); 20] = [
     ("mod.rs", usage),
     ("preview.rs", preview),
     ("progress.rs", progress),
+    ("repair.rs", repair),
     ("rollback.rs", rollback),
     ("run.rs", run),
     ("status.rs", status),
@@ -358,6 +359,17 @@ fn verify() -> Vec<Ended> {
     fs::write(table.join(format!("{HOSTILE}.parquet")), "x").unwrap();
     let arguments: [&[&str]; 4] =
         [&["verify", &file], &["verify", &file, "--deep"], &["verify", &file, "--json"], &["verify", &file, HOSTILE]];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+fn repair() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let table = sandbox.lake().join("rows");
+    for path in sandbox.files("rows").into_keys() {
+        fs::write(table.join(path), "x").unwrap();
+    }
+    fs::write(table.join(format!("{HOSTILE}.parquet")), "x").unwrap();
+    let arguments: [&[&str]; 3] = [&["repair", &file], &["repair", &file, "--apply"], &["repair", &file, HOSTILE]];
     arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }
 

@@ -156,7 +156,7 @@ impl Archive {
         Ok(version == self.newest() && self.store.head(&self.layout.done(version)).await?.is_none())
     }
 
-    fn file_at(&self, file: &DataFile, path: String, base: String) -> FileAt {
+    pub(super) fn file_at(&self, file: &DataFile, path: String, base: String) -> FileAt {
         FileAt { file: file.clone(), place: self.store.place(&path), base: self.store.place(&base), path }
     }
 
@@ -168,10 +168,9 @@ impl Archive {
         }
         let mut moved = HashMap::new();
         for later in version + 1..=newest {
-            for change in self.commit(later).await?.files {
-                if takes_away(&change) {
-                    moved.entry(change.path).or_insert(later);
-                }
+            let commit = self.commit(later).await?;
+            for change in commit.files.iter().filter(|change| takes_away(&commit, change)) {
+                moved.entry(change.path.clone()).or_insert(later);
             }
         }
         Ok(moved)
@@ -204,7 +203,7 @@ impl Archive {
     /// Whether what a commit replaced and removed can be had. An older lakeward kept nothing, nor did a commit under `keep_versions: 0`.
     pub(super) async fn is_kept(&self, commit: &Commit) -> Result<bool, LakeError> {
         let gone: Vec<&str> =
-            commit.files.iter().filter(|change| takes_away(change)).map(|change| change.path.as_str()).collect();
+            commit.files.iter().filter(|change| takes_away(commit, change)).map(|change| change.path.as_str()).collect();
         if gone.is_empty() {
             return Ok(true);
         }
@@ -229,8 +228,8 @@ impl Archive {
     }
 
     /// The oldest commit that can still be undone: the `keep_versions`-th newest of those that changed files, as far as one of the newest
-    /// [`LOOKED_THROUGH`] is. One past the newest when there is none. A compaction, which changes no row, does not count: those that came after it
-    /// can be undone, and so can it.
+    /// [`LOOKED_THROUGH`] is. One past the newest when there is none. A compaction or a restoration, which changes no row, does not count: those that
+    /// came after it can be undone, and so can it.
     ///
     /// # Errors
     /// [`LakeError::Unreadable`]; the store's.
@@ -250,14 +249,14 @@ impl Archive {
                 },
             };
             if changes {
-                (oldest, left) = (version, left - u32::from(purpose != Purpose::Compaction));
+                (oldest, left) = (version, left - u32::from(!matches!(purpose, Purpose::Compaction | Purpose::Restoration)));
             }
         }
         Ok(oldest)
     }
 }
 
-/// Whether content goes from its place.
-pub(super) fn takes_away(change: &Change) -> bool {
-    change.action == Action::Delete || change.replaces.is_some()
+/// Whether content goes from its place. A restoration brings back what belongs there.
+pub(super) fn takes_away(commit: &Commit, change: &Change) -> bool {
+    change.action == Action::Delete || change.replaces.is_some() && commit.purpose != Purpose::Restoration
 }

@@ -1,6 +1,6 @@
 //! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
-//! bringing a version back, putting small files together, giving a table another name, shape or end, what stands in the way of a run, and
-//! stepping past a commit that cannot be finished.
+//! bringing a version back, putting small files together, giving a table another name, shape or end, what stands in the way of a run,
+//! stepping past a commit that cannot be finished, and putting lost files back.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
@@ -14,6 +14,7 @@ mod doctor;
 mod gc;
 mod history;
 mod reshape;
+mod restore;
 mod rollback;
 mod verify;
 
@@ -25,5 +26,6 @@ pub(crate) use doctor::{Diagnosis, Finding, Need, Told, diagnose};
 pub(crate) use gc::{COMMITS_KEPT, Garbage, REPORTS_KEPT};
 pub(crate) use history::{CommitFacts, TableFacts};
 pub(crate) use reshape::Shape;
+pub(crate) use restore::{BadFile, Cure, Damages};
 pub(crate) use rollback::RollbackPlan;
 pub(crate) use verify::{Fault, Remedy, Verification, Verify};

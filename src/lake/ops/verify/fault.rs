@@ -23,7 +23,7 @@ impl Fault {
     }
 
     /// What an error tells of a file.
-    pub(super) fn of_error(place: &str, kind: FaultKind, error: &LakeError) -> Self {
+    pub(in crate::lake::ops) fn of_error(place: &str, kind: FaultKind, error: &LakeError) -> Self {
         let mut found = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {

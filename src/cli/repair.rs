@@ -1,0 +1,120 @@
+//! `lakeward repair`: what is lost or damaged of the tables, put back without a request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::{Clock, ErrorKind, SystemClock};
+use crate::cli::args::{RepairArgs, quoted};
+use crate::cli::exit::Failure;
+use crate::cli::load::load_plan;
+use crate::cli::terminal::{print, tell};
+use crate::lake::{BadFile, Cure, Damages};
+use crate::pipeline::{self, RunError, TableRepair};
+use crate::report;
+
+/// Files of one table that are named.
+const FILES_SHOWN: usize = 20;
+
+/// Lists what can be repaired, or repairs it. The exit code is that of data where something is left for a person to do.
+pub(crate) async fn repair(args: RepairArgs) -> Result<u8, Failure> {
+    let plan = load_plan(&args.of)?;
+    let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
+    let table = args.table.as_deref();
+    if !args.apply {
+        let found = pipeline::repairs(&plan, table, &SystemClock).await.map_err(failed)?;
+        let code = tell_tables(&args, &found);
+        if found.values().any(|table| table.damages.can_be_mended()) {
+            let table = table.map(|table| format!(" {}", quoted(table))).unwrap_or_default();
+            print(&format!("to do it: lakeward repair {}{table} --apply", args.of.typed()));
+        }
+        return Ok(code);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (found, commit) = pipeline::repair(&plan, table, clock).await.map_err(failed)?;
+    let code = tell_tables(&args, &found);
+    if commit.is_new {
+        print(&format!("commit {}: files are back; rows and cursors are as they were", commit.version));
+    }
+    if let Some(error) = commit.untidy {
+        super::rollback::tell_untidy(error);
+    }
+    Ok(code)
+}
+
+/// Tells what was found of each table; the exit code.
+fn tell_tables(args: &RepairArgs, found: &BTreeMap<String, TableRepair>) -> u8 {
+    if found.is_empty() {
+        print("nothing to repair: every file is what was committed");
+    }
+    let mut code = 0;
+    for (table, repair) in found {
+        tell_files(table, &repair.damages, args.apply);
+        if repair.damages.is_open {
+            tell("error", &format!("table `{table}`: a commit is not published whole, or came meanwhile"));
+            tell("hint", &format!("run `lakeward repair {}` again once no run is at work", args.of.typed()));
+            code = if code == 0 { ErrorKind::Unavailable.exit_code() } else { code };
+        }
+        if tell_rest(args, table, repair) {
+            code = ErrorKind::Data.exit_code();
+        }
+    }
+    code
+}
+
+fn tell_files(table: &str, damages: &Damages, is_done: bool) {
+    let files = &damages.files;
+    if !files.is_empty() {
+        print(&format!("{table}: {} not what was committed", report::counted(files.len() as u64, "file")));
+    }
+    let verb = if is_done { "is" } else { "would be" };
+    for BadFile { fault, cure, .. } in files.iter().take(FILES_SHOWN) {
+        let cure = match cure {
+            Cure::Copy(copy) => format!("{verb} put back from {}", copy.place),
+            Cure::Empty => format!("has no rows, and {verb} written anew"),
+            Cure::None => "no copy of it is kept".to_owned(),
+        };
+        print(&format!("  {}: expected {}, found {}: {cure}", fault.place, fault.expected, fault.found));
+    }
+    if files.len() > FILES_SHOWN {
+        print(&format!("  and {} more", report::count((files.len() - FILES_SHOWN) as u64)));
+    }
+}
+
+/// Tells what of a table is left for a person, and what helps; whether that is anything.
+fn tell_rest(args: &RepairArgs, table: &str, repair: &TableRepair) -> bool {
+    let config = args.of.typed();
+    let lost: Vec<&BadFile> = repair.damages.files.iter().filter(|bad| matches!(bad.cure, Cure::None)).collect();
+    if !lost.is_empty() {
+        let rows = lost.iter().fold(0_u64, |rows, bad| rows.saturating_add(bad.file.rows));
+        let (files, rows) = (report::counted(lost.len() as u64, "file"), report::counted(rows, "row"));
+        tell("error", &format!("table `{table}`: {files} with {rows} cannot be put back: no copy is kept under `_lakeward`"));
+        let copy = "put them back from a copy of the lake, if there is one";
+        tell(
+            "hint",
+            &match &repair.rebuild {
+                Some(options) => format!(
+                    "{copy}; or `lakeward run {config} --full-refresh {options}` rebuilds the table from what the API has today: rows that it has no more, \
+                 of these files and of all others of the table, are lost then"
+                ),
+                None => format!(
+                    "{copy}; or put the resource of `{table}` back into the config and load it anew with `--full-refresh`; or drop it: `lakeward table drop {config} \
+                 {}`",
+                    quoted(table)
+                ),
+            },
+        );
+    }
+    for fault in repair.damages.others.iter().take(FILES_SHOWN) {
+        tell("error", &format!("table `{table}`: {}: expected {}, found {}", fault.place, fault.expected, fault.found));
+    }
+    if !repair.damages.others.is_empty() {
+        tell(
+            "hint",
+            &format!(
+                "`lakeward verify {config} {}` tells what helps; a link or a folder in a file's place has to go first",
+                quoted(table)
+            ),
+        );
+    }
+    !lost.is_empty() || !repair.damages.others.is_empty()
+}
