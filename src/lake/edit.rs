@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::config::PartitionField;
-use crate::lake::parquet::{FileStyle, FinishedFile};
+use crate::lake::parquet::{FileStyle, FinishedFile, KeyRanges};
 use crate::lake::{DataFile, Snapshot};
 use crate::schema::TableSchema;
 
@@ -24,12 +24,15 @@ pub(crate) struct NewFile {
     pub(crate) bytes: u64,
     /// XXH3-64 of the content, as 16 hex digits.
     pub(crate) checksum: String,
+    /// Ranges of the key's columns.
+    pub(crate) key_ranges: KeyRanges,
 }
 
 impl NewFile {
     /// `file` as one of this partition.
     pub(crate) fn new(partition: Vec<Option<String>>, file: FinishedFile) -> Self {
-        Self { partition, rows: file.rows(), bytes: file.bytes, checksum: file.checksum, spooled: file.path }
+        let (rows, FinishedFile { path: spooled, bytes, checksum, key_ranges, .. }) = (file.rows(), file);
+        Self { partition, spooled, rows, bytes, checksum, key_ranges }
     }
 }
 

@@ -265,12 +265,22 @@ pub(crate) async fn read_done(store: &dyn Store, layout: &Layout, version: u64) 
 /// # Errors
 /// [`LakeError::Unreadable`] when it is damaged or of a newer lakeward.
 pub(crate) async fn read_json<T: DeserializeOwned>(store: &dyn Store, path: &str) -> Result<Option<T>, LakeError> {
-    let Some(blob) = store.get(path).await? else { return Ok(None) };
+    match store.get(path).await? {
+        Some(blob) => parse_json(store, path, &blob.bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same of an object's content.
+///
+/// # Errors
+/// [`LakeError::Unreadable`] when it is damaged or of a newer lakeward.
+pub(crate) fn parse_json<T: DeserializeOwned>(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<T, LakeError> {
     let damaged = |why: String| LakeError::Unreadable { place: store.place(path), why };
-    let value: Value = serde_json::from_slice(&blob.bytes).map_err(|error| damaged(format!("not JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| damaged(format!("not JSON: {error}")))?;
     match value.get("format").and_then(Value::as_u64) {
         Some(format) if format <= u64::from(FORMAT) => {
-            serde_json::from_value(value).map(Some).map_err(|error| damaged(format!("not what lakeward writes: {error}")))
+            serde_json::from_value(value).map_err(|error| damaged(format!("not what lakeward writes: {error}")))
         }
         Some(format) => Err(damaged(format!("format {format} is of a newer lakeward"))),
         None => Err(damaged("it has no `format`".to_owned())),

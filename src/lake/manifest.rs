@@ -4,11 +4,14 @@
 //! before it counts. Etags of files that the manifest's own commit puts are not in it (no store tells them before the
 //! publish): [`load`] takes them from that commit's `.done`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::config::Compat;
-use crate::lake::log::{FORMAT, TableRef, check_size, read_done, read_json, to_json};
+use crate::lake::log::{FORMAT, TableRef, check_size, parse_json, read_done, to_json};
+use crate::lake::parquet::{KeyRanges, read_ranges};
 use crate::lake::store::Store;
 use crate::lake::trust::{NUMBER_MAX, check_files};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot};
@@ -50,6 +53,9 @@ struct ManifestFile {
     checksum: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
+    /// Ranges of key columns, by which a merge rules the file out. Absent where an older lakeward wrote the manifest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    key_ranges: BTreeMap<String, serde_json::Value>,
 }
 
 /// The name and content of a table's manifest, as `run` writes it.
@@ -66,6 +72,7 @@ pub(crate) fn encode(run: &str, table: &str, state: &Snapshot) -> (String, Vec<u
         bytes: file.bytes,
         checksum: file.checksum.clone(),
         etag: file.etag.clone(),
+        key_ranges: file.key_ranges.iter().map(|(column, range)| (column.clone(), serde_json::json!(range))).collect(),
     };
     let bytes = to_json(&Manifest {
         format: FORMAT,
@@ -78,7 +85,12 @@ pub(crate) fn encode(run: &str, table: &str, state: &Snapshot) -> (String, Vec<u
         compat: state.compat.map(|compat| compat.name().to_owned()),
         files: state.files.iter().map(file).collect(),
     });
-    (format!("{table}-{:032x}.json", xxh3_128(&bytes)), bytes)
+    (file_name(table, &bytes), bytes)
+}
+
+/// The name of a manifest with this content.
+fn file_name(table: &str, bytes: &[u8]) -> String {
+    format!("{table}-{:032x}.json", xxh3_128(bytes))
 }
 
 /// Writes a table's manifest, unless it is there. Its name tells its content, so that anything else under it is damaged: it is
@@ -115,7 +127,10 @@ pub(crate) async fn store(
 pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry: &TableRef) -> Result<Snapshot, LakeError> {
     let path = layout.manifest(&entry.manifest);
     let damaged = |why: String| LakeError::Unreadable { place: store.place(&path), why };
-    let manifest: Manifest = read_json(store, &path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let blob = store.get(&path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let manifest: Manifest = parse_json(store, &path, &blob.bytes)?;
+    // A lying range would hide the row that a merge replaces, and double its key.
+    let is_as_written = entry.manifest == file_name(table, &blob.bytes);
     let done = read_done(store, layout, entry.version).await?;
     let schema = TableSchema::from_json(&manifest.schema)
         .map_err(|error| damaged(format!("its schema is not what lakeward writes: {error}")))?;
@@ -126,6 +141,7 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry:
         rows: file.rows,
         bytes: file.bytes,
         checksum: file.checksum,
+        key_ranges: if is_as_written { read_ranges(file.key_ranges) } else { KeyRanges::new() },
     });
     let files: Vec<DataFile> = files.collect();
     if manifest.table != table {

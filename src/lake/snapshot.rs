@@ -1,7 +1,10 @@
 //! Snapshots: a table at a version of the lake, as its manifest tells it.
 
+use std::collections::BTreeMap;
+
 use crate::config::{Compat, PartitionField, Transform};
 use crate::lake::LakeError;
+use crate::lake::parquet::KeyRanges;
 use crate::schema::TableSchema;
 
 /// A table as a published commit has it; the default is one that does not exist.
@@ -44,6 +47,17 @@ impl Snapshot {
         let (files, empty) = std::mem::take(&mut self.files).into_iter().partition(|file| file.rows > 0);
         self.files = files;
         empty
+    }
+
+    /// Takes note of the ranges of keys of files, by path.
+    pub(crate) fn note_ranges(&mut self, mut ranges: BTreeMap<String, KeyRanges>) {
+        self.files.iter_mut().for_each(|file| file.key_ranges.extend(ranges.remove(&file.path).into_iter().flatten()));
+    }
+
+    /// The same without what is known of its files' keys.
+    pub(crate) fn without_ranges(mut self) -> Self {
+        self.files.iter_mut().for_each(|file| file.key_ranges.clear());
+        self
     }
 
     /// Adds a file.
@@ -95,4 +109,6 @@ pub(crate) struct DataFile {
     pub(crate) etag: Option<String>,
     /// XXH3-64 of the content, as 16 hex digits, so that a local file replaced by hand is noticed.
     pub(crate) checksum: String,
+    /// Ranges of key columns, as far as they are known. They tell of the content, whatever the table's key is, or becomes.
+    pub(crate) key_ranges: KeyRanges,
 }

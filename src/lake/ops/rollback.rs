@@ -252,7 +252,8 @@ impl Lake {
         if bytes != from.file.bytes || checksum != from.file.checksum {
             return Err(LakeError::Damaged { table: Some(table.to_owned()), place: from.place.clone() });
         }
-        Ok(NewFile { partition: from.file.partition.clone(), spooled, rows: from.file.rows, bytes, checksum })
+        let DataFile { partition, rows, key_ranges, .. } = from.file.clone();
+        Ok(NewFile { partition, spooled, rows, bytes, checksum, key_ranges })
     }
 }
 

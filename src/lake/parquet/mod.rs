@@ -6,6 +6,7 @@
 
 mod encoding;
 mod portable;
+mod range;
 mod sample;
 mod footer;
 mod source;
@@ -13,6 +14,7 @@ mod spool;
 mod writer;
 
 pub(crate) use encoding::{ColumnEncodings, FileStyle};
+pub(crate) use range::{KeyRange, KeyRanges, read_ranges};
 pub(crate) use source::ParquetSource;
 pub(crate) use spool::SpoolFile;
 pub(crate) use writer::{ColumnPlan, FileLimits, FinishedFile, ParquetFile};

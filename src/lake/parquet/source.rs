@@ -17,6 +17,7 @@ use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 
+use crate::lake::parquet::range::{KeyRange, KeyRanges, key_ranges};
 use crate::lake::{LakeError, LiveFile};
 use crate::schema::TableSchema;
 
@@ -158,6 +159,18 @@ impl ParquetSource {
             return Ok(None);
         };
         Sbbf::read_from_column_chunk(column, &self.file).map_err(|source| self.failed("read", source))
+    }
+
+    /// The range of a leaf column in a row group, as its statistics tell; `None` where they do not.
+    pub(crate) fn key_range(&self, row_group: usize, leaf: usize) -> Option<KeyRange> {
+        let parquet = self.metadata.parquet_schema();
+        let column = (leaf < parquet.num_columns()).then(|| self.schema().field(parquet.get_column_root_idx(leaf)))?;
+        KeyRange::of(self.row_groups().get(row_group).into_iter(), leaf, column.data_type())
+    }
+
+    /// The ranges of the key's columns in the whole file.
+    pub(crate) fn key_ranges(&self, key: &[String]) -> KeyRanges {
+        key_ranges(self.row_groups(), self.schema(), key)
     }
 
     /// The bytes.

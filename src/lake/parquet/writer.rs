@@ -23,6 +23,7 @@ use crate::base::fault_point;
 use crate::config::Compat;
 use crate::lake::parquet::footer::tell_known_orders;
 use crate::lake::parquet::portable::may_stand;
+use crate::lake::parquet::range::{KeyRanges, key_ranges};
 use crate::lake::parquet::source::{JSON_COLUMNS, NESTED_TYPES, leaves};
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
@@ -57,6 +58,8 @@ pub(crate) struct FinishedFile {
     pub(crate) bytes: u64,
     /// XXH3-64 of the content, as 16 hex digits.
     pub(crate) checksum: String,
+    /// Ranges of the key's columns.
+    pub(crate) key_ranges: KeyRanges,
 }
 
 impl FinishedFile {
@@ -91,6 +94,7 @@ pub(crate) struct ParquetFile {
     schema: SchemaRef,
     limits: FileLimits,
     compat: Compat,
+    key: Vec<String>,
     open: Option<OpenRowGroup>,
     row_groups: Vec<u64>,
     json_columns: Vec<String>,
@@ -125,7 +129,8 @@ impl ParquetFile {
         let path = path.to_owned();
         let FileStyle { limits, compat, .. } = *style;
         let (open, row_groups, json_columns, nested) = (None, Vec::new(), Vec::new(), TableSchema::default());
-        let mut file = Self { path, writer, factory, schema, limits, compat, open, row_groups, json_columns, nested };
+        let key = style.key.clone();
+        let mut file = Self { path, writer, factory, schema, limits, compat, key, open, row_groups, json_columns, nested };
         file.note_types(table);
         Ok(file)
     }
@@ -269,6 +274,7 @@ impl ParquetFile {
             self.writer.append_key_value_metadata(KeyValue::new(NESTED_TYPES.to_owned(), types));
         }
         let leaves = self.writer.schema_descr().num_columns();
+        let key_ranges = key_ranges(self.writer.flushed_row_groups(), &self.schema, &self.key);
         self.writer.inner_mut().hold_end();
         let ended = self.writer.into_inner().and_then(|mut spool| {
             spool.write_end(|end| tell_known_orders(end, leaves))?;
@@ -276,7 +282,7 @@ impl ParquetFile {
         });
         let (path, bytes, checksum) = ended.map_err(|source| failed("write", &self.path, source))?.finish();
         fault_point("lake.spool.file").map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;
-        Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum })
+        Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum, key_ranges })
     }
 
     /// Whether `column` of this file can be carried over from column `from` of `source`'s row group.

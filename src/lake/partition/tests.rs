@@ -322,7 +322,15 @@ proptest! {
 
 /// A live file with a row of the partition.
 fn live_file(partition: Vec<Option<String>>) -> crate::lake::DataFile {
-    crate::lake::DataFile { path: String::new(), partition, rows: 1, bytes: 1, etag: None, checksum: String::new() }
+    crate::lake::DataFile {
+        path: String::new(),
+        partition,
+        rows: 1,
+        bytes: 1,
+        etag: None,
+        checksum: String::new(),
+        key_ranges: Default::default(),
+    }
 }
 
 /// The folder of the file without rows that a table with live files of these values needs, if any.
@@ -434,6 +442,7 @@ fn check_thin(files: u64, days: u64, ids: u64, rows: u64, expected: Option<&str>
         bytes: 1,
         etag: None,
         checksum: String::new(),
+        key_ranges: Default::default(),
     };
     let level = |name: &str, transform: &str| (name.to_owned(), name.to_owned(), transform.to_owned());
     let table = crate::lake::Snapshot {

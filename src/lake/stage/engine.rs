@@ -3,11 +3,11 @@
 //! In: a [`MergeJob`]. Out: [`Merged`]. Whatever an engine says, it counts only behind [`Merged::check`]: rows that come and go are those that it
 //! counts, files have the rows and the columns that they should. The first engine is [`crate::lake::stage::Embedded`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lake::parquet::{ColumnEncodings, ParquetSource};
+use crate::lake::parquet::{ColumnEncodings, KeyRanges, ParquetSource};
 use crate::lake::stage::edits::Edits;
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
@@ -67,6 +67,8 @@ pub(crate) struct Merged {
     pub(crate) stats: StageStats,
     /// Stored rows taken out because another one has their key.
     pub(crate) rows_repaired: u64,
+    /// Ranges of the keys of files that stay, by path, which the snapshot did not tell.
+    pub(crate) key_ranges: BTreeMap<String, KeyRanges>,
 }
 
 impl Merged {

@@ -26,7 +26,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     let merging = stage.is_merging();
     let TableStage {
         settings,
-        existing,
+        mut existing,
         empty,
         files,
         mut partitioner,
@@ -59,13 +59,11 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
         })?;
         merged.check((&settings.table, &existing), stats.rows_in, &file_schema)?;
         (edits, stats) = (merged.edits, merged.stats);
+        existing.note_ranges(merged.key_ranges);
     } else {
         let mut dropped = vec![RowSet::default(); segments.len()];
         if settings.is_keyed() && stats.rows_in > 0 {
-            let log = match keys {
-                Some(keys) => keys,
-                None => log_again(&settings, &segments, &schema, &partitioner, &arrivals)?,
-            };
+            let log = keys.map_or_else(|| log_again(&settings, &segments, &schema, &partitioner, &arrivals), Ok)?;
             let mut gone = log.finish(None)?.superseded;
             stats.rows_deduplicated = gone.count();
             // There is nothing yet that a flagged row could delete, or what there is goes all the same.
@@ -92,9 +90,9 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     if stats.files_reencoded == 0 {
         partitioner.check_changed(edits.partitions())?;
     }
-    let (shape, mut base) = (settings.shape(schema.as_ref().clone()), existing);
-    empty.into_iter().for_each(|file| base.insert(file));
-    Ok(TableEdit { table: settings.table.clone(), base, edits: edits.finish()?, shape: Some(shape), stats })
+    empty.into_iter().for_each(|file| existing.insert(file));
+    let shape = Some(settings.shape(schema.as_ref().clone()));
+    Ok(TableEdit { table: settings.table.clone(), base: existing, edits: edits.finish()?, shape, stats })
 }
 
 /// Refuses rows of which files would have no column.

@@ -1,37 +1,39 @@
 //! Keys in files: those of the run for a second look, those of live files as far as the run may have them.
 //!
-//! Live row groups are ruled out by the key's least and greatest value, and for small runs by bloom filters; of the rest the key
-//! columns alone are read, and of their keys only those logged that the run probably has.
+//! A live file without a value of the run in the range of a key column is ruled out by what its manifest tells, and is not opened. So are row groups
+//! by what the footer tells, and by bloom filters where few values are in question; of the rest the key columns alone are read, and of their
+//! keys only those logged that the run probably has.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type};
-use arrow::row::{OwnedRow, RowConverter, SortField};
-use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
 
+use crate::lake::parquet::KeyRange;
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrivals::{UNIT_ROWS, unit_and_row, unit_room};
-use crate::lake::stage::arrow_failed;
 use crate::lake::stage::incoming::Incoming;
+use crate::lake::stage::key_values::{KeyValues, Within};
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
-use crate::lake::{LakeError, Partitioner};
+use crate::lake::{DataFile, LakeError, Partitioner};
 use crate::merge::{KeyLog, hash_keys};
 use crate::schema::TableSchema;
 
-/// Keys of a run up to which bloom filters are asked: with more, one of them is falsely found in any.
-const BLOOM_KEYS_MAX: usize = 256;
+/// Values up to which a bloom filter is asked: with more, one of them is falsely found in most.
+const BLOOM_VALUES_MAX: usize = 16;
 /// Bits of the filter per key of the run.
 const FILTER_BITS: usize = 16;
 
 /// What is known of the run's keys before live ones are read.
 pub(crate) struct RunKeys {
     filter: KeyFilter,
-    /// Least and greatest value of each key column, where comparable.
-    ranges: Vec<Option<(DataType, OwnedRow, OwnedRow)>>,
-    /// The values of a key of one column, if there are few.
-    values: Option<ArrayRef>,
+    /// The values of each key column whose values have an order.
+    columns: Vec<(String, KeyValues)>,
+    /// Whether the key has no other column than these.
+    is_one_column: bool,
+    /// The run's columns.
+    arrow: SchemaRef,
 }
 
 /// Tells of most hashes that they were not put in.
@@ -80,19 +82,13 @@ impl RunKeys {
         }
         let mut filter = KeyFilter::new(incoming.rows());
         let mut hashes = Vec::new();
-        let mut ranges: Option<Vec<Option<(DataType, OwnedRow, OwnedRow)>>> = None;
-        let mut few: Vec<ArrayRef> = Vec::new();
+        let (places, arrow) = (key_places(schema, key), schema.to_file_arrow());
+        let mut values: Vec<Option<KeyValues>> =
+            places.iter().map(|place| KeyValues::of_type(arrow.field(*place).data_type())).collect();
         let mut arrival = 0;
         for segment in 0..incoming.segments.len() {
             let adapted = incoming.open(segment, schema)?;
-            let columns = key_places(schema, key);
-            let found: Vec<_> =
-                columns.iter().map(|column| adapted.range(*column, &adapted.row_groups())).collect::<Result<_, _>>()?;
-            ranges = Some(match ranges {
-                None => found,
-                Some(ranges) => ranges.into_iter().zip(found).map(|(one, other)| wider(one, other)).collect(),
-            });
-            for batch in adapted.rows(adapted.row_groups(), &columns, None)? {
+            for batch in adapted.rows(adapted.row_groups(), &places, None)? {
                 let batch = batch?;
                 hash_keys(batch.columns(), &mut hashes)?;
                 hashes.iter().for_each(|hash| filter.insert(*hash));
@@ -103,42 +99,60 @@ impl RunKeys {
                         arrival += 1;
                     }
                 }
-                if incoming.rows() <= BLOOM_KEYS_MAX as u64 && columns.len() == 1 {
-                    few.push(Arc::clone(batch.column(0)));
+                for (values, column) in values.iter_mut().zip(batch.columns()) {
+                    values.iter_mut().for_each(|values| values.add(column));
                 }
             }
         }
-        let few: Vec<&dyn Array> = few.iter().map(AsRef::as_ref).collect();
-        let values = if few.is_empty() { None } else { arrow::compute::concat(&few).ok() };
-        Ok(Self { filter, ranges: ranges.unwrap_or_default(), values })
+        values.iter_mut().flatten().for_each(KeyValues::finish);
+        let names = places.iter().map(|place| schema.columns[*place].name.clone());
+        let columns = names.zip(values).filter_map(|(name, values)| Some((name, values?))).collect();
+        Ok(Self { filter, columns, is_one_column: key.len() == 1, arrow })
     }
 
-    /// Logs the keys of a live file that the run may have.
+    /// Whether no key of the run is in a live file, as far as its manifest and its folder tell.
+    ///
+    /// # Errors
+    /// [`LakeError::Partition`].
+    pub(crate) fn rule_out(&self, file: &DataFile, partitioner: &Partitioner) -> Result<bool, LakeError> {
+        let is_in_path = |(name, _): &&(String, KeyValues)| partitioner.path_columns().any(|column| column == name);
+        let in_path = match self.columns.iter().any(|column| is_in_path(&column)) {
+            true => partitioner.restore(&file.partition, 1, &self.arrow)?,
+            false => Vec::new(),
+        };
+        let of_folder = |name: &str| in_path.iter().find(|(column, _)| column == name).and_then(|(_, one)| KeyRange::of_one(one));
+        let is_out = |(name, values): &(String, KeyValues)| match file.key_ranges.get(name) {
+            Some(range) => !values.may_be_in(range),
+            None => of_folder(name).is_some_and(|range| !values.may_be_in(&range)),
+        };
+        Ok(self.columns.iter().any(is_out))
+    }
+
+    /// Tells of the keys of a live file that the run may have, each with its row.
     ///
     /// # Errors
     /// [`LakeError`].
-    pub(crate) fn log_live(
+    pub(crate) fn find_in(
         &self,
         live: &Adapted,
         partition: &[Option<String>],
-        unit: u32,
         key: &[String],
         partitioner: &Partitioner,
-        log: &mut KeyLog,
+        mut found: impl FnMut(u128, u32) -> Result<(), LakeError>,
     ) -> Result<(), LakeError> {
         let mut hashes = Vec::new();
+        let columns = key_places(live.target(), key);
         let mut first = 0;
         for row_group in live.row_groups() {
             let rows = live.source().row_group_rows(row_group);
-            if self.may_be_in(live, row_group, key)? {
-                let columns = key_places(live.target(), key);
+            if self.may_be_in(live, row_group)? {
                 let mut row = first;
                 for batch in live.rows(vec![row_group], &columns, None)? {
                     let batch = batch?;
                     hash_keys(&key_arrays(&batch, partition, key, partitioner)?, &mut hashes)?;
                     for hash in &hashes {
                         if self.filter.contains(*hash) {
-                            log.push(&[*hash], unit, row)?;
+                            found(*hash, row)?;
                         }
                         row += 1;
                     }
@@ -150,26 +164,32 @@ impl RunKeys {
     }
 
     /// Whether a key of the run may be in the row group.
-    fn may_be_in(&self, live: &Adapted, row_group: usize, key: &[String]) -> Result<bool, LakeError> {
-        for (column, range) in key.iter().zip(&self.ranges) {
-            let Some((data_type, least, greatest)) = range else { continue };
-            let Some(place) = live.target().columns.iter().position(|found| found.name == *column) else { continue };
-            if let Some((found_type, found_least, found_greatest)) = live.range(place, &[row_group])?
-                && *data_type == found_type
-                && (found_greatest.row() < least.row() || found_least.row() > greatest.row())
-            {
+    fn may_be_in(&self, live: &Adapted, row_group: usize) -> Result<bool, LakeError> {
+        for (name, values) in &self.columns {
+            let Some(place) = live.target().columns.iter().position(|found| found.name == *name) else { continue };
+            let Some(leaf) = live.same_leaf(place) else { continue };
+            let range = live.source().key_range(row_group, leaf);
+            if range.as_ref().is_some_and(|range| !values.may_be_in(range)) {
+                return Ok(false);
+            }
+            if !self.is_one_column {
+                continue;
+            }
+            let found = match values.within(range.as_ref()) {
+                Some(Within::Ints(ints)) if ints.len() <= BLOOM_VALUES_MAX => {
+                    live.source().bloom_filter(row_group, leaf)?.is_none_or(|bloom| ints.iter().any(|value| bloom.check(value)))
+                }
+                Some(Within::Texts(texts)) if texts.len() <= BLOOM_VALUES_MAX => live
+                    .source()
+                    .bloom_filter(row_group, leaf)?
+                    .is_none_or(|bloom| texts.iter().any(|text| bloom.check(text.as_str()))),
+                _ => true,
+            };
+            if !found {
                 return Ok(false);
             }
         }
-        let (Some(values), [column]) = (&self.values, key) else { return Ok(true) };
-        let Some(place) = live.target().columns.iter().position(|found| found.name == *column) else { return Ok(true) };
-        let Some(leaf) = live.same_leaf(place) else { return Ok(true) };
-        let Some(bloom) = live.source().bloom_filter(row_group, leaf)? else { return Ok(true) };
-        Ok(match values.data_type() {
-            DataType::Utf8 => values.as_string::<i32>().iter().flatten().any(|value| bloom.check(value)),
-            DataType::Int64 => values.as_primitive::<Int64Type>().iter().flatten().any(|value| bloom.check(&value)),
-            _ => true,
-        })
+        Ok(true)
     }
 }
 
@@ -236,7 +256,6 @@ pub(crate) fn log_segment(
     Ok(())
 }
 
-/// Where the key's columns are in a schema; those that only folder names hold are left out.
 /// The numbers of the key's columns, as far as the schema has them.
 pub(crate) fn key_places(schema: &TableSchema, key: &[String]) -> Vec<usize> {
     key.iter().filter_map(|name| schema.columns.iter().position(|column| column.name == *name)).collect()
@@ -261,47 +280,4 @@ pub(crate) fn key_arrays(
         batch.column_by_name(name).or_else(in_path).cloned()
     };
     Ok(key.iter().filter_map(found).collect())
-}
-
-fn wider(
-    one: Option<(DataType, OwnedRow, OwnedRow)>,
-    other: Option<(DataType, OwnedRow, OwnedRow)>,
-) -> Option<(DataType, OwnedRow, OwnedRow)> {
-    let ((data_type, least, greatest), (other_type, other_least, other_greatest)) = (one?, other?);
-    (data_type == other_type).then(|| (data_type, least.min(other_least), greatest.max(other_greatest)))
-}
-
-impl Adapted {
-    /// The least and greatest value of a column in some row groups as their statistics tell, as comparable rows; `None` where
-    /// that is not known.
-    ///
-    /// # Errors
-    /// [`LakeError`].
-    fn range(&self, column: usize, row_groups: &[usize]) -> Result<Option<(DataType, OwnedRow, OwnedRow)>, LakeError> {
-        let source = self.source();
-        let Some(place) = self.same_column(column) else { return Ok(None) };
-        let field = source.schema().field(place);
-        let comparable =
-            matches!(field.data_type(), DataType::Utf8 | DataType::Int64 | DataType::Date32 | DataType::Timestamp(..));
-        if !comparable || row_groups.is_empty() {
-            return Ok(None);
-        }
-        let failed = |error| source.failed("read", error);
-        let parquet = source.metadata().file_metadata().schema_descr();
-        let statistics = StatisticsConverter::try_new(field.name(), source.schema(), parquet).map_err(failed)?;
-        let groups = || row_groups.iter().filter_map(|row_group| source.row_groups().get(*row_group));
-        let least = statistics.row_group_mins(groups()).map_err(failed)?;
-        let greatest = statistics.row_group_maxes(groups()).map_err(failed)?;
-        if least.null_count() + greatest.null_count() > 0 {
-            return Ok(None);
-        }
-        let compared = |array: &ArrayRef| {
-            let converter = RowConverter::new(vec![SortField::new(array.data_type().clone())]);
-            let rows = converter.and_then(|converter| converter.convert_columns(&[Arc::clone(array)]));
-            rows.map_err(|source| arrow_failed("compare", self.table(), source))
-        };
-        let (lows, highs) = (compared(&least)?, compared(&greatest)?);
-        let range = lows.iter().min().zip(highs.iter().max());
-        Ok(range.map(|(low, high)| (field.data_type().clone(), low.owned(), high.owned())))
-    }
 }

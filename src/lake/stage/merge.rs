@@ -15,6 +15,7 @@ use crate::lake::stage::files::{FileMaker, row_bytes};
 use crate::lake::stage::finish::settle;
 use crate::lake::stage::incoming::{Gather, Incoming, Place, selection};
 use crate::lake::stage::keys::RunKeys;
+use crate::lake::stage::live_keys::{LiveKeys, Looked};
 use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
 use crate::lake::stage::route::{append, route};
 use crate::lake::stage::segment::{Segment, SegmentSpellings};
@@ -69,13 +70,13 @@ impl MergeEngine for Embedded {
         let (mut edits, mut stats) = (Edits::default(), StageStats { rows_in, ..StageStats::default() });
         let (live, written) = (table.files.as_slice(), &table.schema);
         let incoming = Incoming::new(merge.repair(segments)?, &settings.table);
+        let (outcome, Looked { largest, key_ranges }) = merge.match_keys(&incoming, live, written, keys)?;
         if incoming.rows() < SAMPLE_ROWS_MIN
-            && let Some(largest) = live.iter().max_by_key(|file| file.rows)
+            && let Some(largest) = largest.or_else(|| live.iter().max_by_key(|file| file.rows))
         {
             let source = ParquetSource::open(merge.files.open(largest)?, largest.path.clone())?;
             merge.encodings = ColumnEncodings::of(&source, settings.compat)?.or(&merge.encodings);
         }
-        let outcome = merge.match_keys(&incoming, live, written, keys)?;
         deletions.remove_all(&outcome.superseded);
         let mut fates = Fates {
             superseded: incoming.by_segment(&outcome.superseded),
@@ -109,7 +110,24 @@ impl MergeEngine for Embedded {
             edits.add(file);
         }
         incoming.segments.iter().try_for_each(|segment| segment.file.remove())?;
-        Ok(Merged { edits, stats, rows_repaired: outcome.duplicate_live.count() })
+        Ok(Merged { edits, stats, rows_repaired: outcome.duplicate_live.count(), key_ranges })
+    }
+}
+
+/// Opens live files, for several threads.
+#[derive(Clone, Copy)]
+struct Opener<'a> {
+    files: &'a dyn LiveFiles,
+    /// The table's schema as its files were written.
+    written: &'a TableSchema,
+    file_schema: &'a Arc<TableSchema>,
+    table: &'a str,
+}
+
+impl Opener<'_> {
+    fn open(&self, file: &DataFile) -> Result<Adapted, LakeError> {
+        let source = ParquetSource::open(self.files.open(file)?, file.path.clone())?;
+        Ok(Adapted::new(source, self.written, self.file_schema, self.table))
     }
 }
 
@@ -150,28 +168,27 @@ impl Merge<'_> {
     }
 
     /// Compares the run's keys with each other and with the live ones. Live units are numbered as `live`.
-    fn match_keys(
+    fn match_keys<'l>(
         &self,
         incoming: &Incoming,
-        live: &[DataFile],
+        live: &'l [DataFile],
         written: &TableSchema,
         keys: Option<KeyLog>,
-    ) -> Result<Outcome, LakeError> {
+    ) -> Result<(Outcome, Looked<'l>), LakeError> {
         let key = &self.settings.primary_key;
         let mut anew = if keys.is_none() { Some(self.settings.key_log()) } else { None };
         let run = RunKeys::read(incoming, self.schema, self.settings, anew.as_mut())?;
         let mut live_log = KeyLog::new(self.settings.spool.clone(), self.settings.budgets.key_bytes);
-        for (unit, file) in (0..).zip(live) {
-            let adapted = self.open(file, written)?;
-            run.log_live(&adapted, &file.partition, unit, key, self.partitioner, &mut live_log)?;
-        }
+        let opener = Opener { files: self.files, written, file_schema: self.file_schema, table: &self.settings.table };
+        let open = |file: &DataFile| opener.open(file);
+        let live_keys = LiveKeys { run: &run, rows_in: incoming.rows(), key, partitioner: self.partitioner, open };
+        let looked = live_keys.log(live, &mut live_log)?;
         let log = keys.or(anew).unwrap_or_else(|| self.settings.key_log());
-        Ok(log.finish(Some(live_log))?)
+        Ok((log.finish(Some(live_log))?, looked))
     }
 
     fn open(&self, file: &DataFile, written: &TableSchema) -> Result<Adapted, LakeError> {
-        let source = ParquetSource::open(self.files.open(file)?, file.path.clone())?;
-        Ok(Adapted::new(source, written, self.file_schema, &self.settings.table))
+        Opener { files: self.files, written, file_schema: self.file_schema, table: &self.settings.table }.open(file)
     }
 
     /// Matched rows whose partition is another than that of the live row, and that do not delete it.

@@ -3,6 +3,7 @@
 mod content;
 mod engine;
 mod evolution;
+mod ranges;
 mod readers;
 mod records;
 mod size;

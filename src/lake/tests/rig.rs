@@ -230,6 +230,7 @@ pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: Snapshot, f
             bytes: content.len() as u64,
             etag: None,
             checksum: format!("{:016x}", xxh3_64(content.as_bytes())),
+            key_ranges: Default::default(),
         };
         state.files.push(file.clone());
         state.next_number += u64::from(old.is_none());

@@ -11,8 +11,9 @@ use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionFie
 use crate::decode::TypedBatch;
 use crate::lake::log::{Action, read_commit, to_json};
 use crate::lake::ops::{Archive, Fault, Remedy, TableAt, Verification, Verify};
+use crate::lake::parquet::KeyRange;
 use crate::lake::store::Handle;
-use crate::lake::{Embedded, Lake, Layout, Snapshot, StageBudgets, StageSettings, TableStage, manifest};
+use crate::lake::{DataFile, Embedded, Lake, Layout, Snapshot, StageBudgets, StageSettings, TableStage, manifest};
 use crate::schema::{Column, ColumnType, TableSchema};
 
 const INT: ColumnType = ColumnType::Int64 { wide: false };
@@ -345,7 +346,8 @@ async fn rows_in_the_wrong_folder_and_files_under_the_wrong_path_are_named() {
         rig.store.put(&files[1].path, one).await.unwrap();
         forge(&rig, |table| {
             for (file, from) in table.files.iter_mut().zip([&files[1], &files[0]]) {
-                (file.rows, file.bytes, file.checksum, file.etag) = (from.rows, from.bytes, from.checksum.clone(), None);
+                let DataFile { rows, bytes, checksum, key_ranges, .. } = from.clone();
+                *file = DataFile { rows, bytes, checksum, key_ranges, etag: None, ..file.clone() };
             }
         })
         .await;
@@ -372,6 +374,38 @@ async fn a_null_in_a_key_is_named_with_its_row() {
         let done = verified(&rig, true).await;
         assert_eq!(told(&done.faults), [("null_key", "part-000000.parquet")]);
         assert_eq!(done.faults[0].found, "null in 2 rows, the first is row 3 of the file");
+    }
+}
+
+#[tokio::test]
+async fn a_key_outside_of_the_range_that_the_manifest_tells_is_named() {
+    for rig in Rig::every().await {
+        night(&rig, "a", |_| (), vec![ids(0..10)]).await;
+        assert_fine(&rig, "as written").await;
+        forge(&rig, |table| drop(table.files[0].key_ranges.insert("id".to_owned(), KeyRange::Int(3, 9)))).await;
+        let done = verified(&rig, true).await;
+        assert_eq!(told(&done.faults), [("key_range", "part-000000.parquet")]);
+        assert_eq!(done.faults[0].found, "0, which a merge would not find");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_whose_name_does_not_tell_its_content_rules_no_file_out() {
+    for rig in Rig::every().await {
+        night(&rig, "a", |_| (), vec![ids(0..10)]).await;
+        let layout = Layout::new("p");
+        let commit = read_commit(&*rig.store, &layout, 1).await.unwrap().unwrap();
+        let path = layout.manifest(&commit.tables["t"].manifest);
+        let text = String::from_utf8(content(&rig, &path).await).unwrap();
+        assert!(text.contains(r#""key_ranges":{"id":{"int":[0,9]}}"#), "{text}");
+        rig.store.put(&path, text.replace("[0,9]", "[5,9]").into_bytes()).await.unwrap();
+        let other = rows(&[Some(2)]);
+        let towns = StringArray::from(vec!["Ulm"]);
+        let columns = vec![Arc::clone(other.batch.column(0)), Arc::new(towns), Arc::clone(other.batch.column(2))];
+        let other = TypedBatch { batch: RecordBatch::try_new(other.batch.schema(), columns).unwrap(), ..other };
+        night(&rig, "b", |_| (), vec![other]).await;
+        assert_fine(&rig, "the key was found, whatever the manifest said").await;
+        assert_eq!(table(&archive(&rig).await, 2).await.snapshot.rows(), 10);
     }
 }
 

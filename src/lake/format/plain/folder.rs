@@ -111,6 +111,7 @@ mod tests {
             bytes: 10,
             etag: Some("a".to_owned()),
             checksum: String::new(),
+            key_ranges: Default::default(),
         }];
         match check_folder(("t", "/lake/t"), &found, &live, adopt) {
             Ok(()) => "fine".to_owned(),

@@ -69,8 +69,8 @@ impl Names {
     }
 
     fn put(&mut self, path: String, new: NewFile, replaces: Option<DataFile>) {
-        let NewFile { partition, spooled, rows, bytes, checksum } = new;
-        let file = DataFile { path, partition, rows, bytes, etag: None, checksum };
+        let NewFile { partition, spooled, rows, bytes, checksum, key_ranges } = new;
+        let file = DataFile { path, partition, rows, bytes, etag: None, checksum, key_ranges };
         self.after.insert(file.clone());
         self.changes.push(FileChange::Put { file, spooled, replaces });
     }

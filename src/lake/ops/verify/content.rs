@@ -212,9 +212,11 @@ impl TableProof {
         let partitioner = Partitioner::new(&self.fields, &self.snapshot.schema)?;
         let columns = adapted.all_columns();
         let (mut rows, mut without_key, mut astray, mut elsewhere) = (0, Rows::default(), Rows::default(), None);
+        let mut outside = None;
         for batch in adapted.rows(adapted.row_groups(), &columns, None)? {
             let batch = batch?;
             self.check_keys(unit, rows, &batch, at, &partitioner, &mut without_key)?;
+            outside = outside.or_else(|| first_outside(&batch, &at.file));
             let other = self.check_partition(rows, &batch, at, &mut astray)?;
             elsewhere = elsewhere.or(other);
             rows += batch.num_rows() as u64;
@@ -226,6 +228,10 @@ impl TableProof {
         if let Some(words) = without_key.words() {
             let expected = format!("a value in each column of the key ({})", self.snapshot.primary_key.join(", "));
             faults.push(Fault::new(&at.place, FaultKind::NullKey, expected, format!("null in {words}")));
+        }
+        if let Some((column, value)) = outside {
+            let expected = format!("a `{column}` within the range that the manifest tells");
+            faults.push(Fault::new(&at.place, FaultKind::KeyRange, expected, format!("{value}, which a merge would not find")));
         }
         if let Some((words, folder)) = astray.words().zip(elsewhere) {
             let expected = format!("rows of `{}`", hive_folder(&self.levels(), &at.file.partition));
@@ -344,6 +350,15 @@ impl TableProof {
         }
         Ok(texts.join(", ").chars().take(KEY_CHARS).collect())
     }
+}
+
+/// A key column of rows that are not all within the range that is told of the file, and the value of the first that is not.
+fn first_outside(batch: &RecordBatch, file: &DataFile) -> Option<(String, String)> {
+    file.key_ranges.iter().find_map(|(name, range)| {
+        let column = batch.column_by_name(name)?;
+        let shown = array_value_to_string(column, range.first_outside(column)?).unwrap_or_default();
+        Some((name.clone(), shown.chars().take(KEY_CHARS).collect()))
+    })
 }
 
 fn is_null(array: &ArrayRef, row: usize) -> bool {

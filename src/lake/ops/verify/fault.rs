@@ -65,6 +65,8 @@ pub(crate) enum FaultKind {
     Partition,
     /// Rows without a key.
     NullKey,
+    /// A key outside of the range that the manifest tells of the file, by which merges pass it over.
+    KeyRange,
     /// Rows whose key an earlier row of the table has.
     RepeatedKey,
 }
@@ -100,6 +102,7 @@ impl FaultKind {
             Self::Columns => "columns",
             Self::Partition => "partition",
             Self::NullKey => "null_key",
+            Self::KeyRange => "key_range",
             Self::RepeatedKey => "repeated_key",
         }
     }
@@ -117,6 +120,7 @@ impl FaultKind {
             | Self::Columns
             | Self::Partition
             | Self::NullKey
+            | Self::KeyRange
             | Self::RepeatedKey => Remedy::Undo,
         }
     }

@@ -69,6 +69,7 @@ fn yesterday(rows: &TypedBatch) -> Lake {
             bytes: bytes.len() as u64,
             etag: None,
             checksum: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)),
+            key_ranges: Default::default(),
         }],
         next_number: 1,
         ..Snapshot::default()

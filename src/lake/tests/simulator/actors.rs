@@ -266,7 +266,7 @@ impl Actor {
         std::fs::create_dir_all(&self.spool).unwrap();
         std::fs::write(&spooled, text.as_bytes()).unwrap();
         let (bytes, checksum) = (text.len() as u64, checksum(text.as_bytes()));
-        let file = DataFile { path, partition: vec![], rows: 1, bytes, etag: None, checksum };
+        let file = DataFile { path, partition: vec![], rows: 1, bytes, etag: None, checksum, key_ranges: Default::default() };
         after.insert(file.clone());
         (FileChange::Put { file, spooled, replaces }, text)
     }
