@@ -61,6 +61,7 @@ pub(super) fn finish(
         records_hash: findings.records_hash,
         values: findings.values,
         signs: findings.hints.signs,
+        null_next: findings.hints.null_next,
         records_at: findings.records_at,
         list_inside: findings.list_inside,
         record_hashes: filled.hashes,

@@ -15,6 +15,8 @@ const SIGNS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     pub(super) signs: Vec<Sign>,
+    /// Whether a member that would tell of the next page is null: no sign, but it says where it ends.
+    pub(super) null_next: bool,
 }
 
 impl Hints {
@@ -34,6 +36,7 @@ impl Hints {
         if !may_tell {
             return Ok(());
         }
+        self.null_next |= reader.peek() == b'n' && tells_as_object(path);
         let is_of_links = tells_as_links(path);
         let path = JsonPath::from_steps(path.iter().cloned().map(Step::Key).collect());
         let sign = match small(reader) {

@@ -60,6 +60,8 @@ pub(crate) struct PageFacts {
     pub(crate) values: Vec<Option<serde_json::Value>>,
     /// What around the records tells of other pages.
     pub(crate) signs: Vec<Sign>,
+    /// Whether a member around the records that would tell of the next page is null.
+    pub(crate) null_next: bool,
     /// Where the records are, if they are at one place.
     pub(crate) records_at: Option<JsonPath>,
     /// The one list in the record, where that is an object by itself; unless asked for with the signs, none.

@@ -130,9 +130,23 @@ fn as_many_records_as_pages_usually_have_are_a_doubt() {
         assert_eq!(ended.code(), Some(0), "{ended}");
         assert_eq!(ended.summary()["warnings"][0]["code"], "more_pages_in_doubt", "{around}\n{ended}");
     }
-    let whole = things(|_| answer(&json!({"data": (1..=50).map(wallet).collect::<Vec<_>>(), "has_more": false})));
-    let (_, ended) = run(&whole, "", "");
-    assert_eq!(ended.summary()["warnings"], json!([]), "{ended}");
+    // What says that no page follows leaves none.
+    for end in [
+        json!({"has_more": false}),
+        json!({"next": null}),
+        json!({"next": ""}),
+        json!({"next_cursor": null}),
+        json!({"links": {"next": null}}),
+        json!({"nextPageToken": ""}),
+    ] {
+        let whole = things(move |_| {
+            let mut page = end.clone();
+            page["data"] = (1..=50).map(wallet).collect();
+            answer(&page)
+        });
+        let (_, ended) = run(&whole, "", "");
+        assert_eq!(ended.summary()["warnings"], json!([]), "{ended}");
+    }
 }
 
 #[test]
@@ -158,8 +172,10 @@ fn a_cursor_passes_over_no_page_that_may_be_there() {
         assert_eq!(ended.summary()["warnings"][0]["code"], "total_contradicted", "{ended}");
     }
     night(json!({}), 50, "").failed_with(3, &["50 records are a usual page size", "`paginator: single_page`", "cursor"]);
-    for (count, paginator) in [(47, ""), (50, "paginator: single_page, ")] {
-        let ended = night(json!({}), count, paginator);
+    for (told, count, paginator) in
+        [(json!({}), 47, ""), (json!({}), 50, "paginator: single_page, "), (json!({"next": null}), 50, "")]
+    {
+        let ended = night(told, count, paginator);
         assert_eq!((ended.code(), &ended.summary()["warnings"]), (Some(0), &json!([])), "{ended}");
     }
 }

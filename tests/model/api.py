@@ -178,7 +178,7 @@ def page(resource, parent: str, query: dict, url: str) -> tuple:
 
 def table(records: list) -> str:
     """A CSV page: a row of names, and a row for each record; one that is bad has a field too many."""
-    names = list(dict.fromkeys(name for record in records for name in record.members)) or ["uid"]
+    names = list(dict.fromkeys(name for record in records for name in record.members)) or ["uid", "id", "code", "seq", "at"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)

@@ -192,7 +192,7 @@ class History(Nights):
         """Exit code (or minus the signal) and the messages of a command that asks nothing of the API."""
         ended = subprocess.run([self.binary, command, f"{pipeline.world.name}.yaml"], cwd=self.folder, text=True, errors="replace", capture_output=True,
                                timeout=RUN_SECONDS_MAX, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder)} | (env or {}))
-        self.log.append(f"  {command}: exit {ended.returncode} " + " ".join((ended.stdout + ended.stderr).split())[:600])
+        self.log.append(f"  {command}: exit {ended.returncode} " + " ".join((ended.stdout + ended.stderr).split())[-1000:])
         return ended.returncode, ended.stderr[-2000:]
 
     def spawn(self, pipeline: Pipeline, flags: tuple, env: dict | None = None) -> subprocess.Popen:
@@ -205,7 +205,8 @@ class History(Nights):
             raise Broken(f"an internal error: {err[-2000:]}")
         lines = out.strip().splitlines()
         tables = json.loads(lines[-1]).get("tables", {}) if lines and lines[-1].startswith("{") else {}
-        self.log.append(f"  exit {process.returncode} " + " ".join(err.split())[:600])
+        # What went wrong stands at the end.
+        self.log.append(f"  exit {process.returncode} " + " ".join(err.split())[-1500:])
         return process.returncode, tables
 
     def expect(self, pipeline: Pipeline, *flags: str, troubles: dict | None = None, refresh: bool = False) -> set:

@@ -179,6 +179,7 @@ impl Decoder {
         let mut survey = tally.end();
         survey.facts.failure = self.failure_of(page, text, &findings, survey.facts.records);
         (survey.facts.values, survey.facts.signs) = (findings.values, findings.hints.signs);
+        survey.facts.null_next = findings.hints.null_next;
         survey.facts.records_at = findings.records_at;
         if let Some(first) = survey.slices.first_mut() {
             first.replaced_around = findings.mended.replaced;

@@ -17,7 +17,7 @@ use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
 use crate::source::paginate::link::ALL;
 use crate::source::paginate::names::Role;
-use crate::source::paginate::signs::{Sign, stands_around};
+use crate::source::paginate::signs::{Sign, says_no_next, stands_around};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound};
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
@@ -148,7 +148,7 @@ impl Detect {
         if self.left.is_empty() {
             link::more_in_headers(page)?;
             let records = page.facts.records;
-            if USUAL_SIZES.contains(&records) && !page.is_last {
+            if USUAL_SIZES.contains(&records) && !page.is_last && !says_no_next(page) {
                 let text = format!(
                     "nothing in the answer tells whether there are more pages, and {records} records are a usual page size; if they are all there is, write `paginator: single_page`"
                 );

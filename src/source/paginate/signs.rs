@@ -113,6 +113,11 @@ pub(super) fn flag(role: Role, value: &Value) -> Option<bool> {
     }
 }
 
+/// Whether a member that would tell of the next page says that there is none.
+pub(super) fn says_no_next(page: &Seen<'_>) -> bool {
+    page.facts.null_next || page.facts.signs.iter().any(|sign| sign.role() == Some(Role::Next) && is_end(&sign.value))
+}
+
 /// Whether a member at the end of `path` may be a [`Sign`].
 pub(crate) fn tells_of_paging(path: &[String]) -> bool {
     role(&path.iter().map(String::as_str).collect::<Vec<_>>()).is_some()

@@ -252,6 +252,7 @@ impl Reader for TestReader<'_> {
         let json = json.as_ref()?;
         let records = records(json);
         Some(PageFacts {
+            null_next: false,
             records: records.len() as u64,
             records_hash: xxhash_rust::xxh3::xxh3_128(Value::from(records.clone()).to_string().as_bytes()),
             values: self.wanted.iter().map(|path| find(json, path)).collect(),
