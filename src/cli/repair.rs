@@ -1,6 +1,5 @@
-//! `lakeward repair`: what is lost or damaged of the tables, put back without a request.
+//! `lakeward repair`: what is lost, damaged or set aside of the tables, had again without a request.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Clock, ErrorKind, SystemClock};
@@ -9,11 +8,14 @@ use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal::{print, tell};
 use crate::lake::{BadFile, Cure, Damages};
-use crate::pipeline::{self, RunError, TableRepair};
+use crate::pipeline::{self, RecordsRepair, Repairs, RunError, TableRepair};
 use crate::report;
 
 /// Files of one table that are named.
 const FILES_SHOWN: usize = 20;
+
+/// Reasons for which records stay that are told of one table.
+const REASONS_SHOWN: usize = 20;
 
 /// Lists what can be repaired, or repairs it. The exit code is that of data where something is left for a person to do.
 pub(crate) async fn repair(args: RepairArgs) -> Result<u8, Failure> {
@@ -23,32 +25,41 @@ pub(crate) async fn repair(args: RepairArgs) -> Result<u8, Failure> {
     if !args.apply {
         let found = pipeline::repairs(&plan, table, &SystemClock).await.map_err(failed)?;
         let code = tell_tables(&args, &found);
-        if found.values().any(|table| table.damages.can_be_mended()) {
+        let can_be_done = |table: &TableRepair| {
+            table.damages.can_be_mended() || table.records.as_ref().is_some_and(|records| records.changes() && !records.waits)
+        };
+        if found.values().any(can_be_done) {
             let table = table.map(|table| format!(" {}", quoted(table))).unwrap_or_default();
             print(&format!("to do it: lakeward repair {}{table} --apply", args.of.typed()));
         }
         return Ok(code);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (found, commit) = pipeline::repair(&plan, table, clock).await.map_err(failed)?;
+    let (found, commits) = pipeline::repair(&plan, table, clock).await.map_err(failed)?;
     let code = tell_tables(&args, &found);
-    if commit.is_new {
-        print(&format!("commit {}: files are back; rows and cursors are as they were", commit.version));
-    }
-    if let Some(error) = commit.untidy {
-        super::rollback::tell_untidy(error);
+    let what = ["files are back; rows and cursors are as they were", "records of the quarantine; cursors are as they were"];
+    for (commit, what) in commits.into_iter().zip(what) {
+        if commit.is_new {
+            print(&format!("commit {}: {what}", commit.version));
+        }
+        if let Some(error) = commit.untidy {
+            super::rollback::tell_untidy(error);
+        }
     }
     Ok(code)
 }
 
 /// Tells what was found of each table; the exit code.
-fn tell_tables(args: &RepairArgs, found: &BTreeMap<String, TableRepair>) -> u8 {
+fn tell_tables(args: &RepairArgs, found: &Repairs) -> u8 {
     if found.is_empty() {
-        print("nothing to repair: every file is what was committed");
+        print("nothing to repair: every file is what was committed, and nothing that counts is in the quarantine");
     }
     let mut code = 0;
     for (table, repair) in found {
         tell_files(table, &repair.damages, args.apply);
+        if let Some(records) = &repair.records {
+            tell_records(table, records, args.apply);
+        }
         if repair.damages.is_open {
             tell("error", &format!("table `{table}`: a commit is not published whole, or came meanwhile"));
             tell("hint", &format!("run `lakeward repair {}` again once no run is at work", args.of.typed()));
@@ -77,6 +88,36 @@ fn tell_files(table: &str, damages: &Damages, is_done: bool) {
     }
     if files.len() > FILES_SHOWN {
         print(&format!("  and {} more", report::count((files.len() - FILES_SHOWN) as u64)));
+    }
+}
+
+fn tell_records(table: &str, told: &RecordsRepair, is_done: bool) {
+    let records = report::counted(told.records, "record");
+    if told.waits {
+        print(&format!("{table}: {records} in the quarantine, which wait for its files to be whole"));
+        return;
+    }
+    print(&format!("{table}: {records} in the quarantine"));
+    let number = |records: u64| report::counted(records, "record");
+    let would = if is_done { "" } else { "would be " };
+    if told.join > 0 {
+        print(&format!("  {} {would}loaded", number(told.join)));
+    }
+    if told.left_out > 0 {
+        print(&format!("  {} {would}left out by `processing_steps`", number(told.left_out)));
+    }
+    if told.older > 0 {
+        print(&format!(
+            "  {} {would}dropped: the table's row of the key is newer, or stays by `insert-only`",
+            number(told.older)
+        ));
+    }
+    for (why, records) in told.stay.iter().take(REASONS_SHOWN) {
+        print(&format!("  {} stay: {why}", number(*records)));
+    }
+    if told.stay.len() > REASONS_SHOWN {
+        let more = told.stay.values().skip(REASONS_SHOWN).sum();
+        print(&format!("  {} stay for other reasons", number(more)));
     }
 }
 

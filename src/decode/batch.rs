@@ -147,6 +147,8 @@ pub(crate) struct Reject {
     pub(crate) actual: String,
     /// The record's text.
     pub(crate) raw: String,
+    /// The steps that the text has passed, each by its mark; `None`: a record as it came, or as steps left it, cannot be had from it.
+    pub(crate) passed: Option<Arc<[String]>>,
 }
 
 impl Reject {

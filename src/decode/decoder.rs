@@ -1,5 +1,6 @@
 //! The decoder: one a resource, a page at a time, any number of pages at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -131,6 +132,20 @@ impl Decoder {
             decoded.facts.failure = self.failure_of_line(page, &line, so_far);
         }
         Ok(decoded)
+    }
+
+    /// Decodes records that were set aside before, an array of them, as if `page` had them. Nothing is done to them but what the plan's shape says.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::decode`].
+    pub(crate) fn decode_again(
+        &self,
+        records: String,
+        page: &Page,
+        so_far: &Arc<TableSchema>,
+    ) -> Result<DecodedPage, DecodeError> {
+        let formatted = Formatted { text: Cow::Owned(records), ..Formatted::default() };
+        self.decode_formatted(formatted, true, page, so_far)
     }
 
     /// The header of a page of CSV, for whoever compares it with those of others.

@@ -3,6 +3,7 @@
 //! Invariants: `rows + rejects.len()` is the number of records read; a reject leaves no value behind, in no column.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::base::{JsonPath, Step};
 use crate::decode::envelope::Records;
@@ -188,6 +189,8 @@ impl<'p> Rows<'p> {
             expected: misfit.expected,
             actual: misfit.actual.to_owned(),
             raw: raw.to_owned(),
+            // A character that did not come is gone for good.
+            passed: (!raw.contains(char::REPLACEMENT_CHARACTER)).then(Arc::default),
         });
         Ok(())
     }

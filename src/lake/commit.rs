@@ -90,6 +90,8 @@ impl Lake {
             untidy,
         };
         self.quarantined.clear();
+        self.rebuilt.clear();
+        self.repaired.clear();
         self.head = Some(commit);
         if committed.untidy.is_none() {
             committed.untidy = self.retain().await.err();
@@ -131,6 +133,8 @@ impl Lake {
             state: merged(self.head.as_ref(), state),
             files: Vec::new(),
             quarantine: self.quarantined.clone(),
+            rebuilt: self.rebuilt.clone(),
+            repaired: self.repaired.clone(),
             released: Vec::new(),
             next_numbers: BTreeMap::new(),
             // What is abandoned, or damaged, was nobody's version.
@@ -170,7 +174,10 @@ impl Lake {
         let is_same = |head: &Commit| head.tables == commit.tables && head.state == commit.state;
         let is_empty = commit.tables.is_empty() && commit.state.is_empty();
         let is_operation = commit.purpose == Purpose::Collection;
-        !is_operation && commit.quarantine.is_empty() && self.head.as_ref().map_or(is_empty, is_same)
+        !is_operation
+            && commit.quarantine.is_empty()
+            && commit.repaired.is_empty()
+            && self.head.as_ref().map_or(is_empty, is_same)
     }
 
     /// Creates the commit under the next free version that it can stand on.

@@ -152,6 +152,14 @@ impl Layout {
         format!("{}/quarantine/{table}/{run}/rejects-{number:06}.ndjson", self.home)
     }
 
+    /// The table and the run whose rejects a path holds, where it is one of [`Layout::quarantine`]'s.
+    pub(crate) fn parse_quarantine<'p>(&self, path: &'p str) -> Option<(&'p str, &'p str)> {
+        let mut parts = path.strip_prefix(&self.home)?.strip_prefix("/quarantine/")?.split('/');
+        let (table, run, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_name = name.starts_with("rejects-") && name.ends_with(".ndjson") && parts.next().is_none();
+        is_name.then_some((table, run))
+    }
+
     /// Folder of the runs' reports.
     pub(crate) fn reports(&self) -> String {
         format!("{}/runs", self.home)

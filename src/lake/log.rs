@@ -42,6 +42,12 @@ pub(crate) struct Commit {
     /// Files of rejects that this run wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) quarantine: Vec<String>,
+    /// Tables that have no rows but those of this run: what was set aside of them before counts no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rebuilt: Vec<String>,
+    /// Tables whose quarantine the commit went through: what is left of it is in the files that it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) repaired: Vec<String>,
     /// Tables that are no longer this pipeline's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) released: Vec<String>,
@@ -84,6 +90,8 @@ pub(crate) enum Purpose {
     Rename,
     /// A table gets other partitions, or another key.
     Reshape,
+    /// Records of the quarantine are loaded.
+    Repair,
     /// Files that were lost or damaged get their content back.
     Restoration,
     /// What was before a commit whose staged files are gone for good comes back.
@@ -104,6 +112,7 @@ impl Purpose {
             Self::Drop => "drop",
             Self::Rename => "rename",
             Self::Reshape => "reshape",
+            Self::Repair => "repair",
             Self::Restoration => "restoration",
             Self::Abandonment { .. } => "abandonment",
         }

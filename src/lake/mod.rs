@@ -48,8 +48,8 @@ pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
     Abandonment, Archive, BadFile, COMMITS_KEPT, CommitFacts, Compaction, Cure, Damages, Diagnosis, Fault, FileAt, Finding,
-    Garbage, Need, REPORTS_KEPT, Remedy, RollbackPlan, Shape, TableAt, TableDiff, TableFacts, Told, Verification, Verify,
-    diagnose,
+    Garbage, Need, REPORTS_KEPT, Remedy, RollbackPlan, SetAside, Shape, TableAt, TableDiff, TableFacts, Told, Verification,
+    Verify, diagnose,
 };
 pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,
@@ -57,6 +57,6 @@ pub(crate) use partition::{
 pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;
-pub(crate) use stage::{Embedded, StageBudgets, StageSettings, TableStage, check_same_table, partition_levels};
+pub(crate) use stage::{Embedded, StageBudgets, StageSettings, TableStage, check_same_table, look_up, partition_levels};
 pub(crate) use store::check_settings;
 pub(crate) use view::{Look, View, try_out};

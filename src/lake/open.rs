@@ -43,6 +43,8 @@ pub(crate) struct Lake {
     /// The highest commit; published.
     pub(super) head: Option<Commit>,
     pub(super) quarantined: Vec<String>,
+    pub(super) rebuilt: Vec<String>,
+    pub(super) repaired: Vec<String>,
     /// Whether a commit of this run may stand in the log without being published: then its staging is the next run's.
     pub(super) is_unsettled: bool,
     lost: Vec<LostFile>,
@@ -140,6 +142,8 @@ impl Lake {
             run: run.to_owned(),
             head,
             quarantined: Vec::new(),
+            rebuilt: Vec::new(),
+            repaired: Vec::new(),
             is_unsettled: false,
             lost,
             keep_versions: plan.keep_versions,
@@ -223,6 +227,16 @@ impl Lake {
             paths.push(path);
         }
         Ok(paths)
+    }
+
+    /// The next commit says that `table` has no rows but those of this run.
+    pub(crate) fn note_rebuilt(&mut self, table: &str) {
+        self.rebuilt.push(table.to_owned());
+    }
+
+    /// The next commit says that it went through the quarantine of `table`.
+    pub(crate) fn note_repaired(&mut self, table: &str) {
+        self.repaired.push(table.to_owned());
     }
 
     /// Keeps the run's report.

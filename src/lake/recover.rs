@@ -124,6 +124,8 @@ fn fence(head: Option<&Commit>, run: &str, written: &str, fences: Vec<String>) -
         state: head.map(|commit| commit.state.clone()).unwrap_or_default(),
         files: Vec::new(),
         quarantine: Vec::new(),
+        rebuilt: Vec::new(),
+        repaired: Vec::new(),
         released: Vec::new(),
         next_numbers: BTreeMap::new(),
         keeps: false,

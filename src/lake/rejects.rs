@@ -7,6 +7,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
 use crate::base::{blocking, shown_json};
 use crate::decode::Reject;
 use crate::lake::LakeError;
@@ -50,16 +52,29 @@ impl RejectLog {
             self.first = rejects.first().map(|reject| Reject { raw: String::new(), ..reject.clone() });
         }
         for reject in rejects {
-            let line = serde_json::json!({
-                "resource": self.resource, "page": reject.page, "record": reject.record + 1, "path": reject.path,
-                "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
-            });
-            self.waiting.extend_from_slice(shown_json(line).as_bytes());
-            self.waiting.push(b'\n');
-            self.count += 1;
-            if self.waiting.len() >= PART_BYTES {
-                self.set_aside().await?;
-            }
+            self.push_line(line_of(&self.resource, reject)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a line, whole.
+    async fn push_line(&mut self, line: String) -> Result<(), LakeError> {
+        self.waiting.extend_from_slice(line.as_bytes());
+        self.waiting.push(b'\n');
+        self.count += 1;
+        if self.waiting.len() >= PART_BYTES {
+            self.set_aside().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes lines of an older log.
+    ///
+    /// # Errors
+    /// [`LakeError::Disk`].
+    pub(crate) async fn push_again(&mut self, lines: impl IntoIterator<Item = Value>) -> Result<(), LakeError> {
+        for line in lines {
+            self.push_line(shown_json(line)).await?;
         }
         Ok(())
     }
@@ -77,6 +92,29 @@ impl RejectLog {
     pub(super) fn parts(&self) -> impl Iterator<Item = RejectPart<'_>> {
         let waiting = (!self.waiting.is_empty()).then_some(RejectPart::Waiting(&self.waiting));
         self.parts.iter().map(RejectPart::OnDisk).chain(waiting)
+    }
+}
+
+/// The line of a reject. It says which steps the text has passed only where the text stands in it as it is: a secret in it is hidden.
+fn line_of(resource: &str, reject: &Reject) -> String {
+    let mut line = json!({
+        "resource": resource, "page": reject.page, "record": reject.record + 1, "path": reject.path,
+        "expected": reject.expected, "actual": reject.actual, "raw": reject.raw,
+    });
+    if let Some(passed) = &reject.passed {
+        line["steps"] = json!(**passed);
+    }
+    let shown = shown_json(line);
+    let mut told: Value = match &reject.passed {
+        Some(_) => serde_json::from_str(&shown).unwrap_or_default(),
+        None => return shown,
+    };
+    match &mut told {
+        Value::Object(members) if members.get("raw").and_then(Value::as_str) != Some(&reject.raw) => {
+            members.remove("steps");
+            shown_json(told)
+        }
+        _ => shown,
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn check_commit(commit: &Commit, version: u64, layout: &Layout) -> Re
             return Err(format!("{:?} of commit {} is no manifest of table {table:?}", entry.manifest, entry.version));
         }
     }
-    for table in commit.released.iter().chain(commit.next_numbers.keys()) {
+    for table in commit.released.iter().chain(commit.next_numbers.keys()).chain(&commit.rebuilt).chain(&commit.repaired) {
         if !is_table(table) {
             return Err(format!("{table:?} is no table"));
         }

@@ -15,7 +15,7 @@ use crate::lake::lease::LeaseFile;
 use crate::lake::log::{Commit, read_commit, versions};
 use crate::lake::open::load_table;
 use crate::lake::store::{Store, is_safe, open_store};
-use crate::lake::{Archive, LakeError, Layout, Snapshot, outer};
+use crate::lake::{Archive, LakeError, Layout, LiveFiles, Snapshot, outer};
 
 /// The newest commit of a pipeline's lake, seen by that pipeline. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
@@ -181,6 +181,11 @@ impl Look {
         let is_settled = self.lease.is_none() && self.pending.is_empty();
         let (store, layout, format) = (&*self.store, &self.layout, &*self.format);
         View { store, layout, format, head: self.head.as_ref(), adopt: self.adopt, is_settled }
+    }
+
+    /// Opens the lake's data files for reading, from blocking threads.
+    pub(crate) fn live_files(&self) -> Arc<dyn LiveFiles> {
+        self.store.live_files()
     }
 
     /// The lake's versions; `None` when nothing was ever committed.

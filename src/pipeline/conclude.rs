@@ -102,6 +102,10 @@ impl Running<'_> {
         loaded: &[String],
     ) -> Result<Box<ResourceFacts>, RunError> {
         ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
+        let disposition = self.resource(name).map(|resource| self.disposition(resource));
+        if disposition == Some(WriteDisposition::Replace) {
+            lake.note_rebuilt(&ready.staged.table);
+        }
         let facts = facts_of(&ready);
         let mut cursors = ready.cursors.take();
         keep_marks(lake, name, &mut cursors).await?;

@@ -45,6 +45,16 @@ pub(crate) enum RunError {
         /// The table.
         table: String,
     },
+    /// More was set aside than is decoded at once.
+    #[error(
+        "the quarantine of `{table}` has more than {bytes_max} bytes that count, which is more than is decoded once more at once"
+    )]
+    MuchSetAside {
+        /// The table.
+        table: String,
+        /// The bound.
+        bytes_max: u64,
+    },
     /// A key for rows that were added up to a cursor.
     #[error(
         "the table `{table}` was loaded by `append` up to a cursor, and what came last is remembered by its key: under another one `{resource}` would load some of it again; put the key back, or load all anew under it with `--full-refresh --resource {resource}`"
@@ -454,6 +464,7 @@ impl RunError {
             Self::ResetOfAppend { .. }
             | Self::NoResource { .. }
             | Self::RekeyOfAppend { .. }
+            | Self::MuchSetAside { .. }
             | Self::NoSuchResource { .. }
             | Self::Held(_)
             | Self::Family(_) => ErrorKind::Config,

@@ -210,8 +210,12 @@ impl Running<'_> {
     }
 
     fn settings(&self, lake: &Lake, resource: &ResourcePlan) -> StageSettings {
-        let disposition = if self.options.refresh.rebuilds() { WriteDisposition::Replace } else { resource.write_disposition };
-        stage_settings(self.plan, resource, disposition, lake.spool())
+        stage_settings(self.plan, resource, self.disposition(resource), lake.spool())
+    }
+
+    /// How the rows of this run join the table.
+    pub(super) fn disposition(&self, resource: &ResourcePlan) -> WriteDisposition {
+        if self.options.refresh.rebuilds() { WriteDisposition::Replace } else { resource.write_disposition }
     }
 
     fn past<'l>(&'l self, lake: &'l Lake) -> PastOf<'l> {

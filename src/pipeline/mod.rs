@@ -61,7 +61,7 @@ pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, garbage, rollback, rollback_plan};
 pub(crate) use rehearse::{Rehearsed, rehearse};
-pub(crate) use repair::{TableRepair, repair, repairs};
+pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};
 pub(crate) use reshape::{TableChange, TableChanged, change_table, table_change};
 pub(crate) use run::{Components, Refresh, RunOptions, run};
 pub(crate) use sample::sample;

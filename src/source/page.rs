@@ -36,6 +36,21 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// A page that no request brought: records that the lake has of `resource`.
+    pub(crate) fn of_lake(resource: &str, base_url: &url::Url) -> Self {
+        Self {
+            resource: Arc::from(resource),
+            number: 1,
+            url: RedactedUrl::new(base_url),
+            body: Bytes::new(),
+            spooled: None,
+            slice: Arc::default(),
+            redactor: Arc::default(),
+            content_type: None,
+            server_time: None,
+        }
+    }
+
     /// The same page, where pages before it have had so many of the records that are loaded.
     pub(crate) fn less(&self, had: &HashMap<u128, u32>) -> Self {
         let cursor = self.slice.cursor.as_ref().map(|cursor| Arc::new(cursor.less(had)));

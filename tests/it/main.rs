@@ -45,6 +45,7 @@ mod probing;
 mod project;
 mod processing_steps;
 mod readers_at_work;
+mod quarantine;
 mod repairing;
 mod rows_once;
 mod s3;

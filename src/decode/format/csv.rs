@@ -95,6 +95,7 @@ pub(super) fn read(
                 expected: format!("{expected}, in line {}", counted.1),
                 actual,
                 raw: text.get(start..end).unwrap_or_default().trim().to_owned(),
+                passed: None,
             });
         }
         record += 1;

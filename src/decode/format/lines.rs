@@ -49,7 +49,7 @@ pub(super) fn read(text: &str, page: u64, before: (u64, u64), invalid: &Invalid)
             Some((expected, actual)) => {
                 let expected = format!("{expected}, in line {}", before.1 + number as u64 + 1);
                 let (path, actual) = ("$".to_owned(), actual.to_owned());
-                rejects.push(Reject { page, record, path, expected, actual, raw: value.to_owned() });
+                rejects.push(Reject { page, record, path, expected, actual, raw: value.to_owned(), passed: None });
                 out.push_str(&" ".repeat(line.len()));
             }
         }

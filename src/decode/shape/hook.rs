@@ -42,6 +42,7 @@ impl RecordFault {
             expected: "a path that leads to no more values than the record has".to_owned(),
             actual: format!("one that leads to many times its {} values", error.values),
             record: Box::new(record),
+            is_whole: false,
         }
     }
 }
@@ -57,4 +58,6 @@ pub(crate) struct RecordFault {
     pub(crate) actual: String,
     /// The record as the quarantine may keep it: what is to be masked is masked.
     pub(crate) record: Box<Json>,
+    /// Whether that is the record as the steps were given it.
+    pub(crate) is_whole: bool,
 }

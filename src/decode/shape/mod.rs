@@ -26,4 +26,8 @@ pub(crate) struct ShapePlan {
     pub(crate) records: Option<RecordsPlan>,
     /// What is done to each record, in this order.
     pub(crate) hooks: Vec<Arc<dyn RecordHook>>,
+    /// The marks of the steps among them.
+    pub(crate) steps: Arc<[String]>,
+    /// Whether what a hook cannot handle has passed nothing by then, so that the steps can begin with it again.
+    pub(crate) begins_with_steps: bool,
 }

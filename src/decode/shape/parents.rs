@@ -43,6 +43,7 @@ impl PageHook for Including {
                     expected: "no member of the name that `include_from_parent` gives".to_owned(),
                     actual: record.member(name).map_or("nothing", Json::kind).to_owned(),
                     record: Box::new(record),
+                    is_whole: false,
                 });
             }
             members.extend(self.members.iter().cloned());

@@ -114,6 +114,7 @@ fn keyed(key: &str, record: Json, plan: &RecordsPlan) -> Selected {
             expected: "no member besides the key that `key_as` puts there".to_owned(),
             actual: other.kind().to_owned(),
             record: Box::new(record),
+            is_whole: false,
         }),
     }
 }

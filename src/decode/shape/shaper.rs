@@ -1,5 +1,7 @@
 //! The shaper: records come in one at a time, pass the hooks, and are written one behind the other as a JSON array.
 
+use std::sync::Arc;
+
 use crate::base::{JsonPath, PathExhausted};
 use crate::config::{PhpEmpty, RecordsPlan};
 use crate::decode::envelope::Records;
@@ -31,6 +33,8 @@ pub(in crate::decode) struct Shaped {
     pub(in crate::decode) duplicates: u64,
     /// Characters met that make their record a reject.
     pub(in crate::decode) met: usize,
+    /// The marks of the steps.
+    steps: Arc<[String]>,
 }
 
 impl Shaped {
@@ -47,7 +51,8 @@ impl Shaped {
         let mut all = std::mem::take(&mut self.rejects);
         all.extend(rejects.into_iter().map(|reject| {
             let place = usize::try_from(reject.record).ok().and_then(|at| self.places.get(at));
-            Reject { record: place.copied().unwrap_or(reject.record), ..reject }
+            let passed = reject.passed.as_ref().map(|_| Arc::clone(&self.steps));
+            Reject { record: place.copied().unwrap_or(reject.record), passed, ..reject }
         }));
         all.sort_by_key(|reject| reject.record);
         all
@@ -68,7 +73,7 @@ impl<'p> Shaper<'p> {
     /// Begins `page`.
     pub(in crate::decode) fn new(plan: &'p ShapePlan, page: &'p Page, invalid: &'p Invalid) -> Self {
         let hooks = plan.hooks.iter().map(|hook| hook.begin(page)).collect();
-        Self { plan, page, invalid, hooks, shaped: Shaped::default() }
+        Self { plan, page, invalid, hooks, shaped: Shaped { steps: Arc::clone(&plan.steps), ..Shaped::default() } }
     }
 
     /// What has become of the records so far.
@@ -99,11 +104,13 @@ impl<'p> Shaper<'p> {
                     self.shaped.places.push(place);
                 }
             }
-            Err(RecordFault { path, expected, actual, record }) => {
+            Err(RecordFault { path, expected, actual, record, is_whole }) => {
                 let (mut raw, page) = (Vec::new(), self.page.number);
                 record.write(&mut raw);
                 let raw = String::from_utf8(raw).expect("JSON is written from texts");
-                self.shaped.rejects.push(Reject { page, record: place, path, expected, actual, raw });
+                let is_whole = is_whole && self.plan.begins_with_steps && !raw.contains(char::REPLACEMENT_CHARACTER);
+                let passed = is_whole.then(Arc::default);
+                self.shaped.rejects.push(Reject { page, record: place, path, expected, actual, raw, passed });
             }
         }
     }
@@ -147,7 +154,7 @@ impl<'p> Shaper<'p> {
             None => Ok(record),
             Some((at, expected, actual)) => {
                 let path = path_at(reader.slice(start, reader.pos), at - start).unwrap_or_else(JsonPath::root).to_string();
-                Err(RecordFault { path, expected, actual: actual.to_owned(), record: Box::new(record) })
+                Err(RecordFault { path, expected, actual: actual.to_owned(), record: Box::new(record), is_whole: false })
             }
         });
         Ok(())

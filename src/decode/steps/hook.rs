@@ -30,7 +30,8 @@ impl PageHook for AtWork<'_> {
         let came = record.clone();
         self.0.apply(record, out).map_err(|misfit| {
             let StepMisfit { path, expected, actual } = misfit;
-            RecordFault { path, expected, actual, record: Box::new(covered(came, self.0.plans())) }
+            let record = covered(came.clone(), self.0.plans());
+            RecordFault { path, expected, actual, is_whole: record == came, record: Box::new(record) }
         })
     }
 }

@@ -24,7 +24,7 @@ impl PageHook for SamplePage {
         self.0 += 1;
         if record.member("fail").is_some() {
             let (path, expected, actual) = ("$.fail".to_owned(), "no failure".to_owned(), "one".to_owned());
-            return Err(RecordFault { path, expected, actual, record: Box::new(record) });
+            return Err(RecordFault { path, expected, actual, record: Box::new(record), is_whole: false });
         }
         match record.member("each") {
             Some(Json::Array(items)) => {

@@ -40,7 +40,7 @@ pub(crate) struct BadFile {
 #[derive(Debug)]
 pub(crate) enum Cure {
     /// A copy.
-    Copy(FileAt),
+    Copy(Box<FileAt>),
     /// Nothing: it has no rows, and is written anew.
     Empty,
     /// There is nothing to put it back from.
@@ -48,6 +48,11 @@ pub(crate) enum Cure {
 }
 
 impl Damages {
+    /// Whether nothing is left once what can be is put back.
+    pub(crate) fn is_mended(&self) -> bool {
+        self.others.is_empty() && !self.files.iter().any(|bad| matches!(bad.cure, Cure::None))
+    }
+
     /// Whether anything of it can be put back.
     pub(crate) fn can_be_mended(&self) -> bool {
         self.files.iter().any(|bad| !matches!(bad.cure, Cure::None))
@@ -100,7 +105,7 @@ impl Archive {
         }
         for copy in kept.iter().filter(|copy| copy.bytes == file.bytes && !file.checksum.is_empty()) {
             if self.store.holds(&copy.path, file.bytes, &file.checksum).await? {
-                return Ok(Cure::Copy(self.file_at(file, copy.path.clone(), String::new())));
+                return Ok(Cure::Copy(Box::new(self.file_at(file, copy.path.clone(), String::new()))));
             }
         }
         Ok(Cure::None)

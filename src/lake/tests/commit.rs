@@ -172,6 +172,7 @@ async fn rejects_are_kept_with_their_place_and_reason() {
             expected: "int64".to_owned(),
             actual: "text".to_owned(),
             raw: r#"{"amount":"x"}"#.to_owned(),
+            passed: Some(Arc::default()),
         };
         let mut log = RejectLog::new("t", lake.spool().to_owned());
         assert!(lake.quarantine("t", &log).await.unwrap().is_empty());

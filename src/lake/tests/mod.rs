@@ -9,6 +9,7 @@ mod faulty;
 mod garbage;
 mod hostile;
 mod place;
+mod quarantine;
 mod restore;
 mod rig;
 mod s3_server;

@@ -57,6 +57,10 @@ impl RunError {
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"
             }
+            Self::MuchSetAside { .. } => {
+                "ask the API again: `lakeward backfill CONFIG` loads a range of an incremental resource, and `lakeward run CONFIG --full-refresh --resource NAME` \
+                 all of it; what was set aside before counts no more then"
+            }
             Self::TooFewRows { .. } => "look at what the API answers; when so few rows are right, lower `expect.min_rows`",
             Self::Shrinks { .. } => {
                 "look at what the API answers; when the loss is real, write `expect: {max_shrink: null}` under the resource for one run"
