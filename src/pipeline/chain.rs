@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::base::{CursorValue, caught, task_point};
+use crate::base::{CursorValue, ErrorKind, caught, task_point};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCursors, RecordSlice, Survey};
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
@@ -104,6 +104,10 @@ impl Reader for ChainReader<'_> {
 
     fn decode(&self, page: Page) -> BoxFuture<'static, Result<Ready, RunError>> {
         self.chains.decoding.clone().page(page, Arc::clone(&self.turn)).boxed()
+    }
+
+    fn is_of_page(error: &RunError) -> bool {
+        error.kind() == ErrorKind::Data
     }
 
     /// That records have left the range is not known of a page in slices, and only costs requests.

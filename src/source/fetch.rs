@@ -261,7 +261,7 @@ impl Fetch {
             permit.send(Delivery { page, judge: Judge { facts: facts_in, verdict: verdict_out } });
         } else {
             // The other end is a few lines away.
-            let _ = facts_in.send(PageFacts::default());
+            let _ = facts_in.send(PageFacts { is_unreadable: true, ..PageFacts::default() });
         }
         let is_void = self.ending.is_some();
         self.delivered.push_back(Delivered {

@@ -87,6 +87,7 @@ impl Delivered {
             is_reread,
             is_part: self.is_part,
             is_last: false,
+            largest: 0,
         }
     }
 }
@@ -118,6 +119,10 @@ pub(super) struct Tally {
     pub(super) first: (u64, Option<u64>),
     /// Whether that page is as large as pages get.
     pub(super) is_first_full: bool,
+    /// The latest total that the config has it look for.
+    pub(super) latest: Option<u64>,
+    /// Whether nothing showed that a total is true, so that it proves nothing.
+    pub(super) is_unproven: bool,
     /// How the pages ended.
     pub(super) ended: Option<EndReason>,
     /// Whether the page that was judged last has a total of just what was read.

@@ -90,6 +90,8 @@ pub(crate) struct PageFacts {
     pub(crate) header: Option<Box<Header>>,
     /// Whether the records have left the range asked for, so that by `row_order` none of it can follow.
     pub(crate) out_of_range: bool,
+    /// Whether nothing could be read from it: then there is nothing else.
+    pub(crate) is_unreadable: bool,
 }
 
 /// The names that a page of CSV gives its columns.

@@ -11,6 +11,8 @@
 //! - A decode is a task of its own: it goes on whatever its reader waits for. So a share of what all chains have, such as memory, is given back
 //!   by a decode alone: no chain keeps it from one before it, and no page from one before it that is decoded once more.
 //!
+//! A page that cannot be decoded is an error in its turn, and only where it counts.
+//!
 //! Debug builds assert that the fetch has something to wait for, and that no verdict comes before the facts.
 
 use std::collections::VecDeque;
@@ -41,6 +43,11 @@ pub(crate) trait Reader: Send {
 
     /// What the paginator needs to know of a page; called in page order, with all pages taken that count before it. `None`: no more pages are read.
     fn facts(&mut self, page: &mut Self::Decoded) -> Option<PageFacts>;
+
+    /// Whether it is for a page itself that it is not decoded: then it is no error where the page does not count.
+    fn is_of_page(_error: &Self::Error) -> bool {
+        false
+    }
 
     /// Takes a page that counts, in page order. `false`: no more pages are read.
     ///
@@ -87,17 +94,29 @@ async fn take_all<R: Reader>(resource: &str, mut deliveries: mpsc::Receiver<Deli
             else => return Ok(true),
         };
         let Some((_, judge)) = decoding.pop_front() else { return Ok(true) };
-        let mut page = decoded.map_err(|error| lost_task(resource, error.into()))??;
-        let Some(facts) = reader.facts(&mut page) else { return Ok(false) };
+        let mut page = match decoded.map_err(|error| lost_task(resource, error.into()))? {
+            Err(error) if R::is_of_page(&error) => Err(error),
+            decoded => Ok(decoded?),
+        };
+        let facts = match &mut page {
+            Ok(page) => reader.facts(page),
+            Err(_) => Some(PageFacts { is_unreadable: true, ..PageFacts::default() }),
+        };
+        let Some(facts) = facts else { return Ok(false) };
         let Judge { facts: judged_by, mut verdict } = judge;
         debug_assert!(verdict.try_recv().is_err(), "a verdict comes behind the facts");
         if judged_by.send(facts).is_err() {
-            return Ok(false);
+            return page.map(|_| false);
         }
-        match verdict.await {
-            Ok(Verdict::Accept) if reader.take(page).await? => {}
-            Ok(Verdict::Discard) => {}
-            Ok(Verdict::Accept) | Err(_) => return Ok(false),
+        match (verdict.await, page) {
+            (Ok(Verdict::Discard), _) => {}
+            (_, Err(error)) => return Err(error),
+            (Ok(Verdict::Accept), Ok(page)) => {
+                if !reader.take(page).await? {
+                    return Ok(false);
+                }
+            }
+            (Err(_), Ok(_)) => return Ok(false),
         }
     }
 }

@@ -254,7 +254,8 @@ fn a_page_that_repeats_is_known_by_its_keys_whatever_changes_in_its_records() {
         things(move |request| {
             let at = answered.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             let number = request.number("page", 1) as i64;
-            let records: Vec<Value> = (number * 10..number * 10 + 10).map(|id| json!({"id": id, "fetched_at": at})).collect();
+            let ids = number * 10..if number > 2 { number * 10 } else { number * 10 + 10 };
+            let records: Vec<Value> = ids.map(|id| json!({"id": id, "fetched_at": at})).collect();
             answer(&json!({"data": records, "total_pages": 2}))
         })
     };
@@ -264,5 +265,6 @@ fn a_page_that_repeats_is_known_by_its_keys_whatever_changes_in_its_records() {
     let ended = sandbox.run_ok();
     assert!(ended.stderr.contains("detected paginator {type: page_number, base_page: 1, total_path: total_pages}"), "{ended}");
     assert_eq!(sandbox.by_key("things", "id").into_keys().collect::<Vec<_>>(), (10..30).collect::<Vec<_>>());
-    assert_eq!(with_key.requests().len(), 3);
+    // The last one is a look behind a full page.
+    assert_eq!(with_key.requests().len(), 4);
 }

@@ -6,6 +6,7 @@ mod answers;
 mod around_list;
 mod append_once;
 mod bad_input;
+mod behind_totals;
 mod bodies;
 mod canary;
 mod cancel;

@@ -8,7 +8,8 @@ use crate::source::fetch::Fetch;
 use crate::source::flight::{Ending, Tally};
 use crate::source::ledger::Sums;
 use crate::source::paginate::{
-    Position, Role, Seen, Sign, USUAL_SIZES, Way, is_size, may_be_cap, name_of, promises_more, says_last, stands_around,
+    Position, Proof, Role, Seen, Sign, Step, USUAL_SIZES, Way, is_size, may_be_cut, name_of, promises_more, says_last,
+    stands_around,
 };
 use crate::source::{End, EndReason, SourceError};
 
@@ -35,13 +36,13 @@ impl Fetch {
             || ignored == 0 && self.totals.tells(page, records + came - read_again)
     }
 
-    /// Whether `page` is the last one by a total in a header. One that equals a first page may be that page's own count.
+    /// Whether `page` is the last one by a total in a header. One that equals a first page may be that page's own count, and one that a full
+    /// page meets is no proof.
     pub(super) fn reaches_header_total(&self, page: &Seen<'_>) -> bool {
-        let Tally { records, read_again, ignored, largest, .. } = self.tally;
+        let Tally { records, read_again, ignored, .. } = self.tally;
         let read = records + page.facts.records - read_again;
-        let may_go_on = may_be_cap(read) && page.facts.records >= largest;
         page.page > 1
-            && !may_go_on
+            && !may_be_cut(page, None)
             && ignored == 0
             && !self.ends_by_flag
             && !promises_more(page.facts)
@@ -55,6 +56,28 @@ impl Fetch {
         let is_declared_met = total == Some(read) && !total_is_bound;
         let is_met = || is_declared_met || self.totals.is_met(read) || self.paginator.pages_left() == Some(0);
         records > 0 && ignored == 0 && !self.ends_by_flag && !promises_more && is_met()
+    }
+
+    /// Whether a total that did not move, and counts more than the first page, says that all is read: what is asked for behind it is only to
+    /// prove that, and whatever cannot be read there takes nothing from it.
+    pub(super) fn total_stands(&self) -> bool {
+        let Tally { records, read_again, first: (_, first), latest, .. } = self.tally;
+        let counts_pages = self.paginator.total_records().is_none() && self.paginator.pages_left() == Some(0);
+        let is_strong =
+            || self.proof(records - read_again) == Proof::Strong || counts_pages && first.is_some() && first == latest;
+        self.is_total_read() && is_strong()
+    }
+
+    /// What follows `page`, if it is one behind a total that stands, and none: the first of the pages again, or nothing that can be read.
+    pub(super) fn no_page(&mut self, page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
+        let facts = page.facts;
+        let is_failure = facts.is_unreadable || facts.records == 0 && facts.failure.is_some();
+        let is_again = facts.records > 0 && !page.is_reread && self.records_seen.knows(facts.records_hash);
+        if page.ordinal > 0 && (is_failure || is_again) && self.total_stands() {
+            self.tally.is_unproven |= is_failure;
+            return Some(Ok(Step::Over(EndReason::TotalReached)));
+        }
+        if is_failure { self.paginator.no_page(page) } else { None }
     }
 
     /// The resource ends. What was fetched ahead is void; when a page came empty behind a full one, it is looked at, since
@@ -76,7 +99,7 @@ impl Fetch {
     pub(super) fn end(mut self) -> Result<End, SourceError> {
         self.turn.end();
         let Some(Ending { reason, place, at }) = self.ending.take() else { return Err(self.abandoned()) };
-        let Tally { pages, records, read_again, ignored, total, total_is_bound, farthest_void, .. } = self.tally;
+        let Tally { pages, records, read_again, ignored, total, total_is_bound, farthest_void, is_unproven, .. } = self.tally;
         // The config ends it before the API does.
         let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
         if let Some((farthest, later)) = farthest_void
@@ -115,7 +138,7 @@ impl Fetch {
         let Sums { requests, bytes, ignored, server_time, partial_errors } = self.call.ledger.sums();
         let declared = total.filter(|_| !total_is_bound);
         let told = declared.or(self.paginator.total_records()).or(self.totals.latest());
-        let total = told.filter(|_| !self.totals.contradicts(records - read_again));
+        let total = told.filter(|_| !is_unproven && !self.totals.contradicts(records - read_again));
         let copies = self.drift.copies();
         Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use reqwest::header::HeaderMap;
 
-use crate::base::{RedactedUrl, Warning, WarningCode};
+use crate::base::{ErrorKind, RedactedUrl, Warning, WarningCode};
 use crate::config::{PaginatorPlan, PartialData, path_words};
 use crate::source::client::cancelled;
 use crate::source::drift::Reread;
@@ -53,27 +53,47 @@ impl Fetch {
             let _ = page.verdict.send(Verdict::Discard);
             return Ok(());
         }
+        let call = Arc::clone(&self.call);
+        let mut seen = page.seen(&call, facts, self.drift.is_rereading());
+        let is_beside = self.paginator.is_beside();
+        if !is_beside && let Some(step) = self.no_page(&seen) {
+            let (number, place, step) = (page.number, seen.at(), step?);
+            let _ = page.verdict.send(Verdict::Discard);
+            self.pass(number, self.bounded(number, step), place, &page.position);
+            return Ok(());
+        }
         if let Some(skipped) = &page.skipped {
             return self.skip(&page, skipped);
         }
-        let call = Arc::clone(&self.call);
-        let mut seen = page.seen(&call, facts, self.drift.is_rereading());
+        if facts.is_unreadable {
+            // The reader's own error tells why.
+            let _ = page.verdict.send(Verdict::Accept);
+            return Err(self.abandoned());
+        }
+        seen.largest = self.tally.largest;
         seen.is_last = self.is_shown_to_be_last(&seen);
         self.tally.judged = page.number;
-        let is_beside = self.paginator.is_beside();
         if call.template.graphql != Some(PartialData::Allow) && !is_beside {
             check_failure(&seen)?;
         }
         if !is_beside {
             self.check_header(&seen)?;
         }
-        if !is_beside && let Some(reread) = self.watch_drift(&seen, &page.position)? {
+        // Behind a total that is read, nothing is missed, and some count nothing.
+        let is_behind = facts.records == 0 && self.total_stands();
+        if !is_beside
+            && !is_behind
+            && let Some(reread) = self.watch_drift(&seen, &page.position)?
+        {
             let _ = page.verdict.send(Verdict::Discard);
             self.read_again(page.number, reread);
             return Ok(());
         }
-        if facts.records > 0 && !self.paginator.minds_repeats() && !seen.is_reread && !is_beside {
-            self.records_seen.note(&seen, facts.records_hash)?;
+        if facts.records > 0 && !seen.is_reread && !is_beside {
+            let noted = self.records_seen.note(&seen, facts.records_hash);
+            if !self.paginator.minds_repeats() {
+                noted?;
+            }
         }
         self.check_begin(&seen)?;
         self.around_list.check(&seen)?;
@@ -168,9 +188,12 @@ impl Fetch {
     ///
     /// # Errors
     /// [`PagingFault::InDoubt`].
-    fn tell(&self, seen: &Seen<'_>, warning: Warning) -> Result<(), SourceError> {
-        if warning.code == WarningCode::MorePagesInDoubt && self.slice.cursor.is_some() {
-            return Err(SourceError::from(PagingFault::InDoubt { place: seen.at(), why: warning.text }));
+    fn tell(&mut self, seen: &Seen<'_>, warning: Warning) -> Result<(), SourceError> {
+        if warning.code == WarningCode::MorePagesInDoubt {
+            if self.slice.cursor.is_some() {
+                return Err(SourceError::from(PagingFault::InDoubt { place: seen.at(), why: warning.text }));
+            }
+            self.tally.is_unproven = true;
         }
         self.client.warn_once(&self.call.template.resource, warning);
         Ok(())
@@ -219,11 +242,17 @@ impl Fetch {
             is_reread: false,
             is_part: false,
             is_last: false,
+            largest: self.tally.largest,
         };
-        let is_no_page = matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. });
-        let is_behind_total = is_no_page && number > 1 && position.ordinal > 0 && self.is_total_read();
+        let is_no_page =
+            matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. } | SourceError::EmptyBody { .. });
+        let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
+        let is_behind_total = position.ordinal > 0 && (is_no_page && self.is_total_read() || is_of_answer && self.total_stands());
         let step = match self.paginator.refused(&seen, error) {
-            Err(_) if is_behind_total => Step::Over(EndReason::TotalReached),
+            Err(_) if number > 1 && is_behind_total => {
+                self.tally.is_unproven |= !is_no_page;
+                Step::Over(EndReason::TotalReached)
+            }
             step => step?,
         };
         self.pass(number, self.bounded(number, step), seen.at(), position);
@@ -302,8 +331,11 @@ impl Fetch {
             }
             tally.near_total = meant(seen, path);
         }
+        if records > 0 || tally.pages == 1 {
+            tally.latest = tally.total.or(self.paginator.total_of(seen));
+        }
         if tally.pages == 1 {
-            tally.first = (records, tally.total.or(self.paginator.total_of(seen)));
+            tally.first = (records, tally.latest);
             tally.is_first_full = is_full(seen);
         }
     }

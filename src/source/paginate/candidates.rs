@@ -13,7 +13,7 @@ use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::{Role, reduced};
 use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, promises_more, relation};
-use crate::source::paginate::totals::{beyond_page, is_lower_bound};
+use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
 pub(in crate::source) const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
@@ -277,7 +277,7 @@ fn numbered(base: u64, first: u64, page_slot: Slot, from: String) -> Candidate {
 
 /// What is asked for where nothing tells where more is, but the page has just as many records as the request asked for, or fewer than that and as
 /// many as APIs allow: the place that the request itself names, or those that go with the name of its size.
-pub(super) fn probes(page: &Seen<'_>) -> Vec<Candidate> {
+fn probes(page: &Seen<'_>) -> Vec<Candidate> {
     let records = page.facts.records;
     let is_full = |number: u64| number == records || number > records && USUAL_SIZES.contains(&records);
     let mut sizes = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot)));
@@ -303,6 +303,32 @@ pub(super) fn probes(page: &Seen<'_>) -> Vec<Candidate> {
     let numbers = [0, 1].map(|base| numbered(base, base, beside(size, page_name)));
     let offset = offset_name.map(|name| offset(beside(size, name), 0));
     offset.into_iter().chain(numbers).collect()
+}
+
+/// What is asked for where no sign leads on: what the size of a full page speaks for, or, behind a total of just that page, offsets and page
+/// numbers under their usual names.
+pub(super) fn guesses(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
+    let found = probes(page);
+    match just_the_page(page).filter(|_| found.is_empty() && !is_estimate) {
+        Some(total) => behind_total(page, &total),
+        None => found,
+    }
+}
+
+fn behind_total(page: &Seen<'_>, total: &str) -> Vec<Candidate> {
+    let from = format!("a page behind the one that {total} counts");
+    let size = page.asked.iter().find(|(slot, _)| is_size(name_of(slot))).map(|(slot, _)| slot.clone());
+    let limit_slot = size.unwrap_or_else(|| Slot::Param("limit".to_owned()));
+    let plan = PaginatorPlan::Offset {
+        limit: page.facts.records,
+        offset: 0,
+        offset_slot: Slot::Param("offset".to_owned()),
+        limit_slot,
+        stop: stop_rules(),
+    };
+    let by_offset = Candidate { plan, from: from.clone(), may_fail: true, is_probe: true };
+    let numbers = [0, 1].map(|base| numbered(base, base, Slot::Param("page".to_owned()), from.clone()));
+    [by_offset].into_iter().chain(numbers).collect()
 }
 
 /// The name of a parameter, or of a member of the body.

@@ -6,19 +6,16 @@
 //! Of a resource that is read by several chains, the first one that has proven a paginator settles it for those behind it: they try no
 //! other, and fail where it does not hold. Whether there is more at all, each chain's own first page says.
 
-use std::collections::HashSet;
 
-use reqwest::header::HeaderMap;
-use url::Url;
-
-use crate::base::{Warning, WarningCode};
-use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words};
+use crate::base::{ErrorKind, Warning, WarningCode};
+use crate::config::{Expect, ExpectTotal, PaginatorPlan, TotalPath, paginator_words};
 use crate::source::error::{PagingFault, Repeated};
-use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, probes};
+use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, guesses};
+use crate::source::paginate::first::{First, step_with_values, with_values};
 use crate::source::paginate::link::ALL;
 use crate::source::paginate::names::Role;
 use crate::source::paginate::signs::{Sign, says_no_next, stands_around};
-use crate::source::paginate::totals::{beyond_page, is_lower_bound};
+use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
 
@@ -42,6 +39,8 @@ pub(super) struct Detect {
     has_skipped: bool,
     /// Whether a probe was refused, and no page with records has come since.
     is_refused: bool,
+    /// Whether a total says that the first page is all: what is asked for behind it costs nothing but requests.
+    is_all_told: bool,
     /// What another chain has proven.
     adopted: Option<PaginatorPlan>,
     warning: Option<Warning>,
@@ -67,31 +66,6 @@ enum Control {
     Answered,
 }
 
-/// The first page, kept until the second has come.
-struct First {
-    url: Url,
-    headers: HeaderMap,
-    facts: PageFacts,
-    hashes: HashSet<u64>,
-    is_part: bool,
-    is_last: bool,
-}
-
-impl First {
-    fn new(page: &Seen<'_>) -> Self {
-        let facts = page.facts.clone();
-        let hashes = facts.record_hashes.iter().copied().collect();
-        let (url, headers) = (page.url.clone(), page.headers.clone());
-        Self { url, headers, facts, hashes, is_part: page.is_part, is_last: page.is_last }
-    }
-
-    /// The first page, seen while `page` is at hand.
-    fn seen<'s>(&'s self, page: &Seen<'s>, ordinal: u64) -> Seen<'s> {
-        let Self { url, headers, facts, is_part, is_last, .. } = self;
-        Seen { url, headers, facts, page: 1, ordinal, is_part: *is_part, is_last: *is_last, ..*page }
-    }
-}
-
 impl Detect {
     /// Nothing is known yet but what `expect` says of totals.
     pub(super) fn new(expect: &Expect) -> Self {
@@ -106,6 +80,7 @@ impl Detect {
             proven: None,
             has_skipped: false,
             is_refused: false,
+            is_all_told: false,
             adopted: None,
             warning: None,
         }
@@ -134,7 +109,8 @@ impl Detect {
             }
         };
         if self.left.is_empty() {
-            self.left = probes(page);
+            self.left = guesses(page, self.total_is_estimate());
+            self.is_all_told = !self.total_is_estimate() && just_the_page(page).is_some();
             if let Some(plan) = &self.adopted {
                 // What another chain has proven for a reason that this page lacks does not hold for it.
                 self.left.retain(|probe| probe.plan == *plan);
@@ -149,10 +125,9 @@ impl Detect {
             link::more_in_headers(page)?;
             let records = page.facts.records;
             if USUAL_SIZES.contains(&records) && !page.is_last && !says_no_next(page) {
-                let text = format!(
-                    "nothing in the answer tells whether there are more pages, and {records} records are a usual page size; if they are all there is, write `paginator: single_page`"
-                );
-                self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
+                self.doubt(&format!(
+                    "nothing in the answer tells whether there are more pages, and {records} records are a usual page size"
+                ));
             }
             return Ok(Step::End(EndReason::SinglePage));
         }
@@ -193,13 +168,16 @@ impl Detect {
                 return Ok(Some(Step::Again(next)));
             }
         }
-        if is_probe { self.only_page(page).map(Some) } else { Ok(None) }
+        if is_probe { self.only_page(page, Some("brought the first one again")).map(Some) } else { Ok(None) }
     }
 
-    /// The end behind the first page, of which nothing tells but a total that is an estimate, if anything. A refusal is a sign of that only
-    /// if the first page is answered still: what expires or is blocked meanwhile refuses every page.
-    fn only_page(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        if std::mem::take(&mut self.is_refused)
+    /// The end behind the first page, of which nothing tells but a total that is an estimate, or of that page, if anything. A refusal is a sign
+    /// of that only if the first page is answered still, or a total says so: what expires or is blocked meanwhile refuses every page. An empty
+    /// page or a refusal answers the question; what a second page was otherwise, in words, tells only that the guess was not understood.
+    fn only_page(&mut self, page: &Seen<'_>, doubt: Option<&str>) -> Result<Step, SourceError> {
+        let is_refused = std::mem::take(&mut self.is_refused);
+        if is_refused
+            && !self.is_all_told
             && let Some(trial) = &mut self.trial
         {
             trial.control = Some(Control::Answered);
@@ -209,16 +187,20 @@ impl Detect {
             let seen = first.seen(page, page.ordinal);
             self.more_pages(&seen)?;
             link::more_in_headers(&seen)?;
-            // A refusal answers the question; the first page once more tells only that the guess was not understood.
-            if self.trial.as_ref().is_some_and(|trial| trial.control.is_none()) {
+            if let Some(what) = doubt.filter(|_| !is_refused) {
                 let records = seen.facts.records;
-                let text = format!(
-                    "what was asked for as a second page brought the first one again, and {records} records are a full page; write how the API pages, or `paginator: single_page` if they are all there is"
-                );
-                self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
+                self.doubt(&format!(
+                    "what was asked for as a second page {what}, and {records} records are a full page; write how the API pages"
+                ));
             }
         }
         Ok(Step::Over(EndReason::SinglePage))
+    }
+
+    /// Warns that there may be more pages.
+    fn doubt(&mut self, why: &str) {
+        let text = format!("{why}; if they are all there is, write `paginator: single_page`");
+        self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
     }
 
     /// The total that the second page was asked for, where it may count something else.
@@ -270,9 +252,11 @@ impl Detect {
         }
         self.is_refused &= records == 0;
         if self.is_probing() && records == 0 {
-            return self.only_page(page).map(Some);
+            return self.only_page(page, None).map(Some);
         }
-        if repeats && let Some(step) = self.go_back(page)? {
+        if (repeats || known > 0 && self.is_probing() && self.is_all_told)
+            && let Some(step) = self.go_back(page)?
+        {
             return Ok(Some(step));
         }
         if repeats || known > 0 {
@@ -305,10 +289,13 @@ impl Detect {
                 let why = "page 1 has no records when it is asked for again, behind a page that was refused".to_owned();
                 return Err(self.failed(page, why));
             }
-            Some(Control::Answered) => return self.only_page(page).map(Some),
+            Some(Control::Answered) => return self.only_page(page, None).map(Some),
             Some(Control::Records) => {}
         }
         if !repeats && known * 2 < records || records == 0 {
+            if self.is_all_told {
+                return self.only_page(page, Some("brought records that differ on every request")).map(Some);
+            }
             let why =
                 "page 1 has other records when it is asked for again, so that nothing tells one page from another".to_owned();
             return Err(self.failed(page, why));
@@ -344,6 +331,16 @@ impl Detect {
         }
     }
 
+    /// What was detected, without the total that would end it.
+    fn without_total(&self) -> Option<Candidate> {
+        let mut candidate = self.trial.as_ref()?.candidate.clone();
+        match &mut candidate.plan {
+            PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.total = TotalPath::None,
+            _ => return None,
+        }
+        Some(candidate)
+    }
+
     fn go_on(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         if page.facts.records > 0
             && !page.is_reread
@@ -364,6 +361,7 @@ impl Detect {
                 Err(self.failed(page, format!("page {} leads where page {earlier} led, and so on for ever", page.page)))
             }
             Err(SourceError::Paging(PagingFault::TotalContradicted { unit, read, total, .. })) => {
+                self.left.extend(self.without_total().filter(|_| read > total));
                 Err(self.failed(page, format!("it ended after {read} {unit}, but the API's total is {total}")))
             }
             Err(other) => Err(other),
@@ -428,7 +426,7 @@ impl Paginator for Detect {
 
     fn waits_its_turn(&self, page: &Seen<'_>) -> bool {
         let may_go_on = || match candidates(page, self.total_is_estimate()) {
-            Choice::Try(found) => !found.is_empty() || !probes(page).is_empty(),
+            Choice::Try(found) => !found.is_empty() || !guesses(page, self.total_is_estimate()).is_empty(),
             Choice::Ambiguous(_) => true,
             Choice::Over => false,
         };
@@ -436,6 +434,10 @@ impl Paginator for Detect {
     }
 
     fn refused(&mut self, page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
+        let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
+        if is_of_answer && let Some(step) = self.no_page(page) {
+            return step;
+        }
         if self.trial.as_ref().is_some_and(|trial| trial.control.is_some()) {
             return Err(match error {
                 SourceError::Refused { place, status, preview } => SourceError::NoLongerAnswered { place, status, preview },
@@ -457,6 +459,14 @@ impl Paginator for Detect {
         self.go_back(page)?.ok_or(error)
     }
 
+    fn no_page(&mut self, page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
+        if !self.is_all_told || !self.is_probing() {
+            return None;
+        }
+        self.is_refused = true;
+        self.go_back(page).transpose()
+    }
+
     fn pages_left(&self) -> Option<u64> {
         self.trial.as_ref().and_then(|trial| trial.paginator.pages_left())
     }
@@ -476,21 +486,6 @@ impl Paginator for Detect {
     fn total_records(&self) -> Option<u64> {
         self.trial.as_ref().and_then(|trial| trial.paginator.total_records())
     }
-}
-
-/// A step of a paginator that finds its values among the page's signs.
-fn step_with_values(paginator: &mut dyn Paginator, page: &Seen<'_>) -> Result<Step, SourceError> {
-    let facts = with_values(paginator, page);
-    paginator.step(&Seen { facts: &facts, ..*page })
-}
-
-/// The page's facts, with the values that `paginator` asks for taken from its signs.
-fn with_values(paginator: &dyn Paginator, page: &Seen<'_>) -> PageFacts {
-    let value = |path| page.facts.signs.iter().find(|sign| sign.path == path).map(|sign| sign.value.clone());
-    let values = paginator.wanted().into_iter().map(value).collect();
-    let PageFacts { records, records_hash, out_of_range, ref signs, ref records_at, .. } = *page.facts;
-    let (signs, records_at) = (signs.clone(), records_at.clone());
-    PageFacts { records, records_hash, out_of_range, signs, values, records_at, ..PageFacts::default() }
 }
 
 /// Paginators as a config would have them.

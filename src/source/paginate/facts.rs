@@ -2,15 +2,14 @@
 
 use serde_json::Value;
 
-use crate::base::{JsonPath, Step, Warning, WarningCode};
+use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{StopRules, TotalPath, nearest, path_words};
 use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
-use crate::source::paginate::candidates::{USUAL_SIZES, is_size, name_of};
-use crate::source::paginate::names::{Role, reduced};
+use crate::source::paginate::names::Role;
 use crate::source::paginate::signs::{Sign, is_bound, relation_path};
-use crate::source::paginate::totals::{around_records, beyond_page};
+use crate::source::paginate::totals::{around_records, beyond_page, may_be_cut};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
 pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
@@ -121,18 +120,13 @@ fn other_total(page: &Seen<'_>, path: &JsonPath, unit: &str, read: u64) -> Optio
     others.max_by_key(|(_, total)| *total).map(|(sign, total)| format!("`{}`, which says {total}", sign.shown()))
 }
 
-/// Whether a total that first comes with `page`, and would end the pages there, may count something else: the page is as large as pages
-/// get, or another total contradicts it. `unit` is what it should count, and `limit` what was asked for.
-pub(super) fn is_doubtful(page: &Seen<'_>, stop: &StopRules, unit: &str, limit: Option<u64>) -> bool {
+/// Whether the total that is met at `page` is no proof that none follows: the page is as large as pages get, `limit` of those asked for, or,
+/// where the total `is_new`, another one exceeds it.
+pub(super) fn is_doubtful(page: &Seen<'_>, stop: &StopRules, limit: Option<u64>, is_new: bool) -> bool {
     let (TotalPath::Optional(path) | TotalPath::Required(path)) = &stop.total else { return false };
     let records = page.facts.records;
-    let told = page.facts.signs.iter().filter(|sign| sign.role() == Some(Role::Limit)).filter_map(Sign::number);
-    let asked = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot))).map(|(_, size)| *size);
-    let is_full = limit.into_iter().chain(told).chain(asked).any(|size| size > 0 && records >= size);
-    let name = if let Some(Step::Key(name)) = path.steps().last() { reduced(name) } else { String::new() };
-    let is_named = name.contains("total") || unit == "pages" && name.contains("pages");
     let is_other = |(sign, total): (&Sign, u64)| sign.path != *path && total > page.ordinal.saturating_add(records);
-    records > 0 && (is_full || !is_named && USUAL_SIZES.contains(&records) || beyond_page(page).any(is_other))
+    may_be_cut(page, limit) || is_new && records > 0 && beyond_page(page).any(is_other)
 }
 
 /// Passes on `error` of a total that is not what was read, or only warns where `allow_drift` accepts it.

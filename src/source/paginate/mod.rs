@@ -14,6 +14,7 @@ mod content_range;
 mod detect;
 mod end_mark;
 mod facts;
+mod first;
 mod headers;
 mod link;
 mod names;
@@ -47,7 +48,7 @@ pub(super) use names::Role;
 pub(crate) use signs::{Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging};
 pub(super) use signs::{is_bound, promises_more, relation_path, says_last, stands_around};
 pub(super) use told::{Promises, Proof, Way};
-pub(super) use totals::{Totals, is_full, may_be_cap};
+pub(super) use totals::{Totals, is_full, may_be_cut};
 pub(super) use trail::Trail;
 
 /// Where a page is.
@@ -100,6 +101,8 @@ pub(super) struct Seen<'a> {
     pub(super) is_part: bool,
     /// Whether something else than the place of the next page tells that it is the last one.
     pub(super) is_last: bool,
+    /// Records of the largest page before it.
+    pub(super) largest: u64,
 }
 
 impl Seen<'_> {
@@ -186,6 +189,15 @@ pub(super) trait Paginator: Send {
     /// Whether it sees to it itself that no page comes twice.
     fn minds_repeats(&self) -> bool {
         false
+    }
+
+    /// What follows where nothing can be read from the page at hand, if that is one that was asked for only to see whether there is more than a
+    /// total tells.
+    ///
+    /// # Errors
+    /// When the pages before it contradict that.
+    fn no_page(&mut self, _page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
+        None
     }
 
     /// Told before the first page where all of a resource is read at once, so that an empty one is worth a second look.

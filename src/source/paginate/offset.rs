@@ -11,7 +11,6 @@ use crate::source::error::PagingFault;
 use crate::source::paginate::facts::{
     Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
-use crate::source::paginate::totals::may_be_cap;
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
 use crate::source::{EndReason, SourceError};
 
@@ -33,7 +32,7 @@ pub(super) struct Offset {
     read: u64,
     total: Option<Total>,
     total_counts_page: bool,
-    /// Whether the total would end the pages at hand, and may count something else: one more request tells.
+    /// Whether the total is met by the page at hand, which does not show that it is the last one: one more request tells.
     in_doubt: bool,
     /// Whether a page was skipped, so that the total is a bound of what was read.
     has_skipped: bool,
@@ -70,12 +69,12 @@ impl Offset {
 
     /// Why the page at `offset` is not requested.
     fn stops_before(&self, offset: u64) -> Option<EndReason> {
-        if !self.in_doubt && self.total_records().is_some_and(|total| offset >= total) {
-            Some(EndReason::TotalReached)
-        } else if self.stop.maximum.is_some_and(|maximum| offset >= maximum) {
-            Some(EndReason::MaximumReached)
-        } else {
-            None
+        let is_past = self.stop.maximum.is_some_and(|maximum| offset >= maximum);
+        let is_met = self.total_records().is_some_and(|total| offset >= total);
+        match (is_met && (!self.in_doubt || is_past), is_past) {
+            (true, _) => Some(EndReason::TotalReached),
+            (false, true) => Some(EndReason::MaximumReached),
+            (false, false) => None,
         }
     }
 
@@ -97,6 +96,10 @@ impl Offset {
 
     /// A total that nobody declared and that equals a full first page may be the page's own count: one more request tells.
     fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
+        // Behind the last page, some count nothing.
+        if page.page > 1 && page.facts.records == 0 {
+            return Ok(());
+        }
         if let Some(found) = total(page, &self.stop)? {
             let full = page.facts.records >= self.limit;
             if is_guess(&self.stop)
@@ -164,13 +167,11 @@ impl Paginator for Offset {
             self.measure(page);
         }
         let next = page.ordinal.saturating_add(if records == 0 { self.limit.max(1) } else { records });
-        let may_mislead = self.total != before
-            || self.stop.allow_drift
-            || records >= self.limit && self.total_records().is_some_and(may_be_cap);
+        let is_new = self.total != before || self.stop.allow_drift;
+        let may_be_all = |total| next == total || next > total && self.stop.allow_drift;
         self.in_doubt = more.is_none()
-            && may_mislead
-            && self.total_records().is_some_and(|total| next >= total)
-            && is_doubtful(page, &self.stop, "records", Some(self.limit));
+            && self.total_records().is_some_and(may_be_all)
+            && is_doubtful(page, &self.stop, Some(self.limit), is_new);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of records is reached";

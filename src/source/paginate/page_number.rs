@@ -24,7 +24,7 @@ pub(super) struct PageNumber {
     next: u64,
     total: Option<Total>,
     total_counts_records: bool,
-    /// Whether the total would end the pages at hand, and may count something else: one more request tells.
+    /// Whether the total is met by the page at hand, which does not show that it is the last one: one more request tells.
     in_doubt: bool,
     records: u64,
     /// Records of the largest page.
@@ -69,12 +69,12 @@ impl PageNumber {
 
     /// Why the page `number` is not requested.
     fn stops_before(&self, number: u64) -> Option<EndReason> {
-        if !self.in_doubt && self.exact().is_some_and(|total| number >= total.saturating_add(self.base)) {
-            Some(EndReason::TotalReached)
-        } else if self.stop.maximum.is_some_and(|maximum| number >= maximum) {
-            Some(EndReason::MaximumReached)
-        } else {
-            None
+        let is_past = self.stop.maximum.is_some_and(|maximum| number >= maximum);
+        let is_met = self.exact().is_some_and(|total| number >= total.saturating_add(self.base));
+        match (is_met && (!self.in_doubt || is_past), is_past) {
+            (true, _) => Some(EndReason::TotalReached),
+            (false, true) => Some(EndReason::MaximumReached),
+            (false, false) => None,
         }
     }
 
@@ -142,6 +142,10 @@ impl PageNumber {
     }
 
     fn read_total(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
+        // Behind the last page, some count nothing.
+        if page.page > 1 && page.facts.records == 0 {
+            return Ok(());
+        }
         if let Some(found) = total(page, &self.stop)? {
             let looks_like_records = page.page == 1 && found.number == page.facts.records && found.number > 1;
             if is_guess(&self.stop) && looks_like_records && ends_without_total(&self.stop) {
@@ -230,10 +234,10 @@ impl PageNumber {
         let more = rules_have_more(page, &self.stop)?;
         let next = page.ordinal.saturating_add(1);
         self.next = next;
-        self.in_doubt = more.is_none()
-            && (self.total != before || self.stop.allow_drift)
-            && self.exact().is_some_and(|total| next >= total.saturating_add(self.base))
-            && is_doubtful(page, &self.stop, "pages", None);
+        let is_new = self.total != before || self.stop.allow_drift;
+        let end = self.exact().map(|total| total.saturating_add(self.base));
+        let may_be_all = |end| next == end || next > end && self.stop.allow_drift;
+        self.in_doubt = more.is_none() && end.is_some_and(may_be_all) && is_doubtful(page, &self.stop, None, is_new);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of pages is reached";

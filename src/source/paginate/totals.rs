@@ -15,7 +15,7 @@ use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::header_signs;
 use crate::source::paginate::names::{Role, is_total, reduced};
-use crate::source::paginate::signs::{Sign, is_bound, relation, stands_around};
+use crate::source::paginate::signs::{Sign, is_bound, relation, says_last, says_no_next, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
 /// The header that tells it beside the part that came.
@@ -282,13 +282,36 @@ pub(super) fn beyond_words(page: &Seen<'_>, sign: &Sign, total: u64) -> String {
     format!("`{}` is {least}{total} and the page has {} records", sign.shown(), page.facts.records)
 }
 
-/// Whether a total may be where an API stops to count: one, two or five thousand, or tens of that.
-pub(in crate::source) fn may_be_cap(total: u64) -> bool {
-    let mut head = total;
-    while head >= 10 && head.is_multiple_of(10) {
-        head /= 10;
+/// Whether `page` is as large as pages get, so that a total alone is no proof that none follows: as large as those before it, or as what
+/// the API calls its size; where it calls none but what was asked for, `limit` among it, as large as that or as pages usually are.
+pub(in crate::source) fn may_be_cut(page: &Seen<'_>, limit: Option<u64>) -> bool {
+    let records = page.facts.records;
+    if records == 0 || says_last(page.facts) || page.page > 1 && records < page.largest {
+        return false;
     }
-    total >= 1000 && [1, 2, 5].contains(&head)
+    let of_request = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot))).map(|(_, size)| *size);
+    let asked: Vec<u64> = of_request.chain(limit).collect();
+    let is_limit = |sign: &&Sign| sign.role() == Some(Role::Limit) && stands_around(page.facts, sign);
+    let own = page.facts.signs.iter().filter(is_limit).filter_map(Sign::number).find(|size| *size > 0 && !asked.contains(size));
+    let is_full = match own {
+        Some(size) => records >= size,
+        None => USUAL_SIZES.contains(&records) || asked.iter().any(|size| *size > 0 && records >= *size),
+    };
+    is_full || page.page > 1
+}
+
+/// The total, in words, that says of a first page that is as large as pages get that it is all: it may count just that page.
+pub(super) fn just_the_page(page: &Seen<'_>) -> Option<String> {
+    let records = page.facts.records;
+    let is_only_page = |sign: &Sign| sign.role() == Some(Role::Pages) && sign.number() == Some(1);
+    if !may_be_cut(page, None) || page.facts.signs.iter().any(is_only_page) || says_no_next(page) {
+        return None;
+    }
+    let in_header = of_headers(page.headers, begins_at(page.headers)).into_iter().find(|(_, total, _)| *total == records);
+    let is_it = |sign: &Sign, total: u64| total == records && !is_count(&sign.path) && !is_lower_bound(page.facts, sign);
+    let in_body =
+        || around_records(page).find(|(sign, total)| is_it(sign, *total)).map(|(sign, _)| format!("`{}`", sign.shown()));
+    in_header.map(|(shown, ..)| shown).or_else(in_body)
 }
 
 /// Whether a page has as many records as it may have: a usual size, or what was asked for.

@@ -44,6 +44,11 @@ impl Trail {
         Ok(())
     }
 
+    /// Whether a page had this hash.
+    pub(in crate::source) fn knows(&self, hash: u128) -> bool {
+        self.young.contains_key(&hash) || self.old.contains_key(&hash)
+    }
+
     /// Notes text of `page` that may have been noted before, since the page is read again.
     pub(in crate::source) fn keep_text(&mut self, page: &Seen<'_>, text: &str) {
         self.keep(page, xxhash_rust::xxh3::xxh3_128(text.as_bytes()));

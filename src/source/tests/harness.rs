@@ -260,6 +260,7 @@ impl Reader for TestReader<'_> {
             records_at: Some(JsonPath::parse(if json.is_array() { "$" } else { "data" }).unwrap()),
             record_hashes: records.iter().map(|record| xxhash_rust::xxh3::xxh3_64(record.to_string().as_bytes())).collect(),
             list_inside: None,
+            is_unreadable: false,
             header: None,
             failure: None,
             out_of_range: json.get("out_of_range").and_then(Value::as_bool).unwrap_or(false),

@@ -48,7 +48,7 @@ impl Reader for Scripted {
 fn api() -> FakeApi {
     FakeApi::start().on("/orders", |request| {
         let offset = request.number("offset", 0);
-        Reply::json(format!(r#"{{"data":{},"total":50}}"#, ids(offset..offset + 10)))
+        Reply::json(format!(r#"{{"data":{},"total":50}}"#, ids(offset.min(50)..(offset + 10).min(50))))
     })
 }
 

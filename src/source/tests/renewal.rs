@@ -24,7 +24,7 @@ fn records(api: FakeApi, good: impl Fn(u64) -> bool + Send + Sync + 'static, ref
             return refusal.clone();
         }
         let offset = request.number("offset", 0);
-        Reply::json(format!(r#"{{"data":{},"total":50}}"#, ids(offset..offset + 10)))
+        Reply::json(format!(r#"{{"data":{},"total":50}}"#, ids(offset.min(50)..(offset + 10).min(50))))
     })
 }
 
