@@ -1,87 +1,53 @@
-//! Runs of digits of base 16, 32 and 64 in a text, as the bytes that they may stand for.
+//! Bytes in digits of base 16, 32 and 64.
 //!
-//! In: a text or what it means. Out: for each run that is long enough to hold a secret, its bytes at every place where the first digit of a
-//! byte can be. Work: each byte of the text belongs to fourteen views at most, and none of them is looked into for further runs.
+//! In: what a secret is made of. Out: the digits that it alone decides, at every place where it can begin among others' bytes, so that a text that
+//! has them is known for what it says without reading any of its digits.
 
-use std::borrow::Cow;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::base::secrets::spelling::View;
+/// Bytes of the shortest text that is looked for in digits, and digits of the shortest that count: less may stand anywhere by chance.
+const MIN: usize = 6;
 
-/// A way to write bytes in digits.
-struct Base {
-    /// Bits that a digit stands for.
-    bits: u32,
-    /// Places where the first digit of a byte can be.
-    phases: usize,
-    /// Digits of the shortest run: what a secret of six bytes comes to.
-    digits_min: usize,
-    digit: fn(u8) -> Option<u8>,
+/// The digits of RFC 4648, section 6.
+const OF_32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+const OF_16: &[u8; 16] = b"0123456789abcdef";
+
+/// The texts in Base64 that have `bytes` among others.
+pub(super) fn in_64(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let places = (0..3).map(|before| {
+        let mut text = STANDARD_NO_PAD.encode([&[0; 2][..before], bytes].concat()).into_bytes();
+        let is_cut = !(before + bytes.len()).is_multiple_of(3);
+        text.truncate(text.len() - usize::from(is_cut));
+        text.split_off([0, 2, 3][before].min(text.len()))
+    });
+    places.filter(|text| text.len() >= MIN).collect()
 }
 
-/// Base64 is that of texts that are Base64 already: what is so once is known as it is.
-const BASES: [Base; 3] = [
-    Base { bits: 4, phases: 2, digits_min: 12, digit: of_16 },
-    Base { bits: 5, phases: 8, digits_min: 10, digit: of_32 },
-    Base { bits: 6, phases: 4, digits_min: 11, digit: of_64 },
-];
-
-fn of_16(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// RFC 4648, section 6, in either case.
-fn of_32(byte: u8) -> Option<u8> {
-    match byte.to_ascii_uppercase() {
-        letter @ b'A'..=b'Z' => Some(letter - b'A'),
-        digit @ b'2'..=b'7' => Some(digit - b'2' + 26),
-        _ => None,
+/// The texts in digits that have `bytes` among others, where they are long enough; Base64 alone `if_twice`, of what is so already.
+pub(super) fn in_digits(bytes: &[u8], if_twice: bool) -> Vec<Vec<u8>> {
+    if bytes.len() < MIN {
+        return Vec::new();
     }
+    let of_16 = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| OF_16[usize::from(digit)]).collect();
+    let of_64 = if if_twice { in_64(bytes) } else { Vec::new() };
+    (0..5).map(|before| in_32(before, bytes)).chain([of_16]).chain(of_64).collect()
 }
 
-/// RFC 4648, sections 4 and 5.
-fn of_64(byte: u8) -> Option<u8> {
-    match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    }
-}
-
-/// Calls `found` with each view of a run of digits in `view`.
-pub(super) fn each_run(view: &View<'_>, mut found: impl FnMut(&View<'_>)) {
-    for base in &BASES {
-        let mut at = 0;
-        for run in view.bytes().split(|byte| (base.digit)(*byte).is_none()) {
-            if run.len() >= base.digits_min {
-                (0..base.phases).for_each(|phase| found(&decoded(view, base, (at, run), phase)));
-            }
-            at += run.len() + 1;
+/// The digits of base 32 that `bytes` alone decide when `before` bytes, modulo 5, stand before them.
+fn in_32(before: usize, bytes: &[u8]) -> Vec<u8> {
+    // Bits of the first byte that belong to a digit of the byte before.
+    let passed_over = (5 - before * 8 % 5) % 5;
+    let (mut held, mut bits, mut passed_over, mut digits) = (0_u32, 0_u32, passed_over as u32, Vec::new());
+    for byte in bytes {
+        bits = bits << 8 | u32::from(*byte);
+        held += 8 - passed_over;
+        passed_over = 0;
+        while held >= 5 {
+            held -= 5;
+            digits.push(OF_32[(bits >> held & 31) as usize]);
         }
+        bits &= (1 << held) - 1;
     }
-}
-
-/// The bytes of a run that begins at `at` of the view's bytes, where the first byte's first digit is the one at `phase`.
-fn decoded(view: &View<'_>, base: &Base, (at, run): (usize, &[u8]), phase: usize) -> View<'static> {
-    let (mut bytes, mut starts) = (Vec::with_capacity(run.len()), Vec::with_capacity(run.len() + 1));
-    let (mut bits, mut held, mut start) = (0_u32, 0_u32, at + phase);
-    for (place, digit) in run.iter().enumerate().skip(phase) {
-        if held == 0 {
-            start = at + place;
-        }
-        bits = bits << base.bits | u32::from((base.digit)(*digit).unwrap_or_default());
-        held += base.bits;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-            starts.push(view.start(start));
-            bits &= (1 << held) - 1;
-            // The next byte begins in this digit, if bits of it are left.
-            start = at + place;
-        }
-    }
-    starts.push(view.start(at + run.len()));
-    View::of(Cow::Owned(bytes), starts)
+    digits
 }

@@ -5,7 +5,8 @@
 //!
 //! A secret is kept as its *windows*, all pieces of sixteen bytes, so that a piece of it is found too: the start of one that was cut
 //! short, a line of a key. Letters count the same in either case, and so do `+`, `-` and a space, and `_` and `/`, by which the alphabets
-//! of Base64 and of forms differ. `spelling` undoes what APIs do to texts, and `digits` reads what may be bytes in base 16, 32 or 64.
+//! of Base64 and of forms differ. `spelling` undoes what APIs do to texts; in base 16, 32 and 64 a secret is known by its digits (`digits`).
+//! So a text is looked through once for each encoding that is undone, and the work for a spelling is done once a secret.
 
 mod digits;
 mod spelling;
@@ -18,7 +19,6 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 
-use crate::base::secrets::digits::each_run;
 use crate::base::secrets::spelling::View;
 use crate::base::secrets::window::Windows;
 
@@ -31,9 +31,7 @@ const VALUE_CHARS_MIN: usize = 6;
 /// A value of digits alone is hidden from so many on; a shorter one is a limit, a page or an id.
 const DIGITS_MIN: usize = 10;
 /// Windows of secrets that came while the run went on, after which the older ones are forgotten in halves.
-const PASSING_MAX: usize = 200_000;
-/// Bytes of the shortest piece that is looked for in what digits stand for, which may be any bytes.
-const OF_DIGITS_MIN: usize = 6;
+const PASSING_MAX: usize = 500_000;
 /// Encodings within encodings that are undone.
 const DEPTH_MAX: usize = 4;
 
@@ -128,8 +126,7 @@ impl Secrets {
                 let Some(decoded) = view.decoded() else { break };
                 view = decoded;
             }
-            known.find(&view, 1, &mut found);
-            each_run(&view, |run| known.find(run, OF_DIGITS_MIN, &mut found));
+            known.find(&view, &mut found);
         }
         drop(known);
         if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(struck(text, found)) }
@@ -162,10 +159,10 @@ impl Known {
         self.lasting.count() + self.passing[0].count() + self.passing[1].count() == 0
     }
 
-    /// Adds to `found` where pieces of secrets of so many bytes or more stand in the text that `view` was made of.
-    fn find(&self, view: &View<'_>, bytes_min: usize, found: &mut Vec<Range<usize>>) {
+    /// Adds to `found` where pieces of secrets stand in the text that `view` was made of.
+    fn find(&self, view: &View<'_>, found: &mut Vec<Range<usize>>) {
         for windows in [&self.lasting, &self.passing[0], &self.passing[1]] {
-            windows.find(view.bytes(), bytes_min, |range| found.push(view.place(range)));
+            windows.find(view.bytes(), |range| found.push(view.place(range)));
         }
     }
 }

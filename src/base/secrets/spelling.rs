@@ -62,13 +62,8 @@ impl<'t> View<'t> {
         Self { bytes: Cow::Borrowed(text.as_bytes()), starts: None }
     }
 
-    /// Bytes that begin at these places of the text, and where the last one ends.
-    pub(super) fn of(bytes: Cow<'t, [u8]>, starts: Vec<usize>) -> Self {
-        Self { bytes, starts: Some(starts) }
-    }
-
     /// Where in the text a byte begins, or the last one ends.
-    pub(super) fn start(&self, at: usize) -> usize {
+    fn start(&self, at: usize) -> usize {
         self.starts.as_ref().map_or(at, |starts| starts[at])
     }
 

@@ -1,25 +1,33 @@
 //! The pieces of secrets, and where a text has one of them.
+//!
+//! A text is looked through once, whatever the number of secrets and of their spellings: each place costs a look at one bit, and a closer one
+//! only where the last four bytes are those of a piece.
 
 use std::ops::Range;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hashbrown::HashSet;
+
+use crate::base::secrets::digits::{in_64, in_digits};
 
 /// Bytes of a secret that give it away: wherever a text has so many of them in a row, they are struck. Shorter secrets are found whole.
 const WINDOW: usize = 16;
 /// Bytes of a secret that are looked for: more than a key or a token has.
 const BYTES_MAX: usize = 64 << 10;
-/// Characters of Base64 that no two texts share by chance.
-const BASE64_MIN: usize = 6;
 /// Different bytes that a window of a longer secret has at least: a row of `=` or zeros gives nothing away.
 const DISTINCT_MIN: usize = 4;
+/// Of the windows of a secret in digits, one in so many is kept: digits are more than what they stand for, so that a piece of it has one.
+const DIGITS_STEP: usize = 8;
 
-/// All windows of some secrets, by their length.
+/// Windows, by their length.
+type OfLength = [HashSet<u128>; WINDOW + 1];
+
+/// All windows of some secrets.
 #[derive(Default)]
 pub(super) struct Windows {
-    of_length: [HashSet<u128>; WINDOW + 1],
-    /// A bit for every two bytes that a window ends with: most places of a text need no closer look.
+    of_length: OfLength,
+    /// Those of secrets in digits.
+    of_digits: OfLength,
+    /// A bit for the last four bytes of each window: most places of a text need no closer look.
     ends: Vec<u64>,
     count: usize,
 }
@@ -30,7 +38,7 @@ impl Windows {
         self.count
     }
 
-    /// Adds a secret: its lines, each as it is and in Base64 at the three places where it can begin among others' bytes.
+    /// Adds a secret: its lines, each as it is, in Base64 and in digits, at every place where it can begin among others' bytes.
     pub(super) fn add(&mut self, secret: &str) {
         let lines = secret.split(['\r', '\n']).map(str::trim).filter(|line| line.len() >= 4);
         // The first and last line of a key in PEM are no secrets.
@@ -41,23 +49,26 @@ impl Windows {
             if bytes.is_empty() {
                 break;
             }
-            self.add_bytes(bytes);
-            for before in 0..3 {
-                let text = base64_after(before, bytes);
-                if text.len() >= BASE64_MIN {
-                    self.add_bytes(text.as_bytes());
-                }
+            self.add_bytes(bytes, 1);
+            in_digits(bytes, false).iter().for_each(|digits| self.add_bytes(digits, DIGITS_STEP));
+            for text in in_64(bytes) {
+                self.add_bytes(&text, 1);
+                in_digits(&text, true).iter().for_each(|digits| self.add_bytes(digits, DIGITS_STEP));
             }
         }
     }
 
-    fn add_bytes(&mut self, bytes: &[u8]) {
+    /// Adds the first of every `step` windows of `bytes`, and the last.
+    fn add_bytes(&mut self, bytes: &[u8], step: usize) {
         let length = bytes.len().min(WINDOW);
-        for window in bytes.windows(length) {
+        let last = bytes.len() - length;
+        let kept = bytes.windows(length).enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+        for (_, window) in kept {
             let distinct = window.iter().enumerate().filter(|(at, byte)| !window[..*at].contains(byte)).count();
             if bytes.len() <= WINDOW || distinct >= DISTINCT_MIN {
                 let packed = window.iter().fold(0, |packed, byte| packed << 8 | u128::from(folded(*byte)));
-                self.count += usize::from(self.of_length[length].insert(packed));
+                let windows = if step == 1 { &mut self.of_length } else { &mut self.of_digits };
+                self.count += usize::from(windows[length].insert(packed));
                 self.ends.resize(ENDS, 0);
                 let (word, bit) = end_of(packed);
                 self.ends[word] |= bit;
@@ -65,15 +76,13 @@ impl Windows {
         }
     }
 
-    /// Calls `found` with every place of `bytes` where a window of so many bytes or more stands.
-    pub(super) fn find(&self, bytes: &[u8], bytes_min: usize, mut found: impl FnMut(Range<usize>)) {
-        let lengths: Vec<(usize, u128)> = (bytes_min.max(1)..=WINDOW)
-            .filter(|length| !self.of_length[*length].is_empty())
-            .map(|length| (length, u128::MAX >> (128 - 8 * length)))
-            .collect();
-        if lengths.is_empty() {
+    /// Calls `found` with every place of `bytes` where a window stands.
+    pub(super) fn find(&self, bytes: &[u8], mut found: impl FnMut(Range<usize>)) {
+        if self.count == 0 {
             return;
         }
+        let lengths = |of: &OfLength| -> Vec<usize> { (1..=WINDOW).filter(|length| !of[*length].is_empty()).collect() };
+        let (whole, digits) = (lengths(&self.of_length), lengths(&self.of_digits));
         let mut packed = 0_u128;
         for (at, byte) in bytes.iter().enumerate() {
             packed = packed << 8 | u128::from(folded(*byte));
@@ -81,22 +90,35 @@ impl Windows {
             if self.ends[word] & bit == 0 {
                 continue;
             }
-            for (length, mask) in &lengths {
-                if at + 1 >= *length && self.of_length[*length].contains(&(packed & mask)) {
-                    found(at + 1 - length..at + 1);
-                }
+            let has = |of: &OfLength, length: usize| {
+                at + 1 >= length && of[length].contains(&(packed & (u128::MAX >> (128 - 8 * length))))
+            };
+            for length in whole.iter().filter(|length| has(&self.of_length, **length)) {
+                found(at + 1 - length..at + 1);
+            }
+            for length in digits.iter().filter(|length| has(&self.of_digits, **length)) {
+                let range = at + 1 - length..at + 1;
+                found(if *length == WINDOW { with_digits_beside(bytes, range) } else { range });
             }
         }
     }
 }
 
-/// Words of a bit for every two bytes.
-const ENDS: usize = (1 << 16) / 64;
+/// The range with the digits at either side that may belong to a secret, and of which no window was kept.
+fn with_digits_beside(bytes: &[u8], range: Range<usize>) -> Range<usize> {
+    let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'/' | b'_');
+    let before = bytes[..range.start].iter().rev().take(DIGITS_STEP).take_while(is_digit).count();
+    let behind = bytes[range.end..].iter().take(DIGITS_STEP).take_while(is_digit).count();
+    range.start - before..range.end + behind
+}
 
-/// The word and the bit of the last two bytes.
+/// Words of the bits for four bytes.
+const ENDS: usize = (1 << 20) / 64;
+
+/// The word and the bit of the last four bytes.
 fn end_of(packed: u128) -> (usize, u64) {
-    let end = (packed & 0xffff) as usize;
-    (end / 64, 1 << (end % 64))
+    let end = ((packed & 0xffff_ffff) as u32).wrapping_mul(0x9e37_79b1) >> 12;
+    (end as usize / 64, 1 << (end % 64))
 }
 
 /// One byte for all that spellings of one text do not tell apart.
@@ -106,12 +128,4 @@ fn folded(byte: u8) -> u8 {
         b'_' => b'/',
         other => other.to_ascii_lowercase(),
     }
-}
-
-/// The characters of Base64 that `bytes` alone decide when `before` bytes, modulo 3, stand before them.
-fn base64_after(before: usize, bytes: &[u8]) -> String {
-    let mut text = STANDARD_NO_PAD.encode([&[0; 2][..before], bytes].concat());
-    let is_cut = !(before + bytes.len()).is_multiple_of(3);
-    text.truncate(text.len() - usize::from(is_cut));
-    text.split_off([0, 2, 3][before].min(text.len()))
 }
