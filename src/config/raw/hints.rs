@@ -81,7 +81,8 @@ pub(crate) struct ColumnHint {
     pub(crate) primary_key: Field<bool>,
     /// Whether it is part of the merge key.
     pub(crate) merge_key: Field<bool>,
-    /// Of several records of one key, the one with the greatest value stays (`desc`), or the one with the least (`asc`). One column.
+    /// Of several records of one key in one run, the one with the greatest value stays (`desc`), or the one with the least (`asc`). It replaces the
+    /// row of an earlier run, also where that has the greater value. One column.
     pub(crate) dedup_sort: Field<DedupOrder>,
     /// With `merge`, `true`: a record that is flagged here deletes its key's row. Flagged is `true` in a column of booleans, any value in
     /// another. One column.
