@@ -13,7 +13,7 @@ use crate::cli::terminal;
 use crate::compat::Keep;
 use crate::config::{PaginatorPlan, Plan, ResourcePlan, WriteDisposition, paginator_words, path_words};
 use crate::lake::{Look, try_out};
-use crate::pipeline::{APPENDS_UNASKED, Rehearsed, RunError, rehearse};
+use crate::pipeline::{APPENDS_UNASKED, Rehearsed, RunError, rehearse, typed_whole};
 use crate::report;
 use crate::source::{Detected, EndReason};
 
@@ -77,6 +77,8 @@ async fn online(plan: &Plan) -> (u8, Vec<Keep>) {
             Err(error) => {
                 code = code.max(error.kind().exit_code());
                 let (text, hints) = error.told_of(&resource.name);
+                let whole = |text: String| typed_whole(plan, &resource.name, text);
+                let (text, hints) = (whole(text), hints.into_iter().map(whole).collect::<Vec<_>>());
                 let name = format!("`{}`", resource.name);
                 let text = if text.contains(&name) { text } else { format!("{name}: {text}") };
                 terminal::tell("error", &text);

@@ -40,7 +40,7 @@ pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
 pub(crate) use resolve::is_file_name;
 pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
-pub(crate) use spell::{paginator_words, path_words};
+pub(crate) use spell::{paginator_words, path_words, yaml};
 
 /// What a config is read from. Nothing else of the outside is looked at.
 pub(crate) struct Inputs<'a> {

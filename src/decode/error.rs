@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::{ErrorKind, PathExhausted, RedactedUrl};
+use crate::base::{ErrorKind, JsonPath, PathExhausted, RedactedUrl};
 use crate::decode::RecordsShape;
+use crate::decode::find::Doubt;
 use crate::source::Page;
 
 /// Which page.
@@ -303,13 +304,15 @@ pub(crate) enum DecodeError {
         /// Its kind.
         actual: &'static str,
     },
-    /// Several arrays may be the records.
-    #[error("{place} has several arrays that may be its records: {candidates}; set `data_selector` to one of them")]
+    /// It is not plain where the records are.
+    #[error("{place} {}", .doubt.words(.paths))]
     AmbiguousRecords {
         /// The page.
         place: PagePlace,
-        /// Their paths.
-        candidates: String,
+        /// Why not.
+        doubt: Doubt,
+        /// Where they may be.
+        paths: Vec<JsonPath>,
     },
     /// The rows need a schema past what a table may have.
     #[error("{place} cannot become rows")]

@@ -1,6 +1,9 @@
 //! Finding the records of a page whose config does not say where they are.
 
+use serde_json::Value;
+
 use crate::base::{JsonPath, Step};
+use crate::config::{path_words, yaml};
 use crate::decode::fault::Outcome;
 use crate::decode::map::record_around;
 use crate::decode::reader::Reader;
@@ -20,7 +23,41 @@ pub(super) enum Found {
     /// Here; `$` for a page that is an array, or an object without any array of objects.
     At(JsonPath),
     /// In one of these.
-    Ambiguous(Vec<JsonPath>),
+    Ambiguous(Doubt, Vec<JsonPath>),
+}
+
+/// Why it is not plain where the records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Several lists may be the records.
+    Several,
+    /// The only list stands in what may be the one record, which is named behind it.
+    PartOfRecord,
+    /// The only list has a name by which APIs tell about an answer; the whole answer is named behind it.
+    Aside,
+}
+
+impl Doubt {
+    /// Where records may be, with what to write for each place.
+    pub(super) fn words(self, paths: &[JsonPath]) -> String {
+        let write = |path: &JsonPath| format!("`data_selector: {}`", yaml(&Value::from(path_words(path))));
+        match (self, paths) {
+            (Doubt::PartOfRecord, [list, record]) => format!(
+                "has one list, at `{list}`, in an object with an id and values of its own: if its objects are the records, write {}; if the list is a part of one record, {}",
+                write(list),
+                write(record)
+            ),
+            (Doubt::Aside, [list, answer]) => format!(
+                "has one list, at `{list}`, a name by which APIs also tell what went wrong: if its objects are the records, write {}; if the whole answer is one record, {}",
+                write(list),
+                write(answer)
+            ),
+            _ => format!(
+                "has several arrays that may be its records: write {}",
+                paths.iter().map(write).collect::<Vec<_>>().join(" or ")
+            ),
+        }
+    }
 }
 
 struct Candidate {
@@ -43,7 +80,7 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
     let told: Vec<Candidate> = candidates.extract_if(.., |candidate| candidate.is_named(&ASIDE)).collect();
     if let (true, Some(told)) = (candidates.is_empty(), told.iter().find(|told| !told.empty)) {
         // An answer that has only failures to tell is no record.
-        return Ok(Found::Ambiguous(vec![JsonPath::from_steps(told.path.clone()), JsonPath::root()]));
+        return Ok(Found::Ambiguous(Doubt::Aside, vec![JsonPath::from_steps(told.path.clone()), JsonPath::root()]));
     }
     let path = |candidate: &Candidate| JsonPath::from_steps(candidate.path.clone());
     let filled = candidates.iter().any(|candidate| !candidate.empty);
@@ -52,12 +89,12 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
         ([], _) => Found::At(JsonPath::root()),
         ([only], _) if !only.is_named(&WELL_KNOWN) => match record_around(text, &path(only)) {
             // The list may be a part of the one record, whose other members would be lost.
-            Some(record) => Found::Ambiguous(vec![path(only), record]),
+            Some(record) => Found::Ambiguous(Doubt::PartOfRecord, vec![path(only), record]),
             None => Found::At(path(only)),
         },
         ([only], _) => Found::At(path(only)),
         (_, [only]) if !only.empty || !filled => Found::At(path(only)),
-        _ => Found::Ambiguous(candidates.iter().map(path).collect()),
+        _ => Found::Ambiguous(Doubt::Several, candidates.iter().map(path).collect()),
     })
 }
 

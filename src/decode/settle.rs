@@ -31,10 +31,7 @@ impl Decoder {
                 }
                 Ok(path)
             }
-            Found::Ambiguous(paths) => {
-                let candidates = paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-                Err(DecodeError::AmbiguousRecords { place: place.clone(), candidates })
-            }
+            Found::Ambiguous(doubt, paths) => Err(DecodeError::AmbiguousRecords { place: place.clone(), doubt, paths }),
         }
     }
 

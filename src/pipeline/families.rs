@@ -99,7 +99,7 @@ pub(super) fn families(plan: &Plan) -> Vec<Vec<&ResourcePlan>> {
 }
 
 /// `text`, where a command that it names takes `resource` alone, with the options for all of its family: a part is not loaded.
-pub(super) fn typed_whole(plan: &Plan, resource: &str, text: String) -> String {
+pub(crate) fn typed_whole(plan: &Plan, resource: &str, text: String) -> String {
     let families = families(plan);
     let Some(family) = families.iter().find(|family| family.iter().any(|member| member.name == resource)) else { return text };
     let all = options_of(family, &[]);

@@ -59,6 +59,7 @@ pub(crate) use cursors::CursorFacts;
 pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
+pub(crate) use families::typed_whole;
 pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, garbage, rollback, rollback_plan};
 pub(crate) use rehearse::{Rehearsed, rehearse};
 pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};

@@ -87,6 +87,7 @@ impl Delivered {
             is_reread,
             is_part: self.is_part,
             is_last: false,
+            has_json: template.has_json(),
             largest: 0,
         }
     }

@@ -95,6 +95,11 @@ impl Template {
         })
     }
 
+    /// Whether the endpoint's own request has a JSON body.
+    pub(super) fn has_json(&self) -> bool {
+        self.json.is_some()
+    }
+
     /// The request of page `number` at `position`. A position wins over parameters of the same name; a link is taken as it is.
     pub(super) fn page(&self, number: u64, position: &Position) -> PageRequest {
         let mut json = self.json.clone();

@@ -166,6 +166,27 @@ fn a_file_of_an_archive_without_a_header_loses_no_row_and_an_empty_archive_is_no
 }
 
 #[test]
+fn an_archive_without_the_file_that_is_asked_for_comes_with_what_to_write() {
+    let of = |files: &'static [(&str, &str)], endpoint: &str| {
+        let api = things(move |_| Reply::status(200).header("content-type", "application/zip").body(zipped(files)));
+        run(&api, &format!("paginator: single_page, {endpoint}"), REPLACE)
+    };
+    let parts: &[(&str, &str)] = &[("p1.csv", "id,v\n1,a\n"), ("read me: now.txt", "x")];
+    for member in ["", ", member: '*.json'"] {
+        let (_, ended) = of(parts, &format!("response_format: {{type: csv{member}}}"));
+        ended.failed_with(3, &["`p1.csv`", "`read me: now.txt`", "`member: p1.csv`"]);
+    }
+    let (sandbox, ended) = of(parts, "response_format: {type: csv, member: p1.csv}");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 1), "{ended}");
+    let format = "response_format: {type: csv, member: '*.csv'}";
+    let (_, ended) = of(&[], format);
+    ended.failed_with(3, &["a zip archive without a file"]);
+    let rule = ended.stderr.split('`').find_map(|part| part.strip_prefix("endpoint.")).unwrap().to_owned();
+    let (_, ended) = of(&[], &format!("{format}, {rule}"));
+    assert_eq!((ended.code(), &ended.table("things")["records"]), (Some(0), &json!(0)), "{rule}\n{ended}");
+}
+
+#[test]
 fn an_error_is_no_row_of_ndjson() {
     let ndjson = |body: &'static str, more: &str| {
         let api = things(move |_| Reply::status(200).header("content-type", "application/x-ndjson").body(body));
@@ -386,7 +407,7 @@ fn a_map_of_records_is_not_one_row() {
 fn a_record_that_has_a_list_is_not_taken_for_the_envelope_of_it() {
     let api = things(|_| answer(&json!({"id": 7, "name": "x", "tags": [{"t": 1}, {"t": 2}]})));
     let (sandbox, ended) = run(&api, "paginator: single_page", REPLACE);
-    ended.failed_with(3, &["`$.tags`", "`$`"]);
+    ended.failed_with(3, &["`$.tags`", "`data_selector: tags`", "`data_selector: \"$\"`"]);
     assert!(sandbox.data_files().is_empty());
     for (selector, count) in [("$", 1), ("tags", 2)] {
         let (sandbox, ended) = run(&api, &format!("data_selector: {selector}, paginator: single_page"), REPLACE);

@@ -239,7 +239,7 @@ fn the_first_childs_first_page_tells_where_the_records_are_whatever_is_answered_
         1 => answer(&json!({"parts": [{"id": id}], "notes": [{"text": "x"}]})).delay(Duration::from_millis(40)),
         _ => answer(&json!({"parts": [{"id": id}]})),
     });
-    sandbox.run().failed_with(3, &["/lists/1/items", "`$.parts`, `$.notes`"]);
+    sandbox.run().failed_with(3, &["/lists/1/items", "`data_selector: parts` or `data_selector: notes`"]);
     // Where it is, a page without is an error.
     let (sandbox, _api) = children(|id, _| match id {
         9 => answer(&json!({"rows": [{"id": id}]})),

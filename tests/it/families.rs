@@ -376,3 +376,18 @@ fn the_way_out_of_a_refusal_names_all_of_a_family_and_works_when_typed() {
     run_ok(&sandbox, "");
     assert_eq!(rows(&sandbox), [4, 8, 0]);
 }
+
+#[test]
+fn a_new_start_of_a_family_names_all_of_it_and_works_when_typed() {
+    let tree = Tree::new();
+    tree.has(4, &[]);
+    let sandbox = Sandbox::with_config(&tree.config(&[par("merge", ""), kids("merge", "")]));
+    run_ok(&sandbox, "");
+    let other = par("merge", "").replace("start_param: since", "start_param: since, last_value_func: min");
+    sandbox.write("lakeward.yaml", &tree.config(&[other, kids("merge", "")]));
+    let refused = run(&sandbox, "");
+    refused
+        .failed_with(2, &["`--reset-state --resource par --resource kids`", "`--full-refresh --resource par --resource kids`"]);
+    run_ok(&sandbox, "--reset-state --resource par --resource kids");
+    assert_eq!(rows(&sandbox), [4, 8, 0]);
+}

@@ -36,6 +36,7 @@ mod import;
 mod incremental;
 mod lake_files;
 mod looking;
+mod own_ways;
 mod pagination;
 mod misspelt;
 mod no_list;

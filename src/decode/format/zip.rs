@@ -2,7 +2,10 @@
 
 use std::io::{Cursor, Read};
 
+use serde_json::Value;
 use zip::ZipArchive;
+
+use crate::config::yaml;
 
 /// How a zip archive with something in it begins.
 const MAGIC: &[u8] = b"PK\x03\x04";
@@ -34,7 +37,7 @@ pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Me
     if archive.len() > ENTRIES_MAX {
         return Err(format!("is a zip archive of more than {ENTRIES_MAX} files"));
     }
-    let mut names = Vec::new();
+    let (mut names, mut others) = (Vec::new(), Vec::new());
     for at in 0..archive.len() {
         let file = archive.by_index_raw(at).map_err(damaged)?;
         let name = file.name().map_err(damaged)?.into_owned();
@@ -43,16 +46,21 @@ pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Me
             // What macOS puts beside the files.
             None => !name.starts_with("__MACOSX/"),
         };
-        if !file.is_dir() && is_wanted {
+        if is_wanted && !file.is_dir() {
             names.push((name, at));
+        } else if !file.is_dir() {
+            others.push(name);
         }
     }
     names.sort();
     match (names.as_slice(), wanted) {
-        ([], None) => return Err("is a zip archive without a file".to_owned()),
-        ([], Some(pattern)) => return Err(format!("is a zip archive without a file `{pattern}`")),
+        ([], Some(pattern)) if !others.is_empty() => {
+            return Err(format!("is a zip archive without a file `{pattern}`; {}", named(&others)));
+        }
+        ([], _) => return Err(format!("is a zip archive without a file; {NONE}")),
         ([_, _, ..], None) => {
-            return Err(format!("is a zip archive of {} files; say which in `response_format.member`", names.len()));
+            let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+            return Err(format!("is a zip archive of {} files; {}", names.len(), named(&names)));
         }
         _ => {}
     }
@@ -69,6 +77,21 @@ pub(super) fn members(body: &[u8], wanted: Option<&str>) -> Result<Option<Vec<Me
         all.push(Member { name, bytes });
     }
     Ok(Some(all))
+}
+
+/// What to write where an archive has nothing in it.
+const NONE: &str = r#"where that is a page without records, `endpoint.response_actions: [{content: "PK\u0005\u0006", action: ignore}]` ends the resource there"#;
+/// Most files that are named.
+const NAMED_MAX: usize = 5;
+
+/// The files of an archive, and what to write for the first of them.
+fn named(names: &[String]) -> String {
+    let mut shown: Vec<String> = names.iter().take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
+    if names.len() > NAMED_MAX {
+        shown.push(format!("{} more", names.len() - NAMED_MAX));
+    }
+    let member = yaml(&Value::from(names[0].as_str()));
+    format!("it has {}: write which in `endpoint.response_format`, such as `member: {member}`", shown.join(", "))
 }
 
 /// Whether `name`, or its last part, is what `pattern` says; `*` stands for any characters.

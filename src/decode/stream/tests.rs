@@ -120,7 +120,12 @@ fn records_are_found_without_a_selector() {
     check(&plan, r#"[{"a":1},{"a":2}]"#);
     check(&plan, r#"{"meta":{"tags":["x","]"]},"items":[{"a":[{"b":1}]},{"a":[{"b":2}]}],"none":[]}"#);
     let error = sliced(&plan, br#"{"left":[{"a":1}],"right":[{"a":2}]}"#, 5, 5).unwrap_err();
-    assert!(error.to_string().contains("several arrays that may be its records: `$.left`, `$.right`"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("several arrays that may be its records: write `data_selector: left` or `data_selector: right`"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -89,8 +89,20 @@ fn e_26_a_zip_archive_is_known_by_its_bytes() {
     };
     check(members("*.csv"), two(), &["{\"a\":\"3\"}", "{\"a\":\"1\"}", "{\"a\":\"2\"}"]);
     check(members("a.csv"), two(), &["{\"a\":\"1\"}", "{\"a\":\"2\"}"]);
-    check(members("*.txt"), two(), &["is a zip archive without a file `*.txt`"]);
-    check(at("data"), two(), &["is a zip archive of 3 files; say which in `response_format.member`"]);
+    check(
+        members("*.txt"),
+        two(),
+        &[
+            "is a zip archive without a file `*.txt`; it has `b.csv`, `in/a.csv`, `read.me`: write which in `endpoint.response_format`, such as `member: b.csv`",
+        ],
+    );
+    check(
+        at("data"),
+        two(),
+        &[
+            "is a zip archive of 3 files; it has `b.csv`, `in/a.csv`, `read.me`: write which in `endpoint.response_format`, such as `member: b.csv`",
+        ],
+    );
     let mut damaged = two();
     damaged.truncate(60);
     let error = read(members("*.csv"), damaged, None).unwrap_err().to_string();

@@ -88,14 +88,19 @@ fn records_are_found_when_that_is_no_guess() {
     check(find(), r#"{"data":[],"warnings":[]}"#, "");
     check(find(), r#"{"errors":[],"widgets":[{"a":1}]}"#, "{\"a\":1}");
     check(find(), r#"{"warnings":[{"text":"x"}],"errors":[],"widgets":[{"a":1}]}"#, "{\"a\":1}");
-    let ambiguous =
-        |paths: &str| format!("has several arrays that may be its records: {paths}; set `data_selector` to one of them");
-    check(find(), r#"{"users":[{}],"groups":[{}]}"#, &ambiguous("`$.users`, `$.groups`"));
-    check(find(), r#"{"data":[],"users":[{}]}"#, &ambiguous("`$.data`, `$.users`"));
-    check(find(), r#"{"data":[{}],"items":[{}]}"#, &ambiguous("`$.data`, `$.items`"));
-    check(find(), r#"{"meta":{"data":[{"b":1}]},"rows":[{"a":1}]}"#, &ambiguous("`$.meta.data`, `$.rows`"));
-    check(find(), r#"{"errors":[],"widgets":[],"gadgets":[{}]}"#, &ambiguous("`$.widgets`, `$.gadgets`"));
-    check(find(), r#"{"errors":[{"message":"no"}],"data":null}"#, &ambiguous("`$.errors`, `$`"));
+    let ambiguous = |paths: [&str; 2]| {
+        let [one, other] = paths.map(|path| format!("`data_selector: {path}`"));
+        format!("has several arrays that may be its records: write {one} or {other}")
+    };
+    check(find(), r#"{"users":[{}],"groups":[{}]}"#, &ambiguous(["users", "groups"]));
+    check(find(), r#"{"data":[],"users":[{}]}"#, &ambiguous(["data", "users"]));
+    check(find(), r#"{"data":[{}],"items":[{}]}"#, &ambiguous(["data", "items"]));
+    check(find(), r#"{"meta":{"data":[{"b":1}]},"rows":[{"a":1}]}"#, &ambiguous(["meta.data", "rows"]));
+    check(find(), r#"{"errors":[],"widgets":[],"gadgets":[{}]}"#, &ambiguous(["widgets", "gadgets"]));
+    let aside = "has one list, at `$.errors`, a name by which APIs also tell what went wrong: if its objects are the records, write `data_selector: errors`; if the whole answer is one record, `data_selector: \"$\"`";
+    check(find(), r#"{"errors":[{"message":"no"}],"data":null}"#, aside);
+    let part = "has one list, at `$.lines`, in an object with an id and values of its own: if its objects are the records, write `data_selector: lines`; if the list is a part of one record, `data_selector: \"$\"`";
+    check(find(), r#"{"id":1,"name":"x","lines":[{"a":1}]}"#, part);
 }
 
 #[test]

@@ -109,10 +109,10 @@ fn of_lake(error: &LakeError) -> Vec<String> {
     error.hint().into_iter().chain(abandon).collect()
 }
 
-/// Advice or a message about one resource: a rebuild that it names is one of that resource alone, and so is every other run.
+/// Advice or a message about one resource: a rebuild that it names, or a new start, is one of that resource alone, and so is every other run.
 fn of_resource(text: &str, resource: &str) -> String {
     let text = text.replace("--resource NAME", &format!("--resource {resource}"));
-    ["--full-refresh", "--full-refresh=drop_data"]
+    ["--full-refresh", "--full-refresh=drop_data", "--reset-state"]
         .iter()
         .fold(text, |text, flag| text.replace(&format!("`{flag}`"), &format!("`{flag} --resource {resource}`")))
 }

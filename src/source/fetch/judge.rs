@@ -242,6 +242,7 @@ impl Fetch {
             is_reread: false,
             is_part: false,
             is_last: false,
+            has_json: call.template.has_json(),
             largest: self.tally.largest,
         };
         let is_no_page =

@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, Step};
-use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
+use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, paginator_words};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::{Role, reduced};
@@ -34,6 +34,16 @@ impl Candidate {
     /// One that another chain of the resource has proven.
     pub(super) fn adopted(plan: PaginatorPlan) -> Self {
         Self { plan, from: String::new(), may_fail: false, is_probe: false }
+    }
+
+    /// The same without the total that ends it, where there is one.
+    pub(super) fn without_total(&self) -> Option<Self> {
+        let mut candidate = self.clone();
+        match &mut candidate.plan {
+            PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.total = TotalPath::None,
+            _ => return None,
+        }
+        Some(candidate)
     }
 }
 
@@ -153,15 +163,17 @@ fn cursors(page: &Seen<'_>) -> Choice {
     let chosen = if next.is_empty() { own } else { next };
     let Some(first) = chosen.first() else { return Choice::Try(Vec::new()) };
     let tried = |sign: &Sign| -> Vec<Candidate> {
-        let plan = |name: &str| PaginatorPlan::Cursor {
+        let plan = |cursor_slot: Slot| PaginatorPlan::Cursor {
             cursor_path: sign.path.clone(),
-            cursor_slot: Slot::Param(name.to_owned()),
+            cursor_slot,
             stop_after_empty_page: false,
             has_more_path: has_more(signs).map(|more| more.path.clone()),
         };
         let from = format!("`{}`", sign.shown());
-        let candidate = |name: &String| Candidate { plan: plan(name), from: from.clone(), may_fail: true, is_probe: false };
-        parameters(sign, page).iter().map(candidate).collect()
+        let candidate = |slot: Slot| Candidate { plan: plan(slot), from: from.clone(), may_fail: true, is_probe: false };
+        let names = parameters(sign, page);
+        let in_body = names.iter().filter(|_| page.has_json).map(|name| Slot::Body(vec![name.clone()]));
+        in_body.chain(names.iter().cloned().map(Slot::Param)).map(candidate).collect()
     };
     if chosen.iter().all(|other| other.value == first.value) {
         Choice::Try(tried(first))
@@ -195,6 +207,11 @@ fn parameters(sign: &Sign, page: &Seen<'_>) -> Vec<String> {
         "endcursor" | "after" => vec!["after".to_owned(), "cursor".to_owned()],
         "nexttoken" => vec![name.to_owned(), "token".to_owned(), "pagination_token".to_owned()],
         "continue" | "offset" | "lastevaluatedkey" => vec![name.to_owned()],
+        // Notion's.
+        "nextcursor" => {
+            let start = if name.contains('_') { "start_cursor" } else { "startCursor" };
+            rest.into_iter().chain([name.to_owned(), start.to_owned()]).collect()
+        }
         _ => rest.into_iter().chain([name.to_owned(), "cursor".to_owned()]).collect(),
     };
     let mut kept: Vec<String> = Vec::new();
@@ -255,6 +272,18 @@ fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
         found.extend([0, 1].map(|base| Candidate { is_probe, ..numbered(base, base, page_slot.clone(), from.clone()) }));
     }
     found
+}
+
+/// By the `id` of the last record, where a flag says that there is more.
+pub(super) fn by_last_record(page: &Seen<'_>) -> Option<PaginatorPlan> {
+    let more = has_more(&page.facts.signs)?;
+    let records_at = page.facts.records_at.as_ref()?;
+    Some(PaginatorPlan::Cursor {
+        cursor_path: JsonPath::parse(&format!("{records_at}[-1].id")).ok()?,
+        cursor_slot: Slot::Param("starting_after".to_owned()),
+        stop_after_empty_page: false,
+        has_more_path: Some(more.path.clone()),
+    })
 }
 
 /// By an offset, under the names that the page has for it, whatever speaks for that.
@@ -379,6 +408,11 @@ fn places_of(size: &str) -> (&'static str, Option<&'static str>) {
         "maxresults" => ("page", Some("startAt")),
         _ => ("page", Some("offset")),
     }
+}
+
+/// Paginators as a config would have them.
+pub(super) fn words<'a>(plans: impl Iterator<Item = &'a PaginatorPlan>) -> String {
+    plans.map(|plan| format!("`paginator: {}`", paginator_words(plan))).collect::<Vec<_>>().join(" or ")
 }
 
 /// dlt's defaults, without a total.

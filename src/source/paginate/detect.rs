@@ -6,11 +6,12 @@
 //! Of a resource that is read by several chains, the first one that has proven a paginator settles it for those behind it: they try no
 //! other, and fail where it does not hold. Whether there is more at all, each chain's own first page says.
 
+use serde_json::Value;
 
 use crate::base::{ErrorKind, Warning, WarningCode};
-use crate::config::{Expect, ExpectTotal, PaginatorPlan, TotalPath, paginator_words};
+use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words, path_words, yaml};
 use crate::source::error::{PagingFault, Repeated};
-use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, guesses};
+use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, guesses, words};
 use crate::source::paginate::first::{First, step_with_values, with_values};
 use crate::source::paginate::link::ALL;
 use crate::source::paginate::names::Role;
@@ -216,14 +217,22 @@ impl Detect {
     }
 
     /// The error of a paginator that does not hold, with what else could be written.
-    fn failed(&self, page: &Seen<'_>, mut why: String) -> SourceError {
+    fn failed(&self, page: &Seen<'_>, why: String) -> SourceError {
+        self.failed_but_for(page, why, "")
+    }
+
+    /// The same, with what else could be written than another paginator, in words.
+    fn failed_but_for(&self, page: &Seen<'_>, mut why: String, else_write: &str) -> SourceError {
         let tried = self.trial.as_ref().map(|trial| &trial.candidate.plan);
         let detected = tried.map(paginator_words).unwrap_or_default();
         let untried = self.left.iter().rev().map(|candidate| &candidate.plan);
         let mut write = words(untried);
-        for template in
-            ["{type: offset, limit: 100}", "{type: page_number, base_page: 1}", "{type: cursor, cursor_path: …, cursor_param: …}"]
-        {
+        let at = match tried {
+            Some(PaginatorPlan::Cursor { cursor_path, .. }) => yaml(&Value::from(path_words(cursor_path))),
+            _ => "…".to_owned(),
+        };
+        let by_cursor = format!("{{type: cursor, cursor_path: {at}, cursor_param: …}}");
+        for template in ["{type: offset, limit: 100}", "{type: page_number, base_page: 1}", &by_cursor] {
             let kind = template.split(',').next().unwrap_or_default();
             if !write.contains(kind) {
                 let separator = if write.is_empty() { "" } else { " or " };
@@ -238,6 +247,7 @@ impl Detect {
         } else if self.is_probing() {
             write.push_str(", or `paginator: single_page` if page 1 is all there is");
         }
+        write.push_str(else_write);
         SourceError::from(PagingFault::DetectionFailed { place: page.at(), detected, why, write })
     }
 
@@ -324,21 +334,12 @@ impl Detect {
         match told.iter().max_by_key(|(_, total)| *total) {
             Some((_, total)) if self.has_skipped && *total >= self.records => Ok(()),
             Some((sign, total)) if !told.iter().any(|(_, total)| *total == self.records) => {
+                let estimate = format!(", or, if that is an estimate or counts something else, `{ALL}`");
                 let why = format!("it ended after {} records, but `{}` is {total}", self.records, sign.shown());
-                Err(self.failed(page, why))
+                Err(self.failed_but_for(page, why, &estimate))
             }
             _ => Ok(()),
         }
-    }
-
-    /// What was detected, without the total that would end it.
-    fn without_total(&self) -> Option<Candidate> {
-        let mut candidate = self.trial.as_ref()?.candidate.clone();
-        match &mut candidate.plan {
-            PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.total = TotalPath::None,
-            _ => return None,
-        }
-        Some(candidate)
     }
 
     fn go_on(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
@@ -361,7 +362,8 @@ impl Detect {
                 Err(self.failed(page, format!("page {} leads where page {earlier} led, and so on for ever", page.page)))
             }
             Err(SourceError::Paging(PagingFault::TotalContradicted { unit, read, total, .. })) => {
-                self.left.extend(self.without_total().filter(|_| read > total));
+                let instead = self.trial.as_ref().and_then(|trial| trial.candidate.without_total());
+                self.left.extend(instead.filter(|_| read > total));
                 Err(self.failed(page, format!("it ended after {read} {unit}, but the API's total is {total}")))
             }
             Err(other) => Err(other),
@@ -452,6 +454,12 @@ impl Paginator for Detect {
                 | SourceError::Credentials { withheld: false, .. }
                 | SourceError::TokenRefused { .. }
         );
+        let is_unproven = self.trial.as_ref().is_some_and(|trial| !trial.is_proven);
+        if is_unproven && !self.left.is_empty() && matches!(error, SourceError::Refused { status: 400 | 404 | 422, .. }) {
+            // The API does not know the parameter: the next one may be its own.
+            self.is_refused |= self.is_probing();
+            return self.go_back(page)?.ok_or(error);
+        }
         if !is_refused || !self.is_probing() {
             return Err(error);
         }
@@ -486,9 +494,4 @@ impl Paginator for Detect {
     fn total_records(&self) -> Option<u64> {
         self.trial.as_ref().and_then(|trial| trial.paginator.total_records())
     }
-}
-
-/// Paginators as a config would have them.
-fn words<'a>(plans: impl Iterator<Item = &'a PaginatorPlan>) -> String {
-    plans.map(|plan| format!("`paginator: {}`", paginator_words(plan))).collect::<Vec<_>>().join(" or ")
 }

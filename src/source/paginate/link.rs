@@ -6,7 +6,7 @@ use url::Url;
 use crate::base::{JsonPath, RedactedUrl};
 use crate::config::{PaginatorPlan, Slot, paginator_words};
 use crate::source::error::{PagingFault, Repeated};
-use crate::source::paginate::candidates::{Choice, by_offset, candidates};
+use crate::source::paginate::candidates::{Choice, by_last_record, by_offset, candidates};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::{absent, bad_value, value};
 use crate::source::paginate::headers::cursor_header;
@@ -135,7 +135,12 @@ pub(super) fn its_own(page: &Seen<'_>, own: Option<&Slot>) -> String {
     match told_way(page, own) {
         Some(plan) => format!("paginator: {}", paginator_words(&plan)),
         None => {
-            format!("paginator: {{type: page_number, base_page: 1}}` or `paginator: {}", paginator_words(&by_offset(page)))
+            let ways =
+                format!("paginator: {{type: page_number, base_page: 1}}` or `paginator: {}", paginator_words(&by_offset(page)));
+            let last = by_last_record(page).map(|plan| paginator_words(&plan));
+            last.map_or(ways.clone(), |last| {
+                format!("{ways}`, or, where the last record's `id` is asked behind, as Stripe has it, `paginator: {last}")
+            })
         }
     }
 }

@@ -101,6 +101,8 @@ pub(super) struct Seen<'a> {
     pub(super) is_part: bool,
     /// Whether something else than the place of the next page tells that it is the last one.
     pub(super) is_last: bool,
+    /// Whether the endpoint's own request has a JSON body.
+    pub(super) has_json: bool,
     /// Records of the largest page before it.
     pub(super) largest: u64,
 }

@@ -151,6 +151,7 @@ impl Api {
             is_reread: false,
             is_part: false,
             is_last: false,
+            has_json: false,
             largest: 0,
         };
         paginator.step(&seen).map(|step| (facts.records, step))

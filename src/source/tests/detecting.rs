@@ -223,7 +223,7 @@ async fn a_page_that_only_repeats_is_refused_with_what_to_write() {
     let repeats = api(|_| body(&records(0), r#","next_cursor":"a""#));
     check_error(
         repeats,
-        &["page 3", "has the records of page 1 again", "`{type: cursor, cursor_path: next_cursor", "such as `paginator: {type: "],
+        &["page 4", "has the records of page 1 again", "`{type: cursor, cursor_path: next_cursor", "such as `paginator: {type: "],
     )
     .await;
     // A total that nothing answers to.
