@@ -46,11 +46,7 @@ impl Fetch {
     pub(super) fn judge(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
         let Some(page) = self.delivered.pop_front() else { return Ok(()) };
         if page.is_void {
-            if facts.records > 0 {
-                self.tally.farthest_void = self.tally.farthest_void.max(Some((page.position.ordinal, page.number)));
-            }
-            // The reader may be gone already; then its own error tells why.
-            let _ = page.verdict.send(Verdict::Discard);
+            self.pass_void(page, facts);
             return Ok(());
         }
         let call = Arc::clone(&self.call);
@@ -97,21 +93,7 @@ impl Fetch {
         }
         self.check_begin(&seen)?;
         self.around_list.check(&seen)?;
-        let mut step = self.paginator.step(&seen)?;
-        if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(&seen) {
-            step = Step::End(EndReason::TotalReached);
-        }
-        if let (Step::Next(_), Some(reason)) = (&step, self.empty_end(&seen)) {
-            step = Step::End(reason);
-        }
-        step = self.bounded(page.number, step);
-        if let Some(detected) = self.paginator.detected() {
-            self.turn.settle(&detected.plan);
-            self.client.tell(SourceEvent::Detected { resource: Arc::clone(&call.template.resource), detected });
-        }
-        if let Some(warning) = self.paginator.warning() {
-            self.tell(&seen, warning)?;
-        }
+        let step = self.step(&seen)?;
         if let Step::Again(_) | Step::Over(_) = step {
             let (number, place) = (page.number, seen.at());
             let _ = page.verdict.send(Verdict::Discard);
@@ -132,6 +114,34 @@ impl Fetch {
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
+    }
+
+    /// Passes over a page that was fetched ahead in vain.
+    fn pass_void(&mut self, page: Delivered, facts: &PageFacts) {
+        if facts.records > 0 {
+            self.tally.farthest_void = self.tally.farthest_void.max(Some((page.position.ordinal, page.number)));
+        }
+        // The reader may be gone already; then its own error tells why.
+        let _ = page.verdict.send(Verdict::Discard);
+    }
+
+    /// What follows `page`: what the paginator says, as far as totals, signs and bounds let it; and tells what it noticed.
+    fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        let mut step = self.paginator.step(page)?;
+        if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(page) {
+            step = Step::End(EndReason::TotalReached);
+        }
+        if let (Step::Next(_), Some(reason)) = (&step, self.empty_end(page)) {
+            step = Step::End(reason);
+        }
+        if let Some(detected) = self.paginator.detected() {
+            self.turn.settle(&detected.plan);
+            self.client.tell(SourceEvent::Detected { resource: Arc::clone(&self.call.template.resource), detected });
+        }
+        if let Some(warning) = self.paginator.warning() {
+            self.tell(page, warning)?;
+        }
+        Ok(self.bounded(page.page, step))
     }
 
     /// Whether a page of CSV has the header of the table, and of the pages before it: what else stands there is a record, or an answer of another
