@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Unjoined, task_point};
-use crate::config::{Plan, ResourcePlan, WriteDisposition};
+use crate::config::{Compact, Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Embedded, LakeError, PreparedTable, RejectLog, StageBudgets, StageSettings, TableEdit, TableStage};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
@@ -27,6 +27,7 @@ pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: 
         target_file_size: plan.lake.target_file_size,
         compat: plan.lake.compat,
         on_schema_change: plan.lake.on_schema_change,
+        fills_up: plan.lake.compact == Compact::Auto,
         max_partitions: plan.lake.max_partitions,
         spool: spool.join(&resource.table),
         budgets: StageBudgets::default(),

@@ -17,6 +17,11 @@ struct Nights {
 
 impl Nights {
     fn new(count: i64) -> Self {
+        Self::with("", count)
+    }
+
+    /// With more keys in `lake`.
+    fn with(lake: &str, count: i64) -> Self {
         let records = Arc::new(Mutex::new(Vec::new()));
         let served = Arc::clone(&records);
         let api = FakeApi::start().on("/events", move |_| Reply::json(json!(*served.lock().unwrap()).to_string()));
@@ -24,7 +29,7 @@ impl Nights {
             "name: p\nclient: {{base_url: {}}}\nresources:\n  - name: events\n    write_disposition: append\n    \
              partition_by: [{{column: region, as: in_region}}]\n    sort_by: \"-id\"\n    \
              endpoint: {{path: /events, paginator: single_page, incremental: {{cursor_path: id, initial_value: 0}}}}\n\
-             lake: {{url: ./lake}}\n",
+             lake: {{url: ./lake{lake}}}\n",
             api.url()
         );
         let nights = Self { records, sandbox: Sandbox::with_config(&config), _api: api };
@@ -131,4 +136,47 @@ fn a_damaged_file_and_a_table_that_there_is_not_end_a_compaction_by_name() {
     let before = sandbox.data_files();
     sandbox.lakeward(&["compact", "lakeward.yaml"]).failed_with(3, &[&path]);
     assert!(sandbox.data_files() == before);
+}
+
+#[test]
+fn nights_of_appends_under_compact_auto_leave_one_file_a_partition_and_the_last_one_can_be_undone() {
+    let nights = Nights::with(", compact: auto", 5);
+    let sandbox = &nights.sandbox;
+    let rows = nights.rows();
+    assert_eq!((rows.len(), sandbox.files("events").len()), (15, 2));
+    assert_eq!(sandbox.lakeward(&["verify", "lakeward.yaml", "--deep"]).code(), Some(0));
+    nights.night(5);
+    assert_eq!((nights.rows().len(), sandbox.files("events").len()), (18, 2));
+    let back = sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "5"]);
+    assert_eq!(back.code(), Some(0), "{back}");
+    assert_eq!((nights.rows(), sandbox.files("events").len()), (rows, 2));
+    sandbox.run_ok();
+    assert_eq!((nights.rows().len(), sandbox.files("events").len()), (18, 2));
+    // A night without records leaves every file alone.
+    let before = sandbox.files("events");
+    sandbox.run_ok();
+    assert!(sandbox.files("events") == before);
+}
+
+#[test]
+fn a_night_that_is_killed_while_it_fills_up_files_has_each_row_once_when_the_next_one_ends() {
+    for point in [
+        "lake.stage.file",
+        "lake.commit.after_manifests",
+        "lake.commit.after_create",
+        "lake.publish.put",
+        "lake.publish.put#2",
+        "lake.publish.before_done",
+    ] {
+        let nights = Nights::with(", compact: auto", 2);
+        nights.records.lock().unwrap().push(json!({"id": 100, "region": "eu", "v": "v", "n": {"m": [1]}}));
+        nights.records.lock().unwrap().push(json!({"id": 101, "region": "us", "v": "v", "n": {"m": [1]}}));
+        let mut command = nights.sandbox.command(&["run", "lakeward.yaml"]);
+        command.env("LAKEWARD_FAULT", format!("{point}=kill"));
+        let killed = crate::support::sandbox::Running::spawn(&mut command).end();
+        assert_eq!(killed.code(), None, "{point}: {killed}");
+        nights.sandbox.run_ok();
+        assert_eq!((nights.rows().len(), nights.sandbox.files("events").len()), (8, 2), "{point}");
+        assert_eq!(nights.sandbox.lakeward(&["verify", "lakeward.yaml", "--deep"]).code(), Some(0), "{point}");
+    }
 }

@@ -24,7 +24,7 @@ const FOREIGN_KEYS: [&str; 9] = [
     "deltalake_storage_options",
 ];
 /// Keys of the lake that may stand in a destination too.
-const LAKE_KEYS: [&str; 10] = [
+const LAKE_KEYS: [&str; 11] = [
     "options",
     "compression",
     "target_file_size",
@@ -32,6 +32,7 @@ const LAKE_KEYS: [&str; 10] = [
     "allow_unsafe_store",
     "publish",
     "on_schema_change",
+    "compact",
     "max_partitions",
     "keep_versions",
     "compat",

@@ -23,6 +23,8 @@ pub(crate) struct LakePlan {
     pub(crate) publish_together: bool,
     /// `on_schema_change`.
     pub(crate) on_schema_change: OnSchemaChange,
+    /// `compact`.
+    pub(crate) compact: Compact,
     /// `max_partitions`.
     pub(crate) max_partitions: usize,
     /// Commits whose replaced and removed files stay readable.
@@ -62,6 +64,15 @@ pub(crate) enum OnSchemaChange {
     Rewrite,
     /// Leave them; readers then need `union_by_name` or `mergeSchema`.
     Leave,
+}
+
+/// Whether runs put small files together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compact {
+    /// An append fills up the last small file of a partition.
+    Auto,
+    /// An append makes new files.
+    Never,
 }
 
 /// Which readers the files are for, the narrower choice first.

@@ -29,6 +29,9 @@ pub(crate) struct Lake {
     pub(crate) publish: Field<Publish>,
     /// What a changed schema does to the files written under the older one. Default: `rewrite`.
     pub(crate) on_schema_change: Field<SchemaChange>,
+    /// `auto`: an `append` puts its rows behind those of a partition's last file, while that is small, so that a table of many nights has few
+    /// files. `never`: each night makes files of its own, which `lakeward compact` puts together. Default: `never`.
+    pub(crate) compact: Field<Compact>,
     /// Most partitions of a table that one run may change, and add; past it the run ends before its commit. Default: 10000.
     pub(crate) max_partitions: Field<u64>,
     /// How many of the newest commits that changed files can be undone: what they replaced or removed stays readable under `_lakeward`. 0 to
@@ -88,6 +91,25 @@ impl From<SchemaChange> for OnSchemaChange {
         match change {
             SchemaChange::Rewrite => Self::Rewrite,
             SchemaChange::Leave => Self::Leave,
+        }
+    }
+}
+
+/// Whether runs put small files together.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compact {
+    /// An `append` fills up the last small file of a partition.
+    Auto,
+    /// An `append` makes new files.
+    Never,
+}
+
+impl From<Compact> for crate::config::Compact {
+    fn from(compact: Compact) -> Self {
+        match compact {
+            Compact::Auto => Self::Auto,
+            Compact::Never => Self::Never,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::base::Secret;
 use crate::config::raw::{self, Credential, Entries, Field, OptionValue, Publish, Scalar};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
-use crate::config::{Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, Problem};
+use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, Problem};
 
 /// Size at which a data file is split, unless the config says otherwise: 256 MB.
 const TARGET_FILE_BYTES: u64 = 256_000_000;
@@ -39,6 +39,7 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<La
         allow_unsafe_store: flag(&raw.allow_unsafe_store),
         publish_together: matches!(raw.publish.get(), Some(Publish::Together)),
         on_schema_change: raw.on_schema_change.get().map_or(OnSchemaChange::Rewrite, |&change| change.into()),
+        compact: raw.compact.get().map_or(Compact::Never, |&compact| compact.into()),
         max_partitions: max_partitions(cx, &raw.max_partitions),
         keep_versions: keep_versions(cx, &raw.keep_versions),
         compat: raw.compat.get().map_or(Compat::Legacy, |&compat| compat.into()),

@@ -108,6 +108,7 @@ impl Lake {
             target_file_size: plan.target_file_size,
             compat: snapshot.compat.unwrap_or(plan.compat),
             on_schema_change: plan.on_schema_change,
+            fills_up: false,
             max_partitions: plan.max_partitions,
             spool: self.spool().join(table),
             budgets: StageBudgets::default(),

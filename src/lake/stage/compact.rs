@@ -16,7 +16,6 @@ use crate::lake::stage::files::{FileMaker, in_parts};
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, Snapshot, StageStats, TableEdit};
 use crate::merge::RowSet;
-use crate::schema::TableSchema;
 
 /// The files of `table` that belong together, each list in the order of their names: two or more of one partition.
 pub(crate) fn small_files(table: &Snapshot, target_file_size: u64) -> Vec<Vec<DataFile>> {
@@ -39,7 +38,15 @@ pub(crate) fn compact(settings: &Arc<StageSettings>, existing: Snapshot, files: 
     let mut maker = FileMaker::new(settings, &file_schema, ColumnEncodings::default(), "compact");
     let mut edits = Edits::default();
     for part in small_files(&existing, settings.target_file_size) {
-        let together = put_together(&mut maker, &part, &existing.schema, files)?;
+        let open = |file: &DataFile| {
+            let source = ParquetSource::open(files.open(file)?, file.path.clone())?;
+            Ok::<_, LakeError>(Adapted::new(source, &existing.schema, &file_schema, &settings.table))
+        };
+        // The largest has seen most values.
+        if let Some(largest) = part.iter().max_by_key(|file| file.bytes) {
+            maker.complete_encodings(open(largest)?.source())?;
+        }
+        let together = put_together(&mut maker, part.iter().map(open), true)?;
         if let Some((first, rest)) = part.split_first() {
             edits.replace(first, together);
             rest.iter().for_each(|file| edits.remove(file));
@@ -50,23 +57,18 @@ pub(crate) fn compact(settings: &Arc<StageSettings>, existing: Snapshot, files: 
     Ok(TableEdit { table, base: existing, edits: edits.finish()?, shape: Some(shape), stats })
 }
 
-/// One file of the rows of several.
-fn put_together(
+/// One file of the rows of several, in their order; with `together`, small row groups are written as one.
+///
+/// # Errors
+/// As [`compact`].
+pub(super) fn put_together(
     maker: &mut FileMaker,
-    part: &[DataFile],
-    written: &TableSchema,
-    files: &dyn LiveFiles,
+    files: impl Iterator<Item = Result<Adapted, LakeError>>,
+    together: bool,
 ) -> Result<FinishedFile, LakeError> {
-    let table = part.first().map(|file| file.path.split('/').next().unwrap_or_default().to_owned()).unwrap_or_default();
-    let open = |file: &DataFile| ParquetSource::open(files.open(file)?, file.path.clone());
-    // The largest has seen most values.
-    if let Some(largest) = part.iter().max_by_key(|file| file.bytes) {
-        maker.complete_encodings(&open(largest)?)?;
-    }
     let mut sink = maker.create()?;
-    for file in part {
-        let live = Adapted::new(open(file)?, written, maker.schema(), &table);
-        maker.carry(&mut sink, &live, &SpellingLog::default(), &RowSet::default(), true)?;
+    for file in files {
+        maker.carry(&mut sink, &file?, &SpellingLog::default(), &RowSet::default(), together)?;
     }
     Ok(sink.finish()?.file)
 }

@@ -10,6 +10,7 @@ use crate::lake::stage::arrivals::ArrivalLog;
 use crate::lake::stage::edits::Edits;
 use crate::lake::stage::engine::MergeJob;
 use crate::lake::stage::files::{FileMaker, in_parts};
+use crate::lake::stage::fill::add_or_fill;
 use crate::lake::stage::form::same_columns;
 use crate::lake::stage::incoming::{Gather, Incoming};
 use crate::lake::stage::rewrite::{MatchCounts, Rewrite, Rewritten, rewrite};
@@ -83,7 +84,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
         if replaces {
             edits.replace_all(&existing.files, new, existing.has_levels_of(&settings.partition_by))?;
         } else {
-            new.into_iter().for_each(|new| edits.add(new));
+            add_or_fill(&mut maker, &settings, (&existing, files.as_ref()), (new, &schema), &mut edits)?;
         }
     }
     // What not all readers opened is put right once, however much it is.

@@ -15,6 +15,7 @@ mod compact;
 mod edits;
 mod engine;
 mod files;
+mod fill;
 mod finish;
 mod form;
 mod incoming;

@@ -37,6 +37,8 @@ pub(crate) struct StageSettings {
     pub(crate) compat: Compat,
     /// What happens to files of an older schema.
     pub(crate) on_schema_change: OnSchemaChange,
+    /// Whether an append fills up the last small file of a partition.
+    pub(crate) fills_up: bool,
     /// Most partitions that the run may change.
     pub(crate) max_partitions: usize,
     /// A folder of this table and run alone, on local disk, on the file system of a lake on disk. Made if it is not there.

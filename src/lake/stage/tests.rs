@@ -3,6 +3,7 @@
 mod content;
 mod engine;
 mod evolution;
+mod fill;
 mod ranges;
 mod readers;
 mod records;
@@ -62,6 +63,7 @@ impl Lake {
             target_file_size: 1 << 20,
             compat: Compat::Legacy,
             on_schema_change: OnSchemaChange::Rewrite,
+            fills_up: false,
             max_partitions: 10_000,
             spool: self.folder.path().join(format!("spool-{}", self.nights)),
             budgets: StageBudgets::default(),

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::{Clock, Secret};
-use crate::config::{Compat, Compression, LakeLocation, LakePlan, OnSchemaChange};
+use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange};
 use crate::lake::bucket::Bucket;
 use crate::lake::lease::HEARTBEAT;
 use crate::lake::store::{Store, open_store};
@@ -95,6 +95,7 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         publish_together: false,
         on_schema_change: OnSchemaChange::Rewrite,
         compat: Compat::Legacy,
+        compact: Compact::Never,
         max_partitions: 10_000,
         keep_versions: 1,
     }

@@ -32,6 +32,7 @@ fn settings(lake: &Lake) -> StageSettings {
         target_file_size: 1 << 20,
         compat: Compat::Legacy,
         on_schema_change: OnSchemaChange::Rewrite,
+        fills_up: false,
         max_partitions: 10_000,
         spool: lake.spool().join("t"),
         budgets: StageBudgets::default(),
