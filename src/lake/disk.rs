@@ -136,8 +136,7 @@ impl Store for Disk {
             let mut found = Vec::new();
             walk(&folder, &mut |path, bytes| {
                 let below = path.strip_prefix(&root).unwrap_or(path);
-                let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-                found.push(Found { path: parts.join("/"), bytes, etag: None });
+                found.push(Found { path: below.to_string_lossy().into_owned(), bytes, etag: None });
             })?;
             found.sort_by(|a, b| a.path.cmp(&b.path));
             Ok(found)

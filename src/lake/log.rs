@@ -191,6 +191,13 @@ pub(crate) struct Done {
     pub(crate) etags: BTreeMap<String, String>,
 }
 
+/// What every object tells of itself, whoever wrote it.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    format: Value,
+}
+
 /// The versions in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Versions {
@@ -286,10 +293,14 @@ pub(crate) async fn read_json<T: DeserializeOwned>(store: &dyn Store, path: &str
 /// [`LakeError::Unreadable`] when it is damaged or of a newer lakeward.
 pub(crate) fn parse_json<T: DeserializeOwned>(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<T, LakeError> {
     let damaged = |why: String| LakeError::Unreadable { place: store.place(path), why };
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| damaged(format!("not JSON: {error}")))?;
-    match value.get("format").and_then(Value::as_u64) {
+    let found = match serde_json::from_slice::<Versioned>(bytes) {
+        Ok(found) => found.format.as_u64(),
+        Err(error) if error.is_data() => None,
+        Err(error) => return Err(damaged(format!("not JSON: {error}"))),
+    };
+    match found {
         Some(format) if format <= u64::from(FORMAT) => {
-            serde_json::from_value(value).map_err(|error| damaged(format!("not what lakeward writes: {error}")))
+            serde_json::from_slice(bytes).map_err(|error| damaged(format!("not what lakeward writes: {error}")))
         }
         Some(format) => Err(damaged(format!("format {format} is of a newer lakeward"))),
         None => Err(damaged("it has no `format`".to_owned())),

@@ -4,12 +4,15 @@
 //! are read, written or emptied; a link, a FIFO or a device is refused by name and never waited for; small files are read up
 //! to [`SMALL_BYTES_MAX`]; a temporary file has a random name and is created by this process alone.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 use tempfile::TempPath;
 
 use crate::lake::LakeError;
@@ -18,6 +21,9 @@ use crate::lake::store::SMALL_BYTES_MAX;
 
 /// Extension of small files that are being written; what a killed process left of them is swept.
 pub(super) const BESIDE: &str = "tmp";
+
+/// How a folder is opened.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Checks every part of `path` below `root` that is there, as far as it lies in the folder of lakeward's own files.
 ///
@@ -185,15 +191,37 @@ pub(super) fn sync_folders_below(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's.
 pub(super) fn walk(folder: &Path, visit: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
-    let Some(entries) = unless_missing(fs::read_dir(folder))? else { return Ok(()) };
-    for entry in entries {
+    match unless_missing(openat(CWD, folder, FOLDER, Mode::empty()).map_err(io::Error::from))? {
+        Some(opened) => walk_in(opened, &mut folder.to_owned(), visit),
+        None => Ok(()),
+    }
+}
+
+/// [`walk`] in an open folder, from which everything is named: a lake has many thousand folders, and long paths are looked up part by part.
+fn walk_in(folder: OwnedFd, path: &mut PathBuf, visit: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
+    let mut entries = Dir::new(folder)?;
+    while let Some(entry) = entries.read() {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), visit)?;
-        } else if let Some(facts) = unless_missing(fs::metadata(entry.path()))? {
-            // A file that went while the folder was read, or a link to nowhere, is no file.
-            visit(&entry.path(), facts.len());
+        let (name, here) = (entry.file_name(), entries.fd()?);
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
         }
+        path.push(OsStr::from_bytes(name.to_bytes()));
+        let is_folder = match entry.file_type() {
+            FileType::Unknown => unless_missing(statat(here, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from))?
+                .is_some_and(|facts| FileType::from_raw_mode(facts.st_mode).is_dir()),
+            kind => kind.is_dir(),
+        };
+        // A file that went while the folder was read, or a link to nowhere, is no file.
+        if is_folder {
+            let opened = openat(here, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
+            if let Some(opened) = unless_missing(opened.map_err(io::Error::from))? {
+                walk_in(opened, path, visit)?;
+            }
+        } else if let Some(facts) = unless_missing(statat(here, name, AtFlags::empty()).map_err(io::Error::from))? {
+            visit(path, u64::try_from(facts.st_size).unwrap_or(0));
+        }
+        path.pop();
     }
     Ok(())
 }
