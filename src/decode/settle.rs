@@ -55,7 +55,9 @@ impl Decoder {
                 }
             };
         }
-        if let (RecordsShape::Object, Some(count)) = (shape, records_in_map(text, path)) {
+        if shape == RecordsShape::Object
+            && let Some(count) = records_in_map(text, path)
+        {
             return Err(DecodeError::MapOfRecords { place: place.clone(), path: path.to_string(), count });
         }
         let is_whole = self.plan.records.is_none() && path.steps().is_empty();
