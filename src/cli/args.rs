@@ -69,6 +69,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TableCommand,
     },
+    /// Look at a folder of Parquet files that something else wrote: its columns, its key, what of the config fits; with --apply, make them the resource's
+    /// table, which a run goes on from. The folder is only read.
+    Adopt(AdoptArgs),
     /// Put the small files of each partition together, in a commit of its own; no row changes.
     Compact(CompactArgs),
     /// List what the lake's own folder holds and nothing needs any more; with --apply, remove it.
@@ -363,6 +366,20 @@ pub(crate) struct GcArgs {
     #[command(flatten)]
     pub(crate) of: ConfigArgs,
     /// Remove it.
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdoptArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The resource whose table the files become. The lake must not have it yet.
+    pub(crate) resource: String,
+    /// The folder, on this machine and outside of the lake: Parquet files, in Hive's folders (`column=value`) or in none.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) from: PathBuf,
+    /// Do it; without it, only tell what would be done.
     #[arg(long)]
     pub(crate) apply: bool,
 }

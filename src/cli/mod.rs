@@ -4,6 +4,7 @@
 //! prints, and it knows nothing of what the other rooms do inside.
 
 mod abandon;
+mod adopt;
 mod args;
 mod backfill;
 mod check;
@@ -64,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Verify(args) => verify::verify(args).await,
             Command::Rollback(args) => rollback::rollback(args).await,
             Command::Table { command } => table::table(command).await,
+            Command::Adopt(args) => adopt::adopt(args).await,
             Command::Compact(args) => compact::compact(args).await,
             Command::Gc(args) => gc::gc(args).await,
             Command::Repair(args) => repair::repair(args).await,

@@ -312,6 +312,14 @@ pub(crate) enum LakeError {
         /// The name.
         table: String,
     },
+    /// What something else wrote cannot become a table.
+    #[error("`{place}` cannot be adopted: {why}; nothing was changed")]
+    NotAdoptable {
+        /// The folder or file.
+        place: String,
+        /// Why.
+        why: String,
+    },
     /// Rows of a table that is to get a key have it more than once.
     #[error(
         "table `{table}`: {repeated} of {rows} rows have the key ({key}) of another row, so it is no key; nothing was changed"
@@ -529,6 +537,7 @@ impl LakeError {
             | Self::Taken { .. }
             | Self::Claimed { .. }
             | Self::NothingCommitted { .. }
+            | Self::NotAdoptable { .. }
             | Self::KeyRepeats { .. }
             | Self::KeyIsNull { .. }
             | Self::StagedDamaged { .. }

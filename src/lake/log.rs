@@ -90,6 +90,8 @@ pub(crate) enum Purpose {
     Rename,
     /// A table gets other partitions, or another key.
     Reshape,
+    /// Files that something else wrote become a table.
+    Adoption,
     /// Records of the quarantine are loaded.
     Repair,
     /// Files that were lost or damaged get their content back.
@@ -112,6 +114,7 @@ impl Purpose {
             Self::Drop => "drop",
             Self::Rename => "rename",
             Self::Reshape => "reshape",
+            Self::Adoption => "adoption",
             Self::Repair => "repair",
             Self::Restoration => "restoration",
             Self::Abandonment { .. } => "abandonment",

@@ -48,8 +48,8 @@ pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
     Abandonment, Archive, BadFile, COMMITS_KEPT, CommitFacts, Compaction, Cure, Damages, Diagnosis, Fault, FileAt, Finding,
-    Garbage, Need, REPORTS_KEPT, Remedy, RollbackPlan, SetAside, Shape, TableAt, TableDiff, TableFacts, Told, Verification,
-    Verify, diagnose,
+    ForeignFolder, Garbage, Need, REPORTS_KEPT, Remedy, RollbackPlan, SetAside, Shape, TableAt, TableDiff, TableFacts, Told,
+    Verification, Verify, Wanted, diagnose,
 };
 pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,

@@ -26,7 +26,7 @@ use arrow::error::ArrowError;
 use hashbrown::{HashMap, HashSet};
 
 pub(crate) use error::PartitionError;
-pub(crate) use escape::{NULL_VALUE, escape};
+pub(crate) use escape::{NULL_VALUE, escape, unescape};
 pub(crate) use misread::{Misread, misread_levels};
 pub(crate) use thin::{ThinLevel, thin_level};
 
@@ -337,7 +337,7 @@ fn gather(stretches: Vec<(PartitionId, Range<usize>)>, partitions: usize) -> Vec
 }
 
 /// An array of one value, read from its folder text.
-fn repeat(value: Option<&str>, rows: usize, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn repeat(value: Option<&str>, rows: usize, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     let Some(value) = value else { return Ok(new_null_array(data_type, rows)) };
     let text = StringArray::from(vec![value]);
     let strict = CastOptions { safe: false, ..CastOptions::default() };

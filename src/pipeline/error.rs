@@ -6,6 +6,7 @@ use crate::base::ErrorKind;
 use crate::config::{BindError, Plan};
 use crate::decode::{DecodeError, Reject};
 use crate::lake::{LakeError, PartitionError};
+use crate::pipeline::adopt::AdoptError;
 use crate::pipeline::cursors::IncrementalError;
 use crate::pipeline::families::FamilyError;
 use crate::pipeline::held::HeldError;
@@ -45,6 +46,9 @@ pub(crate) enum RunError {
         /// The table.
         table: String,
     },
+    /// A config that does not adopt files.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// More was set aside than is decoded at once.
     #[error(
         "the quarantine of `{table}` has more than {bytes_max} bytes that count, which is more than is decoded once more at once"
@@ -466,6 +470,7 @@ impl RunError {
             | Self::RekeyOfAppend { .. }
             | Self::MuchSetAside { .. }
             | Self::NoSuchResource { .. }
+            | Self::Adopt(_)
             | Self::Held(_)
             | Self::Family(_) => ErrorKind::Config,
             Self::Cancelled => ErrorKind::Cancelled,

@@ -15,6 +15,7 @@
 //! the number of pages.
 //! Not here: how anything is printed.
 
+mod adopt;
 mod asked;
 mod chain;
 mod columns;
@@ -54,6 +55,7 @@ mod table_thread;
 mod told;
 mod warnings;
 
+pub(crate) use adopt::{Adoption, adopt, adoption};
 pub(crate) use columns::validate;
 pub(crate) use cursors::CursorFacts;
 pub(crate) use error::RunError;

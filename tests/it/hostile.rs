@@ -17,8 +17,9 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 21] = [
+pub(crate) const PLACES: [(&str, Runs); 22] = [
     ("abandon.rs", abandon),
+    ("adopt.rs", adopt),
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("diff.rs", diff),
@@ -371,6 +372,25 @@ fn repair() -> Vec<Ended> {
     fs::write(table.join(format!("{HOSTILE}.parquet")), "x").unwrap();
     let arguments: [&[&str]; 3] = [&["repair", &file], &["repair", &file, "--apply"], &["repair", &file, HOSTILE]];
     arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+/// A folder and a column with hostile names, and files that are none.
+fn adopt() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let from = sandbox.path().join(HOSTILE).display().to_string();
+    let text = fs::read_to_string(sandbox.path().join(&file)).unwrap();
+    sandbox.write(&file, &text.replace("url: ./lake", "url: ./other"));
+    let good = sandbox.files("rows").into_values().next().unwrap();
+    let folder = format!("{HOSTILE}/h={}", "x%1B%5B31m%0AFORGED");
+    sandbox.write(&format!("{folder}/x.parquet"), "");
+    let bad = sandbox.lakeward(&["adopt", &file, "rows", "--from", &from]);
+    fs::write(sandbox.path().join(&folder).join("x.parquet"), good).unwrap();
+    let arguments: [&[&str]; 3] = [
+        &["adopt", &file, "rows", "--from", &from],
+        &["adopt", &file, "rows", "--from", &from, "--apply"],
+        &["adopt", &file, HOSTILE, "--from", &from],
+    ];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).chain([bad]).collect()
 }
 
 fn edit_runs(folder: &Path) {

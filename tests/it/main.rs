@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod auth;
+mod adopting;
 mod answers;
 mod around_list;
 mod append_once;

@@ -50,6 +50,11 @@ pub(crate) struct CursorProgress {
 }
 
 impl CursorProgress {
+    /// Records up to this cursor, of which nothing else is known.
+    pub(crate) fn up_to(farthest: Option<CursorValue>) -> Self {
+        Self { kind: farthest.as_ref().map(CursorValue::kind), farthest, ..Self::default() }
+    }
+
     /// The records that come next follow none: the same range is read again from the farthest cursor on.
     pub(crate) fn begin_anew(&mut self) {
         self.last = None;

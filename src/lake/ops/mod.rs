@@ -1,12 +1,13 @@
 //! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
 //! bringing a version back, putting small files together, giving a table another name, shape or end, what stands in the way of a run,
-//! stepping past a commit that cannot be finished, and putting lost files back.
+//! stepping past a commit that cannot be finished, and putting lost files back, and adopting files that something else wrote.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
 //! Not here: how facts are printed.
 
 mod abandon;
+mod adopt;
 mod archive;
 mod compact;
 mod diff;
@@ -20,6 +21,7 @@ mod rollback;
 mod verify;
 
 pub(crate) use abandon::Abandonment;
+pub(crate) use adopt::{ForeignFolder, Wanted};
 pub(crate) use archive::{Archive, FileAt, TableAt};
 pub(crate) use compact::Compaction;
 pub(crate) use diff::TableDiff;

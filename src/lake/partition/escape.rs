@@ -35,7 +35,6 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 
 /// The text behind an escaped one; `%` that no two hex digits follow stays, as in Hive. `None` when that is not UTF-8.
 #[must_use]
-#[cfg(test)]
 pub(crate) fn unescape(escaped: &str) -> Option<Cow<'_, str>> {
     percent_encoding::percent_decode_str(escaped).decode_utf8().ok()
 }

@@ -46,7 +46,7 @@ use arrow::error::ArrowError;
 
 pub(crate) use adapt::Adapted;
 pub(crate) use compact::{compact, small_files};
-pub(crate) use form::same_columns;
+pub(crate) use form::{array_to_memory, same_columns};
 pub(crate) use keys::{key_arrays, key_places};
 pub(crate) use lookup::look_up;
 pub(crate) use merge::Embedded;
