@@ -29,7 +29,8 @@ UNAVAILABLE = {3, 20, 75}
 UNAUTHORISED = {4, 20}
 # How often each kind of night comes.
 KINDS = {"plain": 30, "hiccup": 10, "failing": 8, "killed": 10, "point": 14, "twice": 8, "refresh": 7, "race": 4, "expired": 6, "lying": 5,
-         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4}
+         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4,
+         "repaired": 6}
 
 
 class Broken(Exception):
@@ -238,6 +239,18 @@ class Nights:
             code, err = self.command(pipeline, "compact", env)
             if code not in ({0, -signal.SIGKILL} if env else {0}):
                 raise Broken(f"compact ended with exit {code}: {err}")
+        pipeline.check()
+        self.expect(pipeline)
+
+    def repaired(self, pipeline) -> None:
+        """What did not fit does not fit under the same config, and files that are whole stay: a repair, perhaps killed, changes no row."""
+        pipeline.write_config()
+        env = {"LAKEWARD_FAULT": f"{self.rng.choice(FAULT_POINTS)}=kill"} if self.rng.random() < 0.5 else None
+        for env in [env, None]:
+            code, err = self.command(pipeline, "repair", env, "--apply")
+            # A table that differs from the config is refused, and a lake without a commit has nothing to repair.
+            if code not in {0, 2, 3, -signal.SIGKILL} or code == -signal.SIGKILL and not env:
+                raise Broken(f"repair ended with exit {code}: {err}")
         pipeline.check()
         self.expect(pipeline)
 

@@ -188,9 +188,9 @@ class History(Nights):
                 raise Broken(f"a run did not end within {RUN_SECONDS_MAX} s: {err[-1000:]}") from None
         return self.ended(process, out, err)
 
-    def command(self, pipeline: Pipeline, command: str, env: dict | None = None) -> tuple:
+    def command(self, pipeline: Pipeline, command: str, env: dict | None = None, *flags: str) -> tuple:
         """Exit code (or minus the signal) and the messages of a command that asks nothing of the API."""
-        ended = subprocess.run([self.binary, command, f"{pipeline.world.name}.yaml"], cwd=self.folder, text=True, errors="replace", capture_output=True,
+        ended = subprocess.run([self.binary, command, f"{pipeline.world.name}.yaml", *flags], cwd=self.folder, text=True, errors="replace", capture_output=True,
                                timeout=RUN_SECONDS_MAX, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder)} | (env or {}))
         self.log.append(f"  {command}: exit {ended.returncode} " + " ".join((ended.stdout + ended.stderr).split())[-1000:])
         return ended.returncode, ended.stderr[-2000:]

@@ -45,9 +45,9 @@ impl LakeError {
             Self::Foreign { files, more_files: 0, .. } if files.iter().all(|file| file.ends_with(UNKNOWN)) => {
                 Some("move unknown files out of the table's folder")
             }
-            Self::Foreign { files, more_files: 0, .. } if !files.iter().any(|file| file.ends_with(UNKNOWN)) => {
-                Some("put back the files that are gone or changed, or load the table anew with `--full-refresh`")
-            }
+            Self::Foreign { files, more_files: 0, .. } if !files.iter().any(|file| file.ends_with(UNKNOWN)) => Some(
+                "put back the files that are gone or changed (`lakeward repair CONFIG` puts back what there is a copy of), or load the table anew with `--full-refresh`",
+            ),
             Self::Foreign { .. } => Some(
                 "move unknown files out of the table's folder; where files are gone or changed, put them back or load the table anew with `--full-refresh`",
             ),

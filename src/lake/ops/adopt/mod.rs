@@ -18,7 +18,7 @@ use crate::config::LakeLocation;
 use crate::decode::TypedBatch;
 use crate::lake::ops::adopt::folder::{Found, find};
 use crate::lake::ops::adopt::rows::Reading;
-use crate::lake::ops::adopt::types::join_all;
+use crate::lake::ops::adopt::types::Joined;
 use crate::lake::parquet::ParquetSource;
 use crate::lake::stage::TableStage;
 use crate::lake::{LakeError, LiveFile, LiveFiles, PreparedTable, Snapshot, StageSettings, TableFormat};
@@ -79,14 +79,14 @@ impl ForeignFolder {
         }
         check_outside(root, lake)?;
         let (mut files, levels) = find(root)?;
-        let mut schemas = Vec::new();
+        let mut joined = Joined::default();
         for file in &mut files {
             let source = open(file)?;
             file.rows = source.rows() as u64;
             let columns = types::columns(source.schema(), &wanted.declared).map_err(|why| refused(&file.path, why))?;
-            schemas.push((file.shown.clone(), columns));
+            joined.add(&file.shown, &columns);
         }
-        let in_files = join_all(&schemas).map_err(|why| refused(root, why))?;
+        let in_files = joined.finish().map_err(|why| refused(root, why))?;
         let in_folders: Vec<String> = levels.iter().filter(|level| !wanted.derived.contains(level)).cloned().collect();
         let schema = types::with_folders(in_files, &levels, &in_folders, &files, &wanted.declared);
         let schema = types::declared(schema, &wanted.declared).map_err(|why| refused(root, why))?;

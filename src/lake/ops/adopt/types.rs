@@ -3,6 +3,8 @@
 //! In: the columns that Parquet tells, what the config declares. Out: a schema, or the column that a table cannot hold, by name. Invariants: no value
 //! changes: what would be rounded, cut or taken for another kind of value is refused.
 
+use std::collections::BTreeMap;
+
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 
 use crate::lake::ops::adopt::folder::Found;
@@ -85,20 +87,42 @@ fn nested(data_type: &DataType) -> Result<ColumnType, String> {
 }
 
 /// The columns of all files. A type widens where it stays of its kind.
-///
-/// # Errors
-/// The column whose values are of several kinds.
-pub(super) fn join_all(files: &[(String, TableSchema)]) -> Result<TableSchema, String> {
-    let joined = files.iter().fold(TableSchema::default(), |joined, (_, columns)| joined.join(columns));
-    let is_text = |column_type: &ColumnType| column_type.has_json() || *column_type == ColumnType::Text;
-    for column in joined.columns.iter().filter(|column| is_text(&column.column_type)) {
-        let found = files.iter().filter_map(|(file, columns)| Some((file, &columns.column(&column.name)?.column_type)));
-        let other = found.into_iter().find(|(_, found)| !is_text(found) && **found != ColumnType::Unknown);
-        if let Some((file, found)) = other {
-            return Err(format!("column `{}` is {found} in `{file}` and of another kind in other files", column.name));
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    schema: TableSchema,
+    /// Of each column the first file in which it is no text, and what it is there.
+    others: BTreeMap<String, (String, ColumnType)>,
+}
+
+impl Joined {
+    /// Takes the columns of the next file.
+    pub(super) fn add(&mut self, file: &str, columns: &TableSchema) {
+        for column in columns.columns.iter().filter(|column| !is_text(&column.column_type)) {
+            if column.column_type != ColumnType::Unknown && !self.others.contains_key(&column.name) {
+                self.others.insert(column.name.clone(), (file.to_owned(), column.column_type.clone()));
+            }
+        }
+        self.schema = self.schema.join(columns);
+    }
+
+    /// The columns of all.
+    ///
+    /// # Errors
+    /// The column whose values are of several kinds.
+    pub(super) fn finish(self) -> Result<TableSchema, String> {
+        let mut texts = self.schema.columns.iter().filter(|column| is_text(&column.column_type));
+        match texts.find_map(|column| Some((&column.name, self.others.get(&column.name)?))) {
+            Some((name, (file, found))) => {
+                Err(format!("column `{name}` is {} in `{file}` and of another kind in other files", found.hint_type()))
+            }
+            None => Ok(self.schema),
         }
     }
-    Ok(joined)
+}
+
+/// Whether a type is text, or has such as what its values have in common.
+fn is_text(column_type: &ColumnType) -> bool {
+    column_type.has_json() || *column_type == ColumnType::Text
 }
 
 /// The columns with those that folders hold: what is declared, integers where all of a level are, else text. What files have is theirs.
