@@ -214,7 +214,13 @@ impl Lease {
     /// # Errors
     /// [`LakeError::Conflict`]; those of `work`.
     pub(crate) async fn keep_during<T>(&self, work: impl Future<Output = Result<T, LakeError>>) -> Result<T, LakeError> {
-        self.watch(std::pin::pin!(work)).await?
+        match self.watch(std::pin::pin!(work)).await? {
+            Ok(done) => Ok(done),
+            // One that was overtaken finds files gone or changed.
+            Err(error) => {
+                Err(self.beat().await.err().filter(|other| matches!(other, LakeError::Conflict { .. })).unwrap_or(error))
+            }
+        }
     }
 
     /// Gives signs of life while `work` goes on, which ends by itself alone.

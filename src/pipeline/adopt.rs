@@ -17,7 +17,7 @@ use crate::lake::{Committed, ForeignFolder, Lake, Look, Owner, Purpose, Spool, S
 use crate::pipeline::columns::{check_columns, declared_schema, required_columns};
 use crate::pipeline::cursors::{Cursors, Past};
 use crate::pipeline::guards::check_folders;
-use crate::pipeline::operate::run_id;
+use crate::pipeline::operate::{run_id, under_lease};
 use crate::pipeline::table::stage_settings;
 use crate::pipeline::{RunError, families, held};
 use crate::schema::{ColumnType, TableSchema};
@@ -121,13 +121,8 @@ pub(crate) async fn adopt(
     let resource = resource_of(plan, resource)?;
     let (folder, wanted) = open(plan, resource, from).await?;
     let run = run_id(&*clock, clock.now());
-    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run, Owner::this_process(), None).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(adopt_in(&mut lake, plan, resource, (folder, wanted), &*clock)).await;
-    let closed = lake.close().await;
-    let (done, mut commit) = outcome?;
-    commit.untidy = commit.untidy.or(closed.err());
-    Ok((done, commit))
+    let lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run, Owner::this_process(), None).await?;
+    under_lease(lake, async |lake| adopt_in(lake, plan, resource, (folder, wanted), &*clock).await).await
 }
 
 async fn adopt_in(

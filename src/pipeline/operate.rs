@@ -23,6 +23,34 @@ pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
     format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff)
 }
 
+/// Does `work` on the lake while its lease is kept, and closes the lake.
+///
+/// # Errors
+/// Those of `work`; [`LakeError::Conflict`] where it failed because another run took over.
+pub(super) async fn under_lease<T>(
+    mut lake: Lake,
+    work: impl AsyncFnOnce(&mut Lake) -> Result<(T, Committed), RunError>,
+) -> Result<(T, Committed), RunError> {
+    let lease = lake.lease();
+    let outcome = lease.keep_beside(work(&mut lake)).await;
+    let outcome = match outcome {
+        Ok(done) => Ok(done),
+        Err(error) => Err(cause(&lake, error).await),
+    };
+    let closed = lake.close().await;
+    let (done, mut commit) = outcome?;
+    commit.untidy = commit.untidy.or(closed.err());
+    Ok((done, commit))
+}
+
+/// What the failure of a run comes of.
+pub(super) async fn cause(lake: &Lake, error: RunError) -> RunError {
+    if matches!(error, RunError::Cancelled | RunError::Lake(LakeError::Unpublished { .. })) {
+        return error;
+    }
+    lake.overtaken().await.map_or(error, RunError::from)
+}
+
 /// Brings `version` back: its rows, its schemas and its cursors, in one commit.
 ///
 /// # Errors
@@ -33,13 +61,8 @@ pub(crate) async fn rollback(
     clock: Arc<dyn Clock>,
 ) -> Result<(RollbackPlan, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(lake.rollback(version, &plan.lake, file_name)).await;
-    let closed = lake.close().await;
-    let (done, mut commit) = outcome?;
-    commit.untidy = commit.untidy.or(closed.err());
-    Ok((done, commit))
+    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    under_lease(lake, async |lake| Ok(lake.rollback(version, &plan.lake, file_name).await?)).await
 }
 
 /// Abandons commit `version`, of which files are lost: what was before comes back, in one commit.
@@ -48,13 +71,8 @@ pub(crate) async fn rollback(
 /// The lake's; [`LakeError::NothingToAbandon`] when the commit could be published.
 pub(crate) async fn abandon(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock>) -> Result<(Abandonment, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let mut lake = Lake::open_to_abandon(&plan.lake, &plan.name, clock, &run, Owner::this_process(), version).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(lake.abandon(&plan.lake, file_name)).await;
-    let closed = lake.close().await;
-    let (done, mut commit) = outcome?;
-    commit.untidy = commit.untidy.or(closed.err());
-    Ok((done, commit))
+    let lake = Lake::open_to_abandon(&plan.lake, &plan.name, clock, &run, Owner::this_process(), version).await?;
+    under_lease(lake, async |lake| Ok(lake.abandon(&plan.lake, file_name).await?)).await
 }
 
 /// What [`abandon`] would do; nothing is written.
@@ -72,13 +90,8 @@ pub(crate) async fn abandonment(plan: &LakeOnly, version: u64, clock: &dyn Clock
 /// The lake's; what is left is still garbage then.
 pub(crate) async fn collect(plan: &LakeOnly, clock: Arc<dyn Clock>) -> Result<(Garbage, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(lake.collect(COMMITS_KEPT, file_named)).await;
-    let closed = lake.close().await;
-    let (garbage, mut commit) = outcome?;
-    commit.untidy = commit.untidy.or(closed.err());
-    Ok((garbage, commit))
+    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    under_lease(lake, async |lake| Ok(lake.collect(COMMITS_KEPT, file_named).await?)).await
 }
 
 /// Puts the small files of all tables together, or of one: what became of each that has any, and the commit.
@@ -91,13 +104,8 @@ pub(crate) async fn compact(
     clock: Arc<dyn Clock>,
 ) -> Result<(Vec<(String, Compaction)>, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(compact_in(&mut lake, plan, table)).await;
-    let closed = lake.close().await;
-    let (done, mut commit) = outcome?;
-    commit.untidy = commit.untidy.or(closed.err());
-    Ok((done, commit))
+    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    under_lease(lake, async |lake| compact_in(lake, plan, table).await).await
 }
 
 async fn compact_in(

@@ -11,7 +11,7 @@ use crate::base::Clock;
 use crate::config::{LakeOnly, Outline};
 use crate::lake::{Committed, Lake, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels};
 use crate::pipeline::cursors::file_name;
-use crate::pipeline::operate::{beside, run_id};
+use crate::pipeline::operate::{beside, run_id, under_lease};
 use crate::pipeline::{RunError, families, held};
 
 /// What becomes of a table.
@@ -75,13 +75,8 @@ pub(crate) async fn change_table(
     clock: Arc<dyn Clock>,
 ) -> Result<(TableChanged, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let mut lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(change_in(&mut lake, plan, table, change)).await;
-    let closed = lake.close().await;
-    let (changed, mut commit) = outcome?;
-    commit.untidy = commit.untidy.or(closed.err());
-    Ok((changed, commit))
+    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    under_lease(lake, async |lake| change_in(lake, plan, table, change).await).await
 }
 
 async fn change_in(

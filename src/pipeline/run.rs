@@ -14,7 +14,7 @@ use crate::pipeline::drops::Drops;
 use crate::pipeline::facts::{ResourceResult, RunFacts, RunFailure};
 use crate::pipeline::graph::Graph;
 use crate::pipeline::load::{Outcome, Read};
-use crate::pipeline::operate::run_id;
+use crate::pipeline::operate::{cause, run_id};
 use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families};
 use crate::source::{Cost, Source};
@@ -98,6 +98,10 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let outcome = match lake.check_claims(&tables).await {
         Ok(()) => running.load_and_commit(&mut lake, &graph).await,
         Err(error) => Err(error.into()),
+    };
+    let outcome = match outcome {
+        Ok(ended) => Ok(ended),
+        Err(error) => Err(cause(&lake, error).await),
     };
     let took = clock.instant().duration_since(since);
     let pipeline = plan.name.clone();
@@ -203,6 +207,11 @@ impl Running<'_> {
             .collect();
         let lease = lake.lease().clone();
         let outcomes: Vec<(String, Outcome)> = lease.keep_during(async { Ok(load_all.await) }).await?;
+        if outcomes.iter().any(|(_, (_, outcome))| outcome.is_err())
+            && let Some(overtaken) = lake.overtaken().await
+        {
+            return Err(overtaken.into());
+        }
         let outcomes = self.strictly(graph.as_configured(outcomes));
         if self.stop.token().is_cancelled() {
             return Err(RunError::Cancelled);

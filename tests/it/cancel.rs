@@ -1,5 +1,6 @@
 //! A run that is interrupted, or that meets another one: nothing is lost, and the exit code says which it was.
 
+use std::fs;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -97,6 +98,31 @@ fn e_103_a_second_run_at_the_same_time_is_told_who_holds_the_lake() {
     let ended = child.end();
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert_eq!(sandbox.by_key("things", "id").len(), 30);
+    sandbox.run_ok();
+}
+
+#[test]
+fn a_run_that_was_overtaken_says_so_whatever_it_stumbles_over() {
+    let (api, sandbox, door) = stalled();
+    let overtaken = sandbox.start();
+    door.0.wait_for_request();
+    // As if it had stood still for long: its lease is stale, and another run, whose API answers, clears away what it had staged.
+    let path = sandbox.lake().join("_lakeward/things/lease.json");
+    let mut lease: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    lease["heartbeat"] = json!("2020-01-01T00:00:00Z");
+    fs::write(&path, lease.to_string()).unwrap();
+    let other = things(|request| {
+        let offset = request.number("offset", 0) as i64;
+        answer(&json!({"data": (offset + 1..=(offset + 10).min(30)).map(wallet).collect::<Vec<_>>(), "total": 30}))
+    });
+    let config = fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap().replace(&api.url(), &other.url());
+    sandbox.write("other.yaml", &config);
+    let ended = sandbox.lakeward(&["run", "other.yaml"]);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let before = sandbox.data_files();
+    door.0.open();
+    overtaken.end().failed_with(75, &["overtook this one", "changed nothing"]);
+    assert_eq!(sandbox.data_files(), before);
     sandbox.run_ok();
 }
 

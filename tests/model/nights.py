@@ -29,8 +29,7 @@ UNAVAILABLE = {3, 20, 75}
 UNAUTHORISED = {4, 20}
 # How often each kind of night comes.
 KINDS = {"plain": 30, "hiccup": 10, "failing": 8, "killed": 10, "point": 14, "twice": 8, "refresh": 7, "race": 4, "expired": 6, "lying": 5,
-         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4,
-         "repaired": 6}
+         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4, "repaired": 6, "stopped": 5}
 
 
 class Broken(Exception):
@@ -258,6 +257,39 @@ class Nights:
         """Killed at a random instant; the next run makes it right."""
         code, _ = self.run(pipeline, seconds=self.rng.uniform(0.005, 0.25))
         self.after_kill(pipeline, code)
+
+    def stopped(self, pipeline) -> None:
+        """A run that stands still until its lease is stale is overtaken, and wakes up behind the other one: it undoes nothing, and tells what it did."""
+        if pipeline.may_refuse():
+            return self.expect(pipeline)
+        pipeline.write_config()
+        self.api.tonight([r for p in self.pipelines for r in p.world.resources], {})
+        process = self.spawn(pipeline, (), None)
+        try:
+            process.wait(timeout=self.rng.uniform(0.005, 0.6))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGSTOP)
+            self.counts["stood still"] += 1
+        try:
+            pipeline.might_have_run(False)
+            self.age_leases()
+            self.expect(pipeline)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        code, _ = self.ended(process, *process.communicate(timeout=RUN_SECONDS_MAX))
+        if code not in (0, 75):
+            raise Broken(f"a run that was overtaken ended with exit {code}: {self.log[-1]}")
+        if code == 0:
+            pipeline.might_have_run(False)
+        pipeline.check()
+        self.expect(pipeline)
+
+    def age_leases(self) -> None:
+        """Lets the last heartbeats of all leases be long ago."""
+        for path in (self.folder / "lake" / "_lakeward").rglob("lease.json"):
+            lease = json.loads(path.read_text())
+            lease["heartbeat"] = "2020-01-01T00:00:00Z"
+            path.write_text(json.dumps(lease))
 
     def point(self, pipeline) -> None:
         """Killed, or refused by the disk, at a named instant of the commit."""

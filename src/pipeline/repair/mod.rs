@@ -16,7 +16,7 @@ use serde_json::Map;
 use crate::base::Clock;
 use crate::config::Plan;
 use crate::lake::{Committed, Damages, Lake, Look, Owner, Purpose};
-use crate::pipeline::operate::run_id;
+use crate::pipeline::operate::{run_id, under_lease};
 use crate::pipeline::repair::records::{Quarantine, settings};
 use crate::pipeline::{RunError, families};
 
@@ -68,22 +68,15 @@ pub(crate) async fn repair(
     table: Option<&str>,
     clock: Arc<dyn Clock>,
 ) -> Result<(Repairs, Vec<Committed>), RunError> {
-    let mut lake = open(plan, &clock).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(put_back(&mut lake, plan, table)).await;
-    let closed = lake.close().await;
-    let (files, mut of_files) = outcome?;
-    of_files.untidy = of_files.untidy.or(closed.err());
+    let lake = open(plan, &clock).await?;
+    let (files, of_files) = under_lease(lake, async |lake| put_back(lake, plan, table).await).await?;
     let bad = |damages: &Damages| damages.is_open || !damages.is_mended();
     let bad: Vec<String> = files.iter().filter(|(_, damages)| bad(damages)).map(|(table, _)| table.clone()).collect();
     let mut found = with_files(plan, files);
 
-    let mut lake = open(plan, &clock).await?;
-    let lease = lake.lease();
-    let outcome = lease.keep_beside(load_records(&mut lake, plan, (table, &bad), &mut found)).await;
-    let closed = lake.close().await;
-    let mut of_records = outcome?;
-    of_records.untidy = of_records.untidy.or(closed.err());
+    let lake = open(plan, &clock).await?;
+    let of_records = async |lake: &mut Lake| Ok(((), load_records(lake, plan, (table, &bad), &mut found).await?));
+    let ((), of_records) = under_lease(lake, of_records).await?;
     Ok((found, vec![of_files, of_records]))
 }
 
