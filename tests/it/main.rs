@@ -39,6 +39,7 @@ mod lake_files;
 mod looking;
 mod own_ways;
 mod pagination;
+mod memory;
 mod misspelt;
 mod no_list;
 mod one_row_a_key;

@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
@@ -28,6 +29,13 @@ use crate::lake::parquet::source::{JSON_COLUMNS, NESTED_TYPES, leaves};
 use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
 use crate::schema::{Column, ColumnType, TableSchema};
+
+/// Memory that an open encoder of a column takes besides what it tells: the contexts of its codec.
+const ENCODER_BYTES: usize = 32 << 10;
+
+/// Rows, and their bytes, that wait until encoders are opened for them, where they wait.
+const WAITING_ROWS: usize = 1024;
+const WAITING_BYTES: usize = 128 << 10;
 
 /// Bounds of a row group; whichever is met first closes it.
 #[derive(Debug, Clone, Copy)]
@@ -96,9 +104,19 @@ pub(crate) struct ParquetFile {
     compat: Compat,
     key: Vec<String>,
     open: Option<OpenRowGroup>,
+    /// Rows that no row group is open for yet, where encoders are not to be opened for a few.
+    waiting: Option<Waiting>,
     row_groups: Vec<u64>,
     json_columns: Vec<String>,
     nested: TableSchema,
+}
+
+/// Rows that wait for more.
+#[derive(Default)]
+struct Waiting {
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
 }
 
 /// Column encoders of the row group that rows go to.
@@ -130,9 +148,17 @@ impl ParquetFile {
         let FileStyle { limits, compat, .. } = *style;
         let (open, row_groups, json_columns, nested) = (None, Vec::new(), Vec::new(), TableSchema::default());
         let key = style.key.clone();
-        let mut file = Self { path, writer, factory, schema, limits, compat, key, open, row_groups, json_columns, nested };
+        let waiting = None;
+        let mut file =
+            Self { path, writer, factory, schema, limits, compat, key, open, waiting, row_groups, json_columns, nested };
         file.note_types(table);
         Ok(file)
+    }
+
+    /// The same, which opens its encoders only once rows have come together: of many files at once, most get few rows at a time.
+    pub(crate) fn frugal(mut self) -> Self {
+        self.waiting.get_or_insert_default();
+        self
     }
 
     /// The columns of the file.
@@ -184,17 +210,23 @@ impl ParquetFile {
 
     /// Rows of the open row group.
     pub(crate) fn open_rows(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.rows)
+        self.open.as_ref().map_or(0, |open| open.rows) + self.waiting.as_ref().map_or(0, |waiting| waiting.rows)
     }
 
     /// Encoded bytes of the open row group, as estimated.
     pub(crate) fn open_bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.columns.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum())
+        let open = self.open.iter().flat_map(|open| &open.columns).map(ArrowColumnWriter::get_estimated_total_bytes);
+        open.sum::<usize>() + self.waiting_bytes()
     }
 
     /// Memory of the open row group, as estimated.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.columns.iter().map(ArrowColumnWriter::memory_size).sum())
+        let open = self.open.iter().flat_map(|open| &open.columns).map(|column| column.memory_size() + ENCODER_BYTES);
+        open.sum::<usize>() + self.waiting_bytes()
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
     /// Bytes of the file if it were closed, as estimated.
@@ -212,6 +244,9 @@ impl ParquetFile {
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn close_row_group(&mut self) -> Result<(), LakeError> {
+        if let Some(waiting) = self.waiting.as_mut().map(std::mem::take) {
+            self.encode_now(&waiting.batches)?;
+        }
         let Some(open) = self.open.take() else { return Ok(()) };
         let closed: ParquetResult<Vec<_>> = open.columns.into_par_iter().map(ArrowColumnWriter::close).collect();
         let written = closed.and_then(|chunks| {
@@ -311,8 +346,25 @@ impl ParquetFile {
         found.is_some_and(|found| found.len() >= told.len() && told.iter().zip(found).all(same))
     }
 
-    /// Encodes batches that fit the open row group.
+    /// Takes batches that fit the open row group.
     fn encode(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
+        let Some(waiting) = self.waiting.as_mut().filter(|_| self.open.is_none()) else { return self.encode_now(batches) };
+        for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
+            // A copy: a slice would keep the whole page.
+            let all = UInt32Array::from_iter_values(0..batch.num_rows() as u32);
+            let own = take_record_batch(batch, &all).map_err(|error| failed("write", &self.path, error.into()))?;
+            waiting.rows += own.num_rows();
+            waiting.bytes += own.get_array_memory_size();
+            waiting.batches.push(own);
+        }
+        if waiting.rows < WAITING_ROWS && waiting.bytes < WAITING_BYTES {
+            return Ok(());
+        }
+        let waiting = std::mem::take(waiting);
+        self.encode_now(&waiting.batches)
+    }
+
+    fn encode_now(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         if rows == 0 {
             return Ok(());

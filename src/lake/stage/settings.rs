@@ -112,8 +112,10 @@ impl StageSettings {
     }
 }
 
-/// Bounds of a stage. Peak memory of a table is about `chunk_bytes` twice, `open_bytes`, one row group's metadata a file and
-/// `key_bytes` (with `dedup_sort` twice); while merging onto live files `gather_bytes` and one batch more.
+/// Bounds of a stage. While rows arrive, a table takes about `chunk_bytes` twice (rows that wait, and the same widened), `open_bytes` of open
+/// row groups, `key_bytes` (with `dedup_sort` twice), `note_bytes` twice, and for each partition the writer of its file, about 12 kB. When the pages
+/// have ended, the open row groups are closed, and in their place come one row group of the file that is being written and, while merging onto live
+/// files, `gather_bytes`, one batch, `key_bytes` for live keys, the run's own key values (at most 10 MB a column) and the footers of 32 files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StageBudgets {
     /// Rows of a row group: a multiple of DuckDB's 122,880, so that the encoders of usual rows hold some 20 MB.

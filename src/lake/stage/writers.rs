@@ -23,6 +23,9 @@ use crate::schema::TableSchema;
 /// Chunks after which a writer without new rows counts as idle.
 const IDLE_CHUNKS: u64 = 4;
 
+/// Writers up to which each may have its encoders open, however few rows come for it.
+const FRUGAL_WRITERS: usize = 128;
+
 /// All writers of a run.
 pub(crate) struct PartitionWriters {
     settings: Arc<StageSettings>,
@@ -175,6 +178,7 @@ impl PartitionWriters {
         let path = self.settings.spool.join(format!("{}-{number:06}.tmp", self.prefix));
         let bloom_rows = bloom_rows(&self.settings.budgets, self.writers.len());
         let file = ParquetFile::create(&path, schema, &self.style, &self.encodings, bloom_rows)?;
+        let file = if self.writers.len() > FRUGAL_WRITERS { file.frugal() } else { file };
         let sorts = !self.style.sort_by.is_empty();
         let order = if sorts && self.notes_order {
             Some(OrderFile::create(self.settings.spool.join(format!("{}-{number:06}-order.tmp", self.prefix)))?)
