@@ -2,10 +2,10 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::billing::{Billing, KEY, guide_config};
-use crate::support::fake_api::FakeApi;
+use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::readers::{environment, read_table};
 use crate::support::sandbox::{Running, Sandbox};
 
@@ -143,4 +143,41 @@ fn a_store_that_is_not_there_is_unavailable() {
     let api = Billing::guide().serve();
     let gone = Access { endpoint: FakeApi::start().url(), ..access };
     guide(&gone, &api, "gone").run().failed_with(75, &[]);
+}
+
+#[test]
+fn a_bucket_adopts_files_and_takes_what_was_set_aside_once_it_fits() {
+    for access in [seaweedfs(""), moto()].into_iter().flatten() {
+        let orders = json!([{"id": 1, "price": 10}, {"id": 2, "price": "a few"}]).to_string();
+        let api = FakeApi::start().on("/orders", move |_| Reply::json(orders.clone()));
+        let sandbox = guide(&access, &api, "");
+        let config = |lake: &str, columns: &str| {
+            format!(
+                "name: shop\nclient: {{base_url: {}}}\nresources:\n  - {{name: orders, primary_key: id, write_disposition: merge, {columns}, \
+                 on_reject: quarantine, max_rejects: 9, endpoint: {{path: orders, paginator: single_page}}}}\nlake: {{url: {lake}}}\n",
+                api.url()
+            )
+        };
+        let (narrow, mended) = ("columns: {price: {data_type: bigint}}", "columns: {}");
+        let prefix = format!("repaired-{}", api.url().rsplit(':').next().unwrap());
+        let bucket = |name: &str| format!("\"s3://{}/{prefix}/{name}\"", access.bucket);
+        let lakeward = |arguments: &[&str], words: &str| {
+            let ended = sandbox.lakeward(arguments);
+            assert!(ended.code() == Some(0) && ended.stdout.contains(words), "{arguments:?}, {words}: {ended}");
+        };
+        sandbox.write("s3.yaml", &config(&bucket("night"), narrow));
+        lakeward(&["run", "s3.yaml"], "\"rejects\":1");
+        sandbox.write("s3.yaml", &config(&bucket("night"), mended));
+        lakeward(&["repair", "s3.yaml"], "1 record would be loaded");
+        lakeward(&["repair", "s3.yaml", "--apply"], "1 record loaded");
+        lakeward(&["repair", "s3.yaml", "--apply"], "nothing to repair");
+        lakeward(&["verify", "s3.yaml", "--deep"], "2 rows in 1 file");
+
+        sandbox.write("local.yaml", &config("./lake", mended));
+        lakeward(&["run", "local.yaml"], "success");
+        sandbox.write("adopted.yaml", &config(&bucket("adopted"), mended));
+        lakeward(&["adopt", "adopted.yaml", "orders", "--from", "lake/orders", "--apply"], "1 file with 2 rows");
+        lakeward(&["verify", "adopted.yaml", "--deep"], "2 rows in 1 file");
+        lakeward(&["run", "adopted.yaml"], "\"rows_unchanged\":2");
+    }
 }

@@ -112,13 +112,9 @@ async fn a_file_without_a_whole_copy_stays_as_it_is_and_is_named() {
 #[tokio::test]
 async fn a_restoration_that_stops_anywhere_is_ended_by_the_next_one() {
     let points = [
-        "lake.commit.before_stage",
         "lake.stage.file",
-        "lake.commit.after_stage",
         "lake.commit.after_manifests",
-        "lake.commit.before_create",
         "lake.commit.after_create",
-        "lake.publish.put",
         "lake.publish.put#2",
         "lake.publish.after_puts",
         "lake.publish.before_done",
