@@ -17,7 +17,7 @@ use crate::report;
 pub(crate) async fn abandon(args: AbandonArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
-    if !args.apply {
+    if !args.how.apply {
         let found = match pipeline::abandonment(&plan, args.version, &SystemClock).await {
             Err(error) if tell_done(&error) => return Ok(0),
             found => found.map_err(failed)?,

@@ -18,7 +18,7 @@ pub(crate) async fn adopt(args: AdoptArgs) -> Result<u8, Failure> {
     let plan = load_plan(&args.of)?;
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
     let config = args.of.typed();
-    if !args.apply {
+    if !args.how.apply {
         let found = pipeline::adoption(&plan, &args.resource, &args.from, &SystemClock).await.map_err(failed)?;
         tell(&found, "would become");
         let (resource, from) = (quoted(&args.resource), quoted(&args.from.display().to_string()));

@@ -91,6 +91,35 @@ pub(crate) enum Command {
     ConfigSchema,
 }
 
+impl Command {
+    /// The config that the command is given.
+    pub(crate) fn of(&self) -> Option<&ConfigArgs> {
+        Some(match self {
+            Self::Run(args) => &args.of,
+            Self::Backfill(args) => &args.of,
+            Self::Check(args) => &args.of,
+            Self::Preview(args) => &args.of,
+            Self::Status(args) => &args.of,
+            Self::History(args) => &args.of,
+            Self::Diff(args) => &args.of,
+            Self::Files(args) => &args.of,
+            Self::Verify(args) => &args.of,
+            Self::Rollback(args) => &args.of,
+            Self::Table { command: TableCommand::Rename(args) } => &args.of,
+            Self::Table { command: TableCommand::Drop(args) | TableCommand::Repartition(args) | TableCommand::Rekey(args) } => {
+                &args.of
+            }
+            Self::Adopt(args) => &args.of,
+            Self::Compact(args) => &args.of,
+            Self::Gc(args) => &args.of,
+            Self::Repair(args) => &args.of,
+            Self::Doctor(args) => &args.of,
+            Self::Abandon(args) => &args.of,
+            Self::Import(_) | Self::Demo(_) | Self::ConfigSchema => return None,
+        })
+    }
+}
+
 /// The config, and what is chosen of dltHub's project file.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ConfigArgs {
@@ -123,7 +152,13 @@ impl ConfigArgs {
 
     /// Advice in which a command has CONFIG, with the config in its place.
     pub(crate) fn type_into(&self, advice: &str) -> String {
-        advice.replace(" CONFIG", &format!(" {}", self.typed()))
+        let typed = format!(" {}", self.typed());
+        // What is no command may have come from anywhere.
+        let commands = advice.match_indices("lakeward ").map(|(at, _)| at);
+        let ends = commands.clone().skip(1).chain([advice.len()]);
+        let head = commands.clone().next().unwrap_or(advice.len());
+        let typed = commands.zip(ends).map(|(at, end)| advice[at..end].replacen(" CONFIG", &typed, 1));
+        advice[..head].to_owned() + &typed.collect::<String>()
     }
 }
 
@@ -301,6 +336,28 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
+/// How a command is given that only tells unless it is asked to do it.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Asked {
+    /// Do it; without it, only tell what would be done.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Only tell what would be done, as without it.
+    #[arg(long, conflicts_with = "apply")]
+    dry_run: bool,
+}
+
+/// How a command is given that does it unless it is asked to tell.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Done {
+    /// Only tell what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do it, as without it.
+    #[arg(long, conflicts_with = "dry_run")]
+    apply: bool,
+}
+
 /// What becomes of a table.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TableCommand {
@@ -320,9 +377,8 @@ pub(crate) struct TableArgs {
     pub(crate) of: ConfigArgs,
     /// The table.
     pub(crate) table: String,
-    /// Do it; without it, only tell what would be done.
-    #[arg(long)]
-    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) how: Asked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -333,9 +389,8 @@ pub(crate) struct RenameArgs {
     pub(crate) table: String,
     /// Its new name.
     pub(crate) to: String,
-    /// Do it; without it, only tell what would be done.
-    #[arg(long)]
-    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) how: Asked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -345,9 +400,8 @@ pub(crate) struct RollbackArgs {
     /// The version to bring back, as `lakeward history` lists them.
     #[arg(long, value_name = "VERSION", allow_negative_numbers = true, value_parser = version)]
     pub(crate) to: u64,
-    /// Only tell what would change.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) how: Done,
 }
 
 #[derive(Debug, clap::Args)]
@@ -356,18 +410,16 @@ pub(crate) struct CompactArgs {
     pub(crate) of: ConfigArgs,
     /// Only this table; else all of them.
     pub(crate) table: Option<String>,
-    /// Only tell what would be put together.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) how: Done,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GcArgs {
     #[command(flatten)]
     pub(crate) of: ConfigArgs,
-    /// Remove it.
-    #[arg(long)]
-    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) how: Asked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -379,9 +431,8 @@ pub(crate) struct AdoptArgs {
     /// The folder, on this machine and outside of the lake: Parquet files, in Hive's folders (`column=value`) or in none.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) from: PathBuf,
-    /// Do it; without it, only tell what would be done.
-    #[arg(long)]
-    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) how: Asked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -390,9 +441,8 @@ pub(crate) struct RepairArgs {
     pub(crate) of: ConfigArgs,
     /// Only this table.
     pub(crate) table: Option<String>,
-    /// Do it; without it, only tell what would be done.
-    #[arg(long)]
-    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) how: Asked,
 }
 
 #[derive(Debug, clap::Args)]
@@ -411,9 +461,8 @@ pub(crate) struct AbandonArgs {
     /// The commit, as `lakeward doctor` or a run names it: the newest one, not published whole.
     #[arg(value_parser = version)]
     pub(crate) version: u64,
-    /// Do it.
-    #[arg(long)]
-    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) how: Asked,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,14 +15,14 @@ use crate::report;
 pub(crate) async fn compact(args: CompactArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let table = args.table.as_deref();
-    if args.dry_run {
-        let found = pipeline::compactions(&plan, table).await?;
+    let failed = |error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
+    if args.how.dry_run {
+        let found = pipeline::compactions(&plan, table).await.map_err(failed)?;
         found.iter().for_each(|(table, compaction)| print(&format!("{table}: would put {}", words(*compaction))));
         tell_if_none(&found);
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let failed = |error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
     let (done, commit) = pipeline::compact(&plan, table, clock).await.map_err(failed)?;
     done.iter().for_each(|(table, compaction)| print(&format!("{table}: put {}", words(*compaction))));
     tell_if_none(&done);

@@ -18,10 +18,7 @@ pub(crate) async fn diff(args: DiffArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let failed = |error: LakeError| Failure::among(&error.into(), |table| plan.resource_of(table)).typed_with(&args.of);
     check_out(&args, &plan)?;
-    let archive = Archive::open(&plan.lake, &plan.name).await.map_err(failed)?;
-    let Some(archive) = archive else {
-        return Err(failed(LakeError::NothingCommitted { place: plan.lake.location.to_string() }));
-    };
+    let archive = Archive::committed(&plan.lake, &plan.name).await.map_err(failed)?;
     let (from, to, only) = (args.from, args.to, args.table.as_deref());
     let (old, new) = (archive.tables_at(from, None).await.map_err(failed)?, archive.tables_at(to, None).await.map_err(failed)?);
     let all: BTreeSet<&str> = old.keys().chain(new.keys()).map(String::as_str).collect();

@@ -6,6 +6,7 @@ use crate::base::{ErrorKind, SystemClock};
 use crate::cli::args::{ConfigArgs, DoctorArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
+use crate::cli::status::tell_nothing;
 use crate::cli::terminal::{print, print_json};
 use crate::config::LakeOnly;
 use crate::lake::{Diagnosis, Finding, Need, Told, diagnose};
@@ -25,12 +26,11 @@ pub(crate) async fn doctor(args: DoctorArgs) -> Result<u8, Failure> {
         print_json(json!({"pipeline": plan.name, "version": version, "healthy": is_healthy, "findings": findings}));
         return Ok(code);
     }
-    let state = match (is_healthy, version) {
-        (true, 0) => format!("nothing stands in the way; nothing is committed yet in `{}`", plan.lake.location),
-        (true, version) => format!("nothing stands in the way; the newest commit is {version}"),
-        (false, _) => "something needs the operator".to_owned(),
-    };
-    print(&format!("{}: {state}", plan.name));
+    match (is_healthy, version) {
+        (true, 0) => tell_nothing(&plan, "nothing stands in the way; "),
+        (true, version) => print(&format!("{}: nothing stands in the way; the newest commit is {version}", plan.name)),
+        (false, _) => print(&format!("{}: something needs the operator", plan.name)),
+    }
     for line in told {
         print(&format!("{}: {}", line.heading(), line.text));
         line.ways.iter().for_each(|way| print(&format!("  way out: {way}")));

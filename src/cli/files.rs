@@ -13,16 +13,13 @@ use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json};
 use crate::config::OnSchemaChange;
-use crate::lake::{Archive, FileAt, LakeError, TableAt};
+use crate::lake::{Archive, FileAt, TableAt};
 use crate::pipeline::RunError;
 
 /// Lists the files; takes no lease, writes nothing, sends no request to the API.
 pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
-    let archive = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)?;
-    let Some(archive) = archive else {
-        return Err(RunError::from(LakeError::NothingCommitted { place: plan.lake.location.to_string() }).into());
-    };
+    let archive = Archive::committed(&plan.lake, &plan.name).await.map_err(RunError::from)?;
     let version = args.at.unwrap_or(archive.newest());
     let mut tables = archive.tables_at(version, args.table.as_deref()).await.map_err(RunError::from)?;
     let names: Vec<String> = tables.keys().map(|table| format!("`{table}`")).collect();

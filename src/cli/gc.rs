@@ -14,17 +14,16 @@ use crate::report;
 /// Lists garbage, or removes it.
 pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
-    if !args.apply {
-        let garbage = pipeline::garbage(&plan).await?;
+    let failed = |error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
+    if !args.how.apply {
+        let garbage = pipeline::garbage(&plan).await.map_err(failed)?;
         if tell(&garbage) {
             print(&format!("to remove it: lakeward gc {} --apply", args.of.typed()));
         }
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (garbage, commit) = pipeline::collect(&plan, clock)
-        .await
-        .map_err(|error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of))?;
+    let (garbage, commit) = pipeline::collect(&plan, clock).await.map_err(failed)?;
     if tell(&garbage) {
         print(&format!("removed, behind commit {}", commit.version));
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::{ConfigArgs, HistoryArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
+use crate::cli::status::tell_nothing;
 use crate::cli::terminal::{print, print_json};
 use crate::lake::{Archive, CommitFacts, Purpose, TableFacts};
 use crate::pipeline::RunError;
@@ -15,7 +16,7 @@ pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
         if !args.json {
-            print(&format!("{}: nothing is committed yet in `{}`", plan.name, plan.lake.location));
+            tell_nothing(&plan, "");
         }
         return Ok(0);
     };

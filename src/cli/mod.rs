@@ -52,6 +52,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::internal("starting the runtime", &error).report(),
     };
+    if let Some(of) = args.command.of() {
+        terminal::type_config(of);
+    }
     let log_format = args.log_format;
     let command = async move {
         match args.command {

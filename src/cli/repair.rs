@@ -7,7 +7,7 @@ use crate::cli::args::{RepairArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::terminal::{print, tell};
-use crate::lake::{BadFile, Cure, Damages};
+use crate::lake::{BadFile, Cure, Damages, Remedy};
 use crate::pipeline::{self, RecordsRepair, Repairs, RunError, TableRepair};
 use crate::report;
 
@@ -22,7 +22,7 @@ pub(crate) async fn repair(args: RepairArgs) -> Result<u8, Failure> {
     let plan = load_plan(&args.of)?;
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
     let table = args.table.as_deref();
-    if !args.apply {
+    if !args.how.apply {
         let found = pipeline::repairs(&plan, table, &SystemClock).await.map_err(failed)?;
         let code = tell_tables(&args, &found);
         let can_be_done = |table: &TableRepair| {
@@ -56,9 +56,9 @@ fn tell_tables(args: &RepairArgs, found: &Repairs) -> u8 {
     }
     let mut code = 0;
     for (table, repair) in found {
-        tell_files(table, &repair.damages, args.apply);
+        tell_files(table, &repair.damages, args.how.apply);
         if let Some(records) = &repair.records {
-            tell_records(table, records, args.apply);
+            tell_records(table, records, args.how.apply);
         }
         if repair.damages.is_open {
             tell("error", &format!("table `{table}`: a commit is not published whole, or came meanwhile"));
@@ -113,11 +113,11 @@ fn tell_records(table: &str, told: &RecordsRepair, is_done: bool) {
         ));
     }
     for (why, records) in told.stay.iter().take(REASONS_SHOWN) {
-        print(&format!("  {} stay: {why}", number(*records)));
+        print(&format!("  {} {}: {why}", number(*records), if *records == 1 { "stays" } else { "stay" }));
     }
     if told.stay.len() > REASONS_SHOWN {
         let more = told.stay.values().skip(REASONS_SHOWN).sum();
-        print(&format!("  {} stay for other reasons", number(more)));
+        print(&format!("  {} {} for other reasons", number(more), if more == 1 { "stays" } else { "stay" }));
     }
 }
 
@@ -148,7 +148,11 @@ fn tell_rest(args: &RepairArgs, table: &str, repair: &TableRepair) -> bool {
     for fault in repair.damages.others.iter().take(FILES_SHOWN) {
         tell("error", &format!("table `{table}`: {}: expected {}, found {}", fault.place, fault.expected, fault.found));
     }
-    if !repair.damages.others.is_empty() {
+    let others = || repair.damages.others.iter().map(|fault| fault.kind.remedy());
+    if others().any(|remedy| remedy == Remedy::MoveOut) {
+        tell("hint", &format!("table `{table}`: move the files that no commit put there out of the table's folder"));
+    }
+    if others().any(|remedy| remedy != Remedy::MoveOut) {
         tell(
             "hint",
             &format!(

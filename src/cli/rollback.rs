@@ -15,7 +15,7 @@ use crate::report;
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
-    if args.dry_run {
+    if args.how.dry_run {
         let rollback = pipeline::rollback_plan(&plan, args.to, &SystemClock).await.map_err(failed)?;
         print(&format!("bringing version {} back would change", args.to));
         lines(&rollback).iter().for_each(|line| print(line));

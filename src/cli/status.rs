@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::base::{Clock, JsonPath, SystemClock};
-use crate::cli::args::StatusArgs;
+use crate::cli::args::{StatusArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, tell};
 use crate::config::{LakeOnly, Outline, WriteDisposition, path_words};
-use crate::lake::{Inspection, Purpose, Snapshot, inspect};
+use crate::lake::{Inspection, LakeError, Purpose, Snapshot, inspect};
 use crate::pipeline::RunError;
 use crate::report;
 use crate::source::EndReason;
@@ -30,12 +30,19 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
     let seen = inspect(&plan.lake, &plan.name, &tables_of, &clock).await.map_err(RunError::from)?;
     match (&seen.written, &seen.run) {
         (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
-        _ => print(&format!("{}: nothing is committed yet in `{}`", plan.name, plan.lake.location)),
+        _ => tell_nothing(&plan, ""),
     }
-    tables(&plan, &seen);
+    tables(&plan, &seen, &args.of.typed());
     runs(&seen);
     rerun(&plan, &seen);
     Ok(differences(&plan, seen))
+}
+
+/// Tells, behind `first`, that nothing is committed, where that was looked for, and what keeps a lake from being found.
+pub(super) fn tell_nothing(plan: &LakeOnly, first: &str) {
+    let place = plan.lake.location.to_string();
+    print(&format!("{}: {first}nothing is committed yet in `{place}`", plan.name));
+    RunError::from(LakeError::NothingCommitted { place }).hints().iter().for_each(|hint| tell("hint", hint));
 }
 
 /// Tells of folders that are not as the last commit left them, and gives the exit code.
@@ -52,15 +59,20 @@ fn differences(plan: &LakeOnly, seen: Inspection) -> u8 {
     code
 }
 
-fn tables(plan: &LakeOnly, seen: &Inspection) {
+fn tables(plan: &LakeOnly, seen: &Inspection, config: &str) {
     for (name, table) in &seen.tables {
         let resource = plan.resources.iter().find(|resource| resource.table == *name);
         print("");
         let is_gone = plan.has_all && resource.is_none_or(|resource| !resource.selected);
-        print(&format!(
-            "{name}{}",
-            if is_gone { "  (no longer in the config; `lakeward table drop` takes it out of the lake)" } else { "" }
-        ));
+        print(&match is_gone {
+            true => format!(
+                "{name}  (no longer in the config: if it is the old name of another one, `lakeward table rename {config} {} NEW` takes its rows along; \
+                 `lakeward table drop {config} {}` takes it, and rows that the API has no more, out of the lake)",
+                quoted(name),
+                quoted(name),
+            ),
+            false => name.clone(),
+        });
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
             "  {} in {}, {}",

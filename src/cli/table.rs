@@ -15,10 +15,10 @@ use crate::report;
 /// Tells what becomes of a table, or does it.
 pub(crate) async fn table(command: TableCommand) -> Result<u8, Failure> {
     let (of, table, change, apply) = match &command {
-        TableCommand::Drop(args) => (&args.of, &args.table, TableChange::Drop, args.apply),
-        TableCommand::Rename(args) => (&args.of, &args.table, TableChange::Rename { to: &args.to }, args.apply),
-        TableCommand::Repartition(args) => (&args.of, &args.table, TableChange::Repartition, args.apply),
-        TableCommand::Rekey(args) => (&args.of, &args.table, TableChange::Rekey, args.apply),
+        TableCommand::Drop(args) => (&args.of, &args.table, TableChange::Drop, args.how.apply),
+        TableCommand::Rename(args) => (&args.of, &args.table, TableChange::Rename { to: &args.to }, args.how.apply),
+        TableCommand::Repartition(args) => (&args.of, &args.table, TableChange::Repartition, args.how.apply),
+        TableCommand::Rekey(args) => (&args.of, &args.table, TableChange::Rekey, args.how.apply),
     };
     if let TableChange::Rename { to } = change
         && !is_file_name(to)
@@ -27,10 +27,15 @@ pub(crate) async fn table(command: TableCommand) -> Result<u8, Failure> {
         return Err(Failure::config(vec![why]));
     }
     let plan = load_lake(of)?;
-    let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table));
+    let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(of);
     if !apply {
         let changed = pipeline::table_change(&plan, table, change, &SystemClock).await.map_err(failed)?;
         if tell(table, change, &changed, false) {
+            if change == TableChange::Rekey {
+                print(
+                    "  --apply looks first whether no row has null in the key and no two have the same, and changes nothing otherwise",
+                );
+            }
             print(&format!("to do it: {} --apply", typed(of, table, change)));
         }
         return Ok(0);

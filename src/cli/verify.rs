@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::{print, print_json, tell};
 use crate::config::LakeOnly;
-use crate::lake::{Archive, Fault, LakeError, Remedy, TableAt, Verification, Verify};
+use crate::lake::{Archive, Fault, Remedy, TableAt, Verification, Verify};
 use crate::pipeline::RunError;
 use crate::report;
 
@@ -21,9 +21,7 @@ const FAULTS_SHOWN: usize = 20;
 /// that of data where something is wrong, and asks for another try where a run was at work.
 pub(crate) async fn verify(args: VerifyArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
-    let Some(archive) = Archive::open(&plan.lake, &plan.name).await.map_err(RunError::from)? else {
-        return Err(RunError::from(LakeError::NothingCommitted { place: plan.lake.location.to_string() }).into());
-    };
+    let archive = Archive::committed(&plan.lake, &plan.name).await.map_err(RunError::from)?;
     let version = args.at.unwrap_or(archive.newest());
     let how = Verify { deep: args.deep, one_row_a_key: one_row_a_key(&plan) };
     let tables = archive.tables_at(version, args.table.as_deref()).await.map_err(RunError::from)?;
@@ -85,7 +83,9 @@ impl Told<'_> {
 
     fn hint(&self, remedy: Remedy, table: &str, config: &str) -> String {
         let anew = match self.plan.resource_of(table) {
-            Some(resource) => format!("load it anew: `lakeward run {config} --full-refresh --resource {resource}`"),
+            Some(resource) => format!(
+                "load it anew, which loses rows that the API has no more: `lakeward run {config} --full-refresh --resource {resource}`"
+            ),
             None => format!(
                 "put its resource back into the config and load it anew with `--full-refresh`, or drop it: `lakeward run {config} --full-refresh=drop_sources`"
             ),
@@ -97,7 +97,7 @@ impl Told<'_> {
                 )
             }
             Remedy::PutBack => format!(
-                "table `{table}`: `lakeward repair {config} {}` puts back what there is a copy of; else put the files back from a copy of the lake, or {anew}",
+                "table `{table}`: `lakeward repair {config} {} --apply` puts back what there is a copy of; else put the files back from a copy of the lake, or {anew}",
                 quoted(table)
             ),
             Remedy::Undo => format!(

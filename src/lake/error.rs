@@ -1,6 +1,7 @@
 //! What can go wrong between rows and a published table.
 
 mod hints;
+mod kinds;
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -9,10 +10,12 @@ use std::time::Duration;
 
 use parquet::errors::ParquetError;
 
-use crate::base::{ErrorKind, Panicked};
+use crate::base::ErrorKind;
 use crate::decode::WidenError;
 use crate::lake::PartitionError;
+use crate::lake::error::kinds::{io_kind, parquet_kind};
 use crate::merge::MergeError;
+use crate::schema::TableSchema;
 
 /// A failure of the lake, after the retries of its store.
 #[derive(Debug, thiserror::Error)]
@@ -293,7 +296,7 @@ pub(crate) enum LakeError {
         source: Box<LakeError>,
     },
     /// The log has no such version.
-    #[error("there is no version {version} to go to: the newest is {newest}")]
+    #[error("there is no version {version}: the newest is {newest}")]
     NoVersion {
         /// What was asked for.
         version: u64,
@@ -344,13 +347,17 @@ pub(crate) enum LakeError {
         /// The file.
         place: String,
     },
-    /// A table that is to get a key has no such column.
-    #[error("table `{table}` has no column `{column}`, which its key is to have; nothing was changed")]
-    NoKeyColumn {
+    /// The config names a column that a table does not have.
+    #[error("table `{table}` has no column `{column}`, which `{key}` names{}; nothing was changed", meant(near.as_deref()))]
+    NoColumn {
         /// The table.
         table: String,
+        /// The config's key.
+        key: &'static str,
         /// The column.
         column: String,
+        /// What it is probably a misspelling of.
+        near: Option<String>,
     },
     /// A version that too many commits stand on.
     #[error("version {version} is too old: {} commits came after it, and at most {versions_max} are looked through", newest - version)]
@@ -473,6 +480,10 @@ fn named(tables: &[String]) -> String {
     if tables.is_empty() { "none".to_owned() } else { format!("`{}`", tables.join("`, `")) }
 }
 
+fn meant(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 fn foreign(is_new: bool) -> &'static str {
     match is_new {
         true => "has files that lakeward did not write, or whose commits are gone",
@@ -493,6 +504,11 @@ impl LakeError {
         }
     }
 
+    /// That `table`, which has these columns, lacks one that the config's `key` names.
+    pub(crate) fn no_column(table: &str, key: &'static str, column: &str, schema: &TableSchema) -> Self {
+        Self::NoColumn { table: table.to_owned(), key, column: column.to_owned(), near: schema.meant(column) }
+    }
+
     /// What the operator has to do about it.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
@@ -508,7 +524,7 @@ impl LakeError {
             | Self::NotKept { .. }
             | Self::MarksGone { .. }
             | Self::TableExists { .. }
-            | Self::NoKeyColumn { .. }
+            | Self::NoColumn { .. }
             | Self::NotComparable { .. }
             | Self::NothingToAbandon { .. }
             | Self::CanBeFinished { .. }
@@ -566,29 +582,5 @@ impl LakeError {
             Self::Unpublished { source, .. } => source.lost_of(),
             _ => None,
         }
-    }
-}
-
-/// What a failed system call means. An error of ours may travel inside of one, through readers that only know those.
-fn io_kind(error: &io::Error) -> ErrorKind {
-    use io::ErrorKind as Io;
-    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<LakeError>()) {
-        return inner.kind();
-    }
-    if Panicked::within(error).is_some() {
-        return ErrorKind::Internal;
-    }
-    match error.kind() {
-        Io::InvalidData => ErrorKind::Data,
-        Io::PermissionDenied | Io::ReadOnlyFilesystem | Io::NotADirectory | Io::InvalidFilename => ErrorKind::Config,
-        _ => ErrorKind::Unavailable,
-    }
-}
-
-/// A Parquet file that cannot be read is a matter of the data, unless its bytes could not be had.
-fn parquet_kind(error: &ParquetError) -> ErrorKind {
-    match error {
-        ParquetError::External(inner) => inner.downcast_ref::<io::Error>().map_or(ErrorKind::Data, io_kind),
-        _ => ErrorKind::Data,
     }
 }

@@ -21,7 +21,7 @@ use crate::lake::publish::{LostFile, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Store, open_store, probe};
 use crate::lake::view::View;
-use crate::lake::{LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
+use crate::lake::{Archive, LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
 
 /// What a lake is opened for.
 #[derive(Debug, Clone, Copy)]
@@ -81,10 +81,25 @@ impl Lake {
         Self::open_in(store, (plan, pipeline), clock, run, owner, needed).await
     }
 
+    /// The same of a lake that is there, for what is done with its tables: in another folder nothing is made.
+    ///
+    /// # Errors
+    /// [`LakeError::NothingCommitted`]; those of [`Lake::open`].
+    pub(crate) async fn open_committed(
+        plan: &LakePlan,
+        pipeline: &str,
+        clock: Arc<dyn Clock>,
+        run: &str,
+        owner: Owner,
+    ) -> Result<Self, LakeError> {
+        Archive::committed(plan, pipeline).await?;
+        Self::open(plan, pipeline, clock, run, owner, None).await
+    }
+
     /// Opens the lake of `plan` to abandon commit `version`, the newest. It is tried once more whether it can be published.
     ///
     /// # Errors
-    /// [`LakeError::NothingToAbandon`] when it could; those of [`Lake::open`].
+    /// [`LakeError::NothingToAbandon`] when it could; those of [`Lake::open_committed`].
     pub(crate) async fn open_to_abandon(
         plan: &LakePlan,
         pipeline: &str,
@@ -93,6 +108,7 @@ impl Lake {
         owner: Owner,
         version: u64,
     ) -> Result<Self, LakeError> {
+        Archive::committed(plan, pipeline).await?;
         outer::check_folder(plan)?;
         let store = open_store(plan, true).await?;
         Self::open_for(store, (plan, pipeline), clock, run, owner, Opening::Abandonment(version)).await

@@ -5,7 +5,7 @@ use crate::config::{DeclaredType, Plan, ResourcePlan, StepPlan, WriteDisposition
 use crate::lake::{PartitionError, Partitioner, check_settings};
 use crate::merge::has_order;
 use crate::pipeline::RunError;
-use crate::schema::{Column, ColumnType, DeclaredSchema, Digits, TableSchema, Undeclared, nearest};
+use crate::schema::{Column, ColumnType, DeclaredSchema, Digits, TableSchema, Undeclared};
 
 /// What is wrong with a plan that no request is needed to see: declared schemas, what they make of the partitions, columns that
 /// can never come, and the store's options. All of it.
@@ -107,22 +107,8 @@ pub(crate) fn check_columns(resource: &ResourcePlan, schema: &TableSchema) -> Re
     let Some((key, column)) = named.find(|(_, column)| schema.column(column).is_none()) else {
         return check_order(resource, schema);
     };
-    let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
-    Err(RunError::NoSuchColumn {
-        resource: resource.name.clone(),
-        key,
-        column: column.clone(),
-        near: nearest_column(column, &names).map(str::to_owned),
-    })
-}
-
-/// The name that `column` is probably a misspelling of, or the beginning of: `created` of `created_at`.
-pub(crate) fn nearest_column<'n>(column: &str, names: &[&'n str]) -> Option<&'n str> {
-    let begins = |name: &&&str| name.strip_prefix(column).is_some_and(|rest| rest.starts_with('_'));
-    nearest(column, names).or_else(|| {
-        let mut longer = names.iter().filter(begins);
-        longer.next().copied().filter(|_| longer.next().is_none())
-    })
+    let near = schema.meant(column);
+    Err(RunError::NoSuchColumn { resource: resource.name.clone(), key, column: column.clone(), near })
 }
 
 /// Checks that the column of `dedup_sort` has an order.

@@ -61,7 +61,7 @@ pub(crate) async fn rollback(
     clock: Arc<dyn Clock>,
 ) -> Result<(RollbackPlan, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    let lake = Lake::open_committed(&plan.lake, &plan.name, clock, &run, Owner::this_process()).await?;
     under_lease(lake, async |lake| Ok(lake.rollback(version, &plan.lake, file_name).await?)).await
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn abandonment(plan: &LakeOnly, version: u64, clock: &dyn Clock
 /// The lake's; what is left is still garbage then.
 pub(crate) async fn collect(plan: &LakeOnly, clock: Arc<dyn Clock>) -> Result<(Garbage, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    let lake = Lake::open_committed(&plan.lake, &plan.name, clock, &run, Owner::this_process()).await?;
     under_lease(lake, async |lake| Ok(lake.collect(COMMITS_KEPT, file_named).await?)).await
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn compact(
     clock: Arc<dyn Clock>,
 ) -> Result<(Vec<(String, Compaction)>, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    let lake = Lake::open_committed(&plan.lake, &plan.name, clock, &run, Owner::this_process()).await?;
     under_lease(lake, async |lake| compact_in(lake, plan, table).await).await
 }
 
@@ -113,10 +113,7 @@ async fn compact_in(
     plan: &LakeOnly,
     table: Option<&str>,
 ) -> Result<(Vec<(String, Compaction)>, Committed), RunError> {
-    let tables = match lake.archive() {
-        Some(archive) => archive.table_names(table)?,
-        None => Vec::new(),
-    };
+    let tables = lake.archive().ok_or_else(|| lake.view().nothing_committed())?.table_names(table)?;
     let (mut done, mut prepared) = (Vec::new(), Vec::new());
     for table in tables {
         let Some(job) = lake.compaction(&table, &plan.lake, order_of(plan, &table)).await? else { continue };
@@ -147,7 +144,7 @@ fn order_of<'p>(plan: &'p LakeOnly, table: &str) -> &'p [SortField] {
 /// # Errors
 /// Those of [`compact`].
 pub(crate) async fn compactions(plan: &LakeOnly, table: Option<&str>) -> Result<Vec<(String, Compaction)>, RunError> {
-    let Some(archive) = Archive::open(&plan.lake, &plan.name).await? else { return Ok(Vec::new()) };
+    let archive = Archive::committed(&plan.lake, &plan.name).await?;
     let mut found = Vec::new();
     for table in archive.table_names(table)? {
         let compaction = archive.compaction(&table, plan.lake.target_file_size).await?;
@@ -161,10 +158,8 @@ pub(crate) async fn compactions(plan: &LakeOnly, table: Option<&str>) -> Result<
 /// # Errors
 /// The lake's.
 pub(crate) async fn garbage(plan: &LakeOnly) -> Result<Garbage, RunError> {
-    match Archive::open(&plan.lake, &plan.name).await? {
-        Some(archive) => Ok(archive.garbage(plan.lake.keep_versions, COMMITS_KEPT, file_named).await?),
-        None => Ok(Garbage::default()),
-    }
+    let archive = Archive::committed(&plan.lake, &plan.name).await?;
+    Ok(archive.garbage(plan.lake.keep_versions, COMMITS_KEPT, file_named).await?)
 }
 
 /// What [`rollback`] would do, ended as that would; nothing is written.

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::base::Clock;
 use crate::config::{LakeOnly, Outline};
-use crate::lake::{Committed, Lake, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels};
+use crate::lake::{
+    Committed, Lake, LakeError, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels,
+};
 use crate::pipeline::cursors::file_name;
 use crate::pipeline::operate::{beside, run_id, under_lease};
 use crate::pipeline::{RunError, families, held};
@@ -75,7 +77,7 @@ pub(crate) async fn change_table(
     clock: Arc<dyn Clock>,
 ) -> Result<(TableChanged, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let lake = Lake::open(&plan.lake, &plan.name, clock, &run, Owner::this_process(), None).await?;
+    let lake = Lake::open_committed(&plan.lake, &plan.name, clock, &run, Owner::this_process()).await?;
     under_lease(lake, async |lake| change_in(lake, plan, table, change).await).await
 }
 
@@ -135,6 +137,14 @@ fn planned(
         TableChange::Repartition => Some(shape(before.primary_key.clone(), wanted()?.partition_by.clone(), of_table(table))),
         TableChange::Rekey => Some(shape(wanted()?.primary_key.clone(), before.partition_fields()?, of_table(table))),
     };
+    if let Some(shape) = shape.as_ref().filter(|shape| shape.differs_from(&before)) {
+        shape.check(table, &before).map_err(|error| match error {
+            LakeError::Partition(source) => {
+                RunError::Partitions { resource: plan.resource_of(table).unwrap_or(table).to_owned(), source }
+            }
+            error => error.into(),
+        })?;
+    }
     let owner = states.iter().find(|(name, state)| held::table_of(name, state) == table);
     if let (TableChange::Rekey, Some((name, state))) = (change, owner)
         && held::is_appended_to_a_cursor(state)

@@ -6,9 +6,8 @@ use crate::base::{Warning, WarningCode};
 use crate::config::{Binding, IncrementalValue, OnReject, ResourcePlan, StepPlan, WriteDisposition};
 use crate::decode::MARKS_MAX;
 use crate::lake::StageStats;
-use crate::pipeline::columns::nearest_column;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
-use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened};
+use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened, nearest_column};
 
 /// What is odd about a resource that appends because its config does not say what to do.
 pub(crate) const APPENDS_UNASKED: &str = "without `write_disposition` and `incremental`, every run appends all records again, as in dlt: write \

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::base::folded;
-use crate::schema::{Column, ColumnType, Digits, SchemaError, TableSchema};
+use crate::schema::{Column, ColumnType, Digits, SchemaError, TableSchema, nearest_column};
 
 /// Most leaves of a table: its scalar columns, the scalar fields of its structs and the scalar elements of its lists.
 pub(crate) const LEAVES_MAX: usize = 5_000;
@@ -195,6 +195,12 @@ impl TableSchema {
     #[must_use]
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The column that `name`, which none has, is probably a misspelling of.
+    pub(crate) fn meant(&self, name: &str) -> Option<String> {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        nearest_column(name, &names).map(str::to_owned)
     }
 
     /// The column of this name, which is probably at this place.

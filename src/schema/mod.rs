@@ -16,7 +16,7 @@ mod evolve;
 pub(crate) mod strategies;
 
 pub(crate) use columnar::LIST_ELEMENT;
-pub(crate) use declared::{DeclaredSchema, Undeclared, nearest};
+pub(crate) use declared::{DeclaredSchema, Undeclared, nearest, nearest_column};
 pub(crate) use error::SchemaError;
 pub(crate) use evolve::{Change, Widened, reconcile};
 pub(crate) use join::{DEPTH_MAX, FIELDS_MAX, LEAVES_MAX};

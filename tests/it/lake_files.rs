@@ -75,7 +75,8 @@ fn a_damaged_file_ends_the_night_by_name_and_a_full_refresh_is_the_way_out() {
     // A file that is gone, too.
     let (path, _) = sandbox.data_files().pop_first().unwrap();
     fs::remove_file(sandbox.lake().join(&path)).unwrap();
-    let words = [&*path, "is missing", "hint: put back the files", "`--full-refresh --resource things`"];
+    let words =
+        [&*path, "is missing", "hint: `lakeward repair lakeward.yaml things --apply`", "`--full-refresh --resource things`"];
     sandbox.run().failed_with(3, &words);
     sandbox.lakeward(&["status", "lakeward.yaml"]).failed_with(3, &words);
     let refreshed = sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]);

@@ -288,3 +288,43 @@ fn a_change_that_is_killed_anywhere_is_whole_or_not_there_and_the_next_one_ends_
         shop.is_proven();
     }
 }
+
+#[test]
+fn a_column_that_is_not_there_or_makes_no_folders_is_refused_before_a_row_is_moved() {
+    let shop = Shop::new(MERGE);
+    let before = shop.sandbox.data_files();
+    let refused = |keys: &str, command: &str, code: i32, words: &[&str]| {
+        shop.configure("orders", keys, "");
+        for apply in [&["orders"][..], &["orders", "--apply"]] {
+            shop.table(&[&[command], apply].concat()).failed_with(code, words);
+        }
+        assert!(shop.sandbox.data_files() == before, "{keys}");
+    };
+    let missing = "no column `regoin`, which `partition_by` names; did you mean `region`?";
+    refused(&format!("{MERGE}, partition_by: [regoin]"), "repartition", 2, &[missing, "nothing was changed"]);
+    refused(&format!("{MERGE}, partition_by: {{column: nosuch, transform: month}}"), "repartition", 2, &["no column `nosuch`"]);
+    refused(
+        &format!("{MERGE}, partition_by: {{column: code, transform: month}}"),
+        "repartition",
+        3,
+        &["month of column `code`, which is text"],
+    );
+    refused(
+        &format!("{MERGE}, partition_by: [region], sort_by: [nn]"),
+        "repartition",
+        2,
+        &["no column `nn`, which `sort_by` names"],
+    );
+    refused(
+        "primary_key: cod, write_disposition: merge",
+        "rekey",
+        2,
+        &["no column `cod`, which `primary_key` names; did you mean `code`?"],
+    );
+    shop.configure("orders", "primary_key: same, write_disposition: merge", "");
+    let told = shop.table(&["rekey", "orders"]);
+    assert!(told.code() == Some(0) && told.stdout.contains("--apply looks first whether"), "{told}");
+    shop.configure("orders", MERGE, "");
+    shop.is_proven();
+    shop.sandbox.run_ok();
+}

@@ -285,3 +285,109 @@ fn a_token_that_is_refused_is_told_with_what_lakeward_puts_before_it() {
     let sandbox = Sandbox::with_config(&text).env("TOKEN", "Bearer t0ken-of-ours");
     sandbox.run().failed_with(4, &["a `Bearer ` before it is lakeward's to add"]);
 }
+
+#[test]
+fn in_the_wrong_folder_no_operation_makes_a_lake_or_claims_success() {
+    let text = config("p", "http://127.0.0.1:9", MERGED);
+    let sandbox = Sandbox::with_config(&text);
+    let place = fs::canonicalize(sandbox.path()).unwrap().join("lake").display().to_string();
+    let words = ["nothing is committed yet in", &*place, "is this the lake?"];
+    for command in [
+        &["gc", "lakeward.yaml"][..],
+        &["gc", "lakeward.yaml", "--apply"],
+        &["compact", "lakeward.yaml"],
+        &["compact", "lakeward.yaml", "--dry-run"],
+        &["rollback", "lakeward.yaml", "--to", "1"],
+        &["repair", "lakeward.yaml", "--apply"],
+        &["abandon", "lakeward.yaml", "1", "--apply"],
+        &["table", "drop", "lakeward.yaml", "things", "--apply"],
+        &["table", "rename", "lakeward.yaml", "things", "others", "--apply"],
+        &["table", "rekey", "lakeward.yaml", "things", "--apply"],
+        &["files", "lakeward.yaml"],
+        &["diff", "lakeward.yaml", "1", "2"],
+        &["verify", "lakeward.yaml"],
+    ] {
+        let ended = sandbox.lakeward(command);
+        ended.failed_with(3, &words);
+        assert!(!sandbox.lake().exists(), "{command:?}: {ended}");
+    }
+    for command in ["status", "history", "doctor"] {
+        let ended = sandbox.lakeward(&[command, "lakeward.yaml"]);
+        ended.failed_with(0, &["is this the lake?"]);
+        assert!(ended.stdout.contains(&place) && !sandbox.lake().exists(), "{command}: {ended}");
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_with_the_repair_first_and_that_works_when_typed() {
+    for way in
+        [&["doctor", "lakeward.yaml"][..], &["status", "lakeward.yaml"], &["run", "lakeward.yaml"], &["verify", "lakeward.yaml"]]
+    {
+        let served = Arc::new(Mutex::new(records(0, 9, 1)));
+        let api = api(&served);
+        let sandbox = Sandbox::with_config(&config("p", &api.url(), MERGED));
+        sandbox.run_ok();
+        *served.lock().unwrap() = records(0, 9, 2);
+        sandbox.run_ok();
+        sandbox.lakeward(&["rollback", "lakeward.yaml", "--to", "1"]).failed_with(0, &[]);
+        *served.lock().unwrap() = records(0, 9, 1);
+        let (path, bytes) = sandbox.data_files().pop_first().unwrap();
+        let kept = files_under(&sandbox.lake().join("_lakeward")).into_iter().any(|(_, content)| content == bytes);
+        fs::remove_file(sandbox.lake().join(&path)).unwrap();
+        let told = sandbox.lakeward(way);
+        let all = format!("{}{}", told.stdout, told.stderr);
+        let command = "lakeward repair lakeward.yaml things --apply";
+        let (repair, anew) = (all.find(command), all.find("--full-refresh --resource things"));
+        assert!(told.code() == Some(3) && repair.is_some() && repair < anew, "{told}");
+        assert!(all.contains("rows that the API has no more"), "{told}");
+        let done = typed(&sandbox, command);
+        assert_eq!(done.code() == Some(0), kept, "{done}");
+        if kept {
+            sandbox.run_ok();
+        }
+    }
+}
+
+#[test]
+fn a_file_of_nobody_is_to_be_moved_out_and_no_command_refers_to_another_in_a_circle() {
+    let served = Arc::new(Mutex::new(records(0, 9, 1)));
+    let api = api(&served);
+    let sandbox = Sandbox::with_config(&config("p", &api.url(), MERGED));
+    sandbox.run_ok();
+    let stranger = sandbox.lake().join("things/own.parquet");
+    fs::write(&stranger, "mine").unwrap();
+    for command in ["repair", "verify", "status", "doctor"] {
+        let told = sandbox.lakeward(&[command, "lakeward.yaml"]);
+        let all = format!("{}{}", told.stdout, told.stderr);
+        assert!(told.code() == Some(3) && all.contains("out of the table's folder"), "{told}");
+        assert!(!all.contains("lakeward verify") && !all.contains("lakeward repair"), "{told}");
+    }
+    fs::remove_file(&stranger).unwrap();
+    sandbox.lakeward(&["repair", "lakeward.yaml"]).failed_with(0, &[]);
+    sandbox.run_ok();
+}
+
+#[test]
+fn each_operation_takes_both_how_it_is_told_and_how_it_is_done() {
+    let served = Arc::new(Mutex::new(records(0, 9, 1)));
+    let api = api(&served);
+    let sandbox = Sandbox::with_config(&config("p", &api.url(), MERGED));
+    sandbox.run_ok();
+    *served.lock().unwrap() = records(0, 9, 2);
+    sandbox.run_ok();
+    let ends = |command: &[&str]| {
+        let ended = sandbox.lakeward(command);
+        assert_eq!(ended.code(), Some(0), "{command:?}: {ended}");
+    };
+    for command in [&["gc", "lakeward.yaml"][..], &["compact", "lakeward.yaml"], &["repair", "lakeward.yaml"]] {
+        ends(&[command, &["--dry-run"]].concat());
+        ends(&[command, &["--apply"]].concat());
+        sandbox.lakeward(&[command, &["--apply", "--dry-run"]].concat()).failed_with(2, &["cannot be used with"]);
+    }
+    let before = sandbox.data_files();
+    ends(&["table", "drop", "lakeward.yaml", "things", "--dry-run"]);
+    ends(&["rollback", "lakeward.yaml", "--to", "1", "--dry-run"]);
+    assert!(sandbox.data_files() == before);
+    ends(&["rollback", "lakeward.yaml", "--to", "1", "--apply"]);
+    assert!(sandbox.data_files() != before);
+}

@@ -18,7 +18,7 @@ use indicatif::MultiProgress;
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, Panicked, SystemClock, shown, shown_json, shown_json_lines};
-use crate::cli::args::LogFormat;
+use crate::cli::args::{ConfigArgs, LogFormat};
 
 pub(crate) use live::{LiveLine, LiveLines};
 pub(crate) use logs::start_logging;
@@ -29,6 +29,15 @@ static LIVE: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
 /// How stderr is written; text until it is set.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// The config that the command was given.
+static CONFIG: OnceLock<ConfigArgs> = OnceLock::new();
+
+/// From here on advice in which a command has CONFIG is told with this config in its place.
+pub(crate) fn type_config(of: &ConfigArgs) {
+    // A second command in one process, as in tests, keeps the first.
+    let _ = CONFIG.set(of.clone());
+}
 
 /// Prints a line of a result. A reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) {
@@ -52,8 +61,9 @@ pub(crate) fn say(text: &str) {
 
 /// Says `word: text` to a person, or the same as an event of that kind to a machine.
 pub(crate) fn tell(word: &str, text: &str) {
+    let text = &CONFIG.get().map_or_else(|| text.to_owned(), |config| config.type_into(text));
     match FORMAT.get() {
-        Some(LogFormat::Json) => event(word, [("text", Value::from(text))]),
+        Some(LogFormat::Json) => event(word, [("text", Value::from(text.as_str()))]),
         Some(LogFormat::Text) | None => say(&format!("{word}: {text}")),
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use crate::base::ErrorKind;
-use crate::lake::error::io_kind;
+use crate::lake::error::kinds::io_kind;
 use crate::lake::format::UNKNOWN;
 use crate::lake::{LakeError, StoreProblem};
 
@@ -16,6 +16,16 @@ impl LakeError {
                 "move them out of `{place}`, and run again: the table is then loaded anew; or let them be, and load into another place: another \
                  `table_name` (of a dlt.yml: `dataset_name`) or `lake.url`"
             )),
+            Self::Foreign { table, files, more_files, .. } => {
+                let are_unknown = |file: &String| file.ends_with(UNKNOWN);
+                let move_out = "move unknown files out of the table's folder";
+                Some(match *more_files {
+                    0 if files.iter().all(are_unknown) => move_out.to_owned(),
+                    0 if !files.iter().any(are_unknown) => repair_words(Some(table)),
+                    _ => format!("{move_out}; for files that are gone or changed, {}", repair_words(Some(table))),
+                })
+            }
+            Self::Damaged { table, .. } => Some(repair_words(table.as_deref())),
             Self::NotKept { kept, .. } | Self::MarksGone { kept, .. } => Some(kept_words(kept)),
             Self::Unpublished { source, .. } => source.hint(),
             _ => self.plain_hint().map(str::to_owned),
@@ -42,15 +52,6 @@ impl LakeError {
             Self::NoColumns { .. } => Some(
                 "set `data_selector` to where the records are, or declare what they may have with `columns`, as in `columns: {id: {data_type: text}}`",
             ),
-            Self::Foreign { files, more_files: 0, .. } if files.iter().all(|file| file.ends_with(UNKNOWN)) => {
-                Some("move unknown files out of the table's folder")
-            }
-            Self::Foreign { files, more_files: 0, .. } if !files.iter().any(|file| file.ends_with(UNKNOWN)) => Some(
-                "put back the files that are gone or changed (`lakeward repair CONFIG` puts back what there is a copy of), or load the table anew with `--full-refresh`",
-            ),
-            Self::Foreign { .. } => Some(
-                "move unknown files out of the table's folder; where files are gone or changed, put them back or load the table anew with `--full-refresh`",
-            ),
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
             Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),
@@ -67,7 +68,6 @@ impl LakeError {
             Self::TooLarge { .. } => {
                 Some("give the table fewer files: a larger `lake.target_file_size`, coarser partitions, then `--full-refresh`")
             }
-            Self::Damaged { .. } => Some("put back the file from a copy, or load the table anew with `--full-refresh`"),
             Self::Taken { .. } => Some("move it out of the table's folder and run again; the commit is then finished"),
             Self::Claimed { .. } => Some(
                 "give the resource another `table_name`; or hand the table over: take it out of the other pipeline's config and run that \
@@ -83,7 +83,8 @@ impl LakeError {
                 "is this the lake? A relative `lake.url` begins where the command is typed; is its disk there, and the `name` of the pipeline as it was?",
             ),
             Self::Lost { .. } | Self::StagedDamaged { .. } => Some(
-                "put the file back from a copy of the lake, or load its table anew with `--full-refresh`; nothing was changed",
+                "put the file back from a copy of the lake, or load its table anew with `--full-refresh`: rows that the API has no more are lost then; \
+                 nothing was changed",
             ),
             _ => self.hint_of_version(),
         }
@@ -101,6 +102,15 @@ impl LakeError {
             _ => None,
         }
     }
+}
+
+/// What brings back files of a table, or of any: what loses nothing comes first.
+pub(crate) fn repair_words(table: Option<&str>) -> String {
+    let table = table.map_or_else(String::new, |table| format!(" {table}"));
+    format!(
+        "`lakeward repair CONFIG{table} --apply` puts back what the lake has a copy of; else put the files back from a copy of the lake; or load the table \
+         anew with `--full-refresh`: rows that the API has no more are lost then"
+    )
 }
 
 /// Which versions there are instead of one that is not kept.

@@ -66,6 +66,15 @@ impl Archive {
         Self::open_in(open_store(plan, false).await?, pipeline).await
     }
 
+    /// The same of a lake that is there.
+    ///
+    /// # Errors
+    /// [`LakeError::NothingCommitted`]; those of [`Archive::open`].
+    pub(crate) async fn committed(plan: &LakePlan, pipeline: &str) -> Result<Self, LakeError> {
+        let archive = Self::open(plan, pipeline).await?;
+        archive.ok_or_else(|| LakeError::NothingCommitted { place: plan.location.to_string() })
+    }
+
     /// [`Archive::open`] in a given store.
     pub(crate) async fn open_in(store: Arc<dyn Store>, pipeline: &str) -> Result<Option<Self>, LakeError> {
         let layout = Layout::new(pipeline);

@@ -222,7 +222,8 @@ impl Patient<'_> {
                 lost[0].place
             );
             let ways = vec![
-                "put them back from a copy of the lake, or load the table anew with `--full-refresh`".to_owned(),
+                "put them back from a copy of the lake, or load the table anew with `--full-refresh`: rows that the API has no more are lost then"
+                    .to_owned(),
                 format!("or give the whole commit up: `lakeward abandon CONFIG {version}` lists what it brought"),
             ];
             self.note("commit", Need::Operator, Some(table), (text, ways));
@@ -248,7 +249,8 @@ impl Patient<'_> {
         let left = folders.iter().filter(|run| !commits.iter().any(|commit| commit.run == **run)).count();
         if left > 0 && !self.is_busy {
             let text = format!(
-                "{left} unfinished runs left files in `{}`: the next run removes them",
+                "{} left files in `{}`: the next run removes them",
+                if left == 1 { "1 unfinished run".to_owned() } else { format!("{left} unfinished runs") },
                 self.store.place(&self.layout.stagings())
             );
             self.note("staging", Need::NextRun, None, (text, Vec::new()));

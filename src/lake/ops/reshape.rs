@@ -9,8 +9,8 @@ use crate::config::{LakePlan, MergePlan, PartitionField, SortField, WriteDisposi
 use crate::lake::ops::rollback::shape;
 use crate::lake::stage::{Embedded, reshape};
 use crate::lake::{
-    DroppedTable, Edit, Lake, LakeError, LiveFiles, PreparedTable, Snapshot, StageBudgets, StageSettings, StageStats, TableEdit,
-    TableFormat,
+    DroppedTable, Edit, Lake, LakeError, LiveFiles, PartitionError, Partitioner, PreparedTable, Snapshot, StageBudgets,
+    StageSettings, StageStats, TableEdit, TableFormat, partition_levels,
 };
 
 /// What a table is to be.
@@ -22,6 +22,29 @@ pub(crate) struct Shape {
     pub(crate) partition_by: Vec<PartitionField>,
     /// Row order within a row group.
     pub(crate) sort_by: Vec<SortField>,
+}
+
+impl Shape {
+    /// Whether a table has another key or other partitions.
+    pub(crate) fn differs_from(&self, table: &Snapshot) -> bool {
+        self.primary_key != table.primary_key || table.partition_by != partition_levels(&self.partition_by)
+    }
+
+    /// Checks that a table has the columns, in types that make folders, as far as its schema tells.
+    ///
+    /// # Errors
+    /// [`LakeError::NoColumn`]; [`LakeError::Partition`].
+    pub(crate) fn check(&self, name: &str, table: &Snapshot) -> Result<(), LakeError> {
+        let keys = self.primary_key.iter().map(|column| ("primary_key", column));
+        let levels = self.partition_by.iter().map(|field| ("partition_by", &field.column));
+        let sorts = self.sort_by.iter().map(|field| ("sort_by", &field.column));
+        let mut named = keys.chain(levels).chain(sorts);
+        if let Some((key, column)) = named.find(|(_, column)| table.schema.column(column).is_none()) {
+            return Err(LakeError::no_column(name, key, column, &table.schema));
+        }
+        let files = Partitioner::new(&self.partition_by, &table.schema)?.file_schema(&table.schema)?;
+        if files.columns.is_empty() { Err(PartitionError::NoColumns.into()) } else { Ok(()) }
+    }
 }
 
 /// A table whose rows are about to be written anew.
@@ -73,15 +96,17 @@ impl Lake {
     /// Reads what has to be known to bring `table` to `shape`; `None` when it has that already. Whether its rows have the key is found out then.
     ///
     /// # Errors
-    /// [`LakeError::NoTable`]; [`LakeError::Claimed`]; [`LakeError::Foreign`] for a table that is not as its last commit left it; the store's.
+    /// [`LakeError::NoTable`]; [`LakeError::Claimed`]; [`LakeError::Foreign`] for a table that is not as its last commit left it; those of
+    /// [`Shape::check`]; the store's.
     pub(crate) async fn reshaping(&self, table: &str, shape: Shape, plan: &LakePlan) -> Result<Option<ReshapeJob>, LakeError> {
         self.archive().ok_or_else(|| self.view().nothing_committed())?.table_names(Some(table))?;
         self.check_claims(&[table]).await?;
         let known = self.view().table(table).await?;
-        let is_rekeyed = known.primary_key != shape.primary_key;
-        if !is_rekeyed && known.partition_by == crate::lake::partition_levels(&shape.partition_by) {
+        if !shape.differs_from(&known) {
             return Ok(None);
         }
+        shape.check(table, &known)?;
+        let is_rekeyed = known.primary_key != shape.primary_key;
         let settings = StageSettings {
             table: table.to_owned(),
             engine: Arc::new(Embedded),

@@ -23,7 +23,7 @@ use crate::schema::TableSchema;
 /// Writes the rows of `existing` anew as `settings` say. Blocking.
 ///
 /// # Errors
-/// [`LakeError::KeyRepeats`], [`LakeError::KeyIsNull`] and [`LakeError::NoKeyColumn`] for a key that the rows do not have; [`LakeError::Partition`];
+/// [`LakeError::KeyRepeats`], [`LakeError::KeyIsNull`] and [`LakeError::NoColumn`] for a key that the rows do not have; [`LakeError::Partition`];
 /// [`LakeError::Damaged`] for a live file that is not what was committed; [`LakeError::Disk`], [`LakeError::Parquet`].
 pub(crate) fn reshape(settings: StageSettings, existing: Snapshot, files: &Arc<dyn LiveFiles>) -> Result<TableEdit, LakeError> {
     let rows = OwnRows::new(&settings, &existing)?;
@@ -56,7 +56,7 @@ impl OwnRows {
         let file_schema = Arc::new(partitioner.file_schema(&existing.schema)?);
         let place = |column: &String| {
             let found = existing.schema.columns.iter().position(|known| known.name == *column);
-            found.ok_or_else(|| LakeError::NoKeyColumn { table: settings.table.clone(), column: column.clone() })
+            found.ok_or_else(|| LakeError::no_column(&settings.table, "primary_key", column, &existing.schema))
         };
         let key = settings.primary_key.iter().map(place).collect::<Result<_, _>>()?;
         Ok(Self { table: settings.table.clone(), schema: Arc::new(existing.schema.clone()), file_schema, partitioner, key })

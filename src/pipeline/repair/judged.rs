@@ -132,7 +132,12 @@ fn order(one: &ArrayRef, other: &ArrayRef) -> Option<Ordering> {
 
 fn hashes(resource: &ResourcePlan, batch: &RecordBatch) -> Result<Vec<u128>, LakeError> {
     let mut hashes = Vec::new();
-    let missing = |name: &String| LakeError::NoKeyColumn { table: resource.table.clone(), column: name.clone() };
+    let missing = |name: &String| LakeError::NoColumn {
+        table: resource.table.clone(),
+        key: "primary_key",
+        column: name.clone(),
+        near: None,
+    };
     let key = resource.primary_key.iter().map(|name| batch.column_by_name(name).cloned().ok_or_else(|| missing(name)));
     hash_keys(&key.collect::<Result<Vec<_>, _>>()?, &mut hashes)?;
     Ok(hashes)

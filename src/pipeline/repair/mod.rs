@@ -82,7 +82,7 @@ pub(crate) async fn repair(
 
 async fn open(plan: &Plan, clock: &Arc<dyn Clock>) -> Result<Lake, RunError> {
     let run = run_id(&**clock, clock.now());
-    Ok(Lake::open(&plan.lake, &plan.name, Arc::clone(clock), &run, Owner::this_process(), None).await?)
+    Ok(Lake::open_committed(&plan.lake, &plan.name, Arc::clone(clock), &run, Owner::this_process()).await?)
 }
 
 async fn put_back(lake: &mut Lake, plan: &Plan, table: Option<&str>) -> Result<(BTreeMap<String, Damages>, Committed), RunError> {

@@ -11,7 +11,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use reader::nearest;
+pub(crate) use reader::{nearest, nearest_column};
 
 use crate::schema::declared::document::Document;
 use crate::schema::declared::reader::Reader;

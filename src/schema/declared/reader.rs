@@ -158,3 +158,12 @@ pub(crate) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     let near = names.iter().map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), *name)).min()?;
     (near.0 <= 2.max(word.len() / 4) && near.0 < near.1.len()).then_some(near.1)
 }
+
+/// The name that `column` is probably a misspelling of, or the beginning of: `created` of `created_at`.
+pub(crate) fn nearest_column<'n>(column: &str, names: &[&'n str]) -> Option<&'n str> {
+    let begins = |name: &&&str| name.strip_prefix(column).is_some_and(|rest| rest.starts_with('_'));
+    nearest(column, names).or_else(|| {
+        let mut longer = names.iter().filter(begins);
+        longer.next().copied().filter(|_| longer.next().is_none())
+    })
+}

@@ -108,7 +108,7 @@ impl ForeignFolder {
     /// Reads the keys of all rows, and the cursor's column; its farthest value. Keys are compared in memory and in files of `spill`. Blocking.
     ///
     /// # Errors
-    /// [`LakeError::NoKeyColumn`], [`LakeError::KeyIsNull`], [`LakeError::KeyRepeats`]; those of reading.
+    /// [`LakeError::NoColumn`], [`LakeError::KeyIsNull`], [`LakeError::KeyRepeats`]; those of reading.
     pub(crate) fn check(&self, wanted: &Wanted, spill: PathBuf) -> Result<Option<ArrayRef>, LakeError> {
         let mut columns = wanted.required.clone();
         columns.extend(wanted.key.iter().chain(wanted.cursor.iter().map(|(name, _)| name)).cloned());

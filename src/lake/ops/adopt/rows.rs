@@ -31,10 +31,10 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// # Errors
-    /// [`LakeError::NoKeyColumn`] for a column of the key that there is not.
+    /// [`LakeError::NoColumn`] for a column of the key that there is not.
     pub(super) fn new(schema: &'a TableSchema, levels: &'a [String], wanted: &'a Wanted) -> Result<Self, LakeError> {
         match wanted.key.iter().find(|column| schema.column(column).is_none()) {
-            Some(column) => Err(LakeError::NoKeyColumn { table: wanted.table.clone(), column: column.clone() }),
+            Some(column) => Err(LakeError::no_column(&wanted.table, "primary_key", column, schema)),
             None => Ok(Self { schema, levels, wanted, farthest: None }),
         }
     }
