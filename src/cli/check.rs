@@ -70,10 +70,13 @@ fn describe(resource: &ResourcePlan) -> String {
 /// Looks at the lake, and asks the API for the first pages of every resource. What was detected and proven comes with the exit code.
 async fn online(plan: &Plan) -> (u8, Vec<Keep>) {
     let (mut code, look) = lake(plan).await;
-    let mut keeps = Vec::new();
+    let (mut keeps, mut unread) = (Vec::new(), Vec::new());
     for resource in &plan.resources {
         match ask(plan, resource, look.as_ref()).await {
-            Ok(keep) => keeps.extend(keep),
+            Ok((keep, is_read)) => {
+                keeps.extend(keep);
+                unread.extend((!is_read).then(|| format!("`{}`", resource.name)));
+            }
             Err(error) => {
                 code = code.max(error.kind().exit_code());
                 let (text, hints) = error.told_of(&resource.name);
@@ -86,9 +89,13 @@ async fn online(plan: &Plan) -> (u8, Vec<Keep>) {
             }
         }
     }
-    terminal::print(match code {
-        0 => "every resource answered, and the lake can take what came",
-        _ => "not every resource can be loaded; see the errors",
+    terminal::print(&match code {
+        0 if unread.is_empty() => "every resource answered, and the lake can take what came".to_owned(),
+        0 => format!(
+            "not proven: {}, of which no page came (see the warnings); the lake can take what came of the others",
+            unread.join(", ")
+        ),
+        _ => "not every resource can be loaded; see the errors".to_owned(),
     });
     (code, keeps)
 }
@@ -123,7 +130,8 @@ fn tell_moving(look: &Look) {
     }
 }
 
-async fn ask(plan: &Plan, resource: &ResourcePlan, look: Option<&Look>) -> Result<Option<Keep>, RunError> {
+/// Rehearses a resource: what was detected, and whether a page came.
+async fn ask(plan: &Plan, resource: &ResourcePlan, look: Option<&Look>) -> Result<(Option<Keep>, bool), RunError> {
     let is_open = matches!(resource.endpoint.paginator, PaginatorPlan::Undeclared);
     let seen = rehearse(plan, resource, look, Arc::new(SystemClock), CancellationToken::new()).await?;
     tell_first(resource, &seen);
@@ -150,7 +158,8 @@ async fn ask(plan: &Plan, resource: &ResourcePlan, look: Option<&Look>) -> Resul
     }
     let paginator = seen.paginator.filter(|_| is_open).map(|detected| detected.plan);
     let keep = Keep { resource: resource.name.clone(), data_selector, paginator };
-    Ok((keep.data_selector.is_some() || keep.paginator.is_some()).then_some(keep))
+    let is_read = seen.pages > 0 || seen.reason != EndReason::NoParents;
+    Ok(((keep.data_selector.is_some() || keep.paginator.is_some()).then_some(keep), is_read))
 }
 
 /// What came, and what of it could not be judged for want of records.

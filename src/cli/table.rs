@@ -1,5 +1,6 @@
 //! `lakeward table`: a table dropped, renamed, or brought to the partitions or the key of the config.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Clock, SystemClock};
@@ -7,7 +8,7 @@ use crate::cli::args::{ConfigArgs, TableCommand};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::print;
-use crate::config::is_file_name;
+use crate::config::{LakeOnly, is_file_name};
 use crate::lake::{Shape, partition_levels};
 use crate::pipeline::{self, RunError, TableChange, TableChanged};
 use crate::report;
@@ -27,10 +28,15 @@ pub(crate) async fn table(command: TableCommand) -> Result<u8, Failure> {
         return Err(Failure::config(vec![why]));
     }
     let plan = load_lake(of)?;
+    let tell = |changed: &TableChanged, is_done| {
+        let is_any = tell(table, change, changed, is_done);
+        tell_config(&plan, &of.config, table, change);
+        is_any
+    };
     let failed = |error: RunError| Failure::among(&error, |table| plan.resource_of(table)).typed_with(of);
     if !apply {
         let changed = pipeline::table_change(&plan, table, change, &SystemClock).await.map_err(failed)?;
-        if tell(table, change, &changed, false) {
+        if tell(&changed, false) {
             if change == TableChange::Rekey {
                 print(
                     "  --apply looks first whether no row has null in the key and no two have the same, and changes nothing otherwise",
@@ -42,7 +48,7 @@ pub(crate) async fn table(command: TableCommand) -> Result<u8, Failure> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (changed, commit) = pipeline::change_table(&plan, table, change, clock).await.map_err(failed)?;
-    if tell(table, change, &changed, true) && commit.is_new {
+    if tell(&changed, true) && commit.is_new {
         let config = of.typed();
         let undo = match plan.lake.keep_versions {
             0 => String::new(),
@@ -91,6 +97,20 @@ fn tell(table: &str, change: TableChange<'_>, changed: &TableChanged, is_done: b
         print(&format!("  {stranger} is not lakeward's, and stays"));
     }
     true
+}
+
+/// Tells what of the config has to follow a rename: a run of a resource that still has the old name would make that table anew.
+fn tell_config(plan: &LakeOnly, config: &Path, table: &str, change: TableChange<'_>) {
+    let TableChange::Rename { to } = change else { return };
+    if plan.resource_of(to).is_some() {
+        return;
+    }
+    let Some(resource) = plan.resource_of(table) else { return };
+    let config = config.display();
+    print(&format!(
+        "  the config still loads `{resource}` into `{table}`: write `table_name: {to}` under the resource `{resource}` in `{config}` before the next run, \
+         which else makes `{table}` anew or is refused"
+    ));
 }
 
 /// What differs between a table and the shape that it is to have, in words.

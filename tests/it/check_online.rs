@@ -124,6 +124,7 @@ fn check_online_reads_a_child_as_a_run_does_and_takes_a_skipped_parent_for_no_fa
     let ended = check(&Sandbox::with_config(&config("primary_key: id, write_disposition: merge")));
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(ended.stderr.contains("warning: notes: `notes` was read for none of its parent's 1 records"), "{ended}");
+    assert!(ended.stdout.contains("not proven: `notes`") && !ended.stdout.contains("every resource answered"), "{ended}");
     let other = FakeApi::start()
         .on("/posts", |_| answer(&json!({"data": [wallet(1)]})))
         .on("/posts/1/notes", |_| answer(&json!({"data": [wallet(7)]})));

@@ -148,7 +148,7 @@ fn a_name_that_is_taken_or_none_is_refused_and_changes_nothing() {
         type_in(&["rename", "orders", "Users"]).failed_with(2, &["`Users`", "differ in case alone"]);
         type_in(&["rename", "orders", "a/b"]).failed_with(2, &["`a/b` is no name of a table"]);
         type_in(&["rename", "order", "sales"]).failed_with(2, &["no table `order`", "`orders`"]);
-        type_in(&["drop", "order"]).failed_with(2, &["no table `order`", "`orders`"]);
+        type_in(&["drop", "order"]).failed_with(2, &["no table `order`", "did you mean `orders`?"]);
     }
     std::fs::create_dir_all(shop.sandbox.lake().join("sales")).unwrap();
     std::fs::write(shop.sandbox.lake().join("sales/own.parquet"), "mine").unwrap();
@@ -327,4 +327,25 @@ fn a_column_that_is_not_there_or_makes_no_folders_is_refused_before_a_row_is_mov
     shop.configure("orders", MERGE, "");
     shop.is_proven();
     shop.sandbox.run_ok();
+}
+
+#[test]
+fn a_rename_tells_what_of_the_config_follows_it_and_that_is_what_the_next_run_takes() {
+    for endpoint in ["", CURSOR] {
+        let shop = Shop::new(MERGE);
+        shop.configure("orders", MERGE, endpoint);
+        shop.sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
+        let before = shop.rows("orders");
+        let line = "write `table_name: sales` under the resource `orders` in `lakeward.yaml`";
+        let told = shop.table(&["rename", "orders", "sales"]);
+        let done = shop.table(&["rename", "orders", "sales", "--apply"]);
+        assert!(told.stdout.contains(line) && done.stdout.contains(line), "{told}{done}");
+        shop.configure("orders", &format!("{MERGE}, table_name: sales"), endpoint);
+        shop.sandbox.run_ok();
+        assert!(shop.rows("sales") == before && shop.sandbox.files("orders").is_empty());
+        let back = shop.table(&["rename", "sales", "orders"]);
+        assert!(back.stdout.contains("write `table_name: orders` under the resource `orders`"), "{back}");
+    }
+    let shop = Shop::new(MERGE);
+    shop.sandbox.lakeward(&["run", "lakeward.yaml", "--resource", "order"]).failed_with(2, &["did you mean `orders`?"]);
 }

@@ -7,6 +7,7 @@ use crate::base::ErrorKind;
 use crate::lake::error::kinds::io_kind;
 use crate::lake::format::UNKNOWN;
 use crate::lake::{LakeError, StoreProblem};
+use crate::schema::nearest;
 
 impl LakeError {
     /// What the operator can do, where that is not plain from the message; of partitions, [`crate::lake::PartitionError::hint`] tells it.
@@ -24,6 +25,10 @@ impl LakeError {
                     0 if !files.iter().any(are_unknown) => repair_words(Some(table)),
                     _ => format!("{move_out}; for files that are gone or changed, {}", repair_words(Some(table))),
                 })
+            }
+            Self::NoTable { table, tables, .. } => {
+                let names: Vec<&str> = tables.iter().map(String::as_str).collect();
+                nearest(table, &names).map(|near| format!("did you mean `{near}`?"))
             }
             Self::Damaged { table, .. } => Some(repair_words(table.as_deref())),
             Self::NotKept { kept, .. } | Self::MarksGone { kept, .. } => Some(kept_words(kept)),

@@ -4,6 +4,7 @@ use crate::config::BindError;
 use crate::decode::Reject;
 use crate::lake::LakeError;
 use crate::pipeline::RunError;
+use crate::schema::nearest;
 
 impl RunError {
     /// Advice for the operator, a line each.
@@ -19,6 +20,11 @@ impl RunError {
                 "name a column of numbers, times, dates or text; a `set` step brings a member of an object up as a column"
             }
             Self::NoParentField { .. } => "`preview` shows the names; leave out of `include_from_parent` what no record has yet",
+            Self::NoSuchResource { name, known } => {
+                let known: Vec<&str> = known.split(", ").map(|known| known.trim_matches('`')).collect();
+                let near = nearest(name, &known);
+                return near.map(|near| format!("did you mean `{near}`?")).into_iter().collect();
+            }
             Self::OnlyRejects { .. } => {
                 "the declared schema or the `primary_key` is of another table; `preview` shows what comes"
             }
