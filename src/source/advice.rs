@@ -53,6 +53,11 @@ impl SourceError {
             }
             Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
             Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
+            Self::Refused { place, status, .. } if place.page > 1 && self.names_limit() => {
+                return Some(format!(
+                    "earlier pages were answered, and the API goes only so far: with `endpoint.incremental` and `step`, each window of time is read by pages of its own, and `endpoint.params` can ask for a part; where these pages are all there is, write `endpoint.response_actions: [{{status_code: {status}, action: ignore}}]`"
+                ));
+            }
             Self::Refused { place, status: status @ (404 | 410), .. } if place.page > 1 => {
                 return Some(format!(
                     "earlier pages were answered: where that is how the API ends its pages, write `endpoint.response_actions: [{{status_code: {status}, action: ignore}}]`; else a cursor may have expired, or the API goes only so far: with `endpoint.incremental` and `step`, each window of time is read by pages of its own"

@@ -1,5 +1,6 @@
 //! Why a resource could not be read. Retries are already spent when one of these is returned.
 
+mod limit;
 mod paging;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::base::{ErrorKind, Panicked, RedactedUrl};
 use crate::source::auth::TokenFault;
 use crate::source::transport::TransportError;
 
+pub(in crate::source) use limit::names_limit;
 pub(crate) use paging::{NamedBy, PagingFault, Repeated};
 
 /// Where a fault happened: the words every message starts with.

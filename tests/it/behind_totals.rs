@@ -178,6 +178,103 @@ fn whatever_an_api_answers_behind_its_end_lets_the_total_stand() {
     }
 }
 
+/// Refusals that name a limit of 20 records.
+const LIMITS: [(u16, &str); 5] = [
+    (400, "Result window is too large, from + size must be less than or equal to: [20] but was [30]"),
+    (400, "Pagination limit exceeded: offset + limit must not exceed 20; narrow your search"),
+    (403, "Access to results beyond the first 20 is limited to partners"),
+    (416, "offset exceeds the maximum of 20"),
+    (422, "Only the first 20 search results are available"),
+];
+
+#[test]
+fn a_total_that_is_capped_where_the_api_refuses_to_go_on_is_red_and_the_way_out_works() {
+    for (told, paginator, ..) in [0, 3, 5, 9].map(|way| WAYS[way]) {
+        for (status, message) in LIMITS {
+            let api = things(move |request| match place(request) {
+                from @ ..20 => page(told, from, &records(from, 60)),
+                _ => Reply::status(status).body(json!({"message": message}).to_string()),
+            });
+            let (sandbox, ended) = run(&api, paginator, "");
+            let way = format!("[{{status_code: {status}, action: ignore}}]");
+            let said = if status == 403 { "credentials refused with 403" } else { way.as_str() };
+            assert!(sandbox.data_files().is_empty(), "{told:?} {paginator} {message}\n{ended}");
+            ended.failed_with(if status == 403 { 4 } else { 3 }, &[message, said]);
+            if status != 403 && !paginator.is_empty() {
+                let (sandbox, ended) = run(&api, &format!("{paginator}, response_actions: {way}"), "");
+                assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 20), "{told:?} {message}\n{ended}");
+            }
+        }
+    }
+    // The same in a body that tells of its own failure.
+    let api = things(|request| match place(request) {
+        from @ ..20 => page(Told::Body("total"), from, &records(from, 60)),
+        _ => answer(&json!({"data": [], "error": "result window too large", "total": 20})),
+    });
+    let (_, ended) = run(&api, "{type: offset, limit: 10}", "");
+    ended.failed_with(3, &["window too large"]);
+}
+
+#[test]
+fn a_guess_that_is_refused_in_words_for_a_limit_is_a_doubt() {
+    for (params, around) in
+        [("", json!({"total": 10})), ("params: {limit: 10}", json!({})), ("params: {limit: 10}", json!({"total": 10}))]
+    {
+        let body = around.clone();
+        let api = things(move |request| {
+            let mut page = body.clone();
+            page["data"] = json!(records(0, 60));
+            let is_first = request.param("offset").is_none() && request.param("page").is_none();
+            let refusal = json!({"message": "Only the first 10 search results are available"}).to_string();
+            if is_first { answer(&page) } else { Reply::status(422).body(refusal) }
+        });
+        let endpoint = format!("endpoint: {{path: /things, data_selector: data, {params}}}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("write_disposition: append\n{endpoint}")));
+        let ended = sandbox.run();
+        assert_eq!(ended.code(), Some(0), "{params} {around}\n{ended}");
+        assert_eq!(ended.summary()["warnings"][0]["code"], "more_pages_in_doubt", "{params} {around}\n{ended}");
+        assert_eq!(ended.table("things")["completeness"], "unknown", "{params} {around}\n{ended}");
+    }
+}
+
+#[test]
+fn an_empty_page_behind_a_met_total_is_the_end_whatever_link_it_has() {
+    // CKAN's `_links.next` is always set.
+    for of in [7, 10, 20, 25] {
+        let api = things(move |request| {
+            let from = place(request);
+            let next = format!("/things?offset={}", from + SIZE);
+            answer(&json!({"result": {"records": records(from, of), "total": of, "_links": {"start": "/things", "next": next}}}))
+        });
+        let resource = "write_disposition: append\nendpoint: {path: /things, data_selector: result.records, paginator: {type: offset, limit: 10, total_path: result.total}}";
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), resource));
+        let ended = sandbox.run();
+        assert_eq!((ended.code(), sandbox.rows("things").len() as u64), (Some(0), of), "{of}\n{ended}");
+    }
+}
+
+#[test]
+fn a_total_is_met_where_places_begin_at_1() {
+    // SCIM's `startIndex`.
+    for (of, total) in [(8, 8), (9, 9), (10, 10), (20, 20), (25, 25), (25, 20), (19, 25)] {
+        let api = things(move |request| {
+            let from = request.number("startIndex", 1) - 1;
+            answer(&json!({"Resources": records(from, of), "totalResults": total, "startIndex": from + 1}))
+        });
+        let paginator =
+            "{type: offset, limit: 10, offset: 1, offset_param: startIndex, limit_param: count, total_path: totalResults}";
+        let resource =
+            format!("write_disposition: append\nendpoint: {{path: /things, data_selector: Resources, paginator: {paginator}}}");
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+        let ended = sandbox.run();
+        if of == total {
+            assert_eq!((ended.code(), sandbox.rows("things").len() as u64), (Some(0), of), "{of}\n{ended}");
+        } else {
+            ended.failed_with(3, &[&format!("is {total}")]);
+        }
+    }
+}
+
 #[test]
 fn a_rule_for_what_is_answered_behind_the_end_costs_no_row() {
     for action in ["ignore", "skip", "fail"] {

@@ -205,3 +205,28 @@ fn a_guess_at_a_second_page_that_brings_the_first_one_again_is_a_doubt() {
     let (sandbox, ended) = run(&search, paginator, "");
     assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");
 }
+
+#[test]
+fn what_says_outright_that_it_is_all_takes_no_guess_at_a_second_page() {
+    for end in [
+        json!({"has_more": false}),
+        json!({"isLast": true}),
+        json!({"last": true}),
+        json!({"done": true}),
+        json!({"next": null}),
+        json!({"next_cursor": null}),
+        json!({"links": {"next": null}}),
+        json!({"total_pages": 1}),
+    ] {
+        let body = end.clone();
+        let api = things(move |_| {
+            let mut page = body.clone();
+            page["data"] = (1..=10).map(wallet).collect();
+            answer(&page)
+        });
+        let resource = "write_disposition: append\nendpoint: {path: /things, data_selector: data, params: {limit: 10}}";
+        let ended = Sandbox::with_config(&things_config(&api.url(), resource)).run();
+        assert_eq!((ended.code(), &ended.summary()["warnings"]), (Some(0), &json!([])), "{end}\n{ended}");
+        assert_eq!(api.requests().len(), 1, "{end}\n{ended}");
+    }
+}

@@ -3,7 +3,7 @@
 
 use crate::base::{Warning, WarningCode};
 use crate::config::Slot;
-use crate::source::error::{NamedBy, PagingFault, Place};
+use crate::source::error::{NamedBy, PagingFault, Place, names_limit};
 use crate::source::fetch::Fetch;
 use crate::source::flight::{Ending, Tally};
 use crate::source::ledger::Sums;
@@ -73,7 +73,8 @@ impl Fetch {
         let facts = page.facts;
         let is_failure = facts.is_unreadable || facts.records == 0 && facts.failure.is_some();
         let is_again = facts.records > 0 && !page.is_reread && self.records_seen.knows(facts.records_hash);
-        if page.ordinal > 0 && (is_failure || is_again) && self.total_stands() {
+        let is_limit = || facts.failure.as_ref().is_some_and(|(_, said)| names_limit(said));
+        if page.ordinal > 0 && (is_failure && !is_limit() || is_again) && self.total_stands() {
             self.tally.is_unproven |= is_failure;
             return Some(Ok(Step::Over(EndReason::TotalReached)));
         }
@@ -109,7 +110,10 @@ impl Fetch {
             return Err(SourceError::from(PagingFault::RecordsPastEnd { place, later }));
         }
         if !is_early {
-            let way = Way { reason, at, proof: self.proof(records - read_again), passed_over: self.passed_over() };
+            // An empty page behind a met total confirms it, whatever link stands there.
+            let is_confirmed = reason == EndReason::EmptyPage && pages > 1 && self.is_total_read();
+            let proof = if is_confirmed { Proof::Strong } else { self.proof(records - read_again) };
+            let way = Way { reason, at, proof, passed_over: self.passed_over() };
             self.check_end(&place, &way, records - read_again)?;
         }
         if let Some((path, _)) = self.expected_total

@@ -54,6 +54,7 @@ impl Fetch {
         let is_beside = self.paginator.is_beside();
         if !is_beside && let Some(step) = self.no_page(&seen) {
             let (number, place, step) = (page.number, seen.at(), step?);
+            self.tell_noticed(&seen)?;
             let _ = page.verdict.send(Verdict::Discard);
             self.pass(number, self.bounded(number, step), place, &page.position);
             return Ok(());
@@ -138,9 +139,7 @@ impl Fetch {
             self.turn.settle(&detected.plan);
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&self.call.template.resource), detected });
         }
-        if let Some(warning) = self.paginator.warning() {
-            self.tell(page, warning)?;
-        }
+        self.tell_noticed(page)?;
         Ok(self.bounded(page.page, step))
     }
 
@@ -198,7 +197,8 @@ impl Fetch {
     ///
     /// # Errors
     /// [`PagingFault::InDoubt`].
-    fn tell(&mut self, seen: &Seen<'_>, warning: Warning) -> Result<(), SourceError> {
+    fn tell_noticed(&mut self, seen: &Seen<'_>) -> Result<(), SourceError> {
+        let Some(warning) = self.paginator.warning() else { return Ok(()) };
         if warning.code == WarningCode::MorePagesInDoubt {
             if self.slice.cursor.is_some() {
                 return Err(SourceError::from(PagingFault::InDoubt { place: seen.at(), why: warning.text }));
@@ -260,12 +260,13 @@ impl Fetch {
         let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
         let is_behind_total = position.ordinal > 0 && (is_no_page && self.is_total_read() || is_of_answer && self.total_stands());
         let step = match self.paginator.refused(&seen, error) {
-            Err(_) if number > 1 && is_behind_total => {
+            Err(error) if number > 1 && is_behind_total && !error.names_limit() => {
                 self.tally.is_unproven |= !is_no_page;
                 Step::Over(EndReason::TotalReached)
             }
             step => step?,
         };
+        self.tell_noticed(&seen)?;
         self.pass(number, self.bounded(number, step), seen.at(), position);
         Ok(())
     }

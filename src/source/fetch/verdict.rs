@@ -47,7 +47,7 @@ impl Fetch {
         match &self.plan {
             PaginatorPlan::PageNumber { base_page, page, .. } => page.saturating_sub(*base_page),
             // Nobody knows how many pages those are.
-            PaginatorPlan::Offset { offset: 1.., .. } => u64::MAX / 2,
+            PaginatorPlan::Offset { offset: 2.., .. } => u64::MAX / 2,
             _ => {
                 let own = self.call.template.asked.iter().find(|(slot, _)| is_page_parameter(name_of(slot)));
                 own.map_or(0, |(_, number)| number.saturating_sub(1))

@@ -12,7 +12,7 @@ use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, paginator_words};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::{Role, reduced};
-use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, promises_more, relation};
+use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, promises_more, relation, says_end};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
@@ -337,6 +337,9 @@ fn probes(page: &Seen<'_>) -> Vec<Candidate> {
 /// What is asked for where no sign leads on: what the size of a full page speaks for, or, behind a total of just that page, offsets and page
 /// numbers under their usual names.
 pub(super) fn guesses(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
+    if says_end(page) {
+        return Vec::new();
+    }
     let found = probes(page);
     match just_the_page(page).filter(|_| found.is_empty() && !is_estimate) {
         Some(total) => behind_total(page, &total),

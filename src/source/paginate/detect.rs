@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::base::{ErrorKind, Warning, WarningCode};
 use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words, path_words, yaml};
-use crate::source::error::{PagingFault, Repeated};
+use crate::source::error::{PagingFault, Repeated, names_limit};
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, guesses, words};
 use crate::source::paginate::first::{First, step_with_values, with_values};
 use crate::source::paginate::link::ALL;
 use crate::source::paginate::names::Role;
-use crate::source::paginate::signs::{Sign, says_no_next, stands_around};
+use crate::source::paginate::signs::{Sign, says_end, stands_around};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
 use crate::source::{EndReason, PageFacts, SourceError};
@@ -40,6 +40,8 @@ pub(super) struct Detect {
     has_skipped: bool,
     /// Whether a probe was refused, and no page with records has come since.
     is_refused: bool,
+    /// Whether one was refused in words for a limit.
+    is_limited: bool,
     /// Whether a total says that the first page is all: what is asked for behind it costs nothing but requests.
     is_all_told: bool,
     /// What another chain has proven.
@@ -81,6 +83,7 @@ impl Detect {
             proven: None,
             has_skipped: false,
             is_refused: false,
+            is_limited: false,
             is_all_told: false,
             adopted: None,
             warning: None,
@@ -125,7 +128,7 @@ impl Detect {
         if self.left.is_empty() {
             link::more_in_headers(page)?;
             let records = page.facts.records;
-            if USUAL_SIZES.contains(&records) && !page.is_last && !says_no_next(page) {
+            if USUAL_SIZES.contains(&records) && !page.is_last && !says_end(page) {
                 self.doubt(&format!(
                     "nothing in the answer tells whether there are more pages, and {records} records are a usual page size"
                 ));
@@ -188,7 +191,8 @@ impl Detect {
             let seen = first.seen(page, page.ordinal);
             self.more_pages(&seen)?;
             link::more_in_headers(&seen)?;
-            if let Some(what) = doubt.filter(|_| !is_refused) {
+            let refusal = self.is_limited.then_some("was refused in words for a limit");
+            if let Some(what) = refusal.or(doubt.filter(|_| !is_refused)) {
                 let records = seen.facts.records;
                 self.doubt(&format!(
                     "what was asked for as a second page {what}, and {records} records are a full page; write how the API pages"
@@ -436,6 +440,7 @@ impl Paginator for Detect {
     }
 
     fn refused(&mut self, page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
+        self.is_limited |= error.names_limit();
         let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
         if is_of_answer && let Some(step) = self.no_page(page) {
             return step;
@@ -454,16 +459,13 @@ impl Paginator for Detect {
                 | SourceError::Credentials { withheld: false, .. }
                 | SourceError::TokenRefused { .. }
         );
-        let is_unproven = self.trial.as_ref().is_some_and(|trial| !trial.is_proven);
-        if is_unproven && !self.left.is_empty() && matches!(error, SourceError::Refused { status: 400 | 404 | 422, .. }) {
-            // The API does not know the parameter: the next one may be its own.
-            self.is_refused |= self.is_probing();
-            return self.go_back(page)?.ok_or(error);
-        }
-        if !is_refused || !self.is_probing() {
+        // The API may not know the parameter: the next one may be its own.
+        let has_other = !self.left.is_empty() && self.trial.as_ref().is_some_and(|trial| !trial.is_proven);
+        let is_unknown = has_other && matches!(error, SourceError::Refused { status: 400 | 404 | 422, .. });
+        if !(is_unknown || is_refused && self.is_probing()) {
             return Err(error);
         }
-        self.is_refused = true;
+        self.is_refused |= self.is_probing();
         self.go_back(page)?.ok_or(error)
     }
 
@@ -472,6 +474,7 @@ impl Paginator for Detect {
             return None;
         }
         self.is_refused = true;
+        self.is_limited |= page.facts.failure.as_ref().is_some_and(|(_, said)| names_limit(said));
         self.go_back(page).transpose()
     }
 

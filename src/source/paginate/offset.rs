@@ -62,6 +62,16 @@ impl Offset {
         }
     }
 
+    /// Records that the request itself passes over. Places that begin at 1 pass over none.
+    fn passed(&self) -> u64 {
+        if self.start == 1 { 0 } else { self.start }
+    }
+
+    /// The place behind the last record of a total.
+    fn end(&self) -> Option<u64> {
+        self.total_records().map(|total| total.saturating_add(self.start - self.passed()))
+    }
+
     fn at(&self, offset: u64) -> Position {
         let slots = vec![(self.offset_slot.clone(), Value::from(offset)), (self.limit_slot.clone(), Value::from(self.limit))];
         Position { ordinal: offset, place: Place::Slots(slots) }
@@ -70,7 +80,7 @@ impl Offset {
     /// Why the page at `offset` is not requested.
     fn stops_before(&self, offset: u64) -> Option<EndReason> {
         let is_past = self.stop.maximum.is_some_and(|maximum| offset >= maximum);
-        let is_met = self.total_records().is_some_and(|total| offset >= total);
+        let is_met = self.end().is_some_and(|end| offset >= end);
         match (is_met && (!self.in_doubt || is_past), is_past) {
             (true, _) => Some(EndReason::TotalReached),
             (false, true) => Some(EndReason::MaximumReached),
@@ -81,14 +91,14 @@ impl Offset {
     /// Whether ending here is what the total says.
     fn check_end(&mut self, page: &Seen<'_>) -> Result<(), SourceError> {
         let Some(Total { number: total, is_bound }) = self.total else { return Ok(()) };
-        let read = self.read.saturating_add(self.start.min(total));
+        let read = self.read.saturating_add(self.passed().min(total));
         // Nobody knows how many records a skipped page had.
         let is_met = if self.has_skipped { is_bound || self.read <= total } else { read == total || is_bound && read > total };
         if is_met {
             return Ok(());
         }
         accept_drift(
-            contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.start)),
+            contradicted(page, &self.stop, "records", self.read, total.saturating_sub(self.passed())),
             &self.stop,
             &mut self.warning,
         )
@@ -168,10 +178,9 @@ impl Paginator for Offset {
         }
         let next = page.ordinal.saturating_add(if records == 0 { self.limit.max(1) } else { records });
         let is_new = self.total != before || self.stop.allow_drift;
-        let may_be_all = |total| next == total || next > total && self.stop.allow_drift;
-        self.in_doubt = more.is_none()
-            && self.total_records().is_some_and(may_be_all)
-            && is_doubtful(page, &self.stop, Some(self.limit), is_new);
+        let may_be_all = |end| next == end || next > end && self.stop.allow_drift;
+        self.in_doubt =
+            more.is_none() && self.end().is_some_and(may_be_all) && is_doubtful(page, &self.stop, Some(self.limit), is_new);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of records is reached";
@@ -199,7 +208,7 @@ impl Paginator for Offset {
     }
 
     fn pages_left(&self) -> Option<u64> {
-        let left = self.total_records()?.saturating_sub(self.start.saturating_add(self.read));
+        let left = self.total_records()?.saturating_sub(self.passed().saturating_add(self.read));
         Some(left.div_ceil(self.stride.max(1)))
     }
 

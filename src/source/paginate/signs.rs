@@ -118,6 +118,13 @@ pub(super) fn says_no_next(page: &Seen<'_>) -> bool {
     page.facts.null_next || page.facts.signs.iter().any(|sign| sign.role() == Some(Role::Next) && is_end(&sign.value))
 }
 
+/// Whether the page says outright that it is the last one of a resource that begins with it: by a flag, no next page, or one page in all.
+pub(super) fn says_end(page: &Seen<'_>) -> bool {
+    let is_only_page =
+        |sign: &Sign| sign.role() == Some(Role::Pages) && sign.number() == Some(1) && stands_around(page.facts, sign);
+    says_last(page.facts) || says_no_next(page) || page.facts.signs.iter().any(is_only_page)
+}
+
 /// Whether a member at the end of `path` may be a [`Sign`].
 pub(crate) fn tells_of_paging(path: &[String]) -> bool {
     role(&path.iter().map(String::as_str).collect::<Vec<_>>()).is_some()
