@@ -28,9 +28,8 @@ pub(super) struct Drift {
     has_key: bool,
     /// Pages that count and may be read again, the latest last.
     known: VecDeque<Known>,
-    total: Option<u64>,
-    /// Whether what the API tells as a total is the page's own count.
-    total_is_of_page: bool,
+    /// The paginator's total, and that of all records: an API may tell both.
+    totals: [Total; 2],
     /// Since a page farther on was accepted.
     rereads: usize,
     farthest: u64,
@@ -44,11 +43,30 @@ pub(super) struct Drift {
     has_overlap: bool,
 }
 
+/// A total, page by page.
+#[derive(Debug, Clone, Copy, Default)]
+struct Total {
+    before: Option<u64>,
+    /// Whether what the API tells as a total is the page's own count.
+    is_of_page: bool,
+}
+
 #[derive(Debug)]
 struct Known {
     position: Position,
     records: u64,
     hashes: Vec<u64>,
+}
+
+/// Whether pages have places, which move where rows come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Places {
+    /// Not that it is known: they are only remembered.
+    None,
+    /// The paginator that is tried has, and has not proven itself.
+    Likely,
+    /// They have.
+    Known,
 }
 
 /// A page to be read again.
@@ -73,8 +91,8 @@ impl Drift {
         self.back > 0
     }
 
-    /// Judges a page in its turn; `total` is what it says there is in all. `Some`: it does not count, and another is to be read.
-    /// While it `is_open` whether pages have places, they are only remembered.
+    /// Judges a page in its turn; `totals` are what it says there is in all, by the paginator and of records. `Some`: it does not count, and another
+    /// is to be read.
     ///
     /// # Errors
     /// [`PagingFault::Drifted`] when pages cannot be brought together.
@@ -82,20 +100,28 @@ impl Drift {
         &mut self,
         page: &Seen<'_>,
         position: &Position,
-        total: Option<u64>,
-        is_open: bool,
+        totals: [Option<u64>; 2],
+        places: Places,
     ) -> Result<Option<Reread>, SourceError> {
         // A link that does not count names a record, and its place does not move.
         if !self.is_watched || matches!(position.place, Place::Link(_)) && position.ordinal == 0 {
             return Ok(None);
         }
-        self.total_is_of_page |= page.page == 1 && total.is_some_and(|total| total <= page.facts.records);
-        let total = total.filter(|_| !self.total_is_of_page);
+        for (known, told) in self.totals.iter_mut().zip(totals) {
+            known.is_of_page |= page.page == 1 && told.is_some_and(|told| told <= page.facts.records);
+        }
         let hashes = &page.facts.record_hashes;
-        let why = match self.is_rereading() {
-            true => self.gap(hashes),
-            false if is_open => None,
-            false => self.sign(hashes, total),
+        let why = match (self.is_rereading(), places) {
+            (true, _) => self.gap(hashes),
+            (false, Places::None) => None,
+            (false, Places::Likely) => {
+                if let Some(why) = self.fallen(totals) {
+                    let advice = "run again, or write the paginator that is detected, so that pages can be read again";
+                    return Err(PagingFault::Drifted { place: page.at(), why, advice }.into());
+                }
+                None
+            }
+            (false, Places::Known) => self.fallen(totals).or_else(|| self.out_of_order(hashes)),
         };
         if let Some(why) = why {
             return self.go_back(page, why).map(Some);
@@ -104,7 +130,7 @@ impl Drift {
             self.farthest = position.ordinal;
             self.rereads = 0;
         }
-        self.total = total.or(self.total);
+        self.totals.iter_mut().zip(totals).for_each(|(known, told)| known.before = told.or(known.before));
         self.known.truncate(self.known.len().saturating_sub(std::mem::take(&mut self.back)));
         self.known.push_back(Known { position: position.clone(), records: page.facts.records, hashes: hashes.clone() });
         if self.known.len() > REREADS_MAX + 1 {
@@ -114,13 +140,16 @@ impl Drift {
         Ok(None)
     }
 
-    /// A sign that rows before this page may be gone unread.
-    fn sign(&self, hashes: &[u64], total: Option<u64>) -> Option<String> {
-        if let (Some(before), Some(now)) = (self.total, total)
-            && now < before
-        {
-            return Some(format!("the API's total fell from {before} to {now}"));
-        }
+    /// A total that is less than before: rows before this page may be gone, and others unread for it.
+    fn fallen(&self, totals: [Option<u64>; 2]) -> Option<String> {
+        self.totals.iter().zip(totals).filter(|(known, _)| !known.is_of_page).find_map(|(known, told)| {
+            let (before, now) = (known.before?, told?);
+            (now < before).then(|| format!("the API's total fell from {before} to {now}"))
+        })
+    }
+
+    /// Another sign of that.
+    fn out_of_order(&self, hashes: &[u64]) -> Option<String> {
         let last = self.known.back().filter(|_| self.has_key)?;
         let known: HashSet<u64> = last.hashes.iter().copied().collect();
         let copies = hashes.iter().filter(|hash| known.contains(*hash)).count();

@@ -211,8 +211,8 @@ impl Fetch {
 
     /// Whether rows moved, so that a page is to be read again.
     fn watch_drift(&mut self, seen: &Seen<'_>, at: &Position) -> Result<Option<Reread>, SourceError> {
-        let total = self.paginator.total_of(seen).or_else(|| self.totals.of(seen));
-        self.drift.judge(seen, at, total, !self.paginator.watches_drift())
+        let totals = [self.paginator.total_of(seen), self.totals.of(seen)];
+        self.drift.judge(seen, at, totals, self.paginator.places())
     }
 
     /// What follows page `number`, within the bound on pages.

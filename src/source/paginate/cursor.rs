@@ -53,7 +53,9 @@ impl Paginator for Cursor {
             })),
             (None, ..) => no_next(page, absent(page, 0, &self.path).as_deref(), Some(&self.slot)),
             (Some(cursor), ..) => {
-                self.trail.note_text(page, &cursor.to_string())?;
+                if !page.is_reread {
+                    self.trail.note_text(page, &cursor.to_string())?;
+                }
                 self.asked = whole_number(cursor);
                 Ok(Step::Next(Position { ordinal: 0, place: Place::Slots(vec![(self.slot.clone(), cursor.clone())]) }))
             }
@@ -100,7 +102,9 @@ impl Paginator for HeaderCursor {
         match cursor.map(Value::from).filter(is_cursor) {
             None => no_next(page, absent.as_deref(), Some(&self.slot)),
             Some(cursor) => {
-                self.trail.note_text(page, &cursor.to_string())?;
+                if !page.is_reread {
+                    self.trail.note_text(page, &cursor.to_string())?;
+                }
                 self.asked = whole_number(&cursor);
                 let place = Place::Slots(vec![(self.slot.clone(), cursor)]);
                 Ok(Step::Next(Position { ordinal: 0, place }))

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::base::{ErrorKind, Warning, WarningCode};
 use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words, path_words, yaml};
+use crate::source::drift::Places;
 use crate::source::error::{PagingFault, Repeated, names_limit};
 use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, guesses, words};
 use crate::source::paginate::first::{First, step_with_values, with_values};
@@ -406,8 +407,12 @@ impl Paginator for Detect {
         true
     }
 
-    fn watches_drift(&self) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.is_proven && watches_drift(&trial.candidate.plan))
+    fn places(&self) -> Places {
+        match self.trial.as_ref().filter(|trial| watches_drift(&trial.candidate.plan)) {
+            Some(trial) if trial.is_proven => Places::Known,
+            Some(_) => Places::Likely,
+            None => Places::None,
+        }
     }
 
     fn total_of(&self, page: &Seen<'_>) -> Option<u64> {

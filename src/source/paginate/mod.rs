@@ -38,8 +38,10 @@ use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
 use crate::source::{EndReason, PageFacts, SourceError};
 
+use crate::source::drift::Places;
 pub(super) use around_list::AroundList;
 pub(super) use begin::page_before;
+use candidates::is_offset_parameter;
 pub(super) use candidates::{USUAL_SIZES, is_page_parameter, is_size, name_of};
 pub(super) use content_range::ContentRange;
 pub(super) use facts::{meant, whole_number};
@@ -184,8 +186,8 @@ pub(super) trait Paginator: Send {
     fn pass_over(&mut self) {}
 
     /// Whether it is settled that pages have places, so that drift matters.
-    fn watches_drift(&self) -> bool {
-        true
+    fn places(&self) -> Places {
+        Places::Known
     }
 
     /// Whether it sees to it itself that no page comes twice.
@@ -365,7 +367,10 @@ impl LookForTotals {
 /// Whether rows that move while pages are read would be skipped, and that matters; of a paginator yet to be detected, whether it may.
 pub(super) fn watches_drift(plan: &PaginatorPlan) -> bool {
     match plan {
-        PaginatorPlan::SinglePage | PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => false,
+        PaginatorPlan::SinglePage => false,
+        PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => {
+            cursor_slot(plan).is_some_and(|slot| is_page_parameter(name_of(&slot)) || is_offset_parameter(name_of(&slot)))
+        }
         other => !allows_drift(other),
     }
 }

@@ -216,3 +216,77 @@ async fn e_83_links_that_end_before_the_total_of_a_header_are_an_error() {
     let whole = FakeApi::start().on("/orders", |_| link_header(rows(&[1, 2], 0, ""), None, 2));
     assert_eq!(read(&whole, header_link(false), &["id"]).await.end().total, Some(2), "that many came: it is proven");
 }
+
+/// Rows 0 to 39 by page number, of which the first is gone once page `at` is asked for; `around` writes what tells of them, and the headers.
+fn shrinking(
+    at: u64,
+    tell: impl Fn(Reply, u64, u64) -> Reply + Send + Sync + 'static,
+    around: fn(u64, u64) -> String,
+) -> FakeApi {
+    let changed = AtomicBool::new(false);
+    FakeApi::start().on("/orders", move |request| {
+        let page = request.number("page", 1);
+        if page >= at {
+            changed.store(true, Ordering::SeqCst);
+        }
+        let ids: Vec<u64> = (u64::from(changed.load(Ordering::SeqCst))..40).collect();
+        tell(rows(&ids, (page - 1) * 10, &around(page, ids.len() as u64)), page, ids.len() as u64)
+    })
+}
+
+#[tokio::test]
+async fn e_81_a_total_of_records_is_watched_beside_one_of_pages() {
+    let laravel = |page: u64, total: u64| format!(r#","current_page":{page},"last_page":{},"total":{total}"#, total.div_ceil(10));
+    for at in 2..=4 {
+        let api = shrinking(at, |reply, _, _| reply, laravel);
+        let stop = crate::config::StopRules { total: crate::config::TotalPath::Required(path("last_page")), ..stop_rules() };
+        let outcome = read(&api, page_number(1, stop), &["id"]).await;
+        assert_eq!(unique(&outcome), (0..40).collect::<Vec<_>>(), "{at}");
+        assert!(outcome.warnings()[0].contains("total fell from 40 to 39"), "{:?}", outcome.warnings());
+    }
+}
+
+#[tokio::test]
+async fn e_81_a_cursor_that_is_a_page_number_counts() {
+    let gitlab = |reply: Reply, page: u64, total: u64| {
+        let next = if page * 10 < total { (page + 1).to_string() } else { String::new() };
+        reply.header("X-Total", &total.to_string()).header("X-Next-Page", &next)
+    };
+    let paginator = || PaginatorPlan::HeaderCursor { cursor_key: "X-Next-Page".to_owned(), cursor_param: "page".to_owned() };
+    for at in 2..=4 {
+        let api = shrinking(at, gitlab, |_, _| String::new());
+        let outcome = read(&api, paginator(), &["id"]).await;
+        assert_eq!(unique(&outcome), (0..40).collect::<Vec<_>>(), "{at}");
+    }
+    let outcome = read(&shrinking(3, gitlab, |_, _| String::new()), paginator(), &[]).await;
+    assert!(outcome.error().contains("total fell from 40 to 39"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn e_81_rows_removed_while_a_paginator_is_detected_are_an_error() {
+    let rails = |page: u64, total: u64| {
+        format!(r#","meta":{{"current_page":{page},"total_pages":{},"total_count":{total}}}"#, total.div_ceil(10))
+    };
+    let outcome = read(&shrinking(2, |reply, _, _| reply, rails), PaginatorPlan::Undeclared, &["id"]).await;
+    for word in ["rows may have been skipped", "fell from 40 to 39", "run again"] {
+        assert!(outcome.error().contains(word), "{outcome:?}");
+    }
+    for at in 3..=4 {
+        let outcome = read(&shrinking(at, |reply, _, _| reply, rails), PaginatorPlan::Undeclared, &["id"]).await;
+        assert_eq!(unique(&outcome), (0..40).collect::<Vec<_>>(), "{at}");
+    }
+    // A cursor has no place that moves.
+    let cursor = |page: u64, total: u64| {
+        let next = if page < 4 { format!("\"c{}\"", page + 1) } else { "null".to_owned() };
+        format!(r#","total":{total},"next_cursor":{next}"#)
+    };
+    let changed = AtomicBool::new(false);
+    let api = FakeApi::start().on("/orders", move |request| {
+        let at = request.param("cursor").map_or(1, |cursor| cursor[1..].parse().unwrap());
+        let total = 40 - u64::from(changed.swap(true, Ordering::SeqCst));
+        let ids: Vec<u64> = (0..40).collect();
+        rows(&ids, (at - 1) * 10, &cursor(at, total))
+    });
+    let outcome = read(&api, PaginatorPlan::Undeclared, &["id"]).await;
+    assert!(!outcome.result.as_ref().is_err_and(|error| error.to_string().contains("run again")), "{outcome:?}");
+}
