@@ -10,9 +10,10 @@ use std::collections::VecDeque;
 
 use hashbrown::HashSet;
 
+use crate::config::PaginatorPlan;
 use crate::source::SourceError;
 use crate::source::error::PagingFault;
-use crate::source::paginate::{Place, Position, Seen};
+use crate::source::paginate::{Place, Position, Seen, watches_drift};
 
 /// Pages read again, one after the other, before giving up.
 const REREADS_MAX: usize = 3;
@@ -67,6 +68,17 @@ pub(super) enum Places {
     Likely,
     /// They have.
     Known,
+}
+
+impl Places {
+    /// Those of a paginator that was detected.
+    pub(super) fn of(plan: &PaginatorPlan, is_proven: bool) -> Self {
+        match is_proven {
+            _ if !watches_drift(plan) => Self::None,
+            true => Self::Known,
+            false => Self::Likely,
+        }
+    }
 }
 
 /// A page to be read again.

@@ -18,7 +18,7 @@ use crate::source::paginate::link::ALL;
 use crate::source::paginate::names::Role;
 use crate::source::paginate::signs::{Sign, says_end, stands_around};
 use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
-use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator, watches_drift};
+use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator};
 use crate::source::{EndReason, PageFacts, SourceError};
 
 /// Most candidates that are tried.
@@ -408,11 +408,7 @@ impl Paginator for Detect {
     }
 
     fn places(&self) -> Places {
-        match self.trial.as_ref().filter(|trial| watches_drift(&trial.candidate.plan)) {
-            Some(trial) if trial.is_proven => Places::Known,
-            Some(_) => Places::Likely,
-            None => Places::None,
-        }
+        self.trial.as_ref().map_or(Places::None, |trial| Places::of(&trial.candidate.plan, trial.is_proven))
     }
 
     fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
