@@ -227,7 +227,7 @@ fn steps_are_done_once_and_what_is_hidden_is_not_taken_for_the_record() {
     }
     let shop = Shop::new(MERGE, "", vec![order(1, 10), json!({"id": 2, "price": "tok-5ecret-value"}), order(3, "fits")]);
     shop.configure(&format!("{MERGE}, {MENDED}"), "");
-    shop.repair_told(&["1 record loaded", "1 record stay: its text is not the whole record"]);
+    shop.repair_told(&["1 record loaded", "1 record stays: its text is not the whole record"]);
     assert_eq!(shop.prices(), priced(&[(1, "10"), (3, "fits")]));
     // A step leaves records out.
     let shop = Shop::new(MERGE, "", vec![order(1, 10), order(2, "drop"), order(3, "fits")]);
