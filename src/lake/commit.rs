@@ -45,7 +45,7 @@ impl Lake {
     /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
     /// [`LakeError::Claimed`] when another pipeline has one of the tables, [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
     pub(crate) async fn commit(&mut self, tables: Vec<PreparedTable>, state: Map<String, Value>) -> Result<Committed, LakeError> {
-        if let Some(overtaken) = self.overtaken().await {
+        if let Some(overtaken) = self.lease().overtaken().await {
             return Err(overtaken);
         }
         pass("lake.commit.before_stage")?;

@@ -216,11 +216,13 @@ impl Lease {
     pub(crate) async fn keep_during<T>(&self, work: impl Future<Output = Result<T, LakeError>>) -> Result<T, LakeError> {
         match self.watch(std::pin::pin!(work)).await? {
             Ok(done) => Ok(done),
-            // One that was overtaken finds files gone or changed.
-            Err(error) => {
-                Err(self.beat().await.err().filter(|other| matches!(other, LakeError::Conflict { .. })).unwrap_or(error))
-            }
+            Err(error) => Err(self.overtaken().await.unwrap_or(error)),
         }
+    }
+
+    /// [`LakeError::Conflict`] where another run took over. One that was overtaken finds files gone or changed, which tells nothing of why.
+    pub(crate) async fn overtaken(&self) -> Option<LakeError> {
+        self.beat().await.err().filter(|error| matches!(error, LakeError::Conflict { .. }))
     }
 
     /// Gives signs of life while `work` goes on, which ends by itself alone.

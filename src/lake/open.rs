@@ -263,11 +263,6 @@ impl Lake {
         self.store.put(&self.layout.report(&self.run), shown_json(report.clone()).into_bytes()).await
     }
 
-    /// [`LakeError::Conflict`] where another run took over. One that was overtaken finds files gone or changed, which tells nothing of why.
-    pub(crate) async fn overtaken(&self) -> Option<LakeError> {
-        self.lease.beat().await.err().filter(|error| matches!(error, LakeError::Conflict { .. }))
-    }
-
     /// Drops this run's unfinished work, unless its commit may stand, and gives the lease back.
     ///
     /// # Errors

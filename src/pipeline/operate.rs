@@ -48,7 +48,7 @@ pub(super) async fn cause(lake: &Lake, error: RunError) -> RunError {
     if matches!(error, RunError::Cancelled | RunError::Lake(LakeError::Unpublished { .. })) {
         return error;
     }
-    lake.overtaken().await.map_or(error, RunError::from)
+    lake.lease().overtaken().await.map_or(error, RunError::from)
 }
 
 /// Brings `version` back: its rows, its schemas and its cursors, in one commit.

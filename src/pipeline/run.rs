@@ -208,7 +208,7 @@ impl Running<'_> {
         let lease = lake.lease().clone();
         let outcomes: Vec<(String, Outcome)> = lease.keep_during(async { Ok(load_all.await) }).await?;
         if outcomes.iter().any(|(_, (_, outcome))| outcome.is_err())
-            && let Some(overtaken) = lake.overtaken().await
+            && let Some(overtaken) = lease.overtaken().await
         {
             return Err(overtaken.into());
         }
