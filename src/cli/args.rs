@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON.
     Backfill(BackfillArgs),
-    /// Read and check the config; with --online also judge the lake and the first page of every resource as a run would. Writes no table.
+    /// Read and check the config; with --online also judge the lake and the first pages of every resource as a run would. Writes no table.
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
     Preview(PreviewArgs),

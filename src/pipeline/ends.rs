@@ -86,7 +86,8 @@ impl Ends {
         let Some(mut end) = self.sum else {
             if facts.skipped > 0 {
                 let first = facts.listed.into_iter().next().unwrap_or_default();
-                return Err(RunError::AllSkipped { resource: resource.to_owned(), skipped: facts.skipped, first });
+                let (skipped, vanished) = (facts.skipped, facts.vanished);
+                return Err(RunError::AllSkipped { resource: resource.to_owned(), skipped, vanished, first });
             }
             return Ok((End::without_pages(EndReason::NoParents), facts));
         };

@@ -81,14 +81,16 @@ pub(crate) enum RunError {
         /// What it is probably a misspelling of.
         near: Option<String>,
     },
-    /// `include_from_parent` names what no record of the parent has.
-    #[error("`include_from_parent` of `{resource}` names `{field}`, which no record of `{parent}` has{}", did_you_mean(.near.as_deref()))]
+    /// `include_from_parent` or a placeholder names what no record of the parent has.
+    #[error("{key} of `{resource}` names `{field}`, which no record of `{parent}` has{}", did_you_mean(.near.as_deref()))]
     NoParentField {
         /// The resource.
         resource: String,
         /// The parent.
         parent: String,
-        /// The field.
+        /// What names it, in words.
+        key: &'static str,
+        /// The field, or its placeholder.
         field: String,
         /// What it is probably a misspelling of.
         near: Option<String>,
@@ -132,12 +134,14 @@ pub(crate) enum RunError {
         parent: String,
     },
     /// A child was read for none of its parent's records.
-    #[error("`{resource}` was read for none of its parent's {skipped} records; the first: {first}")]
+    #[error("`{resource}` was read for none of the {skipped} asked for of its parent's records; the first: {first}")]
     AllSkipped {
         /// The resource.
         resource: String,
         /// How many.
         skipped: u64,
+        /// Those of them for which no rule of the config says so.
+        vanished: u64,
         /// Why the first was not.
         first: String,
     },

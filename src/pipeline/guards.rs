@@ -84,7 +84,7 @@ pub(super) fn check_folders(
 
 /// A key that is another record's as a rule leaves most records out. Several versions of a record are declared by `dedup_sort`; children of several
 /// parents, and windows, may well have the same records, of which none is lost: theirs count where they have other values.
-fn check_key(resource: &ResourcePlan, staged: &PreparedTable, seen: Overruled) -> Result<(), RunError> {
+pub(super) fn check_key(resource: &ResourcePlan, staged: &PreparedTable, seen: Overruled) -> Result<(), RunError> {
     let (rows, repeated) = (staged.stats.rows_in, staged.stats.rows_deduplicated);
     let is_one_chain =
         resource.parents.is_empty() && resource.endpoint.incremental.as_ref().is_none_or(|plan| plan.step.is_none());

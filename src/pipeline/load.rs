@@ -157,7 +157,7 @@ impl Running<'_> {
         let cursors = self.past(lake).cursors(resource).await?;
         let detected = self.past(lake).detected(resource);
         for (at, parent) in parents.iter().enumerate() {
-            parent.check_includes(resource, at, &start)?;
+            parent.check(resource, at, &start)?;
         }
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
         let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost };

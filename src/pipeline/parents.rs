@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::base::JsonPath;
-use crate::config::{Plan, ResourcePlan, path_words};
+use crate::config::{Binding, OnMissing, Plan, ResourcePlan, path_words};
 use crate::pipeline::RunError;
 use crate::pipeline::asked::{Asked, Found};
 use crate::schema::{ColumnType, TableSchema, nearest};
@@ -141,40 +141,54 @@ impl FoundFields {
         }
     }
 
-    /// Checks that some record has what `child` includes of its parent at place `parent`; `fields` are those noted, `columns` what records
-    /// have. A field that `table` has had values of is one that records may lack.
+    /// Checks that some record has what `child` asks of its parent at place `parent`; `fields` are those noted, `columns` what records
+    /// have. A column of which `table` has had values is one that records may lack, and so is what a request is made of, unless it `is_needed`.
     ///
     /// # Errors
     /// [`RunError::NoParentField`].
-    pub(crate) fn check_includes(
+    pub(crate) fn check(
         &self,
         fields: &[JsonPath],
         (child, parent): (&ResourcePlan, usize),
         columns: &[&str],
-        table: &TableSchema,
+        (table, is_needed): (&TableSchema, bool),
     ) -> Result<(), RunError> {
         let Some(asked) = child.parents.get(parent).filter(|_| self.has_records) else { return Ok(()) };
         let is_known = |column: &str| table.column(column).is_some_and(|known| known.column_type != ColumnType::Unknown);
         let included = child.include_from_parent.iter().filter(|include| include.parent == parent && !is_known(&include.column));
-        let mut included = included.filter_map(|include| asked.fields.get(include.field));
+        let included = included.map(|include| (include.field, false));
+        let requested = child.endpoint.request.bindings().into_iter().filter(|_| is_needed).filter_map(|binding| match binding {
+            Binding::Parent { parent: of, field } if *of == parent => Some((*field, true)),
+            _ => None,
+        });
         let is_unfound =
-            |field: &&JsonPath| fields.iter().zip(&self.is_found).any(|(noted, is_found)| noted == *field && !is_found);
-        included.find(is_unfound).map_or(Ok(()), |field| {
-            let field = path_words(field);
-            let near = nearest(&field, columns).map(str::to_owned);
-            Err(RunError::NoParentField { resource: child.name.clone(), parent: asked.resource.clone(), field, near })
+            |field: &JsonPath| fields.iter().zip(&self.is_found).any(|(noted, is_found)| noted == field && !is_found);
+        let mut unfound =
+            requested.chain(included).filter_map(|(field, is_requested)| Some((asked.fields.get(field)?, is_requested)));
+        let Some((field, is_requested)) = unfound.find(|(field, _)| is_unfound(field)) else { return Ok(()) };
+        let (field, key) = (path_words(field), if is_requested { "the request" } else { "`include_from_parent`" });
+        let spelled =
+            |field: &str| if is_requested { format!("{{resources.{}.{field}}}", asked.resource) } else { field.to_owned() };
+        let near = nearest(&field, columns).map(spelled);
+        Err(RunError::NoParentField {
+            resource: child.name.clone(),
+            parent: asked.resource.clone(),
+            key,
+            field: spelled(&field),
+            near,
         })
     }
 }
 
 impl ParentRecords {
-    /// Checks that some record has what `child` includes of this parent, the one at place `parent` of its plan.
+    /// Checks that some record has what `child` asks of this parent, the one at place `parent` of its plan.
     ///
     /// # Errors
     /// [`RunError::NoParentField`].
-    pub(crate) fn check_includes(&self, child: &ResourcePlan, parent: usize, table: &TableSchema) -> Result<(), RunError> {
+    pub(crate) fn check(&self, child: &ResourcePlan, parent: usize, table: &TableSchema) -> Result<(), RunError> {
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        self.found.check_includes(&self.fields, (child, parent), &columns, table)
+        let is_needed = child.on_missing_parent_field == OnMissing::Fail;
+        self.found.check(&self.fields, (child, parent), &columns, (table, is_needed))
     }
 
     /// Reads them from the first on, with the fields that `child` asks of them, in its order. `parent` is the parent's place in its plan.

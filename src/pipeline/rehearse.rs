@@ -8,26 +8,31 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, JsonPath, Warning, WarningCode};
 use crate::config::{PaginatorPlan, Plan, ResourcePlan, WriteDisposition};
 use crate::lake::{Look, NoLiveFiles, Snapshot, Spool, TableStage, check_same_table, name_files};
+use crate::pipeline::chain::internal;
 use crate::pipeline::cursors::{Cursors, Past};
 use crate::pipeline::detected::Detected as Remembered;
-use crate::pipeline::guards::{check_folders, check_rows};
+use crate::pipeline::guards::{check_folders, check_key, check_rows};
 use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::run::Refresh;
 use crate::pipeline::sample::first_records;
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, stage_settings};
-use crate::pipeline::{Event, RunError, told};
+use crate::pipeline::{Event, Events, RunError, told};
 use crate::schema::{TableSchema, reconcile};
-use crate::source::{Cost, Detected, EndReason, Source, SourceEvent};
+use crate::source::{Cost, Detected, EndReason, ParentRecord, Source, SourceEvent};
 
 /// Most pages that are requested to prove a detected paginator.
 const PROVING_PAGES: u64 = 3;
+
+/// Most pages that are requested of a paginator that the config names: the second shows whether the API heeds what it sends.
+const SHOWING_PAGES: u64 = 2;
 
 /// What the first pages of a resource have shown.
 pub(crate) struct Rehearsed {
@@ -114,10 +119,12 @@ impl Found {
     }
 }
 
-/// Requests the first page of `resource`, and up to two more where they prove a paginator, and makes a table of them that nobody keeps.
+/// Requests the first page of `resource`, a second one where the first says so, a third where it proves a paginator, and makes a table of them
+/// that nobody keeps. Of a child whose parent's record is gone the next few are tried.
 ///
 /// # Errors
-/// Whatever a run would fail with on these pages, or before them.
+/// Whatever a run would fail with on these pages, or before them; [`RunError::AllSkipped`] where all that were tried are gone and no rule of the
+/// config says so.
 pub(crate) async fn rehearse(
     plan: &Plan,
     resource: &ResourcePlan,
@@ -133,50 +140,88 @@ pub(crate) async fn rehearse(
         refresh: Refresh::No,
         started: now,
     });
-    let Found { table, rows, remembered } = Found::at(past, &resource).await?;
-    let start = table.as_ref().map(|table| table.schema.clone()).unwrap_or_default();
+    let found = Found::at(past, &resource).await?;
     let heard: Arc<Mutex<Heard>> = Arc::default();
     let (hears, name) = (Arc::clone(&heard), resource.name.clone());
-    let events: crate::pipeline::Events =
-        Arc::new(move |event| hears.lock().unwrap_or_else(PoisonError::into_inner).take(&name, event));
-    let pages_max = if resource.endpoint.paginator == PaginatorPlan::Undeclared { PROVING_PAGES } else { 1 };
+    let events: Events = Arc::new(move |event| hears.lock().unwrap_or_else(PoisonError::into_inner).take(&name, event));
+    let is_open = resource.endpoint.paginator == PaginatorPlan::Undeclared;
     let told = Arc::clone(&events);
     let source_events = Arc::new(move |event| told(Event::Source(event)));
-    let source = Source::probing(&plan.client, clock, cancel, source_events, pages_max)?;
-    let parents = first_records(plan, &source, &resource, now).await?;
-    let cursors = Cursors::new(&resource, plan.client.base_url.as_str(), Past::default(), now);
-    let cursors = cursors.map_err(|source| RunError::incremental(&resource.name, source))?;
-    let spool = Spool::temporary("check").await?;
-    let stage = match table {
-        Some(table) => {
-            let settings = stage_settings(plan, &resource, resource.write_disposition, spool.path());
-            let folder = settings.spool.clone();
-            Some((TableStage::new(settings, table, Arc::new(NoLiveFiles))?, folder))
+    let source =
+        Source::probing(&plan.client, clock, cancel, source_events, if is_open { PROVING_PAGES } else { SHOWING_PAGES })?;
+    let rehearsal = Rehearsal { plan, resource, source: &source, events, heard };
+    let (mut tried, mut vanished, mut gone) = (0, 0, None);
+    for parents in first_records(plan, &source, &rehearsal.resource, now).await? {
+        match rehearsal.attempt(&found, parents, now).await {
+            // Another record of the parent may well be there.
+            Err(RunError::AllSkipped { vanished: without_rule, first, .. }) => {
+                tried += 1;
+                vanished += without_rule;
+                gone.get_or_insert(first);
+            }
+            rehearsed => return rehearsed,
         }
-        None => None,
-    };
-    let has_table = stage.is_some();
-    let remembered_at = remembered.records_at().cloned();
-    let slices = Slices::first_of(Arc::clone(&resource), parents, cursors);
-    let plan_of_load = Load { stage, slices, for_children: None, detected: remembered, cost: Arc::<Cost>::default() };
-    let loaded = load(&source, &resource, plan_of_load, &start, &events).await;
-    let (reason, pages, records, columns) = match loaded {
-        Ok(loaded) => {
-            let (reason, pages, records) = (loaded.end.reason, loaded.end.pages, loaded.end.records);
-            let columns = if has_table { Some(stand(&resource, loaded, (&start, rows), &heard).await?) } else { None };
-            (reason, pages, records, columns)
-        }
-        // Another record of the parent may well be there.
-        Err(error @ RunError::AllSkipped { .. }) => {
-            heard.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(error.chain());
-            (EndReason::NoParents, 0, 0, None)
-        }
-        Err(error) => return Err(error),
-    };
-    let Heard { first_page, data_selector, paginator, warnings } =
-        std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-    let (first_page, data_selector) = (first_page.unwrap_or_default(), data_selector.or(remembered_at));
-    Ok(Rehearsed { first_page, pages, records, columns, data_selector, paginator, reason, warnings })
+    }
+    let first = gone.ok_or_else(|| internal("a child without a record of its parent"))?;
+    let error = RunError::AllSkipped { resource: rehearsal.resource.name.clone(), skipped: tried, vanished, first };
+    if vanished > 0 {
+        return Err(error);
+    }
+    let mut rehearsed = rehearsal.told((EndReason::NoParents, 0, 0), None, None);
+    rehearsed.warnings.push(error.chain());
+    Ok(rehearsed)
+}
+
+/// What the attempts of a rehearsal share.
+struct Rehearsal<'a> {
+    plan: &'a Plan,
+    resource: Arc<ResourcePlan>,
+    source: &'a Source,
+    events: Events,
+    heard: Arc<Mutex<Heard>>,
+}
+
+impl Rehearsal<'_> {
+    /// Reads the resource for these records of its parents.
+    ///
+    /// # Errors
+    /// As a run, were these all of its pages.
+    async fn attempt(&self, found: &Found, parents: Vec<ParentRecord>, now: DateTime<Utc>) -> Result<Rehearsed, RunError> {
+        let Self { plan, resource, source, events, heard } = self;
+        let Found { table, rows, remembered } = found;
+        let start = table.as_ref().map(|table| table.schema.clone()).unwrap_or_default();
+        let cursors = Cursors::new(resource, plan.client.base_url.as_str(), Past::default(), now);
+        let cursors = cursors.map_err(|source| RunError::incremental(&resource.name, source))?;
+        let spool = Spool::temporary("check").await?;
+        let stage = match table {
+            Some(table) => {
+                let settings = stage_settings(plan, resource, resource.write_disposition, spool.path());
+                let folder = settings.spool.clone();
+                Some((TableStage::new(settings, table.clone(), Arc::new(NoLiveFiles))?, folder))
+            }
+            None => None,
+        };
+        let slices = Slices::first_of(Arc::clone(resource), parents, cursors);
+        let detected = remembered.clone();
+        let load_plan = Load { stage, slices, for_children: None, detected, cost: Arc::<Cost>::default() };
+        let loaded = load(source, resource, load_plan, &start, events).await?;
+        let end = (loaded.end.reason, loaded.end.pages, loaded.end.records);
+        let columns = if table.is_some() { Some(stand(resource, loaded, (&start, *rows), heard).await?) } else { None };
+        Ok(self.told(end, columns, remembered.records_at().cloned()))
+    }
+
+    /// What was shown, together with what was heard.
+    fn told(
+        &self,
+        (reason, pages, records): (EndReason, u64, u64),
+        columns: Option<usize>,
+        remembered_at: Option<JsonPath>,
+    ) -> Rehearsed {
+        let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let Heard { first_page, data_selector, paginator, warnings } = heard;
+        let (first_page, data_selector) = (first_page.unwrap_or_default(), data_selector.or(remembered_at));
+        Rehearsed { first_page, pages, records, columns, data_selector, paginator, reason, warnings }
+    }
 }
 
 /// Makes a table of the pages, and gives the number of its columns.
@@ -211,6 +256,9 @@ async fn stand(
         // Only of a table that is replaced do these pages tell how many rows it will have.
         let is_all = resource.write_disposition == WriteDisposition::Replace && resource.endpoint.incremental.is_none();
         check_rows(resource, (if is_all { rows } else { 0 }, start.columns.is_empty()), &staged, shaped.overruled)?;
+    } else {
+        // A key that comes again on the first pages is no better behind them.
+        check_key(resource, &staged, shaped.overruled)?;
     }
     // Whether the table has such folders already is not known here.
     let folders =

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::billing::{answer, things, things_config, wallet};
-use crate::support::fake_api::{FakeApi, Reply};
+use crate::support::fake_api::FakeApi;
 use crate::support::sandbox::{Ended, Sandbox};
 
 /// Three pages of ten records.
@@ -42,12 +42,12 @@ fn check_red(pages: &str, rest: &str, keys: &str, words: &str) {
     let api = api(thing);
     let sandbox = sandbox(&api, &format!(", paginator: {{{pages}}}{rest}"), keys);
     let checked = check(&sandbox);
-    assert!(api.requests().len() <= 1, "one page is one request\n{checked}");
+    assert!(api.requests().len() <= 2, "a declared paginator shows itself on two pages\n{checked}");
     let ran = sandbox.run();
     let table = ran.table("things");
     let error = table["error"].as_str().unwrap_or_else(|| panic!("the run is green\n{ran}"));
-    // What tells of all records tells of those of one page here.
-    let error = error.replace("30 records", "10 records");
+    // What tells of all records tells of those of two pages here.
+    let error = error.replace("30 records", "20 records").replace("29 of", "19 of").replace("the 30", "the 20");
     assert!(error.contains(words), "`{error}` does not say `{words}`");
     assert_eq!(checked.code(), ran.code(), "the check ends otherwise than the run\n{checked}\n{ran}");
     checked.failed_with(3, &[error.as_str()]);
@@ -62,7 +62,7 @@ fn check_online_is_red_for_what_the_first_page_makes_a_run_red_for() {
         PAGES,
         "",
         "primary_key: idd\nwrite_disposition: merge\non_reject: quarantine",
-        "none of the 10 records of `things` became a row",
+        "none of the 20 records of `things` became a row",
     );
     check_red("type: offset, limit: 10, total_path: meta.totl", "", "primary_key: id", "meta.totl");
     check_red(PAGES, "", "partition_by: kin", "names the column `kin`, which no record has; did you mean `kind`?");
@@ -78,11 +78,11 @@ fn check_online_is_red_for_what_the_first_page_makes_a_run_red_for() {
 }
 
 #[test]
-fn check_online_is_green_for_what_later_pages_bring_and_tells_of_repeated_keys() {
+fn check_online_is_green_for_what_later_pages_bring() {
     let api_of = || {
         api(|id| {
             let mut record = thing(id);
-            if id > 10 {
+            if id > 20 {
                 record["deleted_at"] = json!("2026-11-02T10:00:00Z");
             }
             record
@@ -92,16 +92,11 @@ fn check_online_is_green_for_what_later_pages_bring_and_tells_of_repeated_keys()
     let sparse = sandbox(
         &api,
         &format!(", paginator: {{{PAGES}}}"),
-        "primary_key: id\nwrite_disposition: {disposition: merge}\ncolumns: {deleted_at: {hard_delete: true}}\nexpect: {min_rows: 15, max_shrink: null}",
+        "primary_key: id\nwrite_disposition: {disposition: merge}\ncolumns: {deleted_at: {hard_delete: true}}\nexpect: {min_rows: 25, max_shrink: null}",
     );
     let ended = check(&sparse);
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(ended.stderr.contains("`hard_delete` of `things` names the column `deleted_at`"), "{ended}");
-
-    let repeated = sandbox(&api, &format!(", paginator: {{{PAGES}}}"), "primary_key: kind\nwrite_disposition: merge");
-    let ended = check(&repeated);
-    assert_eq!(ended.code(), Some(0), "{ended}");
-    assert!(ended.stderr.contains("9 of 10 rows have the `primary_key` (kind) of another row"), "{ended}");
 
     let empty = things(|_| answer(&json!({"data": []})));
     let ended = check(&sandbox(&empty, ", paginator: single_page", "primary_key: idd\nwrite_disposition: merge"));
@@ -109,25 +104,106 @@ fn check_online_is_green_for_what_later_pages_bring_and_tells_of_repeated_keys()
     assert!(ended.stdout.contains("no record came: the columns that the config names cannot be checked"), "{ended}");
 }
 
+/// As [`check_red`], where a second page is what shows it.
+#[track_caller]
+fn check_red_on_page_2(pages: &str, words: &str) {
+    let api = things(|_| answer(&json!({"data": (1..=10).map(thing).collect::<Vec<_>>(), "next": "c2", "meta": {}})));
+    let sandbox = sandbox(&api, &format!(", paginator: {{{pages}}}"), "primary_key: id\nwrite_disposition: merge");
+    let checked = check(&sandbox);
+    assert_eq!(api.requests().len(), 2, "{checked}");
+    let ran = sandbox.run();
+    let error = ran.table("things")["error"].as_str().unwrap_or_else(|| panic!("the run is green\n{ran}")).to_owned();
+    assert!(error.contains(words), "`{error}` does not say `{words}`");
+    checked.failed_with(3, &[error.as_str()]);
+}
+
 #[test]
-fn check_online_reads_a_child_as_a_run_does_and_takes_a_skipped_parent_for_no_fault() {
-    let api = FakeApi::start()
-        .on("/posts", |_| answer(&json!({"data": [wallet(1), wallet(2)]})))
-        .on("/posts/1/notes", |_| Reply::status(404))
-        .on("/posts/2/notes", |_| answer(&json!({"data": [wallet(7)]})));
-    let config = |key: &str| {
-        format!(
-            "name: blog\nclient: {{base_url: {}, paginator: single_page}}\nlake: {{url: ./lake}}\nresources:\n  - {{name: posts, endpoint: {{path: posts, data_selector: data}}}}\n  - {{name: notes, {key}, endpoint: {{path: 'posts/{{resources.posts.id}}/notes', data_selector: data}}}}\n",
-            api.url()
-        )
-    };
-    let ended = check(&Sandbox::with_config(&config("primary_key: id, write_disposition: merge")));
+fn check_online_reads_a_second_page_of_a_declared_paginator_and_judges_it_as_a_run() {
+    check_red_on_page_2("type: offset, limit: 10, offset_param: offsett, total_path: null", "page 2");
+    check_red_on_page_2("type: page_number, page_param: pag, base_page: 1, total_path: null", "page 2");
+    check_red_on_page_2("type: cursor, cursor_path: next, cursor_param: curser", "page 2");
+}
+
+#[test]
+fn check_online_asks_for_no_second_page_where_the_first_is_all() {
+    let api = things(|_| answer(&json!({"data": [thing(1)], "meta": {"total": 1}})));
+    let ended = check(&sandbox(&api, &format!(", paginator: {{{PAGES}}}"), "primary_key: id\nwrite_disposition: merge"));
+    assert_eq!((ended.code(), api.requests().len()), (Some(0), 1), "{ended}");
+}
+
+#[test]
+fn check_online_refuses_a_key_that_most_records_share_as_a_run_does() {
+    check_red(PAGES, "", "primary_key: kind\nwrite_disposition: merge", "have the `primary_key` (kind) of another one");
+    // Fewer records say less: they are told.
+    let few = things(|_| answer(&json!({"data": (1..=10).map(thing).collect::<Vec<_>>()})));
+    let ended = check(&sandbox(&few, ", paginator: single_page", "primary_key: kind\nwrite_disposition: merge"));
     assert_eq!(ended.code(), Some(0), "{ended}");
-    assert!(ended.stderr.contains("warning: notes: `notes` was read for none of its parent's 1 records"), "{ended}");
+    assert!(ended.stderr.contains("9 of 10 rows have the `primary_key` (kind) of another row"), "{ended}");
+}
+
+/// A blog of these posts, of which the notes of `there` are there; `keys` of the notes.
+fn blog(posts: &[i64], there: &[i64], keys: &str) -> (FakeApi, Sandbox) {
+    let posts: Vec<Value> = posts.iter().copied().map(wallet).collect();
+    let api = FakeApi::start().on("/posts", move |_| answer(&json!({"data": posts})));
+    let api =
+        there.iter().fold(api, |api, post| api.on(&format!("/posts/{post}/notes"), |_| answer(&json!({"data": [wallet(7)]}))));
+    let config = format!(
+        "name: blog\nclient: {{base_url: {}, paginator: single_page}}\nlake: {{url: ./lake}}\nresources:\n  - {{name: posts, endpoint: {{path: posts, data_selector: data}}}}\n  - {{name: notes, {keys}}}\n",
+        api.url()
+    );
+    (api, Sandbox::with_config(&config))
+}
+
+const NOTES: &str =
+    "write_disposition: merge, primary_key: id, endpoint: {path: 'posts/{resources.posts.id}/notes', data_selector: data}";
+
+#[test]
+fn check_online_reads_a_child_as_a_run_does_for_the_first_record_of_its_parent_that_is_there() {
+    let (_api, sandbox) = blog(&[1, 2, 3], &[3], NOTES);
+    let ended = check(&sandbox);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(ended.stdout.contains("notes: 1 record and 4 columns on the first page"), "{ended}");
+    assert!(ended.stdout.contains("every resource answered"), "{ended}");
+    let previewed = sandbox.lakeward(&["preview", "lakeward.yaml", "notes"]);
+    assert_eq!(previewed.code(), Some(0), "{previewed}");
+
+    let (_api, sandbox) = blog(&[1], &[1], &NOTES.replace("primary_key: id", "primary_key: nid"));
+    check(&sandbox).failed_with(3, &["`$.nid` should be"]);
+}
+
+#[test]
+fn a_child_that_is_read_for_no_record_of_its_parent_is_red_for_check_and_run_be_it_the_only_one() {
+    for (posts, tried) in [(&[1][..], 1), (&[1, 2, 3, 4, 5, 6, 7][..], 5)] {
+        let (api, sandbox) = blog(posts, &[], NOTES);
+        let ended = check(&sandbox);
+        let words =
+            format!("`notes` was read for none of the {tried} asked for of its parent's records; the first: `notes`, page 1");
+        ended.failed_with(3, &[&words, "look at `endpoint.path`"]);
+        assert!(ended.stdout.contains("not every resource can be loaded"), "{ended}");
+        assert!(api.requests().len() <= 8, "{:?}", api.requests());
+        assert_eq!(sandbox.run().table("notes")["status"], "failed");
+    }
+    // What a rule passes over may be right of the few that were asked for.
+    let rule = NOTES.replace(
+        "data_selector: data",
+        "data_selector: data, response_actions: [{status_code: 404, action: skip, scope: parent}]",
+    );
+    let (_api, sandbox) = blog(&[1, 2], &[], &rule);
+    let ended = check(&sandbox);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(
+        ended.stderr.contains("warning: notes: `notes` was read for none of the 2 asked for of its parent's records"),
+        "{ended}"
+    );
     assert!(ended.stdout.contains("not proven: `notes`") && !ended.stdout.contains("every resource answered"), "{ended}");
-    let other = FakeApi::start()
-        .on("/posts", |_| answer(&json!({"data": [wallet(1)]})))
-        .on("/posts/1/notes", |_| answer(&json!({"data": [wallet(7)]})));
-    let config = config("primary_key: nid, write_disposition: merge").replace(&api.url(), &other.url());
-    check(&Sandbox::with_config(&config)).failed_with(3, &["`$.nid` should be"]);
+}
+
+#[test]
+fn a_placeholder_for_what_no_record_of_the_parent_has_is_named_with_the_nearest_name() {
+    let (_api, sandbox) = blog(&[1, 2], &[1, 2], &NOTES.replace("posts.id", "posts.idd"));
+    let words = [
+        "the request of `notes` names `{resources.posts.idd}`, which no record of `posts` has; did you mean `{resources.posts.id}`?",
+    ];
+    check(&sandbox).failed_with(3, &words);
+    sandbox.run().failed_with(20, &words);
 }

@@ -50,7 +50,7 @@ fn preview_shows_rows_and_types_and_writes_nothing() {
 }
 
 #[test]
-fn check_online_asks_each_resource_once() {
+fn check_online_asks_each_resource_for_two_pages_at_most() {
     let (api, sandbox) = guide();
     check(
         &sandbox.lakeward(&["check", "lakeward.yaml"]),
@@ -59,9 +59,9 @@ fn check_online_asks_each_resource_once() {
     assert_eq!(api.requests().len(), 0);
     check(
         &sandbox.lakeward(&["check", "lakeward.yaml", "--online"]),
-        &["wallets: 100 records and 4 columns", "every resource answered"],
+        &["wallets: 100 records and 4 columns", "2 pages read", "every resource answered"],
     );
-    assert_eq!(api.requests().len(), 2);
+    assert_eq!(api.requests().len(), 4);
     let sandbox = sandbox.env("BILLING_API_KEY", "wrong");
     sandbox.lakeward(&["check", "lakeward.yaml", "--online"]).failed_with(4, &["401", "hint: look at `client.auth.api_key`"]);
     assert!(!sandbox.lake().exists());

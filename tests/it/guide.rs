@@ -180,7 +180,7 @@ fn check_and_preview_write_nothing() {
     assert!(api.requests().is_empty(), "`check` without --online sends nothing");
     let ended = sandbox.lakeward(&["check", "lakeward.yaml", "--online"]);
     assert_eq!(ended.code(), Some(0), "{ended}");
-    assert_eq!(api.requests().len(), 2, "one request a resource");
+    assert_eq!(api.requests().len(), 4, "two pages a resource");
     let ended = sandbox.lakeward(&["preview", "lakeward.yaml", "wallets", "--rows", "3"]);
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(ended.stdout.contains("cus_0003") && !ended.stdout.contains("cus_0004"), "{ended}");

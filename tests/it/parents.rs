@@ -243,7 +243,7 @@ fn when_every_child_is_gone_the_path_is_wrong() {
     ended.failed_with(
         20,
         &[
-            "`comments` was read for none of its parent's 2 records; the first: `comments`, page 1",
+            "`comments` was read for none of the 2 asked for of its parent's records; the first: `comments`, page 1",
             "/pots/1/comments",
             "hint: look at `endpoint.path`",
         ],

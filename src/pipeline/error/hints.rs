@@ -19,7 +19,6 @@ impl RunError {
             Self::NoOrder { .. } => {
                 "name a column of numbers, times, dates or text; a `set` step brings a member of an object up as a column"
             }
-            Self::NoParentField { .. } => "`preview` shows the names; leave out of `include_from_parent` what no record has yet",
             Self::NoSuchResource { name, known } => {
                 let known: Vec<&str> = known.split(", ").map(|known| known.trim_matches('`')).collect();
                 let near = nearest(name, &known);
@@ -31,24 +30,11 @@ impl RunError {
             Self::OtherPaginator { .. } => {
                 "write the API's own paginator into the config, as `check --online --write` does; or, where the API has changed for good, run once with `--full-refresh`"
             }
-            Self::Request { source: BindError::Missing { .. }, .. } => {
-                "is it the field's exact name, as `preview` shows it? `on_missing_parent_field: skip` passes over such records, and counts them"
-            }
             Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "make room there, or set `TMPDIR` to a folder that has some, and run again"
             }
             Self::Incremental { source, .. } => source.hint(),
             Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
-            Self::TooManyGone { .. } => {
-                "look at `endpoint.path`; if those records are really gone, write under `endpoint`: `response_actions: [{status_code: [404, 410], action: skip, scope: parent}]`"
-            }
-            Self::ManyLists { .. } => {
-                "ask for fields of one list, or bring the other list's value up as a column with a `set` step of the parent"
-            }
-            Self::TooManyElements { .. } => {
-                "make records of the list's elements with the parent's `data_selector`, or with an `explode` step"
-            }
-            Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
             Self::ManyRejects { .. } => {
                 "look at what comes with `preview`; where it is right, `max_rejects` says how many rejects a run may have"
             }
@@ -75,9 +61,33 @@ impl RunError {
                 return source.hint().into_iter().collect();
             }
             Self::Lake(error) => return of_lake(error),
-            _ => return Vec::new(),
+            _ => return self.of_parents().map(str::to_owned).into_iter().collect(),
         };
         vec![hint.to_owned()]
+    }
+
+    /// Advice about the records that a resource is requested for.
+    fn of_parents(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoParentField { key: "the request", .. } => {
+                "`preview` shows the names; `on_missing_parent_field: skip` passes over records that lack one, and counts them"
+            }
+            Self::NoParentField { .. } => "`preview` shows the names; leave out of `include_from_parent` what no record has yet",
+            Self::Request { source: BindError::Missing { .. }, .. } => {
+                "is it the field's exact name, as `preview` shows it? `on_missing_parent_field: skip` passes over such records, and counts them"
+            }
+            Self::TooManyGone { .. } => {
+                "look at `endpoint.path`; if those records are really gone, write under `endpoint`: `response_actions: [{status_code: [404, 410], action: skip, scope: parent}]`"
+            }
+            Self::ManyLists { .. } => {
+                "ask for fields of one list, or bring the other list's value up as a column with a `set` step of the parent"
+            }
+            Self::TooManyElements { .. } => {
+                "make records of the list's elements with the parent's `data_selector`, or with an `explode` step"
+            }
+            Self::AllSkipped { .. } => "look at `endpoint.path` and where its values come from",
+            _ => return None,
+        })
     }
 }
 
