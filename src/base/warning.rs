@@ -138,6 +138,8 @@ codes! {
     ColumnNotSeenYet = "column_not_seen_yet", told;
     /// The config declares a column that no record of a first run has, under a name that is nearly another's.
     ColumnMisspelt = "column_misspelt", matters;
+    /// A header, such as that of CSV, lacks a column that the config declares or that other pages have.
+    ColumnNotInHeader = "column_not_in_header", matters;
     /// None of a first run's records became a row.
     NothingKept = "nothing_kept", matters;
     /// All records are appended to a table that has some, and the config does not say so.

@@ -45,6 +45,8 @@ pub(crate) struct TableRows {
     pub(crate) discarded_values: u64,
     /// Columns that no row has, not even with null, by their place in the schema.
     pub(crate) absent: Vec<usize>,
+    /// Of a page whose columns are those of a header, such as CSV, so that none is left out because it is empty: what a part of it lacks.
+    pub(crate) part_lacks: Option<Vec<String>>,
     /// What became of columns, and where: the first place of each kind and column.
     pub(crate) notes: Vec<Note>,
     /// Numbers that are rounded to a float, as the config says.

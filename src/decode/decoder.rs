@@ -126,7 +126,9 @@ impl Decoder {
             .map_err(|unreadable| format::unreadable_error(unreadable, PagePlace::of(page)))?;
         let all = formatted.places.is_some();
         let (header, closing) = (formatted.header.take(), formatted.closing.take());
+        let part_lacks = formatted.part_lacks.take();
         let mut decoded = self.decode_formatted(formatted, all, page, so_far)?;
+        decoded.table.part_lacks = part_lacks;
         decoded.facts.header = header.map(|names| Box::new(self.header(names, page, so_far)));
         if let Some(line) = closing {
             decoded.facts.failure = self.failure_of_line(page, &line, so_far);

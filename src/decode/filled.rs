@@ -71,6 +71,7 @@ pub(super) fn finish(
         rows: TypedBatch { schema, batch, originals },
         discarded_values: filled.discarded,
         absent,
+        part_lacks: None,
         notes: filled.notes,
         rounded_numbers: filled.rounded,
     };

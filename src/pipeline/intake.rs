@@ -3,7 +3,6 @@
 //! In: the queues of its chains, one after the other. Out: [`Taken`], in which every record is counted. What enters the table is taken by
 //! [`crate::pipeline::table_intake`]: what a page taught about its schema joins what all earlier ones taught, in the order of the rows.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,7 @@ use crate::lake::{RejectLog, TableStage};
 use crate::pipeline::chain::Accepted;
 use crate::pipeline::event::warn;
 use crate::pipeline::parents::{ParentLog, ParentRecords};
-use crate::pipeline::table_intake::{TableIntake, check_against};
+use crate::pipeline::table_intake::{TableIntake, Unseen, check_against};
 use crate::pipeline::{Event, Events, RunError, ShapedFacts};
 use crate::schema::TableSchema;
 
@@ -56,7 +55,7 @@ pub(crate) struct Taken {
     /// What the steps and the contract did to the records.
     pub(crate) shaped: ShapedFacts,
     /// Columns of the table that no row has, not even with null.
-    pub(crate) unseen: BTreeSet<String>,
+    pub(crate) unseen: Unseen,
 }
 
 impl<'a> Intake<'a> {
@@ -121,7 +120,7 @@ impl<'a> Intake<'a> {
         }
         let schema = self.so_far.lock().unwrap_or_else(PoisonError::into_inner).as_ref().clone();
         let names: Vec<String> = schema.columns.iter().map(|column| column.name.clone()).collect();
-        let (mut stage, mut unseen) = (None, BTreeSet::new());
+        let (mut stage, mut unseen) = (None, Unseen::default());
         if let Some(table) = self.table {
             let taken = table.end().await?;
             (self.shaped.numbers_rounded, self.shaped.overruled) = (taken.numbers_rounded, taken.overruled);

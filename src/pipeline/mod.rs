@@ -32,6 +32,7 @@ mod facts;
 mod families;
 mod graph;
 mod guards;
+mod header_watch;
 mod held;
 mod intake;
 mod key_watch;

@@ -6,7 +6,6 @@
 //!
 //! Rows stand in the order of the slices, whatever answers first: pages of later chains wait in their queues.
 
-use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -30,6 +29,7 @@ use crate::pipeline::event::warn;
 use crate::pipeline::intake::{Intake, Taken};
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
+use crate::pipeline::table_intake::Unseen;
 use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Cost, End, Ledger, Page, PageFacts, ParentRecord, Reader, Slice, Source, Turns};
@@ -62,8 +62,8 @@ pub(crate) struct Loaded {
     pub(crate) rejects: RejectLog,
     /// What the steps and the contract did to the records.
     pub(crate) shaped: ShapedFacts,
-    /// Columns of the table that no row has, not even with null.
-    pub(crate) unseen: BTreeSet<String>,
+    /// What no row has.
+    pub(crate) unseen: Unseen,
     /// Its records, for its children.
     pub(crate) for_children: Option<Arc<ParentRecords>>,
     /// What the next run is to know of the cursors.

@@ -15,6 +15,7 @@ use crate::lake::TableStage;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::contract;
 use crate::pipeline::event::warn;
+use crate::pipeline::header_watch::HeaderWatch;
 use crate::pipeline::key_watch::{KeyWatch, Overruled};
 use crate::pipeline::nested;
 use crate::pipeline::table_thread::TableThread;
@@ -44,6 +45,7 @@ pub(super) struct TableIntake<'a> {
     /// Numbers that were rounded, and where the first of them stood.
     rounded: (u64, Option<String>),
     keys: KeyWatch,
+    headers: HeaderWatch,
 }
 
 /// A table with all its rows.
@@ -54,8 +56,17 @@ pub(super) struct TableTaken {
     pub(super) numbers_rounded: u64,
     /// What was seen of its keys.
     pub(super) overruled: Overruled,
-    /// Columns of the table that no row has, not even with null.
-    pub(super) unseen: BTreeSet<String>,
+    /// What no row has.
+    pub(super) unseen: Unseen,
+}
+
+/// Columns that are missed of all rows of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Unseen {
+    /// Columns of the table that no row has, not even with null; of a new table, those that the config declares.
+    pub(crate) columns: BTreeSet<String>,
+    /// Whether a header says so: a record may leave out what is empty, and a header does not.
+    pub(crate) has_header: bool,
 }
 
 impl<'a> TableIntake<'a> {
@@ -83,6 +94,7 @@ impl<'a> TableIntake<'a> {
             conflicts: BTreeSet::new(),
             rounded: (0, None),
             keys: KeyWatch::new(resource),
+            headers: HeaderWatch::default(),
         })
     }
 
@@ -91,10 +103,13 @@ impl<'a> TableIntake<'a> {
     /// # Errors
     /// Whatever keeps them from the table: [`RunError::Schema`], what the contract refuses, whatever ended the table's thread.
     pub(super) async fn take(&mut self, taken: TableRows, page: u64) -> Result<(), RunError> {
+        let has_rows = taken.rows.batch.num_rows() > 0;
+        if has_rows {
+            self.headers.note(&taken, page);
+        }
         self.rounded.0 += taken.rounded_numbers;
         self.tell(taken.notes, page);
         self.widen_so_far(&taken.rows.schema, page)?;
-        let has_rows = taken.rows.batch.num_rows() > 0;
         self.keys.note(&taken.rows.batch);
         self.tell_cut_short(&taken.rows.batch);
         if has_rows && !self.unseen.is_empty() {
@@ -118,8 +133,10 @@ impl<'a> TableIntake<'a> {
             let Warning { code, text } = told::rounded(*numbers_rounded, place);
             self.warn(code, text);
         }
+        warn(&self.events, &self.resource.name, self.headers.warnings(self.resource, self.table));
         let (numbers_rounded, overruled) = (*numbers_rounded, self.keys.seen());
-        Ok(TableTaken { stage: self.thread.end().await?, numbers_rounded, overruled, unseen: self.unseen })
+        let unseen = Unseen { columns: self.unseen, has_header: self.headers.has_any() };
+        Ok(TableTaken { stage: self.thread.end().await?, numbers_rounded, overruled, unseen })
     }
 
     fn warn(&self, code: WarningCode, text: String) {

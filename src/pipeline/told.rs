@@ -1,11 +1,10 @@
 //! What a person should know of a resource that is whole, in words: what it does to its table's schema, and what is odd about its records.
 
-use std::collections::BTreeSet;
-
 use crate::base::{Warning, WarningCode};
 use crate::config::{Binding, IncrementalValue, OnReject, ResourcePlan, StepPlan, WriteDisposition};
 use crate::decode::MARKS_MAX;
 use crate::lake::StageStats;
+use crate::pipeline::table_intake::Unseen;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
 use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened, nearest_column};
 
@@ -55,17 +54,17 @@ pub(super) fn changes(change: &Change, (before, older): (u64, u64)) -> Vec<Warni
 }
 
 /// Columns of a table of `before` rows that none of the run's `rows` has, and what one of them may be called now. `is_whole`: the run is to have
-/// all records. Records that make no row, because they are loaded already or filtered, say nothing. Columns that the config itself takes out are
-/// not missed.
+/// all records. Records that make no row, because they are loaded already or filtered, say nothing; few records may leave out what is empty,
+/// and a header leaves out nothing. Columns that the config itself takes out are not missed.
 pub(super) fn vanished(
     resource: &ResourcePlan,
-    unseen: &BTreeSet<String>,
+    unseen: &Unseen,
     (old, new): (&TableSchema, &TableSchema),
     (before, rows, is_whole): (u64, u64, bool),
 ) -> Option<Warning> {
-    let is_telling = rows > 0 && (is_whole || rows >= TELLING_ROWS || rows >= before);
+    let is_telling = rows > 0 && (is_whole || unseen.has_header || rows >= TELLING_ROWS || rows >= before);
     let is_missed = |name: &&String| StepPlan::taking_out(&resource.processing_steps, name).is_none();
-    let gone: Vec<&String> = unseen.iter().filter(is_missed).collect();
+    let gone: Vec<&String> = unseen.columns.iter().filter(is_missed).collect();
     if before == 0 || !is_telling || gone.is_empty() {
         return None;
     }
@@ -85,11 +84,12 @@ pub(super) fn vanished(
 }
 
 /// Columns that the config declares a type for, that no record has, and whose names are nearly those of others that nobody declares: `first` tells
-/// whether the table had no rows before.
-pub(super) fn misspelt(resource: &ResourcePlan, unseen: &BTreeSet<String>, schema: &TableSchema, first: bool) -> Vec<Warning> {
+/// whether the table had no rows before. Of what a header lacks more is told.
+pub(super) fn misspelt(resource: &ResourcePlan, unseen: &Unseen, schema: &TableSchema, first: bool) -> Vec<Warning> {
     let others: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
     let others: Vec<&str> = others.into_iter().filter(|name| !resource.columns.iter().any(|hint| hint.name == *name)).collect();
-    let missed = resource.columns.iter().filter(|hint| first && hint.declared.is_some() && unseen.contains(&hint.name));
+    let first = first && !unseen.has_header;
+    let missed = resource.columns.iter().filter(|hint| first && hint.declared.is_some() && unseen.columns.contains(&hint.name));
     let near = missed.filter_map(|hint| Some((&hint.name, nearest_column(&hint.name, &others)?)));
     let text = |(name, near)| format!("`columns` declares `{name}`, which no record has; did you mean `{near}`?");
     near.map(|found| Warning::new(WarningCode::ColumnMisspelt, text(found))).collect()

@@ -32,6 +32,7 @@ mod extremes;
 mod first_nights;
 mod first_page;
 mod guide;
+mod headers;
 mod hostile;
 mod import;
 mod incremental;

@@ -104,7 +104,8 @@ pub(super) fn read(
     invalid.check_met(met)?;
     out.push(b']');
     let out = String::from_utf8(out).expect("JSON is written from texts");
-    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, header, ..Formatted::default() })
+    let part_lacks = Some(Vec::new());
+    Ok(Formatted { text: Cow::Owned(out), places: Some(places), rejects, header, part_lacks, ..Formatted::default() })
 }
 
 /// Whether a text is a JSON object or list: what an API answers with whatever was asked for, where something went wrong.

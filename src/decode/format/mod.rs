@@ -13,6 +13,7 @@ mod text;
 mod zip;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use encoding_rs::{Encoding, UTF_8};
 
@@ -41,6 +42,8 @@ pub(super) struct Formatted<'p> {
     pub(super) invalid: Invalid,
     /// The names that the first row of CSV has, or that its number of fields makes.
     pub(super) header: Option<Vec<String>>,
+    /// Of CSV: columns of one file of an archive that the header of another one lacks.
+    pub(super) part_lacks: Option<Vec<String>>,
     /// The last of lines, where it may be no record.
     pub(super) closing: Option<String>,
 }
@@ -178,6 +181,7 @@ fn several<'p>(
 ) -> Result<Formatted<'p>, Unreadable> {
     let (mut all, mut text, mut places, mut records) = (Formatted::default(), String::from("["), Vec::new(), 0);
     let mut first: Option<(String, Vec<String>)> = None;
+    let mut headers: Vec<Vec<String>> = Vec::new();
     for zip::Member { name, bytes } in members {
         let Decoded { text: member, replaced, invalid } = text::decode(Cow::Owned(bytes), plan, None)?;
         let read = match csv {
@@ -192,6 +196,7 @@ fn several<'p>(
                     (None, Some(found)) => first = Some((name, found.clone())),
                     _ => {}
                 }
+                headers.extend(read.header.clone());
                 read
             }
             None => lines::read(&member, page.number, (0, 0), &invalid)?,
@@ -208,7 +213,14 @@ fn several<'p>(
     }
     text.push(']');
     let header = first.map(|(_, header)| header);
-    Ok(Formatted { text: Cow::Owned(text), places: Some(places), header, ..all })
+    let part_lacks = csv.map(|_| lacked_by_some(&headers));
+    Ok(Formatted { text: Cow::Owned(text), places: Some(places), header, part_lacks, ..all })
+}
+
+/// Names that some of these headers have and others lack.
+fn lacked_by_some(headers: &[Vec<String>]) -> Vec<String> {
+    let names: BTreeSet<&String> = headers.iter().flatten().collect();
+    names.into_iter().filter(|name| headers.iter().any(|header| !header.contains(name))).cloned().collect()
 }
 
 /// Why a file of an archive is not read with another one.
