@@ -144,6 +144,8 @@ codes! {
     NothingKept = "nothing_kept", matters;
     /// All records are appended to a table that has some, and the config does not say so.
     AppendedUnasked = "appended_unasked", matters;
+    /// A start is asked for, and the API does not heed it.
+    StartIgnored = "start_ignored", matters;
     /// What the config leaves open was settled in a way that may surprise.
     ConfigSurprise = "config_surprise", told;
     /// Records came against `row_order`.

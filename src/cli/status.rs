@@ -239,12 +239,21 @@ fn next_run(resources: &[Outline]) -> Vec<String> {
     let of = |is_of: &dyn Fn(&Outline) -> bool| -> Vec<&str> {
         loaded().filter(|resource| is_of(resource)).map(|resource| resource.name.as_str()).collect()
     };
-    let incremental = of(&|resource| resource.has_cursor);
+    let incremental = of(&|resource| resource.asks_from_cursor);
+    let unasked = of(&|resource| resource.has_cursor && !resource.asks_from_cursor);
     let added = of(&Outline::adds_all);
     let others = of(&|resource| !resource.has_cursor && !resource.adds_all());
-    let cursors = if incremental.len() == 1 { "its cursor" } else { "their cursors" };
+    let cursors = |names: &[&str]| if names.len() == 1 { "its cursor" } else { "their cursors" };
     let lines = [
-        (&incremental, format!("a run fetches {} from {cursors} on", named(&incremental, false))),
+        (&incremental, format!("a run fetches {} from {} on", named(&incremental, false), cursors(&incremental))),
+        (
+            &unasked,
+            format!(
+                "a run fetches every page of {} again, and takes what comes from {} on: no `start_param` asks the API for less",
+                named(&unasked, false),
+                cursors(&unasked)
+            ),
+        ),
         (&added, format!("a run fetches every page of {} again, and `append` adds all records once more", named(&added, false))),
         (&others, format!("a run fetches every page of {} again and writes only the files that change", named(&others, true))),
     ];

@@ -41,6 +41,8 @@ pub(crate) struct Outline {
     pub(crate) selected: bool,
     /// A run goes on from its cursor.
     pub(crate) has_cursor: bool,
+    /// What it asks of the API says where that cursor is, or the order of the records tells where to end.
+    pub(crate) asks_from_cursor: bool,
     /// It says where the records are.
     pub(crate) has_selector: bool,
     /// Columns of the primary key.

@@ -237,6 +237,7 @@ async fn stand(
     let Loaded { stage, schema, end, rejects, shaped, cursors, .. } = loaded;
     let is_whole = end.reason != EndReason::MaximumReached;
     let mut warnings: Vec<Warning> = cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)).collect();
+    warnings.extend(cursors.iter().filter_map(|cursors| told::ignored_start(resource, &cursors.facts, (end.records, 0))));
     warnings.extend(told::left_out(resource, &shaped, rejects.count()));
     let judged = judge(resource, end.records, (&rejects, &shaped), &schema);
     let may_be_better_behind = |error: &RunError| {

@@ -14,7 +14,7 @@ pub(crate) const APPENDS_UNASKED: &str = "without `write_disposition` and `incre
 
 /// Rows from which on it says something that none of them has a column; fewer may just lack what APIs leave out where it is empty.
 const TELLING_ROWS: u64 = 100;
-/// Rows of a table from which on it says something that all of them come again.
+/// Records from which on it says something that most of them lie before the start.
 const RANGE_TELLING: u64 = 20;
 /// Marks of one cursor from which on a person is told; dlt warns from as many on.
 const MARKS_WARNING: u64 = 200;
@@ -151,23 +151,24 @@ pub(super) fn rounded(numbers: u64, place: &str) -> Warning {
     Warning::new(WarningCode::NumbersRounded, text)
 }
 
-/// That a start is asked for and the API does not heed it: a night brings no fewer records than the table of `before` rows had, and some lie before
-/// the start.
+/// That a start is asked for and the API does not heed it: a night brings about as many records as the table of `before` rows had, and most of them
+/// lie far before the start.
 pub(super) fn ignored_start(resource: &ResourcePlan, facts: &CursorFacts, (records, before): (u64, u64)) -> Option<Warning> {
     let plan = resource.endpoint.incremental.as_ref().filter(|plan| plan.has_state())?;
     let is_start = |binding: &&Binding| matches!(binding, Binding::Incremental(IncrementalValue::Start | IncrementalValue::Last));
     let is_asked_for = resource.endpoint.request.bindings().iter().any(is_start);
-    let is_all = before >= RANGE_TELLING && records >= before && facts.outside > 0;
+    let is_all = records >= RANGE_TELLING && records >= before / 2 && facts.far_before > records / 2;
     if !is_asked_for || !is_all || resource.write_disposition == WriteDisposition::Replace {
         return None;
     }
     let what =
         plan.start_param.as_ref().map_or_else(|| "the start in the request".to_owned(), |name| format!("the parameter `{name}`"));
     let text = format!(
-        "{what} seems to do nothing: {records} records came, {} of them outside the range that is asked for; is it spelled as the API has it?",
-        facts.outside
+        "{what} seems to do nothing: {records} records came, {} of them before the start that is asked for, so that every run asks for the whole \
+         table; is it spelled as the API has it?",
+        facts.far_before
     );
-    Some(Warning::new(WarningCode::ConfigSurprise, text))
+    Some(Warning::new(WarningCode::StartIgnored, text))
 }
 
 /// What is odd about the cursors.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::support::fake_api::{FakeApi, Reply};
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Ended, Sandbox, files_under};
 
 /// An API that answers all of its records, whatever it is asked for.
 struct Records {
@@ -497,18 +497,50 @@ fn a_range_that_ends_within_settle_is_refused_since_no_later_run_brings_the_rest
     }
 }
 
+/// The codes of a run's warnings.
+fn codes(ended: &Ended) -> Vec<String> {
+    let warnings = ended.summary()["warnings"].as_array().unwrap().clone();
+    warnings.iter().map(|told| told["code"].as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
-fn a_start_that_the_api_does_not_heed_is_told_and_what_the_cursor_drops_is_told_once() {
+fn a_start_that_the_api_does_not_heed_is_a_warning_that_matters_and_what_the_cursor_drops_is_told_once() {
     let records = Records::new(numbered(30));
     let sandbox = Sandbox::with_config(&records.config("start_param: sinc", "primary_key: id"));
-    assert!(!sandbox.run_ok().stderr.contains("seems to do nothing"));
+    assert_eq!(codes(&sandbox.run_ok()), [""; 0]);
     let ended = sandbox.run_ok();
-    assert!(ended.stderr.contains("the parameter `sinc` seems to do nothing: 30 records came, 29 of them outside"), "{ended}");
+    let text = ended.summary()["warnings"][0]["text"].as_str().unwrap_or_default().to_owned();
+    assert!(text.contains("the parameter `sinc` seems to do nothing: 30 records came, 29 of them before the start"), "{ended}");
+    assert_eq!(codes(&ended), ["start_ignored"]);
     assert!(ended.stderr.contains("29 outside the range, 1 loaded already") && !ended.stderr.contains("filtered out"), "{ended}");
-    // A start that is not asked for is not missed, and a coarse one brings some.
-    let plain = Sandbox::with_config(&records.config("", "primary_key: id"));
-    plain.run_ok();
-    assert!(!plain.run_ok().stderr.contains("seems to do nothing"));
+    let reports = files_under(&sandbox.lake().join("_lakeward/p/runs"));
+    assert!(reports.values().any(|report| String::from_utf8_lossy(report).contains("start_ignored")), "{:?}", reports.keys());
+    let strict = sandbox.lakeward(&["run", "lakeward.yaml", "--strict"]);
+    strict.failed_with(3, &["start_ignored"]);
+    // Some went meanwhile, and the API still sends all that it has.
     records.records.lock().unwrap().truncate(25);
-    assert!(!sandbox.run_ok().stderr.contains("seems to do nothing"));
+    assert_eq!(codes(&sandbox.run_ok()), ["start_ignored"]);
+    // Few records say nothing.
+    records.records.lock().unwrap().truncate(15);
+    assert_eq!(codes(&sandbox.run_ok()), [""; 0]);
+    // A start that is not asked for is not missed.
+    let plain = Sandbox::with_config(&records.config("", "primary_key: id"));
+    records.records.lock().unwrap().extend(numbered(40).split_off(15));
+    plain.run_ok();
+    assert_eq!(codes(&plain.run_ok()), [""; 0]);
+}
+
+#[test]
+fn an_api_that_rounds_the_start_down_to_a_day_heeds_it_and_one_that_ignores_the_first_start_is_told_at_once() {
+    let at = |day: i64, minute: i64| json!({"id": day * 100 + minute, "c": format!("2026-11-{day:02}T10:{minute:02}:00Z")});
+    let records = Records::new((0..40).map(|minute| at(20, minute)).collect());
+    let sandbox = Sandbox::with_config(&records.config("start_param: since", "primary_key: id"));
+    sandbox.run_ok();
+    assert_eq!(codes(&sandbox.run_ok()), [""; 0]);
+    let old = Records::new((0..40).map(|minute| at(1, minute)).chain([at(20, 0)]).collect());
+    let initial = old.config("start_param: sinc, initial_value: \"2026-11-20T00:00:00Z\"", "primary_key: id");
+    let sandbox = Sandbox::with_config(&initial);
+    let checked = sandbox.lakeward(&["check", "lakeward.yaml", "--online"]);
+    assert!(checked.stderr.contains("the parameter `sinc` seems to do nothing: 41 records came, 40 of them"), "{checked}");
+    assert_eq!(codes(&sandbox.run_ok()), ["start_ignored"]);
 }

@@ -105,7 +105,8 @@ fn a_file_of_an_archive_that_lacks_a_column_of_another_is_told() {
     }
     let body = archive.finish().unwrap().into_inner();
     let api = things(move |_| Reply::status(200).header("content-type", "application/zip").body(body.clone()));
-    let endpoint = format!("endpoint: {{path: /things, paginator: single_page, response_format: {{type: csv, member: '*.csv'}}}}\n{KEYS}");
+    let endpoint =
+        format!("endpoint: {{path: /things, paginator: single_page, response_format: {{type: csv, member: '*.csv'}}}}\n{KEYS}");
     let ended = Sandbox::with_config(&things_config(&api.url(), &endpoint)).run_ok();
     assert_eq!(ended.summary()["warnings"][0]["code"], "column_not_in_header", "{ended}");
     assert_eq!(ended.table("things")["records"], 4);

@@ -66,6 +66,13 @@ fn status_tells_what_a_run_writes_of_each_kind_of_resource() {
     let twice = "every page of added again, and `append` adds all records once more";
     assert_eq!(said(ADDED), [twice]);
     assert_eq!(said(INCREMENTAL), ["since from its cursor on"]);
+    let unasked = ["every page of since again, and takes what comes from its cursor on: no `start_param` asks the API for less"];
+    assert_eq!(said(&INCREMENTAL.replace("start_param: since, ", "")), unasked);
+    let initial = ", initial_value: \"2026-11-01T00:00:00Z\"}";
+    for asks in ["row_order: desc}", "initial_value: 0}, params: {since: '{incremental.start_value}'}"] {
+        let asks = INCREMENTAL.replace("start_param: since", asks).replace(&format!("}}{initial}"), "}").replace(initial, "");
+        assert_eq!(said(&asks), ["since from its cursor on"], "{asks}");
+    }
     assert_eq!(said(MERGED), ["every page of things again and writes only the files that change"]);
     let one_more = MERGED.replace("name: things", "name: more");
     assert_eq!(

@@ -58,6 +58,19 @@ pub(crate) fn take(cx: Context<'_>, endpoint: &mut raw::Endpoint) -> Vec<Said> {
     said
 }
 
+/// Whether a request of one of these endpoints has the start of what is to be loaded, or the order of the records tells where to end: else every
+/// page is read, and what is loaded already is dropped.
+pub(crate) fn asks_from_cursor(cx: Context<'_>, said: &[Said], endpoints: impl Iterator<Item = NodeId>) -> bool {
+    let document = cx.reader.document();
+    let is_start = |id: &NodeId| {
+        let Value::Text(text) = &document.node(*id).value else { return false };
+        ["{incremental.start_value", "{incremental.last_value"].iter().any(|start| text.text.contains(start))
+    };
+    let of_order = |said: &Said| said.raw.row_order.get() == Some(&raw::SortOrder::Desc);
+    said.iter().any(|said| said.param.is_some() || !said.raw.start_param.is_unset() || of_order(said))
+        || endpoints.flat_map(|endpoint| document.below(endpoint)).any(|id| is_start(&id))
+}
+
 fn is_incremental(cx: Context<'_>, id: NodeId) -> bool {
     let Value::Map(entries) = &cx.reader.document().node(id).value else { return false };
     let kind = entries.iter().find(|entry| entry.key == "type").map(|entry| &cx.reader.document().node(entry.node).value);

@@ -95,6 +95,7 @@ pub(crate) fn resolve(
 
 /// What can be told of a resource without its endpoint; `None` when its name or its table's cannot.
 pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Option<Outline> {
+    let endpoints = [raw.endpoint.place(), defaults.endpoint.place()];
     let raw = merged(raw, defaults);
     let name = raw.name.get()?.clone();
     let table = match &raw.table_name {
@@ -104,13 +105,26 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
     };
     let write_disposition = disposition(cx, &raw.write_disposition);
     let starts_anew = write_disposition == Some(WriteDisposition::Replace);
-    let has_cursor = !incremental::take(cx, &mut endpoint_of(&raw)).is_empty() && !starts_anew;
+    let said = incremental::take(cx, &mut endpoint_of(&raw));
+    let has_cursor = !said.is_empty() && !starts_anew;
+    let asks_from_cursor = has_cursor && incremental::asks_from_cursor(cx, &said, endpoints.into_iter().flatten());
     let has_selector = !endpoint_of(&raw).data_selector.is_unset();
     let sort_by = table::sort_by(cx, &raw.sort_by);
     let primary_key = hints::hints(cx, &raw, Some(&name), write_disposition).primary_key;
     let partition_by = table::partition_by(cx, &raw.partition_by);
     let selected = raw.selected.get() != Some(&false);
-    Some(Outline { name, table, has_cursor, has_selector, write_disposition, selected, primary_key, partition_by, sort_by })
+    Some(Outline {
+        name,
+        table,
+        has_cursor,
+        asks_from_cursor,
+        has_selector,
+        write_disposition,
+        selected,
+        primary_key,
+        partition_by,
+        sort_by,
+    })
 }
 
 /// Refuses a merge without a key, unless what the config says of one is at fault already.

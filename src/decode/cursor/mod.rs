@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::base::{CursorType, CursorValue, Edge, JsonPath, Step, TypeMismatch};
 use crate::config::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder};
@@ -59,6 +59,8 @@ pub(crate) struct PageCursors {
     pub(crate) is_out_of_range: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// Those of them that lie so far before the start that a start rounded down does not bring them.
+    pub(crate) far_before: u64,
     /// The cursor of the first of them.
     pub(crate) first_outside: Option<CursorValue>,
     /// Records at the border to the window before, and at the one to the window behind, which has them too.
@@ -166,6 +168,9 @@ fn meant(record: &Json, path: &JsonPath) -> Option<String> {
     if names.contains(&name.as_str()) { None } else { nearest(name, &names).map(str::to_owned) }
 }
 
+/// Most that an API rounds the start down to which it is asked for.
+const ROUNDED_MAX: TimeDelta = TimeDelta::days(2);
+
 /// A [`CursorFilter`] at work on one page.
 #[derive(Debug)]
 pub(crate) struct PageFilter {
@@ -202,6 +207,15 @@ impl PageFilter {
         }
     }
 
+    /// Whether `value`, which lies before the start, does so by more than an API rounds a time down: to a day, of whatever time zone.
+    fn is_far_before(&self, value: &CursorValue) -> bool {
+        let zone = self.filter.plan.form.time_zone;
+        match (value.time(zone), self.start.as_ref().and_then(|start| start.time(zone))) {
+            (Some(time), Some(start)) => (start - time).abs() > ROUNDED_MAX,
+            _ => true,
+        }
+    }
+
     fn judge(&mut self, record: &Json, number: u64) -> Result<bool, CursorFault> {
         let plan = Arc::clone(&self.filter.plan);
         let Some(value) = self.value(record, number)? else {
@@ -225,6 +239,7 @@ impl PageFilter {
         let is_behind = to_end == Some(Ordering::Greater) || (is_at_end && (is_followed || !plan.keeps_end));
         let is_unsettled = self.is_unsettled(&value);
         self.note_range(is_before, is_behind);
+        self.seen.far_before += u64::from(is_before && self.is_far_before(&value));
         if is_unsettled {
             self.seen.leave_out(&value);
             return Ok(false);

@@ -34,6 +34,8 @@ pub(crate) struct CursorProgress {
     pub(crate) is_disordered: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// Those of them that lie far before the start.
+    pub(crate) far_before: u64,
     /// The cursor of the first of them.
     pub(crate) first_outside: Option<CursorValue>,
     /// Records where this window meets others.
@@ -104,6 +106,7 @@ impl CursorProgress {
         }
         self.is_disordered |= page.is_disordered;
         self.outside += page.outside;
+        self.far_before += page.far_before;
         self.first_outside = self.first_outside.take().or(page.first_outside);
         self.at_borders.start += page.at_borders.start;
         self.at_borders.end += page.at_borders.end;

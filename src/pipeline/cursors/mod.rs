@@ -53,6 +53,8 @@ pub(crate) struct CursorFacts {
     pub(crate) is_range: bool,
     /// Records dropped because they lie outside the range.
     pub(crate) outside: u64,
+    /// Those of them that lie far before the start.
+    pub(crate) far_before: u64,
     /// The cursor of the first of them.
     pub(crate) first_outside: Option<String>,
     /// Records dropped because they were loaded already.
@@ -299,6 +301,7 @@ impl Cursors {
     pub(crate) fn ended(&mut self, slice: &Slice, progress: CursorProgress, server_time: Option<DateTime<Utc>>) {
         let Some(cursor) = &slice.cursor else { return };
         self.facts.outside += progress.outside;
+        self.facts.far_before += progress.far_before;
         let first = progress.first_outside.map(|value| value.to_string());
         self.facts.first_outside = self.facts.first_outside.take().or(first);
         self.facts.repeated += progress.repeated;
