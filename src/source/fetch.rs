@@ -50,10 +50,11 @@ pub(super) async fn fetch(
     let template = Template::new(&client.plan, plan, chain.request, &client.tokens)?;
     let call = Arc::new(Call { template, ledger: chain.ledger, ended: CancellationToken::new() });
     let mut paginator = paginator(&plan.endpoint.paginator, &plan.expect);
-    let reads_all =
-        chain.slice.parents.is_empty() && chain.slice.cursor.as_ref().is_none_or(|cursor| cursor.range.start.is_none());
-    if reads_all && chain.turn.is_first() {
-        paginator.mind_empty();
+    if chain.slice.parents.is_empty() && chain.turn.is_first() {
+        paginator.mind_short();
+        if chain.slice.cursor.as_ref().is_none_or(|cursor| cursor.range.start.is_none()) {
+            paginator.mind_empty();
+        }
     }
     let mut fetch = Fetch {
         window: chain.ahead.max(1),

@@ -19,7 +19,7 @@ pub(super) fn target(headers: &HeaderMap, rel: &str) -> Option<String> {
 }
 
 /// Whether a header has a link of relation `rel` that can be read, also one that says that nothing is there.
-fn has(headers: &HeaderMap, rel: &str) -> bool {
+pub(super) fn has(headers: &HeaderMap, rel: &str) -> bool {
     headers.get_all(LINK).iter().any(|value| {
         let text = String::from_utf8_lossy(value.as_bytes());
         Links { rest: &text }.any(|link| link.has_rel(rel))

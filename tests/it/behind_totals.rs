@@ -405,3 +405,162 @@ fn a_total_that_counts_the_only_page_is_a_doubt_where_no_guess_is_understood() {
         assert_eq!((ended.code(), api.requests().len()), (Some(0), 1), "{body}\n{ended}");
     }
 }
+
+/// So many records, a cap of them a page, each with a total of its own records, whatever is asked for; `then` is answered behind the first
+/// page where there are no more.
+fn capped(of: u64, cap: u64, then: Option<Reply>) -> FakeApi {
+    things(move |request| {
+        let from = request.number("offset", 0).min(of);
+        let records: Vec<Value> = (from + 1..=(from + cap).min(of)).map(|id| wallet(id as i64)).collect();
+        match then.clone().filter(|_| records.is_empty()) {
+            Some(then) => then,
+            None => answer(&json!({"data": records, "total": records.len()})),
+        }
+    })
+}
+
+const ASKS_100: &str = "{type: offset, limit: 100}";
+
+#[test]
+fn a_total_that_counts_a_page_shorter_than_asked_for_is_looked_behind() {
+    for cap in [7, 15, 24, 40, 75] {
+        let (sandbox, ended) = run(&capped(99, cap, None), ASKS_100, "");
+        ended.failed_with(3, &[&format!("is {cap}"), "`total_path: null`"]);
+        assert!(sandbox.data_files().is_empty(), "{cap}\n{ended}");
+        let (sandbox, ended) = run(&capped(99, cap, None), "{type: offset, limit: 100, total_path: null}", "");
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 99), "{cap}\n{ended}");
+    }
+    // Where nothing is declared, a usual size is looked behind.
+    for (cap, asked) in [(40, "?limit=100"), (75, "?limit=100"), (40, "")] {
+        let resource = format!("write_disposition: append\nendpoint: {{path: '/things{asked}', data_selector: data}}");
+        let api = capped(99, cap, None);
+        let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+        let ended = sandbox.run();
+        assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 99), "{cap} {asked}\n{ended}");
+    }
+}
+
+#[test]
+fn whatever_is_answered_behind_a_small_table_lets_its_total_stand() {
+    let answers: [(Option<Reply>, bool); 11] = [
+        (None, true),
+        (Some(Reply::status(204)), true),
+        (Some(Reply::status(400)), true),
+        (Some(Reply::status(404)), true),
+        (Some(Reply::status(416)), true),
+        (Some(Reply::status(403)), false),
+        (Some(Reply::status(500)), false),
+        (Some(Reply::html()), false),
+        (Some(answer(&json!({"data": [], "error": "page out of range"}))), false),
+        (Some(answer(&json!({"detail": "Invalid page."}))), false),
+        (Some(Reply::status(422).body(r#"{"message": "offset must not exceed 6"}"#)), true),
+    ];
+    for (then, is_proof) in answers {
+        for of in [7, 40] {
+            let api = capped(of, 100, then.clone());
+            let resource =
+                format!("write_disposition: append\nendpoint: {{path: /things, data_selector: data, paginator: {ASKS_100}}}");
+            let config =
+                things_config(&api.url(), &resource).replace("initial_delay: 10ms", "initial_delay: 1ms, max_retries: 0");
+            let sandbox = Sandbox::with_config(&config);
+            let (ended, is_limit) = (sandbox.run(), format!("{then:?}").contains("422"));
+            if of == 40 && is_limit {
+                ended.failed_with(3, &["must not exceed"]);
+                continue;
+            }
+            assert_eq!((ended.code(), sandbox.rows("things").len() as u64), (Some(0), of), "{then:?}\n{ended}");
+            assert_eq!((api.requests().len(), is_warned(&ended)), (2, false), "{then:?}\n{ended}");
+            assert_eq!(ended.table("things")["completeness"] == "proven", is_proof, "{then:?}\n{ended}");
+        }
+    }
+    // Whoever passes over that answer by a rule loses nothing, either.
+    let rules = format!("{ASKS_100}, response_actions: [{{status_code: 404, action: ignore}}]");
+    let (sandbox, ended) = run(&capped(7, 100, Some(Reply::status(404))), &rules, "");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 7), "{ended}");
+}
+
+#[test]
+fn an_api_that_does_not_page_is_in_doubt_only_at_a_usual_size() {
+    for incremental in ["", "incremental: {cursor_path: id, initial_value: 0}"] {
+        for (of, is_doubt) in [(7, false), (40, true)] {
+            let volatile = AtomicU64::new(0);
+            let same = things(move |_| answer(&json!({"data": records_of(0, of), "total": of})));
+            let changing = things(move |_| {
+                let at = volatile.fetch_add(100, Ordering::SeqCst);
+                let quotes: Vec<Value> = (1..=of).map(|n| json!({"id": n, "price": at + n})).collect();
+                answer(&json!({"data": quotes, "total": of}))
+            });
+            for api in [same, changing] {
+                let endpoint = format!("{{path: /things, data_selector: data, paginator: {ASKS_100}, {incremental}}}");
+                let resource = format!("write_disposition: append\nendpoint: {endpoint}");
+                let sandbox = Sandbox::with_config(&things_config(&api.url(), &resource));
+                let ended = sandbox.run();
+                assert_eq!((ended.code(), sandbox.rows("things").len() as u64), (Some(0), of), "{of}\n{ended}");
+                assert_eq!(ended.table("things")["completeness"], "unknown", "{of}\n{ended}");
+                let told = ended.summary()["warnings"][0]["code"] == "more_pages_in_doubt";
+                assert_eq!(told, is_doubt, "{of}\n{ended}");
+            }
+        }
+    }
+}
+
+/// The records from a place on, so many.
+fn records_of(from: u64, many: u64) -> Vec<Value> {
+    (from + 1..=from + many).map(|id| wallet(id as i64)).collect()
+}
+
+#[test]
+fn what_says_that_a_short_page_is_all_takes_no_look() {
+    for around in
+        [json!({"next": null}), json!({"has_more": false}), json!({"pages": 1}), json!({"last": true}), json!({"per_page": 50})]
+    {
+        let mut body = json!({"data": records_of(0, 7), "total": 7});
+        body.as_object_mut().unwrap().extend(around.as_object().unwrap().clone());
+        let api = things(move |_| answer(&body));
+        let (sandbox, ended) = run(&api, ASKS_100, "");
+        assert_eq!((ended.code(), sandbox.rows("things").len(), api.requests().len()), (Some(0), 7, 1), "{around}\n{ended}");
+        assert_eq!(ended.table("things")["completeness"], "proven", "{around}\n{ended}");
+    }
+    for (name, value) in [("x-total-pages", "1"), ("x-next-page", ""), ("link", "</things?offset=0>; rel=\"last\"")] {
+        let api = things(move |_| answer(&json!({"data": records_of(0, 7), "total": 7})).with_header(name, value));
+        let (_, ended) = run(&api, ASKS_100, "");
+        assert_eq!((ended.code(), api.requests().len()), (Some(0), 1), "{name}\n{ended}");
+    }
+    // No rows are none, and nothing is asked for behind them.
+    let api = things(|_| answer(&json!({"data": [], "total": 0})));
+    let (_, ended) = run(&api, ASKS_100, "");
+    assert_eq!((ended.code(), api.requests().len(), is_warned(&ended)), (Some(0), 1, false), "{ended}");
+}
+
+#[test]
+fn rows_that_come_in_behind_a_small_table_are_read() {
+    let asked = AtomicU64::new(0);
+    let api = things(move |request| {
+        let of = if asked.fetch_add(1, Ordering::SeqCst) < 1 { 7 } else { 9 };
+        answer(&json!({"data": records(request.number("offset", 0), of), "total": of}))
+    });
+    let (sandbox, ended) = run(&api, ASKS_100, "");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 9), "{ended}");
+}
+
+#[test]
+fn each_parents_only_page_is_taken_at_its_word_unless_it_has_a_usual_size() {
+    let api = FakeApi::start()
+        .on("/parents", |_| answer(&json!({"data": records_of(0, 3), "total": 3, "next": null})))
+        .on("/parents/1/things", |_| answer(&json!({"data": records_of(0, 7), "total": 7})))
+        .on("/parents/2/things", |_| answer(&json!({"data": records_of(7, 8), "total": 8})))
+        .on("/parents/3/things", |request| {
+            let from = request.number("offset", 0);
+            let records = if from == 0 { records_of(20, 40) } else { Vec::new() };
+            answer(&json!({"data": records, "total": 40}))
+        });
+    let resource = "write_disposition: append\nendpoint: {path: '/parents/{resources.parents.id}/things', data_selector: data, paginator: {type: offset, limit: 100}}";
+    let parents =
+        "  - {name: parents, endpoint: {path: /parents, data_selector: data, paginator: {type: offset, limit: 100}}}\nlake:\n";
+    let config = things_config(&api.url(), resource).replace("lake:\n", parents);
+    let sandbox = Sandbox::with_config(&config);
+    let ended = sandbox.run();
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 55), "{ended}");
+    let asked = |path: &str| api.requests().iter().filter(|request| request.path == path).count();
+    assert_eq!((asked("/parents/1/things"), asked("/parents/2/things"), asked("/parents/3/things")), (1, 1, 2));
+}

@@ -37,6 +37,11 @@ fn says_first(said: &str) -> bool {
 }
 
 impl SourceError {
+    /// Whether it is how APIs answer where they have no page.
+    pub(in crate::source) fn is_no_page(&self) -> bool {
+        matches!(self, Self::Refused { status: 400 | 404 | 410 | 416 | 422, .. } | Self::EmptyBody { .. })
+    }
+
     /// Whether the server refuses in words for a limit.
     pub(in crate::source) fn names_limit(&self) -> bool {
         match self {

@@ -72,6 +72,9 @@ impl Fetch {
     pub(super) fn no_page(&mut self, page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
         let facts = page.facts;
         let is_failure = facts.is_unreadable || facts.records == 0 && facts.failure.is_some();
+        if self.paginator.is_beside() {
+            return if is_failure { self.paginator.no_page(page) } else { None };
+        }
         let is_again = facts.records > 0 && !page.is_reread && self.records_seen.knows(facts.records_hash);
         let is_limit = || facts.failure.as_ref().is_some_and(|(_, said)| names_limit(said));
         if page.ordinal > 0 && (is_failure && !is_limit() || is_again) && self.total_stands() {

@@ -52,7 +52,7 @@ impl Fetch {
         let call = Arc::clone(&self.call);
         let mut seen = page.seen(&call, facts, self.drift.is_rereading());
         let is_beside = self.paginator.is_beside();
-        if !is_beside && let Some(step) = self.no_page(&seen) {
+        if let Some(step) = self.no_page(&seen) {
             let (number, place, step) = (page.number, seen.at(), step?);
             self.tell_noticed(&seen)?;
             let _ = page.verdict.send(Verdict::Discard);
@@ -200,7 +200,8 @@ impl Fetch {
     fn tell_noticed(&mut self, seen: &Seen<'_>) -> Result<(), SourceError> {
         let Some(warning) = self.paginator.warning() else { return Ok(()) };
         if warning.code == WarningCode::MorePagesInDoubt {
-            if self.slice.cursor.is_some() {
+            // A declared paginator is in doubt of a total alone, which speaks for the end.
+            if self.slice.cursor.is_some() && self.plan == PaginatorPlan::Undeclared {
                 return Err(SourceError::from(PagingFault::InDoubt { place: seen.at(), why: warning.text }));
             }
             self.tally.is_unproven = true;
@@ -255,8 +256,7 @@ impl Fetch {
             has_json: call.template.has_json(),
             largest: self.tally.largest,
         };
-        let is_no_page =
-            matches!(error, SourceError::Refused { status: 400 | 404 | 410 | 416 | 422, .. } | SourceError::EmptyBody { .. });
+        let is_no_page = error.is_no_page();
         let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
         let is_behind_total = position.ordinal > 0 && (is_no_page && self.is_total_read() || is_of_answer && self.total_stands());
         let step = match self.paginator.refused(&seen, error) {

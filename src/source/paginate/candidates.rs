@@ -16,7 +16,8 @@ use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, prom
 use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
 
 /// Sizes at which APIs cap a page: a list of exactly so many records may be the first of several.
-pub(in crate::source) const USUAL_SIZES: [u64; 10] = [10, 20, 25, 30, 50, 100, 200, 250, 500, 1000];
+pub(in crate::source) const USUAL_SIZES: [u64; 20] =
+    [10, 20, 25, 30, 40, 50, 60, 75, 80, 100, 150, 200, 250, 300, 400, 500, 1000, 2000, 5000, 10000];
 
 /// A paginator that may be meant, and why.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::Role;
 use crate::source::paginate::signs::{Sign, is_bound, relation_path};
-use crate::source::paginate::totals::{around_records, beyond_page, may_be_cut};
+use crate::source::paginate::totals::{around_records, beyond_page};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
 pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
@@ -120,13 +120,13 @@ fn other_total(page: &Seen<'_>, path: &JsonPath, unit: &str, read: u64) -> Optio
     others.max_by_key(|(_, total)| *total).map(|(sign, total)| format!("`{}`, which says {total}", sign.shown()))
 }
 
-/// Whether the total that is met at `page` is no proof that none follows: the page is as large as pages get, `limit` of those asked for, or,
-/// where the total `is_new`, another one exceeds it.
-pub(super) fn is_doubtful(page: &Seen<'_>, stop: &StopRules, limit: Option<u64>, is_new: bool) -> bool {
+/// Whether the total that is met at `page` is no proof that none follows: the page is as large as pages get (`may_be_cut`), or, where the total
+/// `is_new`, another one exceeds it.
+pub(super) fn is_doubtful(page: &Seen<'_>, stop: &StopRules, may_be_cut: bool, is_new: bool) -> bool {
     let (TotalPath::Optional(path) | TotalPath::Required(path)) = &stop.total else { return false };
     let records = page.facts.records;
     let is_other = |(sign, total): (&Sign, u64)| sign.path != *path && total > page.ordinal.saturating_add(records);
-    may_be_cut(page, limit) || is_new && records > 0 && beyond_page(page).any(is_other)
+    may_be_cut || is_new && records > 0 && beyond_page(page).any(is_other)
 }
 
 /// Passes on `error` of a total that is not what was read, or only warns where `allow_drift` accepts it.

@@ -8,6 +8,7 @@
 
 mod around_list;
 mod begin;
+mod behind;
 mod candidates;
 mod cursor;
 mod content_range;
@@ -206,6 +207,9 @@ pub(super) trait Paginator: Send {
 
     /// Told before the first page where all of a resource is read at once, so that an empty one is worth a second look.
     fn mind_empty(&mut self) {}
+
+    /// Told before the first page where no parent is read for, so that an only page that is shorter than asked for is worth one more request.
+    fn mind_short(&mut self) {}
 
     /// Whether the page at hand is asked for only to tell of others: it is none of those that make the resource.
     fn is_beside(&self) -> bool {

@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
 use crate::source::error::PagingFault;
+use crate::source::paginate::behind::{Behind, Found};
 use crate::source::paginate::facts::{
     Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
-use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
+use crate::source::paginate::{Paginator, Place, Position, Seen, Step, may_be_cut};
 use crate::source::{EndReason, SourceError};
 
 /// After so many pages whose size was not the one before them, nothing more is fetched ahead.
@@ -36,6 +37,7 @@ pub(super) struct Offset {
     in_doubt: bool,
     /// Whether a page was skipped, so that the total is a bound of what was read.
     has_skipped: bool,
+    behind: Behind,
     told: bool,
     warning: Option<Warning>,
 }
@@ -57,6 +59,7 @@ impl Offset {
             total_counts_page: false,
             in_doubt: false,
             has_skipped: false,
+            behind: Behind::default(),
             told: false,
             warning: None,
         }
@@ -152,7 +155,8 @@ impl Paginator for Offset {
 
     fn ahead(&self, last: &Position) -> Option<Position> {
         let next = last.ordinal.checked_add(self.stride)?;
-        (self.settled && self.misses <= MISSES_MAX && self.stops_before(next).is_none()).then(|| self.at(next))
+        let may_guess = self.settled && self.misses <= MISSES_MAX && !self.behind.is_looking();
+        (may_guess && self.stops_before(next).is_none()).then(|| self.at(next))
     }
 
     fn total_of(&self, page: &Seen<'_>) -> Option<u64> {
@@ -163,7 +167,78 @@ impl Paginator for Offset {
         self.read = self.read.saturating_sub(records);
     }
 
+    fn mind_short(&mut self) {
+        self.behind.mind();
+    }
+
+    fn is_beside(&self) -> bool {
+        self.behind.is_looking()
+    }
+
+    fn refused(&mut self, _page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
+        self.behind.refused(error)
+    }
+
+    fn no_page(&mut self, page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
+        self.behind.no_page(page)
+    }
+
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
+        if let Some(step) = self.look(page)? {
+            return Ok(step);
+        }
+        let next = page.ordinal.saturating_add(page.facts.records);
+        let is_open = self.stop.has_more_path.is_none() && self.stop.maximum.is_none_or(|maximum| next < maximum);
+        let may_look = is_open && self.behind.may_look(page, self.limit);
+        let step = self.follow(page, may_look)?;
+        match self.total_records().filter(|_| may_look && step == Step::End(EndReason::TotalReached)) {
+            Some(total) => {
+                self.behind.ask(page, total);
+                Ok(Step::Next(self.at(next)))
+            }
+            None => Ok(step),
+        }
+    }
+
+    fn pass_over(&mut self) {
+        self.has_skipped = true;
+    }
+
+    fn warning(&mut self) -> Option<Warning> {
+        self.warning.take().or_else(|| self.behind.warning())
+    }
+
+    fn pages_left(&self) -> Option<u64> {
+        let left = self.total_records()?.saturating_sub(self.passed().saturating_add(self.read));
+        Some(left.div_ceil(self.stride.max(1)))
+    }
+
+    fn total_records(&self) -> Option<u64> {
+        self.total.and_then(Total::exact).filter(|_| !self.behind.is_unproven())
+    }
+}
+
+impl Offset {
+    /// What comes of a page that was only asked for to see whether the total counts the one before it; `None` for all others.
+    fn look(&mut self, page: &Seen<'_>) -> Result<Option<Step>, SourceError> {
+        if let Some(step) = self.behind.control(page)? {
+            return Ok(Some(step));
+        }
+        let told = total(page, &self.stop).ok().flatten().map(|total| total.number);
+        match self.behind.find(page, told.filter(|_| !self.stop.allow_drift)) {
+            None => Ok(None),
+            Some(Found::None) => Ok(Some(Step::Over(EndReason::TotalReached))),
+            Some(Found::Page) => Ok(Some(Step::Again(self.at(page.ordinal)))),
+            Some(Found::Others(total)) => {
+                let read = self.read.saturating_add(page.facts.records);
+                self.behind.suspect(contradicted(page, &self.stop, "records", read, total));
+                Ok(Some(Step::Again(self.first())))
+            }
+        }
+    }
+
+    /// What follows a page that counts; `may_look`: whether it is all is told by a look of its own.
+    fn follow(&mut self, page: &Seen<'_>, may_look: bool) -> Result<Step, SourceError> {
         let records = page.facts.records;
         if self.stop.stop_after_empty_page && records == 0 {
             self.check_end(page)?;
@@ -179,8 +254,8 @@ impl Paginator for Offset {
         let next = page.ordinal.saturating_add(if records == 0 { self.limit.max(1) } else { records });
         let is_new = self.total != before || self.stop.allow_drift;
         let may_be_all = |end| next == end || next > end && self.stop.allow_drift;
-        self.in_doubt =
-            more.is_none() && self.end().is_some_and(may_be_all) && is_doubtful(page, &self.stop, Some(self.limit), is_new);
+        let may_be_cut = !may_look && may_be_cut(page, Some(self.limit));
+        self.in_doubt = more.is_none() && self.end().is_some_and(may_be_all) && is_doubtful(page, &self.stop, may_be_cut, is_new);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of records is reached";
@@ -197,22 +272,5 @@ impl Paginator for Offset {
             }
             (None, ..) => Ok(Step::Next(self.at(next))),
         }
-    }
-
-    fn pass_over(&mut self) {
-        self.has_skipped = true;
-    }
-
-    fn warning(&mut self) -> Option<Warning> {
-        self.warning.take()
-    }
-
-    fn pages_left(&self) -> Option<u64> {
-        let left = self.total_records()?.saturating_sub(self.passed().saturating_add(self.read));
-        Some(left.div_ceil(self.stride.max(1)))
-    }
-
-    fn total_records(&self) -> Option<u64> {
-        self.total.and_then(Total::exact)
     }
 }

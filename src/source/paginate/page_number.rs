@@ -9,7 +9,7 @@ use crate::source::paginate::begin::Begin;
 use crate::source::paginate::facts::{
     Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
 };
-use crate::source::paginate::{Paginator, Place, Position, Seen, Step};
+use crate::source::paginate::{Paginator, Place, Position, Seen, Step, may_be_cut};
 use crate::source::{EndReason, SourceError};
 
 /// `page_number`. Its `total` counts pages.
@@ -237,7 +237,8 @@ impl PageNumber {
         let is_new = self.total != before || self.stop.allow_drift;
         let end = self.exact().map(|total| total.saturating_add(self.base));
         let may_be_all = |end| next == end || next > end && self.stop.allow_drift;
-        self.in_doubt = more.is_none() && end.is_some_and(may_be_all) && is_doubtful(page, &self.stop, None, is_new);
+        self.in_doubt =
+            more.is_none() && end.is_some_and(may_be_all) && is_doubtful(page, &self.stop, may_be_cut(page, None), is_new);
         match (self.stops_before(next), more, &self.stop.has_more_path) {
             (Some(EndReason::TotalReached), Some(true), Some(path)) => {
                 let why = "its total of pages is reached";

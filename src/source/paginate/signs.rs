@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::{JsonPath, Step};
 use crate::config::path_words;
 use crate::source::PageFacts;
+use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::candidates::is_echo;
 use crate::source::paginate::content_range::ContentRange;
@@ -118,11 +119,27 @@ pub(super) fn says_no_next(page: &Seen<'_>) -> bool {
     page.facts.null_next || page.facts.signs.iter().any(|sign| sign.role() == Some(Role::Next) && is_end(&sign.value))
 }
 
-/// Whether the page says outright that it is the last one of a resource that begins with it: by a flag, no next page, or one page in all.
+/// Whether the page says outright that it is the last one of a resource that begins with it: by a flag, no next page, or one page in all, in
+/// its body or its headers, or by links that lead to other pages and to none that is next.
 pub(super) fn says_end(page: &Seen<'_>) -> bool {
     let is_only_page =
         |sign: &Sign| sign.role() == Some(Role::Pages) && sign.number() == Some(1) && stands_around(page.facts, sign);
-    says_last(page.facts) || says_no_next(page) || page.facts.signs.iter().any(is_only_page)
+    says_last(page.facts)
+        || says_no_next(page)
+        || page.facts.signs.iter().any(is_only_page)
+        || header_signs(page.headers).iter().any(is_end_in_header)
+        || ["first", "last"].iter().any(|rel| link::has(page.headers, rel)) && !link::has(page.headers, "next")
+}
+
+/// Whether a header says that no page follows the first one.
+fn is_end_in_header(sign: &HeaderSign) -> bool {
+    match (sign.role, flag(sign.role, &sign.value)) {
+        (Role::HasMore, Some(more)) => !more,
+        (Role::IsLast, Some(is_last)) => is_last,
+        (Role::Pages, _) => whole_number(&sign.value) == Some(1),
+        (Role::Next, _) => is_end(&sign.value),
+        _ => false,
+    }
 }
 
 /// Whether a member at the end of `path` may be a [`Sign`].

@@ -15,7 +15,7 @@ use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::header_signs;
 use crate::source::paginate::names::{Role, is_total, reduced};
-use crate::source::paginate::signs::{Sign, is_bound, relation, says_last, says_no_next, stands_around};
+use crate::source::paginate::signs::{Sign, is_bound, relation, says_end, says_last, says_no_next, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
 /// The header that tells it beside the part that came.
@@ -289,15 +289,32 @@ pub(in crate::source) fn may_be_cut(page: &Seen<'_>, limit: Option<u64>) -> bool
     if records == 0 || says_last(page.facts) || page.page > 1 && records < page.largest {
         return false;
     }
-    let of_request = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot))).map(|(_, size)| *size);
-    let asked: Vec<u64> = of_request.chain(limit).collect();
-    let is_limit = |sign: &&Sign| sign.role() == Some(Role::Limit) && stands_around(page.facts, sign);
-    let own = page.facts.signs.iter().filter(is_limit).filter_map(Sign::number).find(|size| *size > 0 && !asked.contains(size));
-    let is_full = match own {
+    let asked = asked_sizes(page, limit);
+    let is_full = match own_size(page, &asked) {
         Some(size) => records >= size,
         None => USUAL_SIZES.contains(&records) || asked.iter().any(|size| *size > 0 && records >= *size),
     };
     is_full || page.page > 1
+}
+
+/// Whether a first page has fewer records than the `limit` asked for, and nothing but a total tells that it is all: the API may give no more a
+/// page, whatever it is asked for. What says how many it gives, and gives fewer, has no more.
+pub(super) fn is_short_of_asked(page: &Seen<'_>, limit: u64) -> bool {
+    let records = page.facts.records;
+    let has_own_size = || own_size(page, &asked_sizes(page, Some(limit))).is_some();
+    page.page == 1 && (1..limit).contains(&records) && !has_own_size() && !says_end(page)
+}
+
+/// The numbers of records that a request asks for, `limit` among them.
+fn asked_sizes(page: &Seen<'_>, limit: Option<u64>) -> Vec<u64> {
+    let of_request = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot))).map(|(_, size)| *size);
+    of_request.chain(limit).collect()
+}
+
+/// What the API calls its own size of a page, where that is not what was asked for.
+fn own_size(page: &Seen<'_>, asked: &[u64]) -> Option<u64> {
+    let is_limit = |sign: &&Sign| sign.role() == Some(Role::Limit) && stands_around(page.facts, sign);
+    page.facts.signs.iter().filter(is_limit).filter_map(Sign::number).find(|size| *size > 0 && !asked.contains(size))
 }
 
 /// The total, in words, that says of a first page that is as large as pages get that it is all: it may count just that page.
