@@ -128,6 +128,8 @@ codes! {
     ForeignFilesLeft = "foreign_files_left", matters;
     /// A committed file of a table that is no longer in the config is gone for good.
     CommittedFileLost = "committed_file_lost", matters;
+    /// A run makes a table, and the lake has one with the same columns that no resource has any more.
+    TableLeftBehind = "table_left_behind", matters;
     /// A resource was not read for some of its parent's records, and no rule of the config says so.
     ParentRecordsSkipped = "parent_records_skipped", matters;
     /// Records of a parent ask for the same as earlier ones.

@@ -183,6 +183,7 @@ impl State {
 
     /// What stays true when the run is over.
     fn warn(&self, resource: Option<&Arc<str>>, Warning { code, text }: &Warning) {
+        let text = terminal::typed(text);
         match (&self.style, resource) {
             (Style::Json, resource) => {
                 let resource = json!(resource.map(|name| &**name));

@@ -63,11 +63,17 @@ fn tables(plan: &LakeOnly, seen: &Inspection, config: &str) {
     for (name, table) in &seen.tables {
         let resource = plan.resources.iter().find(|resource| resource.table == *name);
         print("");
+        let mut unmade =
+            plan.resources.iter().filter(|it| it.selected && !seen.tables.iter().any(|(table, _)| *table == it.table));
+        let new = match (unmade.next(), unmade.next()) {
+            (Some(only), None) => quoted(&only.table),
+            _ => "NEW".to_owned(),
+        };
         let is_gone = plan.has_all && resource.is_none_or(|resource| !resource.selected);
         print(&match is_gone {
             true => format!(
-                "{name}  (no longer in the config: if it is the old name of another one, `lakeward table rename {config} {} NEW` takes its rows along; \
-                 `lakeward table drop {config} {}` takes it, and rows that the API has no more, out of the lake)",
+                "{name}  (no longer in the config: if it is the old name of another one, `lakeward table rename {config} {} {new} --apply` takes its rows along; \
+                 `lakeward table drop {config} {} --apply` takes it, and rows that the API has no more, out of the lake)",
                 quoted(name),
                 quoted(name),
             ),

@@ -87,6 +87,11 @@ impl<'a> View<'a> {
         LakeError::NothingCommitted { place: self.store.place("") }
     }
 
+    /// The tables of the newest commit.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &'a str> {
+        self.head.into_iter().flat_map(|head| head.tables.keys().map(String::as_str))
+    }
+
     /// Refuses the name of a table that there is, and of one whose folder would be that of another one.
     ///
     /// # Errors

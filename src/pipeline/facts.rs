@@ -240,8 +240,9 @@ impl Completeness {
 }
 
 impl RunFacts {
-    /// Has the errors and the advice of resources that failed say what `typed` makes of them.
+    /// Has the warnings, and the errors and the advice of resources that failed, say what `typed` makes of them.
     pub(crate) fn retell(&mut self, typed: impl Fn(&str) -> String) {
+        self.warnings.iter_mut().for_each(|told| told.warning.text = typed(&told.warning.text));
         for (_, result) in &mut self.resources {
             if let ResourceResult::Failed { message, hints, .. } = result {
                 [message].into_iter().chain(hints).for_each(|text| *text = typed(text));

@@ -14,6 +14,7 @@ use crate::pipeline::event::warn;
 use crate::pipeline::facts::{ReadFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::guards::{check_folders, check_rows};
+use crate::pipeline::left_behind::LeftBehind;
 use crate::pipeline::parents::{ParentLog, ParentRecords, fields_asked};
 use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
@@ -159,6 +160,7 @@ impl Running<'_> {
         for (at, parent) in parents.iter().enumerate() {
             parent.check(resource, at, &start)?;
         }
+        let left_behind = LeftBehind::find(&self.past(lake), resource).await?;
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
         let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
@@ -182,6 +184,7 @@ impl Running<'_> {
         let vanished = told::vanished(resource, &unseen, (&start, &change.schema), (before, staged.stats.rows_in, is_whole));
         let own = staged.stats.rows_inserted + staged.stats.rows_updated;
         let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
+        self.warn(resource, left_behind.warning(resource, &change.schema));
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
         check_rows(resource, (before, start.columns.is_empty()), &staged, shaped.overruled)?;
         self.warn(resource, check_folders(resource, &misread, &staged)?);

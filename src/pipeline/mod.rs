@@ -36,6 +36,7 @@ mod header_watch;
 mod held;
 mod intake;
 mod key_watch;
+mod left_behind;
 mod load;
 mod nested;
 mod operate;

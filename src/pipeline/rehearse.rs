@@ -18,6 +18,7 @@ use crate::pipeline::chain::internal;
 use crate::pipeline::cursors::{Cursors, Past};
 use crate::pipeline::detected::Detected as Remembered;
 use crate::pipeline::guards::{check_folders, check_key, check_rows};
+use crate::pipeline::left_behind::LeftBehind;
 use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::run::Refresh;
@@ -85,11 +86,14 @@ impl Heard {
 }
 
 /// What a resource goes on from, without its rows.
+#[derive(Default)]
 struct Found {
     /// Its table; `None` for a resource without one.
     table: Option<Snapshot>,
     /// Rows of that table.
     rows: u64,
+    /// What the config leaves behind.
+    left_behind: LeftBehind,
     remembered: Remembered,
 }
 
@@ -101,10 +105,11 @@ impl Found {
     async fn at(past: Option<PastOf<'_>>, resource: &ResourcePlan) -> Result<Self, RunError> {
         let has_table = resource.write_disposition != WriteDisposition::Skip;
         let Some(past) = past else {
-            return Ok(Self { table: has_table.then(Snapshot::default), rows: 0, remembered: Remembered::default() });
+            return Ok(Self { table: has_table.then(Snapshot::default), ..Self::default() });
         };
-        let mut table = None;
+        let (mut table, mut left_behind) = (None, LeftBehind::default());
         if has_table {
+            left_behind = LeftBehind::find(&past, resource).await?;
             past.view.check_claims(&[resource.table.as_str()]).await?;
             table = past.table(resource).await?;
         }
@@ -115,7 +120,7 @@ impl Found {
         let rows = table.as_ref().map_or(0, Snapshot::rows);
         // The rows stay where they are: what these pages do to them is the run's affair.
         let table = table.map(|table| Snapshot { files: Vec::new(), ..table });
-        Ok(Self { table, rows, remembered: past.detected(resource) })
+        Ok(Self { table, rows, left_behind, remembered: past.detected(resource) })
     }
 }
 
@@ -188,7 +193,7 @@ impl Rehearsal<'_> {
     /// As a run, were these all of its pages.
     async fn attempt(&self, found: &Found, parents: Vec<ParentRecord>, now: DateTime<Utc>) -> Result<Rehearsed, RunError> {
         let Self { plan, resource, source, events, heard } = self;
-        let Found { table, rows, remembered } = found;
+        let Found { table, remembered, .. } = found;
         let start = table.as_ref().map(|table| table.schema.clone()).unwrap_or_default();
         let cursors = Cursors::new(resource, plan.client.base_url.as_str(), Past::default(), now);
         let cursors = cursors.map_err(|source| RunError::incremental(&resource.name, source))?;
@@ -206,7 +211,7 @@ impl Rehearsal<'_> {
         let load_plan = Load { stage, slices, for_children: None, detected, cost: Arc::<Cost>::default() };
         let loaded = load(source, resource, load_plan, &start, events).await?;
         let end = (loaded.end.reason, loaded.end.pages, loaded.end.records);
-        let columns = if table.is_some() { Some(stand(resource, loaded, (&start, *rows), heard).await?) } else { None };
+        let columns = if table.is_some() { Some(stand(resource, loaded, (&start, found), heard).await?) } else { None };
         Ok(self.told(end, columns, remembered.records_at().cloned()))
     }
 
@@ -231,10 +236,11 @@ impl Rehearsal<'_> {
 async fn stand(
     resource: &ResourcePlan,
     loaded: Loaded,
-    (start, rows): (&TableSchema, u64),
+    (start, found): (&TableSchema, &Found),
     heard: &Mutex<Heard>,
 ) -> Result<usize, RunError> {
     let Loaded { stage, schema, end, rejects, shaped, cursors, .. } = loaded;
+    let rows = found.rows;
     let is_whole = end.reason != EndReason::MaximumReached;
     let mut warnings: Vec<Warning> = cursors.iter().flat_map(|cursors| told::cursors(&cursors.facts)).collect();
     warnings.extend(cursors.iter().filter_map(|cursors| told::ignored_start(resource, &cursors.facts, (end.records, 0))));
@@ -251,6 +257,7 @@ async fn stand(
     let change = reconcile(start, &schema, &resource.primary_key)
         .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
     let columns = change.schema.columns.len();
+    warnings.extend(found.left_behind.warning(resource, &change.schema));
     warnings.extend(told::changes(&change, (rows, rows)));
     let staged = finish(stage, change.schema, name_files).await?;
     if is_whole {

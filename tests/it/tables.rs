@@ -349,3 +349,53 @@ fn a_rename_tells_what_of_the_config_follows_it_and_that_is_what_the_next_run_ta
     let shop = Shop::new(MERGE);
     shop.sandbox.lakeward(&["run", "lakeward.yaml", "--resource", "order"]).failed_with(2, &["did you mean `orders`?"]);
 }
+
+#[test]
+fn a_new_name_in_the_config_alone_is_told_by_check_run_and_status_with_the_commands_that_keep_one_table() {
+    let shop = Shop::new(MERGE);
+    let before = shop.rows("orders");
+    shop.configure("sales", MERGE, "");
+    let rename = "`lakeward table rename lakeward.yaml orders sales --apply`";
+    let told = "`sales` is a new table, and no resource of the config has the table `orders` any more, whose 40 rows";
+    let check = shop.sandbox.lakeward(&["check", "lakeward.yaml", "--online"]);
+    assert!(check.code() == Some(0) && check.stderr.contains(told) && check.stderr.contains(rename), "{check}");
+    let status = shop.sandbox.lakeward(&["status", "lakeward.yaml"]);
+    let (renamed, dropped) =
+        (status.stdout.find(rename), status.stdout.find("`lakeward table drop lakeward.yaml orders --apply`"));
+    assert!(renamed.is_some() && renamed < dropped, "{status}");
+    let strict = shop.sandbox.lakeward(&["run", "lakeward.yaml", "--strict"]);
+    strict.failed_with(3, &["table_left_behind"]);
+    let ran = shop.sandbox.run_ok();
+    let warning = ran.summary()["warnings"][0].clone();
+    assert_eq!((&warning["code"], &warning["resource"]), (&json!("table_left_behind"), &json!("sales")), "{ran}");
+    let text = warning["text"].as_str().unwrap();
+    assert!(text.contains(told) && text.contains(rename) && ran.stderr.contains(rename), "{ran}");
+    // The commands work as they are typed, and the next run has nothing to tell.
+    assert!(text.contains("`lakeward table drop lakeward.yaml sales --apply`"), "{text}");
+    shop.table(&["drop", "sales", "--apply"]).failed_with(0, &[]);
+    shop.table(&["rename", "orders", "sales", "--apply"]).failed_with(0, &[]);
+    assert_eq!(shop.sandbox.run_ok().summary()["warnings"], json!([]));
+    assert!(shop.rows("sales") == before && shop.sandbox.files("orders").is_empty());
+    // Another table is no new name of it.
+    shop.configure(
+        "sales",
+        &format!("{MERGE}, processing_steps: [{{keep: [id, n]}}, {{rename: {{n: other}}}}], table_name: others"),
+        "",
+    );
+    assert_eq!(shop.sandbox.run_ok().summary()["warnings"], json!([]));
+}
+
+#[test]
+fn a_run_that_is_refused_after_a_rename_names_what_to_write() {
+    let shop = Shop::new(MERGE);
+    shop.configure("orders", MERGE, CURSOR);
+    shop.sandbox.lakeward(&["run", "lakeward.yaml", "--full-refresh"]).failed_with(0, &[]);
+    shop.table(&["rename", "orders", "sales", "--apply"]).failed_with(0, &[]);
+    let back = "`lakeward table rename lakeward.yaml sales orders --apply`";
+    shop.sandbox.run().failed_with(20, &["write `table_name: sales` under the resource", back]);
+    shop.table(&["rename", "sales", "orders", "--apply"]).failed_with(0, &[]);
+    shop.sandbox.run_ok();
+    shop.table(&["rename", "orders", "sales", "--apply"]).failed_with(0, &[]);
+    shop.configure("orders", &format!("{MERGE}, table_name: sales"), CURSOR);
+    shop.sandbox.run_ok();
+}

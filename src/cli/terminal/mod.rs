@@ -39,6 +39,11 @@ pub(crate) fn type_config(of: &ConfigArgs) {
     let _ = CONFIG.set(of.clone());
 }
 
+/// Advice in which a command has CONFIG, with the config that this command was given in its place.
+pub(crate) fn typed(text: &str) -> String {
+    CONFIG.get().map_or_else(|| text.to_owned(), |config| config.type_into(text))
+}
+
 /// Prints a line of a result. A reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) {
     write_result(&shown(text));
@@ -61,7 +66,7 @@ pub(crate) fn say(text: &str) {
 
 /// Says `word: text` to a person, or the same as an event of that kind to a machine.
 pub(crate) fn tell(word: &str, text: &str) {
-    let text = &CONFIG.get().map_or_else(|| text.to_owned(), |config| config.type_into(text));
+    let text = &typed(text);
     match FORMAT.get() {
         Some(LogFormat::Json) => event(word, [("text", Value::from(text.as_str()))]),
         Some(LogFormat::Text) | None => say(&format!("{word}: {text}")),

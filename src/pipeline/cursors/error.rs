@@ -133,8 +133,15 @@ impl IncrementalError {
     }
 
     /// Advice for the operator.
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
+    pub(crate) fn hint(&self) -> String {
+        let hint = match self {
+            Self::Changed { key: "table_name", was, is } => {
+                let (old, new) = (was.trim_matches('`'), is.trim_matches('`'));
+                return format!(
+                    "write `table_name: {old}` under the resource, as the lake has the table; or rename that: `lakeward table rename CONFIG {old} {new} --apply`; \
+                     or load another table from the start with `--full-refresh`"
+                );
+            }
             Self::Record { fault, .. } => fault.hint(),
             Self::State { .. } | Self::Changed { .. } | Self::Steps => {
                 "put the config back; or rebuild the table with `--full-refresh` (`--full-refresh=drop_data` keeps its columns); or, with `merge`, start at `initial_value` with `--reset-state`"
@@ -161,6 +168,7 @@ impl IncrementalError {
                 "take `step` out, so that one range is asked for; or ask by a parameter of the API that includes the start of a range"
             }
             Self::TooManyWindows => "make `step` longer, or `initial_value` later",
-        }
+        };
+        hint.to_owned()
     }
 }

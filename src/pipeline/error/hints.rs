@@ -33,7 +33,7 @@ impl RunError {
             Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "make room there, or set `TMPDIR` to a folder that has some, and run again"
             }
-            Self::Incremental { source, .. } => source.hint(),
+            Self::Incremental { source, .. } => return vec![source.hint()],
             Self::ResetOfAppend { .. } => "`--full-refresh` rebuilds the table; `--resource` leaves it out",
             Self::ManyRejects { .. } => {
                 "look at what comes with `preview`; where it is right, `max_rejects` says how many rejects a run may have"
