@@ -2,7 +2,8 @@
 //!
 //! An offset or a page number names a place, also in a link, and places move. Rows added before the place at hand come twice: the next
 //! page begins with records of the one before it, and nothing is lost. Rows removed before it are skipped over, which shows in a total that falls, or, where
-//! the API's order is not one, in records that come again elsewhere than at the border. Then the page before is read again, until one has
+//! the API's order is not one, in records that come again elsewhere than at the border. Pages are asked for together, and the API may count for a
+//! later page first; so a total falls only where it is less than one whose answer had come before the page was asked for. Then the page before is read again, until one has
 //! records that are known, so that nothing lies between. That needs a primary key, by which the copies become one row.
 //! Not seen: as many rows removed as added between two pages without any total, and any of it without record hashes.
 
@@ -13,12 +14,15 @@ use hashbrown::HashSet;
 use crate::config::PaginatorPlan;
 use crate::source::SourceError;
 use crate::source::error::PagingFault;
+use crate::source::flight::Span;
 use crate::source::paginate::{Place, Position, Seen, watches_drift};
 
 /// Pages read again, one after the other, before giving up.
 const REREADS_MAX: usize = 3;
 /// Records remembered to count copies; two such generations are kept.
 const GENERATION: usize = 1 << 18;
+/// Rises of a total that are remembered: more than there are pages under way.
+const RISES_MAX: usize = 256;
 
 /// Watches the pages of one fetch.
 #[derive(Debug, Default)]
@@ -45,11 +49,37 @@ pub(super) struct Drift {
 }
 
 /// A total, page by page.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Total {
-    before: Option<u64>,
+    /// When it was told, and what: each later than the one before it, and more.
+    told: VecDeque<(u64, u64)>,
     /// Whether what the API tells as a total is the page's own count.
     is_of_page: bool,
+    /// Whether the page that counted last tells less than another that was under way with it: rows went, or were counted before others came.
+    is_unsure: bool,
+}
+
+impl Total {
+    /// What it was at the most, by answers that came before `sent`.
+    fn before(&self, sent: u64) -> Option<u64> {
+        self.told.iter().filter(|(answered, _)| *answered < sent).map(|(_, told)| *told).max()
+    }
+
+    /// Keeps what a page tells that counts; `anew`: and nothing of those before it.
+    fn keep(&mut self, answered: u64, told: u64, anew: bool) {
+        if anew {
+            self.told.clear();
+        }
+        self.is_unsure = self.told.iter().any(|(_, other)| *other > told);
+        if self.told.iter().any(|(earlier, other)| *earlier <= answered && *other >= told) {
+            return;
+        }
+        self.told.retain(|(later, other)| !(*later >= answered && *other <= told));
+        self.told.push_back((answered, told));
+        if self.told.len() > RISES_MAX {
+            self.told.pop_front();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -111,7 +141,7 @@ impl Drift {
     pub(super) fn judge(
         &mut self,
         page: &Seen<'_>,
-        position: &Position,
+        (position, span): (&Position, Span),
         totals: [Option<u64>; 2],
         places: Places,
     ) -> Result<Option<Reread>, SourceError> {
@@ -127,13 +157,20 @@ impl Drift {
             (true, _) => self.gap(hashes),
             (false, Places::None) => None,
             (false, Places::Likely) => {
-                if let Some(why) = self.fallen(totals) {
+                if let Some(why) = self.fallen(totals, span) {
                     let advice = "run again, or write the paginator that is detected, so that pages can be read again";
                     return Err(PagingFault::Drifted { place: page.at(), why, advice }.into());
                 }
                 None
             }
-            (false, Places::Known) => self.fallen(totals).or_else(|| self.out_of_order(hashes)),
+            (false, Places::Known) => match self.fallen(totals, span) {
+                Some(why) if self.totals.iter().any(|total| total.is_unsure) => {
+                    // The page before may be behind the place where rows went.
+                    let advice = "run again, or ask for page after page with `client.concurrency: 1`";
+                    return Err(PagingFault::Drifted { place: page.at(), why, advice }.into());
+                }
+                fallen => fallen.or_else(|| self.out_of_order(hashes)),
+            },
         };
         if let Some(why) = why {
             return self.go_back(page, why).map(Some);
@@ -142,7 +179,9 @@ impl Drift {
             self.farthest = position.ordinal;
             self.rereads = 0;
         }
-        self.totals.iter_mut().zip(totals).for_each(|(known, told)| known.before = told.or(known.before));
+        let anew = self.is_rereading();
+        let told = self.totals.iter_mut().zip(totals).filter_map(|(known, told)| Some((known, told?)));
+        told.for_each(|(known, told)| known.keep(span.answered, told, anew));
         self.known.truncate(self.known.len().saturating_sub(std::mem::take(&mut self.back)));
         self.known.push_back(Known { position: position.clone(), records: page.facts.records, hashes: hashes.clone() });
         if self.known.len() > REREADS_MAX + 1 {
@@ -153,9 +192,9 @@ impl Drift {
     }
 
     /// A total that is less than before: rows before this page may be gone, and others unread for it.
-    fn fallen(&self, totals: [Option<u64>; 2]) -> Option<String> {
+    fn fallen(&self, totals: [Option<u64>; 2], span: Span) -> Option<String> {
         self.totals.iter().zip(totals).filter(|(known, _)| !known.is_of_page).find_map(|(known, told)| {
-            let (before, now) = (known.before?, told?);
+            let (before, now) = (known.before(span.sent)?, told?);
             (now < before).then(|| format!("the API's total fell from {before} to {now}"))
         })
     }
@@ -229,5 +268,37 @@ impl Copies {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.extend(hashes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a page tells that was asked for and answered then, behind others: whether it fell, and whether that is unsure.
+    fn check(before: &[(u64, u64)], (sent, told): (u64, u64), falls: bool, is_unsure: bool) {
+        let mut total = Total::default();
+        before.iter().for_each(|(answered, told)| total.keep(*answered, *told, false));
+        assert_eq!(total.before(sent).is_some_and(|before| told < before), falls, "{before:?}, {told} asked for at {sent}");
+        assert_eq!(total.is_unsure, is_unsure, "{before:?}");
+    }
+
+    #[test]
+    fn a_total_falls_behind_answers_that_had_come_and_not_behind_pages_under_way() {
+        check(&[(1, 45)], (2, 44), true, false);
+        // The page was asked for before the other one was answered.
+        check(&[(1, 45), (5, 46)], (2, 45), false, false);
+        check(&[(1, 45), (5, 46)], (2, 44), true, false);
+        check(&[(1, 45), (5, 46)], (6, 45), true, false);
+        // One under way with the largest tells less: what is asked for behind both tells which it was.
+        check(&[(1, 45), (5, 46), (4, 45)], (6, 46), false, true);
+        check(&[(1, 45), (5, 46), (7, 45)], (8, 45), true, true);
+        // A total that is less for good is the one to go by once pages were read again.
+        let mut total = Total::default();
+        total.keep(1, 50, false);
+        total.keep(9, 47, true);
+        assert_eq!((total.before(10), total.is_unsure), (Some(47), false));
+        (10..10_000).for_each(|at| total.keep(at, at, false));
+        assert_eq!((total.before(u64::MAX), total.told.len()), (Some(9_999), RISES_MAX));
     }
 }

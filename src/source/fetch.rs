@@ -25,7 +25,7 @@ use crate::source::attempt::Answer;
 use crate::source::client::{Call, Client, cancelled, lost_task};
 use crate::source::drift::Drift;
 use crate::source::error::Repeated;
-use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Tally, UnderWay};
+use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Span, Tally, UnderWay};
 use crate::source::page::{Delivery, Judge};
 use crate::source::paginate::{
     AroundList, LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag,
@@ -135,7 +135,7 @@ enum Happened {
     Facts(Option<PageFacts>),
     Room(mpsc::OwnedPermit<Delivery>),
     Closed,
-    Landed(Result<Answer, SourceError>),
+    Landed(Span, Result<Answer, SourceError>),
     /// A request somewhere in the line has its answer, so that another may be sent.
     Answered,
 }
@@ -149,7 +149,7 @@ impl Fetch {
             }
             if self.delivered.is_empty() && self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
                 // Every page before it is judged, so its turn has come.
-                if let Some(Arrived { number, position, answer: Err(error) }) = self.arrived.take() {
+                if let Some(Arrived { number, position, answer: Err(error), .. }) = self.arrived.take() {
                     self.refuse(number, &position, error)?;
                 }
                 continue;
@@ -162,7 +162,7 @@ impl Fetch {
                     self.judge(&facts)?;
                 }
                 Happened::Room(permit) => self.deliver(permit),
-                Happened::Landed(answer) => self.land(answer),
+                Happened::Landed(span, answer) => self.land(span, answer),
                 Happened::Answered => {}
             }
         }
@@ -182,7 +182,9 @@ impl Fetch {
             }
             room = out.clone().reserve_owned(), if may_deliver => room.map_or(Happened::Closed, Happened::Room),
             Some(answer) = async { match flights.front_mut() { Some(front) => Some((&mut front.answer).await), None => None } }, if may_land => {
-                Happened::Landed(answer.unwrap_or_else(|error| Err(lost_task(&self.call.template.resource, error.into()))))
+                let lost = |error| (Span::default(), Err(lost_task(&self.call.template.resource, error)));
+                let (span, answer) = answer.unwrap_or_else(|error: tokio::task::JoinError| lost(error.into()));
+                Happened::Landed(span, answer)
             }
             () = under_way.answered.notified(), if !flights.is_empty() => Happened::Answered,
             else => Happened::Closed,
@@ -192,10 +194,12 @@ impl Fetch {
     fn request(&mut self, number: u64, position: Position) {
         let (client, call) = (Arc::clone(&self.client), Arc::clone(&self.call));
         let request = call.template.page(number, &position);
-        let under_way = UnderWay::begin(&self.under_way);
+        let (under_way, requests) = (UnderWay::begin(&self.under_way), Arc::clone(&self.under_way));
+        let sent = requests.tick();
         let answer = AbortOnDropHandle::new(tokio::spawn(async move {
             let _under_way = under_way;
-            client.page(&call, &request).await
+            let answer = client.page(&call, &request).await;
+            (Span { sent, answered: requests.tick() }, answer)
         }));
         self.last_requested = Some((number, position.clone()));
         self.flights.push_back(Flight { number, position, answer });
@@ -232,17 +236,17 @@ impl Fetch {
         self.last_requested.as_ref().is_some_and(|(number, _)| number.saturating_sub(self.tally.judged) < allowed)
     }
 
-    fn land(&mut self, answer: Result<Answer, SourceError>) {
+    fn land(&mut self, span: Span, answer: Result<Answer, SourceError>) {
         let Some(flight) = self.flights.pop_front() else { return };
         if self.ending.is_some() && answer.as_ref().is_err_and(|error| error.kind() != ErrorKind::Internal) {
             // Behind the end, a refusal is as good as an empty page; a defect is one anywhere.
             return;
         }
-        self.arrived = Some(Arrived { number: flight.number, position: flight.position, answer });
+        self.arrived = Some(Arrived { number: flight.number, position: flight.position, span, answer });
     }
 
     fn deliver(&mut self, permit: mpsc::OwnedPermit<Delivery>) {
-        let Some(Arrived { number, position, answer: Ok(answer) }) = self.arrived.take() else { return };
+        let Some(Arrived { number, position, span, answer: Ok(answer) }) = self.arrived.take() else { return };
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
         let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
@@ -268,6 +272,7 @@ impl Fetch {
         self.delivered.push_back(Delivered {
             number,
             position,
+            span,
             url: answer.url,
             headers: answer.headers,
             is_part: answer.is_part,

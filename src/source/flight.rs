@@ -1,7 +1,7 @@
 //! What is on its way in a fetch: pages requested, received and delivered, and the tally of those accepted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use reqwest::header::HeaderMap;
 use tokio::sync::{Notify, oneshot};
@@ -21,6 +21,22 @@ pub(super) struct Requests {
     pub(super) count: AtomicUsize,
     /// Told when one of them has its answer, or is given up.
     pub(super) answered: Notify,
+    /// Counts what was sent and what was answered, so that it is known which came first.
+    ticks: AtomicU64,
+}
+
+impl Requests {
+    /// The number of what happens here.
+    pub(super) fn tick(&self) -> u64 {
+        self.ticks.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// When a page was asked for, and when it was answered, by the ticks of its chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) sent: u64,
+    pub(super) answered: u64,
 }
 
 /// One of [`Requests`], until it is dropped.
@@ -44,13 +60,14 @@ impl Drop for UnderWay {
 pub(super) struct Flight {
     pub(super) number: u64,
     pub(super) position: Position,
-    pub(super) answer: AbortOnDropHandle<Result<Answer, SourceError>>,
+    pub(super) answer: AbortOnDropHandle<(Span, Result<Answer, SourceError>)>,
 }
 
 /// A page that was received, or not.
 pub(super) struct Arrived {
     pub(super) number: u64,
     pub(super) position: Position,
+    pub(super) span: Span,
     pub(super) answer: Result<Answer, SourceError>,
 }
 
@@ -58,6 +75,7 @@ pub(super) struct Arrived {
 pub(super) struct Delivered {
     pub(super) number: u64,
     pub(super) position: Position,
+    pub(super) span: Span,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     /// Whether it came with 206.

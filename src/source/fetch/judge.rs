@@ -14,7 +14,7 @@ use crate::source::drift::Reread;
 use crate::source::error::{PagingFault, Place};
 use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
-use crate::source::flight::{Delivered, Tally};
+use crate::source::flight::{Delivered, Span, Tally};
 use crate::source::page::{Skipped, Verdict};
 use crate::source::paginate::{Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, says_last, whole_number};
 use crate::source::{EndReason, PageFacts, SourceError, is_same_header};
@@ -80,7 +80,7 @@ impl Fetch {
         let is_behind = facts.records == 0 && self.total_stands();
         if !is_beside
             && !is_behind
-            && let Some(reread) = self.watch_drift(&seen, &page.position)?
+            && let Some(reread) = self.watch_drift(&seen, &page.position, page.span)?
         {
             let _ = page.verdict.send(Verdict::Discard);
             self.read_again(page.number, reread);
@@ -211,9 +211,9 @@ impl Fetch {
     }
 
     /// Whether rows moved, so that a page is to be read again.
-    fn watch_drift(&mut self, seen: &Seen<'_>, at: &Position) -> Result<Option<Reread>, SourceError> {
+    fn watch_drift(&mut self, seen: &Seen<'_>, at: &Position, span: Span) -> Result<Option<Reread>, SourceError> {
         let totals = [self.paginator.total_of(seen), self.totals.of(seen)];
-        self.drift.judge(seen, at, totals, self.paginator.places())
+        self.drift.judge(seen, (at, span), totals, self.paginator.places())
     }
 
     /// What follows page `number`, within the bound on pages.

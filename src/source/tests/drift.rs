@@ -290,3 +290,46 @@ async fn e_81_rows_removed_while_a_paginator_is_detected_are_an_error() {
     let outcome = read(&api, PaginatorPlan::Undeclared, &["id"]).await;
     assert_eq!(unique(&outcome), (0..40).collect::<Vec<_>>());
 }
+
+/// 45 rows, and one more at the end that page `early` does not count yet.
+fn growing(early: u64) -> FakeApi {
+    FakeApi::start().on("/orders", move |request| {
+        let page = request.number("page", 1);
+        let total: usize = if page == 1 || page == early { 45 } else { 46 };
+        let ids: Vec<u64> = (0..total as u64).collect();
+        rows(&ids, (page - 1) * 10, "").header("X-Total-Count", &total.to_string())
+    })
+}
+
+#[tokio::test]
+async fn e_81_a_total_that_rises_while_pages_are_under_way_does_not_fall() {
+    for key in [&[][..], &["id"]] {
+        for early in [3, 4] {
+            let together = |case: &mut Case| {
+                case.client.concurrency = 4;
+                case.resource.primary_key = key.iter().map(|&column| column.to_owned()).collect();
+            };
+            let outcome = Case::new(&growing(early), page_number(1, stop_rules())).with(together).read().await;
+            assert_eq!(unique(&outcome), (0..46).collect::<Vec<_>>(), "{early} {key:?}");
+            assert!(outcome.warnings().is_empty(), "{:?}", outcome.warnings());
+        }
+    }
+    // Page after page, the same is a fall.
+    let outcome = read(&growing(3), page_number(1, stop_rules()), &[]).await;
+    assert!(outcome.error().contains("total fell from 46 to 45"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn e_81_rows_removed_while_pages_are_under_way_are_not_skipped_over() {
+    for removed in [1, 3, 9] {
+        let together = |case: &mut Case| {
+            case.client.concurrency = 4;
+            case.resource.primary_key = vec!["id".to_owned()];
+        };
+        let api = changing(0..90, (removed..90).collect());
+        let outcome = Case::new(&api, offset(10, stop_rules())).with(together).read().await;
+        assert_eq!(unique(&outcome), (0..90).collect::<Vec<_>>(), "{removed} removed");
+        let outcome = read(&changing(0..90, (removed..90).collect()), offset(10, stop_rules()), &[]).await;
+        assert!(outcome.error().contains("fell from 90"), "{outcome:?}");
+    }
+}
