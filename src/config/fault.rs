@@ -3,6 +3,7 @@
 //! No fault shows a value that came from the environment or a file (it is shown as written, `${NAME}`), and none shows the
 //! value of a key that holds a credential.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::config::tree::join_key;
@@ -168,7 +169,7 @@ pub(crate) enum Problem {
         /// What stands between the braces.
         name: String,
         /// Why not.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
 }
 

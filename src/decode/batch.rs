@@ -30,6 +30,8 @@ pub(crate) struct DecodedPage {
     pub(crate) filtered: u64,
     /// Rows more than one that the hooks made of a record.
     pub(crate) exploded: u64,
+    /// Lists of objects in the page, where the place that the config names has one object, which can be no row.
+    pub(crate) lists_beside: Vec<String>,
     /// What children ask of each record that is left: the fields' values as JSON text, in the order they were asked for.
     pub(crate) for_children: Vec<Vec<Box<str>>>,
     /// What the records say of the cursor; for incremental resources.

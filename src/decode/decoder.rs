@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Warning};
-use crate::config::{CsvHeader, FormatKind, FormatPlan, RecordsPlan};
+use crate::config::{CsvHeader, FormatKind, FormatPlan, RecordsPlan, path_words};
 use crate::decode::envelope::{Findings, NoRecords, RecordsShape, read_page, with_rejects};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::filled::{Filled, finish};
+use crate::decode::find::lists;
 use crate::decode::format::{self, Formatted, Invalid};
 use crate::decode::reader::{Reader, TextRules};
 use crate::decode::rows::{NAME_ONCE, Rows};
@@ -242,7 +243,9 @@ impl Decoder {
         body.check_met(filled.met, &place)?;
         let records = filled.records;
         let failure = if body.is_all { None } else { self.failure_of(page, text, &findings, records) };
+        let is_object = findings.shape == Some(RecordsShape::Object);
         let mut decoded = finish(filled, findings, records, so_far, place)?;
+        decoded.lists_beside = self.lists_beside(text, &decoded, is_object);
         decoded.facts.failure = failure;
         Ok(decoded)
     }
@@ -283,10 +286,18 @@ impl Decoder {
         filled.duplicates += shaped.duplicates;
         let (records, filtered, exploded) = (shaped.records, shaped.filtered, shaped.exploded);
         let failure = if body.is_all { None } else { self.failure_of(page, text, &findings, records) };
+        let is_object = findings.shape == Some(RecordsShape::Object);
         let mut decoded = DecodedPage { filtered, exploded, ..finish(filled, findings, records, so_far, place)? };
+        decoded.lists_beside = self.lists_beside(text, &decoded, is_object);
         decoded.facts.failure = failure;
         shaper.end(&mut decoded);
         Ok(decoded)
+    }
+
+    /// The lists of a page, where the config's place of the records has an object that is no row.
+    fn lists_beside(&self, text: &str, decoded: &DecodedPage, is_object: bool) -> Vec<String> {
+        let is_doubtful = is_object && self.plan.records.is_some() && !decoded.rejects.is_empty();
+        if is_doubtful { lists(text).iter().map(path_words).collect() } else { Vec::new() }
     }
 
     /// Hands over the records of a page whose tree has to be looked at as a whole.

@@ -87,6 +87,7 @@ pub(super) fn finish(
         stripped_characters,
         filtered: 0,
         exploded: 0,
+        lists_beside: Vec::new(),
         for_children: Vec::new(),
         cursors: None,
     })

@@ -268,6 +268,8 @@ pub(crate) enum RunError {
         is_key: bool,
         /// The config's key that declares the type which it has not.
         declared: Option<String>,
+        /// Lists of the page, where the one record is the object to which `data_selector` leads.
+        lists: Vec<String>,
     },
     /// More rejects than `max_rejects`.
     #[error(

@@ -151,7 +151,7 @@ impl<'a> Intake<'a> {
             page.for_children.iter().try_for_each(|values| log.push(values))?;
         }
         if self.table.is_some() {
-            self.take_rejects(page.rejects).await?;
+            self.take_rejects(page.rejects, page.lists_beside).await?;
         }
         if let Some(table) = &mut self.table {
             table.take(page.table, self.pages + 1).await?;
@@ -171,7 +171,7 @@ impl<'a> Intake<'a> {
         warn(&self.events, &self.name, [Warning::new(code, text)]);
     }
 
-    async fn take_rejects(&mut self, rejects: Vec<Reject>) -> Result<(), RunError> {
+    async fn take_rejects(&mut self, rejects: Vec<Reject>, lists: Vec<String>) -> Result<(), RunError> {
         let Some(first) = rejects.first() else { return Ok(()) };
         let (resource, kept) = (self.name.to_string(), || Box::new(first.clone()));
         let count = self.rejects.count() + rejects.len() as u64;
@@ -182,7 +182,7 @@ impl<'a> Intake<'a> {
                 let of = first.path.strip_prefix("$.").unwrap_or_default();
                 let declared = hints.map(|hint| &hint.name).find(|name| of == name.as_str());
                 let declared = declared.map(|name| format!("columns.{name}.data_type"));
-                Err(RunError::Rejected { resource, first: kept(), rejects: rejects.len(), is_key, declared })
+                Err(RunError::Rejected { resource, first: kept(), rejects: rejects.len(), is_key, declared, lists })
             }
             OnReject::Quarantine { max_rejects: Some(max) } if count > max => {
                 Err(RunError::TooManyRejects { resource, first: kept(), rejects: count, max })

@@ -32,12 +32,7 @@ impl SourceError {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Credentials { withheld: true, .. } => return None,
-            Self::Credentials { key: Some(key), .. } => {
-                return Some(format!(
-                    "look at `{key}` and where its value comes from: it is missing a right, mistyped or expired{}",
-                    if key.ends_with(".token") { "; a `Bearer ` before it is lakeward's to add" } else { "" }
-                ));
-            }
+            Self::Credentials { key: Some(key), sent, .. } => return Some(of_credentials(key, sent.as_deref())),
             Self::Token { fault, .. } => return fault.hint(),
             Self::TokenRefused { .. } => {
                 "the token is fresh, so it is a right that is missing: look at the scopes, and at what the client may read"
@@ -100,4 +95,14 @@ impl SourceError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Advice about a credential that was refused, and where it was sent.
+fn of_credentials(key: &str, sent: Option<&str>) -> String {
+    let more = match sent {
+        Some(sent) => format!("; it was sent {sent}: `name` and `location` beside it say where"),
+        None if key.ends_with(".token") => "; a `Bearer ` before it is lakeward's to add".to_owned(),
+        None => String::new(),
+    };
+    format!("look at `{key}` and where its value comes from: it is missing a right, mistyped or expired{more}")
 }

@@ -58,7 +58,16 @@ pub(super) enum Failure {
     /// Nothing that another attempt could mend.
     Final(Box<SourceError>),
     /// Another status than success.
-    Status { status: u16, headers: HeaderMap, withheld: bool, preview: String, key: Option<&'static str>, is_throttle: bool },
+    Status {
+        status: u16,
+        headers: HeaderMap,
+        withheld: bool,
+        preview: String,
+        key: Option<&'static str>,
+        /// Where a key went, in words.
+        sent: Option<String>,
+        is_throttle: bool,
+    },
     /// Whatever the status: a rule, or the API in the body, asks for another attempt.
     Again { status: u16, headers: HeaderMap, why: String, is_throttle: bool, wait: Option<Duration>, preview: String },
     /// The token that was sent has expired, or so the API says.
@@ -165,15 +174,15 @@ impl Client {
                 return expired(headers, &start);
             }
             if let Some(rule) = rules.find(status, &headers, &start) {
-                return Ruled { place: place(), url, status, headers, body: &start, redactor, key: template.key, renewable }
-                    .obey(rule);
+                let (place, key) = (place(), template.key);
+                return Ruled { place, url, status, headers, body: &start, redactor, key, renewable }.obey(rule);
             }
             if is_expired {
                 return expired(headers, &start);
             }
-            let start = &start[..start.len().min(REASON_BYTES_MAX)];
+            let (start, sent) = (&start[..start.len().min(REASON_BYTES_MAX)], template.sent.clone());
             let (preview, is_throttle) = (redactor.preview(start), is_throttle(status, &headers, start));
-            return Err(Failure::Status { status, headers, withheld, preview, key: template.key, is_throttle });
+            return Err(Failure::Status { status, headers, withheld, preview, key: template.key, sent, is_throttle });
         }
         let received = receive(&mut response, &self.bounds).await.map_err(|fault| self.unreceived(fault, place))?;
         let headers = response.headers;
@@ -327,16 +336,16 @@ impl Failure {
         match self {
             Self::Final(error) => *error,
             Self::Again { status, why, preview, .. } => SourceError::NoAttemptLeft { place, status, why, attempts, preview },
-            Self::Status { status, preview, withheld, key, is_throttle, .. } => match status {
+            Self::Status { status, preview, withheld, key, sent, is_throttle, .. } => match status {
                 _ if is_refusal_of_http(status, &preview) => SourceError::PlainHttp { place, status, preview },
-                401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview, key },
+                401 | 403 if !is_throttle => SourceError::Credentials { place, status, withheld, preview, key, sent },
                 _ if is_throttle || status >= 500 || plan.retry.statuses.contains(&status) => {
                     SourceError::Unavailable { place, status, attempts, preview }
                 }
                 _ => SourceError::Refused { place, status, preview },
             },
             Self::Expired { status, preview, .. } => {
-                SourceError::Credentials { place, status, withheld: false, preview, key: None }
+                SourceError::Credentials { place, status, withheld: false, preview, key: None, sent: None }
             }
             Self::NoAnswer { host, late, source } => {
                 let (why, lasting) = (no_answer(&host, late, &source, plan), is_lasting(&source));

@@ -59,6 +59,8 @@ pub(crate) enum SourceError {
         preview: String,
         /// The config's key that holds what was refused; `None` when there is none.
         key: Option<&'static str>,
+        /// Where a key went, in words.
+        sent: Option<String>,
     },
     /// The API refuses a token that was obtained just for it.
     #[error("{place}: refused with {status} also under a token obtained {} before{}", seconds(*.age), said(.preview))]

@@ -6,7 +6,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use url::Url;
 
-use crate::config::{AuthPlan, ClientPlan, ExpectTotal, Method, PartialData, Request, RequestData, ResourcePlan, Slot};
+use crate::config::{
+    AuthPlan, ClientPlan, ExpectTotal, KeyLocation, Method, PartialData, Request, RequestData, ResourcePlan, Slot,
+};
 use crate::source::SourceError;
 use crate::source::answer::Rules;
 use crate::source::auth::{Bearing, Credentials, Tokens, header_name, hidden, remove_parameters};
@@ -31,6 +33,8 @@ pub(super) struct Template {
     pub(super) credentials: Credentials,
     /// The config's key that holds the credential, if there is one.
     pub(super) key: Option<&'static str>,
+    /// Where it puts a key, in words.
+    pub(super) sent: Option<String>,
     /// GET or POST.
     pub(super) method: Method,
     /// What is done with its answers.
@@ -80,6 +84,7 @@ impl Template {
             redactor: Arc::new(Redactor::new(client, endpoint, &request)),
             credentials,
             key: auth.map(|auth| key_of(auth, endpoint.auth.is_some())),
+            sent: auth.and_then(sent_as),
             method: endpoint.method,
             rules: Rules::new(client, endpoint),
             graphql: endpoint.graphql,
@@ -186,6 +191,16 @@ fn key_of(auth: &AuthPlan, of_endpoint: bool) -> &'static str {
         (AuthPlan::Token(_), false) => "client.auth",
         (AuthPlan::Token(_), true) => "endpoint.auth",
     }
+}
+
+/// Where an API key goes, in words.
+fn sent_as(auth: &AuthPlan) -> Option<String> {
+    let AuthPlan::ApiKey { name, location, .. } = auth else { return None };
+    Some(match location {
+        KeyLocation::Header => format!("as the header `{name}`"),
+        KeyLocation::Query => format!("as the query parameter `{name}`"),
+        KeyLocation::Cookie => format!("as the cookie `{name}`"),
+    })
 }
 
 fn headers(plan: &[(String, crate::base::Secret)]) -> Result<HeaderMap, SourceError> {

@@ -42,6 +42,7 @@ mod own_ways;
 mod pagination;
 mod memory;
 mod misspelt;
+mod newcomer;
 mod no_list;
 mod one_row_a_key;
 mod parents;

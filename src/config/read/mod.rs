@@ -92,10 +92,39 @@ impl<'d> Reader<'d> {
             Value::Text(text) if text.text.is_empty() => "empty text".to_owned(),
             // A URL with user info holds a password.
             Value::Text(text) if text.text.contains("://") && text.text.contains('@') => "text".to_owned(),
-            Value::Text(text) => format!("the text `{}`", clipped(text.as_written())),
+            Value::Text(text) => match self.given(id) {
+                Some((of, true)) => of,
+                _ => format!("the text `{}`", clipped(text.as_written())),
+            },
             Value::Number(number) => format!("the number `{}`", clipped(number)),
             Value::Bool(value) => format!("`{value}`"),
             other => other.kind().to_owned(),
+        }
+    }
+
+    /// What the text at `id` begins with, in words, where that came from the environment or a file, and whether it is all of it.
+    pub(crate) fn given(&self, id: NodeId) -> Option<(String, bool)> {
+        let Value::Text(text) = &self.document.node(id).value else { return None };
+        let (reference, rest) = text.written.as_deref()?.strip_prefix("${")?.split_once('}')?;
+        text.given.first().filter(|range| range.start == 0)?;
+        let of = match reference.strip_prefix("file:") {
+            Some(path) => format!("the content of `{path}`"),
+            None => {
+                let name = reference.split(":-").next().unwrap_or_default();
+                format!("the value of `{}`", name.strip_suffix(":public").unwrap_or(name))
+            }
+        };
+        Some((of, rest.is_empty()))
+    }
+
+    /// Records that what stands at `id` is no URL; of one that came from outside, whether it is for want of a scheme.
+    pub(crate) fn no_url(&self, id: NodeId, text: &str) {
+        let text = text.trim_start().to_ascii_lowercase();
+        match self.given(id) {
+            Some((of, _)) if !text.starts_with("http://") && !text.starts_with("https://") => {
+                self.conflict(id, format!("{of} does not begin with `http://` or `https://`"));
+            }
+            _ => self.wrong(id, "an `http://` or `https://` URL"),
         }
     }
 

@@ -72,13 +72,12 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, client: &raw::Client) -> Clie
 }
 
 fn base_url(cx: Context<'_>, id: NodeId, text: &str) -> Option<Url> {
-    let expected = "an `http://` or `https://` URL";
     let Ok(url) = Url::parse(text.trim()) else {
-        cx.reader.wrong(id, expected);
+        cx.reader.no_url(id, text);
         return None;
     };
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        cx.reader.wrong(id, expected);
+        cx.reader.no_url(id, text);
     } else if !url.username().is_empty() || url.password().is_some() {
         cx.reader
             .conflict(id, "credentials do not belong into a URL; write `auth: {type: http_basic, username: …, password: …}`");

@@ -49,6 +49,7 @@ pub(crate) fn includes(cx: Context<'_>, raw: &raw::Resource, names: &Names<'_>) 
 fn parent_of(cx: Context<'_>, id: NodeId, include: &Include, names: &Names<'_>) -> Option<String> {
     match (include.parent.set(), names.only_parent()) {
         (Some((_, named)), _) if names.has_parent(named) => Some(named.clone()),
+        _ if names.is_faulty() => None,
         (Some((id, named)), _) => {
             cx.reader.conflict(id, format!("no placeholder of this resource names `{named}`, so it is no parent of it"));
             None

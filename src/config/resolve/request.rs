@@ -203,15 +203,21 @@ impl Texts<'_> {
                 _ if param.scalar && param.values.is_empty() => Ok(Template::default()),
                 _ => Err(Problem::Placeholder {
                     name: name.to_owned(),
-                    why: "needs one value in `params`, not a list, null or nothing",
+                    why: "needs one value in `params`, not a list, null or nothing".into(),
                 }),
             })
         });
         let filled = match filled {
             Ok(filled) => filled,
             Err(Problem::Placeholder { name, why: _ }) if unknown => {
-                let why = "is not in `params`; write `{resources.NAME.FIELD}` for a value of another resource, `{{` and `}}` for braces";
-                self.cx.fault(id, Problem::Placeholder { name, why });
+                let why = self.names.meant(&name).map_or_else(
+                    || format!(
+                        "is not in `params`; write `{{resources.NAME.{}}}` for a value of another resource, `{{{{` and `}}}}` for braces",
+                        if is_field(&name) { name.as_str() } else { "FIELD" }
+                    ),
+                    |meant| format!("is not in `params`; did you mean `{meant}`?"),
+                );
+                self.cx.fault(id, Problem::Placeholder { name, why: why.into() });
                 return None;
             }
             Err(problem) => {
@@ -323,4 +329,9 @@ fn join(base: &str, path: Template) -> Template {
 fn origin_of(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     rest.find('/').map(|_| text)
+}
+
+/// Whether a name may be that of a field.
+fn is_field(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::hints::Hints;
-use crate::config::resolve::template::Names;
+use crate::config::resolve::template::{Names, Used};
 use crate::config::resolve::{Context, endpoint, hints, incremental, merging, paginator, parents, rules, steps, table};
 use crate::config::tree::NodeId;
 use crate::config::{
@@ -29,19 +29,13 @@ pub(crate) fn resolve(
     let names = Names::new(resources, !incremental.is_empty());
     let endpoint = endpoint::resolve(cx, id, raw.name.get()?, &endpoint_raw, client, &names);
     let include_from_parent = parents::includes(cx, &raw, &names);
+    let is_open = names.is_faulty();
     let used = names.into_used();
-    if let (Some(id), true) = (used.second, raw.parents.is_unset()) {
-        let named: Vec<String> = used.parents.iter().map(|parent| format!("`{}`", parent.resource)).collect();
-        let why = format!(
-            "a resource has one parent, and this one names {}; with `parents: cross_product` it is requested for every combination of their records",
-            named.join(" and ")
-        );
-        cx.reader.conflict(id, why);
-    }
-    if let (Some(id), true) = (raw.parents.place(), used.second.is_none()) {
-        cx.reader.conflict(id, "`parents: cross_product` goes with placeholders of two or more resources");
-    }
-    if used.parents.is_empty() && endpoint_raw.response_actions.place() != endpoint_of(defaults).response_actions.place() {
+    check_parents(cx, &raw, &used, is_open);
+    if used.parents.is_empty()
+        && !is_open
+        && endpoint_raw.response_actions.place() != endpoint_of(defaults).response_actions.place()
+    {
         rules::check_no_parent(cx, &endpoint_raw.response_actions);
     }
     let processing_steps = steps::steps(cx, &raw.processing_steps);
@@ -125,6 +119,21 @@ pub(crate) fn outline(cx: Context<'_>, raw: Resource, defaults: &Resource) -> Op
         partition_by,
         sort_by,
     })
+}
+
+/// Checks that several parents are meant; one placeholder that `is_open` may name any.
+fn check_parents(cx: Context<'_>, raw: &Resource, used: &Used, is_open: bool) {
+    if let (Some(id), true) = (used.second, raw.parents.is_unset()) {
+        let named: Vec<String> = used.parents.iter().map(|parent| format!("`{}`", parent.resource)).collect();
+        let why = format!(
+            "a resource has one parent, and this one names {}; with `parents: cross_product` it is requested for every combination of their records",
+            named.join(" and ")
+        );
+        cx.reader.conflict(id, why);
+    }
+    if let (Some(id), true) = (raw.parents.place(), used.second.is_none() && !is_open) {
+        cx.reader.conflict(id, "`parents: cross_product` goes with placeholders of two or more resources");
+    }
 }
 
 /// Refuses a merge without a key, unless what the config says of one is at fault already.

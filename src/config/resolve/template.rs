@@ -3,7 +3,8 @@
 //! In: a text of the config. Out: a [`Template`], and what the placeholders of a resource ask of its parents ([`Names`]).
 //! Braces that came in by `${…}` are text. `{{` and `}}` are braces.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 
 use crate::base::JsonPath;
 use crate::config::fault::nearest;
@@ -18,6 +19,8 @@ pub(crate) struct Names<'a> {
     /// Whether the endpoint loads incrementally.
     is_incremental: bool,
     used: RefCell<Used>,
+    /// Whether a placeholder could not be understood, so that nobody knows what it names.
+    is_faulty: Cell<bool>,
 }
 
 /// What was named.
@@ -47,7 +50,21 @@ pub(crate) struct Need {
 impl<'a> Names<'a> {
     /// Names of a resource among `resources`.
     pub(crate) fn new(resources: &'a [String], is_incremental: bool) -> Self {
-        Self { resources, is_incremental, used: RefCell::default() }
+        Self { resources, is_incremental, used: RefCell::default(), is_faulty: Cell::default() }
+    }
+
+    /// Whether a placeholder could not be understood: what a resource lacks by it is no fault of its own.
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.is_faulty.get()
+    }
+
+    /// The placeholder that `name`, which nothing fills in, most likely stands for.
+    pub(crate) fn meant(&self, name: &str) -> Option<String> {
+        let (head, rest) = name.split_once('.')?;
+        let is_prefix = nearest(head, &["resources"]).is_some();
+        let (resource, field) = if is_prefix { rest.split_once('.')? } else { (head, rest) };
+        let resource = nearest(resource, self.resources).filter(|_| !field.is_empty())?;
+        Some(format!("{{resources.{resource}.{field}}}"))
     }
 
     /// What was named.
@@ -111,7 +128,7 @@ impl<'a> Names<'a> {
 
     /// The placeholder that stands between braces as `written`, if it is one of a parent or of incremental loading.
     fn placeholder(&self, at: NodeId, written: &str) -> Option<Result<Placeholder, Problem>> {
-        let refuse = |why| Some(Err(Problem::Placeholder { name: written.to_owned(), why }));
+        let refuse = |why: &'static str| Some(Err(Problem::Placeholder { name: written.to_owned(), why: why.into() }));
         let name_end = name_end(written);
         let (name, format) = (&written[..name_end], &written[name_end..]);
         let of = if let Some(rest) = name.strip_prefix("resources.") {
@@ -180,9 +197,25 @@ pub(crate) fn parse(
     hide: bool,
     value: &mut dyn FnMut(&str) -> Option<Result<Template, Problem>>,
 ) -> Result<Template, Problem> {
+    let parsed = parts(names, at, text, hide, value);
+    names.is_faulty.set(names.is_faulty.get() || parsed.is_err());
+    parsed
+}
+
+fn parts(
+    names: &Names<'_>,
+    at: NodeId,
+    text: &Text,
+    hide: bool,
+    value: &mut dyn FnMut(&str) -> Option<Result<Template, Problem>>,
+) -> Result<Template, Problem> {
     let mut template = Template::default();
     let mut rest = text.text.char_indices().peekable();
-    let refuse = |name: &str, why| Err(Problem::Placeholder { name: if hide { "…".to_owned() } else { name.to_owned() }, why });
+    let refuse = |name: &str| {
+        let meant = names.meant(name).filter(|_| !hide).map(|meant| format!("cannot be filled in; did you mean `{meant}`?"));
+        let why = meant.map_or(Cow::Borrowed("cannot be filled in; write `{{` and `}}` for braces"), Cow::Owned);
+        Err(Problem::Placeholder { name: if hide { "…".to_owned() } else { name.to_owned() }, why })
+    };
     while let Some((place, c)) = rest.next() {
         let given = text.given.iter().any(|range| range.contains(&place));
         let doubled = !given && rest.peek().is_some_and(|(_, next)| *next == c);
@@ -200,7 +233,7 @@ pub(crate) fn parse(
                     Some(placeholder) => template.parts.push(Part::Value(placeholder?)),
                     None => match value(&name) {
                         Some(value) => append(&mut template, value?),
-                        None => return refuse(&name, "cannot be filled in; write `{{` and `}}` for braces"),
+                        None => return refuse(&name),
                     },
                 }
             }

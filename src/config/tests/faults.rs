@@ -532,7 +532,7 @@ fn objects_and_braces_in_params_are_explained() {
     check(
         &endpoint("").replace("path: p", "path: 'a/{id}/x'"),
         &[
-            "6:22: `resources[0].endpoint.path`: `{id}` is not in `params`; write `{resources.NAME.FIELD}` for a value of another resource, `{{` and `}}` for braces",
+            "6:22: `resources[0].endpoint.path`: `{id}` is not in `params`; write `{resources.NAME.id}` for a value of another resource, `{{` and `}}` for braces",
         ],
     );
     check(

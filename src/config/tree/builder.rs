@@ -35,10 +35,11 @@ impl Builder {
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let mark = Mark { line: error.marker().line().max(1), column: error.marker().col() + 1 };
-                self.fault_here(
-                    mark,
-                    Problem::Syntax { what: error.info().to_owned(), advice: advice(error.info(), text, mark.line) },
-                )
+                let problem = |advice| Problem::Syntax { what: error.info().to_owned(), advice };
+                match tab_near(text, mark.line) {
+                    Some(tab) => self.fault_here(tab, problem("; this line is indented with a tab: write spaces".to_owned())),
+                    None => self.fault_here(mark, problem(advice(error.info(), text, mark.line))),
+                }
             })?;
             let mark = Mark::of(span);
             match event {
@@ -244,11 +245,23 @@ fn is_number(text: &str) -> bool {
         && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
+/// The first tab that indents a line at which the reading may have ended: the parser tells of the line before.
+fn tab_near(text: &str, line: usize) -> Option<Mark> {
+    let near = text.lines().enumerate().skip(line.saturating_sub(1)).take(2);
+    let tab = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut tabs = near.filter(|(_, line)| line.trim_start_matches(' ').starts_with('\t') && !line.trim().is_empty());
+    tabs.next().map(|(number, line)| Mark { line: number + 1, column: tab(line) + 1 })
+}
+
 /// What most likely helps against broken YAML on this line.
 fn advice(what: &str, text: &str, line: usize) -> String {
     let number = line;
     let line = text.lines().nth(line - 1).unwrap_or_default();
-    if line.contains("${") && line.contains(['{', '[']) {
+    let has_placeholder = ["{resources.", "{incremental."].iter().any(|name| line.contains(name));
+    if has_placeholder && what.contains("did not find expected") {
+        "; put a text with a placeholder in quotes where it stands within `{ }` or `[ ]`: `path: 'orders/{resources.NAME.FIELD}'`"
+            .to_owned()
+    } else if line.contains("${") && line.contains(['{', '[']) {
         "; put `${…}` in quotes where it stands within `{ }` or `[ ]`".to_owned()
     } else if line.contains("bucket[") || line.contains("truncate[") {
         "; put a transform with a number in quotes where it stands within `{ }` or `[ ]`: `transform: 'bucket[16]'`".to_owned()

@@ -12,7 +12,16 @@ impl RunError {
         let hint = match self {
             Self::Source(error) => return error.hint().into_iter().collect(),
             Self::Decode(error) => return error.hint().map(str::to_owned).into_iter().collect(),
-            Self::Rejected { first, is_key, declared, .. } => return vec![rejected(first, *is_key, declared.as_deref())],
+            Self::Rejected { first, is_key, declared, lists, .. } => {
+                let beside = (!lists.is_empty()).then(|| {
+                    let lists: Vec<String> = lists.iter().map(|list| format!("`{list}`")).collect();
+                    format!(
+                        "`data_selector` leads to one object, and the page has a list at {}: is that the records?",
+                        lists.join(" and ")
+                    )
+                });
+                return beside.into_iter().chain([rejected(first, *is_key, declared.as_deref())]).collect();
+            }
             Self::NewColumn { .. } | Self::NewType { .. } | Self::NewTable { .. } => {
                 "if the change is wanted, run once with `schema_contract: evolve`"
             }

@@ -72,7 +72,7 @@ impl Ruled<'_> {
             RuleAction::RefreshAuth if renewable => Failure::Expired { status, headers, preview },
             RuleAction::RefreshAuth => {
                 let (withheld, key) = (false, credential);
-                Failure::Final(Box::new(SourceError::Credentials { place, status, withheld, preview, key }))
+                Failure::Final(Box::new(SourceError::Credentials { place, status, withheld, preview, key, sent: None }))
             }
         })
     }

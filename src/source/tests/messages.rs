@@ -60,10 +60,17 @@ fn refusals_tell_the_reason_the_server_gave() {
         withheld: false,
         preview: "expired".to_owned(),
         key: Some("client.auth.token"),
+        sent: None,
     };
     check(&error, ErrorKind::Credentials, "@: credentials refused with 401, saying `expired`");
-    let error =
-        SourceError::Credentials { place: place.clone(), status: 403, withheld: true, preview: preview.clone(), key: None };
+    let error = SourceError::Credentials {
+        place: place.clone(),
+        status: 403,
+        withheld: true,
+        preview: preview.clone(),
+        key: None,
+        sent: None,
+    };
     let message = "@: credentials refused with 403 (this host was given none: list it in `auth.hosts` if it may have them)";
     check(&error, ErrorKind::Credentials, message);
     check(&SourceError::Refused { place, status: 404, preview }, ErrorKind::Data, "@: answered 404");

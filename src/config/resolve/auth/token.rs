@@ -105,7 +105,7 @@ pub(crate) fn whole_url(cx: Context<'_>, id: NodeId, text: &str) -> Option<Url> 
         }
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty()) => Some(url),
         _ => {
-            cx.reader.wrong(id, "an `http://` or `https://` URL");
+            cx.reader.no_url(id, text);
             None
         }
     }
