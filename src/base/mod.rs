@@ -4,6 +4,7 @@
 //! moves in here.
 
 mod clock;
+mod count;
 mod cursor;
 mod error;
 mod fault;
@@ -18,6 +19,7 @@ mod warning;
 mod task;
 
 pub(crate) use clock::{Clock, SystemClock, instant_after, time_after};
+pub(crate) use count::{count, counted};
 pub(crate) use cursor::{
     Converter, CursorForm, CursorStep, CursorType, CursorValue, Edge, Lag, NoTime, Sent, TypeMismatch, plain_number,
 };

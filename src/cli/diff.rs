@@ -59,6 +59,9 @@ fn check_out(args: &DiffArgs, plan: &LakeOnly) -> Result<(), Failure> {
     if out.symlink_metadata().is_ok() {
         return refused("there is such a file already; name another one");
     }
+    if !out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
+        return refused("the rows are written as Parquet; give the file a name that ends in `.parquet`");
+    }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(folder) = folder.canonicalize() else { return refused("its folder is not there") };
     if let LakeLocation::Disk(root) = &plan.lake.location

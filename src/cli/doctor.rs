@@ -1,12 +1,14 @@
 //! `lakeward doctor`: what stands in the way of the next run or of readers, and what gets out of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::base::{ErrorKind, SystemClock};
 use crate::cli::args::{ConfigArgs, DoctorArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
-use crate::cli::status::tell_nothing;
+use crate::cli::status::{aside_words, set_aside, tell_nothing};
 use crate::cli::terminal::{print, print_json};
 use crate::config::LakeOnly;
 use crate::lake::{Diagnosis, Finding, Need, Told, diagnose};
@@ -20,7 +22,15 @@ pub(crate) async fn doctor(args: DoctorArgs) -> Result<u8, Failure> {
     let is_healthy = !seen.findings.iter().any(|finding| finding.need == Need::Operator);
     let code = if is_healthy { 0 } else { ErrorKind::Data.exit_code() };
     let Diagnosis { version, findings } = seen;
-    let told: Vec<Line> = findings.into_iter().map(|finding| Line::of(finding, &plan, &args.of)).collect();
+    let aside = if is_healthy && version > 0 { set_aside(&plan).await.map_err(RunError::from)? } else { BTreeMap::new() };
+    let mut told: Vec<Line> = findings.into_iter().map(|finding| Line::of(finding, &plan, &args.of)).collect();
+    told.extend(aside.into_iter().map(|(table, records)| Line {
+        kind: "quarantine",
+        need: Need::Nobody,
+        text: format!("table `{table}`: {}", args.of.type_into(&aside_words(records, &table))),
+        table: Some(table),
+        ways: Vec::new(),
+    }));
     if args.json {
         let findings: Vec<Value> = told.iter().map(Line::as_json).collect();
         print_json(json!({"pipeline": plan.name, "version": version, "healthy": is_healthy, "findings": findings}));

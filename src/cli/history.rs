@@ -37,18 +37,8 @@ pub(crate) async fn history(args: HistoryArgs) -> Result<u8, Failure> {
 
 fn lines(commit: &CommitFacts, of: &ConfigArgs) -> Vec<String> {
     let why = match commit.purpose {
-        Purpose::Rollback { to } => format!("rollback to version {to}"),
-        Purpose::Collection => "gc".to_owned(),
-        Purpose::Compaction => "compact".to_owned(),
-        Purpose::Drop => "table drop".to_owned(),
-        Purpose::Rename => "table rename".to_owned(),
-        Purpose::Reshape => "table repartition or rekey".to_owned(),
-        Purpose::Adoption => "adopt".to_owned(),
-        Purpose::Repair => "repair: records of the quarantine".to_owned(),
-        Purpose::Restoration => "repair: files put back".to_owned(),
-        Purpose::Abandonment { of } => format!("abandoned version {of}"),
-        Purpose::Run if commit.fences.is_empty() => "run".to_owned(),
-        Purpose::Run => format!("recovery: shut out {}", commit.fences.join(", ")),
+        Purpose::Run if !commit.fences.is_empty() => format!("recovery: shut out {}", commit.fences.join(", ")),
+        purpose => purpose_words(purpose),
     };
     let undo = match commit.can_be_undone {
         true => format!("  (undo: lakeward rollback {} --to {})", of.typed(), commit.version - 1),
@@ -60,6 +50,23 @@ fn lines(commit: &CommitFacts, of: &ConfigArgs) -> Vec<String> {
     }
     lines.extend(commit.tables.iter().map(|(table, facts)| format!("  {table}: {}", words(facts))));
     lines
+}
+
+/// What a commit was made for.
+pub(super) fn purpose_words(purpose: Purpose) -> String {
+    match purpose {
+        Purpose::Run => "run".to_owned(),
+        Purpose::Rollback { to } => format!("rollback to version {to}"),
+        Purpose::Collection => "gc".to_owned(),
+        Purpose::Compaction => "compact".to_owned(),
+        Purpose::Drop => "table drop".to_owned(),
+        Purpose::Rename => "table rename".to_owned(),
+        Purpose::Reshape => "table repartition or rekey".to_owned(),
+        Purpose::Adoption => "adopt".to_owned(),
+        Purpose::Repair => "repair: records of the quarantine".to_owned(),
+        Purpose::Restoration => "repair: files put back".to_owned(),
+        Purpose::Abandonment { of } => format!("abandoned version {of}"),
+    }
 }
 
 fn words(facts: &TableFacts) -> String {

@@ -21,6 +21,7 @@ mod import;
 mod load;
 mod preview;
 mod progress;
+mod ran;
 mod repair;
 mod rollback;
 mod run;

@@ -1,6 +1,6 @@
 //! `lakeward status`: what the lake holds, whether its files are what the last commit left, and what a rerun would do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,15 +9,14 @@ use crate::base::{Clock, JsonPath, SystemClock};
 use crate::cli::args::{StatusArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
-use crate::cli::terminal::{print, tell};
+use crate::cli::ran;
+use crate::cli::terminal::{print, tell, typed};
 use crate::config::{LakeOnly, Outline, WriteDisposition, path_words};
-use crate::lake::{Inspection, LakeError, Purpose, Snapshot, inspect};
+use crate::lake::{Archive, Inspection, LakeError, Snapshot, inspect};
 use crate::pipeline::RunError;
 use crate::report;
 use crate::source::EndReason;
 
-/// Runs that are shown.
-const RUNS_SHOWN: usize = 10;
 /// Cursors of one resource that are shown.
 const CURSORS_SHOWN: usize = 20;
 
@@ -32,8 +31,9 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
         (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
         _ => tell_nothing(&plan, ""),
     }
-    tables(&plan, &seen, &args.of.typed());
-    runs(&seen);
+    let aside = set_aside(&plan).await.map_err(RunError::from)?;
+    tables(&plan, &seen, (&aside, &args.of.typed()));
+    ran::lines(&seen).iter().for_each(|line| print(line));
     rerun(&plan, &seen);
     Ok(differences(&plan, seen))
 }
@@ -48,6 +48,12 @@ pub(super) fn tell_nothing(plan: &LakeOnly, first: &str) {
 /// Tells of folders that are not as the last commit left them, and gives the exit code.
 fn differences(plan: &LakeOnly, seen: Inspection) -> u8 {
     let (mut code, mut hints) = (0, BTreeSet::new());
+    let is_moving = !seen.pending.is_empty() || seen.lease.is_some() && !seen.is_lease_stale;
+    if is_moving {
+        print("the tables' folders are not looked at until that is over");
+    } else if seen.differences.is_empty() && !seen.tables.is_empty() {
+        print("every file of the tables is in its place with its size, and no other (`verify` reads them)");
+    }
     for (table, error) in seen.differences {
         let error = RunError::from(error);
         let (text, advice) = error.told_of(plan.resource_of(&table).unwrap_or("NAME"));
@@ -59,7 +65,26 @@ fn differences(plan: &LakeOnly, seen: Inspection) -> u8 {
     code
 }
 
-fn tables(plan: &LakeOnly, seen: &Inspection, config: &str) {
+/// How many records were set aside of each table and are not in it.
+///
+/// # Errors
+/// The lake's.
+pub(super) async fn set_aside(plan: &LakeOnly) -> Result<BTreeMap<String, u64>, LakeError> {
+    let Some(archive) = Archive::open(&plan.lake, &plan.name).await? else { return Ok(BTreeMap::new()) };
+    let tables: Vec<(String, String)> = plan.resources.iter().map(|it| (it.table.clone(), it.name.clone())).collect();
+    archive.records_aside(&tables).await
+}
+
+/// Records of a table that were set aside, in words.
+pub(super) fn aside_words(records: u64, table: &str) -> String {
+    format!(
+        "{} set aside, which could not become rows: `lakeward repair CONFIG {}` tells which would now",
+        report::counted(records, "record"),
+        quoted(table)
+    )
+}
+
+fn tables(plan: &LakeOnly, seen: &Inspection, (aside, config): (&BTreeMap<String, u64>, &str)) {
     for (name, table) in &seen.tables {
         let resource = plan.resources.iter().find(|resource| resource.table == *name);
         print("");
@@ -87,6 +112,9 @@ fn tables(plan: &LakeOnly, seen: &Inspection, config: &str) {
             report::bytes(bytes)
         ));
         print(&format!("  {}", layout(table)));
+        if let Some(records) = aside.get(name) {
+            print(&format!("  {}", typed(&aside_words(*records, name))));
+        }
         for column in &table.schema.columns {
             print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }
@@ -155,62 +183,6 @@ fn layout(table: &Snapshot) -> String {
     };
     let levels: Vec<&str> = table.partition_by.iter().map(|(name, ..)| name.as_str()).collect();
     if levels.is_empty() { key } else { format!("{key}; partitioned by {}", levels.join("/")) }
-}
-
-/// A run or an operation, as it is listed.
-struct Ran {
-    began: String,
-    status: String,
-    seconds: String,
-    run: String,
-}
-
-/// The last runs and operations on the lake, and those that were killed, as far as a later one has found what they left.
-fn runs(seen: &Inspection) {
-    let reported = seen.reports.iter().rev().map(|run| {
-        let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
-        let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
-        let status = if text("kind") == "cancelled" { text("kind") } else { text("status") };
-        Ran { began: text("started"), status, seconds: format!("{seconds:.1} s"), run: text("run_id") }
-    });
-    let mut all: Vec<Ran> = reported.collect();
-    for commit in &seen.commits {
-        let ran = |began: &str, status: &str, run: &str| Ran {
-            began: began.to_owned(),
-            status: status.to_owned(),
-            seconds: String::new(),
-            run: run.to_owned(),
-        };
-        if !matches!(commit.purpose, Purpose::Run) {
-            let at = all_before(&all, &commit.written);
-            all.insert(at, ran(&commit.written, commit.purpose.name(), &commit.run));
-        }
-        for killed in &commit.fences {
-            // It ended before the run that has found it.
-            let began = began(killed);
-            let at = all.iter().position(|ran| ran.run == commit.run).map_or_else(|| all_before(&all, &began), |at| at + 1);
-            all.insert(at, ran(&began, "killed", killed));
-        }
-    }
-    if all.is_empty() {
-        return;
-    }
-    print("");
-    print("last runs");
-    for Ran { began, status, seconds, run } in all.iter().take(RUNS_SHOWN) {
-        print(&format!("  {began}  {status:10} {seconds:>11}  {run}"));
-    }
-}
-
-/// Where one that began then stands among others, the newest first.
-fn all_before(all: &[Ran], began: &str) -> usize {
-    all.iter().position(|ran| ran.began.as_str() < began).unwrap_or(all.len())
-}
-
-/// When a run began, as its name tells: `2026-11-30T06-34-04Z-7b649e`.
-fn began(run: &str) -> String {
-    let (date, time) = run.split_once('T').unwrap_or((run, ""));
-    format!("{date}T{}Z", time.split('Z').next().unwrap_or_default().replace('-', ":"))
 }
 
 /// What the next run finds lying about.

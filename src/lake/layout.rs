@@ -147,6 +147,11 @@ impl Layout {
         format!("{}/staging/{run}", self.home)
     }
 
+    /// Folder of all rejects.
+    pub(crate) fn quarantines(&self) -> String {
+        format!("{}/quarantine", self.home)
+    }
+
     /// A file of rejects.
     pub(crate) fn quarantine(&self, table: &str, run: &str, number: usize) -> String {
         format!("{}/quarantine/{table}/{run}/rejects-{number:06}.ndjson", self.home)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::base::{Warning, WarningCode};
+use crate::base::{Warning, WarningCode, counted};
 use crate::config::{OnReject, ResourcePlan};
 use crate::decode::Reject;
 use crate::lake::{RejectLog, TableStage};
@@ -102,20 +102,20 @@ impl<'a> Intake<'a> {
         }
         if self.duplicate_members > 0 {
             let text = format!(
-                "{} members came twice in one object; the last of each counts; `duplicate_members: error` makes such records rejects",
-                self.duplicate_members
+                "{} came twice in one object; the last of each counts; `duplicate_members: error` makes such records rejects",
+                counted(self.duplicate_members, "member")
             );
             self.warn(WarningCode::MembersRepeated, text);
         }
         if self.replaced_characters > 0 {
             let text = format!(
-                "{} characters were none (half of a surrogate pair, invalid bytes) and are U+FFFD in the table",
-                self.replaced_characters
+                "{} replaced by U+FFFD: half of a surrogate pair, or bytes that mean nothing",
+                counted(self.replaced_characters, "character")
             );
             self.warn(WarningCode::CharactersReplaced, text);
         }
         if self.shaped.characters_stripped > 0 {
-            let text = format!("{} NUL characters were left out of texts", self.shaped.characters_stripped);
+            let text = format!("{} left out of texts", counted(self.shaped.characters_stripped, "NUL character"));
             self.warn(WarningCode::CharactersStripped, text);
         }
         let schema = self.so_far.lock().unwrap_or_else(PoisonError::into_inner).as_ref().clone();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Warning, WarningCode};
+use crate::base::{Warning, WarningCode, counted};
 use crate::config::{ResourcePlan, WriteDisposition};
 use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, TableStage, ThinLevel, misread_levels, thin_level};
 use crate::pipeline::cursors::CursorOutcome;
@@ -206,7 +206,8 @@ impl Running<'_> {
     /// Records were read for a table that must not be made; unless children need them, their cursor does not move, so that they can still be loaded.
     fn tell_discarded(&self, resource: &ResourcePlan, records: u64) {
         let text = format!(
-            "{records} records were read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
+            "{} read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
+            counted(records, "record"),
             resource.table
         );
         self.warn(resource, [Warning::new(WarningCode::RecordsDiscarded, text)]);

@@ -1,6 +1,6 @@
 //! What a person should know of a resource that is whole, in words: what it does to its table's schema, and what is odd about its records.
 
-use crate::base::{Warning, WarningCode};
+use crate::base::{Warning, WarningCode, counted};
 use crate::config::{Binding, IncrementalValue, OnReject, ResourcePlan, StepPlan, WriteDisposition};
 use crate::decode::MARKS_MAX;
 use crate::lake::StageStats;
@@ -145,8 +145,8 @@ pub(super) fn json_text(column: &str, is_overgrown: bool, place: &str) -> Warnin
 /// Numbers that are rounded, and the first of them.
 pub(super) fn rounded(numbers: u64, place: &str) -> Warning {
     let text = format!(
-        "{numbers} numbers are rounded, as `numbers: float` or the declared type `double` says: no 64-bit float holds them as they are written; \
-         the first is {place}"
+        "{} rounded, as `numbers: float` or the declared type `double` says: no 64-bit float holds what is written; the first is {place}",
+        counted(numbers, "number")
     );
     Warning::new(WarningCode::NumbersRounded, text)
 }
@@ -234,7 +234,7 @@ pub(super) fn slices(slices: &SliceFacts) -> Vec<Warning> {
         warnings.push(skipped(format!("skipped {more} more")));
     }
     if slices.repeated > 0 {
-        let text = format!("{} of the parent's records ask for what an earlier one asked for; read once", slices.repeated);
+        let text = format!("{} of the parent asked for what an earlier one did; read once", counted(slices.repeated, "record"));
         warnings.push(Warning::new(WarningCode::ParentRecordsRepeated, text));
     }
     warnings
@@ -244,12 +244,13 @@ pub(super) fn slices(slices: &SliceFacts) -> Vec<Warning> {
 pub(super) fn left_out(resource: &ResourcePlan, shaped: &ShapedFacts, rejects: u64) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if shaped.values_discarded > 0 {
-        let text = format!("{} values are left out, or null, as the schema or the contract says", shaped.values_discarded);
+        let text = format!("{} left out, or null, as the schema or the contract says", counted(shaped.values_discarded, "value"));
         warnings.push(Warning::new(WarningCode::ValuesDiscarded, text));
     }
     if rejects > 0 && !matches!(resource.on_reject, OnReject::Quarantine { max_rejects: Some(_) }) {
         let text = format!(
-            "{rejects} records could not become rows, and `on_reject: quarantine` keeps them aside; `max_rejects` says how many may"
+            "`on_reject: quarantine` keeps aside what could not become a row: {}; `max_rejects` says how many may be",
+            counted(rejects, "record")
         );
         warnings.push(Warning::new(WarningCode::RecordsRejected, text));
     }

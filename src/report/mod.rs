@@ -6,5 +6,6 @@
 mod summary;
 mod words;
 
+pub(crate) use crate::base::{count, counted};
 pub(crate) use summary::{add_warning, exit_code, failure, summary};
-pub(crate) use words::{bytes, count, counted, duration, end_words, run_lines, type_words};
+pub(crate) use words::{bytes, duration, end_words, run_lines, type_words};

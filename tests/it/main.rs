@@ -58,6 +58,7 @@ mod s3;
 mod schema_evolution;
 mod secrets;
 mod shapes;
+mod status;
 mod support;
 mod table_keys;
 mod tables;

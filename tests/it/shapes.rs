@@ -136,7 +136,7 @@ fn e_48_replaced_characters_are_told() {
     let (sandbox, ended) = run("data_selector: $", "", "application/json", r#"[{"name":"x\ud800"}]"#);
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert_eq!(json!(sandbox.rows("things")), json!([{"name": "x\u{fffd}"}]));
-    assert!(ended.stderr.contains("1 characters were none"), "{ended}");
+    assert!(ended.stderr.contains("1 character replaced by U+FFFD"), "{ended}");
 }
 
 #[test]

@@ -122,6 +122,28 @@ impl Archive {
         Ok(found.into_iter().map(|(table, (_, found))| (table, found)).collect())
     }
 
+    /// How many records were set aside of tables, each with the resource that loads it, and still count; of those that have some.
+    ///
+    /// # Errors
+    /// Those of [`Archive::set_aside`] and [`Archive::reject_lines`].
+    pub(crate) async fn records_aside(&self, tables: &[(String, String)]) -> Result<BTreeMap<String, u64>, LakeError> {
+        let mut counts = BTreeMap::new();
+        // Most lakes have none, and need no way back through the log.
+        if self.store.folders(&self.layout.quarantines()).await?.is_empty() {
+            return Ok(counts);
+        }
+        for (table, aside) in self.set_aside(tables).await? {
+            let mut records = 0;
+            for file in &aside.files {
+                records += self.reject_lines(file).await?.0.len() as u64;
+            }
+            if records > 0 {
+                counts.insert(table, records);
+            }
+        }
+        Ok(counts)
+    }
+
     /// The commit whose content `commit` was made on; `None` where there is none, or it was collected.
     async fn content_before(&self, commit: &Commit) -> Result<Option<Commit>, LakeError> {
         let version = match commit.purpose {
