@@ -14,7 +14,7 @@ use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::hints::{Hints, list_inside};
 use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
 use crate::decode::{Json, Reject};
-use crate::source::ListInside;
+use crate::source::{ListInside, tells_of_none};
 
 /// Longest string that the paginator is given, in bytes.
 pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -171,6 +171,8 @@ pub(super) fn read_page<R: Records>(
         Some(hashes) => hash_of(hashes),
         None => walk.hash.digest128(),
     };
+    // FHIR leaves out a list that would be empty.
+    findings.records_found |= records_path.is_some() && tells_of_none(&findings.hints.signs);
     for (place, path) in inside {
         let found = read_page(text, None, std::slice::from_ref(path), false, TextRules::default(), &mut NoRecords)?;
         if let (Some(slot), Some(value)) = (findings.values.get_mut(place), found.values.into_iter().next()) {

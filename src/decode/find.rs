@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::base::{JsonPath, Step};
 use crate::config::{path_words, yaml};
+use crate::decode::answer::members;
 use crate::decode::fault::Outcome;
 use crate::decode::map::record_around;
 use crate::decode::reader::Reader;
@@ -13,6 +14,11 @@ const LEVELS_MAX: usize = 3;
 /// Names that APIs give to their records; one of them settles the choice among several arrays.
 const WELL_KNOWN: [&str; 11] =
     ["data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"];
+
+/// Names that settle it where none of these is there.
+const KNOWN: [&str; 4] = ["entry", "features", "docs", "hits"];
+/// Names of lists that tell about the records beside them, or about other pages.
+const BESIDE: [&str; 4] = ["link", "links", "fields", "included"];
 
 /// Names of lists that tell about an answer and are never its records, unless the config says so.
 const ASIDE: [&str; 4] = ["errors", "warnings", "messages", "notices"];
@@ -66,7 +72,7 @@ struct Candidate {
 }
 
 /// Looks for the records: an array at the top, or else the arrays within three levels of objects that are empty or begin with
-/// an object. Of several, the only one with a well-known name, unless it is empty and another is not. One that is not so named, in an object with a key and values of its own, may be a part of that record.
+/// an object. Of several, those that are beside the records by their names do not count; of the others, the only one with a well-known name, unless it is empty and another is not. One that is not so named, in an object with a key and values of its own, may be a part of that record.
 ///
 /// # Errors
 /// The first fault of the page.
@@ -82,12 +88,18 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
         // An answer that has only failures to tell is no record.
         return Ok(Found::Ambiguous(Doubt::Aside, vec![JsonPath::from_steps(told.path.clone()), JsonPath::root()]));
     }
+    if candidates.iter().any(|candidate| !candidate.is_named(&BESIDE)) {
+        candidates.retain(|candidate| !candidate.is_named(&BESIDE));
+    } else if is_bundle(text) {
+        return Ok(Found::At(JsonPath::from_steps(vec![Step::Key("entry".to_owned())])));
+    }
     let path = |candidate: &Candidate| JsonPath::from_steps(candidate.path.clone());
     let filled = candidates.iter().any(|candidate| !candidate.empty);
-    let named: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_named(&WELL_KNOWN)).collect();
+    let of_names = |names: &[&str]| candidates.iter().filter(|candidate| candidate.is_named(names)).collect::<Vec<_>>();
+    let named = Some(of_names(&WELL_KNOWN)).filter(|named| !named.is_empty()).unwrap_or_else(|| of_names(&KNOWN));
     Ok(match (candidates.as_slice(), named.as_slice()) {
         ([], _) => Found::At(JsonPath::root()),
-        ([only], _) if !only.is_named(&WELL_KNOWN) => match record_around(text, &path(only)) {
+        ([only], []) => match record_around(text, &path(only)) {
             // The list may be a part of the one record, whose other members would be lost.
             Some(record) => Found::Ambiguous(Doubt::PartOfRecord, vec![path(only), record]),
             None => Found::At(path(only)),
@@ -96,6 +108,11 @@ pub(super) fn find_records(text: &str) -> Outcome<Found> {
         (_, [only]) if !only.empty || !filled => Found::At(path(only)),
         _ => Found::Ambiguous(Doubt::Several, candidates.iter().map(path).collect()),
     })
+}
+
+/// Whether a page is FHIR's envelope, which leaves out the list of records where there are none.
+fn is_bundle(text: &str) -> bool {
+    members(text).iter().any(|(name, value)| name == "resourceType" && *value == "\"Bundle\"")
 }
 
 /// The lists of objects within three levels of objects, as far as the page is JSON.

@@ -32,6 +32,15 @@ impl SourceError {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Credentials { withheld: true, .. } => return None,
+            Self::Refused { place, status, .. }
+            | Self::Credentials { place, status, .. }
+            | Self::Unavailable { place, status, .. }
+                if place.page > 1 && self.names_limit() =>
+            {
+                return Some(format!(
+                    "earlier pages were answered, and the API goes only so far: with `endpoint.incremental` and `step`, each window of time is read by pages of its own, and `endpoint.params` can ask for a part; where these pages are all there is, write `endpoint.response_actions: [{{status_code: {status}, action: ignore}}]`"
+                ));
+            }
             Self::Credentials { key: Some(key), sent, .. } => return Some(of_credentials(key, sent.as_deref())),
             Self::Token { fault, .. } => return fault.hint(),
             Self::TokenRefused { .. } => {
@@ -48,11 +57,6 @@ impl SourceError {
             }
             Self::LoginPage { key: None, .. } => "the API wants to know who asks: write `client.auth`",
             Self::Credentials { key: None, .. } => "the config has no `client.auth`, and none was sent",
-            Self::Refused { place, status, .. } if place.page > 1 && self.names_limit() => {
-                return Some(format!(
-                    "earlier pages were answered, and the API goes only so far: with `endpoint.incremental` and `step`, each window of time is read by pages of its own, and `endpoint.params` can ask for a part; where these pages are all there is, write `endpoint.response_actions: [{{status_code: {status}, action: ignore}}]`"
-                ));
-            }
             Self::Refused { place, status: status @ (404 | 410), .. } if place.page > 1 => {
                 return Some(format!(
                     "earlier pages were answered: where that is how the API ends its pages, write `endpoint.response_actions: [{{status_code: {status}, action: ignore}}]`; else a cursor may have expired, or the API goes only so far: with `endpoint.incremental` and `step`, each window of time is read by pages of its own"

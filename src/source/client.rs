@@ -39,6 +39,13 @@ pub(super) struct Bounds {
     pub(super) pages_max: u64,
 }
 
+impl Bounds {
+    /// Whether pages are read to their end, and not only looked into.
+    pub(super) fn reads_all_pages(&self) -> bool {
+        self.pages_max == u64::MAX
+    }
+}
+
 impl Default for Bounds {
     fn default() -> Self {
         Self {

@@ -51,7 +51,9 @@ pub(super) async fn fetch(
     let call = Arc::new(Call { template, ledger: chain.ledger, ended: CancellationToken::new() });
     let mut paginator = paginator(&plan.endpoint.paginator, &plan.expect);
     if chain.slice.parents.is_empty() && chain.turn.is_first() {
-        paginator.mind_short();
+        if client.bounds.reads_all_pages() {
+            paginator.mind_short();
+        }
         if chain.slice.cursor.as_ref().is_none_or(|cursor| cursor.range.start.is_none()) {
             paginator.mind_empty();
         }

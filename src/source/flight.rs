@@ -148,6 +148,8 @@ pub(super) struct Tally {
     pub(super) tells_all: bool,
     /// Whether the page that was judged last says outright that there is more.
     pub(super) promises_more: bool,
+    /// Whether it says that no page follows.
+    pub(super) says_end: bool,
     /// The void page with records that lies farthest: its place and number.
     pub(super) farthest_void: Option<(u64, u64)>,
 }

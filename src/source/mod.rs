@@ -54,7 +54,8 @@ pub(crate) use ledger::{Cost, Ledger};
 pub(crate) use page::{End, EndReason, Header, ListInside, Page, PageFacts, is_same_header};
 pub(crate) use page_stream::Reader;
 pub(crate) use paginate::{
-    Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_paging, wanted_paths, wants_record_hashes,
+    Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_none, tells_of_paging, wanted_paths,
+    wants_record_hashes,
 };
 pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor, UNCOUNTED};
 pub(crate) use spooled::SpooledBody;

@@ -182,25 +182,25 @@ fn a_cursor_passes_over_no_page_that_may_be_there() {
 
 #[test]
 fn a_guess_at_a_second_page_that_brings_the_first_one_again_is_a_doubt() {
-    // Elasticsearch takes `from` and `size`, and ignores what it does not know.
-    let search = |has_total: bool| {
+    // It ignores what it does not know.
+    let search = |name: &'static str, has_total: bool| {
         things(move |request| {
-            let from = request.number("from", 0) as i64;
+            let from = request.number(name, 0) as i64;
             let hits: Vec<Value> = (from + 1..=(from + 10).min(25)).map(wallet).collect();
             let total = json!({"value": 10, "relation": "gte"});
             answer(&if has_total { json!({"data": hits, "total": total}) } else { json!({"data": hits}) })
         })
     };
     let resource = "write_disposition: append\nendpoint: {path: /things, data_selector: data, params: {size: 10}}";
-    let ended = Sandbox::with_config(&things_config(&search(false).url(), resource)).run();
+    let ended = Sandbox::with_config(&things_config(&search("begin", false).url(), resource)).run();
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert_eq!(ended.summary()["warnings"][0]["code"], "more_pages_in_doubt", "{ended}");
-    // Its total is known by its form, and so are its parameters.
-    let told = search(true);
+    // Elasticsearch's total is known by its form, and so are its parameters.
+    let told = search("from", true);
     let sandbox = Sandbox::with_config(&things_config(&told.url(), resource));
     let ended = sandbox.run();
     assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");
-    let search = search(true);
+    let search = search("from", true);
     let paginator = "{type: offset, limit: 10, offset_param: from, limit_param: size, total_path: total.value}";
     let (sandbox, ended) = run(&search, paginator, "");
     assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{ended}");

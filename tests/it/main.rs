@@ -38,6 +38,7 @@ mod import;
 mod incremental;
 mod lake_files;
 mod looking;
+mod own_names;
 mod own_ways;
 mod pagination;
 mod memory;

@@ -114,7 +114,8 @@ impl Fetch {
         }
         if !is_early {
             // An empty page behind a met total confirms it, whatever link stands there.
-            let is_confirmed = reason == EndReason::EmptyPage && pages > 1 && self.is_total_read();
+            let is_confirmed =
+                reason == EndReason::EmptyPage && pages > 1 && (self.is_total_read() || self.tally.tells_all && ignored == 0);
             let proof = if is_confirmed { Proof::Strong } else { self.proof(records - read_again) };
             let way = Way { reason, at, proof, passed_over: self.passed_over() };
             self.check_end(&place, &way, records - read_again)?;

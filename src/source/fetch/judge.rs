@@ -16,7 +16,9 @@ use crate::source::event::SourceEvent;
 use crate::source::fetch::Fetch;
 use crate::source::flight::{Delivered, Span, Tally};
 use crate::source::page::{Skipped, Verdict};
-use crate::source::paginate::{Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, says_last, whole_number};
+use crate::source::paginate::{
+    Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, says_end, says_last, whole_number,
+};
 use crate::source::{EndReason, PageFacts, SourceError, is_same_header};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
@@ -171,7 +173,7 @@ impl Fetch {
         if !is_behind || promises_more(page.facts) || !self.totals.are_looked_for() {
             return None;
         }
-        let is_read = ignored == 0 && self.totals.proves(records - read_again);
+        let is_read = ignored == 0 && (self.totals.proves(records - read_again) || self.tally.tells_all);
         if says_last(page.facts) { Some(EndReason::HasMoreFalse) } else { is_read.then_some(EndReason::TotalReached) }
     }
 
@@ -258,7 +260,8 @@ impl Fetch {
         };
         let is_no_page = error.is_no_page();
         let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
-        let is_behind_total = position.ordinal > 0 && (is_no_page && self.is_total_read() || is_of_answer && self.total_stands());
+        let is_behind_total = position.ordinal > 0
+            && (is_no_page && (self.is_total_read() || self.tally.says_end) || is_of_answer && self.total_stands());
         let step = match self.paginator.refused(&seen, error) {
             Err(error) if number > 1 && is_behind_total && !error.names_limit() => {
                 self.tally.is_unproven |= !is_no_page;
@@ -330,6 +333,7 @@ impl Fetch {
             tally.last = records;
         }
         tally.promises_more = promises_more(seen.facts);
+        tally.says_end = says_end(seen) && !tally.promises_more;
         tally.tells_all = self.totals.tells(seen, tally.records - tally.read_again);
         self.totals.note(seen);
         self.promises.note(seen, &self.paginator.own_places(), !self.totals.are_looked_for());

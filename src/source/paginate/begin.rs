@@ -14,9 +14,9 @@ use crate::config::Slot;
 use crate::source::SourceError;
 use crate::source::error::PagingFault;
 use crate::source::link;
-use crate::source::paginate::candidates::is_page_parameter;
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::names::Role;
+use crate::source::paginate::pairs::is_page_parameter;
 use crate::source::paginate::signs::{Sign, flag, stands_around};
 use crate::source::paginate::{Place, Position, Seen, Step, signs};
 

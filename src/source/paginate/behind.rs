@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use crate::base::{ErrorKind, Warning, WarningCode};
 use crate::source::SourceError;
 use crate::source::error::{PagingFault, names_limit};
-use crate::source::paginate::candidates::USUAL_SIZES;
+use crate::source::paginate::pairs::USUAL_SIZES;
 use crate::source::paginate::totals::is_short_of_asked;
 use crate::source::paginate::{Seen, Step};
 use crate::source::{EndReason, PageFacts};

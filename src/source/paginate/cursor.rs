@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::base::JsonPath;
 use crate::config::Slot;
 use crate::source::error::{PagingFault, Repeated};
-use crate::source::paginate::candidates::{is_page_parameter, name_of};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::{absent, has_more, value, whole_number};
 use crate::source::paginate::link::no_next;
+use crate::source::paginate::pairs::{is_page_parameter, name_of};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail};
 use crate::source::{EndReason, SourceError};
 

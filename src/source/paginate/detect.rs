@@ -6,23 +6,24 @@
 //! Of a resource that is read by several chains, the first one that has proven a paginator settles it for those behind it: they try no
 //! other, and fail where it does not hold. Whether there is more at all, each chain's own first page says.
 
-use serde_json::Value;
+mod fault;
 
 use crate::base::{ErrorKind, Warning, WarningCode};
-use crate::config::{Expect, ExpectTotal, PaginatorPlan, paginator_words, path_words, yaml};
+use crate::config::{Expect, ExpectTotal, PaginatorPlan};
 use crate::source::drift::Places;
 use crate::source::error::{PagingFault, Repeated, names_limit};
-use crate::source::paginate::candidates::{Candidate, Choice, USUAL_SIZES, candidates, guesses, words};
+use crate::source::paginate::candidates::{Candidate, Choice, candidates, words};
 use crate::source::paginate::first::{First, step_with_values, with_values};
+use crate::source::paginate::guesses::guesses;
 use crate::source::paginate::link::ALL;
-use crate::source::paginate::names::Role;
-use crate::source::paginate::signs::{Sign, says_end, stands_around};
-use crate::source::paginate::totals::{beyond_page, is_lower_bound, just_the_page};
+use crate::source::paginate::pairs::USUAL_SIZES;
+use crate::source::paginate::signs::says_end;
+use crate::source::paginate::totals::just_the_page;
 use crate::source::paginate::{Detected, Paginator, Position, Seen, Step, Trail, link, paginator};
-use crate::source::{EndReason, PageFacts, SourceError};
+use crate::source::{EndReason, SourceError};
 
 /// Most candidates that are tried.
-const CANDIDATES_MAX: usize = 5;
+const CANDIDATES_MAX: usize = 8;
 /// Pages judged before any is fetched ahead.
 const PAGES_BEFORE_AHEAD: u64 = 3;
 
@@ -209,53 +210,6 @@ impl Detect {
         self.warning = Some(Warning::new(WarningCode::MorePagesInDoubt, text));
     }
 
-    /// The total that the second page was asked for, where it may count something else.
-    fn told_total(&self, page: &Seen<'_>) -> Option<String> {
-        let (first, trial) = (self.first.as_ref()?, self.trial.as_ref()?);
-        let seen = first.seen(page, page.ordinal);
-        let (sign, total) = beyond_page(&seen).max_by_key(|(_, total)| *total)?;
-        let is_its = !trial.is_proven && trial.candidate.from == format!("`{}`", sign.shown());
-        is_its.then(|| {
-            let least = if is_lower_bound(seen.facts, sign) { "at least " } else { "" };
-            format!("it was asked for because `{}` is {least}{total} and page 1 has {} records", sign.path, first.facts.records)
-        })
-    }
-
-    /// The error of a paginator that does not hold, with what else could be written.
-    fn failed(&self, page: &Seen<'_>, why: String) -> SourceError {
-        self.failed_but_for(page, why, "")
-    }
-
-    /// The same, with what else could be written than another paginator, in words.
-    fn failed_but_for(&self, page: &Seen<'_>, mut why: String, else_write: &str) -> SourceError {
-        let tried = self.trial.as_ref().map(|trial| &trial.candidate.plan);
-        let detected = tried.map(paginator_words).unwrap_or_default();
-        let untried = self.left.iter().rev().map(|candidate| &candidate.plan);
-        let mut write = words(untried);
-        let at = match tried {
-            Some(PaginatorPlan::Cursor { cursor_path, .. }) => yaml(&Value::from(path_words(cursor_path))),
-            _ => "…".to_owned(),
-        };
-        let by_cursor = format!("{{type: cursor, cursor_path: {at}, cursor_param: …}}");
-        for template in ["{type: offset, limit: 100}", "{type: page_number, base_page: 1}", &by_cursor] {
-            let kind = template.split(',').next().unwrap_or_default();
-            if !write.contains(kind) {
-                let separator = if write.is_empty() { "" } else { " or " };
-                write.push_str(&format!("{separator}`paginator: {template}`"));
-            }
-        }
-        if let Some(total) = self.told_total(page) {
-            why = format!("{why}; {total}");
-            write.push_str(
-                ", or `expect: {total: estimate}` if it counts something else, with `paginator: single_page` if page 1 is all there is",
-            );
-        } else if self.is_probing() {
-            write.push_str(", or `paginator: single_page` if page 1 is all there is");
-        }
-        write.push_str(else_write);
-        SourceError::from(PagingFault::DetectionFailed { place: page.at(), detected, why, write })
-    }
-
     /// Whether the second page is another one than the first.
     fn prove(&mut self, page: &Seen<'_>) -> Result<Option<Step>, SourceError> {
         let Some(first) = &self.first else { return Ok(None) };
@@ -319,32 +273,6 @@ impl Detect {
         // Seen as a page of its own: it is the second one from here on.
         trial.candidate.is_probe = false;
         Ok(trial.second.clone().map(Step::Again))
-    }
-
-    /// Whether the API's own total is what was read. One that on the first page equals its records may count the page.
-    fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
-        let Some(first) = self.first.as_ref().filter(|_| !self.total_is_estimate()) else { return Ok(()) };
-        let totals = |facts: &PageFacts| -> Vec<(Sign, u64)> {
-            let is_total = |sign: &&Sign| sign.role() == Some(Role::Total) && stands_around(facts, sign);
-            // A bound that is not reached is for whoever watches all totals.
-            let signs = facts.signs.iter().filter(is_total).filter(|sign| !is_lower_bound(facts, sign));
-            signs.filter_map(|sign| Some((sign.clone(), sign.number()?))).collect()
-        };
-        let of_page: Vec<_> = totals(&first.facts)
-            .into_iter()
-            .filter(|(_, total)| *total <= first.facts.records)
-            .map(|(sign, _)| sign.path)
-            .collect();
-        let told: Vec<(Sign, u64)> = totals(page.facts).into_iter().filter(|(sign, _)| !of_page.contains(&sign.path)).collect();
-        match told.iter().max_by_key(|(_, total)| *total) {
-            Some((_, total)) if self.has_skipped && *total >= self.records => Ok(()),
-            Some((sign, total)) if !told.iter().any(|(_, total)| *total == self.records) => {
-                let estimate = format!(", or, if that is an estimate or counts something else, `{ALL}`");
-                let why = format!("it ended after {} records, but `{}` is {total}", self.records, sign.shown());
-                Err(self.failed_but_for(page, why, &estimate))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn go_on(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
@@ -442,6 +370,12 @@ impl Paginator for Detect {
 
     fn refused(&mut self, page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
         self.is_limited |= error.names_limit();
+        let is_asked = self.is_probing() && self.trial.as_ref().is_some_and(|trial| trial.control.is_none());
+        if is_asked && matches!(error, SourceError::Refused { status: 416, .. }) {
+            // The place is understood, and nothing is there.
+            self.is_refused = true;
+            return self.only_page(page, None);
+        }
         let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
         if is_of_answer && let Some(step) = self.no_page(page) {
             return step;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::{JsonPath, Warning, WarningCode};
+use crate::base::{JsonPath, Step, Warning, WarningCode};
 use crate::config::{StopRules, TotalPath, nearest, path_words};
 use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault};
@@ -66,10 +66,11 @@ pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<Total>, 
     Ok(number.map(|number| Total { number, is_bound }))
 }
 
-/// What `has_more_path` says, `None` without one.
+/// What `has_more_path` says, `None` without one. Behind a page where it is true, one without it is the last one, as ArcGIS has it; so is a first
+/// one without the name that only ArcGIS has.
 ///
 /// # Errors
-/// [`PagingFault::BadValue`] when it is missing or no boolean (dlt: also the usual words, as strings; 0 and 1, too).
+/// [`PagingFault::BadValue`] when it is missing from the first page, or no boolean (dlt: also the usual words, as strings; 0 and 1, too).
 pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -> Result<Option<bool>, SourceError> {
     let Some(path) = path else { return Ok(None) };
     let found = value(page, index);
@@ -87,6 +88,10 @@ pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -
         },
         _ => None,
     };
+    let is_left_out = || matches!(path.steps().last(), Some(Step::Key(name)) if name == "exceededTransferLimit");
+    if found.is_none() && (page.page > 1 || is_left_out()) {
+        return Ok(Some(false));
+    }
     more.map(Some).ok_or_else(|| bad_value(page, ("has_more_path", path), "true or false", found))
 }
 

@@ -6,9 +6,9 @@ use url::Url;
 
 use crate::source::link;
 use crate::source::paginate::Seen;
-use crate::source::paginate::candidates::{is_offset_parameter, is_page_parameter};
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::names::{OBJECT_HEADERS, Role, header_role, role};
+use crate::source::paginate::pairs::{is_offset_parameter, is_page_parameter};
 
 /// A header that tells of paging, or a member of one.
 #[derive(Debug, Clone, PartialEq)]

@@ -285,7 +285,10 @@ pub(super) fn role(path: &[&str]) -> Option<Role> {
         || parents.last().is_some_and(|part| ["cursors", "cursor", "paging", "pagination"].contains(&&*reduced(part)));
     let below_total = || parents.last().is_some_and(|parent| is_total(parent));
     match name.as_str() {
-        "href" | "url" | "uri" | "link" | "after" | "offset" | "cursor" | "token" | "page" | "start" | "skip" if below_next() => {
+        "href" | "url" | "uri" | "link" | "after" | "offset" | "cursor" | "token" | "page" | "start" | "skip"
+        | "startingafter"
+            if below_next() =>
+        {
             Some(Role::Next)
         }
         "href" | "url" | "uri" | "link" if below(["prev", "previous", "prevpage", "previouspage"]) => Some(Role::Previous),
@@ -294,7 +297,7 @@ pub(super) fn role(path: &[&str]) -> Option<Role> {
         "relation" if below_total() => Some(Role::Relation),
         "currency" | "currencycode" | "unit" if below_total() => Some(Role::Unit),
         "numfoundexact" | "exhaustivenbhits" => Some(Role::Relation),
-        "offset" | "skip" | "startat" | "from" => Some(Role::Offset),
+        "offset" | "skip" | "startat" | "startindex" | "start" | "from" => Some(Role::Offset),
         "limit" | "perpage" | "pagesize" | "maxresults" => Some(Role::Limit),
         "after" if below_cursors() => Some(Role::Cursor),
         // Reddit's, beside its list.

@@ -114,6 +114,14 @@ pub(super) fn flag(role: Role, value: &Value) -> Option<bool> {
     }
 }
 
+/// Whether members at the top of an answer say that there are no records at all, so that it may leave out their list.
+pub(crate) fn tells_of_none(signs: &[Sign]) -> bool {
+    let is_total =
+        |sign: &&Sign| sign.path.steps().len() == 1 && sign.role() == Some(Role::Total) && reduced(sign.name()) != "count";
+    let mut totals = signs.iter().filter(is_total).peekable();
+    totals.peek().is_some() && totals.all(|sign| sign.number() == Some(0))
+}
+
 /// Whether a member that would tell of the next page says that there is none.
 pub(super) fn says_no_next(page: &Seen<'_>) -> bool {
     page.facts.null_next || page.facts.signs.iter().any(|sign| sign.role() == Some(Role::Next) && is_end(&sign.value))
@@ -121,12 +129,15 @@ pub(super) fn says_no_next(page: &Seen<'_>) -> bool {
 
 /// Whether the page says outright that it is the last one of a resource that begins with it: by a flag, no next page, or one page in all, in
 /// its body or its headers, or by links that lead to other pages and to none that is next.
-pub(super) fn says_end(page: &Seen<'_>) -> bool {
+pub(in crate::source) fn says_end(page: &Seen<'_>) -> bool {
     let is_only_page =
         |sign: &Sign| sign.role() == Some(Role::Pages) && sign.number() == Some(1) && stands_around(page.facts, sign);
+    let is_none_left =
+        |sign: &Sign| sign.role() == Some(Role::Remaining) && sign.number() == Some(0) && stands_around(page.facts, sign);
     says_last(page.facts)
         || says_no_next(page)
         || page.facts.signs.iter().any(is_only_page)
+        || page.facts.signs.iter().any(is_none_left)
         || header_signs(page.headers).iter().any(is_end_in_header)
         || ["first", "last"].iter().any(|rel| link::has(page.headers, rel)) && !link::has(page.headers, "next")
 }

@@ -10,11 +10,11 @@ use reqwest::header::HeaderMap;
 use crate::base::{JsonPath, Step};
 use crate::config::Slot;
 use crate::source::PageFacts;
-use crate::source::paginate::candidates::{USUAL_SIZES, is_size, name_of};
 use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::header_signs;
 use crate::source::paginate::names::{Role, is_total, reduced};
+use crate::source::paginate::pairs::{USUAL_SIZES, is_size, name_of};
 use crate::source::paginate::signs::{Sign, is_bound, relation, says_end, says_last, says_no_next, stands_around};
 use crate::source::paginate::{LookForTotals, Seen};
 
@@ -268,6 +268,12 @@ pub(super) fn beyond_page<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign
     };
     let found: Vec<_> = around_records(page).filter(|(sign, total)| is_beyond(sign, *total)).collect();
     found.into_iter()
+}
+
+/// The header, in words, whose total is more than the page has, and that total.
+pub(super) fn beyond_in_headers(page: &Seen<'_>) -> Option<(String, u64)> {
+    let in_headers = of_headers(page.headers, begins_at(page.headers));
+    in_headers.into_iter().find(|(_, total, _)| *total > page.facts.records).map(|(shown, total, _)| (shown, total))
 }
 
 /// That a full page has just as many records as a total is at least, in words.
