@@ -44,7 +44,8 @@ fn lines(commit: &CommitFacts, of: &ConfigArgs) -> Vec<String> {
         true => format!("  (undo: lakeward rollback {} --to {})", of.typed(), commit.version - 1),
         false => String::new(),
     };
-    let mut lines = vec![format!("version {}  {}  {why}  {}{undo}", commit.version, commit.written, commit.run)];
+    let kept = if commit.kept { "  kept" } else { "" };
+    let mut lines = vec![format!("version {}  {}  {why}  {}{kept}{undo}", commit.version, commit.written, commit.run)];
     if commit.tables.is_empty() && commit.fences.is_empty() && commit.purpose != Purpose::Collection {
         lines.push("  no file changed, only what the next run is to know".to_owned());
     }
@@ -107,6 +108,7 @@ fn as_json(commit: &CommitFacts) -> Value {
         "abandoned": if let Purpose::Abandonment { of } = commit.purpose { Some(of) } else { None },
         "fences": commit.fences,
         "can_be_undone": commit.can_be_undone,
+        "kept": commit.kept,
         "tables": tables,
     })
 }

@@ -9,6 +9,9 @@ use crate::lake::format::UNKNOWN;
 use crate::lake::{LakeError, StoreProblem};
 use crate::schema::nearest;
 
+/// What is tried of a lake that is only looked at.
+const LOOKS: [&str; 4] = ["list", "look at", "read", "open"];
+
 impl LakeError {
     /// What the operator can do, where that is not plain from the message; of partitions, [`crate::lake::PartitionError::hint`] tells it.
     pub(crate) fn hint(&self) -> Option<String> {
@@ -42,7 +45,10 @@ impl LakeError {
             Self::Disk { source, .. } if is_full(source) => Some(
                 "make room there, and run again: nothing that was committed is lost; `lakeward gc CONFIG` lists what the lake itself can do without",
             ),
-            Self::Disk { source, .. } if io_kind(source) == ErrorKind::Config => match source.kind() {
+            Self::Disk { action, source, .. } if io_kind(source) == ErrorKind::Config => match source.kind() {
+                io::ErrorKind::PermissionDenied if LOOKS.contains(action) => Some(
+                    "this user may not look at it: let it list the folders and read the files below `lake.url`, and write there too where it is to run",
+                ),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("look at `lake.url`: it has to be a folder that this user may write to; let it, or name another one")
                 }

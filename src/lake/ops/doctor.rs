@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rustix::fs::Access;
+
 use crate::base::Clock;
-use crate::config::LakePlan;
+use crate::config::{LakeLocation, LakePlan};
 use crate::lake::claim::Claims;
 use crate::lake::format::{Fate, FileFate, format_of};
 use crate::lake::lease::LeaseFile;
@@ -86,10 +88,29 @@ pub(crate) async fn diagnose(
         refused => refused,
     };
     patient.told("place", None, place)?;
+    patient.told("access", None, check_writable(plan, &patient.layout, tables))?;
     patient.lease().await?;
     patient.log().await?;
     patient.leftovers();
     Ok(patient.found)
+}
+
+/// Checks that a run of this user may write into the folders of the lake, of its pipeline and of its `tables`, as far as they are there. Asked of the
+/// system alone, and so of a lake on disk.
+///
+/// # Errors
+/// [`LakeError::Disk`] with the first folder that it may not write into.
+fn check_writable(plan: &LakePlan, layout: &Layout, tables: &[&str]) -> Result<(), LakeError> {
+    let LakeLocation::Disk(root) = &plan.location else { return Ok(()) };
+    let own = [layout.home().to_owned(), layout.log(), layout.manifests(), layout.reports()];
+    let below = own.iter().map(String::as_str).chain(tables.iter().copied());
+    for folder in std::iter::once(root.clone()).chain(below.map(|folder| root.join(folder))) {
+        // What is not there is made in the folder above it.
+        let Some(there) = folder.ancestors().find(|folder| folder.exists()) else { continue };
+        let may = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK);
+        may.map_err(|source| LakeError::of_disk("write into", there, source.into()))?;
+    }
+    Ok(())
 }
 
 /// Whether an error is about what lies in the lake, and so a finding.
@@ -97,6 +118,7 @@ fn is_finding(error: &LakeError) -> bool {
     matches!(
         error,
         LakeError::Unreadable { .. }
+            | LakeError::Disk { action: "write into", .. }
             | LakeError::Refused { .. }
             | LakeError::Claimed { .. }
             | LakeError::ClaimedTwice { .. }

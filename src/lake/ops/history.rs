@@ -21,6 +21,8 @@ pub(crate) struct CommitFacts {
     pub(crate) fences: Vec<String>,
     /// Whether the version before it can be brought back.
     pub(crate) can_be_undone: bool,
+    /// The version can be read, and brought back.
+    pub(crate) kept: bool,
     /// Tables that it changed or dropped.
     pub(crate) tables: BTreeMap<String, TableFacts>,
 }
@@ -51,7 +53,8 @@ impl Archive {
         keep_versions: u32,
     ) -> Result<Vec<CommitFacts>, LakeError> {
         let undoable = self.oldest_undoable(keep_versions).await?;
-        let (mut commits, mut is_kept) = (Vec::new(), true);
+        // A version is kept where all that came after it can be undone; an abandoned one is gone.
+        let (mut commits, mut is_kept, mut is_abandoned) = (Vec::new(), true, false);
         for version in (1..=self.newest()).rev() {
             if commits.len() == limit {
                 break;
@@ -63,6 +66,8 @@ impl Archive {
             };
             // An abandonment takes away what nobody needs.
             let abandons = matches!(commit.purpose, Purpose::Abandonment { .. });
+            let kept = is_kept && !is_abandoned;
+            is_abandoned = abandons;
             is_kept = is_kept && version >= undoable && (abandons || self.is_kept(&commit).await?);
             let tables = self.table_facts(&commit, only).await?;
             if only.is_some() && tables.is_empty() {
@@ -70,7 +75,7 @@ impl Archive {
             }
             let can_be_undone = is_kept && !abandons && version > 1;
             let Commit { version, written, run, purpose, fences, .. } = commit;
-            commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, tables });
+            commits.push(CommitFacts { version, written, run, purpose, fences, can_be_undone, kept, tables });
         }
         Ok(commits)
     }
