@@ -20,6 +20,13 @@ impl Secret {
     }
 }
 
+/// Whether the header of this name lets somebody in, as far as its name tells.
+#[must_use]
+pub(crate) fn names_credential(header: &str) -> bool {
+    let name = header.to_ascii_lowercase();
+    ["auth", "key", "token", "secret", "cookie", "password"].iter().any(|word| name.contains(word))
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")

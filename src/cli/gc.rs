@@ -17,14 +17,17 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
     let failed = |error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
     if !args.how.apply {
         let garbage = pipeline::garbage(&plan).await.map_err(failed)?;
-        if tell(&garbage) {
+        let answers = pipeline::expired_answers(&plan, SystemClock.now()).await.map_err(failed)?;
+        if tell(&garbage, &answers) {
             print(&format!("to remove it: lakeward gc {} --apply", args.of.typed()));
         }
         return Ok(0);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let answers = pipeline::expired_answers(&plan, clock.now()).await.map_err(failed)?;
     let (garbage, commit) = pipeline::collect(&plan, clock).await.map_err(failed)?;
-    if tell(&garbage) {
+    pipeline::remove_answers(&plan, &answers).await.map_err(failed)?;
+    if tell(&garbage, &answers) {
         print(&format!("removed, behind commit {}", commit.version));
     }
     if let Some(error) = commit.untidy {
@@ -34,7 +37,7 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
 }
 
 /// Tells what there is; whether there is anything.
-fn tell(garbage: &Garbage) -> bool {
+fn tell(garbage: &Garbage, answers: &[(String, u64)]) -> bool {
     let kinds = [
         (&garbage.kept, "of commits that can no longer be undone (`lake.keep_versions`)".to_owned()),
         (&garbage.commits, format!("of commits older than the newest {COMMITS_KEPT}")),
@@ -46,7 +49,12 @@ fn tell(garbage: &Garbage) -> bool {
         let bytes = files.iter().map(|found| found.bytes).sum();
         print(&format!("{} ({}) {what}", report::counted(files.len() as u64, "file"), report::bytes(bytes)));
     }
-    let is_any = garbage.files().next().is_some();
+    if !answers.is_empty() {
+        let (files, bytes) = (answers.len() as u64, answers.iter().map(|(_, bytes)| bytes).sum());
+        let files = report::counted(files, "file");
+        print(&format!("{files} ({}) of interrupted runs that no run goes on with (`resume`)", report::bytes(bytes)));
+    }
+    let is_any = garbage.files().next().is_some() || !answers.is_empty();
     if !is_any {
         print("nothing to remove");
     }

@@ -14,7 +14,7 @@ use crate::cli::waits::Waits;
 use crate::config::{paginator_words, path_words};
 use crate::pipeline::{Event, Events};
 use crate::report;
-use crate::source::SourceEvent;
+use crate::source::{Left, SourceEvent};
 
 /// Time between two plain lines of one resource.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -84,6 +84,7 @@ impl State {
     fn take(&mut self, event: Event) {
         match event {
             Event::Started { resource } => self.start(resource),
+            Event::Resumed { resource, left } => self.resumed(&resource, &left),
             Event::Page { resource, records, bytes } => self.page(&resource, records, bytes),
             Event::Source(SourceEvent::Waiting { resource, why, wait, until }) => {
                 if self.waits.is_news(&resource, &why, until) {
@@ -128,6 +129,27 @@ impl State {
         };
         let now = Instant::now();
         self.resources.insert(resource, Counters { started: now, said: now, pages: 0, records: 0, bytes: 0, line });
+    }
+
+    fn resumed(&self, resource: &str, Left { run, started, pages, bytes, .. }: &Left) {
+        let started = started.to_rfc3339_opts(SecondsFormat::Secs, true);
+        match self.style {
+            Style::Json => terminal::event(
+                "resumed",
+                [
+                    ("resource", json!(resource)),
+                    ("run", json!(run)),
+                    ("started", json!(started)),
+                    ("pages", json!(pages)),
+                    ("bytes", json!(bytes)),
+                ],
+            ),
+            Style::Live(_) | Style::Plain => terminal::say(&format!(
+                "{resource}: an interrupted run of {started} left {} ({}), which are not asked for again",
+                report::counted(*pages, "page"),
+                report::bytes(*bytes)
+            )),
+        }
     }
 
     fn page(&mut self, resource: &Arc<str>, records: u64, bytes: u64) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
 use crate::base::{Clock, JsonPath, SystemClock};
@@ -13,9 +14,9 @@ use crate::cli::ran;
 use crate::cli::terminal::{print, tell, typed};
 use crate::config::{LakeOnly, Outline, WriteDisposition, path_words};
 use crate::lake::{Archive, Inspection, LakeError, Snapshot, inspect};
-use crate::pipeline::RunError;
+use crate::pipeline::{self, RunError};
 use crate::report;
-use crate::source::EndReason;
+use crate::source::{EndReason, Left};
 
 /// Cursors of one resource that are shown.
 const CURSORS_SHOWN: usize = 20;
@@ -34,7 +35,8 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
     let aside = set_aside(&plan).await.map_err(RunError::from)?;
     tables(&plan, &seen, (&aside, &args.of.typed()));
     ran::lines(&seen).iter().for_each(|line| print(line));
-    rerun(&plan, &seen);
+    let left = pipeline::left_for_next_run(&plan, clock.now()).await?;
+    rerun(&plan, &seen, &left);
     Ok(differences(&plan, seen))
 }
 
@@ -186,7 +188,7 @@ fn layout(table: &Snapshot) -> String {
 }
 
 /// What the next run finds lying about.
-fn rerun(plan: &LakeOnly, seen: &Inspection) {
+fn rerun(plan: &LakeOnly, seen: &Inspection, left: &[(Left, DateTime<Utc>)]) {
     print("");
     if let Some(lease) = &seen.lease {
         let stale = if seen.is_lease_stale { "it gave no sign of life and will be taken over" } else { "it is at work" };
@@ -202,6 +204,21 @@ fn rerun(plan: &LakeOnly, seen: &Inspection) {
         ));
     }
     next_run(&plan.resources).iter().for_each(|line| print(line));
+    if seen.lease.is_none() || seen.is_lease_stale {
+        left.iter().for_each(|(left, until)| print(&left_line(left, *until)));
+    }
+}
+
+/// What of a resource a run does not ask for again.
+fn left_line(Left { resource, started, pages, bytes, .. }: &Left, until: DateTime<Utc>) -> String {
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!(
+        "{resource}: an interrupted run of {} left {} ({}); until {}, a run under the same config uses them and asks for the others alone",
+        time(*started),
+        report::counted(*pages, "page"),
+        report::bytes(*bytes),
+        time(until)
+    )
 }
 
 /// What a run asks for and writes, a line for each kind of resource.

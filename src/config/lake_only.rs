@@ -3,6 +3,8 @@
 //! In: the same as for a plan. Out: the pipeline's name, the lake, and of the resources what can be told without the API's part.
 //! Faults of that part are left out, among them variables and files that only it uses; those of `name` and `lake` are all told.
 
+use std::time::Duration;
+
 use crate::config::fault::Fault;
 use crate::config::tree::Document;
 use crate::config::{ConfigErrors, Inputs, LakePlan, PartitionField, SortField, WriteDisposition, parse, raw, read, resolve};
@@ -21,6 +23,8 @@ pub(crate) struct LakeOnly {
     pub(crate) resources: Vec<Outline>,
     /// There is no other resource.
     pub(crate) has_all: bool,
+    /// How long what an interrupted run was answered waits for the next one.
+    pub(crate) resume: Duration,
 }
 
 impl LakeOnly {

@@ -8,7 +8,11 @@ mod paging;
 mod steps;
 mod table;
 
-use crate::base::JsonPath;
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::base::{JsonPath, names_credential};
 use crate::config::request::RequestTemplate;
 use crate::config::rules::{PartialData, Rule};
 use crate::config::{AuthPlan, FormatPlan, IncrementalPlan};
@@ -31,9 +35,30 @@ pub(crate) struct Plan {
     pub(crate) resources: Vec<ResourcePlan>,
     /// Where the tables go.
     pub(crate) lake: LakePlan,
+    /// How long what an interrupted run was answered waits for the next one; not at all when it is zero.
+    pub(crate) resume: Duration,
 }
 
 impl Plan {
+    /// A hash of what is asked of the API, and of what becomes of its answers: not of credentials, nor of how fast and how patiently is asked.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        let Self { name, client, resources, lake: _, resume: _ } = self;
+        let ClientPlan { base_url, headers, auth, allow_hosts, rules, .. } = client;
+        let told = |name: &str| !names_credential(name);
+        let mut text = format!("{name} {base_url} {headers:?} {auth:?} {allow_hosts:?} {rules:?} {resources:?}");
+        for (name, value) in headers.iter().filter(|(name, _)| told(name)) {
+            text.push_str(&format!(" {name}: {:?}", value.expose()));
+        }
+        for resource in resources {
+            let headers = resource.endpoint.request.headers.iter();
+            // A name with placeholders may be any.
+            for (name, value) in headers.filter(|(name, _)| told(&format!("{name:?}"))) {
+                text.push_str(&format!(" {}: {name:?}: {value:?}", resource.name));
+            }
+        }
+        xxh3_128(text.as_bytes())
+    }
+
     /// The resource that `table` comes from.
     pub(crate) fn resource_of(&self, table: &str) -> Option<&str> {
         self.resources.iter().find(|resource| resource.table == table).map(|resource| resource.name.as_str())

@@ -86,6 +86,11 @@ impl Layout {
         format!("{}/log/{version:020}.done", self.home)
     }
 
+    /// Folder of the answers that an interrupted run has kept.
+    pub(crate) fn answers(&self) -> String {
+        format!("{}/answers", self.home)
+    }
+
     /// Folder of the manifests.
     pub(crate) fn manifests(&self) -> String {
         format!("{}/manifest", self.home)

@@ -4,6 +4,7 @@
 //! [`Edit`]s; it is blocking CPU work. `format` is what becomes of edits: files with names, staged, published, kept. `store`, `log`, `lease`,
 //! `publish` and `recover` are the protocol of `docs/guarantees.md`, by which that is done once. Not here: APIs, progress.
 
+mod answers;
 mod bucket;
 mod checksum;
 mod claim;
@@ -36,6 +37,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use answers::AnswerFolder;
 pub(crate) use commit::Committed;
 pub(crate) use drop::DroppedTable;
 pub(crate) use edit::{Edit, NewFile, StageStats, TableEdit, TableShape};

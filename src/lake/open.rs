@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::{Clock, shown_json};
 use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::format::{TableFormat, format_of};
 use crate::lake::lease::{Lease, LeaseFile, Owner};
-use crate::lake::log::{Commit, Purpose, read_commit, versions};
+use crate::lake::log::{Commit, Purpose, read_commit, to_json, versions};
 use crate::lake::publish::{LostFile, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Store, open_store, probe};
 use crate::lake::view::View;
-use crate::lake::{Archive, LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
+use crate::lake::{AnswerFolder, Archive, LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
 
 /// What a lake is opened for.
 #[derive(Debug, Clone, Copy)]
@@ -212,6 +213,18 @@ impl Lake {
     /// is on disk. Names in it must not end in `.parquet`.
     pub(crate) fn spool(&self) -> &Path {
         self.spool.path()
+    }
+
+    /// The folder in which the answers of a run wait for the next one.
+    pub(crate) fn answers(&self) -> AnswerFolder {
+        AnswerFolder::in_store(&*self.store, &self.layout)
+    }
+
+    /// What a run of `resource` into `table` begins with, as hex digits: equal as long as no commit has changed the table or the state.
+    pub(crate) fn base_of(&self, resource: &str, table: &str) -> String {
+        let head = self.head.as_ref();
+        let of = (head.and_then(|head| head.tables.get(table)), head.and_then(|head| head.state.get(resource)));
+        format!("{:032x}", xxh3_128(&to_json(&of)))
     }
 
     /// How the lake stores its tables.

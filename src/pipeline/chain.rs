@@ -15,7 +15,7 @@ use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCurso
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
 use crate::pipeline::{Events, PAGES_BYTES_MAX, RunError};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Cost, End, Page, PageFacts, Reader, Source, Turn};
+use crate::source::{Chain, Cost, End, KeptAnswers, Page, PageFacts, Reader, Source, Turn};
 
 /// A page that counts, or a slice of one.
 pub(crate) struct Accepted {
@@ -76,6 +76,8 @@ pub(crate) struct Chains<'a> {
     pub(crate) events: &'a Events,
     /// What the resource costs.
     pub(crate) cost: Arc<Cost>,
+    /// Where its answers are kept.
+    pub(crate) kept: Option<Arc<KeptAnswers>>,
 }
 
 impl Chains<'_> {

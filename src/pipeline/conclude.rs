@@ -40,6 +40,10 @@ impl Prepared {
 /// What a lake is whose own folder holds more than it should.
 pub(super) const NOT_TIDY: &str = "something is left over in the lake's own folder, which the next run removes";
 
+/// What may be the reason for a failure behind kept answers.
+const MAY_BE_OLD: &str =
+    "pages that an interrupted run had kept may be the reason: they are removed, and the next run asks for all of them again";
+
 /// What a lake is whose old commits could not be removed.
 const NOT_COLLECTED: &str = "old commits could not be removed, which `lakeward gc --apply` does, or a run many nights on";
 
@@ -75,7 +79,10 @@ impl Running<'_> {
                 Err(error) => self.failure(&name, &error, &cost),
                 Ok(Read::Ready(ready)) => match held_back {
                     Some(error) => self.failure(&name, &error, &cost),
-                    None => ResourceResult::Published(self.publish(lake, &mut prepared, (&name, *ready), &loaded).await?),
+                    None => {
+                        let ready = (&*name, *ready, &*cost);
+                        ResourceResult::Published(self.publish(lake, &mut prepared, ready, &loaded).await?)
+                    }
                 },
             };
             prepared.results.push((name, result));
@@ -98,7 +105,7 @@ impl Running<'_> {
         &self,
         lake: &mut Lake,
         prepared: &mut Prepared,
-        (name, mut ready): (&str, Ready),
+        (name, mut ready, cost): (&str, Ready, &Cost),
         loaded: &[String],
     ) -> Result<Box<ResourceFacts>, RunError> {
         ready.quarantine = lake.quarantine(&ready.staged.table, &ready.rejects).await?;
@@ -106,7 +113,7 @@ impl Running<'_> {
         if disposition == Some(WriteDisposition::Replace) {
             lake.note_rebuilt(&ready.staged.table);
         }
-        let facts = facts_of(&ready);
+        let facts = facts_of(&ready, cost);
         let mut cursors = ready.cursors.take();
         keep_marks(lake, name, &mut cursors).await?;
         let old = lake.view().state(name);
@@ -195,8 +202,11 @@ impl Running<'_> {
     fn failure(&self, resource: &str, error: &RunError, cost: &Cost) -> ResourceResult {
         let (message, hints) = error.told_of(resource);
         let message = families::typed_whole(self.plan, resource, message);
-        let hints = hints.into_iter().map(|hint| families::typed_whole(self.plan, resource, hint)).collect();
-        ResourceResult::Failed { kind: error.kind(), message, hints, pages: cost.pages(), requests: cost.requests() }
+        let hints = hints.into_iter().map(|hint| families::typed_whole(self.plan, resource, hint));
+        let is_to_blame = cost.kept() > 0 && !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Cancelled);
+        let hints = hints.chain(is_to_blame.then(|| MAY_BE_OLD.to_owned())).collect();
+        let (kind, pages, requests, resumed_pages) = (error.kind(), cost.pages(), cost.requests(), cost.kept());
+        ResourceResult::Failed { kind, message, hints, pages, requests, resumed_pages }
     }
 
     fn resource(&self, name: &str) -> Option<&ResourcePlan> {
@@ -239,13 +249,14 @@ fn state_of(
     state
 }
 
-fn facts_of(ready: &Ready) -> ResourceFacts {
+fn facts_of(ready: &Ready, cost: &Cost) -> ResourceFacts {
     let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, .. } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
         records: end.records,
         requests: end.requests,
+        resumed_pages: cost.kept(),
         parent_records: slices.clone(),
         pages_ignored: end.ignored,
         bytes_received: end.bytes,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{JsonPath, Warning};
-use crate::source::SourceEvent;
+use crate::source::{Left, SourceEvent};
 
 /// Takes events; called from any task, so it must not block for long.
 pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
@@ -22,6 +22,13 @@ pub(crate) enum Event {
     Started {
         /// Its name.
         resource: Arc<str>,
+    },
+    /// It goes on with what an interrupted run has left.
+    Resumed {
+        /// The resource.
+        resource: Arc<str>,
+        /// What that is.
+        left: Left,
     },
     /// A page was decoded and counts.
     Page {

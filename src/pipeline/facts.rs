@@ -8,7 +8,7 @@ use crate::base::ErrorKind;
 use crate::lake::StageStats;
 use crate::pipeline::key_watch::Overruled;
 use crate::pipeline::{CursorFacts, Told};
-use crate::source::{End, EndReason};
+use crate::source::{Cost, End, EndReason};
 
 /// A run, over.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub(crate) enum ResourceResult {
         pages: u64,
         /// Requests sent, retries included.
         requests: u64,
+        /// Pages that were read from what an interrupted run has kept.
+        resumed_pages: u64,
     },
     /// `write_disposition: skip`.
     Skipped,
@@ -81,6 +83,8 @@ pub(crate) struct ReadFacts {
     pub(crate) records: u64,
     /// Requests sent, retries included.
     pub(crate) requests: u64,
+    /// Pages that were read from what an interrupted run has kept.
+    pub(crate) resumed_pages: u64,
     /// Body bytes received, decompressed.
     pub(crate) bytes_received: u64,
     /// What became of its parents' records; `None` without parents.
@@ -92,13 +96,14 @@ pub(crate) struct ReadFacts {
 }
 
 impl ReadFacts {
-    /// Those of pages that ended like this; `slices` of a resource with parents.
-    pub(crate) fn new(end: &End, parent_records: Option<SliceFacts>) -> Self {
+    /// Those of pages that ended like this and had this `cost`; `parent_records` of a resource with parents.
+    pub(crate) fn new(end: &End, cost: &Cost, parent_records: Option<SliceFacts>) -> Self {
         Self {
             pages: end.pages,
             pages_ignored: end.ignored,
             records: end.records,
             requests: end.requests,
+            resumed_pages: cost.kept(),
             bytes_received: end.bytes,
             parent_records,
             end_reason: end.reason,
@@ -159,6 +164,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) records: u64,
     /// Requests sent, retries included.
     pub(crate) requests: u64,
+    /// Pages that were read from what an interrupted run has kept.
+    pub(crate) resumed_pages: u64,
     /// What became of its parents' records; `None` without parents.
     pub(crate) parent_records: Option<SliceFacts>,
     /// Body bytes received, decompressed.

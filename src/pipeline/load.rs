@@ -23,7 +23,7 @@ use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, stage_settings};
 use crate::pipeline::{Event, RunError, SliceFacts, told};
 use crate::schema::{TableSchema, reconcile};
-use crate::source::{Cost, End};
+use crate::source::{Cost, End, KeptAnswers};
 
 /// A resource that is ready to publish.
 pub(super) struct Ready {
@@ -119,14 +119,15 @@ impl Running<'_> {
         tabled: bool,
     ) -> Result<Read, RunError> {
         let Inputs { parents, for_children, cost } = inputs;
-        let cursors = self.past(lake).cursors(resource).await?;
+        let kept = self.kept.of(lake, resource, self.events).await;
+        let cursors = self.past_as_of(lake, kept.as_deref()).cursors(resource).await?;
         let detected = self.past(lake).detected(resource);
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
-        let load_plan = Load { stage: None, slices, for_children, detected, cost };
+        let load_plan = Load { stage: None, slices, for_children, detected, cost: Arc::clone(&cost), kept };
         let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
         self.warn(resource, told::slices(&loaded.slices));
         graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
-        let facts = Box::new(ReadFacts::new(&loaded.end, (!resource.parents.is_empty()).then_some(loaded.slices)));
+        let facts = Box::new(ReadFacts::new(&loaded.end, &cost, (!resource.parents.is_empty()).then_some(loaded.slices)));
         if !tabled {
             return Ok(Read::ForChildren(facts, loaded.cursors));
         }
@@ -155,14 +156,15 @@ impl Running<'_> {
         let settings = self.settings(lake, resource);
         let spool = settings.spool.clone();
         let stage = TableStage::new(settings, existing, lake.live_files())?;
-        let cursors = self.past(lake).cursors(resource).await?;
+        let kept = self.kept.of(lake, resource, self.events).await;
+        let cursors = self.past_as_of(lake, kept.as_deref()).cursors(resource).await?;
         let detected = self.past(lake).detected(resource);
         for (at, parent) in parents.iter().enumerate() {
             parent.check(resource, at, &start)?;
         }
         let left_behind = LeftBehind::find(&self.past(lake), resource).await?;
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
-        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost };
+        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost, kept };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));
@@ -225,6 +227,11 @@ impl Running<'_> {
     fn past<'l>(&'l self, lake: &'l Lake) -> PastOf<'l> {
         let RunOptions { only, refresh, .. } = self.options;
         PastOf { view: lake.view(), plan: self.plan, only, refresh: *refresh, started: self.started }
+    }
+
+    /// The same, where it matters when the run began: as of the first of the runs whose answers are used.
+    fn past_as_of<'l>(&'l self, lake: &'l Lake, kept: Option<&KeptAnswers>) -> PastOf<'l> {
+        PastOf { started: kept.map_or(self.started, KeptAnswers::started), ..self.past(lake) }
     }
 
     fn warn(&self, resource: &ResourcePlan, warnings: impl IntoIterator<Item = Warning>) {

@@ -10,7 +10,8 @@
 //!
 //! Peak memory of one resource, each term bounded in one place:
 //! requests in flight × page size (`client.concurrency`; in memory at most 64 MiB of a page), [`PAGES_BYTES_MAX`] of pages being
-//! decoded (or one larger page, or one slice of a page in a file) with their arrays, [`BATCHES_MAX`] decoded pages waiting for the
+//! decoded (or one larger page, or one slice of a page in a file) with their arrays, 32 MiB of answers on their way into the log of
+//! those that are kept (or one larger one), 64 bytes for each page that an interrupted run has kept, [`BATCHES_MAX`] decoded pages waiting for the
 //! table, and the stage's own budgets (`lake::stage`). At most [`RESOURCES_MAX`] resources run at once; none of the terms grows with
 //! the number of pages.
 //! Not here: how anything is printed.
@@ -35,6 +36,7 @@ mod guards;
 mod header_watch;
 mod held;
 mod intake;
+mod kept;
 mod key_watch;
 mod left_behind;
 mod load;
@@ -64,6 +66,7 @@ pub(crate) use error::RunError;
 pub(crate) use event::{Event, Events};
 pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, ShapedFacts, SliceFacts};
 pub(crate) use families::typed_whole;
+pub(crate) use kept::{expired_answers, left_for_next_run, remove_answers};
 pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, garbage, rollback, rollback_plan};
 pub(crate) use rehearse::{Rehearsed, rehearse};
 pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};

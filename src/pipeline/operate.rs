@@ -62,7 +62,12 @@ pub(crate) async fn rollback(
 ) -> Result<(RollbackPlan, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
     let lake = Lake::open_committed(&plan.lake, &plan.name, clock, &run, Owner::this_process()).await?;
-    under_lease(lake, async |lake| Ok(lake.rollback(version, &plan.lake, file_name).await?)).await
+    under_lease(lake, async |lake| {
+        let done = lake.rollback(version, &plan.lake, file_name).await?;
+        forget_answers(lake);
+        Ok(done)
+    })
+    .await
 }
 
 /// Abandons commit `version`, of which files are lost: what was before comes back, in one commit.
@@ -72,7 +77,19 @@ pub(crate) async fn rollback(
 pub(crate) async fn abandon(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock>) -> Result<(Abandonment, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
     let lake = Lake::open_to_abandon(&plan.lake, &plan.name, clock, &run, Owner::this_process(), version).await?;
-    under_lease(lake, async |lake| Ok(lake.abandon(&plan.lake, file_name).await?)).await
+    under_lease(lake, async |lake| {
+        let done = lake.abandon(&plan.lake, file_name).await?;
+        forget_answers(lake);
+        Ok(done)
+    })
+    .await
+}
+
+/// What a run was answered goes where its tables are set back: they are as they were when it began, and whoever did that wants the API asked.
+fn forget_answers(lake: &Lake) {
+    if let Err(error) = lake.answers().clear() {
+        tracing::warn!(error = %error, "kept answers cannot be removed");
+    }
 }
 
 /// What [`abandon`] would do; nothing is written.

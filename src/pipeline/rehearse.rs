@@ -208,7 +208,8 @@ impl Rehearsal<'_> {
         };
         let slices = Slices::first_of(Arc::clone(resource), parents, cursors);
         let detected = remembered.clone();
-        let load_plan = Load { stage, slices, for_children: None, detected, cost: Arc::<Cost>::default() };
+        let cost = Arc::<Cost>::default();
+        let load_plan = Load { stage, slices, for_children: None, detected, cost, kept: None };
         let loaded = load(source, resource, load_plan, &start, events).await?;
         let end = (loaded.end.reason, loaded.end.pages, loaded.end.records);
         let columns = if table.is_some() { Some(stand(resource, loaded, (&start, found), heard).await?) } else { None };

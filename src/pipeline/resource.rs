@@ -32,7 +32,7 @@ use crate::pipeline::slices::Slices;
 use crate::pipeline::table_intake::Unseen;
 use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Cost, End, Ledger, Page, PageFacts, ParentRecord, Reader, Slice, Source, Turns};
+use crate::source::{Chain, Cost, End, KeptAnswers, Ledger, Page, PageFacts, ParentRecord, Reader, Slice, Source, Turns};
 
 /// What a resource is loaded from and into.
 pub(crate) struct Load {
@@ -46,6 +46,8 @@ pub(crate) struct Load {
     pub(crate) detected: Detected,
     /// Counts what it costs.
     pub(crate) cost: Arc<Cost>,
+    /// Where its answers are kept.
+    pub(crate) kept: Option<Arc<KeptAnswers>>,
 }
 
 /// All pages of a resource, staged.
@@ -85,7 +87,7 @@ pub(crate) async fn load(
 ) -> Result<Loaded, RunError> {
     let surprises = resource.endpoint.warnings.iter().cloned();
     warn(events, &resource.name, surprises.map(|text| Warning::new(WarningCode::ConfigSurprise, text)));
-    let Load { stage, slices, for_children, detected, cost } = load;
+    let Load { stage, slices, for_children, detected, cost, kept } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
     detected.tell(resource, &decoder);
@@ -93,7 +95,7 @@ pub(crate) async fn load(
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let budget = Arc::new(Semaphore::new(PAGES_BYTES_MAX));
     let decoding = Decoding { decoder: Arc::new(decoder), so_far, budget };
-    let chains = Chains { source, resource, decoding, events, cost };
+    let chains = Chains { source, resource, decoding, events, cost, kept };
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
     // What was found on the first page holds for the others, and for no other run.
@@ -149,7 +151,7 @@ async fn run_chains(
                 place.send(queue);
                 let slice = Arc::new(slice);
                 let (turn, ledger) = (Arc::new(turns.next()), Arc::new(Ledger::of(&chains.cost)));
-                let chain = Chain { turn, ledger, ..Chain::new(request, Arc::clone(&slice), ahead) };
+                let chain = Chain { turn, ledger, kept: chains.kept.clone(), ..Chain::new(request, Arc::clone(&slice), ahead) };
                 running.push(async move { (slice, chains.run_on(chain, accepted).await) });
             }
             else => break,

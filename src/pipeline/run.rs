@@ -13,6 +13,7 @@ use crate::pipeline::conclude::{NOT_TIDY, tell_late};
 use crate::pipeline::drops::Drops;
 use crate::pipeline::facts::{ResourceResult, RunFacts, RunFailure};
 use crate::pipeline::graph::Graph;
+use crate::pipeline::kept::KeptOfRun;
 use crate::pipeline::load::{Outcome, Read};
 use crate::pipeline::operate::{cause, run_id};
 use crate::pipeline::warnings::WarningLog;
@@ -94,7 +95,9 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let needed: Vec<&str> = configured.iter().copied().filter(is_needed).collect();
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process(), Some(&needed)).await?;
     tell_lost(&events, &lake, &configured);
-    let running = Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started };
+    let kept = KeptOfRun::new(plan, options, &lake, (&clock, &run_id, started));
+    let running =
+        Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started, kept: &kept };
     let outcome = match lake.check_claims(&tables).await {
         Ok(()) => running.load_and_commit(&mut lake, &graph).await,
         Err(error) => Err(error.into()),
@@ -103,11 +106,11 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Ok(ended) => Ok(ended),
         Err(error) => Err(cause(&lake, error).await),
     };
+    kept.settle(plan, outcome.as_ref().map(|ended| &*ended.resources).map_err(RunError::kind)).await;
     let took = clock.instant().duration_since(since);
-    let pipeline = plan.name.clone();
     let mut facts = RunFacts {
         run_id,
-        pipeline,
+        pipeline: plan.name.clone(),
         started,
         took,
         resources: Vec::new(),
@@ -188,6 +191,7 @@ pub(super) struct Running<'a> {
     pub(super) events: &'a Events,
     pub(super) warnings: &'a WarningLog,
     pub(super) started: DateTime<Utc>,
+    pub(super) kept: &'a KeptOfRun,
 }
 
 impl Running<'_> {

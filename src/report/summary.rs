@@ -62,8 +62,8 @@ pub(crate) fn failure(pipeline: Option<&str>, kind: ErrorKind, message: &str, hi
 fn table(result: &ResourceResult) -> Value {
     match result {
         ResourceResult::Published(facts) => published(facts),
-        ResourceResult::Failed { kind, message, hints, pages, requests } => {
-            json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints, "pages": pages, "requests": requests})
+        ResourceResult::Failed { kind, message, hints, pages, requests, resumed_pages } => {
+            json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints, "pages": pages, "requests": requests, "resumed_pages": resumed_pages})
         }
         ResourceResult::Skipped => json!({"status": "skipped"}),
         ResourceResult::ForChildren(facts) => read("read_for_children", facts),
@@ -79,6 +79,7 @@ fn read(status: &str, facts: &ReadFacts) -> Value {
         "pages_ignored": facts.pages_ignored,
         "records": facts.records,
         "requests": facts.requests,
+        "resumed_pages": facts.resumed_pages,
         "bytes_received": facts.bytes_received,
         "end_reason": facts.end_reason.name(),
         "completeness": facts.completeness.name(),
@@ -125,6 +126,7 @@ fn counts(facts: &ResourceFacts) -> Value {
         "pages_null": facts.shaped.pages_null,
         "records": facts.records,
         "requests": facts.requests,
+        "resumed_pages": facts.resumed_pages,
         "bytes_received": facts.bytes_received,
         "rows_written": facts.rows.rows_inserted + facts.rows.rows_updated,
         "rows_inserted": facts.rows.rows_inserted,

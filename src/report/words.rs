@@ -123,6 +123,10 @@ fn published_lines(name: &str, table: &ResourceFacts) -> Vec<String> {
         count(table.files_deleted),
         width = name.len()
     ));
+    if table.resumed_pages > 0 {
+        let (kept, pages) = (count(table.resumed_pages), counted(table.pages, "page"));
+        lines.push(format!("{:width$}  {kept} of {pages} kept by an interrupted run", "", width = name.len()));
+    }
     if let Some(of) = table.parent_records.as_ref().filter(|of| of.skipped > 0) {
         let (read, skipped) = (count(of.requested), count(of.skipped));
         lines.push(format!("{:width$}  read for {read} records of its parent, skipped for {skipped}", "", width = name.len()));

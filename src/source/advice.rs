@@ -77,6 +77,7 @@ impl SourceError {
             }
             Self::NoAnswer { lasting: true, .. } => "look at `client.base_url`: waiting does not mend this",
             Self::NoAnswer { .. } => "is `client.base_url` right, and can this machine reach it? If so, run again later",
+            Self::Kept { .. } => "run again: what was kept of the interrupted run is removed, and all of it is asked for again",
             Self::Spool { .. } => "make room there, or set `TMPDIR` to a folder that has some",
             Self::WaitTooLong { .. } => {
                 "run again then: nothing of this resource's run is published, and a rerun reads it from where the last published run left it; or raise `client.retry.max_wait`"

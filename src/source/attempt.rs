@@ -42,12 +42,16 @@ pub(super) struct Answer {
     pub(super) url: Url,
     /// Its headers.
     pub(super) headers: HeaderMap,
+    /// Its status.
+    pub(super) status: u16,
     /// Whether it came with 206, and no range says that it is all.
     pub(super) is_part: bool,
     /// The body, decompressed.
     pub(super) body: Bytes,
     /// The body in a file, where it is too large for memory; `body` is empty then.
     pub(super) spooled: Option<SpooledBody>,
+    /// What the body was unpacked from, where that was in memory.
+    pub(super) packed: Option<Bytes>,
     /// Set when a rule drops it; the body is empty then.
     pub(super) skipped: Option<Skipped>,
 }
@@ -147,7 +151,11 @@ impl Client {
         }
     }
 
-    async fn look_at(
+    /// Receives an answer and looks at it by the rules.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub(super) async fn look_at(
         &self,
         mut response: Answered,
         call: &Call,
@@ -187,7 +195,7 @@ impl Client {
         let received = receive(&mut response, &self.bounds).await.map_err(|fault| self.unreceived(fault, place))?;
         let headers = response.headers;
         let is_ruled = template.graphql.is_some() || rules.look_at_body(status, &headers);
-        let Received { body, spooled } = if is_ruled { in_memory(received, place)? } else { received };
+        let Received { body, spooled, packed } = if is_ruled { in_memory(received, place)? } else { received };
         let is_expired = is_expired(&body);
         if is_expired && comes_first {
             return expired(headers, &body);
@@ -223,7 +231,7 @@ impl Client {
         }
         let Ruled { url, headers, .. } = ruled;
         let body = if spooled.is_some() { Bytes::new() } else { body };
-        Ok(Answer { url, headers, is_part, body, spooled, skipped: None })
+        Ok(Answer { url, headers, status, is_part, body, spooled, packed, skipped: None })
     }
 
     fn unreceived(&self, fault: BodyFault, place: &(impl Fn() -> Place + Sync)) -> Failure {
@@ -274,7 +282,7 @@ fn has_records(body: &[u8], expected: Expected) -> bool {
 fn in_memory(received: Received, place: &(impl Fn() -> Place + Sync)) -> Result<Received, Failure> {
     let Some(spooled) = received.spooled else { return Ok(received) };
     match spooled.whole() {
-        Ok(Some(body)) => Ok(Received { body, spooled: None }),
+        Ok(Some(body)) => Ok(Received { body, spooled: None, packed: received.packed }),
         Ok(None) => {
             let (bytes, limit_bytes) = (spooled.bytes(), spooled.whole_max());
             Err(Failure::Final(Box::new(SourceError::BodyTooLargeForRules { place: place(), bytes, limit_bytes })))

@@ -56,6 +56,8 @@ pub(super) struct Received {
     pub(super) body: Bytes,
     /// All of it, where it is too large for memory.
     pub(super) spooled: Option<SpooledBody>,
+    /// What it was unpacked from, where that was in memory.
+    pub(super) packed: Option<Bytes>,
 }
 
 /// Receives the whole body of `response` and undoes its compression.
@@ -66,6 +68,8 @@ pub(super) async fn receive(response: &mut Answered, bounds: &Bounds) -> Result<
     let encoding = encoding(&response.headers);
     let mut stored = collect(response, bounds).await?;
     let mut head = stored.head().map_err(BodyFault::Spool)?;
+    let received = if let Stored::Memory(bytes) = &stored { Some(bytes.clone()) } else { None };
+    let packed = received.filter(|bytes| bytes.starts_with(&GZIP_MAGIC));
     for _ in 0..LAYERS_MAX {
         if !head.starts_with(&GZIP_MAGIC) {
             break;
@@ -84,7 +88,7 @@ pub(super) async fn receive(response: &mut Answered, bounds: &Bounds) -> Result<
         Stored::Memory(_) => None,
         Stored::File(file, bytes) => Some(SpooledBody::new(file, marked as u64, bytes, bounds.body_whole_max)),
     };
-    Ok(Received { body: head.slice(marked..), spooled })
+    Ok(Received { body: head.slice(marked..), spooled, packed })
 }
 
 /// Bytes as they came or as they were unpacked.

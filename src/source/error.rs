@@ -322,6 +322,14 @@ pub(crate) enum SourceError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The answer that an interrupted run kept cannot be read back.
+    #[error("{place}: the answer that an interrupted run kept of it cannot be read")]
+    Kept {
+        /// Where.
+        place: Place,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A redirect that is not followed.
     #[error("{place}: redirected to `{to}`, which is refused: {why}")]
     RedirectRefused {
@@ -410,6 +418,7 @@ impl SourceError {
             | Self::RedirectRefused { .. }
             | Self::LinkRefused { .. }
             | Self::BadLink { .. }
+            | Self::Kept { .. }
             | Self::Paging(_) => ErrorKind::Data,
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Setup { .. } | Self::Panicked { .. } | Self::Abandoned { .. } => ErrorKind::Internal,

@@ -26,6 +26,7 @@ use crate::source::client::{Call, Client, cancelled, lost_task};
 use crate::source::drift::Drift;
 use crate::source::error::Repeated;
 use crate::source::flight::{Arrived, Delivered, Ending, Flight, Requests, Span, Tally, UnderWay};
+use crate::source::kept::{Asked, KeptAnswer, KeptChain, keep_of};
 use crate::source::page::{Delivery, Judge};
 use crate::source::paginate::{
     AroundList, LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag,
@@ -48,6 +49,7 @@ pub(super) async fn fetch(
     out: mpsc::Sender<Delivery>,
 ) -> Result<End, SourceError> {
     let template = Template::new(&client.plan, plan, chain.request, &client.tokens)?;
+    let kept = chain.kept;
     let call = Arc::new(Call { template, ledger: chain.ledger, ended: CancellationToken::new() });
     let mut paginator = paginator(&plan.endpoint.paginator, &plan.expect);
     if chain.slice.parents.is_empty() && chain.turn.is_first() {
@@ -58,6 +60,8 @@ pub(super) async fn fetch(
             paginator.mind_empty();
         }
     }
+    let first = paginator.first();
+    let kept = kept.map(|kept| kept.chain(&chain.slice, call.template.method, &call.template.page(1, &first)));
     let mut fetch = Fetch {
         window: chain.ahead.max(1),
         slice: chain.slice,
@@ -76,7 +80,7 @@ pub(super) async fn fetch(
         around_list: AroundList::new(&plan.endpoint.paginator, &plan.expect),
         paginator,
         flights: VecDeque::new(),
-        under_way: Arc::default(),
+        under_way: Arc::new(Requests::behind(kept.as_ref().map_or(0, KeptChain::ticks))),
         arrived: None,
         delivered: VecDeque::new(),
         last_requested: None,
@@ -84,8 +88,9 @@ pub(super) async fn fetch(
         drift: Drift::new(watches_drift(&plan.endpoint.paginator), !plan.primary_key.is_empty()),
         tally: Tally::default(),
         ending: None,
+        kept,
+        keep: None,
     };
-    let first = fetch.paginator.first();
     fetch.request(1, first);
     fetch.run(out).await
 }
@@ -130,6 +135,10 @@ struct Fetch {
     drift: Drift,
     tally: Tally,
     ending: Option<Ending>,
+    /// What was kept of it by an interrupted run, and where its answers are kept.
+    kept: Option<KeptChain>,
+    /// What is to be written of the page that was judged last.
+    keep: Option<KeptAnswer>,
 }
 
 enum Happened {
@@ -162,6 +171,7 @@ impl Fetch {
                 Happened::Facts(Some(facts)) => {
                     self.take_turn(&facts).await?;
                     self.judge(&facts)?;
+                    self.keep().await;
                 }
                 Happened::Room(permit) => self.deliver(permit),
                 Happened::Landed(span, answer) => self.land(span, answer),
@@ -196,15 +206,40 @@ impl Fetch {
     fn request(&mut self, number: u64, position: Position) {
         let (client, call) = (Arc::clone(&self.client), Arc::clone(&self.call));
         let request = call.template.page(number, &position);
+        let is_behind_api = self.waits_for_api();
+        let asked = self.kept.as_mut().map(|kept| kept.ask(&request, is_behind_api));
+        let kept = self.kept.as_ref().map(KeptChain::log).zip(asked.and_then(|asked| asked.kept_at));
         let (under_way, requests) = (UnderWay::begin(&self.under_way), Arc::clone(&self.under_way));
         let sent = requests.tick();
         let answer = AbortOnDropHandle::new(tokio::spawn(async move {
             let _under_way = under_way;
+            if let Some(kept) = kept {
+                return client.kept_page(&call, &request, kept).await;
+            }
             let answer = client.page(&call, &request).await;
             (Span { sent, answered: requests.tick() }, answer)
         }));
         self.last_requested = Some((number, position.clone()));
-        self.flights.push_back(Flight { number, position, answer });
+        self.flights.push_back(Flight { number, position, asked, answer });
+    }
+
+    /// Whether a page that may count was asked of the API and is not judged.
+    fn waits_for_api(&self) -> bool {
+        let is_of_api = |asked: &Option<Asked>| asked.is_some_and(|asked| asked.kept_at.is_none());
+        self.flights.iter().any(|flight| is_of_api(&flight.asked))
+            || self.arrived.iter().any(|arrived| is_of_api(&arrived.asked))
+            || self.delivered.iter().any(|page| !page.is_void && is_of_api(&page.asked))
+    }
+
+    /// Has what is to be kept written.
+    async fn keep(&mut self) {
+        if let Some((answer, kept)) = self.keep.take().zip(self.kept.as_ref().map(KeptChain::log)) {
+            tokio::select! {
+                biased;
+                () = self.client.cancel.cancelled() => {}
+                () = kept.keep(answer) => {}
+            }
+        }
     }
 
     fn request_ahead(&mut self) {
@@ -244,11 +279,14 @@ impl Fetch {
             // Behind the end, a refusal is as good as an empty page; a defect is one anywhere.
             return;
         }
-        self.arrived = Some(Arrived { number: flight.number, position: flight.position, span, answer });
+        self.arrived = Some(Arrived { number: flight.number, position: flight.position, span, asked: flight.asked, answer });
     }
 
     fn deliver(&mut self, permit: mpsc::OwnedPermit<Delivery>) {
-        let Some(Arrived { number, position, span, answer: Ok(answer) }) = self.arrived.take() else { return };
+        let Some(Arrived { number, position, span, asked, answer: Ok(answer) }) = self.arrived.take() else { return };
+        let template = &self.call.template;
+        let is_kept = asked.is_none_or(|asked| asked.kept_at.is_some());
+        let keep = if is_kept { None } else { keep_of(&answer, &template.page(number, &position).url, &template.redactor) };
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
         let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
@@ -279,6 +317,8 @@ impl Fetch {
             headers: answer.headers,
             is_part: answer.is_part,
             bytes,
+            asked,
+            keep,
             skipped: answer.skipped,
             is_void,
             facts,

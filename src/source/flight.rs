@@ -11,6 +11,7 @@ use url::Url;
 use crate::source::attempt::Answer;
 use crate::source::client::Call;
 use crate::source::error::Place;
+use crate::source::kept::{Asked, Keep};
 use crate::source::page::{Skipped, Verdict};
 use crate::source::paginate::{Position, Seen};
 use crate::source::{EndReason, PageFacts, SourceError};
@@ -26,6 +27,11 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// Requests behind others that ended before `tick`.
+    pub(super) fn behind(tick: u64) -> Self {
+        Self { ticks: AtomicU64::new(tick), ..Self::default() }
+    }
+
     /// The number of what happens here.
     pub(super) fn tick(&self) -> u64 {
         self.ticks.fetch_add(1, Ordering::SeqCst)
@@ -60,6 +66,8 @@ impl Drop for UnderWay {
 pub(super) struct Flight {
     pub(super) number: u64,
     pub(super) position: Position,
+    /// Where answers are kept: how it was asked.
+    pub(super) asked: Option<Asked>,
     pub(super) answer: AbortOnDropHandle<(Span, Result<Answer, SourceError>)>,
 }
 
@@ -68,6 +76,7 @@ pub(super) struct Arrived {
     pub(super) number: u64,
     pub(super) position: Position,
     pub(super) span: Span,
+    pub(super) asked: Option<Asked>,
     pub(super) answer: Result<Answer, SourceError>,
 }
 
@@ -81,6 +90,9 @@ pub(super) struct Delivered {
     /// Whether it came with 206.
     pub(super) is_part: bool,
     pub(super) bytes: u64,
+    pub(super) asked: Option<Asked>,
+    /// What is to be kept of it once it is judged.
+    pub(super) keep: Option<Keep>,
     /// Set when a rule drops it: it went to nobody.
     pub(super) skipped: Option<Skipped>,
     /// Not what follows the page before it.

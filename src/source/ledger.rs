@@ -30,6 +30,7 @@ pub(crate) struct Ledger {
 pub(crate) struct Cost {
     requests: AtomicU64,
     pages: AtomicU64,
+    kept: AtomicU64,
 }
 
 impl Cost {
@@ -41,6 +42,11 @@ impl Cost {
     /// Pages that count.
     pub(crate) fn pages(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Pages whose answers were kept by an interrupted run, and asked of nobody.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
     }
 
     /// A page counts.
@@ -68,6 +74,11 @@ impl Ledger {
     pub(super) fn count_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.cost.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A page is one that an interrupted run has kept.
+    pub(super) fn count_kept(&self) {
+        self.cost.kept.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What it has come to.

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::{Secret, Secrets, secrets};
+use memchr::memmem;
+
+use crate::base::{Secret, Secrets, names_credential, secrets};
 use crate::config::{AuthPlan, ClientPlan, EndpointPlan, Grant, LoginBody, Request, TokenPlan};
 use crate::source::auth::basic;
 
@@ -13,6 +15,9 @@ const PREVIEW_BYTES_MAX: usize = 200;
 /// Header values shorter than this are no secrets (`X-Version: 2`), and hiding them would garble every message.
 const HEADER_SECRET_BYTES_MIN: usize = 4;
 
+/// Bytes of the shortest credential that is looked for in bodies: a shorter one stands in every second of them.
+const BODY_SECRET_BYTES_MIN: usize = 8;
+
 /// Obtained secrets that are taken out of links, the latest ones.
 const LEARNED_MAX: usize = 64;
 
@@ -20,6 +25,8 @@ const LEARNED_MAX: usize = 64;
 #[derive(Default)]
 pub(crate) struct Redactor {
     own: Secrets,
+    /// Credentials as they are spelled.
+    credentials: Vec<String>,
 }
 
 /// Secrets that came while the run went on: tokens, cookies, assertions.
@@ -55,18 +62,26 @@ impl Redactor {
     /// Knows every secret that requests of this endpoint carry.
     pub(super) fn new(client: &ClientPlan, endpoint: &EndpointPlan, request: &Request) -> Self {
         let own = Secrets::default();
-        client.auth.iter().chain(&endpoint.auth).for_each(|auth| learn(auth, &own));
+        let mut credentials: Vec<String> = client.auth.iter().chain(&endpoint.auth).flat_map(|auth| learn(auth, &own)).collect();
         // These may hold a parent's values, which are data anywhere else.
-        let values = client.headers.iter().chain(&request.headers).map(|(_, value)| value.expose());
+        let headers = || client.headers.iter().chain(&request.headers);
+        credentials.extend(headers().filter(|(name, _)| names_credential(name)).map(|(_, value)| value.expose().to_owned()));
+        credentials.retain(|text| text.len() >= BODY_SECRET_BYTES_MIN && !secrets().is_public(text));
+        let values = headers().map(|(_, value)| value.expose());
         values.filter(|value| !secrets().is_public(value)).for_each(|value| own.credential(value));
-        Self { own }
+        Self { own, credentials }
     }
 
     /// Knows the secrets of `auth` alone.
     pub(super) fn of_auth(auth: &AuthPlan) -> Self {
         let own = Secrets::default();
-        learn(auth, &own);
-        Self { own }
+        let credentials = learn(auth, &own);
+        Self { own, credentials }
+    }
+
+    /// Whether a credential stands in `body`, as it is spelled.
+    pub(super) fn shows_credential(&self, body: &[u8]) -> bool {
+        self.credentials.iter().any(|credential| memmem::find(body, credential.as_bytes()).is_some())
     }
 
     /// At most [`PREVIEW_BYTES_MAX`] bytes of `body` on one line, every secret as `***`.
@@ -91,8 +106,8 @@ impl Redactor {
     }
 }
 
-/// Tells the process of an `auth`'s credentials, and `own` of what else it sends.
-fn learn(auth: &AuthPlan, own: &Secrets) {
+/// Tells the process of an `auth`'s credentials, which it gives, and `own` of what else it sends.
+fn learn(auth: &AuthPlan, own: &Secrets) -> Vec<String> {
     let certain = match auth {
         AuthPlan::ApiKey { key, .. } => vec![key.expose().to_owned()],
         AuthPlan::Bearer { token, .. } => vec![token.expose().to_owned()],
@@ -100,6 +115,7 @@ fn learn(auth: &AuthPlan, own: &Secrets) {
         AuthPlan::Token(plan) => secrets_of_token(plan, own),
     };
     certain.iter().for_each(|secret| secrets().credential(secret));
+    certain
 }
 
 /// The credentials of a token request. What else it sends may be a word like any other, and is told to `own`.
@@ -143,7 +159,7 @@ mod tests {
     fn check(body: &str, expected: &str) {
         let own = Secrets::default();
         ["k\"ey/1", "abcd"].iter().for_each(|secret| own.credential(secret));
-        assert_eq!(Redactor { own }.preview(body.as_bytes()), expected);
+        assert_eq!(Redactor { own, ..Redactor::default() }.preview(body.as_bytes()), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::CursorType;
 use crate::config::{Binding, CursorRange, IncrementalValue, Request};
-use crate::source::{Ledger, Turn};
+use crate::source::{KeptAnswers, Ledger, Turn};
 
 /// What a chain of pages is requested for. The default is that of a resource without parents.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -85,11 +85,13 @@ pub(crate) struct Chain {
     pub(crate) turn: Arc<Turn>,
     /// What its requests come to.
     pub(crate) ledger: Arc<Ledger>,
+    /// Where its answers are kept, and may be.
+    pub(crate) kept: Option<Arc<KeptAnswers>>,
 }
 
 impl Chain {
     /// A chain for `slice`, the only one of its resource.
     pub(crate) fn new(request: Request, slice: Arc<Slice>, ahead: usize) -> Self {
-        Self { request, slice, ahead, turn: Arc::default(), ledger: Arc::default() }
+        Self { request, slice, ahead, turn: Arc::default(), ledger: Arc::default(), kept: None }
     }
 }

@@ -54,6 +54,7 @@ mod processing_steps;
 mod readers_at_work;
 mod quarantine;
 mod repairing;
+mod resuming;
 mod rows_once;
 mod s3;
 mod schema_evolution;

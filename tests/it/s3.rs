@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::billing::{Billing, KEY, guide_config};
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::readers::{environment, read_table};
-use crate::support::sandbox::{Running, Sandbox};
+use crate::support::sandbox::{Running, Sandbox, files_under};
 
 /// A bucket and an identity for it.
 struct Access {
@@ -106,6 +106,28 @@ fn a_night_killed_while_it_publishes_is_finished_by_the_next() {
         assert_eq!(ended.status.signal(), Some(9), "{point}: {ended}");
         sandbox.run_ok();
         assert_eq!(read(&access, &prefix)["digest"], expected[1]["digest"], "{point}");
+    }
+}
+
+/// What a run was answered lies on the machine that it ran on.
+#[test]
+fn a_night_into_a_bucket_that_is_killed_before_its_commit_is_gone_on_with_on_the_same_machine() {
+    for (number, access) in [seaweedfs(""), moto()].into_iter().flatten().enumerate() {
+        let api = Billing::guide().serve();
+        let sandbox = guide(&access, &api, &format!("gone-on-with/lake-{number}"));
+        let temporary = sandbox.path().join("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        let sandbox = sandbox.env("TMPDIR", temporary.to_str().unwrap());
+        let fault = "lake.commit.before_create=kill";
+        let ended = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", fault)).end();
+        assert_eq!(ended.status.signal(), Some(9), "{ended}");
+        let asked = api.requests().len();
+        let status = sandbox.lakeward(&["status", "lakeward.yaml"]);
+        assert!(status.stdout.contains("customer_usage: an interrupted run of "), "{status}");
+        let ended = sandbox.run_ok();
+        assert_eq!((ended.table("customer_usage")["requests"].as_u64(), api.requests().len()), (Some(0), asked), "{ended}");
+        let left: Vec<String> = files_under(&temporary).into_keys().collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 

@@ -167,9 +167,12 @@ class History(Nights):
     def play(self) -> None:
         for night in range(self.rng.randint(3, NIGHTS_MAX)):
             for pipeline in self.pipelines:
+                self.go_on(pipeline)
                 if night:
                     self.change(pipeline)
                 self.night(pipeline)
+        for pipeline in self.pipelines:
+            self.go_on(pipeline)
         if len(self.pipelines) > 1:
             self.steal(*self.pipelines)
             self.steal(*reversed(self.pipelines))
@@ -205,6 +208,7 @@ class History(Nights):
             raise Broken(f"an internal error: {err[-2000:]}")
         lines = out.strip().splitlines()
         tables = json.loads(lines[-1]).get("tables", {}) if lines and lines[-1].startswith("{") else {}
+        self.counts["resumed pages"] += sum(table.get("resumed_pages", 0) for table in tables.values())
         # What went wrong stands at the end.
         self.log.append(f"  exit {process.returncode} " + " ".join(err.split())[-1500:])
         return process.returncode, tables

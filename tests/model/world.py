@@ -406,6 +406,7 @@ class World:
         if rng.random() < 0.15:
             self.lake["on_schema_change"] = "leave"
         self.concurrency = rng.choice([1, 4, 8])
+        self.resume = rng.choice([0, "6h", "6h"])
 
     def add_children(self, parent: Resource, uids, first: int) -> None:
         rng = self.rng
@@ -423,4 +424,4 @@ class World:
             client["auth"] = {"type": "bearer", "token": f"token-of-{self.name}"}
         elif self.auth:
             client["auth"] = {"type": "oauth2_client_credentials", "access_token_url": f"{url}/token", "client_id": self.name, "client_secret": "of the model"}
-        return {"name": self.name, "client": client, "resources": [r.config() for r in self.resources], "lake": {"url": lake} | self.lake}
+        return {"name": self.name, "client": client, "resources": [r.config() for r in self.resources], "lake": {"url": lake} | self.lake, "resume": self.resume}

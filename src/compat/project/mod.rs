@@ -28,7 +28,7 @@ const SECTIONS: [&str; 6] = ["sources", "destinations", "pipelines", "datasets",
 /// Sections of dltHub's that a run of one pipeline has no use for, or that lakeward does not have.
 const FOREIGN_SECTIONS: [&str; 4] = ["caches", "transformations", "runtime", "parameters"];
 /// Keys of a source: those of a config, and what names the source.
-const SOURCE_KEYS: [&str; 4] = ["type", "client", "resource_defaults", "resources"];
+const SOURCE_KEYS: [&str; 5] = ["type", "client", "resource_defaults", "resources", "resume"];
 /// The names of the `rest_api` source.
 const SOURCE_TYPES: [&str; 2] = ["rest_api", "dlt.sources.rest_api.rest_api"];
 /// Keys of a pipeline.

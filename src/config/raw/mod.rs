@@ -18,6 +18,8 @@ mod rules;
 mod scalar;
 mod steps;
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -64,4 +66,7 @@ pub(crate) struct Config {
     /// Where the tables go.
     #[schemars(with = "Lake")]
     pub(crate) lake: Field<Lake>,
+    /// How long the answers that an interrupted run has received wait on local disk for the next run, which then asks for the others alone. A
+    /// duration; 0 keeps none. Default: 6 h.
+    pub(crate) resume: Field<Scalar<Duration>>,
 }

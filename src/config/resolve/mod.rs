@@ -23,14 +23,17 @@ mod template;
 mod tls;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::base::folded;
 use crate::config::fault::Problem;
-use crate::config::raw::{self, Either, Field};
+use crate::config::raw::{self, Either, Field, Scalar};
 use crate::config::read::Reader;
 use crate::config::tree::{Document, NodeId};
 use crate::config::{Inputs, LakeOnly, Outline, Plan, ResourcePlan};
 
+/// How long kept answers wait, unless the config says otherwise: six hours.
+const RESUME: Duration = Duration::from_secs(6 * 3600);
 /// Longest name of a pipeline, table or partition folder, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -63,7 +66,7 @@ pub(crate) fn resolve(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Co
         }
         plans
     });
-    Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake? })
+    Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake?, resume: resume(config) })
 }
 
 /// The lake of `config`, or `None` when too much of it is missing; in both cases faults may have been recorded.
@@ -85,7 +88,12 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
     });
     let resources: Vec<Outline> = outlines.collect();
     let has_all = !entries.is_empty() && resources.len() == entries.len();
-    Some(LakeOnly { name: name?, lake: lake?, resources, has_all })
+    Some(LakeOnly { name: name?, lake: lake?, resources, has_all, resume: resume(config) })
+}
+
+/// How long kept answers wait.
+fn resume(config: &raw::Config) -> Duration {
+    config.resume.get().map_or(RESUME, |&Scalar(duration)| duration)
 }
 
 /// Whether a name can be that of a pipeline or a table, which is a folder's on every file system and in every bucket.

@@ -26,7 +26,7 @@ fn param(name: &str) -> Slot {
 #[test]
 fn the_guides_config_means_what_the_guide_says() {
     let text = include_str!("../../../examples/billing.yaml");
-    let Plan { name, client, resources, lake } = plan(text);
+    let Plan { name, client, resources, lake, resume: _ } = plan(text);
     assert_eq!(name, "billing");
     assert_eq!(client.base_url.as_str(), "https://api.example.com/");
     let Some(AuthPlan::ApiKey { name, key, location, hosts }) = client.auth else { panic!("{:?}", client.auth) };
@@ -393,4 +393,33 @@ fn a_resource_that_is_not_selected_is_read_where_another_needs_it() {
     );
     let plans: Vec<(String, bool)> = plan(&text).resources.into_iter().map(|plan| (plan.name, plan.selected)).collect();
     assert_eq!(plans, [("r".to_owned(), true), ("b".to_owned(), true), ("c".to_owned(), false)]);
+}
+
+#[test]
+fn a_fingerprint_is_of_what_is_asked_and_not_of_credentials_or_speed() {
+    let of = |client: &str, endpoint: &str, lake: &str| {
+        let text = format!(
+            "name: n\nclient: {{base_url: http://a.test{client}}}\nresources: [{{name: x, endpoint: {{path: x{endpoint}}}}}]\nlake: {{url: ./lake{lake}}}\n"
+        );
+        plan(&text).fingerprint()
+    };
+    let plain = of("", "", "");
+    let token = |token: &str| of(&format!(", auth: {{type: bearer, token: {token}}}, headers: {{X-Api-Key: {token}}}"), "", "");
+    assert_eq!(token("one-token"), token("another-token"));
+    for same in [of(", concurrency: 1, timeout: {page: 1m}, retry: {max_retries: 0}", "", ""), of("", "", ", keep_versions: 3")] {
+        assert_eq!(same, plain);
+    }
+    let others = [
+        token("one-token"),
+        of("/v1", "", ""),
+        of(", headers: {X-Shop: a}", "", ""),
+        of(", headers: {X-Shop: b}", "", ""),
+        of("", ", headers: {X-Shop: a}", ""),
+        of("", ", headers: {X-Shop: b}", ""),
+        of("", ", params: {kind: a}", ""),
+        of("", ", params: {kind: b}", ""),
+        of("", ", data_selector: data", ""),
+    ];
+    let different: std::collections::BTreeSet<u128> = others.into_iter().chain([plain]).collect();
+    assert_eq!(different.len(), others.len() + 1);
 }

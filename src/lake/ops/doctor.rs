@@ -16,7 +16,7 @@ use crate::lake::lease::LeaseFile;
 use crate::lake::log::{Commit, read_commit, versions};
 use crate::lake::ops::Archive;
 use crate::lake::store::{Store, open_store};
-use crate::lake::{LakeError, Layout, manifest, outer, spool};
+use crate::lake::{AnswerFolder, LakeError, Layout, manifest, outer, spool};
 
 /// Who has to do something about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -319,8 +319,18 @@ impl Patient<'_> {
         Ok(())
     }
 
-    /// What killed processes left in the system's temporary folder.
+    /// What killed processes left on this machine.
     fn leftovers(&mut self) {
+        let answers = AnswerFolder::in_store(&*self.store, &self.layout);
+        let left = if self.is_busy { Vec::new() } else { answers.list() };
+        for (resource, _) in left {
+            let path = answers.file(&resource);
+            let text = format!(
+                "`{}` is what an interrupted run was answered for `{resource}`: the next run goes on with it, or removes it",
+                path.display()
+            );
+            self.note("answers", Need::NextRun, None, (text, Vec::new()));
+        }
         for folder in spool::left_behind() {
             let text = format!(
                 "`{}` was left by a process that is no more: the next run with a lake in a bucket removes it",

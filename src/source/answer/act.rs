@@ -61,7 +61,16 @@ impl Ruled<'_> {
             RuleAction::Skip(Scope::Parent) => Failure::Final(Box::new(SourceError::ParentSkipped { place, status, key })),
             RuleAction::Skip(scope) => {
                 let skipped = Some(Skipped { ends: *scope == Scope::Resource, status, key });
-                return Ok(Answer { url, headers, is_part: false, body: Bytes::new(), spooled: None, skipped });
+                return Ok(Answer {
+                    url,
+                    headers,
+                    status,
+                    is_part: false,
+                    body: Bytes::new(),
+                    spooled: None,
+                    packed: None,
+                    skipped,
+                });
             }
             RuleAction::Fail { message } => {
                 let message = message.clone().unwrap_or_default();

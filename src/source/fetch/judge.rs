@@ -46,11 +46,12 @@ impl Fetch {
 
     /// Judges the oldest delivered page.
     pub(super) fn judge(&mut self, facts: &PageFacts) -> Result<(), SourceError> {
-        let Some(page) = self.delivered.pop_front() else { return Ok(()) };
+        let Some(mut page) = self.delivered.pop_front() else { return Ok(()) };
         if page.is_void {
             self.pass_void(page, facts);
             return Ok(());
         }
+        self.note_kept(&mut page);
         let call = Arc::clone(&self.call);
         let mut seen = page.seen(&call, facts, self.drift.is_rereading());
         let is_beside = self.paginator.is_beside();
@@ -117,6 +118,15 @@ impl Fetch {
         }
         let _ = page.verdict.send(Verdict::Accept);
         Ok(())
+    }
+
+    /// Notes where the answer of a page came from, whose turn it is, and what is to be kept of it.
+    fn note_kept(&mut self, page: &mut Delivered) {
+        let Some((kept, asked)) = self.kept.as_mut().zip(page.asked) else { return };
+        if asked.kept_at.is_some() {
+            self.call.ledger.count_kept();
+        }
+        self.keep = kept.judged((asked, page.span), page.skipped.is_some(), page.keep.take(), self.client.clock.now());
     }
 
     /// Passes over a page that was fetched ahead in vain.

@@ -1,0 +1,102 @@
+//! The thread that writes a log of kept answers, beside the run.
+//!
+//! In: answers of judged pages, as many as [`WAITING_KIB_MAX`] holds, or one larger one. Out: the log. Invariants: whoever keeps an answer waits for room and
+//! for no disk beyond that; a log takes no more of the disk than it leaves; what goes wrong ends the log and not the run, and what the log has until then
+//! stays whole.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::source::kept::log::{self, Head};
+
+/// Largest log.
+const LOG_BYTES_MAX: u64 = 16 << 30;
+/// Bytes after which the room on the disk is looked at again.
+const LOOK_EVERY_BYTES: u64 = 16 << 20;
+/// Bodies that wait to be written.
+const WAITING_KIB_MAX: u32 = 32 << 10;
+/// Answers that wait to be written.
+const WAITING_MAX: usize = 256;
+
+/// An answer on its way into the log.
+#[derive(Debug)]
+pub(in crate::source) struct KeptAnswer {
+    pub(super) head: Head,
+    pub(super) body: Bytes,
+    /// Whether the body came unpacked.
+    pub(super) is_plain: bool,
+}
+
+/// The writing end of a log.
+#[derive(Debug)]
+pub(super) struct Writer {
+    answers: Mutex<Option<mpsc::Sender<(KeptAnswer, OwnedSemaphorePermit)>>>,
+    room: Arc<Semaphore>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Writes behind the `bytes` that are in `file`, where its next write goes.
+    ///
+    /// # Errors
+    /// The system's, when there can be no thread.
+    pub(super) fn start(file: Arc<File>, bytes: u64) -> io::Result<Self> {
+        let (answers, waiting) = mpsc::channel(WAITING_MAX);
+        let thread = std::thread::Builder::new().name("answers".to_owned()).spawn(move || write_all(&file, bytes, waiting))?;
+        let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
+        Ok(Self { answers: Mutex::new(Some(answers)), room, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Has an answer written.
+    pub(super) async fn keep(&self, answer: KeptAnswer) {
+        let kib = u32::try_from(answer.body.len() >> 10).unwrap_or(WAITING_KIB_MAX) + 1;
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib.min(WAITING_KIB_MAX)).await else { return };
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(answers) = answers {
+            // The thread ends before only by a defect, and then nothing is kept.
+            let _ = answers.send((answer, room)).await;
+        }
+    }
+
+    /// Waits until all answers are written. Blocks.
+    pub(super) fn finish(&self) {
+        drop(self.answers.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(file: &File, mut bytes: u64, mut waiting: mpsc::Receiver<(KeptAnswer, OwnedSemaphorePermit)>) {
+    let (mut looked_at, mut is_open) = (None, true);
+    while let Some((KeptAnswer { head, body, is_plain }, _room)) = waiting.blocking_recv() {
+        if !is_open {
+            continue;
+        }
+        if looked_at.is_none_or(|at| bytes - at >= LOOK_EVERY_BYTES) {
+            is_open = bytes < LOG_BYTES_MAX && has_room(file, bytes);
+            looked_at = Some(bytes);
+        }
+        if !is_open {
+            tracing::info!(bytes, "no more answers are kept: the log of them takes no more of the disk than it leaves");
+            continue;
+        }
+        match log::append(file, head, &body, is_plain) {
+            Ok(written) => bytes += written,
+            Err(error) => {
+                tracing::warn!(error = %error, "no more answers are kept for a run that is interrupted");
+                is_open = false;
+            }
+        }
+    }
+}
+
+/// Whether the disk has more room left than a log of this size takes.
+fn has_room(file: &File, bytes: u64) -> bool {
+    rustix::fs::fstatvfs(file).is_ok_and(|facts| facts.f_bavail.saturating_mul(facts.f_frsize) > bytes + LOOK_EVERY_BYTES)
+}
