@@ -49,7 +49,7 @@ impl Lake {
             return Err(overtaken);
         }
         pass("lake.commit.before_stage")?;
-        let mut commit = self.draft(&tables, &state).await?;
+        let (mut commit, manifests) = self.draft(&tables, &state).await?;
         if tables.iter().all(|table| table.changes.is_empty()) && self.is_unchanged(&commit) {
             return Ok(Committed { version: self.version(), ..Committed::default() });
         }
@@ -60,8 +60,8 @@ impl Lake {
         let claimed: Vec<&str> = tables.iter().filter(is_new).map(|table| table.table.as_str()).collect();
         self.claims().take(&claimed, commit.version, true).await?;
         pass("lake.commit.after_claims")?;
-        for table in tables.iter().filter(is_new) {
-            manifest::store(&*self.store, &self.layout, (&self.run, &table.table), &table.after).await?;
+        for manifest in manifests {
+            manifest::store(&*self.store, &self.layout, manifest).await?;
         }
         // What is abandoned, or put back, need not have been in its place.
         let is_in_doubt = matches!(commit.purpose, Purpose::Abandonment { .. } | Purpose::Restoration);
@@ -119,8 +119,12 @@ impl Lake {
         self.format.retain(archive.oldest_undoable(self.keep_versions).await?).await
     }
 
-    /// The next commit as it would be without other runs, and without its files, which are not staged.
-    pub(super) async fn draft(&self, tables: &[PreparedTable], state: &Map<String, Value>) -> Result<Commit, LakeError> {
+    /// The next commit as it would be without other runs, and without its files, which are not staged; the manifests that it adds.
+    pub(super) async fn draft(
+        &self,
+        tables: &[PreparedTable],
+        state: &Map<String, Value>,
+    ) -> Result<(Commit, Vec<manifest::Encoded>), LakeError> {
         let version = self.version() + 1;
         let mut commit = Commit {
             format: FORMAT,
@@ -143,21 +147,23 @@ impl Lake {
             purpose: self.purpose,
             tells_replaced: true,
         };
+        let mut manifests = Vec::new();
         for table in tables {
             if table.is_dropped {
                 commit.tables.remove(&table.table);
                 commit.next_numbers.insert(table.table.clone(), table.after.next_number);
                 continue;
             }
-            let (name, _) = manifest::encode(&self.run, &table.table, &table.after);
             let known = self.head.as_ref().and_then(|head| head.tables.get(&table.table));
             let is_same = table.changes.is_empty() && self.is_same_table(known, table).await?;
             if !is_same {
-                commit.tables.insert(table.table.clone(), TableRef { manifest: name, version });
+                let manifest = manifest::encode(&self.run, &table.table, &table.after);
+                commit.tables.insert(table.table.clone(), TableRef { manifest: manifest.name.clone(), version });
+                manifests.push(manifest);
             }
         }
         commit.released = released(self.head.as_ref(), &commit);
-        Ok(commit)
+        Ok((commit, manifests))
     }
 
     /// Whether a table without changed files is what the lake has: etags, which `.done` adds, do not count, nor do ranges of keys, which footers told,

@@ -294,7 +294,7 @@ pub(crate) async fn read_json<T: DeserializeOwned>(store: &dyn Store, path: &str
 ///
 /// # Errors
 /// [`LakeError::Unreadable`] when it is damaged or of a newer lakeward.
-pub(crate) fn parse_json<T: DeserializeOwned>(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<T, LakeError> {
+pub(crate) fn parse_json<'a, T: Deserialize<'a>>(store: &dyn Store, path: &str, bytes: &'a [u8]) -> Result<T, LakeError> {
     let damaged = |why: String| LakeError::Unreadable { place: store.place(path), why };
     let found = match serde_json::from_slice::<Versioned>(bytes) {
         Ok(found) => found.format.as_u64(),

@@ -145,7 +145,7 @@ pub(crate) fn key_ranges(row_groups: &[RowGroupMetaData], schema: &Schema, key: 
 }
 
 /// Ranges as a manifest has them. What this program does not know, or is none, rules nothing out.
-pub(crate) fn read_ranges(found: BTreeMap<String, serde_json::Value>) -> KeyRanges {
-    let range = |value| serde_json::from_value(value).ok().filter(KeyRange::is_range);
+pub(crate) fn read_ranges(found: BTreeMap<String, &serde_json::value::RawValue>) -> KeyRanges {
+    let range = |value: &serde_json::value::RawValue| serde_json::from_str(value.get()).ok().filter(KeyRange::is_range);
     found.into_iter().filter_map(|(name, value)| Some((name, range(value)?))).collect()
 }

@@ -140,9 +140,11 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
 /// Everything of a commit up to the creation of its commit, where the run falls asleep.
 pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Commit {
     let tables = [table.clone()];
-    let mut commit = lake.draft(&tables, state).await.unwrap();
+    let (mut commit, manifests) = lake.draft(&tables, state).await.unwrap();
     commit.files = lake.format.stage(&lake.run, &tables).await.unwrap();
-    manifest::store(&*lake.store, &lake.layout, (&lake.run, &table.table), &table.after).await.unwrap();
+    for manifest in manifests {
+        manifest::store(&*lake.store, &lake.layout, manifest).await.unwrap();
+    }
     commit
 }
 

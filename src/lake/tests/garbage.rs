@@ -162,7 +162,7 @@ async fn a_collection_that_another_run_overtakes_collects_nothing() {
     nights(&rig, 6).await;
     let mut asleep = rig.open("asleep").await.unwrap();
     asleep.purpose = Purpose::Collection;
-    let commit = asleep.draft(&[], &Map::new()).await.unwrap();
+    let (commit, _) = asleep.draft(&[], &Map::new()).await.unwrap();
     let mut lake = rig.open_later("awake").await;
     let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some("night 7"))]).await;
     lake.commit(vec![table], state("t", 7)).await.unwrap();

@@ -100,7 +100,7 @@ async fn a_damaged_manifest_under_the_next_ones_name_is_not_taken_for_it() {
         last_night(&rig).await;
         let mut lake = rig.open("tonight").await.unwrap();
         let table = tonight(&lake).await;
-        let (name, content) = manifest::encode("tonight", "t", &table.after);
+        let manifest::Encoded { name, content } = manifest::encode("tonight", "t", &table.after);
         rig.store.put(&Layout::new("p").manifest(&name), content[..content.len() / 2].to_vec()).await.unwrap();
         lake.commit(vec![table], state("t", 2)).await.unwrap();
         assert_eq!(lake.view().table("t").await.unwrap().rows(), 3);

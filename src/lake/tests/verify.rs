@@ -122,7 +122,7 @@ async fn forge(rig: &Rig, change: impl FnOnce(&mut Snapshot)) {
     let (layout, archive) = (Layout::new("p"), archive(rig).await);
     let mut snapshot = table(&archive, archive.newest()).await.snapshot;
     change(&mut snapshot);
-    let (name, content) = manifest::encode("forger", "t", &snapshot);
+    let manifest::Encoded { name, content } = manifest::encode("forger", "t", &snapshot);
     rig.store.put(&layout.manifest(&name), content).await.unwrap();
     let mut commit = read_commit(&*rig.store, &layout, archive.newest()).await.unwrap().unwrap();
     commit.tables.get_mut("t").unwrap().manifest = name;
