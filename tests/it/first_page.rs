@@ -138,6 +138,17 @@ fn an_empty_first_page_beside_one_with_records_is_red_and_the_way_out_works() {
             assert_eq!((ended.code(), api.requests().len()), (Some(0), requests), "{base}\n{ended}");
         }
     }
+    // So is one whose API fails where it has no page.
+    let fails: [fn(&Request) -> Reply; 4] = [
+        |_| Reply::status(403),
+        |_| Reply::status(500),
+        |_| Reply::html(),
+        |_| answer(&json!({"data": [], "error": "page must be at least 1"})),
+    ];
+    for outside in fails {
+        let (_, ended) = run(&pages(1, 0, silent, outside), "{type: page_number, base_page: 1, total_path: null}", "");
+        assert_eq!(ended.code(), Some(0), "{ended}");
+    }
 }
 
 #[test]

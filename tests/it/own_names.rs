@@ -176,6 +176,21 @@ fn apis_that_page_in_a_way_of_their_own_are_read_whole_where_nothing_is_declared
 }
 
 #[test]
+fn an_empty_page_with_a_link_ends_the_pages_only_where_it_tells_of_what_was_read() {
+    // Each total counts its own page, and the second page is filtered away.
+    let api = things(|request| {
+        let page = request.number("page", 1);
+        let records = match page {
+            2 => Vec::new(),
+            page => records((page - 1) * 10, 30),
+        };
+        let next = (page < 3).then(|| format!("/things?page={}", page + 1));
+        answer(&json!({"total": records.len(), "data": records, "next": next}))
+    });
+    is_whole(&run(&api, "json_link", ""), 20, false, "filtered");
+}
+
+#[test]
 fn a_cursor_of_graphql_goes_to_the_variables() {
     let api = things(|request| {
         let body: Value = serde_json::from_str(&request.body).unwrap();
@@ -229,6 +244,16 @@ fn a_flag_that_is_left_out_where_it_would_be_false_ends_the_pages() {
         let paginator = format!("{{type: offset, limit: 10, total_path: null, has_more_path: {name}}}");
         is_whole(&run(&api, &paginator, ""), of, false, &paginator);
     }
+    // A full page that lacks it by mistake is not the last one.
+    let api = things(|request| {
+        let from = at(request, "offset");
+        let mut body = json!({"data": records(from, 35)});
+        if from != 10 {
+            body["more"] = json!(from + 10 < 35);
+        }
+        answer(&body)
+    });
+    is_whole(&run(&api, "{type: offset, limit: 10, total_path: null, has_more_path: more}", ""), 35, false, "lost");
     // On the first page it may be misspelt.
     let api = things(|_| answer(&json!({"data": records(0, 10), "has_more": false})));
     let (_, ended) = run(&api, "{type: offset, limit: 10, has_more_path: hasmore}", "");

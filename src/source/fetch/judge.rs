@@ -183,7 +183,7 @@ impl Fetch {
         if !is_behind || promises_more(page.facts) || !self.totals.are_looked_for() {
             return None;
         }
-        let is_read = ignored == 0 && (self.totals.proves(records - read_again) || self.tally.tells_all);
+        let is_read = ignored == 0 && (self.totals.proves(records - read_again) || self.totals.tells(page, records - read_again));
         if says_last(page.facts) { Some(EndReason::HasMoreFalse) } else { is_read.then_some(EndReason::TotalReached) }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::base::{self, JsonPath};
+use crate::base::{self, ErrorKind, JsonPath};
 use crate::config::Slot;
 use crate::source::SourceError;
 use crate::source::error::PagingFault;
@@ -136,9 +136,22 @@ impl Begin {
     /// `error`, where it says nothing of that page.
     pub(super) fn refused(&mut self, error: SourceError) -> Result<Step, SourceError> {
         let is_no_page = matches!(error, SourceError::Refused { .. } | SourceError::EmptyBody { .. });
+        let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
         match std::mem::replace(&mut self.state, State::Settled) {
-            State::Beside(first) if is_no_page => Ok(first.go_on()),
+            // Beside an empty page nothing spoke for another one: an API that fails there has none.
+            State::Beside(first) if is_no_page || is_of_answer && first.records == 0 => Ok(first.go_on()),
             _ => Err(error),
+        }
+    }
+
+    /// What follows where nothing can be read from the page that is looked at.
+    pub(super) fn no_page(&mut self) -> Option<Step> {
+        match std::mem::replace(&mut self.state, State::Settled) {
+            State::Beside(first) if first.records == 0 => Some(first.go_on()),
+            other => {
+                self.state = other;
+                None
+            }
         }
     }
 

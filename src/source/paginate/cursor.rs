@@ -39,7 +39,7 @@ impl Paginator for Cursor {
         if self.stop_after_empty_page && page.facts.records == 0 {
             return Ok(Step::End(EndReason::EmptyPage));
         }
-        let more = has_more(page, self.has_more_path.as_ref(), 1)?;
+        let more = has_more(page, self.has_more_path.as_ref(), 1, None)?;
         let cursor = value(page, 0).filter(|cursor| {
             let is_mark = may_be_end(cursor) || goes_nowhere(page, &self.slot, self.asked, cursor);
             !(is_end(cursor) || is_mark && page.is_last && more.is_none())

@@ -9,7 +9,7 @@ use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
 use crate::source::paginate::names::Role;
 use crate::source::paginate::signs::{Sign, is_bound, relation_path};
-use crate::source::paginate::totals::{around_records, beyond_page};
+use crate::source::paginate::totals::{around_records, beyond_page, may_be_cut};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
 pub(super) fn value<'a>(page: &Seen<'a>, index: usize) -> Option<&'a Value> {
@@ -67,11 +67,17 @@ pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<Total>, 
 }
 
 /// What `has_more_path` says, `None` without one. Behind a page where it is true, one without it is the last one, as ArcGIS has it; so is a first
-/// one without the name that only ArcGIS has.
+/// one without the name that only ArcGIS has. One that is as large as pages get, `limit` of those asked for, may lack it by mistake, and says
+/// nothing.
 ///
 /// # Errors
 /// [`PagingFault::BadValue`] when it is missing from the first page, or no boolean (dlt: also the usual words, as strings; 0 and 1, too).
-pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -> Result<Option<bool>, SourceError> {
+pub(super) fn has_more(
+    page: &Seen<'_>,
+    path: Option<&JsonPath>,
+    index: usize,
+    limit: Option<u64>,
+) -> Result<Option<bool>, SourceError> {
     let Some(path) = path else { return Ok(None) };
     let found = value(page, index);
     let more = match found {
@@ -90,7 +96,7 @@ pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -
     };
     let is_left_out = || matches!(path.steps().last(), Some(Step::Key(name)) if name == "exceededTransferLimit");
     if found.is_none() && (page.page > 1 || is_left_out()) {
-        return Ok(Some(false));
+        return Ok((!may_be_cut(page, limit)).then_some(false));
     }
     more.map(Some).ok_or_else(|| bad_value(page, ("has_more_path", path), "true or false", found))
 }
@@ -99,8 +105,8 @@ pub(super) fn has_more(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -
 ///
 /// # Errors
 /// As [`has_more`].
-pub(super) fn rules_have_more(page: &Seen<'_>, stop: &StopRules) -> Result<Option<bool>, SourceError> {
-    has_more(page, stop.has_more_path.as_ref(), usize::from(stop.total != TotalPath::None))
+pub(super) fn rules_have_more(page: &Seen<'_>, stop: &StopRules, limit: Option<u64>) -> Result<Option<bool>, SourceError> {
+    has_more(page, stop.has_more_path.as_ref(), usize::from(stop.total != TotalPath::None), limit)
 }
 
 /// The error of a total that is not what was read.

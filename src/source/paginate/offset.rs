@@ -247,7 +247,7 @@ impl Offset {
         self.read += records;
         let before = self.total;
         self.read_total(page)?;
-        let more = rules_have_more(page, &self.stop)?;
+        let more = rules_have_more(page, &self.stop, Some(self.limit))?;
         if records > 0 {
             self.measure(page);
         }

@@ -208,6 +208,10 @@ impl Paginator for PageNumber {
         self.begin.refused(error)
     }
 
+    fn no_page(&mut self, _page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
+        self.begin.no_page().map(Ok)
+    }
+
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
         if let Some(step) = self.begin.judge(page)? {
             return Ok(step);
@@ -231,7 +235,7 @@ impl PageNumber {
         self.largest = self.largest.max(page.facts.records);
         let before = self.total;
         self.read_total(page)?;
-        let more = rules_have_more(page, &self.stop)?;
+        let more = rules_have_more(page, &self.stop, None)?;
         let next = page.ordinal.saturating_add(1);
         self.next = next;
         let is_new = self.total != before || self.stop.allow_drift;
