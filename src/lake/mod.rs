@@ -59,6 +59,8 @@ pub(crate) use partition::{
 pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;
-pub(crate) use stage::{Embedded, StageBudgets, StageSettings, TableStage, check_same_table, look_up, partition_levels};
+pub(crate) use stage::{
+    Embedded, StageBudgets, StageSettings, TableStage, check_same_table, look_up, memory_of_table, partition_levels,
+};
 pub(crate) use store::check_settings;
 pub(crate) use view::{Look, View, try_out};

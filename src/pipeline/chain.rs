@@ -13,7 +13,7 @@ use crate::base::{CursorValue, ErrorKind, caught, task_point};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCursors, RecordSlice, Survey};
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
-use crate::pipeline::{Events, PAGES_BYTES_MAX, RunError};
+use crate::pipeline::{Events, RunError};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Cost, End, KeptAnswers, Page, PageFacts, Reader, Source, Turn};
 
@@ -62,6 +62,8 @@ pub(crate) struct Decoding {
     pub(crate) so_far: Arc<Mutex<Arc<TableSchema>>>,
     /// Bytes of pages that may be decoded at once. Only a page that rayon is at work on has a share of them.
     pub(crate) budget: Arc<Semaphore>,
+    /// How many they are in all.
+    pub(crate) pages_bytes: usize,
 }
 
 /// What all chains of a resource share.
@@ -237,7 +239,7 @@ impl Decoding {
     }
 
     async fn budget_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, RunError> {
-        let permits = u32::try_from(bytes.clamp(1, PAGES_BYTES_MAX as u64)).unwrap_or(u32::MAX);
+        let permits = u32::try_from(bytes.clamp(1, self.pages_bytes.max(1) as u64)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.budget).acquire_many_owned(permits).await;
         permit.map_err(|_| internal("the page budget is closed"))
     }

@@ -20,7 +20,7 @@ use crate::pipeline::past::PastOf;
 use crate::pipeline::resource::{Load, Loaded, load};
 use crate::pipeline::run::{Refresh, RunOptions, Running};
 use crate::pipeline::slices::Slices;
-use crate::pipeline::table::{finish, judge, stage_settings};
+use crate::pipeline::table::{finish, judge, pages_bytes, stage_settings};
 use crate::pipeline::{Event, RunError, SliceFacts, told};
 use crate::schema::{TableSchema, reconcile};
 use crate::source::{Cost, End, KeptAnswers};
@@ -123,7 +123,8 @@ impl Running<'_> {
         let cursors = self.past_as_of(lake, kept.as_deref()).cursors(resource).await?;
         let detected = self.past(lake).detected(resource);
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
-        let load_plan = Load { stage: None, slices, for_children, detected, cost: Arc::clone(&cost), kept };
+        let pages_bytes = pages_bytes(self.plan);
+        let load_plan = Load { stage: None, slices, for_children, detected, cost: Arc::clone(&cost), kept, pages_bytes };
         let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
         self.warn(resource, told::slices(&loaded.slices));
         graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
@@ -164,7 +165,8 @@ impl Running<'_> {
         }
         let left_behind = LeftBehind::find(&self.past(lake), resource).await?;
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
-        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost, kept };
+        let pages_bytes = pages_bytes(self.plan);
+        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost, kept, pages_bytes };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));

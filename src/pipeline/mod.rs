@@ -8,12 +8,13 @@
 //! source.fetch ──(deliveries, in page order)──▶ decode on rayon's threads ──(in page order again)──▶ judge ──▶ table thread: stage ──▶ commit
 //! ```
 //!
-//! Peak memory of one resource, each term bounded in one place:
-//! requests in flight × page size (`client.concurrency`; in memory at most 64 MiB of a page), [`PAGES_BYTES_MAX`] of pages being
-//! decoded (or one larger page, or one slice of a page in a file) with their arrays, 32 MiB of answers on their way into the log of
-//! those that are kept (or one larger one), 64 bytes for each page that an interrupted run has kept, [`BATCHES_MAX`] decoded pages waiting for the
-//! table, and the stage's own budgets (`lake::stage`). At most [`RESOURCES_MAX`] resources run at once; none of the terms grows with
-//! the number of pages.
+//! Peak memory is within `lake.memory`, of which 64 MB are the program's own and those resources that run at once (at most [`RESOURCES_MAX`])
+//! have equal shares, and on top what the API decides: requests in flight × page size (`client.concurrency`; in memory at most 64 MiB of a
+//! page), 32 MiB of answers on their way into the log of those that are kept (or one larger one), and 64 bytes for each page that an
+//! interrupted run has kept. Of a share an eighth are pages being decoded (or one larger page, or one slice of a page in a file), about twice as much again their
+//! arrays and the [`BATCHES_MAX`] decoded pages that wait for the table; the rest are the stage's own bounds (`lake::stage`). None of the other terms
+//! grows with the number of pages or rows; with partitions grows the writer of each, some 12 kB, and with files what the manifest tells of
+//! each, less than 1 kB.
 //! Not here: how anything is printed.
 
 mod adopt;
@@ -76,9 +77,6 @@ pub(crate) use sample::sample;
 pub(crate) use stop::{Standing, Stop};
 pub(crate) use told::APPENDS_UNASKED;
 pub(crate) use warnings::Told;
-
-/// Bytes of page bodies of one resource that are being decoded at once; a larger page goes alone.
-const PAGES_BYTES_MAX: usize = 32 << 20;
 
 /// Decoded pages of one resource that wait for its table's thread.
 const BATCHES_MAX: usize = 8;

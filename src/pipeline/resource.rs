@@ -30,7 +30,7 @@ use crate::pipeline::intake::{Intake, Taken};
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table_intake::Unseen;
-use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, PAGES_BYTES_MAX, RunError, ShapedFacts, SliceFacts};
+use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Cost, End, KeptAnswers, Ledger, Page, PageFacts, ParentRecord, Reader, Slice, Source, Turns};
 
@@ -48,6 +48,8 @@ pub(crate) struct Load {
     pub(crate) cost: Arc<Cost>,
     /// Where its answers are kept.
     pub(crate) kept: Option<Arc<KeptAnswers>>,
+    /// Bytes of page bodies that are being decoded at once; a larger page goes alone.
+    pub(crate) pages_bytes: usize,
 }
 
 /// All pages of a resource, staged.
@@ -87,14 +89,14 @@ pub(crate) async fn load(
 ) -> Result<Loaded, RunError> {
     let surprises = resource.endpoint.warnings.iter().cloned();
     warn(events, &resource.name, surprises.map(|text| Warning::new(WarningCode::ConfigSurprise, text)));
-    let Load { stage, slices, for_children, detected, cost, kept } = load;
+    let Load { stage, slices, for_children, detected, cost, kept, pages_bytes } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
     detected.tell(resource, &decoder);
     let so_far = Arc::new(Mutex::new(Arc::new(start)));
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
-    let budget = Arc::new(Semaphore::new(PAGES_BYTES_MAX));
-    let decoding = Decoding { decoder: Arc::new(decoder), so_far, budget };
+    let budget = Arc::new(Semaphore::new(pages_bytes));
+    let decoding = Decoding { decoder: Arc::new(decoder), so_far, budget, pages_bytes };
     let chains = Chains { source, resource, decoding, events, cost, kept };
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));

@@ -4,14 +4,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::base::{Unjoined, task_point};
 use crate::config::{Compact, Plan, ResourcePlan, WriteDisposition};
-use crate::lake::{Embedded, LakeError, PreparedTable, RejectLog, StageBudgets, StageSettings, TableEdit, TableStage};
+use crate::lake::{
+    Embedded, LakeError, PreparedTable, RejectLog, StageBudgets, StageSettings, TableEdit, TableStage, memory_of_table,
+};
 use crate::pipeline::chain::internal;
 use crate::pipeline::columns::check_columns;
 use crate::pipeline::guards::check_rejects;
-use crate::pipeline::{RunError, ShapedFacts};
+use crate::pipeline::{RESOURCES_MAX, RunError, ShapedFacts};
 use crate::schema::TableSchema;
+
+/// Memory that one resource may take: those that run at once share what the lake's plan grants.
+fn memory_share(plan: &Plan) -> u64 {
+    memory_of_table(plan.lake.memory, plan.resources.len().min(RESOURCES_MAX))
+}
+
+/// Bytes of page bodies of one resource that are being decoded at once: an eighth of its share, since their arrays come on top.
+pub(super) fn pages_bytes(plan: &Plan) -> usize {
+    usize::try_from(memory_share(plan) / 8).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}
 
 /// How the rows of `resource` are staged, in its own folder below `spool`.
 pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: WriteDisposition, spool: &Path) -> StageSettings {
@@ -30,7 +44,7 @@ pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: 
         fills_up: plan.lake.compact == Compact::Auto,
         max_partitions: plan.lake.max_partitions,
         spool: spool.join(&resource.table),
-        budgets: StageBudgets::default(),
+        budgets: StageBudgets::within(memory_share(plan)),
         engine: Arc::new(Embedded),
     }
 }

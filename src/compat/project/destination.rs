@@ -24,7 +24,7 @@ const FOREIGN_KEYS: [&str; 9] = [
     "deltalake_storage_options",
 ];
 /// Keys of the lake that may stand in a destination too.
-const LAKE_KEYS: [&str; 11] = [
+const LAKE_KEYS: [&str; 12] = [
     "options",
     "compression",
     "target_file_size",
@@ -34,6 +34,7 @@ const LAKE_KEYS: [&str; 11] = [
     "on_schema_change",
     "compact",
     "max_partitions",
+    "memory",
     "keep_versions",
     "compat",
 ];

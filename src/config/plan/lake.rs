@@ -27,6 +27,8 @@ pub(crate) struct LakePlan {
     pub(crate) compact: Compact,
     /// `max_partitions`.
     pub(crate) max_partitions: usize,
+    /// Memory of a run, in bytes.
+    pub(crate) memory: u64,
     /// Commits whose replaced and removed files stay readable.
     pub(crate) keep_versions: u32,
     /// `compat`.

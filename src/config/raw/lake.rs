@@ -34,6 +34,9 @@ pub(crate) struct Lake {
     pub(crate) compact: Field<Compact>,
     /// Most partitions of a table that one run may change, and add; past it the run ends before its commit. Default: 10000.
     pub(crate) max_partitions: Field<u64>,
+    /// Memory that a run may take, such as "256MB", but for answers that are on their way and huge records: resources that run at once share it.
+    /// 128MB to 64GB. Default: 256MB.
+    pub(crate) memory: Field<Scalar<ByteSize>>,
     /// How many of the newest commits that changed files can be undone: what they replaced or removed stays readable under `_lakeward`. 0 to
     /// 1000. Default: 1, the last one; 0 keeps nothing.
     pub(crate) keep_versions: Field<u64>,

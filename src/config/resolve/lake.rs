@@ -1,5 +1,6 @@
 //! `lake`: where the tables go, and how their files are written.
 
+use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 
 use url::Url;
@@ -13,7 +14,12 @@ use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSche
 /// Size at which a data file is split, unless the config says otherwise: 256 MB.
 const TARGET_FILE_BYTES: u64 = 256_000_000;
 /// The sizes that can be asked for: 1 kB to 16 GB.
-const TARGET_FILE_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1_000..=16_000_000_000;
+const TARGET_FILE_BYTES_RANGE: RangeInclusive<u64> = 1_000..=16_000_000_000;
+
+/// Memory of the rows of all resources, unless the config says otherwise.
+const MEMORY_BYTES: u64 = 256_000_000;
+/// How much can be asked for.
+const MEMORY_BYTES_RANGE: RangeInclusive<u64> = 128_000_000..=64_000_000_000;
 
 /// Partitions that one run may change, unless the config says otherwise.
 const PARTITIONS_MAX: usize = 10_000;
@@ -29,7 +35,9 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<La
     let location = url.and_then(|(id, url)| location(cx, id, url));
     let flag = |field: &Field<bool>| field.get().copied().unwrap_or(false);
     let options = options(cx, &raw.options);
-    let target_file_size = target_file_size(cx, &raw.target_file_size);
+    let target_file_size =
+        size(cx, &raw.target_file_size, (TARGET_FILE_BYTES, TARGET_FILE_BYTES_RANGE), "a size from 1kB to 16GB");
+    let memory = size(cx, &raw.memory, (MEMORY_BYTES, MEMORY_BYTES_RANGE), "a size from 128MB to 64GB");
     Some(LakePlan {
         location: location?,
         options,
@@ -41,15 +49,21 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<La
         on_schema_change: raw.on_schema_change.get().map_or(OnSchemaChange::Rewrite, |&change| change.into()),
         compact: raw.compact.get().map_or(Compact::Never, |&compact| compact.into()),
         max_partitions: max_partitions(cx, &raw.max_partitions),
+        memory,
         keep_versions: keep_versions(cx, &raw.keep_versions),
         compat: raw.compat.get().map_or(Compat::Legacy, |&compat| compat.into()),
     })
 }
 
-fn target_file_size(cx: Context<'_>, field: &Field<Scalar<raw::ByteSize>>) -> u64 {
-    let Some((id, &Scalar(raw::ByteSize(bytes)))) = field.set() else { return TARGET_FILE_BYTES };
-    if !TARGET_FILE_BYTES_RANGE.contains(&bytes) {
-        cx.reader.wrong(id, "a size from 1kB to 16GB");
+fn size(
+    cx: Context<'_>,
+    field: &Field<Scalar<raw::ByteSize>>,
+    (default, range): (u64, RangeInclusive<u64>),
+    expected: &str,
+) -> u64 {
+    let Some((id, &Scalar(raw::ByteSize(bytes)))) = field.set() else { return default };
+    if !range.contains(&bytes) {
+        cx.reader.wrong(id, expected);
     }
     bytes
 }

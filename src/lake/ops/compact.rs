@@ -9,7 +9,9 @@ use std::sync::Arc;
 use crate::config::{LakePlan, MergePlan, SortField, WriteDisposition};
 use crate::lake::ops::Archive;
 use crate::lake::stage::{Embedded, compact, small_files};
-use crate::lake::{Lake, LakeError, LiveFiles, PreparedTable, Snapshot, StageBudgets, StageSettings, TableFormat};
+use crate::lake::{
+    Lake, LakeError, LiveFiles, PreparedTable, Snapshot, StageBudgets, StageSettings, TableFormat, memory_of_table,
+};
 
 /// What a compaction does to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Lake {
             fills_up: false,
             max_partitions: plan.max_partitions,
             spool: self.spool().join(table),
-            budgets: StageBudgets::default(),
+            budgets: StageBudgets::within(memory_of_table(plan.memory, 1)),
             engine: Arc::new(Embedded),
         };
         let (settings, files, format) = (Arc::new(settings), self.live_files(), self.format());

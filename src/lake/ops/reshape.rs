@@ -10,7 +10,7 @@ use crate::lake::ops::rollback::shape;
 use crate::lake::stage::{Embedded, reshape};
 use crate::lake::{
     DroppedTable, Edit, Lake, LakeError, LiveFiles, PartitionError, Partitioner, PreparedTable, Snapshot, StageBudgets,
-    StageSettings, StageStats, TableEdit, TableFormat, partition_levels,
+    StageSettings, StageStats, TableEdit, TableFormat, memory_of_table, partition_levels,
 };
 
 /// What a table is to be.
@@ -123,7 +123,7 @@ impl Lake {
             fills_up: false,
             max_partitions: plan.max_partitions,
             spool: self.spool().join(table),
-            budgets: StageBudgets::default(),
+            budgets: StageBudgets::within(memory_of_table(plan.memory, 1)),
         };
         Ok(Some(ReshapeJob { settings, table: known, files: self.live_files(), format: self.format() }))
     }

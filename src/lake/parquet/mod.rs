@@ -17,4 +17,4 @@ pub(crate) use encoding::{ColumnEncodings, FileStyle};
 pub(crate) use range::{KeyRange, KeyRanges, read_ranges};
 pub(crate) use source::ParquetSource;
 pub(crate) use spool::SpoolFile;
-pub(crate) use writer::{ColumnPlan, FileLimits, FinishedFile, ParquetFile};
+pub(crate) use writer::{ColumnPlan, FileLimits, FileShape, FinishedFile, ParquetFile, encoders_bytes};

@@ -16,8 +16,9 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use rayon::prelude::*;
 
 use crate::base::fault_point;
@@ -31,7 +32,10 @@ use crate::lake::{LakeError, LiveFile};
 use crate::schema::{Column, ColumnType, TableSchema};
 
 /// Memory that an open encoder of a column takes besides what it tells: the contexts of its codec.
-const ENCODER_BYTES: usize = 32 << 10;
+const ENCODER_BYTES: usize = 48 << 10;
+
+/// Memory that a closed row group takes until its file is finished, for each leaf column: statistics, encodings, and the index of its pages.
+const FOOTER_LEAF_BYTES: usize = 1 << 10;
 
 /// Rows, and their bytes, that wait until encoders are opened for them, where they wait.
 const WAITING_ROWS: usize = 1024;
@@ -94,6 +98,39 @@ impl FinishedFile {
     }
 }
 
+/// Memory that the open encoders of a file of `schema` take before they have a row, as estimated.
+pub(crate) fn encoders_bytes(schema: &TableSchema) -> usize {
+    schema.columns.len() * ENCODER_BYTES
+}
+
+/// What files of the same columns share: thousands may be open at once, and a copy for each takes several kB a column.
+#[derive(Debug, Clone)]
+pub(crate) struct FileShape {
+    schema: SchemaRef,
+    root: TypePtr,
+    properties: Arc<WriterProperties>,
+}
+
+impl FileShape {
+    /// For rows of `table`; `bloom_rows` sizes the bloom filters of row groups. `path` is told where it fails.
+    ///
+    /// # Errors
+    /// [`LakeError::Parquet`].
+    pub(crate) fn new(
+        path: &Path,
+        table: &TableSchema,
+        style: &FileStyle,
+        encodings: &ColumnEncodings,
+        bloom_rows: usize,
+    ) -> Result<Self, LakeError> {
+        let failed = |source| failed("write", path, source);
+        let schema = table.to_file_arrow();
+        let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(failed)?;
+        let properties = encodings.properties(style, &schema, &parquet, bloom_rows).map_err(failed)?;
+        Ok(Self { schema, root: parquet.root_schema_ptr(), properties: Arc::new(properties) })
+    }
+}
+
 /// A file that is being written.
 pub(crate) struct ParquetFile {
     path: PathBuf,
@@ -126,23 +163,14 @@ struct OpenRowGroup {
 }
 
 impl ParquetFile {
-    /// Creates the file for rows of `table`; `bloom_rows` sizes the bloom filters of its row groups.
+    /// Creates the file of `shape`, which is that of `table`.
     ///
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
-    pub(crate) fn create(
-        path: &Path,
-        table: &TableSchema,
-        style: &FileStyle,
-        encodings: &ColumnEncodings,
-        bloom_rows: usize,
-    ) -> Result<Self, LakeError> {
-        let failed = |source| failed("write", path, source);
-        let schema = table.to_file_arrow();
-        let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(failed)?;
-        let properties = encodings.properties(style, &schema, &parquet, bloom_rows).map_err(failed)?;
+    pub(crate) fn create(path: &Path, table: &TableSchema, style: &FileStyle, shape: &FileShape) -> Result<Self, LakeError> {
+        let FileShape { schema, root, properties } = shape.clone();
         let spool = SpoolFile::create(path)?;
-        let writer = SerializedFileWriter::new(spool, parquet.root_schema_ptr(), Arc::new(properties)).map_err(failed)?;
+        let writer = SerializedFileWriter::new(spool, root, properties).map_err(|source| failed("write", path, source))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
         let path = path.to_owned();
         let FileStyle { limits, compat, .. } = *style;
@@ -223,6 +251,11 @@ impl ParquetFile {
     pub(crate) fn memory_bytes(&self) -> usize {
         let open = self.open.iter().flat_map(|open| &open.columns).map(|column| column.memory_size() + ENCODER_BYTES);
         open.sum::<usize>() + self.waiting_bytes()
+    }
+
+    /// Memory of what the footer will tell of closed row groups, as estimated.
+    pub(crate) fn footer_bytes(&self) -> usize {
+        self.row_groups.len() * self.writer.schema_descr().num_columns() * FOOTER_LEAF_BYTES
     }
 
     fn waiting_bytes(&self) -> usize {

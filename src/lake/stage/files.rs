@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::decode::{SpellingCursor, SpellingLog, TypedBatch};
 use crate::lake::LakeError;
-use crate::lake::parquet::{ColumnEncodings, ColumnPlan, ParquetFile, ParquetSource};
+use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FileShape, ParquetFile, ParquetSource};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::settings::StageSettings;
@@ -76,7 +76,8 @@ impl FileMaker {
         if !self.sorts {
             style.sort_by.clear();
         }
-        let file = ParquetFile::create(&path, &self.schema, &style, &self.encodings, bloom_rows)?;
+        let shape = FileShape::new(&path, &self.schema, &style, &self.encodings, bloom_rows)?;
+        let file = ParquetFile::create(&path, &self.schema, &style, &shape)?;
         Ok(RowSink::new(&self.settings, file, self.sorts))
     }
 

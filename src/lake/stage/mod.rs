@@ -51,7 +51,7 @@ pub(crate) use keys::{key_arrays, key_places};
 pub(crate) use lookup::look_up;
 pub(crate) use merge::Embedded;
 pub(crate) use reshape::reshape;
-pub(crate) use settings::{StageBudgets, StageSettings};
+pub(crate) use settings::{StageBudgets, StageSettings, memory_of_table};
 
 use crate::config::{PartitionField, WriteDisposition};
 use crate::decode::{TypedBatch, widen};

@@ -112,10 +112,24 @@ impl StageSettings {
     }
 }
 
+/// Memory of a run that no table takes: the program, its threads and connections, and what the allocator keeps for them.
+const OWN_BYTES: u64 = 64_000_000;
+/// Memory of a table that the default bounds are for.
+const MEMORY_BYTES: u128 = 192_000_000;
+/// Least of what a bound becomes with less.
+const PART_BYTES_MIN: usize = 256 << 10;
+
+/// Memory that a table may take where `tables` share `memory`, in bytes. A share does not move while a run goes, so that its files do not depend
+/// on what runs beside it.
+pub(crate) fn memory_of_table(memory: u64, tables: usize) -> u64 {
+    memory.saturating_sub(OWN_BYTES) / tables.max(1) as u64
+}
+
 /// Bounds of a stage. While rows arrive, a table takes about `chunk_bytes` twice (rows that wait, and the same widened), `open_bytes` of open
-/// row groups, `key_bytes` (with `dedup_sort` twice), `note_bytes` twice, and for each partition the writer of its file, about 12 kB. When the pages
-/// have ended, the open row groups are closed, and in their place come one row group of the file that is being written and, while merging onto live
-/// files, `gather_bytes`, one batch, `key_bytes` for live keys, the run's own key values (at most 10 MB a column) and the footers of 32 files.
+/// row groups, `footer_bytes`, `key_bytes` (with `dedup_sort` twice), `note_bytes` twice, and for each partition the writer of its file, about
+/// 12 kB. When the pages have ended, the open row groups are closed, and in their place come one row group of the file that is being written and,
+/// while merging onto live files, `gather_bytes`, one batch, `key_bytes` for live keys, the run's own key values (at most 10 MB a column) and the
+/// footers of 32 files. The bounds in bytes move with the memory that the table may take: [`StageBudgets::within`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StageBudgets {
     /// Rows of a row group: a multiple of DuckDB's 122,880, so that the encoders of usual rows hold some 20 MB.
@@ -132,6 +146,8 @@ pub(crate) struct StageBudgets {
     pub(crate) chunk_bytes: usize,
     /// Memory of all open row groups.
     pub(crate) open_bytes: usize,
+    /// Memory of what the footers of open files will tell.
+    pub(crate) footer_bytes: usize,
     /// Memory of the logs of keys, each.
     pub(crate) key_bytes: usize,
     /// Memory of the log of arrivals and of exceptional spellings, each.
@@ -146,6 +162,29 @@ pub(crate) struct StageBudgets {
     pub(crate) open_handles: usize,
 }
 
+impl StageBudgets {
+    /// Those of a table that may take `memory` bytes, together with the pages that are being decoded for it.
+    pub(crate) fn within(memory: u64) -> Self {
+        let all = Self::default();
+        let part = |bytes: usize| {
+            let scaled = bytes as u128 * u128::from(memory) / MEMORY_BYTES;
+            usize::try_from(scaled).unwrap_or(usize::MAX).max(PART_BYTES_MIN)
+        };
+        let is_scant = u128::from(memory) < MEMORY_BYTES / 2;
+        Self {
+            row_group_rows: if is_scant { all.sorted_rows } else { all.row_group_rows },
+            row_group_bytes: part(all.row_group_bytes),
+            chunk_bytes: part(all.chunk_bytes),
+            open_bytes: part(all.open_bytes),
+            footer_bytes: part(all.footer_bytes),
+            key_bytes: part(all.key_bytes),
+            note_bytes: part(all.note_bytes),
+            gather_bytes: part(all.gather_bytes),
+            ..all
+        }
+    }
+}
+
 impl Default for StageBudgets {
     fn default() -> Self {
         Self {
@@ -156,6 +195,7 @@ impl Default for StageBudgets {
             chunk_rows: 8_192,
             chunk_bytes: 16 << 20,
             open_bytes: 48 << 20,
+            footer_bytes: 8 << 20,
             key_bytes: 16 << 20,
             note_bytes: 4 << 20,
             gather_bytes: 64 << 20,

@@ -112,6 +112,11 @@ impl RowSink {
         self.file.memory_bytes() + self.waiting_bytes
     }
 
+    /// Memory of what the file's footer will tell, as estimated.
+    pub(crate) fn footer_bytes(&self) -> usize {
+        self.file.footer_bytes()
+    }
+
     /// Memory of exceptional spellings.
     pub(crate) fn note_bytes(&self) -> usize {
         self.spellings.as_ref().map_or(0, SpellingLog::exceptional_bytes)

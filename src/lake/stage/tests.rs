@@ -291,6 +291,7 @@ fn small(settings: &mut StageSettings) {
         sample_rows: 60,
         chunk_rows: 40,
         open_bytes: 20_000,
+        footer_bytes: 20_000,
         key_bytes: 2_000,
         note_bytes: 64,
         gather_bytes: 4_000,

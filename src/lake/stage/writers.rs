@@ -4,13 +4,15 @@
 //! Invariants: the open row groups of all writers stay within [`StageBudgets::open_bytes`]; past it row groups are closed early,
 //! those first that no row went to lately. Exceptional spellings stay within [`StageBudgets::note_bytes`], open segments' and closed
 //! ones' each: past it segments are closed early, and their spellings go to disk. A batch that does not fit its segment's types closes it and opens the next.
+//! So it is with what the footers of open segments will tell, which grows with their row groups: [`StageBudgets::footer_bytes`].
 //! Rows are written in pieces of [`StageSettings::piece_bytes`], and a segment that has reached the target file size takes no other.
 //! Not here: what the final files are.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::decode::TypedBatch;
-use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetFile};
+use crate::lake::parquet::{ColumnEncodings, FileShape, FileStyle, ParquetFile, encoders_bytes};
 use crate::lake::stage::arrivals::ArrivalLog;
 use crate::lake::stage::form::same_columns;
 use crate::lake::stage::segment::{OrderFile, Segment, SegmentSpellings};
@@ -23,18 +25,19 @@ use crate::schema::TableSchema;
 /// Chunks after which a writer without new rows counts as idle.
 const IDLE_CHUNKS: u64 = 4;
 
-/// Writers up to which each may have its encoders open, however few rows come for it.
-const FRUGAL_WRITERS: usize = 128;
-
 /// All writers of a run.
 pub(crate) struct PartitionWriters {
     settings: Arc<StageSettings>,
     style: FileStyle,
     prefix: &'static str,
     encodings: ColumnEncodings,
+    /// That of the segments opened last.
+    shape: Option<(Arc<TableSchema>, usize, FileShape)>,
     writers: Vec<PartitionWriter>,
     segments: Vec<Option<Segment>>,
     chunk: u64,
+    /// Memory of all open row groups.
+    open_bytes: usize,
     notes_order: bool,
     /// Memory of the exceptional spellings of closed segments.
     kept_note_bytes: usize,
@@ -67,9 +70,11 @@ impl PartitionWriters {
             style,
             prefix,
             encodings: ColumnEncodings::default(),
+            shape: None,
             writers: Vec::new(),
             segments: Vec::new(),
             chunk: 0,
+            open_bytes: 0,
             notes_order: settings.is_keyed(),
             kept_note_bytes: 0,
             arrivals,
@@ -84,6 +89,7 @@ impl PartitionWriters {
     /// Chooses the encodings of segments that are opened from here on.
     pub(crate) fn set_encodings(&mut self, encodings: ColumnEncodings) {
         self.encodings = encodings;
+        self.shape = None;
     }
 
     /// The table's name.
@@ -98,7 +104,7 @@ impl PartitionWriters {
     pub(crate) fn begin_chunk(&mut self) -> Result<(), LakeError> {
         self.chunk += 1;
         self.keep_note_budget()?;
-        self.keep_budget()
+        self.keep_footer_budget()
     }
 
     /// Appends rows of `schema`, the files' schema, in the files' form, to a partition's segments, and tells their numbers with how many
@@ -138,7 +144,8 @@ impl PartitionWriters {
         open.rows += rows;
         let number = open.number as u32;
         open.sink.write(batches, row_bytes)?;
-        writer.memory_bytes = open.sink.memory_bytes();
+        let before = std::mem::replace(&mut writer.memory_bytes, open.sink.memory_bytes());
+        self.open_bytes = self.open_bytes + writer.memory_bytes - before;
         writer.note_bytes = open.sink.note_bytes();
         writer.last_chunk = self.chunk;
         let full = open.sink.bytes() >= self.settings.target_file_size;
@@ -148,6 +155,7 @@ impl PartitionWriters {
         if full {
             self.close(place)?;
         }
+        self.keep_budget()?;
         Ok((number, rows))
     }
 
@@ -177,8 +185,10 @@ impl PartitionWriters {
         let number = self.segments.len();
         let path = self.settings.spool.join(format!("{}-{number:06}.tmp", self.prefix));
         let bloom_rows = bloom_rows(&self.settings.budgets, self.writers.len());
-        let file = ParquetFile::create(&path, schema, &self.style, &self.encodings, bloom_rows)?;
-        let file = if self.writers.len() > FRUGAL_WRITERS { file.frugal() } else { file };
+        let shape = self.shape(&path, schema, bloom_rows)?;
+        let file = ParquetFile::create(&path, schema, &self.style, &shape)?;
+        let is_frugal = self.writers.len() * encoders_bytes(schema) > self.settings.budgets.open_bytes / 2;
+        let file = if is_frugal { file.frugal() } else { file };
         let sorts = !self.style.sort_by.is_empty();
         let order = if sorts && self.notes_order {
             Some(OrderFile::create(self.settings.spool.join(format!("{}-{number:06}-order.tmp", self.prefix)))?)
@@ -196,10 +206,24 @@ impl PartitionWriters {
         Ok(())
     }
 
+    /// What the segments of `schema` share.
+    fn shape(&mut self, path: &Path, schema: &Arc<TableSchema>, bloom_rows: usize) -> Result<FileShape, LakeError> {
+        if let Some((of, rows, shape)) = &self.shape
+            && Arc::ptr_eq(of, schema)
+            && *rows == bloom_rows
+        {
+            return Ok(shape.clone());
+        }
+        let shape = FileShape::new(path, schema, &self.style, &self.encodings, bloom_rows)?;
+        self.shape = Some((Arc::clone(schema), bloom_rows, shape.clone()));
+        Ok(shape)
+    }
+
     fn close(&mut self, place: usize) -> Result<(), LakeError> {
         let writer = &mut self.writers[place];
         let Some(open) = writer.open.take() else { return Ok(()) };
-        (writer.memory_bytes, writer.note_bytes) = (0, 0);
+        self.open_bytes -= std::mem::take(&mut writer.memory_bytes);
+        writer.note_bytes = 0;
         let Finished { file, order, spellings } = open.sink.finish()?;
         let note_bytes = spellings.exceptional_bytes();
         let spellings = if self.kept_note_bytes + note_bytes > self.settings.budgets.note_bytes && note_bytes > 0 {
@@ -224,17 +248,35 @@ impl PartitionWriters {
         Ok(())
     }
 
+    /// Closes segments until what the footers of the open ones tell fits the budget again; half of it, so that each has a few row groups.
+    fn keep_footer_budget(&mut self) -> Result<(), LakeError> {
+        let budget = self.settings.budgets.footer_bytes;
+        let footer = |writer: &PartitionWriter| writer.open.as_ref().map_or(0, |open| open.sink.footer_bytes());
+        let mut open: Vec<(usize, usize)> = self.writers.iter().map(footer).enumerate().filter(|(_, bytes)| *bytes > 0).collect();
+        let mut total: usize = open.iter().map(|(_, bytes)| bytes).sum();
+        if total <= budget {
+            return Ok(());
+        }
+        open.sort_unstable_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        for (place, bytes) in open {
+            self.close(place)?;
+            total -= bytes;
+            if total <= budget / 2 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Closes row groups until the open ones fit the budget again.
     fn keep_budget(&mut self) -> Result<(), LakeError> {
         let many = self.writers.len() > self.settings.budgets.open_handles;
-        let mut total: usize = self.writers.iter().map(|writer| writer.memory_bytes).sum();
-        while total > self.settings.budgets.open_bytes {
+        while self.open_bytes > self.settings.budgets.open_bytes {
             let chunk = self.chunk;
             let idle = |writer: &PartitionWriter| writer.last_chunk + IDLE_CHUNKS <= chunk;
             let candidates = self.writers.iter_mut().filter(|writer| writer.memory_bytes > 0);
             let Some(writer) = candidates.max_by_key(|writer| (idle(writer), writer.memory_bytes)) else { return Ok(()) };
-            total -= writer.memory_bytes;
-            writer.memory_bytes = 0;
+            self.open_bytes -= std::mem::take(&mut writer.memory_bytes);
             if let Some(open) = writer.open.as_mut() {
                 open.sink.close_row_group()?;
                 if many {

@@ -97,6 +97,7 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         compat: Compat::Legacy,
         compact: Compact::Never,
         max_partitions: 10_000,
+        memory: 256_000_000,
         keep_versions: 1,
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 
-use crate::lake::parquet::{ColumnEncodings, ParquetFile};
+use crate::lake::parquet::{ColumnEncodings, FileShape, ParquetFile};
 use crate::lake::stage::same_columns;
 use crate::lake::{DataFile, Edit, LakeError, NewFile, Partitioner, Snapshot, TableShape};
 use crate::schema::TableSchema;
@@ -67,8 +67,8 @@ impl Empties {
     fn write(&self, partition: Vec<Option<String>>, shape: &TableShape) -> Result<NewFile, LakeError> {
         let path = shape.spool.join("empty.tmp");
         let bloom_rows = shape.style.limits.row_group_rows;
-        let file =
-            ParquetFile::create(&path, &self.file_schema, &shape.style, &ColumnEncodings::default(), bloom_rows)?.finish()?;
+        let file_shape = FileShape::new(&path, &self.file_schema, &shape.style, &ColumnEncodings::default(), bloom_rows)?;
+        let file = ParquetFile::create(&path, &self.file_schema, &shape.style, &file_shape)?.finish()?;
         let synced = File::open(&path).and_then(|file| file.sync_all());
         synced.map_err(|source| LakeError::Disk { action: "sync", path, source })?;
         Ok(NewFile::new(partition, file))

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::config::{Compat, Compression};
 use crate::lake::ops::FileAt;
 use crate::lake::ops::diff::{Job, Picked};
-use crate::lake::parquet::{ColumnEncodings, FileLimits, FileStyle, ParquetFile, ParquetSource};
+use crate::lake::parquet::{ColumnEncodings, FileLimits, FileShape, FileStyle, ParquetFile, ParquetSource};
 use crate::lake::stage::Adapted;
 use crate::lake::{DataFile, LakeError, LiveFiles, Partitioner, Snapshot, StageBudgets};
 use crate::merge::{MergeError, RowFate, Side, hash_keys};
@@ -136,7 +136,8 @@ fn write_beside(job: &Job, picked: &Picked, path: &Path) -> Result<(), LakeError
     let limits = FileLimits { row_group_rows: budgets.row_group_rows, row_group_bytes: budgets.row_group_bytes };
     let (compression, compat) = (Compression::Zstd(1), Compat::Legacy);
     let style = FileStyle { compression, compat, key: Vec::new(), sort_by: Vec::new(), limits };
-    let mut file = ParquetFile::create(path, &schema, &style, &ColumnEncodings::default(), 0)?;
+    let shape = FileShape::new(path, &schema, &style, &ColumnEncodings::default(), 0)?;
+    let mut file = ParquetFile::create(path, &schema, &style, &shape)?;
     let arrow = schema.to_file_arrow();
     for (side, snapshot, files) in &job.sides {
         let reader = Reader::new(&job.table, snapshot, &job.schema, &*job.files)?;
