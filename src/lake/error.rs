@@ -2,6 +2,7 @@
 
 mod hints;
 mod kinds;
+mod store;
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -10,12 +11,12 @@ use std::time::Duration;
 
 use parquet::errors::ParquetError;
 
-use crate::base::ErrorKind;
 use crate::decode::WidenError;
 use crate::lake::PartitionError;
-use crate::lake::error::kinds::{io_kind, parquet_kind};
 use crate::merge::MergeError;
 use crate::schema::TableSchema;
+
+pub(crate) use store::{StoreAnswer, StoreProblem};
 
 /// A failure of the lake, after the retries of its store.
 #[derive(Debug, thiserror::Error)]
@@ -435,47 +436,6 @@ pub(crate) enum LakeError {
     },
 }
 
-/// What a bucket's refusal means for the operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StoreProblem {
-    /// The credentials are missing, wrong, expired, or do not allow it.
-    Denied,
-    /// There is no such bucket.
-    NoBucket,
-    /// The bucket is in another region, or the endpoint is wrong.
-    WrongPlace,
-    /// `https://` where the store does not speak TLS.
-    NotTls,
-    /// `http://` where the store speaks TLS.
-    Tls,
-    /// The answer was an error that a later run may not meet.
-    Failed,
-    /// No answer came.
-    NoAnswer,
-    /// The object changed while it was read.
-    Changed,
-}
-
-impl std::fmt::Display for StoreProblem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Denied => "access denied",
-            Self::NoBucket => "the bucket does not exist",
-            Self::WrongPlace => "the bucket is in another region or behind another endpoint",
-            Self::NotTls => "the endpoint does not speak TLS: write `http://` in it",
-            Self::Tls => "the endpoint speaks TLS: write `https://` in it",
-            Self::Failed => "the store failed",
-            Self::NoAnswer => "the store does not answer",
-            Self::Changed => "it changed since the last commit",
-        })
-    }
-}
-
-/// What a bucket's server answered, or why no answer came; free of secrets.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct StoreAnswer(pub(crate) String);
-
 fn named(tables: &[String]) -> String {
     if tables.is_empty() { "none".to_owned() } else { format!("`{}`", tables.join("`, `")) }
 }
@@ -507,59 +467,6 @@ impl LakeError {
     /// That `table`, which has these columns, lacks one that the config's `key` names.
     pub(crate) fn no_column(table: &str, key: &'static str, column: &str, schema: &TableSchema) -> Self {
         Self::NoColumn { table: table.to_owned(), key, column: column.to_owned(), near: schema.meant(column) }
-    }
-
-    /// What the operator has to do about it.
-    pub(crate) fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Disk { source, .. } => io_kind(source),
-            Self::Arrow { .. } | Self::NoColumns { .. } => ErrorKind::Data,
-            Self::Widen(error) => error.kind(),
-            Self::TableDiffers { .. }
-            | Self::SameFolder { .. }
-            | Self::WithinLake { .. }
-            | Self::SamePipeline { .. }
-            | Self::NoVersion { .. }
-            | Self::TooOld { .. }
-            | Self::NotKept { .. }
-            | Self::MarksGone { .. }
-            | Self::TableExists { .. }
-            | Self::NoColumn { .. }
-            | Self::NotComparable { .. }
-            | Self::NothingToAbandon { .. }
-            | Self::CanBeFinished { .. }
-            | Self::NoTable { .. } => ErrorKind::Config,
-            Self::Partition(error) => error.kind(),
-            Self::Merge(error) => error.kind(),
-            Self::Store { problem, .. } => match problem {
-                StoreProblem::Denied => ErrorKind::Credentials,
-                StoreProblem::NoBucket | StoreProblem::WrongPlace | StoreProblem::NotTls | StoreProblem::Tls => ErrorKind::Config,
-                StoreProblem::Failed | StoreProblem::NoAnswer => ErrorKind::Unavailable,
-                StoreProblem::Changed => ErrorKind::Data,
-            },
-            Self::Option { .. } | Self::UnsafeStore { .. } | Self::ClaimedTwice { .. } | Self::Claimed { late: false, .. } => {
-                ErrorKind::Config
-            }
-            Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } | Self::Abandoned { .. } => {
-                ErrorKind::Unavailable
-            }
-            Self::Parquet { source, .. } => parquet_kind(source),
-            Self::Foreign { .. }
-            | Self::Adopt { .. }
-            | Self::Unreadable { .. }
-            | Self::Refused { .. }
-            | Self::TooLarge { .. }
-            | Self::Damaged { .. }
-            | Self::Taken { .. }
-            | Self::Claimed { .. }
-            | Self::NothingCommitted { .. }
-            | Self::NotAdoptable { .. }
-            | Self::KeyRepeats { .. }
-            | Self::KeyIsNull { .. }
-            | Self::StagedDamaged { .. }
-            | Self::Lost { .. } => ErrorKind::Data,
-            Self::Spool { .. } | Self::WrongHandle { .. } | Self::Unsound { .. } => ErrorKind::Internal,
-        }
     }
 
     /// The one table that it is about, where its message or its hint may name a rebuild.

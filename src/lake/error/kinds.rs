@@ -1,11 +1,66 @@
-//! What failures of the system and of Parquet files mean for the operator.
+//! What failures of the lake, of the system and of Parquet files mean for the operator.
 
 use std::io;
 
 use parquet::errors::ParquetError;
 
 use crate::base::{ErrorKind, Panicked};
-use crate::lake::LakeError;
+use crate::lake::{LakeError, StoreProblem};
+
+impl LakeError {
+    /// What the operator has to do about it.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Disk { source, .. } => io_kind(source),
+            Self::Arrow { .. } | Self::NoColumns { .. } => ErrorKind::Data,
+            Self::Widen(error) => error.kind(),
+            Self::TableDiffers { .. }
+            | Self::SameFolder { .. }
+            | Self::WithinLake { .. }
+            | Self::SamePipeline { .. }
+            | Self::NoVersion { .. }
+            | Self::TooOld { .. }
+            | Self::NotKept { .. }
+            | Self::MarksGone { .. }
+            | Self::TableExists { .. }
+            | Self::NoColumn { .. }
+            | Self::NotComparable { .. }
+            | Self::NothingToAbandon { .. }
+            | Self::CanBeFinished { .. }
+            | Self::NoTable { .. } => ErrorKind::Config,
+            Self::Partition(error) => error.kind(),
+            Self::Merge(error) => error.kind(),
+            Self::Store { problem, .. } => match problem {
+                StoreProblem::Denied => ErrorKind::Credentials,
+                StoreProblem::NoBucket | StoreProblem::WrongPlace | StoreProblem::NotTls | StoreProblem::Tls => ErrorKind::Config,
+                StoreProblem::Failed | StoreProblem::NoAnswer => ErrorKind::Unavailable,
+                StoreProblem::Changed => ErrorKind::Data,
+            },
+            Self::Option { .. } | Self::UnsafeStore { .. } | Self::ClaimedTwice { .. } | Self::Claimed { late: false, .. } => {
+                ErrorKind::Config
+            }
+            Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } | Self::Abandoned { .. } => {
+                ErrorKind::Unavailable
+            }
+            Self::Parquet { source, .. } => parquet_kind(source),
+            Self::Foreign { .. }
+            | Self::Adopt { .. }
+            | Self::Unreadable { .. }
+            | Self::Refused { .. }
+            | Self::TooLarge { .. }
+            | Self::Damaged { .. }
+            | Self::Taken { .. }
+            | Self::Claimed { .. }
+            | Self::NothingCommitted { .. }
+            | Self::NotAdoptable { .. }
+            | Self::KeyRepeats { .. }
+            | Self::KeyIsNull { .. }
+            | Self::StagedDamaged { .. }
+            | Self::Lost { .. } => ErrorKind::Data,
+            Self::Spool { .. } | Self::WrongHandle { .. } | Self::Unsound { .. } => ErrorKind::Internal,
+        }
+    }
+}
 
 /// What a failed system call means. An error of ours may travel inside of one, through readers that only know those.
 pub(super) fn io_kind(error: &io::Error) -> ErrorKind {
