@@ -285,8 +285,10 @@ impl Fetch {
     fn deliver(&mut self, permit: mpsc::OwnedPermit<Delivery>) {
         let Some(Arrived { number, position, span, asked, answer: Ok(answer) }) = self.arrived.take() else { return };
         let template = &self.call.template;
+        let is_over = self.kept.as_ref().is_none_or(KeptChain::is_over);
         let is_kept = asked.is_none_or(|asked| asked.kept_at.is_some());
-        let keep = if is_kept { None } else { keep_of(&answer, &template.page(number, &position).url, &template.redactor) };
+        let keep =
+            if is_kept || is_over { None } else { keep_of(&answer, &template.page(number, &position).url, &template.redactor) };
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
         let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);

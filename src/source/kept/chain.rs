@@ -79,6 +79,11 @@ impl KeptChain {
         Asked { request, kept_at }
     }
 
+    /// Whether nothing more of it is kept.
+    pub(in crate::source) fn is_over(&self) -> bool {
+        self.is_cut || self.kept.writer.is_over()
+    }
+
     /// A page was judged in its turn: what is to be written of it. One of the API that was not dropped by a rule ends what is answered from the log.
     pub(in crate::source) fn judged(
         &mut self,
