@@ -90,6 +90,8 @@ codes! {
     ColumnBecameJson = "column_became_json", matters;
     /// A table that has rows got new columns.
     ColumnAdded = "column_added", told;
+    /// Files of a large table lack columns that newer ones have, as the config says.
+    FilesLackColumns = "files_lack_columns", matters;
     /// Members were left out, or made null, as the schema or the contract says.
     ValuesDiscarded = "values_discarded", matters;
     /// Of members of one name in an object only the last counts.

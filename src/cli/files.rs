@@ -30,7 +30,7 @@ pub(crate) async fn files(args: FilesArgs) -> Result<u8, Failure> {
         };
         return Err(Failure::config(vec![why]));
     };
-    let is_mixed = plan.lake.on_schema_change == OnSchemaChange::Leave;
+    let is_mixed = plan.lake.on_schema_change != OnSchemaChange::Rewrite;
     match statement(&table, &at, args.form, is_mixed) {
         Some(lines) => lines.iter().for_each(|line| print(line)),
         None => at.files.iter().for_each(|at| match args.form.json {

@@ -146,7 +146,7 @@ impl Running<'_> {
         mut existing: Snapshot,
     ) -> Result<Read, RunError> {
         let Inputs { parents, for_children, cost } = inputs;
-        let before = existing.rows();
+        let (before, bytes) = (existing.rows(), existing.bytes());
         if self.options.refresh.drops_columns() {
             existing.schema = TableSchema::default();
         }
@@ -190,6 +190,7 @@ impl Running<'_> {
         let older = if is_whole { 0 } else { staged.after.rows().saturating_sub(own) };
         self.warn(resource, left_behind.warning(resource, &change.schema));
         self.warn(resource, told::changes(&change, (known, older)).into_iter().chain(vanished));
+        self.warn(resource, told::left_as_they_are(self.plan, bytes, &change, &staged));
         check_rows(resource, (before, start.columns.is_empty()), &staged, shaped.overruled)?;
         self.warn(resource, check_folders(resource, &misread, &staged)?);
         let thinner = thin_level(&staged.after).filter(|level| level.folders() > thin);

@@ -1,9 +1,11 @@
 //! What a person should know of a resource that is whole, in words: what it does to its table's schema, and what is odd about its records.
 
+use std::collections::HashSet;
+
 use crate::base::{Warning, WarningCode, counted};
-use crate::config::{Binding, IncrementalValue, OnReject, ResourcePlan, StepPlan, WriteDisposition};
+use crate::config::{Binding, IncrementalValue, OnReject, OnSchemaChange, Plan, ResourcePlan, StepPlan, WriteDisposition};
 use crate::decode::MARKS_MAX;
-use crate::lake::StageStats;
+use crate::lake::{DataFile, FileChange, PreparedTable, StageStats};
 use crate::pipeline::table_intake::Unseen;
 use crate::pipeline::{CursorFacts, ShapedFacts, SliceFacts};
 use crate::schema::{Change, Column, ColumnType, FIELDS_MAX, TableSchema, Widened, nearest_column};
@@ -51,6 +53,33 @@ pub(super) fn changes(change: &Change, (before, older): (u64, u64)) -> Vec<Warni
         (before != after && is_news).then(|| Warning::new(WarningCode::TypeWidened, text()))
     });
     new.into_iter().chain(widened).collect()
+}
+
+/// Files that lack the new columns, where those of a table of `bytes` are more than the config has written anew.
+pub(super) fn left_as_they_are(plan: &Plan, bytes: u64, change: &Change, staged: &PreparedTable) -> Option<Warning> {
+    let OnSchemaChange::RewriteUpTo(most) = plan.lake.on_schema_change else { return None };
+    if bytes <= most || change.new.is_empty() {
+        return None;
+    }
+    let put = |change: &FileChange| match change {
+        FileChange::Put { file, .. } => Some(file.path.clone()),
+        FileChange::Delete { .. } => None,
+    };
+    let written: HashSet<String> = staged.changes.iter().filter_map(put).collect();
+    let left: Vec<&DataFile> = staged.after.files.iter().filter(|file| !written.contains(&file.path)).collect();
+    if left.is_empty() {
+        return None;
+    }
+    let (files, size) = (counted(left.len() as u64, "file"), counted(left.iter().map(|file| file.bytes).sum(), "byte"));
+    let text = format!(
+        "{files} of `{table}` ({size}) lack {new}: the table has more than the {most} of `lake.on_schema_change.rewrite_up_to`, so that they are not \
+         written anew, which would read and write all of them; readers bring the files together by name (DuckDB `union_by_name = true`, Spark \
+         `mergeSchema`, as in the statements of `lakeward files`), or take a larger size and `--full-refresh`",
+        table = staged.table,
+        new = change.new.join(", "),
+        most = counted(most, "byte"),
+    );
+    Some(Warning::new(WarningCode::FilesLackColumns, text))
 }
 
 /// Columns of a table of `before` rows that none of the run's `rows` has, and what one of them may be called now. `is_whole`: the run is to have

@@ -287,3 +287,36 @@ fn the_statements_read_files_that_were_left_without_a_new_column() {
         assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn files_of_a_table_larger_than_is_written_anew_stay_as_they_are_and_it_is_told() {
+    let records = Arc::new(Mutex::new(Value::Null));
+    let served = Arc::clone(&records);
+    let api = FakeApi::start().on("/rows", move |_| Reply::json(served.lock().unwrap().to_string()));
+    for (size, is_left) in [("1MB", false), ("100B", true)] {
+        *records.lock().unwrap() = json!([{"id": 1}]);
+        let sandbox = Sandbox::with_config(&format!(
+            "name: p\nclient: {{base_url: {}}}\nlake: {{url: ./lake, on_schema_change: {{rewrite_up_to: {size}}}}}\nresources:\n  - {{name: rows, write_disposition: append, \
+             endpoint: {{path: /rows, paginator: single_page, incremental: {{cursor_path: id, initial_value: 0}}}}}}\n",
+            api.url()
+        ));
+        sandbox.run_ok();
+        let before = std::fs::read(sandbox.path().join("lake/rows/part-000000.parquet")).unwrap();
+        *records.lock().unwrap() = json!([{"id": 2, "c": "new"}]);
+        let ended = sandbox.run_ok();
+        let warnings = ended.summary()["warnings"].as_array().unwrap().clone();
+        let told: Vec<&str> = warnings
+            .iter()
+            .filter(|told| told["code"] == "files_lack_columns")
+            .filter_map(|told| told["text"].as_str())
+            .collect();
+        let after = std::fs::read(sandbox.path().join("lake/rows/part-000000.parquet")).unwrap();
+        assert_eq!((before == after, told.len()), (is_left, usize::from(is_left)), "{ended}");
+        assert!(told.iter().all(|text| text.contains("1 file of `rows`") && text.contains("lack c:")), "{told:?}");
+        assert!(sandbox.lakeward(&["files", "lakeward.yaml", "rows", "--duckdb"]).stdout.contains("union_by_name"));
+        // The night behind says nothing more, and goes on.
+        *records.lock().unwrap() = json!([{"id": 3, "c": "newer"}]);
+        let ended = sandbox.run_ok();
+        assert!(!ended.to_string().contains("files_lack_columns"), "{ended}");
+    }
+}

@@ -66,6 +66,19 @@ pub(crate) enum OnSchemaChange {
     Rewrite,
     /// Leave them; readers then need `union_by_name` or `mergeSchema`.
     Leave,
+    /// Bring them up to date where the table has no more than so many bytes, and leave them past it.
+    RewriteUpTo(u64),
+}
+
+impl OnSchemaChange {
+    /// What holds for a table of so many bytes.
+    pub(crate) fn of_table(self, bytes: u64) -> Self {
+        match self {
+            Self::RewriteUpTo(most) if bytes <= most => Self::Rewrite,
+            Self::RewriteUpTo(_) => Self::Leave,
+            decided => decided,
+        }
+    }
 }
 
 /// Whether runs put small files together.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::config::raw::{Credential, Entries, Field, FromScalar, Scalar, ScalarError};
+use crate::config::raw::{Credential, Either, Entries, Field, FromScalar, Scalar, ScalarError};
 use crate::config::{Compression, OnSchemaChange, units};
 
 /// Where the tables go, and how their files are written.
@@ -27,8 +27,9 @@ pub(crate) struct Lake {
     pub(crate) allow_unsafe_store: Field<bool>,
     /// `together`: one failed resource keeps all from publishing. Default: `each`.
     pub(crate) publish: Field<Publish>,
-    /// What a changed schema does to the files written under the older one. Default: `rewrite`.
-    pub(crate) on_schema_change: Field<SchemaChange>,
+    /// What a changed schema does to the files written under the older one: `rewrite`, `leave`, or `{rewrite_up_to: 50GB}`, which leaves those of a
+    /// larger table and says so. Default: `rewrite`.
+    pub(crate) on_schema_change: Field<Either<SchemaChange, RewriteUpTo>>,
     /// `auto`: an `append` puts its rows behind those of a partition's last file, while that is small, so that a table of many nights has few
     /// files. `never`: each night makes files of its own, which `lakeward compact` puts together. Default: `never`.
     pub(crate) compact: Field<Compact>,
@@ -87,6 +88,14 @@ pub(crate) enum SchemaChange {
     Rewrite,
     /// They stay; readers then need `union_by_name` or `mergeSchema`.
     Leave,
+}
+
+/// The size up to which tables are written anew.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RewriteUpTo {
+    /// Size of a table, such as "50GB", past which files that merely lack columns stay as they are. Required.
+    pub(crate) rewrite_up_to: Field<Scalar<ByteSize>>,
 }
 
 impl From<SchemaChange> for OnSchemaChange {

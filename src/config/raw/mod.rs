@@ -32,7 +32,7 @@ pub(crate) use endpoint::{CsvTypes, DuplicateMembers, Endpoint, FormatName, Inva
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
 pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, DedupOrder, FileFormat, TableFormat, Unread};
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
-pub(crate) use lake::{ByteSize, Lake, OptionValue, Publish};
+pub(crate) use lake::{ByteSize, Lake, OptionValue, Publish, RewriteUpTo, SchemaChange};
 pub(crate) use paginator::{
     CursorPaginator, HeaderCursorPaginator, HeaderLinkPaginator, JsonLinkPaginator, OffsetPaginator, PageNumberPaginator,
     Paginator, RelayPaginator,

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use url::Url;
 
 use crate::base::Secret;
-use crate::config::raw::{self, Credential, Entries, Field, OptionValue, Publish, Scalar};
+use crate::config::raw::{self, Credential, Either, Entries, Field, OptionValue, Publish, Scalar};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
 use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, Problem};
@@ -46,13 +46,24 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<La
         adopt: flag(&raw.adopt),
         allow_unsafe_store: flag(&raw.allow_unsafe_store),
         publish_together: matches!(raw.publish.get(), Some(Publish::Together)),
-        on_schema_change: raw.on_schema_change.get().map_or(OnSchemaChange::Rewrite, |&change| change.into()),
+        on_schema_change: on_schema_change(cx, &raw.on_schema_change),
         compact: raw.compact.get().map_or(Compact::Never, |&compact| compact.into()),
         max_partitions: max_partitions(cx, &raw.max_partitions),
         memory,
         keep_versions: keep_versions(cx, &raw.keep_versions),
         compat: raw.compat.get().map_or(Compat::Legacy, |&compat| compat.into()),
     })
+}
+
+fn on_schema_change(cx: Context<'_>, field: &Field<Either<raw::SchemaChange, raw::RewriteUpTo>>) -> OnSchemaChange {
+    match field.set() {
+        None => OnSchemaChange::Rewrite,
+        Some((_, &Either::Text(change))) => change.into(),
+        Some((id, Either::Map(map))) => match cx.required(&map.rewrite_up_to, id, "rewrite_up_to", "a size, such as `50GB`") {
+            Some((_, &Scalar(raw::ByteSize(bytes)))) => OnSchemaChange::RewriteUpTo(bytes),
+            None => OnSchemaChange::Rewrite,
+        },
+    }
 }
 
 fn size(

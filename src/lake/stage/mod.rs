@@ -92,7 +92,8 @@ impl TableStage {
     /// # Errors
     /// [`LakeError::TableDiffers`] when the table has another primary key or other partitions than the settings, unless the run
     /// replaces it; [`LakeError::Disk`] when the spool cannot be made.
-    pub(crate) fn new(settings: StageSettings, mut existing: Snapshot, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
+    pub(crate) fn new(mut settings: StageSettings, mut existing: Snapshot, files: Arc<dyn LiveFiles>) -> Result<Self, LakeError> {
+        settings.on_schema_change = settings.on_schema_change.of_table(existing.bytes());
         let empty = existing.take_empty();
         check_same_table(&settings, &existing)?;
         let spool = &settings.spool;

@@ -61,7 +61,7 @@ impl StageSettings {
     /// neither Spark's `mergeSchema` nor DuckDB's `union_by_name` reads every pair of them.
     pub(crate) fn refreshes(&self, written: &TableSchema, schema: &TableSchema) -> bool {
         !same_columns(&written.columns, &schema.columns)
-            && (self.on_schema_change == OnSchemaChange::Rewrite || !only_adds(&written.columns, &schema.columns))
+            && (self.on_schema_change != OnSchemaChange::Leave || !only_adds(&written.columns, &schema.columns))
     }
 
     /// An empty log of the run's keys, in which the record that the config wants wins.

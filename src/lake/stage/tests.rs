@@ -587,7 +587,9 @@ fn many_partitions_fit_a_tiny_budget() {
 
 #[test]
 fn an_appended_column_is_null_in_old_files_or_they_are_left_until_a_type_widens() {
-    for (on_schema_change, schemas) in [(OnSchemaChange::Rewrite, 1), (OnSchemaChange::Leave, 2)] {
+    let rewrite = [(OnSchemaChange::Rewrite, 1), (OnSchemaChange::RewriteUpTo(1 << 20), 1)];
+    let leave = [(OnSchemaChange::Leave, 2), (OnSchemaChange::RewriteUpTo(1000), 2)];
+    for (on_schema_change, schemas) in rewrite.into_iter().chain(leave) {
         let mut lake = Lake::new();
         let append =
             |lake: &mut Lake| StageSettings { primary_key: vec![], on_schema_change, ..lake.settings(WriteDisposition::Append) };
