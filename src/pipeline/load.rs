@@ -211,8 +211,9 @@ impl Running<'_> {
     /// Records were read for a table that must not be made; unless children need them, their cursor does not move, so that they can still be loaded.
     fn tell_discarded(&self, resource: &ResourcePlan, records: u64) {
         let text = format!(
-            "{} read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
+            "{} {} read and not loaded: the table `{}` is not there, and `schema_contract` lets none be made; run once with `schema_contract: evolve`",
             counted(records, "record"),
+            if records == 1 { "was" } else { "were" },
             resource.table
         );
         self.warn(resource, [Warning::new(WarningCode::RecordsDiscarded, text)]);

@@ -1,11 +1,14 @@
 //! Drift: rows that are added or removed while pages are read by their places, and what of it can be seen.
 //!
-//! An offset or a page number names a place, also in a link, and places move. Rows added before the place at hand come twice: the next
-//! page begins with records of the one before it, and nothing is lost. Rows removed before it are skipped over, which shows in a total that falls, or, where
-//! the API's order is not one, in records that come again elsewhere than at the border. Pages are asked for together, and the API may count for a
-//! later page first; so a total falls only where it is less than one whose answer had come before the page was asked for. Then the page before is read again, until one has
-//! records that are known, so that nothing lies between. That needs a primary key, by which the copies become one row.
-//! Not seen: as many rows removed as added between two pages without any total, and any of it without record hashes.
+//! An offset or a page number names a place, also in a link, and places move. Rows added before the place at hand come twice: the next page
+//! begins with records of the one before it. But pages are asked for together, and one farther on may have been answered before the rows came: it
+//! lacks what moved into it. So behind a page that begins with records of the one before it, what was asked for before it was answered is asked for
+//! again, and so is a page that tells a smaller total than one before it that was under way with it. Rows removed before the place at hand are
+//! skipped over, which shows in a total that is less than one whose answer had come before the page was asked for, or, where the API's order is not
+//! one, in records that come again elsewhere than at the border. Then the page before is read again, until one has records that are known, so that
+//! nothing lies between. That needs a primary key, by which the copies become one row.
+//! Not seen: as many rows removed as added between two pages; rows added within a page under way without any total, and any of it without record
+//! hashes.
 
 use std::collections::VecDeque;
 
@@ -120,6 +123,8 @@ pub(super) struct Reread {
     pub(super) records: u64,
     /// What was seen, in words.
     pub(super) why: String,
+    /// Whether it is a page before the one at hand.
+    pub(super) is_before: bool,
 }
 
 impl Drift {
@@ -179,6 +184,11 @@ impl Drift {
             self.farthest = position.ordinal;
             self.rereads = 0;
         }
+        if places == Places::Known && !self.is_rereading() && self.rereads < REREADS_MAX && self.is_older(totals) {
+            self.rereads += 1;
+            let why = "it tells a smaller total than a page before it that was under way with it".to_owned();
+            return Ok(Some(Reread { from: position.clone(), records: 0, why, is_before: false }));
+        }
         let anew = self.is_rereading();
         let told = self.totals.iter_mut().zip(totals).filter_map(|(known, told)| Some((known, told?)));
         told.for_each(|(known, told)| known.keep(span.answered, told, anew));
@@ -197,6 +207,13 @@ impl Drift {
             let (before, now) = (known.before(span.sent)?, told?);
             (now < before).then(|| format!("the API's total fell from {before} to {now}"))
         })
+    }
+
+    /// Whether a page tells less than one before it: rows came between their answers, and the page is of the time before, so that it lacks what moved
+    /// into it.
+    fn is_older(&self, totals: [Option<u64>; 2]) -> bool {
+        let known = self.totals.iter().zip(totals).filter(|(known, _)| !known.is_of_page);
+        known.into_iter().any(|(known, told)| told.is_some_and(|told| known.told.iter().any(|(_, other)| *other > told)))
     }
 
     /// Another sign of that.
@@ -226,19 +243,21 @@ impl Drift {
         self.back += 1;
         let to = self.known.len().checked_sub(self.back).and_then(|index| self.known.get(index));
         match to.filter(|_| self.rereads <= REREADS_MAX) {
-            Some(known) => Ok(Reread { from: known.position.clone(), records: known.records, why }),
+            Some(known) => Ok(Reread { from: known.position.clone(), records: known.records, why, is_before: true }),
             None => Err(give_up("pages read again do not settle it; sort the API's answer by a key that does not change")),
         }
     }
 
-    /// Counts the records of an accepted page that are copies of earlier ones.
-    pub(super) fn count_copies(&mut self, hashes: &[u64]) {
-        self.has_overlap |= hashes.iter().any(|hash| self.previous.contains(hash));
+    /// Counts the records of an accepted page that are copies of earlier ones; whether one is of the page before it, so that rows came before it.
+    pub(super) fn count_copies(&mut self, hashes: &[u64]) -> bool {
+        let is_overlap = hashes.iter().any(|hash| self.previous.contains(hash));
+        self.has_overlap |= is_overlap;
         self.previous.clear();
         self.previous.extend(hashes);
         if !self.has_key {
             self.copies.count(hashes);
         }
+        is_overlap
     }
 
     /// Whether a page had records of the one before it.

@@ -220,7 +220,7 @@ impl Fetch {
             (Span { sent, answered: requests.tick() }, answer)
         }));
         self.last_requested = Some((number, position.clone()));
-        self.flights.push_back(Flight { number, position, asked, answer });
+        self.flights.push_back(Flight { number, position, sent, asked, answer });
     }
 
     /// Whether a page that may count was asked of the API and is not judged.

@@ -66,6 +66,8 @@ impl Drop for UnderWay {
 pub(super) struct Flight {
     pub(super) number: u64,
     pub(super) position: Position,
+    /// When it was asked for, by the ticks of its chain.
+    pub(super) sent: u64,
     /// Where answers are kept: how it was asked.
     pub(super) asked: Option<Asked>,
     pub(super) answer: AbortOnDropHandle<(Span, Result<Answer, SourceError>)>,

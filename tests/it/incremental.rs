@@ -55,11 +55,6 @@ impl Events {
     }
 }
 
-/// The same, where a night that is interrupted leaves nothing to the next one, which so shows what it asks for.
-fn asking_again(config: String) -> String {
-    format!("resume: 0\n{config}")
-}
-
 /// A config that reads `/events` with these keys of `incremental` and of the resource.
 fn config(api: &FakeApi, incremental: &str, resource: &str) -> String {
     format!(
@@ -175,7 +170,7 @@ fn a_range_with_an_end_neither_reads_nor_writes_the_state() {
 fn a_night_that_fails_leaves_the_cursor_and_the_next_one_loads_what_it_missed() {
     let events = Events::new(&FIRST);
     let api = events.serve();
-    let sandbox = Sandbox::with_config(&asking_again(config(&api, "start_param: since", "primary_key: id")));
+    let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
     sandbox.run_ok();
     events.add(&[(5, "2026-01-03T00:00:00Z"), (6, "2026-01-04T00:00:00Z")]);
     *events.fails_at.lock().unwrap() = Some(3);
@@ -200,7 +195,7 @@ fn e_102_killed_before_its_commit_a_night_leaves_the_cursor_and_behind_it_moves_
     for point in ["lake.commit.after_stage", "lake.commit.before_create", "lake.commit.after_create"] {
         let events = Events::new(&FIRST);
         let api = events.serve();
-        let sandbox = Sandbox::with_config(&asking_again(config(&api, "start_param: since", "primary_key: id")));
+        let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
         let fault = format!("{point}=kill");
         let killed = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", &fault)).end();
         assert_eq!(killed.status.signal(), Some(9), "{point}: {killed}");

@@ -56,7 +56,7 @@ fn offset_page(request: &Request, count: u64) -> Reply {
 }
 
 fn config(api: &FakeApi, resources: &str) -> String {
-    format!("name: shop\nclient: {{base_url: {}}}\nresources:\n{resources}lake: {{url: ./lake}}\n", api.url())
+    format!("name: shop\nresume: 6h\nclient: {{base_url: {}}}\nresources:\n{resources}lake: {{url: ./lake}}\n", api.url())
 }
 
 const ORDERS: &str = "  - name: orders
@@ -378,14 +378,14 @@ fn kept_answers_are_used_under_the_same_config_table_and_state_alone() {
     for kept in [
         under(&text, &RUN),
         under(&change("client: {", "client: {concurrency: 1, timeout: {page: 5m}, retry: {max_retries: 1}, "), &RUN),
-        under(&format!("{text}resume: 1h\n"), &RUN),
+        under(&change("resume: 6h", "resume: 1h"), &RUN),
         under(&change("./lake}", "./lake, keep_versions: 2}"), &RUN),
     ] {
         assert!(kept + LOST_MAX >= 40, "{kept}");
     }
     assert_eq!(under(&change("client: {", "client: {headers: {X-Shop: a}, "), &RUN), 0);
     assert_eq!(under(&change("/orders, ", "/orders, params: {kind: new}, "), &RUN), 0);
-    assert_eq!(under(&format!("{text}resume: 0\n"), &RUN), 0);
+    assert_eq!(under(&change("resume: 6h\n", ""), &RUN), 0);
     assert_eq!(under(&text, &["run", "lakeward.yaml", "--full-refresh"]), 0);
     assert_eq!(under(&text, &["run", "lakeward.yaml", "--reset-state"]), 0);
     // What was kept before another run's commit is older than the table.

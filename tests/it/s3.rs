@@ -118,6 +118,8 @@ fn a_night_into_a_bucket_that_is_killed_before_its_commit_is_gone_on_with_on_the
         let temporary = sandbox.path().join("tmp");
         std::fs::create_dir(&temporary).unwrap();
         let sandbox = sandbox.env("TMPDIR", temporary.to_str().unwrap());
+        let text = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap();
+        sandbox.write("lakeward.yaml", &format!("{text}\nresume: 6h\n"));
         let fault = "lake.commit.before_create=kill";
         let ended = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", fault)).end();
         assert_eq!(ended.status.signal(), Some(9), "{ended}");

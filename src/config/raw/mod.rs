@@ -66,7 +66,7 @@ pub(crate) struct Config {
     /// Where the tables go.
     #[schemars(with = "Lake")]
     pub(crate) lake: Field<Lake>,
-    /// How long the answers that an interrupted run has received wait on local disk for the next run, which then asks for the others alone. A
-    /// duration; 0 keeps none. Default: 6 h.
+    /// How long the answers that an interrupted run has received wait on local disk for the next run, which then asks for the others alone, such as
+    /// `6h`; 0 keeps none. Default: 0.
     pub(crate) resume: Field<Scalar<Duration>>,
 }

@@ -32,8 +32,6 @@ use crate::config::read::Reader;
 use crate::config::tree::{Document, NodeId};
 use crate::config::{Inputs, LakeOnly, Outline, Plan, ResourcePlan};
 
-/// How long kept answers wait, unless the config says otherwise: six hours.
-const RESUME: Duration = Duration::from_secs(6 * 3600);
 /// Longest name of a pipeline, table or partition folder, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -93,7 +91,7 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
 
 /// How long kept answers wait.
 fn resume(config: &raw::Config) -> Duration {
-    config.resume.get().map_or(RESUME, |&Scalar(duration)| duration)
+    config.resume.get().map_or(Duration::ZERO, |&Scalar(duration)| duration)
 }
 
 /// Whether a name can be that of a pipeline or a table, which is a folder's on every file system and in every bucket.

@@ -104,8 +104,7 @@ impl Fetch {
             self.pass(number, step, place, &page.position);
             return Ok(());
         }
-        self.count(&seen, page.bytes);
-        self.drift.count_copies(&facts.record_hashes);
+        self.count(&seen, page.bytes, page.span);
         match step {
             Step::Next(_) if facts.out_of_range => {
                 self.begin_end(EndReason::OutOfRange, seen.at(), &page.position);
@@ -285,7 +284,11 @@ impl Fetch {
     }
 
     /// Goes back to a page that was read, instead of taking page `number`.
-    fn read_again(&mut self, number: u64, Reread { from, records, why }: Reread) {
+    fn read_again(&mut self, number: u64, Reread { from, records, why, is_before }: Reread) {
+        if !is_before {
+            tracing::info!(resource = &*self.call.template.resource, page = number, why, "the page is asked for again");
+            return self.go_on(number + 1, from);
+        }
         let text = format!("{why} while pages were read: reading the page before page {number} again");
         let warning = Warning::new(WarningCode::PagesReadAgain, text);
         self.client.tell(SourceEvent::Warning { resource: Arc::clone(&self.call.template.resource), warning });
@@ -330,7 +333,10 @@ impl Fetch {
         }
     }
 
-    fn count(&mut self, seen: &Seen<'_>, bytes: u64) {
+    fn count(&mut self, seen: &Seen<'_>, bytes: u64, span: Span) {
+        if self.drift.count_copies(&seen.facts.record_hashes) && !seen.is_reread {
+            self.void_sent_before(span.answered);
+        }
         let records = seen.facts.records;
         let tally = &mut self.tally;
         tally.pages += 1;
@@ -363,6 +369,19 @@ impl Fetch {
         if tally.pages == 1 {
             tally.first = (records, tally.latest);
             tally.is_first_full = is_full(seen);
+        }
+    }
+
+    /// Rows came before the page that was answered then, and moved the pages behind it: what was asked for before may be of the time before them, and
+    /// would not have what moved there.
+    fn void_sent_before(&mut self, answered: u64) {
+        let ahead = self.delivered.iter().find(|page| !page.is_void).map(|page| page.span.sent);
+        let ahead = ahead.or_else(|| self.arrived.as_ref().map(|arrived| arrived.span.sent));
+        let ahead = ahead.or_else(|| self.flights.front().map(|flight| flight.sent));
+        if ahead.is_some_and(|sent| sent < answered) {
+            self.void_ahead();
+            self.arrived = None;
+            self.flights.clear();
         }
     }
 

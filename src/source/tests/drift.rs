@@ -291,11 +291,13 @@ async fn e_81_rows_removed_while_a_paginator_is_detected_are_an_error() {
     assert_eq!(unique(&outcome), (0..40).collect::<Vec<_>>());
 }
 
-/// 45 rows, and one more at the end that page `early` does not count yet.
+/// 45 rows, and one more at the end that page `early` does not count yet when it is asked for first.
 fn growing(early: u64) -> FakeApi {
+    let asked = AtomicBool::new(false);
     FakeApi::start().on("/orders", move |request| {
         let page = request.number("page", 1);
-        let total: usize = if page == 1 || page == early { 45 } else { 46 };
+        let is_early = page == 1 || page == early && !asked.swap(true, Ordering::SeqCst);
+        let total: usize = if is_early { 45 } else { 46 };
         let ids: Vec<u64> = (0..total as u64).collect();
         rows(&ids, (page - 1) * 10, "").header("X-Total-Count", &total.to_string())
     })
@@ -331,5 +333,35 @@ async fn e_81_rows_removed_while_pages_are_under_way_are_not_skipped_over() {
         assert_eq!(unique(&outcome), (0..90).collect::<Vec<_>>(), "{removed} removed");
         let outcome = read(&changing(0..90, (removed..90).collect()), offset(10, stop_rules()), &[]).await;
         assert!(outcome.error().contains("fell from 90"), "{outcome:?}");
+    }
+}
+
+/// Rows `before` up to place 20, and `after` from there on, but for the page at place 30, which is answered first, and so with `before`. The total is
+/// that of the rows, or `told`.
+fn growing_while_under_way(before: &[u64], after: &[u64], told: Option<usize>) -> FakeApi {
+    let (asked, before, after) = (AtomicBool::new(false), before.to_vec(), after.to_vec());
+    FakeApi::start().on("/orders", move |request| {
+        let start = request.number("offset", 0);
+        let is_before = start < 20 || start == 30 && !asked.swap(true, Ordering::SeqCst);
+        let ids = if is_before { &before } else { &after };
+        rows(ids, start, &format!(r#","total":{}"#, told.unwrap_or(ids.len())))
+    })
+}
+
+#[tokio::test]
+async fn e_81_rows_added_while_pages_are_under_way_hide_none_behind_them() {
+    let before: Vec<u64> = (0..200).collect();
+    let in_front: Vec<u64> = (900..903).chain(0..200).collect();
+    let within: Vec<u64> = (0..25).chain([900]).chain(25..200).collect();
+    for (after, told, new) in [(&in_front, None, vec![]), (&in_front, Some(203), vec![]), (&within, None, vec![900])] {
+        let together = |case: &mut Case| {
+            case.client.concurrency = 8;
+            case.resource.primary_key = vec!["id".to_owned()];
+        };
+        let api = growing_while_under_way(&before, after, told);
+        let outcome = Case::new(&api, offset(10, stop_rules())).with(together).read().await;
+        assert_eq!(unique(&outcome), (0..200).chain(new).collect::<Vec<_>>(), "{told:?}");
+        let requests = api.requests().len();
+        assert!(requests <= 21 + 3 * 8, "{requests}");
     }
 }
