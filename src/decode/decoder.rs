@@ -131,6 +131,11 @@ impl Decoder {
         let mut decoded = self.decode_formatted(formatted, all, page, so_far)?;
         decoded.table.part_lacks = part_lacks;
         decoded.facts.header = header.map(|names| Box::new(self.header(names, page, so_far)));
+        if decoded.facts.records == 0
+            && let Some(header) = &decoded.facts.header
+        {
+            decoded.facts.failure = self.failure_of_header(header, so_far);
+        }
         if let Some(line) = closing {
             decoded.facts.failure = self.failure_of_line(page, &line, so_far);
         }

@@ -10,12 +10,12 @@ use crate::decode::decoder::Body;
 use crate::decode::envelope::{Findings, RecordsShape};
 use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
-use crate::decode::failure::failure;
+use crate::decode::failure::{failure, reduced};
 use crate::decode::find::{Found, find_records, lists};
 use crate::decode::locate::top_level;
 use crate::decode::map::records_in_map;
 use crate::schema::{TableSchema, nearest};
-use crate::source::Page;
+use crate::source::{Header, Page};
 
 impl Decoder {
     /// Where the page's records are.
@@ -100,6 +100,22 @@ impl Decoder {
         }
         let (name, value) = failure(line, &JsonPath::root(), false)?;
         Some((name, page.redactor.preview(value.as_bytes())))
+    }
+
+    /// What the only line of a page of CSV says of a failure, if it is no header: it has none of the key's columns, or, where there is no key and no
+    /// column is known, is words.
+    pub(super) fn failure_of_header(&self, header: &Header, so_far: &TableSchema) -> Option<(String, String)> {
+        let records = self.plan.shape.as_ref().and_then(|shape| shape.records.as_ref());
+        if self.plan.renames || header.table.is_some() || records.is_some_and(|records| records.optional) {
+            return None;
+        }
+        let known = so_far.columns.iter().map(|column| &column.name);
+        // What the run itself puts beside the records begins with `_`.
+        let keys: Vec<&String> = self.plan.key_columns.iter().filter(|name| !name.starts_with('_')).collect();
+        let is_known = known.chain(keys.iter().copied()).any(|name| header.names.contains(name));
+        let is_words = |name: &String| name.contains([' ', '<', ':']) || reduced(name).starts_with("error");
+        let is_failure = if keys.is_empty() { matches!(&*header.names, [name] if is_words(name)) } else { true };
+        (!is_known && is_failure).then(|| ("first line".to_owned(), header.shown.clone()))
     }
 
     /// Compares `shape` with that of earlier pages and runs.

@@ -111,3 +111,37 @@ fn a_file_of_an_archive_that_lacks_a_column_of_another_is_told() {
     assert_eq!(ended.summary()["warnings"][0]["code"], "column_not_in_header", "{ended}");
     assert_eq!(ended.table("things")["records"], 4);
 }
+
+#[test]
+fn the_words_of_a_failure_are_no_header_of_an_empty_table_and_the_way_out_works() {
+    let keyed = "primary_key: id\nwrite_disposition: merge\n";
+    let cases = [
+        (keyed, "Error: rate limited\n", 3),
+        (keyed, "name,amount\n", 3),
+        (keyed, "id,name\n", 0),
+        ("", "Error: rate limited, try later\n", 0),
+        ("", "Error: rate limited\n", 3),
+        ("", "error\n", 3),
+        ("", "Service temporarily unavailable", 3),
+        ("", "<!-- x -->\n", 3),
+        ("", "id\n", 0),
+        ("", "Full name\nAnn\n", 0),
+        ("processing_steps: [{rename: {number: id}}]\nprimary_key: id\nwrite_disposition: merge\n", "number,name\n", 0),
+    ];
+    for (keys, page, code) in cases {
+        let pages = Arc::new(Mutex::new(vec![page]));
+        let api = api(&pages);
+        let config = |records: &str| {
+            let endpoint = format!("{{path: /things, paginator: single_page, response_format: csv{records}}}");
+            things_config(&api.url(), &format!("endpoint: {endpoint}\n{keys}"))
+        };
+        let ended = Sandbox::with_config(&config("")).run();
+        assert_eq!(ended.code(), Some(code), "{page:?}: {ended}");
+        assert_eq!(
+            code == 3,
+            ended.stderr.contains("its `first line` says") && ended.stderr.contains("records: {optional: true}"),
+            "{ended}"
+        );
+        Sandbox::with_config(&config(", records: {optional: true}")).run_ok();
+    }
+}

@@ -8,6 +8,7 @@ mod encoding;
 mod portable;
 mod range;
 mod sample;
+mod shape;
 mod footer;
 mod source;
 mod spool;
@@ -15,6 +16,7 @@ mod writer;
 
 pub(crate) use encoding::{ColumnEncodings, FileStyle};
 pub(crate) use range::{KeyRange, KeyRanges, read_ranges};
+pub(crate) use shape::FileShape;
 pub(crate) use source::ParquetSource;
 pub(crate) use spool::SpoolFile;
-pub(crate) use writer::{ColumnPlan, FileLimits, FileShape, FinishedFile, ParquetFile, encoders_bytes};
+pub(crate) use writer::{ColumnPlan, FileLimits, FinishedFile, ParquetFile, encoders_bytes};

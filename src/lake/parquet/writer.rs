@@ -10,15 +10,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{SchemaDescriptor, TypePtr};
+use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use crate::base::fault_point;
@@ -27,7 +25,7 @@ use crate::lake::parquet::footer::tell_known_orders;
 use crate::lake::parquet::portable::may_stand;
 use crate::lake::parquet::range::{KeyRanges, key_ranges};
 use crate::lake::parquet::source::{JSON_COLUMNS, NESTED_TYPES, leaves};
-use crate::lake::parquet::{ColumnEncodings, FileStyle, ParquetSource, SpoolFile};
+use crate::lake::parquet::{FileShape, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
 use crate::schema::{Column, ColumnType, TableSchema};
 
@@ -101,34 +99,6 @@ impl FinishedFile {
 /// Memory that the open encoders of a file of `schema` take before they have a row, as estimated.
 pub(crate) fn encoders_bytes(schema: &TableSchema) -> usize {
     schema.columns.len() * ENCODER_BYTES
-}
-
-/// What files of the same columns share: thousands may be open at once, and a copy for each takes several kB a column.
-#[derive(Debug, Clone)]
-pub(crate) struct FileShape {
-    schema: SchemaRef,
-    root: TypePtr,
-    properties: Arc<WriterProperties>,
-}
-
-impl FileShape {
-    /// For rows of `table`; `bloom_rows` sizes the bloom filters of row groups. `path` is told where it fails.
-    ///
-    /// # Errors
-    /// [`LakeError::Parquet`].
-    pub(crate) fn new(
-        path: &Path,
-        table: &TableSchema,
-        style: &FileStyle,
-        encodings: &ColumnEncodings,
-        bloom_rows: usize,
-    ) -> Result<Self, LakeError> {
-        let failed = |source| failed("write", path, source);
-        let schema = table.to_file_arrow();
-        let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(failed)?;
-        let properties = encodings.properties(style, &schema, &parquet, bloom_rows).map_err(failed)?;
-        Ok(Self { schema, root: parquet.root_schema_ptr(), properties: Arc::new(properties) })
-    }
 }
 
 /// A file that is being written.
@@ -496,7 +466,7 @@ fn encode_columns(
     writers.par_iter_mut().zip(by_leaf).try_for_each(|(writer, leaf)| leaf.iter().try_for_each(|values| writer.write(values)))
 }
 
-fn failed(action: &'static str, path: &Path, source: ParquetError) -> LakeError {
+pub(super) fn failed(action: &'static str, path: &Path, source: ParquetError) -> LakeError {
     let name = file_name(path);
     match source {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
