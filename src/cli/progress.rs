@@ -145,7 +145,7 @@ impl State {
                 ],
             ),
             Style::Live(_) | Style::Plain => terminal::say(&format!(
-                "{resource}: an interrupted run of {started} left {} ({}), which are not asked for again",
+                "{resource}: an interrupted run of {started} left {} ({}), which are not asked for again unless they have changed",
                 report::counted(*pages, "page"),
                 report::bytes(*bytes)
             )),

@@ -213,7 +213,7 @@ fn rerun(plan: &LakeOnly, seen: &Inspection, left: &[(Left, DateTime<Utc>)]) {
 fn left_line(Left { resource, started, pages, bytes, .. }: &Left, until: DateTime<Utc>) -> String {
     let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     format!(
-        "{resource}: an interrupted run of {} left {} ({}); until {}, a run under the same config uses them and asks for the others alone",
+        "{resource}: an interrupted run of {} left {} ({}); until {}, a run under the same config goes on behind them unless they have changed",
         time(*started),
         report::counted(*pages, "page"),
         report::bytes(*bytes),

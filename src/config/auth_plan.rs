@@ -51,6 +51,16 @@ impl AuthPlan {
             Self::Token(plan) => &plan.hosts,
         }
     }
+
+    /// All that the config has of it that is secret: what is obtained while a run goes on is not in it.
+    pub(crate) fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::ApiKey { key, .. } => vec![key],
+            Self::Bearer { token, .. } => vec![token],
+            Self::HttpBasic { password, .. } => vec![password],
+            Self::Token(plan) => plan.grant.secrets(),
+        }
+    }
 }
 
 /// Where an API key is put.
@@ -116,6 +126,30 @@ pub(crate) enum Grant {
     Jwt(JwtPlan),
     /// A request whose answer has the token.
     Login(LoginPlan),
+}
+
+impl Grant {
+    fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::ClientCredentials { access_token, client } => client.secrets().chain(access_token).collect(),
+            Self::RefreshToken { refresh_token, client, .. } => client.secrets().chain([refresh_token]).collect(),
+            Self::Jwt(JwtPlan { key, headers, .. }) => headers.iter().map(|(_, value)| value).chain([key]).collect(),
+            Self::Login(LoginPlan { body, headers, .. }) => {
+                let of_body: Vec<&Secret> = match body {
+                    LoginBody::None => Vec::new(),
+                    LoginBody::Json(text, _) => vec![text],
+                    LoginBody::Form(fields) => fields.iter().map(|(_, value)| value).collect(),
+                };
+                headers.iter().map(|(_, value)| value).chain(of_body).collect()
+            }
+        }
+    }
+}
+
+impl OAuthClient {
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.id].into_iter().chain(&self.secret).chain(self.data.iter().map(|(_, value)| value))
+    }
 }
 
 /// An OAuth 2 client and its token endpoint.

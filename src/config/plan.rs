@@ -10,9 +10,9 @@ mod table;
 
 use std::time::Duration;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::base::{JsonPath, names_credential};
+use crate::base::{JsonPath, Secret, names_credential};
 use crate::config::request::RequestTemplate;
 use crate::config::rules::{PartialData, Rule};
 use crate::config::{AuthPlan, FormatPlan, IncrementalPlan};
@@ -57,6 +57,25 @@ impl Plan {
             }
         }
         xxh3_128(text.as_bytes())
+    }
+
+    /// Sixteen bits of a hash of the credentials that the config has, whatever a run obtains by them: enough to notice others, which may be those of
+    /// another account, and too little to tell a guess from any other.
+    pub(crate) fn credentials_check(&self) -> u16 {
+        let ClientPlan { headers, auth, tls, .. } = &self.client;
+        let mut hash = Xxh3::new();
+        let mut take = |secret: &Secret| {
+            hash.update(&(secret.expose().len() as u64).to_le_bytes());
+            hash.update(secret.expose().as_bytes());
+        };
+        headers.iter().for_each(|(_, value)| take(value));
+        tls.iter().filter_map(|tls| tls.identity.as_ref()).for_each(&mut take);
+        let of_endpoints = self.resources.iter().filter_map(|resource| resource.endpoint.auth.as_ref());
+        auth.iter().chain(of_endpoints).flat_map(AuthPlan::secrets).for_each(&mut take);
+        for (name, value) in self.resources.iter().flat_map(|resource| &resource.endpoint.request.headers) {
+            take(&Secret::new(format!("{name:?}: {value:?}")));
+        }
+        (hash.digest() >> 48) as u16
     }
 
     /// The resource that `table` comes from.

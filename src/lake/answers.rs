@@ -89,8 +89,16 @@ impl AnswerFolder {
     /// # Errors
     /// The system's, also where something is in its place.
     pub(crate) fn create(&self, resource: &str) -> io::Result<File> {
-        self.make()?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.file(resource))?;
+        let path = self.file(resource);
+        let open = || {
+            self.make()?;
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)
+        };
+        let file = match open() {
+            // The last of the other files has just gone, and the folder with it.
+            Err(error) if error.kind() == ErrorKind::NotFound => open()?,
+            opened => opened?,
+        };
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(file)
     }

@@ -34,6 +34,8 @@ struct Ready {
     rows: Rows,
     /// Body bytes, decompressed.
     bytes: u64,
+    /// Whether an interrupted run has kept it.
+    is_kept: bool,
 }
 
 enum Rows {
@@ -80,6 +82,8 @@ pub(crate) struct Chains<'a> {
     pub(crate) cost: Arc<Cost>,
     /// Where its answers are kept.
     pub(crate) kept: Option<Arc<KeptAnswers>>,
+    /// The farthest cursor of the pages that an interrupted run has kept.
+    pub(crate) kept_to: Mutex<Option<CursorValue>>,
 }
 
 impl Chains<'_> {
@@ -127,18 +131,18 @@ impl Reader for ChainReader<'_> {
         })
     }
 
-    async fn take(&mut self, Ready { rows, bytes }: Ready) -> Result<bool, RunError> {
+    async fn take(&mut self, Ready { rows, bytes, is_kept }: Ready) -> Result<bool, RunError> {
         let has_taker = match rows {
             Rows::Whole(decoded, page) => {
                 let decoded = self.chains.decoding.settle(*decoded, page.as_ref(), None, &self.progress).await?;
-                self.hand_on(decoded, (bytes, true)).await?
+                self.hand_on(decoded, (bytes, true, is_kept)).await?
             }
             Rows::InSlices(page, survey) => {
                 let mut has_taker = true;
                 for (i, slice) in survey.slices.iter().enumerate() {
                     let decoded = self.chains.decoding.slice(&page, slice).await?;
                     let decoded = self.chains.decoding.settle(decoded, Some(&page), Some(slice), &self.progress).await?;
-                    has_taker = self.hand_on(decoded, (bytes, i + 1 == survey.slices.len())).await?;
+                    has_taker = self.hand_on(decoded, (bytes, i + 1 == survey.slices.len(), is_kept)).await?;
                     if !has_taker {
                         break;
                     }
@@ -156,9 +160,15 @@ impl Reader for ChainReader<'_> {
 
 impl ChainReader<'_> {
     /// Hands on a page that counts, or a slice of one; `false` when nobody takes it any more.
-    async fn hand_on(&mut self, mut page: DecodedPage, (bytes, ends_page): (u64, bool)) -> Result<bool, RunError> {
+    async fn hand_on(&mut self, mut page: DecodedPage, (bytes, ends_page, is_kept): (u64, bool, bool)) -> Result<bool, RunError> {
         let records = page.table.rows.batch.num_rows() as u64 + page.rejects.len() as u64 + page.filtered - page.exploded;
         if let Some((cursors, plan)) = page.cursors.take().zip(self.chains.resource.endpoint.incremental.as_ref()) {
+            if is_kept && let Some(farthest) = &cursors.farthest {
+                let mut kept_to = self.chains.kept_to.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept_to.as_ref().is_none_or(|known| plan.is_farther(farthest, known)) {
+                    *kept_to = Some(farthest.clone());
+                }
+            }
             self.note_cursors(plan, *cursors)?;
         }
         self.taken.1 += records;
@@ -183,7 +193,7 @@ impl ChainReader<'_> {
 impl Decoding {
     /// Decodes a page on rayon's threads, within the budget of page bytes; of a page in a file, everything is checked.
     async fn page(self, mut page: Page, turn: Arc<Turn>) -> Result<Ready, RunError> {
-        let bytes = page.body_bytes();
+        let (bytes, is_kept) = (page.body_bytes(), page.is_kept);
         let tells_of_records = page.number == 1 && self.decoder.looks_for_records();
         if tells_of_records {
             turn.records().await;
@@ -203,7 +213,7 @@ impl Decoding {
         if tells_of_records {
             turn.read();
         }
-        Ok(Ready { rows, bytes })
+        Ok(Ready { rows, bytes, is_kept })
     }
 
     /// A page that counts, or a slice of one, after those before it: which of several records that are the same were loaded is for the first of

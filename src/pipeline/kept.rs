@@ -57,6 +57,7 @@ impl KeptOfRun {
             resource: String::new(),
             run: run.to_owned(),
             fingerprint: plan.fingerprint(),
+            credentials: plan.credentials_check(),
             base: String::new(),
             started,
             age_max: plan.resume,
@@ -78,7 +79,12 @@ impl KeptOfRun {
                 }
                 folder.remove(&terms.resource)?;
             }
-            KeptAnswers::begin(folder.create(&terms.resource)?, &terms)
+            let (name, path) = (terms.resource.clone(), folder.file(&terms.resource));
+            let create = move || {
+                let told = |error: std::io::Error| std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+                folder.create(&name).map_err(told)
+            };
+            Ok(KeptAnswers::begin(create, &terms))
         });
         match opened.await {
             Ok(kept) => {
@@ -129,10 +135,13 @@ impl KeptOfRun {
             .collect();
         let closed = blocking(move || {
             for (name, kept, fate) in fates {
-                if fate == Fate::Goes {
-                    remove(&folder, &name);
+                match fate {
+                    Fate::Stays => kept.finish(),
+                    Fate::Goes => {
+                        kept.give_up();
+                        remove(&folder, &name);
+                    }
                 }
-                kept.finish();
             }
             Ok(())
         });
@@ -150,7 +159,10 @@ impl Drop for KeptOfRun {
     /// A panic may be what the answers lead to.
     fn drop(&mut self) {
         if let Some(folder) = self.folder.as_ref().filter(|_| std::thread::panicking()) {
-            self.open().keys().for_each(|name| remove(folder, name));
+            for (name, kept) in &*self.open() {
+                kept.give_up();
+                remove(folder, name);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -97,7 +97,7 @@ pub(crate) async fn load(
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let budget = Arc::new(Semaphore::new(pages_bytes));
     let decoding = Decoding { decoder: Arc::new(decoder), so_far, budget, pages_bytes };
-    let chains = Chains { source, resource, decoding, events, cost, kept };
+    let chains = Chains { source, resource, decoding, events, cost, kept, kept_to: Mutex::default() };
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
     // What was found on the first page holds for the others, and for no other run.
@@ -112,7 +112,12 @@ pub(crate) async fn load(
     };
     let (end, slices, cursors, paginator) = ran?;
     let detected = detected.then(resource, &chains.decoding.decoder, paginator, records)?;
-    let cursors = cursors.map(Cursors::finish).transpose().map_err(|source| RunError::incremental(&resource.name, source))?;
+    let kept_to = chains.kept_to.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let cursors = cursors
+        .map(|cursors| cursors.not_past(kept_to))
+        .map(Cursors::finish)
+        .transpose()
+        .map_err(|source| RunError::incremental(&resource.name, source))?;
     if (end.pages, end.records) != (pages, records) {
         let (told, told_records) = (end.pages, end.records);
         return Err(internal(&format!("{told} pages with {told_records} records ended, and {pages} with {records} were taken")));

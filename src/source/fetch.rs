@@ -1,11 +1,12 @@
 //! One chain of pages from its first to its end: requested, received, delivered. What each comes to is in `judge`, how it ends in `end`, and
-//! whether the pages agree with that in `verdict`.
+//! whether the pages agree with that in `verdict`; whether it goes on from what an interrupted run has kept, in `control`.
 //!
 //! Pages are requested ahead where the paginator can guess their places, delivered in order, and judged in order once their
 //! facts are in. At most `ahead` requests are under way, twice as many pages requested and not delivered, so that one slow
 //! answer does not hold up the requests behind it, and `ahead` pages delivered and not judged.
 //! A page fetched ahead that turns out void is discarded; a failure of a page fetched ahead counts only when its turn comes.
 
+mod control;
 mod end;
 mod judge;
 mod verdict;
@@ -14,10 +15,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
 use crate::base::{ErrorKind, JsonPath, RedactedUrl};
 use crate::config::{PaginatorPlan, ResourcePlan, Slot};
@@ -90,7 +92,9 @@ pub(super) async fn fetch(
         ending: None,
         kept,
         keep: None,
+        is_alone: plan.parents.is_empty() && plan.endpoint.incremental.as_ref().is_none_or(|plan| plan.step.is_none()),
     };
+    fetch.control(&out).await?;
     fetch.request(1, first);
     fetch.run(out).await
 }
@@ -139,6 +143,15 @@ struct Fetch {
     kept: Option<KeptChain>,
     /// What is to be written of the page that was judged last.
     keep: Option<KeptAnswer>,
+    /// Whether it is the only chain of its resource.
+    is_alone: bool,
+}
+
+/// What stands around a body.
+struct Received {
+    url: Url,
+    headers: HeaderMap,
+    is_part: bool,
 }
 
 enum Happened {
@@ -161,7 +174,12 @@ impl Fetch {
             if self.delivered.is_empty() && self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
                 // Every page before it is judged, so its turn has come.
                 if let Some(Arrived { number, position, answer: Err(error), .. }) = self.arrived.take() {
-                    self.refuse(number, &position, error)?;
+                    let void = self.kept.as_ref().and_then(|kept| kept.refused(&error, self.client.clock.now()));
+                    if let Err(error) = self.refuse(number, &position, error) {
+                        self.keep = void;
+                        self.keep().await;
+                        return Err(error);
+                    }
                 }
                 continue;
             }
@@ -170,7 +188,13 @@ impl Fetch {
                 Happened::Facts(None) | Happened::Closed => return Err(self.abandoned()),
                 Happened::Facts(Some(facts)) => {
                     self.take_turn(&facts).await?;
+                    let before = self.tally.pages;
                     self.judge(&facts)?;
+                    let counts = self.tally.pages > before && facts.records > 0;
+                    let records = counts.then_some(facts.records_hash);
+                    self.keep = self.keep.take().map(|answer| answer.came_to(records, self.ending.is_some()));
+                    // Of a resource of one page, it is as soon asked for again.
+                    self.keep = self.keep.take().filter(|answer| !(self.is_alone && answer.is_all()));
                     self.keep().await;
                 }
                 Happened::Room(permit) => self.deliver(permit),
@@ -245,6 +269,7 @@ impl Fetch {
     fn request_ahead(&mut self) {
         while self.ending.is_none()
             && self.may_run_ahead()
+            && !self.kept.as_ref().is_some_and(KeptChain::is_given_out)
             && self.flights.len() < 2 * self.window
             && self.last_requested.as_ref().is_some_and(|(number, _)| *number < self.client.bounds.pages_max)
             && self.under_way.count.load(Ordering::SeqCst) < self.window
@@ -287,24 +312,15 @@ impl Fetch {
         let template = &self.call.template;
         let is_over = self.kept.as_ref().is_none_or(KeptChain::is_over);
         let is_kept = asked.is_none_or(|asked| asked.kept_at.is_some());
-        let keep =
-            if is_kept || is_over { None } else { keep_of(&answer, &template.page(number, &position).url, &template.redactor) };
+        let asked_at = || template.page(number, &position).url;
+        let keep = if is_kept || is_over { None } else { keep_of(&answer, (&position.place, &asked_at()), &template.redactor) };
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
-        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
-        let page = Page {
-            resource: Arc::clone(&self.call.template.resource),
-            number,
-            url: RedactedUrl::new(&answer.url),
-            body: answer.body,
-            spooled: answer.spooled.map(Arc::new),
-            slice: Arc::clone(&self.slice),
-            redactor: Arc::clone(&self.call.template.redactor),
-            content_type,
-            server_time: self.call.ledger.server_time.get(),
-        };
+        let skipped = answer.skipped.clone();
+        let (page, Received { url, headers, is_part }) =
+            self.page(number, answer, asked.is_some_and(|asked| asked.kept_at.is_some()));
         let bytes = page.body_bytes();
-        if answer.skipped.is_none() {
+        if skipped.is_none() {
             permit.send(Delivery { page, judge: Judge { facts: facts_in, verdict: verdict_out } });
         } else {
             // The other end is a few lines away.
@@ -315,16 +331,35 @@ impl Fetch {
             number,
             position,
             span,
-            url: answer.url,
-            headers: answer.headers,
-            is_part: answer.is_part,
+            url,
+            headers,
+            is_part,
             bytes,
             asked,
             keep,
-            skipped: answer.skipped,
+            skipped,
             is_void,
             facts,
             verdict,
         });
+    }
+
+    /// An answer as the page that a reader is given, and the rest of it.
+    fn page(&self, number: u64, answer: Answer, is_kept: bool) -> (Page, Received) {
+        let Answer { url, headers, is_part, body, spooled, .. } = answer;
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
+        let page = Page {
+            resource: Arc::clone(&self.call.template.resource),
+            number,
+            url: RedactedUrl::new(&url),
+            body,
+            spooled: spooled.map(Arc::new),
+            slice: Arc::clone(&self.slice),
+            redactor: Arc::clone(&self.call.template.redactor),
+            content_type,
+            server_time: self.call.ledger.server_time.get(),
+            is_kept,
+        };
+        (page, Received { url, headers, is_part })
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Page {
     pub(crate) content_type: Option<String>,
     /// The earliest `Date` of its chain's answers so far, where they have one.
     pub(crate) server_time: Option<DateTime<Utc>>,
+    /// Whether an interrupted run has kept it.
+    pub(crate) is_kept: bool,
 }
 
 impl Page {
@@ -48,6 +50,7 @@ impl Page {
             redactor: Arc::default(),
             content_type: None,
             server_time: None,
+            is_kept: false,
         }
     }
 

@@ -105,6 +105,11 @@ impl Template {
         self.json.is_some()
     }
 
+    /// Whether a page may be at `url`, wherever that was found.
+    pub(super) fn may_ask(&self, url: &Url) -> bool {
+        self.reach.follow(&self.url, url).is_ok()
+    }
+
     /// The request of page `number` at `position`. A position wins over parameters of the same name; a link is taken as it is.
     pub(super) fn page(&self, number: u64, position: &Position) -> PageRequest {
         let mut json = self.json.clone();

@@ -192,17 +192,25 @@ fn e_102_killed_before_its_commit_a_night_leaves_the_cursor_and_behind_it_moves_
         sandbox.run_ok();
         sandbox.data_files()
     };
-    for point in ["lake.commit.after_stage", "lake.commit.before_create", "lake.commit.after_create"] {
+    for (point, resume) in ["lake.commit.after_stage", "lake.commit.before_create", "lake.commit.after_create"]
+        .into_iter()
+        .flat_map(|point| [(point, "resume: 0"), (point, "resume: 6h")])
+    {
         let events = Events::new(&FIRST);
         let api = events.serve();
-        let sandbox = Sandbox::with_config(&config(&api, "start_param: since", "primary_key: id"));
+        let sandbox = Sandbox::with_config(&format!("{resume}\n{}", config(&api, "start_param: since", "primary_key: id")));
         let fault = format!("{point}=kill");
         let killed = Running::spawn(sandbox.command(&["run", "lakeward.yaml"]).env("LAKEWARD_FAULT", &fault)).end();
         assert_eq!(killed.status.signal(), Some(9), "{point}: {killed}");
         let before = api.requests().len();
         sandbox.run_ok();
-        let moved = point == "lake.commit.after_create";
-        assert_eq!(asked(&api, before), [if moved { "2026-01-02T00:00:00Z.." } else { ".." }], "{point}");
+        let expected: &[&str] = match (point, resume) {
+            ("lake.commit.after_create", _) => &["2026-01-02T00:00:00Z.."],
+            (_, "resume: 0") => &[".."],
+            // All pages were read, and kept.
+            _ => &[],
+        };
+        assert_eq!(asked(&api, before), expected, "{point}, {resume}");
         assert_eq!(sandbox.data_files().into_values().collect::<Vec<_>>(), uninterrupted.values().cloned().collect::<Vec<_>>());
     }
 }

@@ -55,6 +55,7 @@ mod readers_at_work;
 mod quarantine;
 mod repairing;
 mod resuming;
+mod resuming_after_changes;
 mod rows_once;
 mod s3;
 mod schema_evolution;

@@ -1,9 +1,11 @@
 //! The plan of a resource's pages: how the next one is found, and what ends them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::JsonPath;
 
 /// Where a page position is written in a request. dlt: `*_param` or `*_body_path`, never both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Slot {
     /// A query parameter.
     Param(String),

@@ -67,6 +67,6 @@ pub(crate) struct Config {
     #[schemars(with = "Lake")]
     pub(crate) lake: Field<Lake>,
     /// How long the answers that an interrupted run has received wait on local disk for the next run, which then asks for the others alone, such as
-    /// `6h`; 0 keeps none. Default: 0.
+    /// `6h`; 0 keeps none. Default: `6h`.
     pub(crate) resume: Field<Scalar<Duration>>,
 }

@@ -91,8 +91,11 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
 
 /// How long kept answers wait.
 fn resume(config: &raw::Config) -> Duration {
-    config.resume.get().map_or(Duration::ZERO, |&Scalar(duration)| duration)
+    config.resume.get().map_or(RESUME, |&Scalar(duration)| duration)
 }
+
+/// How long they wait where the config does not say.
+const RESUME: Duration = Duration::from_hours(6);
 
 /// Whether a name can be that of a pipeline or a table, which is a folder's on every file system and in every bucket.
 pub(crate) fn is_file_name(name: &str) -> bool {

@@ -91,3 +91,30 @@ fn a_reference_that_leads_nowhere_is_named() {
         ],
     );
 }
+
+#[test]
+fn other_credentials_are_told_from_those_of_the_run_before() {
+    let token_url = "access_token_url: 'https://a.test/t'";
+    let texts = [
+        client("auth: {type: bearer, token: KEY}"),
+        client("auth: {type: api_key, api_key: KEY}"),
+        client("auth: {type: http_basic, username: ada, password: KEY}"),
+        client(&format!("auth: {{type: oauth2_client_credentials, {token_url}, client_id: KEY, client_secret: s}}")),
+        client(&format!("auth: {{type: oauth2_client_credentials, {token_url}, client_id: c, client_secret: KEY}}")),
+        client(&format!(
+            "auth: {{type: oauth2_client_credentials, {token_url}, client_id: c, client_secret: s, access_token_request_data: {{account: KEY}}}}"
+        )),
+        client(&format!("auth: {{type: oauth2_refresh_token, {token_url}, client_id: c, refresh_token: KEY}}")),
+        client("auth: {type: login, path: in, json: {user: ada, password: KEY}, token_path: t}"),
+        client("auth: {type: login, path: in, data: {user: KEY}, token_path: t}"),
+        client("auth: {type: login, path: in, headers: {X-Login: KEY}, token_path: t}"),
+        client("headers: {X-Tenant-Key: KEY}"),
+        endpoint("auth: {type: bearer, token: KEY}"),
+        endpoint("headers: {X-Tenant-Key: KEY}"),
+    ];
+    for text in texts {
+        let [one, again, other] = ["one-of-them", "one-of-them", "two-of-them"].map(|key| plan(&text.replace("KEY", key)));
+        assert_eq!(one.credentials_check(), again.credentials_check(), "{text}");
+        assert_ne!(one.credentials_check(), other.credentials_check(), "{text}");
+    }
+}

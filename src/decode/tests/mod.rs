@@ -37,6 +37,7 @@ pub(in crate::decode) fn page(number: u64, body: impl Into<bytes::Bytes>) -> Pag
         redactor: Arc::default(),
         content_type: None,
         server_time: None,
+        is_kept: false,
     }
 }
 

@@ -39,6 +39,18 @@ pub(crate) fn capped(plan: &IncrementalPlan, farthest: &CursorValue, asked: Date
     latest.filter(|latest| plan.is_farther(farthest, latest)).unwrap_or_else(|| farthest.clone())
 }
 
+/// `reached`, or `kept_to`, the farthest cursor of pages that an interrupted run has kept, where that is nearer: a record that got a later cursor
+/// since may stand on one of those pages, which has it as it was. A time is capped by when that run asked.
+pub(super) fn known_of_kept(
+    plan: &IncrementalPlan,
+    reached: CursorValue,
+    asked: DateTime<Utc>,
+    kept_to: Option<&CursorValue>,
+) -> CursorValue {
+    let is_nearer = |kept_to: &&CursorValue| plan.latest(asked, &reached).is_none() && plan.is_farther(&reached, kept_to);
+    kept_to.filter(is_nearer).cloned().unwrap_or(reached)
+}
+
 /// The earliest cursor that the next run meets again, if `last` is remembered.
 pub(crate) fn restart(plan: &IncrementalPlan, last: &CursorValue) -> CursorValue {
     plan.lag.map_or_else(|| last.clone(), |lag| last.shifted(lag, plan.last == LastValue::Min, plan.form.time_zone))

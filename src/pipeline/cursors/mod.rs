@@ -24,12 +24,12 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::{CursorValue, Edge, plain_number};
-use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, ResourcePlan, WriteDisposition};
+use crate::config::{Binding, CursorRange, Dedup, IncrementalPlan, IncrementalValue, ResourcePlan, RowOrder, WriteDisposition};
 use crate::decode::{CursorProgress, MARKS_MAX};
 use crate::source::{Slice, SliceCursor, UNCOUNTED};
 
 pub(crate) use bounds::{capped, restart};
-use bounds::{check_settled, start_of};
+use bounds::{check_settled, known_of_kept, start_of};
 pub(crate) use error::IncrementalError;
 use first::First;
 pub(crate) use first::check_rebuild;
@@ -129,6 +129,8 @@ pub(crate) struct Cursors {
     new: BTreeMap<String, Ended>,
     facts: CursorFacts,
     kind: Option<crate::base::CursorType>,
+    /// The farthest cursor of the pages that an interrupted run has kept.
+    kept_to: Option<CursorValue>,
 }
 
 /// What the chains of one cursor came to.
@@ -185,6 +187,7 @@ impl Cursors {
             loaded,
             new: BTreeMap::new(),
             facts: CursorFacts::default(),
+            kept_to: None,
         }))
     }
 
@@ -414,6 +417,11 @@ impl Cursors {
         CursorOutcome { state, marks: None, facts: CursorFacts { is_range: true, ..self.facts } }
     }
 
+    /// The pages up to `kept_to` were kept by an interrupted run.
+    pub(crate) fn not_past(self, kept_to: Option<CursorValue>) -> Self {
+        Self { kept_to, ..self }
+    }
+
     /// A cursor after its chains: never back, and not past the time of the run.
     fn moved(&self, old: Remembered, ended: Ended) -> Result<Remembered, IncrementalError> {
         let plan = &*self.plan;
@@ -434,7 +442,9 @@ impl Cursors {
         let first = if old.last.is_some() { old.first.clone() } else { First::Unknown }.or_of(plan);
         let Some(farthest) = farthest else { return Ok(Remembered { pending, missing_marks, first, ..old }) };
         let asked = server_time.unwrap_or(self.started);
-        let reached = capped(plan, &farthest, asked);
+        let is_in_order = plan.row_order == Some(RowOrder::Asc) && !self.facts.is_disordered;
+        let kept_to = self.kept_to.as_ref().filter(|_| !is_in_order && !self.loads_once());
+        let reached = known_of_kept(plan, capped(plan, &farthest, asked), asked, kept_to);
         let is_new = old.last.as_ref().is_none_or(|last| plan.is_farther(&reached, last));
         let last = if is_new { reached } else { old.last.clone().unwrap_or(reached) };
         if plan.dedup == Dedup::Off {

@@ -69,6 +69,12 @@ fn a_cursor_never_moves_back_nor_past_the_time_of_the_run() {
     assert_eq!(capped("2026-01-01T14:00:00.5+01:00"), "2026-01-01T13:00:00.0+01:00");
     assert_eq!(capped("2026-02-01"), "2026-01-01");
     assert_eq!(capped("900"), "900", "a number is no time");
+    let known = |reached: &str, kept_to: &str| {
+        let [reached, kept_to] = [reached, kept_to].map(|text| plan.form.text(text));
+        super::bounds::known_of_kept(&plan, reached, asked, Some(&kept_to)).text().to_owned()
+    };
+    assert_eq!((known("900", "800"), known("900", "1000")), ("800".into(), "900".into()));
+    assert_eq!(known("2026-01-01", "2025-12-30"), "2026-01-01", "a time is known to be of before the run");
     assert_eq!(
         (capped("2026-02"), capped("2026/02/01"), capped("2025-12")),
         ("2026-01".into(), "2026/01/01".into(), "2025-12".into())
@@ -181,6 +187,7 @@ fn night(disposition: WriteDisposition, before: usize, ended: Ended) -> Result<C
         old: State { kind: None, cursors: [(SHARED.to_owned(), before)].into() },
         new: [(SHARED.to_owned(), ended)].into(),
         facts: CursorFacts::default(),
+        kept_to: None,
         kind: None,
     };
     cursors.finish()

@@ -1,5 +1,6 @@
 //! One chain of pages, as far as its answers were kept.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,12 +9,14 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::config::Method;
+use crate::source::SourceError;
 use crate::source::attempt::Answer;
 use crate::source::flight::Span;
-use crate::source::kept::log::{BODY_BYTES_MAX, Entry, Head};
+use crate::source::kept::log::{self, BODY_BYTES_MAX, Entry, Head, Spot};
 use crate::source::kept::{KeptAnswer, KeptAnswers};
+use crate::source::paginate::{Place, Position};
 use crate::source::preview::Redactor;
-use crate::source::request::PageRequest;
+use crate::source::request::{PageRequest, Template};
 
 /// Headers that let somebody in, or tell of it.
 const CREDENTIALS: [&str; 6] =
@@ -30,6 +33,8 @@ pub(in crate::source) struct KeptChain {
     end: usize,
     /// Pages that were judged in their turn.
     judged: u32,
+    /// Whether one of them was of the API.
+    has_gained: bool,
     /// Whether an answer could not be kept: nothing behind it would be used.
     is_cut: bool,
 }
@@ -42,9 +47,28 @@ pub(in crate::source) struct Asked {
     pub(in crate::source) kept_at: Option<u64>,
 }
 
+/// What was kept of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::source) enum Standing {
+    /// Nothing, or nothing that another run can go on from.
+    Nothing,
+    /// All of it.
+    Whole,
+    /// Its begin: where the log has its first page, and its last one with records.
+    Begun { first: u64, last: u64 },
+}
+
+/// A page that the log has: its request, and a hash of the records that count of it.
+#[derive(Debug)]
+pub(in crate::source) struct LastPage {
+    pub(in crate::source) request: PageRequest,
+    pub(in crate::source) records: Option<u128>,
+}
+
 /// What is to be kept of an answer, once its page is judged.
 #[derive(Debug)]
 pub(in crate::source) struct Keep {
+    spot: Spot,
     status: u16,
     path: Option<String>,
     headers: Vec<(String, String)>,
@@ -56,7 +80,64 @@ impl KeptChain {
     pub(super) fn new(kept: Arc<KeptAnswers>, chain: u128, method: Method) -> Self {
         let next = kept.entries.partition_point(|entry| entry.chain < chain);
         let end = next + kept.entries[next..].partition_point(|entry| entry.chain == chain);
-        Self { kept, chain, method, next, end, judged: 0, is_cut: false }
+        Self { kept, chain, method, next, end, judged: 0, has_gained: false, is_cut: false }
+    }
+
+    /// What was kept of it.
+    pub(in crate::source) fn standing(&self) -> Standing {
+        let entries = &self.kept.entries[self.next..self.end];
+        // A page that a rule dropped is not there, and may count now.
+        if entries.last().is_some_and(|last| last.is_last && last.position as usize + 1 == entries.len()) {
+            return Standing::Whole;
+        }
+        let last = entries.iter().rfind(|entry| entry.has_records);
+        let begun = |(first, last): (&Entry, &Entry)| Standing::Begun { first: first.offset, last: last.offset };
+        entries.first().zip(last).map_or(Standing::Nothing, begun)
+    }
+
+    /// Nothing that was kept of it counts.
+    pub(in crate::source) fn forget(&mut self) {
+        self.next = self.end;
+    }
+
+    /// Whether the log had all of it, and has given it out: what is behind is not there.
+    pub(in crate::source) fn is_given_out(&self) -> bool {
+        let all = &self.kept.entries[..self.end];
+        self.next == self.end && !self.has_gained && all.last().is_some_and(|last| last.chain == self.chain && last.is_last)
+    }
+
+    /// That what was kept of it counts no more, where the first page that the API was asked for behind it is refused for good: the next run would
+    /// meet the same.
+    pub(in crate::source) fn refused(&self, error: &SourceError, now: DateTime<Utc>) -> Option<KeptAnswer> {
+        let is_at_first = !self.has_gained && self.judged > 0;
+        let void = || self.head((0, 0, Span::default()), Spot::Slots(Vec::new()), now);
+        (is_at_first && is_of_page(error)).then(|| KeptAnswer {
+            head: Head { is_void: true, ..void() },
+            body: Bytes::new(),
+            is_plain: false,
+        })
+    }
+
+    fn head(&self, (position, request, Span { sent, answered }): (u32, u128, Span), spot: Spot, now: DateTime<Utc>) -> Head {
+        Head {
+            chain: self.chain,
+            position,
+            request,
+            spot,
+            records: None,
+            is_last: false,
+            is_void: false,
+            sent,
+            answered,
+            at: now.timestamp(),
+            status: 0,
+            path: None,
+            headers: Vec::new(),
+            is_packed: false,
+            body_bytes: 0,
+            kept_bytes: 0,
+            checksum: 0,
+        }
     }
 
     /// The log.
@@ -87,7 +168,7 @@ impl KeptChain {
     /// A page was judged in its turn: what is to be written of it. One of the API that was not dropped by a rule ends what is answered from the log.
     pub(in crate::source) fn judged(
         &mut self,
-        (asked, Span { sent, answered }): (Asked, Span),
+        (asked, span): (Asked, Span),
         is_dropped: bool,
         keep: Option<Keep>,
         now: DateTime<Utc>,
@@ -98,25 +179,33 @@ impl KeptChain {
             return None;
         }
         self.next = self.end;
+        self.has_gained = true;
         self.is_cut |= keep.is_none();
-        let Keep { status, path, headers, body, is_plain } = keep.filter(|_| !self.is_cut)?;
-        let (chain, request, at) = (self.chain, asked.request, now.timestamp());
-        let head = Head {
-            chain,
-            position,
-            request,
-            sent,
-            answered,
-            at,
-            status,
-            path,
-            headers,
-            is_packed: false,
-            body_bytes: 0,
-            kept_bytes: 0,
-            checksum: 0,
-        };
+        let Keep { spot, status, path, headers, body, is_plain } = keep.filter(|_| !self.is_cut)?;
+        let head = Head { status, path, headers, ..self.head((position, asked.request, span), spot, now) };
         Some(KeptAnswer { head, body, is_plain })
+    }
+}
+
+/// Whether a refusal is of the one page that was asked for, as far as can be told: the API has just answered another one, and sets no limit.
+fn is_of_page(error: &SourceError) -> bool {
+    match error {
+        SourceError::Unavailable { status, .. } | SourceError::NoAttemptLeft { status, .. } => *status >= 500,
+        SourceError::NoAnswer { .. } | SourceError::Truncated { .. } => true,
+        _ => false,
+    }
+}
+
+impl KeptAnswer {
+    /// Adds what its page came to: a hash of its records, if they count, and whether its chain ended with it.
+    pub(in crate::source) fn came_to(mut self, records: Option<u128>, is_last: bool) -> Self {
+        (self.head.records, self.head.is_last) = (records, is_last);
+        self
+    }
+
+    /// Whether it is of the first page of its chain, and the last.
+    pub(in crate::source) fn is_all(&self) -> bool {
+        self.head.position == 0 && self.head.is_last
     }
 }
 
@@ -125,14 +214,46 @@ impl KeptAnswers {
     pub(in crate::source) async fn keep(&self, answer: KeptAnswer) {
         self.writer.keep(answer).await;
     }
+
+    /// The page that the log has at `offset`; `None` where `template` asks for another one there, or may not ask for it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(in crate::source) fn page_at(&self, offset: u64, template: &Template) -> io::Result<Option<LastPage>> {
+        let (Head { position, request: known, spot, records, .. }, _) = self.read(offset)?;
+        let place = match spot {
+            Spot::Slots(slots) => Place::Slots(slots),
+            Spot::Link(url) => match url.parse().ok().filter(|url| template.may_ask(url)) {
+                Some(url) => Place::Link(url),
+                None => return Ok(None),
+            },
+        };
+        let request = template.page(u64::from(position) + 1, &Position { ordinal: 0, place });
+        let is_same = self.key(template.method, &request) == known;
+        Ok(is_same.then_some(LastPage { request, records }))
+    }
+
+    /// The answer at `offset`, its body as it came.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn read(&self, offset: u64) -> io::Result<(Head, Vec<u8>)> {
+        let file = self.file.as_ref().ok_or_else(|| io::Error::other("there is no log"))?;
+        log::read(file, offset)
+    }
 }
 
-/// What is to be kept of `answer`, which was asked for at `requested`; `None` of one that is too large, or may hold a credential: it is asked for again.
-pub(in crate::source) fn keep_of(answer: &Answer, requested: &Url, redactor: &Redactor) -> Option<Keep> {
+/// What is to be kept of `answer`, which `place` was asked for at `requested`; `None` of one that is too large, or may hold a credential: it is
+/// asked for again.
+pub(in crate::source) fn keep_of(answer: &Answer, (place, requested): (&Place, &Url), redactor: &Redactor) -> Option<Keep> {
     let Answer { url, headers, status, body, packed, spooled, skipped, .. } = answer;
     if spooled.is_some() || skipped.is_some() || redactor.shows_credential(body) {
         return None;
     }
+    let spot = match place {
+        Place::Slots(slots) => Spot::Slots(slots.clone()),
+        Place::Link(link) => Spot::Link((!redactor.shows_credential(link.as_str().as_bytes())).then(|| link.to_string())?),
+    };
     let path = (url.path() != requested.path()).then(|| url.path().to_owned());
     let mut same = requested.clone();
     same.set_path(url.path());
@@ -142,7 +263,7 @@ pub(in crate::source) fn keep_of(answer: &Answer, requested: &Url, redactor: &Re
     }
     let headers = texts(headers, redactor)?;
     let (body, is_plain) = packed.as_ref().map_or((body, true), |packed| (packed, false));
-    (body.len() as u64 <= BODY_BYTES_MAX).then(|| Keep { status: *status, path, headers, body: body.clone(), is_plain })
+    (body.len() as u64 <= BODY_BYTES_MAX).then(|| Keep { spot, status: *status, path, headers, body: body.clone(), is_plain })
 }
 
 /// The headers but for those that let somebody in; `None` where another one shows a credential.
@@ -169,6 +290,7 @@ mod tests {
             resource: "x".to_owned(),
             run: "r".to_owned(),
             fingerprint: 1,
+            credentials: 2,
             base: "b".to_owned(),
             started: "2026-11-30T03:15:00.123456789Z".parse().unwrap(),
             age_max: Duration::from_secs(3600),
@@ -185,7 +307,14 @@ mod tests {
     }
 
     fn keep() -> Option<Keep> {
-        Some(Keep { status: 200, path: None, headers: Vec::new(), body: Bytes::from_static(b"[]"), is_plain: true })
+        Some(Keep {
+            spot: Spot::Slots(Vec::new()),
+            status: 200,
+            path: None,
+            headers: Vec::new(),
+            body: Bytes::from_static(b"[]"),
+            is_plain: true,
+        })
     }
 
     fn chain(kept: &Arc<KeptAnswers>) -> KeptChain {
@@ -195,7 +324,8 @@ mod tests {
     /// A log with the answers to pages 1 to 5.
     async fn five() -> File {
         let file = tempfile::tempfile().unwrap();
-        let kept = Arc::new(KeptAnswers::begin(file.try_clone().unwrap(), &terms()).unwrap());
+        let of_log = file.try_clone();
+        let kept = Arc::new(KeptAnswers::begin(move || of_log, &terms()));
         let mut chain = chain(&kept);
         for page in 1..=5 {
             let asked = chain.ask(&request(page), false);
@@ -231,6 +361,7 @@ mod tests {
             gone_on(&file, &terms, SOON).is_none()
         };
         assert!(other(|terms| terms.fingerprint = 2));
+        assert!(other(|terms| terms.credentials = 3));
         assert!(other(|terms| terms.base = "c".to_owned()));
         assert!(other(|terms| terms.resource = "y".to_owned()));
         assert!(!other(|terms| terms.age_max = Duration::from_secs(1801)));
@@ -263,7 +394,7 @@ mod tests {
 
     #[tokio::test]
     async fn behind_an_answer_that_cannot_be_kept_none_is() {
-        let kept = Arc::new(KeptAnswers::begin(tempfile::tempfile().unwrap(), &terms()).unwrap());
+        let kept = Arc::new(KeptAnswers::begin(tempfile::tempfile, &terms()));
         let mut chain = chain(&kept);
         for (page, keep, is_kept) in [(1, keep(), true), (2, None, false), (3, keep(), false)] {
             let asked = chain.ask(&request(page), false);
@@ -283,5 +414,44 @@ mod tests {
         let all =
             [chain(&kept).chain, of_record("1"), of_record("2"), kept.chain(&Slice::default(), Method::Post, &request(1)).chain];
         assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
+    }
+
+    /// What stands of a chain whose pages are kept at these places, whether they have records, and whether the last one ends it.
+    async fn standing(pages: &[(u32, bool)], ends: bool) -> Standing {
+        let mut file = tempfile::tempfile().unwrap();
+        let (of_log, places) = (file.try_clone(), Arc::new(KeptAnswers::begin(tempfile::tempfile, &terms())));
+        let kept = Arc::new(KeptAnswers::begin(move || of_log, &terms()));
+        let template = chain(&places);
+        for (at, (position, has_records)) in pages.iter().enumerate() {
+            let head = template.head((*position, 0, Span::default()), Spot::Slots(Vec::new()), at_soon());
+            let answer = KeptAnswer { head, body: Bytes::new(), is_plain: false };
+            kept.keep(answer.came_to(has_records.then_some(1), ends && at + 1 == pages.len())).await;
+        }
+        kept.finish();
+        std::io::Seek::rewind(&mut file).unwrap();
+        gone_on(&file, &terms(), SOON).map_or(Standing::Nothing, |kept| chain(&kept).standing())
+    }
+
+    fn at_soon() -> DateTime<Utc> {
+        at(SOON)
+    }
+
+    #[tokio::test]
+    async fn what_stands_of_a_chain_is_all_of_it_or_its_begin_up_to_the_last_page_with_records() {
+        assert_eq!(standing(&[], false).await, Standing::Nothing);
+        assert_eq!(standing(&[(0, false)], false).await, Standing::Nothing, "no page shows whether rows moved");
+        assert_eq!(standing(&[(0, true), (1, false)], true).await, Standing::Whole);
+        for (pages, ends, last) in [
+            (&[(0, true), (1, true), (2, false)][..], false, 1),
+            (&[(0, true), (1, true), (2, true)], false, 2),
+            // A page that a rule dropped may count by now.
+            (&[(0, true), (2, true)], true, 1),
+        ] {
+            let Standing::Begun { first, last: found } = standing(pages, ends).await else { panic!("{pages:?}") };
+            let (Standing::Begun { last: of_all, .. }, true) = (standing(&pages[..=last], false).await, first <= found) else {
+                panic!("{pages:?}")
+            };
+            assert_eq!(found, of_all, "{pages:?}");
+        }
     }
 }

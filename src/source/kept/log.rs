@@ -9,10 +9,13 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::config::Slot;
+
 /// What this program writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 /// Longest epoch, or head of an answer, that is believed, in bytes.
 const HEAD_BYTES_MAX: u32 = 1 << 20;
 /// Longest body that is kept, packed or not: larger ones are in files, and asked for again.
@@ -39,6 +42,8 @@ pub(super) struct Epoch {
     pub(super) started: String,
     /// Of what the config asks of the API, salted, as hex digits; no credential is in it.
     pub(super) fingerprint: String,
+    /// Tells other credentials from those of the run, and too little to tell which they are: [`crate::config::Plan::credentials_check`].
+    pub(super) credentials: u16,
     /// Of the table and the state that the run began with, as hex digits.
     pub(super) base: String,
     /// Goes into all keys of this log.
@@ -54,6 +59,14 @@ pub(super) struct Head {
     pub(super) position: u32,
     /// The request that it answers.
     pub(super) request: u128,
+    /// What that was made from, beside the config.
+    pub(super) spot: Spot,
+    /// A hash of the records, of a page whose records count.
+    pub(super) records: Option<u128>,
+    /// Whether its chain ended with it.
+    pub(super) is_last: bool,
+    /// Set where there is no answer, and those of its chain that were kept before count no more.
+    pub(super) is_void: bool,
     /// When it was asked for, and answered, by the ticks of its chain: which pages were under way together.
     pub(super) sent: u64,
     pub(super) answered: u64,
@@ -75,6 +88,13 @@ pub(super) struct Head {
     pub(super) checksum: u64,
 }
 
+/// What a request is made from: values in the endpoint's own request, or a URL that the API gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Spot {
+    Slots(Vec<(Slot, Value)>),
+    Link(String),
+}
+
 /// Where the log has an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -83,6 +103,12 @@ pub(super) struct Entry {
     pub(super) request: u128,
     /// When it was answered, by the ticks of its chain.
     pub(super) answered: u64,
+    /// Whether its page has records that count.
+    pub(super) has_records: bool,
+    /// [`Head::is_last`].
+    pub(super) is_last: bool,
+    /// [`Head::is_void`].
+    pub(super) is_void: bool,
     /// Where its head begins.
     pub(super) offset: u64,
 }
@@ -120,9 +146,10 @@ pub(super) fn scan(file: &File) -> io::Result<Option<Scanned>> {
         if body.len() as u64 != head.kept_bytes || xxh3_64(&body) != head.checksum {
             break;
         }
-        let Head { chain, position, request, answered, at, .. } = head;
-        entries.push(Entry { chain, position, request, answered, offset: end });
-        last = last.max(Some(at));
+        let Head { chain, position, request, answered, at, records, is_last, is_void, .. } = head;
+        let has_records = records.is_some();
+        entries.push(Entry { chain, position, request, answered, has_records, is_last, is_void, offset: end });
+        last = last.max(Some(at).filter(|_| !is_void));
         end += FRAME_BYTES as u64 + json.len() as u64 + head.kept_bytes;
     }
     Ok(Some(Scanned { epoch, entries, last, end }))
@@ -210,7 +237,7 @@ fn frame(json: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The answers of each chain that follow one another, chains beside chains: an answer takes the place of those of its chain that were kept at the same
-/// position and behind it, by a run before.
+/// position and behind it, by a run before; a void one takes it of all.
 pub(super) fn by_chain(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by_key(|entry| entry.chain);
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
@@ -218,7 +245,9 @@ pub(super) fn by_chain(mut entries: Vec<Entry>) -> Vec<Entry> {
         while kept.last().is_some_and(|last| last.chain == entry.chain && last.position >= entry.position) {
             kept.pop();
         }
-        kept.push(entry);
+        if !entry.is_void {
+            kept.push(entry);
+        }
     }
     kept
 }
@@ -237,6 +266,7 @@ mod tests {
             run: text("r"),
             started,
             fingerprint: text("f"),
+            credentials: 4711,
             base: text("b"),
             salt: 7,
         }
@@ -247,6 +277,10 @@ mod tests {
             chain,
             position,
             request: u128::MAX - u128::from(position),
+            spot: Spot::Slots(vec![(Slot::Param("page".to_owned()), Value::from(position))]),
+            records: Some(u128::MAX),
+            is_last: false,
+            is_void: false,
             sent: 0,
             answered: 1,
             at: 1000 + i64::from(position),
@@ -320,9 +354,15 @@ mod tests {
 
     #[test]
     fn what_a_later_run_was_answered_takes_the_place_of_what_an_earlier_one_was() {
-        let entry = |chain, position, offset| Entry { chain, position, request: 0, answered: 0, offset };
+        let entry = |chain, position, offset| {
+            let (request, answered, has_records, is_last, is_void) = (0, 0, true, false, false);
+            Entry { chain, position, request, answered, has_records, is_last, is_void, offset }
+        };
         let kept = [entry(1, 0, 1), entry(2, 0, 2), entry(1, 1, 3), entry(1, 2, 4), entry(1, 1, 5), entry(2, 1, 6)];
-        let offsets: Vec<u64> = by_chain(kept.to_vec()).iter().map(|entry| entry.offset).collect();
-        assert_eq!(offsets, [1, 5, 2, 6]);
+        let offsets = |kept: &[Entry]| by_chain(kept.to_vec()).iter().map(|entry| entry.offset).collect::<Vec<_>>();
+        assert_eq!(offsets(&kept), [1, 5, 2, 6]);
+        let void = Entry { is_void: true, ..entry(1, 0, 7) };
+        assert_eq!(offsets(&[&kept[..], &[void]].concat()), [2, 6]);
+        assert_eq!(offsets(&[&kept[..], &[void, entry(1, 0, 8)]].concat()), [8, 2, 6]);
     }
 }

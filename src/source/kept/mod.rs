@@ -3,6 +3,10 @@
 //! The next run asks the same requests again. Answered from here, paginators, rules, decoding and cursors do what they did, and the result is that of one
 //! run that was never interrupted, as far as the API stood still meanwhile; where it did not, the rules on drift see what they would see in a long run.
 //!
+//! A chain that had not ended goes on only where its last kept page with records has the same ones now: it is asked for again before any of the chain is handed
+//! out, so that rows that moved meanwhile are not missed between what was kept and what is asked for, and a cursor that has run out is found while another
+//! way is open ([`crate::source::fetch`]). A chain that ended is whole as it was.
+//!
 //! In: the answers of pages in the order in which a chain judged them; a file for each resource, of this user alone. Out: the same, to the requests that they
 //! answered. Invariants:
 //! - an answer is kept once its page was judged in its turn: what a rule dropped, a retry, a refusal or a token answered is never here;
@@ -31,10 +35,10 @@ use crate::base::CursorValue;
 use crate::config::Method;
 use crate::source::Slice;
 use crate::source::kept::log::{Entry, Epoch, FORMAT, Scanned};
-use crate::source::kept::writer::Writer;
+use crate::source::kept::writer::{Target, Writer};
 use crate::source::request::PageRequest;
 
-pub(super) use chain::{Asked, Keep, KeptChain, keep_of};
+pub(super) use chain::{Asked, Keep, KeptChain, LastPage, Standing, keep_of};
 pub(super) use writer::KeptAnswer;
 
 /// The answers kept of one resource: those of an interrupted run, and those of this one.
@@ -42,7 +46,8 @@ pub(super) use writer::KeptAnswer;
 pub(crate) struct KeptAnswers {
     started: DateTime<Utc>,
     salt: u64,
-    file: Arc<File>,
+    /// Set where there are entries.
+    file: Option<Arc<File>>,
     /// Of earlier runs, chain by chain.
     entries: Vec<Entry>,
     left: Option<Left>,
@@ -58,6 +63,8 @@ pub(crate) struct Terms {
     pub(crate) run: String,
     /// Of what the config asks of the API: [`crate::config::Plan::fingerprint`].
     pub(crate) fingerprint: u128,
+    /// [`crate::config::Plan::credentials_check`].
+    pub(crate) credentials: u16,
     /// Of the table and the state that the run begins with, as hex digits.
     pub(crate) base: String,
     /// When this run began.
@@ -98,11 +105,13 @@ impl Left {
 
     fn of(scanned: &Scanned) -> Option<Self> {
         let Epoch { resource, run, started, .. } = &scanned.epoch;
+        let pages = log::by_chain(scanned.entries.clone()).len() as u64;
+        (pages > 0).then_some(())?;
         Some(Self {
             resource: resource.clone(),
             run: run.clone(),
             started: started.parse().ok()?,
-            pages: log::by_chain(scanned.entries.clone()).len() as u64,
+            pages,
             bytes: scanned.end,
             last: DateTime::from_timestamp(scanned.last?, 0)?,
         })
@@ -129,9 +138,9 @@ impl KeptAnswers {
     /// The system's.
     pub(crate) fn go_on(file: File, terms: &Terms, now: DateTime<Utc>) -> io::Result<Option<Self>> {
         let Some(scanned) = log::scan(&file)? else { return Ok(None) };
-        let Epoch { format, program, resource, fingerprint, base, salt, .. } = &scanned.epoch;
+        let Epoch { format, program, resource, fingerprint, credentials, base, salt, .. } = &scanned.epoch;
         let is_meant = (*format, program.as_str()) == (FORMAT, env!("CARGO_PKG_VERSION"))
-            && (resource, base) == (&terms.resource, &terms.base)
+            && (resource, base, credentials) == (&terms.resource, &terms.base, &terms.credentials)
             && *fingerprint == salted(*salt, terms.fingerprint);
         let left = Left::of(&scanned).filter(|left| is_meant && !left.is_expired(now, terms.age_max));
         let (Some(left), salt) = (left, *salt) else { return Ok(None) };
@@ -140,15 +149,13 @@ impl KeptAnswers {
         (&file).seek(SeekFrom::Start(scanned.end))?;
         let file = Arc::new(file);
         let (started, entries) = (left.started, log::by_chain(scanned.entries));
-        Ok(Some(Self { started, salt, writer: Writer::start(Arc::clone(&file), scanned.end)?, file, entries, left: Some(left) }))
+        let writer = Writer::new(Target::Open(Arc::clone(&file), scanned.end));
+        Ok(Some(Self { started, salt, writer, file: Some(file), entries, left: Some(left) }))
     }
 
-    /// Begins a log in an empty file.
-    ///
-    /// # Errors
-    /// The system's.
-    pub(crate) fn begin(file: File, terms: &Terms) -> io::Result<Self> {
-        let Terms { resource, run, fingerprint, base, started, salt, .. } = terms.clone();
+    /// A log that begins with the first answer that is kept, in a file that `create` then makes.
+    pub(crate) fn begin(create: impl FnOnce() -> io::Result<File> + Send + 'static, terms: &Terms) -> Self {
+        let Terms { resource, run, fingerprint, credentials, base, started, salt, .. } = terms.clone();
         let epoch = Epoch {
             format: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -156,12 +163,16 @@ impl KeptAnswers {
             run,
             started: started.to_rfc3339_opts(SecondsFormat::Nanos, true),
             fingerprint: salted(salt, fingerprint),
+            credentials,
             base,
             salt,
         };
-        let bytes = log::begin(&file, &epoch)?;
-        let file = Arc::new(file);
-        Ok(Self { started, salt, writer: Writer::start(Arc::clone(&file), bytes)?, file, entries: Vec::new(), left: None })
+        let begin = move || {
+            let file = create()?;
+            let bytes = log::begin(&file, &epoch)?;
+            Ok((Arc::new(file), bytes))
+        };
+        Self { started, salt, writer: Writer::new(Target::New(Box::new(begin))), file: None, entries: Vec::new(), left: None }
     }
 
     /// When the first of the runs began: as of then all of them ask.
@@ -176,6 +187,12 @@ impl KeptAnswers {
 
     /// Waits until all that is to be kept is written. Blocks.
     pub(crate) fn finish(&self) {
+        self.writer.finish();
+    }
+
+    /// Keeps nothing more, and waits until nothing is written. Blocks for one answer at most.
+    pub(crate) fn give_up(&self) {
+        self.writer.give_up();
         self.writer.finish();
     }
 

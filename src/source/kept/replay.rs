@@ -16,7 +16,7 @@ use crate::source::auth::Bearing;
 use crate::source::client::{Call, Client, place};
 use crate::source::flight::Span;
 use crate::source::kept::KeptAnswers;
-use crate::source::kept::log::{self, Head};
+use crate::source::kept::log::Head;
 use crate::source::request::PageRequest;
 use crate::source::retry::Spent;
 use crate::source::transport::Answered;
@@ -33,7 +33,7 @@ impl Client {
         request: &PageRequest,
         (kept, offset): (Arc<KeptAnswers>, u64),
     ) -> (Span, Result<Answer, SourceError>) {
-        let read = blocking(move || log::read(&kept.file, offset).and_then(answered)).await;
+        let read = blocking(move || kept.read(offset).and_then(answered)).await;
         match read {
             Ok((span, path, answered)) => (span, self.look_again(call, request, (path, answered)).await),
             Err(source) => (Span::default(), Err(SourceError::Kept { place: place(call, request), source })),

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ const UNPACED_BYTES: u64 = (WAITING_KIB_MAX as u64) << 10;
 /// Answers that wait to be written.
 const WAITING_MAX: usize = 256;
 
+/// What is told where there can be no log.
+const NOT_KEPT: &str = "no answers are kept for a run that is interrupted";
+
 /// An answer on its way into the log.
 #[derive(Debug)]
 pub(in crate::source) struct KeptAnswer {
@@ -37,13 +41,38 @@ pub(in crate::source) struct KeptAnswer {
     pub(super) is_plain: bool,
 }
 
+/// Where a log is written.
+pub(super) enum Target {
+    /// Behind so many bytes of a file, where its next write goes.
+    Open(Arc<File>, u64),
+    /// To a file that is made with the first answer, and the bytes that it then has.
+    New(Box<dyn FnOnce() -> io::Result<(Arc<File>, u64)> + Send>),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Target")
+    }
+}
+
+/// An answer, and the room that it takes while it waits.
+type Waiting = (KeptAnswer, OwnedSemaphorePermit);
+
 /// The writing end of a log.
 #[derive(Debug)]
 pub(super) struct Writer {
-    answers: Mutex<Option<mpsc::Sender<(KeptAnswer, OwnedSemaphorePermit)>>>,
+    state: Mutex<State>,
     room: Arc<Semaphore>,
     pace: Mutex<Pace>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    is_given_up: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No answer has come.
+    Idle(Target),
+    Writing(mpsc::Sender<Waiting>, JoinHandle<()>),
+    Over,
 }
 
 /// How fast answers come.
@@ -64,16 +93,11 @@ impl Pace {
 }
 
 impl Writer {
-    /// Writes behind the `bytes` that are in `file`, where its next write goes.
-    ///
-    /// # Errors
-    /// The system's, when there can be no thread.
-    pub(super) fn start(file: Arc<File>, bytes: u64) -> io::Result<Self> {
-        let (answers, waiting) = mpsc::channel(WAITING_MAX);
-        let thread = std::thread::Builder::new().name("answers".to_owned()).spawn(move || write_all(&file, bytes, waiting))?;
-        let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
+    /// Writes to `target`, from the first answer on.
+    pub(super) fn new(target: Target) -> Self {
         let pace = Mutex::new(Pace { since: Instant::now(), bytes: 0, is_too_fast: false });
-        Ok(Self { answers: Mutex::new(Some(answers)), room, pace, thread: Mutex::new(Some(thread)) })
+        let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
+        Self { state: Mutex::new(State::Idle(target)), room, pace, is_given_up: Arc::default() }
     }
 
     /// Has an answer written.
@@ -83,11 +107,30 @@ impl Writer {
         }
         let kib = u32::try_from(answer.body.len() >> 10).unwrap_or(WAITING_KIB_MAX) + 1;
         let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib.min(WAITING_KIB_MAX)).await else { return };
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(answers) = answers {
-            // The thread ends before only by a defect, and then nothing is kept.
+        if let Some(answers) = self.begun() {
+            // The thread ends before where there can be no file, and then nothing is kept.
             let _ = answers.send((answer, room)).await;
         }
+    }
+
+    /// Where answers go, with the thread that writes them; `None` where nothing is kept any more.
+    fn begun(&self) -> Option<mpsc::Sender<Waiting>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = match std::mem::replace(&mut *state, State::Over) {
+            State::Idle(target) => {
+                let ((answers, waiting), is_given_up) = (mpsc::channel(WAITING_MAX), Arc::clone(&self.is_given_up));
+                let write = move || write_all(target, waiting, &is_given_up);
+                match std::thread::Builder::new().name("answers".to_owned()).spawn(write) {
+                    Ok(thread) => State::Writing(answers, thread),
+                    Err(error) => {
+                        tracing::warn!(error = %error, NOT_KEPT);
+                        State::Over
+                    }
+                }
+            }
+            state => state,
+        };
+        if let State::Writing(answers, _) = &*state { Some(answers.clone()) } else { None }
     }
 
     /// Whether it keeps nothing more.
@@ -103,33 +146,48 @@ impl Writer {
 
     /// Waits until all answers are written. Blocks.
     pub(super) fn finish(&self) {
-        drop(self.answers.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let state = std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Over);
+        if let State::Writing(answers, thread) = state {
+            drop(answers);
             let _ = thread.join();
         }
     }
+
+    /// Writes none of the answers that still wait.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
 }
 
-fn write_all(file: &File, mut bytes: u64, mut waiting: mpsc::Receiver<(KeptAnswer, OwnedSemaphorePermit)>) {
-    let (mut looked_at, mut is_open) = (None, true);
-    while let Some((KeptAnswer { head, body, is_plain }, _room)) = waiting.blocking_recv() {
-        if !is_open {
-            continue;
-        }
+fn write_all(target: Target, mut waiting: mpsc::Receiver<Waiting>, is_given_up: &AtomicBool) {
+    let Some(mut next) = waiting.blocking_recv().filter(|_| !is_given_up.load(Ordering::Relaxed)) else { return };
+    let opened = match target {
+        Target::Open(file, bytes) => Ok((file, bytes)),
+        Target::New(begin) => begin(),
+    };
+    let (file, mut bytes) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return tracing::warn!(error = %error, NOT_KEPT),
+    };
+    let mut looked_at = None;
+    loop {
+        let (KeptAnswer { head, body, is_plain }, _room) = next;
         if looked_at.is_none_or(|at| bytes - at >= LOOK_EVERY_BYTES) {
-            is_open = bytes < LOG_BYTES_MAX && has_room(file, bytes);
+            if bytes >= LOG_BYTES_MAX || !has_room(&file, bytes) {
+                return tracing::info!(
+                    bytes,
+                    "no more answers are kept: the log of them takes no more of the disk than it leaves"
+                );
+            }
             looked_at = Some(bytes);
         }
-        if !is_open {
-            tracing::info!(bytes, "no more answers are kept: the log of them takes no more of the disk than it leaves");
-            continue;
-        }
-        match log::append(file, head, &body, is_plain) {
+        match log::append(&file, head, &body, is_plain) {
             Ok(written) => bytes += written,
-            Err(error) => {
-                tracing::warn!(error = %error, "no more answers are kept for a run that is interrupted");
-                is_open = false;
-            }
+            Err(error) => return tracing::warn!(error = %error, NOT_KEPT),
+        }
+        match waiting.blocking_recv().filter(|_| !is_given_up.load(Ordering::Relaxed)) {
+            Some(waits) => next = waits,
+            None => return,
         }
     }
 }
