@@ -74,7 +74,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def _s3(endpoint: str, key: str, secret: str):
+def s3_client(endpoint: str, key: str, secret: str):
     import boto3
     from botocore.config import Config
 
@@ -82,53 +82,65 @@ def _s3(endpoint: str, key: str, secret: str):
                         region_name="us-east-1", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}))
 
 
+class SeaweedFs:
+    """A SeaweedFS of the tests: its ports, identities and folder, which outlive a process of it that is killed."""
+
+    def __init__(self, folder: pathlib.Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.key, self.secret, self.ro_key, self.ro_secret = (secrets.token_hex(12) for _ in range(4))
+        identities = {"identities": [
+            {"name": "writer", "credentials": [{"accessKey": self.key, "secretKey": self.secret}],
+             "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
+            {"name": "reader", "credentials": [{"accessKey": self.ro_key, "secretKey": self.ro_secret}], "actions": ["Read", "List"]},
+        ]}
+        (folder / "identities.json").write_text(json.dumps(identities))
+        (folder / "seaweedfs").mkdir(exist_ok=True)
+        names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
+                 "s3.port", "s3.port.grpc"]
+        self.ports = dict(zip(names, free_ports(len(names))))
+        self.endpoint = f"http://127.0.0.1:{self.ports['s3.port']}"
+
+    def running(self):
+        """A process of it until the block ends, from when the bucket can be written."""
+        weed = [pathlib.Path(sys.executable).parent / "weed", "-logtostderr", "server", f"-dir={self.folder / 'seaweedfs'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                *(f"-{name}={port}" for name, port in self.ports.items()), "-filer", "-s3",
+                "-master.electionTimeout=2s", "-master.volumeSizeLimitMB=256", "-volume.max=40", "-master.telemetry=false",
+                f"-s3.config={self.folder}/identities.json", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
+                f"-filer.localSocket={self.folder}/filer.sock", f"-s3.localSocket={self.folder}/s3.sock"]
+        return server(weed, self.folder / "seaweedfs.log", bucket_made(self.endpoint, self.key, self.secret))
+
+
+def bucket_made(url: str, *identity: str):
+    """Says whether the bucket is there and can be written; makes it where it is not."""
+    import botocore.exceptions
+
+    def ready() -> bool:
+        client = s3_client(url, *identity)
+        try:
+            with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+                client.create_bucket(Bucket=BUCKET)
+            # The bucket may be there before anything can be written into it.
+            client.put_object(Bucket=BUCKET, Key="ready", Body=b"x")
+            client.delete_object(Bucket=BUCKET, Key="ready")
+            return True
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+            return False
+
+    return ready
+
+
 @contextlib.contextmanager
 def s3_servers(folder: pathlib.Path):
     """Both servers, each with the bucket; yields the environment for the tests."""
-    folder.mkdir(parents=True, exist_ok=True)
-    bin_folder = pathlib.Path(sys.executable).parent
-    key, secret, ro_key, ro_secret = (secrets.token_hex(12) for _ in range(4))
-    identities = {"identities": [
-        {"name": "writer", "credentials": [{"accessKey": key, "secretKey": secret}],
-         "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
-        {"name": "reader", "credentials": [{"accessKey": ro_key, "secretKey": ro_secret}], "actions": ["Read", "List"]},
-    ]}
-    (folder / "identities.json").write_text(json.dumps(identities))
-    data = folder / "seaweedfs"
-    data.mkdir()
-    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
-             "s3.port", "s3.port.grpc"]
-    *ports, moto_port = free_ports(len(names) + 1)
-    endpoint = f"http://127.0.0.1:{ports[names.index('s3.port')]}"
+    weed = SeaweedFs(folder)
+    moto_port, = free_ports(1)
     moto_endpoint = f"http://127.0.0.1:{moto_port}"
-    weed = [bin_folder / "weed", "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            *(f"-{name}={port}" for name, port in zip(names, ports)), "-filer", "-s3",
-            "-master.electionTimeout=2s", "-master.volumeSizeLimitMB=256", "-volume.max=40", "-master.telemetry=false",
-            f"-s3.config={folder}/identities.json", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
-            f"-filer.localSocket={folder}/filer.sock", f"-s3.localSocket={folder}/s3.sock"]
-    moto = [bin_folder / "moto_server", "-H", "127.0.0.1", "-p", moto_port]
-
-    import botocore.exceptions
-
-    def bucket_made(url: str, *identity: str):
-        def ready() -> bool:
-            client = _s3(url, *identity)
-            try:
-                with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
-                    client.create_bucket(Bucket=BUCKET)
-                # The bucket may be there before anything can be written into it.
-                client.put_object(Bucket=BUCKET, Key="ready", Body=b"x")
-                client.delete_object(Bucket=BUCKET, Key="ready")
-                return True
-            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
-                return False
-        return ready
-
-    with server(weed, folder / "seaweedfs.log", bucket_made(endpoint, key, secret)), \
-            server(moto, folder / "moto.log", bucket_made(moto_endpoint, "any", "any")):
+    moto = [pathlib.Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", moto_port]
+    with weed.running(), server(moto, folder / "moto.log", bucket_made(moto_endpoint, "any", "any")):
         yield {
-            "LAKEWARD_TEST_S3_ENDPOINT": endpoint, "LAKEWARD_TEST_S3_BUCKET": BUCKET,
-            "LAKEWARD_TEST_S3_KEY": key, "LAKEWARD_TEST_S3_SECRET": secret,
-            "LAKEWARD_TEST_S3_RO_KEY": ro_key, "LAKEWARD_TEST_S3_RO_SECRET": ro_secret,
+            "LAKEWARD_TEST_S3_ENDPOINT": weed.endpoint, "LAKEWARD_TEST_S3_BUCKET": BUCKET,
+            "LAKEWARD_TEST_S3_KEY": weed.key, "LAKEWARD_TEST_S3_SECRET": weed.secret,
+            "LAKEWARD_TEST_S3_RO_KEY": weed.ro_key, "LAKEWARD_TEST_S3_RO_SECRET": weed.ro_secret,
             "LAKEWARD_TEST_MOTO_ENDPOINT": moto_endpoint,
         }

@@ -133,11 +133,13 @@ impl Store for Disk {
     async fn list(&self, folder: &str) -> Result<Vec<Found>, LakeError> {
         let root = self.root.clone();
         self.run("list", folder, move |folder| {
-            let mut found = Vec::new();
-            walk(&folder, &mut |path, bytes| {
-                let below = path.strip_prefix(&root).unwrap_or(path);
-                found.push(Found { path: below.to_string_lossy().into_owned(), bytes, etag: None });
-            })?;
+            let place = folder.strip_prefix(&root).unwrap_or(&folder);
+            let as_found = |(path, bytes): (PathBuf, u64)| Found {
+                path: place.join(path).to_string_lossy().into_owned(),
+                bytes,
+                etag: None,
+            };
+            let mut found: Vec<Found> = walk(&folder)?.into_iter().map(as_found).collect();
             found.sort_by(|a, b| a.path.cmp(&b.path));
             Ok(found)
         })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parquet::errors::ParquetError;
 
 use crate::decode::WidenError;
-use crate::lake::PartitionError;
+use crate::lake::{PartitionError, Unread};
 use crate::merge::MergeError;
 use crate::schema::TableSchema;
 
@@ -31,6 +31,9 @@ pub(crate) enum LakeError {
         /// Why not.
         source: io::Error,
     },
+    /// Bytes of a data file could not be had.
+    #[error(transparent)]
+    Unread(Unread),
     /// A Parquet file could not be written or read.
     #[error("cannot {action} Parquet file `{path}`")]
     Parquet {
@@ -460,7 +463,10 @@ impl LakeError {
     pub(crate) fn of_disk(action: &'static str, path: &Path, source: io::Error) -> Self {
         match source.downcast::<Self>() {
             Ok(inner) => inner,
-            Err(source) => Self::Disk { action, path: path.to_owned(), source },
+            Err(source) => match source.downcast::<Unread>() {
+                Ok(unread) => Self::Unread(unread),
+                Err(source) => Self::Disk { action, path: path.to_owned(), source },
+            },
         }
     }
 
@@ -478,6 +484,7 @@ impl LakeError {
             | Self::Foreign { table, .. }
             | Self::TableDiffers { table, .. } => Some(table),
             Self::Unpublished { source, .. } => source.table(),
+            Self::Unread(source) => source.table(),
             _ => None,
         }
     }

@@ -6,14 +6,15 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
+use thiserror::Error;
 
 use crate::lake::checksum::ContentCheck;
 use crate::lake::disk::open_regular;
@@ -46,23 +47,37 @@ impl LiveFiles for NoLiveFiles {
 
 /// A Parquet file, open for reading at any offset, by any number of readers.
 #[derive(Debug, Clone)]
-pub(crate) enum LiveFile {
+pub(crate) struct LiveFile {
+    content: Content,
+    bytes: u64,
+    /// Why bytes of it could not be had, the first time that it was so.
+    unread: Arc<OnceLock<Unread>>,
+}
+
+/// Why bytes of a file could not be had. Parquet's readers make mere text of it, so the file remembers it.
+#[derive(Debug, Clone, Error)]
+#[error(transparent)]
+pub(crate) struct Unread(Arc<LakeError>);
+
+impl Deref for Unread {
+    type Target = LakeError;
+
+    fn deref(&self) -> &LakeError {
+        &self.0
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Content {
     /// On local disk.
     Disk {
-        /// The file.
         file: Arc<File>,
-        /// Its size.
-        bytes: u64,
-        /// How its content is checked; not at all in the spool.
+        path: Arc<Path>,
+        /// How it is checked; not at all in the spool.
         check: Option<Arc<ContentCheck>>,
     },
     /// In a bucket, where every read asks for the content by its tag. Read from blocking threads only.
-    Remote {
-        /// The object.
-        object: Arc<dyn RemoteRead>,
-        /// Its size.
-        bytes: u64,
-    },
+    Remote(Arc<dyn RemoteRead>),
 }
 
 /// Range reads of one remote object.
@@ -70,8 +85,8 @@ pub(crate) trait RemoteRead: Send + Sync + fmt::Debug {
     /// The bytes of a range that is not empty and lies within the object.
     ///
     /// # Errors
-    /// The store's [`LakeError`], wrapped.
-    fn read_range(&self, range: Range<u64>) -> io::Result<Bytes>;
+    /// The store's.
+    fn read_range(&self, range: Range<u64>) -> Result<Bytes, LakeError>;
 }
 
 impl LiveFile {
@@ -83,15 +98,24 @@ impl LiveFile {
         let failed = |source| LakeError::of_disk("open", path, source);
         let file = open_regular(path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
-        Ok(Self::Disk { file: Arc::new(file), bytes, check: None })
+        Ok(Self::new(Content::Disk { file: Arc::new(file), path: path.into(), check: None }, bytes))
+    }
+
+    /// An object of `bytes` bytes in a bucket.
+    pub(crate) fn remote(object: Arc<dyn RemoteRead>, bytes: u64) -> Self {
+        Self::new(Content::Remote(object), bytes)
+    }
+
+    fn new(content: Content, bytes: u64) -> Self {
+        Self { content, bytes, unread: Arc::default() }
     }
 
     /// The same file, to be checked before its content counts.
-    pub(crate) fn checked(self, by: ContentCheck) -> Self {
-        match self {
-            Self::Disk { file, bytes, .. } => Self::Disk { file, bytes, check: Some(Arc::new(by)) },
-            remote => remote,
+    pub(crate) fn checked(mut self, by: ContentCheck) -> Self {
+        if let Content::Disk { check, .. } = &mut self.content {
+            *check = Some(Arc::new(by));
         }
+        self
     }
 
     /// Checks that the content is what the commit wrote; reads it as a whole the first time. To be called before rows or
@@ -100,46 +124,61 @@ impl LiveFile {
     /// # Errors
     /// [`LakeError::Damaged`]; [`LakeError::Disk`].
     pub(crate) fn verify(&self) -> Result<(), LakeError> {
-        match self {
-            Self::Disk { file, check: Some(check), .. } => check.check(file),
+        match &self.content {
+            Content::Disk { file, check: Some(check), .. } => check.check(file),
             _ => Ok(()),
         }
     }
 
+    /// Why bytes of it could not be had, where a reader of it failed for that.
+    pub(crate) fn unread(&self) -> Option<Unread> {
+        self.unread.get().cloned()
+    }
+
     /// Reads from `offset` on until `buffer` is full or the file ends; tells how much it was.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Disk { file, .. } => {
-                let mut filled = 0;
-                while filled < buffer.len() {
-                    match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-                        Ok(0) => break,
-                        Ok(bytes) => filled += bytes,
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(filled)
+        let read = match &self.content {
+            Content::Disk { file, path, .. } => {
+                fill(file, offset, buffer).map_err(|source| LakeError::of_disk("read", path, source))
             }
-            Self::Remote { object, bytes } => {
-                let end = offset.saturating_add(buffer.len() as u64).min(*bytes);
+            Content::Remote(object) => {
+                let end = offset.saturating_add(buffer.len() as u64).min(self.bytes);
                 if offset >= end {
                     return Ok(0);
                 }
-                let read = object.read_range(offset..end)?;
-                let filled = read.len().min(buffer.len());
-                buffer[..filled].copy_from_slice(&read[..filled]);
-                Ok(filled)
+                object.read_range(offset..end).map(|read| {
+                    let filled = read.len().min(buffer.len());
+                    buffer[..filled].copy_from_slice(&read[..filled]);
+                    filled
+                })
             }
+        };
+        read.map_err(|error| {
+            let unread = Unread(Arc::new(error));
+            // The first one is as good a reason as any later one.
+            let _ = self.unread.set(unread.clone());
+            io::Error::other(unread)
+        })
+    }
+}
+
+/// Reads from `offset` on until `buffer` is full or the file ends; tells how much it was.
+fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(filled)
 }
 
 impl Length for LiveFile {
     fn len(&self) -> u64 {
-        match self {
-            Self::Disk { bytes, .. } | Self::Remote { bytes, .. } => *bytes,
-        }
+        self.bytes
     }
 }
 
@@ -176,9 +215,9 @@ impl BufRead for LiveRead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.consumed == self.buffer.len() {
             let left = self.file.len().saturating_sub(self.next_offset);
-            let ahead = match &self.file {
-                LiveFile::Disk { .. } => READ_AHEAD_BYTES,
-                LiveFile::Remote { .. } => REMOTE_READ_AHEAD_BYTES,
+            let ahead = match &self.file.content {
+                Content::Disk { .. } => READ_AHEAD_BYTES,
+                Content::Remote(_) => REMOTE_READ_AHEAD_BYTES,
             };
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(ahead);
             self.buffer.resize(wanted, 0);
@@ -208,6 +247,29 @@ impl Read for LiveRead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ErrorKind;
+    use crate::lake::parquet::ParquetSource;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl RemoteRead for Silent {
+        fn read_range(&self, _range: Range<u64>) -> Result<Bytes, LakeError> {
+            Err(LakeError::of_disk("read", Path::new("of/a/bucket"), io::ErrorKind::ConnectionRefused.into()))
+        }
+    }
+
+    #[test]
+    fn why_bytes_could_not_be_had_is_told_whatever_a_reader_makes_of_it() {
+        let file = LiveFile::remote(Arc::new(Silent), 10);
+        assert!(file.unread().is_none());
+        let said = file.get_bytes(0, 4).unwrap_err();
+        // As Arrow's readers hand it on.
+        let as_text = ParquetError::from(arrow::error::ArrowError::from(said));
+        let error = ParquetSource::failed_in(&file, "read", "t/part-000000.parquet", as_text);
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.to_string(), "cannot read `of/a/bucket`");
+    }
 
     #[test]
     fn readers_of_one_file_do_not_disturb_each_other() {

@@ -45,7 +45,7 @@ pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
 pub(crate) use format::{Fate, FileChange, PreparedTable, TableFormat, name_files};
 pub(crate) use layout::Layout;
 pub(crate) use lease::Owner;
-pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles};
+pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles, Unread};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{

@@ -153,7 +153,7 @@ async fn report_failure(
     spell: &dyn Fn(&RunFacts) -> Value,
 ) {
     // A store that has just failed would be waited for once more.
-    if matches!(error, RunError::Lake(LakeError::Store { .. } | LakeError::Unpublished { .. })) {
+    if matches!(error, RunError::Lake(LakeError::Store { .. } | LakeError::Unread(_) | LakeError::Unpublished { .. })) {
         return;
     }
     let hints = error.hints_among(|table| plan.resource_of(table));

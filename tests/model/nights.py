@@ -27,9 +27,20 @@ FAULT_POINTS = ["lake.open.leased", "lake.recover.before_fence", "lake.recover.a
 # Exit codes of a run whose API does not answer, or does not let it in.
 UNAVAILABLE = {3, 20, 75}
 UNAUTHORISED = {4, 20}
+# That of a run that refuses a table, or all.
+REFUSED = {3, 20}
+# A run whose lake is a small disk of its own, and what that held afterwards in the lake's place. The first word is how many KiB there are left.
+ON_SMALL_DISK = """
+room=$1; shift
+mkdir -p lake outside && mount --bind lake outside && mount -t tmpfs tmpfs lake && cp -a outside/. lake/ || exit 99
+mount -o remount,size=$(($(df --block-size=1K --output=used lake | tail -1) + room))k lake || exit 99
+"$@"; code=$?
+find outside -mindepth 1 -delete && cp -a lake/. outside/ || exit 99
+exit $code
+"""
 # How often each kind of night comes.
 KINDS = {"plain": 30, "hiccup": 10, "failing": 8, "killed": 10, "point": 14, "twice": 8, "refresh": 7, "race": 4, "expired": 6, "lying": 5,
-         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4, "repaired": 6, "stopped": 5}
+         "compacted": 6, "vanished": 8, "rejects": 8, "watched": 8, "renamed": 4, "dropped": 4, "repaired": 6, "stopped": 5, "full": 5}
 
 
 class Broken(Exception):
@@ -270,6 +281,23 @@ class Nights:
     def killed(self, pipeline) -> None:
         """Killed at a random instant; the next run makes it right."""
         code, _ = self.run(pipeline, seconds=self.rng.uniform(0.005, 0.25))
+        self.after_kill(pipeline, code)
+
+    def full(self, pipeline) -> None:
+        """The disk is full at some place of the run; the next one has room again."""
+        own = [] if os.geteuid() == 0 else ["--map-root-user"]
+        space = ["unshare", "--mount", *own]
+        if subprocess.run([*space, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode:
+            self.counts["disks that may not be made"] += 1
+            return self.expect(pipeline)
+        room = self.rng.choice([0, 4, 8, 16, 24, 40, 64, 100, 200])
+        self.log.append(f"  {room} KiB left")
+        pipeline.write_config()
+        self.api.tonight([r for p in self.pipelines for r in p.world.resources], {})
+        code, _ = self.awaited(self.spawned([*space, "sh", "-c", ON_SMALL_DISK, "sh", str(room), *pipeline.command()], None))
+        if code not in {0, 75} and not (pipeline.may_refuse() and code in REFUSED):
+            raise Broken(f"a run whose disk was full ended with exit {code}: {self.log[-1]}")
+        self.counts["full disks"] += code != 0
         self.after_kill(pipeline, code)
 
     def stopped(self, pipeline) -> None:

@@ -30,12 +30,13 @@ import traceback
 import duckdb
 
 from api import Api
-from nights import RUN_SECONDS_MAX, Broken, Nights
+from nights import REFUSED, RUN_SECONDS_MAX, Broken, Nights
 from reference import Table, folder_text, parse, same, same_field, same_json_text, unescape
 from world import World, field, partition
 
 NIGHTS_MAX = 8
-REFUSED = {3, 20}
+
+
 class Pipeline:
     """A world, the states its tables may be in, and its runs."""
 
@@ -45,7 +46,7 @@ class Pipeline:
         self.states = {r.name: [Table()] for r in world.resources}
 
     def write_config(self) -> None:
-        config = self.world.config("./lake", self.history.api.url)
+        config = self.world.config(self.history.lake, self.history.api.url)
         (self.history.folder / f"{self.world.name}.yaml").write_text(json.dumps(config, ensure_ascii=False, indent=1))
 
     def command(self, *flags: str) -> list:
@@ -143,6 +144,8 @@ class History(Nights):
 
     def __init__(self, binary: pathlib.Path, folder: pathlib.Path, seed: int):
         self.binary, self.folder, self.rng = binary, folder, random.Random(seed)
+        self.lake = "./lake"
+        self.env = {"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)}
         self.log: list = []
         self.records: dict = {}
         self.counts: collections.Counter = collections.Counter()
@@ -181,7 +184,9 @@ class History(Nights):
         """Exit code (or minus the signal) and the tables of the summary. Past `seconds` the run is killed."""
         pipeline.write_config()
         self.api.tonight([r for p in self.pipelines for r in p.world.resources], troubles or {})
-        process = self.spawn(pipeline, flags, env)
+        return self.awaited(self.spawn(pipeline, flags, env), seconds)
+
+    def awaited(self, process: subprocess.Popen, seconds: float = RUN_SECONDS_MAX) -> tuple:
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -194,13 +199,16 @@ class History(Nights):
     def command(self, pipeline: Pipeline, command: str, env: dict | None = None, *flags: str) -> tuple:
         """Exit code (or minus the signal) and the messages of a command that asks nothing of the API."""
         ended = subprocess.run([self.binary, command, f"{pipeline.world.name}.yaml", *flags], cwd=self.folder, text=True, errors="replace", capture_output=True,
-                               timeout=RUN_SECONDS_MAX, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder)} | (env or {}))
+                               timeout=RUN_SECONDS_MAX, env=self.env | (env or {}))
         self.log.append(f"  {command}: exit {ended.returncode} " + " ".join((ended.stdout + ended.stderr).split())[-1000:])
         return ended.returncode, ended.stderr[-2000:]
 
-    def spawn(self, pipeline: Pipeline, flags: tuple, env: dict | None = None) -> subprocess.Popen:
-        return subprocess.Popen(pipeline.command(*flags), cwd=self.folder, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.folder)} | (env or {}))
+    def spawn(self, pipeline: Pipeline, flags: tuple, env: dict | None) -> subprocess.Popen:
+        return self.spawned(pipeline.command(*flags), env)
+
+    def spawned(self, command: list, env: dict | None) -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=self.folder, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env | (env or {}))
 
     def ended(self, process: subprocess.Popen, out: str, err: str) -> tuple:
         self.counts["runs"] += 1
@@ -259,13 +267,13 @@ class History(Nights):
         return rows
 
 
-def play(binary: str, seed: int, keep: str | None) -> tuple:
-    """Seed, what broke or nothing, the counts."""
+def play(binary: str, seed: int, keep: str | None, kind: type = History, *more) -> tuple:
+    """Seed, what broke or nothing, the counts, of a history of `kind`."""
     folder = pathlib.Path(keep) / str(seed) if keep else pathlib.Path(tempfile.mkdtemp(prefix=f"lakeward-model-{seed}-"))
     if keep:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    history = History(pathlib.Path(binary), folder, seed)
+    history = kind(pathlib.Path(binary), folder, seed, *more)
     broken = None
     try:
         history.play()

@@ -14,6 +14,9 @@ use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, Ht
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 
+use crate::base::SystemClock;
+use crate::lake::bucket::patience::Patient;
+
 /// What has to lie at the key of an upload when it is completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
@@ -76,7 +79,7 @@ impl Drop for Standing {
 
 impl HttpConnector for Conditions {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let inner = ReqwestConnector::default().connect(options)?;
+        let inner = HttpClient::new(Patient::new(ReqwestConnector::default().connect(options)?, Arc::new(SystemClock)));
         let client = HttpClient::new(Conditional { inner: inner.clone(), conditions: self.clone() });
         // A request that object_store does not have completes nothing.
         let _ = self.client.set(inner);

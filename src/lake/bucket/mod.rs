@@ -7,6 +7,7 @@
 
 mod answer;
 mod condition;
+mod patience;
 mod read;
 mod settings;
 mod there;

@@ -3,7 +3,6 @@
 //! Every read asks for the content that the last commit left, by its etag, so that a file replaced from outside is an error
 //! and never a mixture.
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,7 +36,7 @@ impl LiveFiles for RemoteFiles {
             path: file.path.clone(),
             etag: file.etag.clone(),
         };
-        Ok(LiveFile::Remote { object: Arc::new(object), bytes: file.bytes })
+        Ok(LiveFile::remote(Arc::new(object), file.bytes))
     }
 }
 
@@ -63,7 +62,7 @@ impl RemoteFile {
 }
 
 impl RemoteRead for RemoteFile {
-    fn read_range(&self, range: Range<u64>) -> io::Result<Bytes> {
-        self.runtime.block_on(self.get(range)).map_err(io::Error::other)
+    fn read_range(&self, range: Range<u64>) -> Result<Bytes, LakeError> {
+        self.runtime.block_on(self.get(range))
     }
 }

@@ -4,7 +4,7 @@
 //! are read, written or emptied; a link, a FIFO or a device is refused by name and never waited for; small files are read up
 //! to [`SMALL_BYTES_MAX`]; a temporary file has a random name and is created by this process alone.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 use tempfile::TempPath;
 
@@ -21,6 +22,9 @@ use crate::lake::store::SMALL_BYTES_MAX;
 
 /// Extension of small files that are being written; what a killed process left of them is swept.
 pub(super) const BESIDE: &str = "tmp";
+
+/// Folders that are looked at one after the other, so that what looks is not busier with itself.
+const FOLDERS_AT_ONCE: usize = 32;
 
 /// How a folder is opened.
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -186,27 +190,28 @@ pub(super) fn sync_folders_below(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Hands every file below a folder, with its size, to `visit`; links to folders are not followed.
+/// Every file below a folder: its path from there, and its size. Links to folders are not followed.
 ///
 /// # Errors
 /// The system's.
-pub(super) fn walk(folder: &Path, visit: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
+pub(super) fn walk(folder: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     match unless_missing(openat(CWD, folder, FOLDER, Mode::empty()).map_err(io::Error::from))? {
-        Some(opened) => walk_in(opened, &mut folder.to_owned(), visit),
-        None => Ok(()),
+        Some(opened) => walk_in(opened, Path::new("")),
+        None => Ok(Vec::new()),
     }
 }
 
-/// [`walk`] in an open folder, from which everything is named: a lake has many thousand folders, and long paths are looked up part by part.
-fn walk_in(folder: OwnedFd, path: &mut PathBuf, visit: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
+/// [`walk`] in an open folder, from which everything is named: a lake has many thousand folders, and long paths are looked up
+/// part by part. Those that lie beside each other are looked at side by side.
+fn walk_in(folder: OwnedFd, path: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut entries = Dir::new(folder)?;
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
     while let Some(entry) = entries.read() {
         let entry = entry?;
         let (name, here) = (entry.file_name(), entries.fd()?);
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        path.push(OsStr::from_bytes(name.to_bytes()));
         let is_folder = match entry.file_type() {
             FileType::Unknown => unless_missing(statat(here, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from))?
                 .is_some_and(|facts| FileType::from_raw_mode(facts.st_mode).is_dir()),
@@ -214,16 +219,27 @@ fn walk_in(folder: OwnedFd, path: &mut PathBuf, visit: &mut impl FnMut(&Path, u6
         };
         // A file that went while the folder was read, or a link to nowhere, is no file.
         if is_folder {
-            let opened = openat(here, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
-            if let Some(opened) = unless_missing(opened.map_err(io::Error::from))? {
-                walk_in(opened, path, visit)?;
-            }
+            folders.push(name.to_owned());
         } else if let Some(facts) = unless_missing(statat(here, name, AtFlags::empty()).map_err(io::Error::from))? {
-            visit(path, u64::try_from(facts.st_size).unwrap_or(0));
+            files.push((below(path, name), u64::try_from(facts.st_size).unwrap_or(0)));
         }
-        path.pop();
     }
-    Ok(())
+    let here = entries.fd()?;
+    let deeper = folders.par_iter().with_min_len(FOLDERS_AT_ONCE).map(|name| {
+        let opened = openat(here, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
+        match unless_missing(opened.map_err(io::Error::from))? {
+            Some(opened) => walk_in(opened, &below(path, name)),
+            None => Ok(Vec::new()),
+        }
+    });
+    for found in deeper.collect::<io::Result<Vec<_>>>()? {
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+fn below(path: &Path, name: &CStr) -> PathBuf {
+    path.join(OsStr::from_bytes(name.to_bytes()))
 }
 
 /// `None` for what is not there.

@@ -36,6 +36,7 @@ impl LakeError {
             Self::Damaged { table, .. } => Some(repair_words(table.as_deref())),
             Self::NotKept { kept, .. } | Self::MarksGone { kept, .. } => Some(kept_words(kept)),
             Self::Unpublished { source, .. } => source.hint(),
+            Self::Unread(source) => source.hint(),
             _ => self.plain_hint().map(str::to_owned),
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use parquet::errors::ParquetError;
 
 use crate::base::{ErrorKind, Panicked};
-use crate::lake::{LakeError, StoreProblem};
+use crate::lake::{LakeError, StoreProblem, Unread};
 
 impl LakeError {
     /// What the operator has to do about it.
@@ -13,6 +13,7 @@ impl LakeError {
         match self {
             Self::Disk { source, .. } => io_kind(source),
             Self::Arrow { .. } | Self::NoColumns { .. } => ErrorKind::Data,
+            Self::Unread(source) => source.kind(),
             Self::Widen(error) => error.kind(),
             Self::TableDiffers { .. }
             | Self::SameFolder { .. }
@@ -67,6 +68,9 @@ pub(super) fn io_kind(error: &io::Error) -> ErrorKind {
     use io::ErrorKind as Io;
     if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<LakeError>()) {
         return inner.kind();
+    }
+    if let Some(unread) = error.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()) {
+        return unread.kind();
     }
     if Panicked::within(error).is_some() {
         return ErrorKind::Internal;

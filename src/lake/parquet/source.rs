@@ -43,11 +43,8 @@ impl ParquetSource {
     /// [`LakeError::Parquet`].
     pub(crate) fn open(file: LiveFile, name: String) -> Result<Self, LakeError> {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|source| LakeError::Parquet {
-            action: "open",
-            path: name.clone(),
-            source,
-        })?;
+        let metadata =
+            ArrowReaderMetadata::load(&file, options).map_err(|source| Self::failed_in(&file, "open", &name, source))?;
         Ok(Self { file, metadata, name })
     }
 
@@ -126,7 +123,7 @@ impl ParquetSource {
             builder = builder.with_row_selection(selection);
         }
         let reader = builder.build().map_err(|source| self.failed("read", source))?;
-        Ok(SourceRows { reader, name: self.name.clone() })
+        Ok(SourceRows { reader, file: self.file.clone(), name: self.name.clone() })
     }
 
     /// What carrying a leaf column of a row group over to another file takes: its metadata, indexes and bloom filter.
@@ -180,7 +177,15 @@ impl ParquetSource {
 
     /// The error of an action on this file.
     pub(crate) fn failed(&self, action: &'static str, source: ParquetError) -> LakeError {
-        LakeError::Parquet { action, path: self.name.clone(), source }
+        Self::failed_in(&self.file, action, &self.name, source)
+    }
+
+    /// What a reader of `file` failed for, which it knows only as text where the bytes could not be had.
+    pub(crate) fn failed_in(file: &LiveFile, action: &'static str, name: &str, source: ParquetError) -> LakeError {
+        match file.unread() {
+            Some(unread) => LakeError::Unread(unread),
+            None => LakeError::Parquet { action, path: name.to_owned(), source },
+        }
     }
 }
 
@@ -194,6 +199,7 @@ pub(crate) fn leaves(schema: &parquet::schema::types::SchemaDescriptor, column: 
 /// Batches as they are read.
 pub(crate) struct SourceRows {
     reader: ParquetRecordBatchReader,
+    file: LiveFile,
     name: String,
 }
 
@@ -202,6 +208,6 @@ impl Iterator for SourceRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.reader.next()?;
-        Some(batch.map_err(|error| LakeError::Parquet { action: "read", path: self.name.clone(), source: error.into() }))
+        Some(batch.map_err(|error| ParquetSource::failed_in(&self.file, "read", &self.name, error.into())))
     }
 }

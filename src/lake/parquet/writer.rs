@@ -470,7 +470,7 @@ pub(super) fn failed(action: &'static str, path: &Path, source: ParquetError) ->
     let name = file_name(path);
     match source {
         ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
-            Ok(source) => LakeError::Disk { action, path: path.to_owned(), source: *source },
+            Ok(source) => LakeError::of_disk(action, path, *source),
             Err(cause) => LakeError::Parquet { action, path: name, source: ParquetError::External(cause) },
         },
         source => LakeError::Parquet { action, path: name, source },
