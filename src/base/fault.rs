@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Every fault point, in the order in which a run passes them; crash tests iterate over this list.
-pub(crate) const FAULT_POINTS: [&str; 25] = [
+pub(crate) const FAULT_POINTS: [&str; 26] = [
     "lake.open.leased",
     "lake.recover.before_fence",
     "lake.recover.after_fence",
     "lake.spool.file",
     "lake.commit.before_stage",
     "lake.stage.file",
+    "lake.stage.copied",
     "lake.commit.after_stage",
     "lake.commit.after_claims",
     "lake.commit.after_manifests",

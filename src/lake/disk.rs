@@ -229,7 +229,7 @@ impl Store for Disk {
         let mut handles = Vec::with_capacity(files.len());
         for file in files {
             let name = file.from.strip_prefix(self.local(staging)).ok().and_then(Path::to_str).map(str::to_owned);
-            let Some(name) = name else {
+            let Some(name) = name.filter(|_| file.behind.is_none()) else {
                 return Err(LakeError::Spool { path: file.from.clone(), why: "it is not in the run's spool" });
             };
             pass("lake.stage.file")?;

@@ -18,11 +18,13 @@ pub(crate) struct NewFile {
     pub(crate) partition: Vec<Option<String>>,
     /// Where its bytes are, in the spool.
     pub(crate) spooled: PathBuf,
+    /// Bytes of the file that it replaces which come before those in the spool: all of that file, or none.
+    pub(crate) behind: u64,
     /// Rows.
     pub(crate) rows: u64,
     /// Size in bytes.
     pub(crate) bytes: u64,
-    /// XXH3-64 of the content, as 16 hex digits.
+    /// Checksum of the content: XXH3-64 as 16 hex digits, or told in pieces ([`crate::lake::checksum`]).
     pub(crate) checksum: String,
     /// Ranges of the key's columns.
     pub(crate) key_ranges: KeyRanges,
@@ -31,8 +33,8 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// `file` as one of this partition.
     pub(crate) fn new(partition: Vec<Option<String>>, file: FinishedFile) -> Self {
-        let (rows, FinishedFile { path: spooled, bytes, checksum, key_ranges, .. }) = (file.rows(), file);
-        Self { partition, spooled, rows, bytes, checksum, key_ranges }
+        let (rows, FinishedFile { path: spooled, behind, bytes, checksum, key_ranges, .. }) = (file.rows(), file);
+        Self { partition, spooled, behind, rows, bytes, checksum, key_ranges }
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::lake::checksum::ContentCheck;
@@ -133,6 +134,32 @@ impl LiveFile {
     /// Why bytes of it could not be had, where a reader of it failed for that.
     pub(crate) fn unread(&self) -> Option<Unread> {
         self.unread.get().cloned()
+    }
+
+    /// Writes all bytes to the empty file `to` where both are on local disk: by the system, which shares them on file systems that can. `false`
+    /// where they are in a bucket, and nothing is written.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn copy_to(&self, mut to: &File) -> io::Result<bool> {
+        let Content::Disk { file, .. } = &self.content else { return Ok(false) };
+        let mut offset = 0;
+        while offset < self.bytes {
+            let left = usize::try_from(self.bytes - offset).unwrap_or(usize::MAX);
+            match rustix::fs::copy_file_range(&**file, Some(&mut offset), to, None, left) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                // Not between these file systems, or not in this kernel.
+                Err(_) => {
+                    let mut rest = LiveRead { file: self.clone(), next_offset: offset, buffer: Vec::new(), consumed: 0 };
+                    offset += io::copy(&mut rest, &mut to)?;
+                    if offset < self.bytes {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Reads from `offset` on until `buffer` is full or the file ends; tells how much it was.

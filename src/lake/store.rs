@@ -61,7 +61,7 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// Size of the staged file.
     pub(crate) bytes: u64,
-    /// Its XXH3-64, as 16 hex digits; empty: it is not read again. A bucket knows the content of an upload by its parts.
+    /// Its checksum; empty: it is not read again. A bucket knows the content of an upload by its parts.
     pub(crate) checksum: String,
     /// What is there before.
     pub(crate) before: Before,
@@ -107,9 +107,11 @@ pub(crate) enum Published {
 pub(crate) struct Spooled {
     /// Where it is, in the run's spool.
     pub(crate) from: PathBuf,
+    /// The stored file all bytes of which come before those, where there is one. Not on disk, where the spool has all bytes.
+    pub(crate) behind: Option<Found>,
     /// Where it goes, below the lake's root.
     pub(crate) to: String,
-    /// Its size.
+    /// Its size, with that of the stored file.
     pub(crate) bytes: u64,
 }
 

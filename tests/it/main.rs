@@ -61,6 +61,7 @@ mod s3;
 mod schema_evolution;
 mod secrets;
 mod shapes;
+mod splicing;
 mod status;
 mod support;
 mod table_keys;

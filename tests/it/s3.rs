@@ -10,15 +10,15 @@ use crate::support::readers::{environment, read_table};
 use crate::support::sandbox::{Running, Sandbox, files_under};
 
 /// A bucket and an identity for it.
-struct Access {
+pub(crate) struct Access {
     endpoint: String,
-    bucket: String,
-    key: String,
+    pub(crate) bucket: String,
+    pub(crate) key: String,
     secret: String,
 }
 
 /// SeaweedFS by the identity that may write (`""`) or only read (`"RO_"`); `None` outside `./tests/run`.
-fn seaweedfs(identity: &str) -> Option<Access> {
+pub(crate) fn seaweedfs(identity: &str) -> Option<Access> {
     Some(Access {
         endpoint: environment("LAKEWARD_TEST_S3_ENDPOINT")?,
         bucket: environment("LAKEWARD_TEST_S3_BUCKET")?,
@@ -28,7 +28,7 @@ fn seaweedfs(identity: &str) -> Option<Access> {
 }
 
 /// moto, which lets anyone in and forgets everything.
-fn moto() -> Option<Access> {
+pub(crate) fn moto() -> Option<Access> {
     let endpoint = environment("LAKEWARD_TEST_MOTO_ENDPOINT")?;
     Some(Access { endpoint, bucket: environment("LAKEWARD_TEST_S3_BUCKET")?, key: "any".to_owned(), secret: "any".to_owned() })
 }
@@ -36,8 +36,12 @@ fn moto() -> Option<Access> {
 /// The guide with its lake under `prefix`.
 fn guide(access: &Access, api: &FakeApi, prefix: &str) -> Sandbox {
     let config = guide_config(&api.url()).replace("url: ./lake", &format!("url: s3://{}/{prefix}", access.bucket));
-    Sandbox::with_config(&config)
-        .env("BILLING_API_KEY", KEY)
+    in_bucket(Sandbox::with_config(&config).env("BILLING_API_KEY", KEY), access)
+}
+
+/// The same with what reaches the bucket.
+pub(crate) fn in_bucket(sandbox: Sandbox, access: &Access) -> Sandbox {
+    sandbox
         .env("AWS_ENDPOINT", &access.endpoint)
         .env("AWS_ALLOW_HTTP", "true")
         .env("AWS_REGION", "us-east-1")

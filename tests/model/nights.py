@@ -20,7 +20,7 @@ from world import Child, Record
 # A guard against hangs, not a bound on speed: the machine may have other work.
 RUN_SECONDS_MAX = 600
 # Where a debug build can be killed (`src/base/fault.rs`).
-FAULT_POINTS = ["lake.open.leased", "lake.recover.before_fence", "lake.recover.after_fence", "lake.spool.file", "lake.commit.before_stage", "lake.stage.file",
+FAULT_POINTS = ["lake.open.leased", "lake.recover.before_fence", "lake.recover.after_fence", "lake.spool.file", "lake.commit.before_stage", "lake.stage.file", "lake.stage.copied",
                 "lake.commit.after_stage", "lake.commit.after_claims", "lake.commit.after_manifests", "lake.commit.before_create", "lake.commit.after_create",
                 "lake.publish.after_keeps", "lake.publish.put", "lake.publish.linked", "lake.publish.after_puts", "lake.publish.delete", "lake.publish.before_done", "lake.publish.after_done",
                 "lake.publish.cleaning", "lake.kept.prune", "lake.close.before_release", "lake.close.released"]

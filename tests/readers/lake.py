@@ -82,5 +82,8 @@ def write(binary: str, folder: pathlib.Path) -> dict:
                 files = sum(1 for _ in (place / "lake" / table.name).rglob("*.parquet"))
                 if files < table.least_files:
                     raise RuntimeError(f"{table.name} has {files} files, not {table.least_files} or more")
+                manifests = (place / "lake/_lakeward").rglob(f"manifest/{table.name}-*.json")
+                if table.is_spliced and not any(file["checksum"].count("@") == 2 for path in manifests for file in json.loads(path.read_text())["files"]):
+                    raise RuntimeError(f"no file of {table.name} got columns twice behind its own bytes")
             written |= {table.name: place / "lake" / table.name for table in group}
     return written

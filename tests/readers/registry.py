@@ -49,7 +49,7 @@ def all_readers() -> list:
     digits = "decimals are doubles, computed with an error of their own"
     folders = "folders of numbers or dates beside a null folder are refused or not, by chance"
     fastparquet = {
-        "modern_*": MODERN, "lists.at": nested, "lists.ll": nested, "lists_of_objects.people": nested, "deep.v": nested, "evolved.l": nested,
+        "modern_*": MODERN, "lists.at": nested, "lists.ll": nested, "lists_of_objects.people": nested, "deep.v": nested, "evolved.l": nested, "spliced.lo": nested,
         "dates_early.v": calendar, "dates_late.v": calendar, "decimals.small": digits, "decimals.mixed": digits, "decimals.fraction": digits,
         **ESCAPED,
         "partition_two.at_month": "folders of months are shown as times",

@@ -12,7 +12,9 @@ import dataclasses
 import datetime
 import decimal
 import json
+import random
 import re
+import string
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -39,6 +41,8 @@ class Table:
     least_files: int = 0
     # The version to which its lake is rolled back after the last night.
     back_to: int = 0
+    # Whether a file of it has columns that came behind its own bytes.
+    is_spliced: bool = False
 
     def expected(self) -> list:
         """Rows as maps of column and tagged value."""
@@ -294,6 +298,21 @@ def evolved() -> list:
     return [everything, folders]
 
 
+def spliced() -> Table:
+    """A large file of two row groups, which gets columns twice while the rows that bring them go to another folder."""
+    noise = random.Random(1)
+    text = lambda: "".join(noise.choices(string.ascii_letters + string.digits + "-_", k=100_000))
+    first = [{"id": n, "k": "a", "v": text()} for n in range(80)]
+    second = [{"id": 100 + n, "k": "a", "v": f"v{n}"} for n in range(3)]
+    third = [{"id": 200, "k": "b", "v": "x", "new_text": "t", "new_int": 1, "new_float": Raw("0.5"), "new_at": "2026-11-22T13:14:15.123456Z", "new_date": "2026-11-22",
+              "o": {"a": 1, "b": {"c": "x"}}, "l": [1, None], "lo": [{"a": 1, "l": ["x"]}]}]
+    fourth = [{"id": 201, "k": "b", "v": "y", "last": True}]
+    columns = {"id": "integer", "v": "text", "new_text": "text", "new_int": "integer", "new_float": "float", "new_at": "timestamp", "new_date": "date",
+               "o": {"a": "integer", "b": {"c": "text"}}, "l": ["integer"], "lo": [{"a": "integer", "l": ["text"]}], "last": "boolean"}
+    return Table("spliced", columns, [first, second, third, fourth], partitions={"k": ("partition: text", lambda row: row["k"])},
+                 resource="partition_by: [k]", is_spliced=True)
+
+
 def large(name: str, rows: int, **more) -> Table:
     """Many rows: several pages, and more distinct texts than a dictionary holds."""
     records = [{"id": n, "few": f"group {n % 7}", "many": f"{n:05} " + "lorem ipsum " * 20, "n": n * 7919 % 10007 if n % 11 else None, "f": Raw(f"{n / 8!r}"),
@@ -364,6 +383,7 @@ def all_tables() -> list:
         *guessed(),
         *evolved(),
         *rolled_back(),
+        spliced(),
         large("large", 5000),
         many_files(),
         large("split_by_size", 5000, lake=(("target_file_size", "20kB"),), least_files=10),

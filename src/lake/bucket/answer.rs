@@ -181,7 +181,7 @@ fn is_metadata(url: &str) -> bool {
 }
 
 /// The text of an XML element without children.
-fn element(text: &str, name: &str) -> Option<String> {
+pub(super) fn element(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;
     Some(inner.trim().to_owned()).filter(|inner| !inner.is_empty())

@@ -7,6 +7,7 @@
 
 mod answer;
 mod condition;
+mod copy;
 mod patience;
 mod read;
 mod settings;
@@ -23,14 +24,13 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use tokio::io::AsyncWriteExt;
-use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::base::Secret;
 use crate::lake::bucket::answer::Answers;
 use crate::lake::bucket::condition::{Condition, Conditions};
 use crate::lake::bucket::read::RemoteFiles;
 use crate::lake::bucket::there::Requests;
-use crate::lake::checksum::spelled;
+use crate::lake::checksum::Hashing;
 use crate::lake::spool::Spool;
 use crate::lake::store::{Before, Blob, Found, Handle, Published, SMALL_BYTES_MAX, Spooled, Store, Target};
 use crate::lake::{LakeError, LiveFiles};
@@ -63,11 +63,12 @@ impl Bucket {
     /// [`LakeError::Option`].
     pub(crate) fn s3(bucket: &str, prefix: &str, options: &[(String, Secret)]) -> Result<Self, LakeError> {
         let conditions = Conditions::default();
-        let (store, secrets) = settings::build(bucket, options, &conditions)?;
+        let (store, secrets, copies) = settings::build(bucket, options, &conditions)?;
         let store = Arc::new(store);
         let answers = Answers::new(format!("s3://{bucket}"), secrets);
         let objects: Arc<dyn ObjectStore> = Arc::<object_store::aws::AmazonS3>::clone(&store);
-        let requests = Some(Requests { store: Arc::clone(&store), conditions: conditions.clone() });
+        let (conditioned, named) = (conditions.clone(), bucket.to_owned());
+        let requests = Some(Requests { store: Arc::clone(&store), conditions: conditioned, bucket: named, copies });
         Ok(Self { objects, uploads: store, conditions, requests, prefix: prefix.to_owned(), answers })
     }
 
@@ -228,11 +229,11 @@ impl Store for Bucket {
             Err(error) if self.answers.is_missing_object(&error) => return Ok(false),
             got => got.map_err(self.failed("read", path))?,
         };
-        let (mut hash, mut content) = (Xxh3Default::new(), got.into_stream());
+        let (mut hash, mut content) = (Hashing::like(checksum), got.into_stream());
         while let Some(part) = content.try_next().await.map_err(self.failed("read", path))? {
             hash.update(&part);
         }
-        Ok(spelled(&hash) == checksum)
+        Ok(hash.finish() == checksum)
     }
 
     async fn keep(&self, from: &Found, to: &str) -> Result<(), LakeError> {

@@ -50,14 +50,16 @@ struct RemoteFile {
 
 impl RemoteFile {
     async fn get(&self, range: Range<u64>) -> Result<Bytes, LakeError> {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range)),
-            if_match: self.etag.as_deref().map(quoted),
-            ..GetOptions::default()
-        };
-        let key = self.bucket.key(&self.path)?;
-        let got = self.bucket.objects.get_opts(&key, options).await.map_err(self.bucket.failed("read", &self.path))?;
-        got.bytes().await.map_err(self.bucket.failed("read", &self.path))
+        self.bucket.read_range(&self.path, self.etag.as_deref(), range).await
+    }
+}
+
+impl Bucket {
+    /// Bytes of the content of this etag.
+    pub(super) async fn read_range(&self, path: &str, etag: Option<&str>, range: Range<u64>) -> Result<Bytes, LakeError> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), if_match: etag.map(quoted), ..GetOptions::default() };
+        let got = self.objects.get_opts(&self.key(path)?, options).await.map_err(self.failed("read", path))?;
+        got.bytes().await.map_err(self.failed("read", path))
     }
 }
 

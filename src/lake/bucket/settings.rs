@@ -20,7 +20,7 @@ const RETRY_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest time for one request, enough for a part on a slow line.
 const REQUEST_TIME_MAX: &str = "60 s";
 
-/// A client for `bucket` that completes uploads on `conditions`, and the secrets that no message may show.
+/// A client for `bucket` that completes uploads on `conditions`, the secrets that no message may show, and whether parts may be copied.
 ///
 /// # Errors
 /// [`LakeError::Option`] for an option that object_store does not know or cannot use.
@@ -28,7 +28,7 @@ pub(super) fn build(
     bucket: &str,
     options: &[(String, Secret)],
     conditions: &Conditions,
-) -> Result<(AmazonS3, Vec<Secret>), LakeError> {
+) -> Result<(AmazonS3, Vec<Secret>, bool), LakeError> {
     let mut builder = AmazonS3Builder::from_env();
     for (name, value) in options {
         let key = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>();
@@ -57,6 +57,8 @@ pub(super) fn build(
     }
     let secrets = [AmazonS3ConfigKey::SecretAccessKey, AmazonS3ConfigKey::Token, AmazonS3ConfigKey::AccessKeyId];
     let secrets = secrets.iter().filter_map(|key| builder.get_config_value(key)).map(Secret::new).collect();
+    let is_given = |name: &str| name.parse().is_ok_and(|key| builder.get_config_value(&key).is_some());
+    let copies = !["aws_checksum_algorithm", "aws_sse_customer_key_base64"].into_iter().any(is_given);
     let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIME_MAX, backoff: BackoffConfig::default() };
     let store = builder
         .with_bucket_name(bucket)
@@ -65,7 +67,7 @@ pub(super) fn build(
         .with_http_connector(conditions.clone())
         .build()
         .map_err(|error| LakeError::Option { name: "*".to_owned(), why: unprefixed(&error) })?;
-    Ok((store, secrets))
+    Ok((store, secrets, copies))
 }
 
 /// object_store's complaint about settings, which names them and not their values.

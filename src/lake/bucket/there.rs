@@ -23,6 +23,10 @@ const SIGNED_FOR: Duration = Duration::from_secs(60);
 pub(super) struct Requests {
     pub(super) store: Arc<AmazonS3>,
     pub(super) conditions: Conditions,
+    /// The bucket's name.
+    pub(super) bucket: String,
+    /// Whether parts may be copied: with checksums of its own, or with keys that the client holds, a part is more than its etag.
+    pub(super) copies: bool,
 }
 
 impl Bucket {

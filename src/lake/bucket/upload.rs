@@ -1,10 +1,12 @@
 //! Uploading spooled files into multipart uploads that are not completed.
 //!
 //! In: finished local files and their final keys. Out: one handle a file. Order: the uploads are created, their ids are noted
-//! in the run's staging, then parts are sent. Memory: [`PARALLEL_PARTS`] parts.
+//! in the run's staging, then parts are sent. A file that begins with all bytes of a stored one gets them from the store, by a copy or by
+//! reading them. Memory: [`PARALLEL_PARTS`] parts.
 
 use std::error::Error as _;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -57,9 +59,11 @@ impl Bucket {
             let begin: Vec<_> = files.iter().map(|file| self.begin(&file.to)).collect();
             let begun: Vec<String> = stream::iter(begin).buffered(PARALLEL_REQUESTS).try_collect().await?;
             let uploads = files.iter().zip(&begun).map(|(file, id)| (file.to.clone(), id.clone())).collect();
-            let note = to_json(&Note { format: FORMAT, uploads });
-            self.put(&format!("{staging}/uploads-{number:06}.json"), note).await?;
-            let send: Vec<_> = files.iter().zip(begun).map(|(file, id)| self.send(file, id, &permits)).collect();
+            let note = format!("{staging}/uploads-{number:06}");
+            self.note(&format!("{note}.json"), uploads).await?;
+            let again = |at: usize| format!("{note}-{at:06}.json");
+            let each = files.iter().zip(begun).enumerate();
+            let send: Vec<_> = each.map(|(at, (file, id))| self.send(file, id, again(at), &permits)).collect();
             let sent: Vec<Handle> = stream::iter(send).buffered(PARALLEL_FILES).try_collect().await?;
             handles.extend(sent);
         }
@@ -70,26 +74,55 @@ impl Bucket {
         self.uploads.create_multipart(&self.key(path)?).await.map_err(self.failed("begin the upload of", path))
     }
 
-    /// Sends a file's parts.
-    async fn send(&self, file: &Spooled, id: String, permits: &Semaphore) -> Result<Handle, LakeError> {
+    async fn note(&self, path: &str, uploads: Vec<(String, String)>) -> Result<(), LakeError> {
+        self.put(path, to_json(&Note { format: FORMAT, uploads })).await
+    }
+
+    /// Sends a file's parts. Where another upload has to be begun for them, it is noted under `again`.
+    async fn send(&self, file: &Spooled, mut id: String, again: String, permits: &Semaphore) -> Result<Handle, LakeError> {
         pass("lake.stage.file")?;
-        let key = self.key(&file.to)?;
+        let mut parts = Vec::new();
+        if let Some(from) = file.behind.as_ref().filter(|from| self.may_copy(from)) {
+            parts.extend(self.copy_part(from, &file.to, &id).await);
+            pass("lake.stage.copied")?;
+            if parts.is_empty() {
+                let other = self.begin(&file.to).await?;
+                self.note(&again, vec![(file.to.clone(), other.clone())]).await?;
+                self.abort(&file.to, &std::mem::replace(&mut id, other)).await?;
+            }
+        }
+        let (key, copied) = (self.key(&file.to)?, parts.len());
+        let first = file.behind.as_ref().filter(|_| copied > 0).map_or(0, |from| from.bytes);
         let part_bytes = PART_BYTES.max(file.bytes.div_ceil(PARTS_MAX));
-        let starts = (0..file.bytes.div_ceil(part_bytes).max(1)).map(|part| part * part_bytes);
+        let starts = (0..(file.bytes - first).div_ceil(part_bytes).max(1)).map(|part| first + part * part_bytes);
         let sends: Vec<_> = starts
             .enumerate()
             .map(|(number, start)| {
                 let (key, id) = (&key, &id);
                 async move {
                     let _permit = permits.acquire().await;
-                    let bytes = read_part(&file.from, start, part_bytes.min(file.bytes - start)).await?;
-                    let sent = self.uploads.put_part(key, id, number, PutPayload::from(bytes)).await;
+                    let bytes = self.part_of(file, start..file.bytes.min(start + part_bytes)).await?;
+                    let sent = self.uploads.put_part(key, id, copied + number, PutPayload::from(bytes)).await;
                     sent.map(|part| part.content_id).map_err(self.failed("upload", &file.to))
                 }
             })
             .collect();
-        let parts = stream::iter(sends).buffered(PARALLEL_PARTS).try_collect().await?;
+        let sent: Vec<String> = stream::iter(sends).buffered(PARALLEL_PARTS).try_collect().await?;
+        parts.extend(sent);
         Ok(Handle::Upload { id, parts })
+    }
+
+    /// Bytes of a file as it will be.
+    async fn part_of(&self, file: &Spooled, range: Range<u64>) -> Result<Vec<u8>, LakeError> {
+        let Some(from) = &file.behind else { return read_part(&file.from, range.start, range.end - range.start).await };
+        let mut bytes = Vec::new();
+        if range.start < from.bytes {
+            let stored = range.start..range.end.min(from.bytes);
+            bytes.extend_from_slice(&self.read_range(&from.path, from.etag.as_deref(), stored).await?);
+        }
+        let rest = range.start.max(from.bytes)..range.end.max(from.bytes);
+        bytes.extend(read_part(&file.from, rest.start - from.bytes, rest.end - rest.start).await?);
+        Ok(bytes)
     }
 
     /// Drops the uploads that a note names, as far as they still are. One that cannot be dropped is no obstacle: nothing will ever

@@ -64,7 +64,7 @@ impl Disk {
             return Ok(Placed::Damaged);
         }
         if !target.checksum.is_empty() {
-            match unless_missing(open_regular(from).and_then(|file| hash_file(&file)))? {
+            match unless_missing(open_regular(from).and_then(|file| hash_file(&file, &target.checksum)))? {
                 None => return Ok(Placed::Gone),
                 Some(checksum) if checksum != target.checksum => return Ok(Placed::Damaged),
                 Some(_) => {}
@@ -117,7 +117,7 @@ impl Disk {
         }
         let file: File = open_regular(path)?;
         let stamp = Stamp::of(&file.metadata()?);
-        if checksum.is_empty() || self.verified.has(path, &stamp, checksum) || hash_file(&file)? == checksum {
+        if checksum.is_empty() || self.verified.has(path, &stamp, checksum) || hash_file(&file, checksum)? == checksum {
             return Ok(Recognised::It(stamp));
         }
         Ok(Recognised::Other)

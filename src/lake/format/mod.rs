@@ -216,6 +216,8 @@ pub(crate) enum FileChange {
         file: DataFile,
         /// Where its bytes are now, on local disk.
         spooled: PathBuf,
+        /// Bytes of `replaces` that come before them: all, or none.
+        behind: u64,
         /// The file that is replaced under the same path.
         replaces: Option<DataFile>,
     },

@@ -247,13 +247,13 @@ impl Lake {
     /// Brings the content of a file into the spool, and checks it.
     pub(super) async fn fetch(&self, table: &str, from: &FileAt, spooled: PathBuf) -> Result<NewFile, LakeError> {
         self.store.fetch(&from.path, &spooled).await?;
-        let hashed = open_regular(&spooled).and_then(|file| Ok((file.metadata()?.len(), hash_file(&file)?)));
+        let hashed = open_regular(&spooled).and_then(|file| Ok((file.metadata()?.len(), hash_file(&file, &from.file.checksum)?)));
         let (bytes, checksum) = hashed.map_err(|source| LakeError::of_disk("read", &spooled, source))?;
         if bytes != from.file.bytes || checksum != from.file.checksum {
             return Err(LakeError::Damaged { table: Some(table.to_owned()), place: from.place.clone() });
         }
         let DataFile { partition, rows, key_ranges, .. } = from.file.clone();
-        Ok(NewFile { partition, spooled, rows, bytes, checksum, key_ranges })
+        Ok(NewFile { partition, spooled, behind: 0, rows, bytes, checksum, key_ranges })
     }
 }
 

@@ -14,20 +14,20 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::SchemaDescriptor;
 use rayon::prelude::*;
 
 use crate::base::fault_point;
 use crate::config::Compat;
+use crate::lake::parquet::carry::{has_order_of, is_same_chunk};
 use crate::lake::parquet::footer::tell_known_orders;
-use crate::lake::parquet::portable::may_stand;
+use crate::lake::parquet::notes::Notes;
 use crate::lake::parquet::range::{KeyRanges, key_ranges};
-use crate::lake::parquet::source::{JSON_COLUMNS, NESTED_TYPES, leaves};
+use crate::lake::parquet::source::leaves;
 use crate::lake::parquet::{FileShape, FileStyle, ParquetSource, SpoolFile};
 use crate::lake::{LakeError, LiveFile};
-use crate::schema::{Column, ColumnType, TableSchema};
+use crate::schema::TableSchema;
 
 /// Memory that an open encoder of a column takes besides what it tells: the contexts of its codec.
 const ENCODER_BYTES: usize = 48 << 10;
@@ -64,9 +64,11 @@ pub(crate) struct FinishedFile {
     pub(crate) path: PathBuf,
     /// Rows of each row group.
     pub(crate) row_groups: Vec<u64>,
-    /// Size in bytes.
+    /// Bytes of a stored file that come before those at the path; none of most.
+    pub(crate) behind: u64,
+    /// Size in bytes, with those.
     pub(crate) bytes: u64,
-    /// XXH3-64 of the content, as 16 hex digits.
+    /// Checksum of the content ([`crate::lake::checksum`]).
     pub(crate) checksum: String,
     /// Ranges of the key's columns.
     pub(crate) key_ranges: KeyRanges,
@@ -114,8 +116,7 @@ pub(crate) struct ParquetFile {
     /// Rows that no row group is open for yet, where encoders are not to be opened for a few.
     waiting: Option<Waiting>,
     row_groups: Vec<u64>,
-    json_columns: Vec<String>,
-    nested: TableSchema,
+    notes: Notes,
 }
 
 /// Rows that wait for more.
@@ -144,13 +145,9 @@ impl ParquetFile {
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
         let path = path.to_owned();
         let FileStyle { limits, compat, .. } = *style;
-        let (open, row_groups, json_columns, nested) = (None, Vec::new(), Vec::new(), TableSchema::default());
+        let (open, waiting, row_groups, notes) = (None, None, Vec::new(), Notes::of(table));
         let key = style.key.clone();
-        let waiting = None;
-        let mut file =
-            Self { path, writer, factory, schema, limits, compat, key, open, waiting, row_groups, json_columns, nested };
-        file.note_types(table);
-        Ok(file)
+        Ok(Self { path, writer, factory, schema, limits, compat, key, open, waiting, row_groups, notes })
     }
 
     /// The same, which opens its encoders only once rows have come together: of many files at once, most get few rows at a time.
@@ -166,17 +163,7 @@ impl ParquetFile {
 
     /// Takes note of the columns that hold JSON text (objects without members are the text `{}`) or objects and lists, once the rows are of a schema that tells more of them than the one before.
     pub(crate) fn note_types(&mut self, table: &TableSchema) {
-        let json = table.columns.iter().filter(|column| match &column.column_type {
-            ColumnType::Json => true,
-            ColumnType::Struct(members) => members.is_empty(),
-            _ => false,
-        });
-        self.json_columns = json.map(|column| column.name.clone()).collect();
-        let nested = |column: &&Column| match &column.column_type {
-            ColumnType::Struct(members) => !members.is_empty(),
-            column_type => matches!(column_type, ColumnType::List(_)),
-        };
-        self.nested = TableSchema { columns: table.columns.iter().filter(nested).cloned().collect() }.as_facts();
+        self.notes = Notes::of(table);
     }
 
     /// Encodes rows of the file's schema; closes row groups as they fill up.
@@ -303,14 +290,7 @@ impl ParquetFile {
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn finish(mut self) -> Result<FinishedFile, LakeError> {
         self.close_row_group()?;
-        if !self.json_columns.is_empty() {
-            let names = serde_json::Value::from(self.json_columns).to_string();
-            self.writer.append_key_value_metadata(KeyValue::new(JSON_COLUMNS.to_owned(), names));
-        }
-        if !self.nested.columns.is_empty() {
-            let types = self.nested.to_json().to_string();
-            self.writer.append_key_value_metadata(KeyValue::new(NESTED_TYPES.to_owned(), types));
-        }
+        self.notes.key_values().for_each(|note| self.writer.append_key_value_metadata(note));
         let leaves = self.writer.schema_descr().num_columns();
         let key_ranges = key_ranges(self.writer.flushed_row_groups(), &self.schema, &self.key);
         self.writer.inner_mut().hold_end();
@@ -320,33 +300,17 @@ impl ParquetFile {
         });
         let (path, bytes, checksum) = ended.map_err(|source| failed("write", &self.path, source))?.finish();
         fault_point("lake.spool.file").map_err(|source| LakeError::Disk { action: "write", path: path.clone(), source })?;
-        Ok(FinishedFile { path, row_groups: self.row_groups, bytes, checksum, key_ranges })
+        Ok(FinishedFile { path, row_groups: self.row_groups, behind: 0, bytes, checksum, key_ranges })
     }
 
     /// Whether `column` of this file can be carried over from column `from` of `source`'s row group.
     pub(crate) fn can_copy(&self, column: usize, source: &ParquetSource, row_group: usize, from: usize) -> bool {
-        let (target, found) = (self.writer.schema_descr(), source.metadata().file_metadata().schema_descr());
-        let (here, there) = (leaves(target, column), source.leaves(from));
-        let chunk = |leaf: usize| source.row_groups().get(row_group).and_then(|found| found.columns().get(leaf));
-        here.len() == there.len()
-            && here.zip(there).all(|(here, there)| {
-                target.column(here) == found.column(there) && chunk(there).is_some_and(|chunk| may_stand(chunk, self.compat))
-            })
+        is_same_chunk((self.writer.schema_descr(), self.compat), column, source, row_group, from)
     }
 
     /// Whether a row group of `source` has the order, by the same columns at least, that this file tells of all of its row groups.
     pub(crate) fn has_order_of(&self, source: &ParquetSource, row_group: usize) -> bool {
-        let Some(told) = self.writer.properties().sorting_columns() else { return true };
-        let found = source.row_groups().get(row_group).and_then(|found| found.sorting_columns().map(Vec::as_slice));
-        let (target, there) = (self.writer.schema_descr(), source.metadata().file_metadata().schema_descr());
-        let column = |schema: &SchemaDescriptor, order: &SortingColumn| {
-            usize::try_from(order.column_idx).ok().and_then(|leaf| schema.columns().get(leaf).cloned())
-        };
-        let same = |(told, found): (&SortingColumn, &SortingColumn)| {
-            (told.descending, told.nulls_first) == (found.descending, found.nulls_first)
-                && column(target, told) == column(there, found)
-        };
-        found.is_some_and(|found| found.len() >= told.len() && told.iter().zip(found).all(same))
+        has_order_of((self.writer.schema_descr(), self.writer.properties()), source, row_group)
     }
 
     /// Takes batches that fit the open row group.
@@ -433,7 +397,7 @@ fn copy_column(
 }
 
 /// Writes `columns` of all batches to their leaf encoders, leaves in parallel.
-fn encode_columns(
+pub(super) fn encode_columns(
     schema: &Schema,
     columns: &[usize],
     batches: &[RecordBatch],

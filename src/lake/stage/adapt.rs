@@ -133,6 +133,16 @@ impl Adapted {
         }
     }
 
+    /// For each column of the table, the file's that is it, where all others are null; `None` when one has another type.
+    pub(crate) fn only_lacks(&self) -> Option<Vec<Option<usize>>> {
+        let column = |origin: &Origin| match *origin {
+            Origin::Missing => Some(None),
+            Origin::Same(place) => Some(Some(place)),
+            Origin::Narrower(..) => None,
+        };
+        self.origins.iter().map(column).collect()
+    }
+
     /// The file's leaf that stands for the target's column as it is, if it has just one.
     pub(crate) fn same_leaf(&self, column: usize) -> Option<usize> {
         let leaves = self.source.leaves(self.same_column(column)?);

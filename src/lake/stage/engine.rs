@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lake::parquet::{ColumnEncodings, KeyRanges, ParquetSource};
+use crate::lake::parquet::{ColumnEncodings, KeyRanges, read_footer};
 use crate::lake::stage::edits::Edits;
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::settings::StageSettings;
-use crate::lake::{DataFile, Edit, LakeError, LiveFile, LiveFiles, NewFile, Partitioner, Snapshot, StageStats};
+use crate::lake::{DataFile, Edit, LakeError, LiveFiles, NewFile, Partitioner, Snapshot, StageStats};
 use crate::merge::{KeyLog, RowSets};
 use crate::schema::TableSchema;
 
@@ -121,13 +121,11 @@ impl Merged {
 fn check_footer(table: &str, new: &NewFile, file_schema: &TableSchema) -> Result<(), LakeError> {
     let unsound = |why: String| Err(LakeError::Unsound { table: table.to_owned(), why });
     let name = new.spooled.display().to_string();
-    let source = ParquetSource::open(LiveFile::open_disk(&new.spooled)?, name.clone())?;
-    let rows = source.metadata().file_metadata().num_rows();
+    let (rows, columns) = read_footer(&new.spooled)?;
     if u64::try_from(rows) != Ok(new.rows) {
         return unsound(format!("`{name}` has {rows} rows instead of {}", new.rows));
     }
-    let columns = source.schema().fields().iter().map(|field| field.name());
-    if !columns.eq(file_schema.columns.iter().map(|column| &column.name)) {
+    if !columns.iter().eq(file_schema.columns.iter().map(|column| &column.name)) {
         return unsound(format!("`{name}` has other columns than the table"));
     }
     Ok(())

@@ -12,14 +12,18 @@ use arrow::compute::filter_record_batch;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::decode::{SpellingCursor, SpellingLog, TypedBatch};
-use crate::lake::LakeError;
-use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FileShape, ParquetFile, ParquetSource};
+use crate::lake::checksum::pieces;
+use crate::lake::parquet::{ColumnEncodings, ColumnPlan, FileShape, FileStyle, FinishedFile, ParquetFile, ParquetSource, Splice};
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::arrow_failed;
 use crate::lake::stage::settings::StageSettings;
 use crate::lake::stage::sink::RowSink;
+use crate::lake::{DataFile, LakeError};
 use crate::merge::RowSet;
 use crate::schema::TableSchema;
+
+/// Times that null columns come behind a file before it is written anew: each leaves an old footer in it.
+const SPLICES_MAX: usize = 8;
 
 /// Makes the final files of a table.
 pub(crate) struct FileMaker {
@@ -69,16 +73,52 @@ impl FileMaker {
     /// # Errors
     /// [`LakeError::Disk`], [`LakeError::Parquet`].
     pub(crate) fn create(&mut self) -> Result<RowSink, LakeError> {
-        let path: PathBuf = self.settings.spool.join(format!("{}-{:06}.tmp", self.prefix, self.made));
-        self.made += 1;
+        let (path, style) = (self.next_path(), self.style());
         let bloom_rows = self.settings.budgets.row_group_rows;
+        let shape = FileShape::new(&path, &self.schema, &style, &self.encodings, bloom_rows)?;
+        let file = ParquetFile::create(&path, &self.schema, &style, &shape)?;
+        Ok(RowSink::new(&self.settings, file, self.sorts))
+    }
+
+    /// The live file `file` with the columns that it lacks, by its own bytes and a few more; `None` where it has to be written anew.
+    ///
+    /// # Errors
+    /// [`LakeError`].
+    pub(crate) fn splice(&mut self, live: &Adapted, file: &DataFile) -> Result<Option<FinishedFile>, LakeError> {
+        let small = file.bytes < self.settings.budgets.splice_bytes;
+        if small || file.checksum.is_empty() || pieces(&file.checksum) > SPLICES_MAX {
+            return Ok(None);
+        }
+        let Some(columns) = live.only_lacks() else { return Ok(None) };
+        let (path, style) = (self.next_path(), self.style());
+        let shape = FileShape::new(&path, &self.schema, &style, &self.encodings, self.settings.budgets.row_group_rows)?;
+        let (source, table) = (live.source(), &*self.schema);
+        let splice = Splice { source, file, columns: &columns, table, style: &style, shape: &shape };
+        if !splice.is_possible() {
+            return Ok(None);
+        }
+        let spliced = splice.write(&path)?;
+        tracing::debug!(
+            file = file.path,
+            bytes = file.bytes,
+            more = spliced.bytes - file.bytes,
+            "null columns come behind a file's own bytes"
+        );
+        Ok(Some(spliced))
+    }
+
+    fn next_path(&mut self) -> PathBuf {
+        let path = self.settings.spool.join(format!("{}-{:06}.tmp", self.prefix, self.made));
+        self.made += 1;
+        path
+    }
+
+    fn style(&self) -> FileStyle {
         let mut style = self.settings.style();
         if !self.sorts {
             style.sort_by.clear();
         }
-        let shape = FileShape::new(&path, &self.schema, &style, &self.encodings, bloom_rows)?;
-        let file = ParquetFile::create(&path, &self.schema, &style, &shape)?;
-        Ok(RowSink::new(&self.settings, file, self.sorts))
+        style
     }
 
     /// Whether files with these row groups are to be written anew, since too many are too small.

@@ -134,7 +134,7 @@ fn refresh(
             maker.complete_encodings(live.source())?;
             reencoded += 1;
         }
-        let job = Rewrite { live: &live, matched: &[], removed: &RowSet::default(), added: &[], always: true };
+        let job = Rewrite { live: &live, file, matched: &[], removed: &RowSet::default(), added: &[], always: true };
         if let Rewritten::Replaced(new) = rewrite(maker, &job, &mut gather, &mut MatchCounts::default())? {
             edits.replace(file, new);
         }

@@ -339,7 +339,7 @@ impl Merge<'_> {
             let adapted = self.open(file, &existing.schema)?;
             let always = upkeep.rewrites(&adapted);
             counts.reencoded += u64::from(upkeep.reencodes(&adapted));
-            let job = Rewrite { live: &adapted, matched: &matched, removed: &removed, added: &added, always };
+            let job = Rewrite { live: &adapted, file, matched: &matched, removed: &removed, added: &added, always };
             match rewrite(maker, &job, &mut gather, &mut counts)? {
                 Rewritten::Untouched => {}
                 Rewritten::Replaced(new) => edits.replace(file, new),

@@ -8,7 +8,6 @@ use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 
 use crate::decode::{SpellingCursor, SpellingLog};
-use crate::lake::LakeError;
 use crate::lake::parquet::FinishedFile;
 use crate::lake::stage::adapt::Adapted;
 use crate::lake::stage::alike::alike_rows;
@@ -17,12 +16,15 @@ use crate::lake::stage::files::{FileMaker, carry_first, carry_row_group, write_r
 use crate::lake::stage::incoming::Gather;
 use crate::lake::stage::segment::Segment;
 use crate::lake::stage::sink::RowSink;
+use crate::lake::{DataFile, LakeError};
 use crate::merge::{RowSet, changed_rows, replace_rows};
 
 /// What is to be done with a live file.
 pub(crate) struct Rewrite<'a> {
     /// The file.
     pub(crate) live: &'a Adapted,
+    /// Its facts.
+    pub(crate) file: &'a DataFile,
     /// Rows that the run has values for, ascending; the gather has been told of them in this order.
     pub(crate) matched: &'a [u32],
     /// Rows that leave the file.
@@ -99,6 +101,14 @@ pub(crate) fn rewrite(
     let rows = |row_group: usize| live.source().row_group_rows(row_group) as u64;
     let added = job.added.iter().flat_map(|segment| segment.file.row_groups.iter().copied());
     let together = maker.is_fragmented(all.iter().map(|row_group| rows(*row_group)).chain(added));
+    let is_same_rows = job.matched.is_empty() && job.removed.is_empty() && job.added.is_empty();
+    if job.always
+        && is_same_rows
+        && !together
+        && let Some(spliced) = maker.splice(live, job.file)?
+    {
+        return Ok(Rewritten::Replaced(spliced));
+    }
     let mut output = Output { live, sink: None, together };
     if job.always || !job.added.is_empty() {
         output.open(maker, 0)?;

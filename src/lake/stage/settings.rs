@@ -160,6 +160,8 @@ pub(crate) struct StageBudgets {
     pub(crate) small_row_groups: usize,
     /// Open files that keep their handle.
     pub(crate) open_handles: usize,
+    /// Bytes from which on a file that lacks columns gets them behind its own bytes. S3 copies no less as a part.
+    pub(crate) splice_bytes: u64,
 }
 
 impl StageBudgets {
@@ -202,6 +204,7 @@ impl Default for StageBudgets {
             small_row_group_rows: 65_536,
             small_row_groups: 8,
             open_handles: 64,
+            splice_bytes: 5 << 20,
         }
     }
 }

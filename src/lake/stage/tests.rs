@@ -8,6 +8,7 @@ mod ranges;
 mod readers;
 mod records;
 mod size;
+mod splice;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,7 @@ impl Lake {
         assert_eq!(rows_in, counted + stats.rows_deleted + stats.deletes_unmatched, "{stats:?}");
         for change in &staged.changes {
             match change {
-                FileChange::Put { file, spooled, replaces } => {
+                FileChange::Put { file, spooled, replaces, .. } => {
                     let target = self.folder.path().join(&file.path);
                     assert_eq!(target.exists(), replaces.is_some(), "{}", file.path);
                     if let Some(replaced) = replaces {
@@ -101,7 +102,9 @@ impl Lake {
                     assert!(!spooled.to_string_lossy().ends_with(".parquet"));
                     let bytes = std::fs::read(spooled).unwrap();
                     assert_eq!(bytes.len() as u64, file.bytes);
-                    assert_eq!(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)), file.checksum);
+                    let mut hash = crate::lake::checksum::Hashing::like(&file.checksum);
+                    hash.update(&bytes);
+                    assert_eq!(hash.finish(), file.checksum);
                     std::fs::rename(spooled, target).unwrap();
                 }
                 FileChange::Delete { file } => {

@@ -14,6 +14,7 @@ mod restore;
 mod rig;
 mod s3_server;
 mod simulator;
+mod splice;
 mod store;
 mod verify;
 mod versions;

@@ -236,7 +236,7 @@ pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: Snapshot, f
         };
         state.files.push(file.clone());
         state.next_number += u64::from(old.is_none());
-        changes.push(FileChange::Put { file, spooled, replaces: old });
+        changes.push(FileChange::Put { file, spooled, behind: 0, replaces: old });
     }
     state.files.sort_by(|a, b| a.path.cmp(&b.path));
     PreparedTable { table: table.to_owned(), changes, after: state, stats: StageStats::default(), is_dropped: false }

@@ -43,6 +43,8 @@ pub(super) struct Manner {
     pub(super) intrudes: bool,
     /// Whether a complete without a condition is refused, as a bucket policy can ask for.
     pub(super) wants_conditions: bool,
+    /// Whether the copy of a part is taken for a part without bytes.
+    pub(super) ignores_copies: bool,
 }
 
 #[derive(Debug, Default)]
@@ -202,14 +204,10 @@ impl State {
     fn put(&mut self, asked: &Asked<'_>) -> Answer {
         let content = match asked.header("x-amz-copy-source") {
             None => asked.body.clone(),
-            Some(from) => {
-                let from = percent_decode_str(from).decode_utf8().unwrap();
-                let key = from.trim_start_matches('/').split_once('/').unwrap().1;
-                match self.objects.get(key) {
-                    Some(object) => object.content.clone(),
-                    None => return refusal(StatusCode::NOT_FOUND, "NoSuchKey"),
-                }
-            }
+            Some(from) => match self.copied(from) {
+                Some(object) => object.content.clone(),
+                None => return refusal(StatusCode::NOT_FOUND, "NoSuchKey"),
+            },
         };
         if self.holds(asked) == Some(false) {
             return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
@@ -219,13 +217,37 @@ impl State {
     }
 
     fn put_part(&mut self, id: &str, asked: &Asked<'_>) -> Answer {
+        let source = asked.header("x-amz-copy-source").filter(|_| !self.manner.ignores_copies);
+        let copied = match source.map(|from| self.copied(from)) {
+            Some(None) => return refusal(StatusCode::NOT_FOUND, "NoSuchKey"),
+            Some(Some(object)) => Some(object.clone()),
+            None => None,
+        };
+        let is_other = |object: &Object| asked.header("x-amz-copy-source-if-match").is_some_and(|tag| tag != object.tag);
+        if copied.as_ref().is_some_and(is_other) {
+            return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
+        }
+        let content = copied.as_ref().map_or(asked.body.clone(), |object| object.content.clone());
         match self.uploads.get_mut(id).filter(|upload| !upload.is_completed) {
             Some(upload) => {
-                upload.parts.insert(asked.query["partNumber"].parse().unwrap(), asked.body.clone());
-                tagged(StatusCode::OK, &format!("\"{:016x}\"", xxh3_64(&asked.body)), "")
+                let tag = format!("\"{:016x}\"", xxh3_64(&content));
+                upload.parts.insert(asked.query["partNumber"].parse().unwrap(), content);
+                match copied {
+                    None => tagged(StatusCode::OK, &tag, ""),
+                    Some(_) => {
+                        let told = tag.replace('"', "&quot;");
+                        text(StatusCode::OK, &format!("<CopyPartResult><ETag>{told}</ETag></CopyPartResult>"))
+                    }
+                }
             }
             None => refusal(StatusCode::NOT_FOUND, "NoSuchUpload"),
         }
+    }
+
+    /// The object that a copy is made of.
+    fn copied(&self, from: &str) -> Option<&Object> {
+        let from = percent_decode_str(from).decode_utf8().unwrap();
+        self.objects.get(from.trim_start_matches('/').split_once('/')?.1)
     }
 
     fn complete(&mut self, id: &str, asked: &Asked<'_>) -> Answer {

@@ -50,7 +50,7 @@ pub(super) async fn stage(rig: &Rig, to: &str, content: &[u8]) -> Handle {
     std::fs::create_dir_all(&folder).unwrap();
     let from = folder.join("file.tmp");
     std::fs::write(&from, content).unwrap();
-    let file = Spooled { from, to: to.to_owned(), bytes: content.len() as u64 };
+    let file = Spooled { from, behind: None, to: to.to_owned(), bytes: content.len() as u64 };
     rig.store.stage("staging/run", &[file]).await.unwrap().remove(0)
 }
 

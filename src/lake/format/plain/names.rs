@@ -69,9 +69,9 @@ impl Names {
     }
 
     fn put(&mut self, path: String, new: NewFile, replaces: Option<DataFile>) {
-        let NewFile { partition, spooled, rows, bytes, checksum, key_ranges } = new;
+        let NewFile { partition, spooled, behind, rows, bytes, checksum, key_ranges } = new;
         let file = DataFile { path, partition, rows, bytes, etag: None, checksum, key_ranges };
         self.after.insert(file.clone());
-        self.changes.push(FileChange::Put { file, spooled, replaces });
+        self.changes.push(FileChange::Put { file, spooled, behind, replaces });
     }
 }

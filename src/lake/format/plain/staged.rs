@@ -3,7 +3,7 @@
 use crate::lake::LakeError;
 use crate::lake::format::{FileChange, PreparedTable};
 use crate::lake::log::{Action, Change, Replaced};
-use crate::lake::store::{Spooled, Store};
+use crate::lake::store::{Found, Spooled, Store};
 
 /// Brings the spooled files of `tables` to the store, into the folder `staging` where it has one; what the commit says of all changes.
 ///
@@ -13,8 +13,10 @@ pub(super) async fn stage(store: &dyn Store, staging: &str, tables: &[PreparedTa
     let changes = || tables.iter().flat_map(|table| table.changes.iter().map(|change| (table.table.as_str(), change)));
     let spooled: Vec<Spooled> = changes()
         .filter_map(|(_, change)| match change {
-            FileChange::Put { file, spooled, .. } => {
-                Some(Spooled { from: spooled.clone(), to: file.path.clone(), bytes: file.bytes })
+            FileChange::Put { file, spooled, behind, replaces } => {
+                let etag = replaces.as_ref().and_then(|old| old.etag.clone());
+                let behind = (*behind > 0).then(|| Found { path: file.path.clone(), bytes: *behind, etag });
+                Some(Spooled { from: spooled.clone(), behind, to: file.path.clone(), bytes: file.bytes })
             }
             FileChange::Delete { .. } => None,
         })
@@ -22,7 +24,7 @@ pub(super) async fn stage(store: &dyn Store, staging: &str, tables: &[PreparedTa
     for file in &spooled {
         let facts = std::fs::metadata(&file.from);
         let facts = facts.map_err(|source| LakeError::Disk { action: "read", path: file.from.clone(), source })?;
-        if facts.len() != file.bytes {
+        if facts.len() + file.behind.as_ref().map_or(0, |found| found.bytes) != file.bytes {
             return Err(LakeError::Spool { path: file.from.clone(), why: "its size is not what was written" });
         }
     }

@@ -11,12 +11,11 @@ use arrow::util::display::array_value_to_string;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::reader::{ChunkReader, Length};
-use xxhash_rust::xxh3::Xxh3Default;
 
 use super::fault::{Fault, FaultKind};
 use crate::base::{ErrorKind, blocking, caught};
 use crate::config::PartitionField;
-use crate::lake::checksum::spelled;
+use crate::lake::checksum::Hashing;
 use crate::lake::ops::{FileAt, TableAt};
 use crate::lake::parquet::ParquetSource;
 use crate::lake::partition::hive_folder;
@@ -171,7 +170,7 @@ impl TableProof {
     /// Reads a file. Before its bytes are known to be right, an error is one of the bytes; then it is one of what was committed.
     fn check_content(&self, unit: u32, at: &FileAt, found: &Found) -> Result<Vec<Fault>, (FaultKind, LakeError)> {
         let file = open(&*self.files, at, found.etag.clone()).map_err(|error| (FaultKind::Unreadable, error))?;
-        let checksum = hash(&file, &at.place).map_err(|error| (FaultKind::Unreadable, error))?;
+        let checksum = hash(&file, at).map_err(|error| (FaultKind::Unreadable, error))?;
         if !at.file.checksum.is_empty() && checksum != at.file.checksum {
             let words = |checksum: &str| format!("checksum {checksum}");
             return Ok(vec![Fault::new(&at.place, FaultKind::Checksum, words(&at.file.checksum), words(&checksum))]);
@@ -374,16 +373,16 @@ fn open(files: &dyn LiveFiles, at: &FileAt, etag: Option<String>) -> Result<Live
     files.open(&DataFile { path: at.path.clone(), etag, checksum: String::new(), ..at.file.clone() })
 }
 
-/// XXH3-64 of an open file.
-fn hash(file: &LiveFile, place: &str) -> Result<String, LakeError> {
-    let (mut hash, mut offset, end) = (Xxh3Default::new(), 0, file.len());
+/// The checksum of an open file, in the pieces in which it was told.
+fn hash(file: &LiveFile, at: &FileAt) -> Result<String, LakeError> {
+    let (mut hash, mut offset, end) = (Hashing::like(&at.file.checksum), 0, file.len());
     while offset < end {
         let step = STEP_BYTES.min(end - offset);
         let bytes = file.get_bytes(offset, step as usize);
-        hash.update(&bytes.map_err(|source| LakeError::Parquet { action: "read", path: place.to_owned(), source })?);
+        hash.update(&bytes.map_err(|source| LakeError::Parquet { action: "read", path: at.place.clone(), source })?);
         offset += step;
     }
-    Ok(spelled(&hash))
+    Ok(hash.finish())
 }
 
 /// Whether an error tells of the file alone; else nothing can be said of it.

@@ -268,7 +268,7 @@ impl Actor {
         let (bytes, checksum) = (text.len() as u64, checksum(text.as_bytes()));
         let file = DataFile { path, partition: vec![], rows: 1, bytes, etag: None, checksum, key_ranges: Default::default() };
         after.insert(file.clone());
-        (FileChange::Put { file, spooled, replaces }, text)
+        (FileChange::Put { file, spooled, behind: 0, replaces }, text)
     }
 
     async fn rollback(&mut self, lake: &mut Lake) -> Result<(), LakeError> {
