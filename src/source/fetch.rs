@@ -176,8 +176,7 @@ impl Fetch {
                 if let Some(Arrived { number, position, answer: Err(error), .. }) = self.arrived.take() {
                     let void = self.kept.as_ref().and_then(|kept| kept.refused(&error, self.client.clock.now()));
                     if let Err(error) = self.refuse(number, &position, error) {
-                        self.keep = void;
-                        self.keep().await;
+                        self.void_kept(void).await;
                         return Err(error);
                     }
                 }

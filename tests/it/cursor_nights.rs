@@ -174,7 +174,8 @@ fn a_window_that_comes_later_replaces_no_row_of_a_window_behind_it_and_brings_no
     for columns in ["", ", c: {dedup_sort: desc}"] {
         let nights = Nights::new();
         let resource = format!("primary_key: id\n    columns: {{gone: {{hard_delete: true}}{columns}}}");
-        let sandbox = Sandbox::with_config(&nights.config("merge", WINDOWS, &resource));
+        // Which windows a run that fails has kept is a matter of time.
+        let sandbox = Sandbox::with_config(&format!("resume: 0\n{}", nights.config("merge", WINDOWS, &resource)));
         let fails = |starts: &[&str]| {
             let starts = starts.iter().map(|day| format!("2026-11-{day}")).collect();
             *nights.now.lock().unwrap() = (String::new(), events(), starts);

@@ -270,6 +270,7 @@ fn a_page_that_stays_refused_behind_kept_ones_is_met_once() {
         *cursors.lock().unwrap() = Cursors::LastRefused(status);
         let runs = [sandbox.run(), sandbox.run()];
         assert_eq!(runs.each_ref().map(Ended::code), [Some(75), Some(0)], "{}{}", runs[0], runs[1]);
+        assert!(runs[0].stderr.contains("the next run reads all of them again"), "{}", runs[0]);
         assert_eq!(ids_of(&sandbox).len(), 100);
         assert!(!log(&sandbox, "orders").exists());
     }
