@@ -1,10 +1,14 @@
 //! Null columns that come behind a file's own bytes.
 
+use std::ops::Range;
+
 use arrow::array::{ListArray, StructArray};
 use arrow::datatypes::Int64Type;
+use bytes::Bytes;
 
 use super::*;
 use crate::lake::checksum::pieces;
+use crate::lake::live::RemoteRead;
 use crate::lake::parquet::ParquetSource;
 
 /// A row with columns that no file had: scalars, an object and a list.
@@ -138,6 +142,57 @@ fn only_so_many_old_footers_stay_in_a_file_and_one_that_was_damaged_is_not_carri
     let settings = splicing(&mut lake, WriteDisposition::Append, 1);
     let error = lake.stage(settings, vec![batch(vec![("id", INT, ints([2000])), ("d", INT, ints([1]))])]).unwrap_err();
     assert!(matches!(error, LakeError::Damaged { .. }), "{error:?}");
+}
+
+/// Files of a bucket.
+#[derive(Debug)]
+struct Remote(PathBuf);
+
+impl LiveFiles for Remote {
+    fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError> {
+        Ok(LiveFile::remote(Arc::new(Object(self.0.join(&file.path))), file.bytes))
+    }
+}
+
+#[derive(Debug)]
+struct Object(PathBuf);
+
+impl RemoteRead for Object {
+    fn read_range(&self, range: Range<u64>) -> Result<Bytes, LakeError> {
+        let read = std::fs::read(&self.0).map_err(|source| LakeError::of_disk("read", &self.0, source))?;
+        Ok(Bytes::from(read).slice(range.start as usize..range.end as usize))
+    }
+}
+
+#[test]
+fn of_a_file_in_a_bucket_only_what_comes_behind_it_is_in_the_spool_also_when_a_merge_is_checked() {
+    for disposition in [WriteDisposition::Append, WriteDisposition::Merge] {
+        let mut lake = Lake::new();
+        let settings = splicing(&mut lake, disposition, 1);
+        lake.run(settings, vec![people(0..350, "a")]);
+        // No room for the row of tonight, so that a merge puts it into a file of its own.
+        let settings = StageSettings { target_file_size: 1, ..splicing(&mut lake, disposition, 1) };
+        let files = Arc::new(Remote(lake.folder.path().to_owned()));
+        let mut stage = TableStage::new(settings, lake.state.clone(), files).unwrap();
+        let rows = wider(1000);
+        let schema = Arc::clone(&rows.schema);
+        stage.push(rows).unwrap();
+        let mut staged = name_files(stage.finish(&schema).unwrap()).unwrap();
+        let mut put = staged.changes.iter_mut().filter_map(|change| match change {
+            FileChange::Put { file, spooled, behind, replaces: Some(old) } => Some((file, spooled, behind, old)),
+            _ => None,
+        });
+        let (file, spooled, behind, old) = put.next().unwrap();
+        let rest = std::fs::read(&*spooled).unwrap();
+        assert_eq!((*behind, *behind + rest.len() as u64), (old.bytes, file.bytes), "{disposition:?}");
+        // What the bucket makes of it.
+        let before = std::fs::read(lake.folder.path().join(&old.path)).unwrap();
+        std::fs::write(&*spooled, [before.clone(), rest].concat()).unwrap();
+        *behind = 0;
+        drop(put);
+        lake.publish(staged);
+        assert_eq!((done(&lake, &before), lake.rows().len()), (Done::Spliced, 351), "{disposition:?}");
+    }
 }
 
 #[test]
