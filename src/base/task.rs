@@ -7,6 +7,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinError;
 
 /// What a panic said.
@@ -59,13 +60,22 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 /// # Errors
 /// Its own; a panic in it as an error that has it [within](Panicked::within).
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    if tokio::runtime::Handle::try_current().is_err() {
+    if Handle::try_current().is_err() {
         return work();
     }
     match tokio::task::spawn_blocking(work).await.map_err(Unjoined::from) {
         Ok(result) => result,
         Err(Unjoined::Panicked(panic)) => Err(io::Error::other(panic)),
         Err(Unjoined::Stopped) => Err(io::Error::from(io::ErrorKind::Interrupted)),
+    }
+}
+
+/// Does short blocking work where it stands, while other tasks of this thread go on at another one: a slow disk holds up nothing but what
+/// waits for it.
+pub(crate) fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -79,6 +89,19 @@ mod tests {
         assert_eq!(caught::<()>(|| std::panic::panic_any("no room")), Err(Panicked("no room".to_owned())));
         assert_eq!(caught::<()>(|| std::panic::panic_any(format!("{} of 2", 3))), Err(Panicked("3 of 2".to_owned())));
         assert_eq!(caught::<()>(|| std::panic::panic_any(7)), Err(Panicked("it left no words".to_owned())));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_task_that_waits_for_the_disk_holds_up_no_other_one() {
+        let (free, disk) = std::sync::mpsc::sync_channel(1);
+        let waits = tokio::spawn(async move {
+            let other = tokio::spawn(async move { free.send("free") });
+            let said = in_place(|| disk.recv());
+            other.await.unwrap().unwrap();
+            said
+        });
+        assert_eq!(waits.await.unwrap(), Ok("free"));
+        assert_eq!(in_place(|| 1), 1);
     }
 
     #[tokio::test]

@@ -385,6 +385,18 @@ pub(crate) enum LakeError {
         /// The versions that are kept whole.
         kept: RangeInclusive<u64>,
     },
+    /// A commit that is published in part, of which what was before is gone.
+    #[error(
+        "commit {version} cannot be abandoned: it has replaced or removed `{place}` already, and the old content is not kept"
+    )]
+    NotAbandonable {
+        /// The commit.
+        version: u64,
+        /// The table.
+        table: String,
+        /// The file.
+        place: String,
+    },
     /// The marks that a version's cursors need are gone.
     #[error("version {version} is not kept whole: `{place}`, the marks of records at its cursor, is gone")]
     MarksGone {
@@ -480,6 +492,7 @@ impl LakeError {
         match self {
             Self::Damaged { table, .. } => table.as_deref(),
             Self::Lost { table, .. }
+            | Self::NotAbandonable { table, .. }
             | Self::StagedDamaged { table, .. }
             | Self::Foreign { table, .. }
             | Self::TableDiffers { table, .. } => Some(table),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::base::JsonPath;
+use crate::base::{JsonPath, in_place};
 use crate::config::{Binding, OnMissing, Plan, ResourcePlan, path_words};
 use crate::pipeline::RunError;
 use crate::pipeline::asked::{Asked, Found};
@@ -75,7 +75,7 @@ impl ParentLog {
         }
         self.waiting.extend_from_slice(b"]\n");
         self.records += 1;
-        if self.waiting.len() >= WAITING_BYTES_MAX { self.set_aside() } else { Ok(()) }
+        if self.waiting.len() >= WAITING_BYTES_MAX { in_place(|| self.set_aside()) } else { Ok(()) }
     }
 
     fn set_aside(&mut self) -> Result<(), RunError> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::base::CursorValue;
+use crate::base::{CursorValue, in_place};
 use crate::config::{BindError, IncludePlan, OnMissing, Request, ResourcePlan};
 use crate::decode::CursorProgress;
 use crate::pipeline::cursors::Cursors;
@@ -147,7 +147,7 @@ impl Slices {
                     *combination = 0;
                 }
                 if batch.is_empty() {
-                    batch.extend(first.batch()?);
+                    batch.extend(in_place(|| first.batch())?);
                 }
                 let Some(record) = batch.front().filter(|_| combinations > 0) else { return Ok(None) };
                 let mut parents = vec![record.clone()];

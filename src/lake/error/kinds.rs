@@ -57,6 +57,7 @@ impl LakeError {
             | Self::KeyRepeats { .. }
             | Self::KeyIsNull { .. }
             | Self::StagedDamaged { .. }
+            | Self::NotAbandonable { .. }
             | Self::Lost { .. } => ErrorKind::Data,
             Self::Spool { .. } | Self::WrongHandle { .. } | Self::Unsound { .. } => ErrorKind::Internal,
         }

@@ -43,6 +43,20 @@ impl Archive {
         Ok(plan)
     }
 
+    /// That what comes back from where it was is there still: a commit that keeps nothing may have replaced some of it.
+    async fn still_there(&self, plan: &RollbackPlan) -> Result<(), LakeError> {
+        for (table, changes) in &plan.tables {
+            for step in &changes.steps {
+                let (Step::Add(from) | Step::Replace(_, from)) = step else { continue };
+                if from.path == from.file.path && !self.store.holds(&from.path, from.file.bytes, &from.file.checksum).await? {
+                    let (version, place) = (self.newest(), from.place.clone());
+                    return Err(LakeError::NotAbandonable { version, table: table.clone(), place });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// That nothing else lies where files of the newest commit belong, and what became of these.
     async fn untaken(&self) -> Result<Vec<FileFate>, LakeError> {
         let files = self.format.fates(&self.head).await?;
@@ -78,6 +92,7 @@ impl Look {
             return Err(LakeError::CanBeFinished { version });
         }
         let back = archive.step_back(named).await?;
+        archive.still_there(&back).await?;
         let made = (archive.head.run.clone(), archive.head.written.clone());
         Ok(Abandonment { version, made, files, back })
     }
@@ -98,8 +113,8 @@ impl Lake {
     /// Abandons the commit that the lake was opened for; what was done, and the commit.
     ///
     /// # Errors
-    /// [`LakeError::Taken`] where something else lies in a place of its files; [`LakeError::NotKept`], [`LakeError::Damaged`] where what was before
-    /// is not there any more; those of [`Lake::commit`]. The lake is as it was then.
+    /// [`LakeError::Taken`] where something else lies in a place of its files; [`LakeError::NotAbandonable`], [`LakeError::NotKept`],
+    /// [`LakeError::Damaged`] where what was before is not there any more; those of [`Lake::commit`]. The lake is as it was then.
     pub(crate) async fn abandon(
         &mut self,
         plan: &LakePlan,
@@ -131,6 +146,7 @@ impl Lake {
         named: impl Fn(&mut Value) -> Option<&mut Value>,
     ) -> Result<Ready, LakeError> {
         let plan = archive.step_back(named).await?;
+        archive.still_there(&plan).await?;
         self.view().check_claims(&plan.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut bases = Vec::with_capacity(plan.tables.len());
         for (table, changes) in &plan.tables {

@@ -294,7 +294,7 @@ async fn without_kept_versions_a_commit_is_abandoned_as_long_as_nothing_was_repl
         match abandon(&rig, "abandons", 2).await {
             Ok(version) => assert!(comes_back && version == 3),
             Err(error) => {
-                assert!(!comes_back && matches!(error, LakeError::Damaged { .. }), "{error:?}");
+                assert!(!comes_back && matches!(error, LakeError::NotAbandonable { .. }), "{error:?}");
                 assert!(error.hint().unwrap().contains("--full-refresh"));
                 assert_eq!(rig.visible().await, before);
             }

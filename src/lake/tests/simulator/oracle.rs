@@ -100,6 +100,8 @@ pub(super) struct Oracle {
     pub(super) late: BTreeSet<String>,
     /// Pipelines of which staged files were lost.
     pub(super) lossy: BTreeSet<String>,
+    /// Those of them that nothing but a full refresh helps: what was before is not kept, and gone in part.
+    pub(super) stuck: BTreeSet<String>,
     /// Versions that were abandoned.
     pub(super) abandoned: BTreeSet<(String, u64)>,
     /// Uploads that a note names.
@@ -144,6 +146,16 @@ impl Oracle {
     /// How far a path has come.
     pub(super) fn position(&self, path: &str) -> usize {
         self.courses.get(path).map_or(0, |course| course.taken)
+    }
+
+    /// Whether a version has taken the place of some content already.
+    pub(super) fn has_replaced(&self, pipeline: &str, version: u64) -> bool {
+        self.courses.values().any(|course| {
+            let taken = course.steps[..course.taken].windows(2);
+            taken
+                .into_iter()
+                .any(|step| step[0].content.is_some() && (step[1].pipeline.as_str(), step[1].version) == (pipeline, version))
+        })
     }
 
     /// Whether a path has the content that a version gives it, or a later one.

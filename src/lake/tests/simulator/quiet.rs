@@ -41,6 +41,10 @@ impl Look {
         self.sim.state().world.oracle.log(PIPELINES[self.pipeline]).to_vec()
     }
 
+    fn has_replaced(&self, version: u64) -> bool {
+        self.sim.state().world.oracle.has_replaced(PIPELINES[self.pipeline], version)
+    }
+
     async fn differences(&self) -> Result<Option<String>, LakeError> {
         let owner = Owner { host: "elsewhere".to_owned(), pid: 7, identity: None };
         let (store, clock) = (Arc::clone(&self.store), Arc::<ActorClock>::clone(&self.clock));
@@ -59,7 +63,14 @@ impl Look {
             Err(error) if error.lost_of().is_some() && self.sim.state().world.oracle.lossy.contains(pipeline) => {
                 let version = self.versions().len() as u64;
                 let of = (pipeline, format!("{}-abandons", self.run));
-                abandon((&self.sim, Arc::clone(&store)), Arc::clone(&clock), &self.plan, (of.0, &of.1), version).await?;
+                match abandon((&self.sim, Arc::clone(&store)), Arc::clone(&clock), &self.plan, (of.0, &of.1), version).await {
+                    // Of what it would bring back nothing was kept: its tables have to be loaded anew.
+                    Err(LakeError::NotAbandonable { .. }) if self.plan.keep_versions == 0 && self.has_replaced(version) => {
+                        self.sim.state().world.oracle.stuck.insert(pipeline.to_owned());
+                        return Ok(None);
+                    }
+                    abandoned => abandoned?,
+                }
                 open().await?
             }
             lake => lake?,
