@@ -1,7 +1,8 @@
 //! Waiting for a bucket that was there a moment ago: a server that is started again, a failover, a bucket that is busy.
 //!
 //! In: finished requests, above the client. Out: their answers. Invariants: a request is sent again only where no connection was made, or where the
-//! answer says that the server could not serve it, as object_store does for itself and within a second or two; it is waited for [`TIME_MAX`] at most, and
+//! answer says that the server is away or busy (502 to 504), as object_store does for itself and within a second or two (with 500, too, which may
+//! be all that a server ever says to a request); it is waited for [`TIME_MAX`] at most, and
 //! once; a place that has never answered is not waited for, since that is more often a wrong name than a bucket that is away.
 
 use std::sync::Arc;
@@ -40,7 +41,7 @@ impl HttpService for Patient {
         loop {
             let answer = self.inner.execute(request.clone()).await;
             let is_away = match &answer {
-                Ok(answer) => matches!(answer.status().as_u16(), 500 | 502 | 503 | 504),
+                Ok(answer) => matches!(answer.status().as_u16(), 502..=504),
                 Err(error) => error.kind() == HttpErrorKind::Connect,
             };
             if !is_away {
@@ -159,7 +160,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_server_refuses_is_an_answer() {
-        assert_eq!(ask(&[200, 403], 2).await, (vec![1, 1], 403, Duration::ZERO));
+        for status in [403, 500] {
+            assert_eq!(ask(&[200, status], 2).await, (vec![1, 1], status, Duration::ZERO));
+        }
         let (counts, last, _) = ask(&[404, 0, 412], 2).await;
         assert_eq!((counts, last), (vec![1, 2], 412));
     }
