@@ -1,7 +1,8 @@
 //! The control of what was kept of a chain: its last page with records is asked for again before any of it is handed out.
 //!
 //! Rows that came, went or moved since stand at other places, which the last page shows: all that is behind it would be read beside rows of another
-//! time. Where it has other records, tells a smaller total, is refused, or is no page, the chain begins anew, and nothing has to be taken back.
+//! time. Where it has other records, tells a smaller total, is refused, or is no page, the chain begins anew, and nothing has to be taken back. Where it
+//! is what it was, those before it are handed out, and it is read in its turn: a cursor or link that was kept may lead nowhere by now.
 
 use std::sync::Arc;
 
@@ -33,7 +34,13 @@ impl Fetch {
         let changed = match standing {
             Standing::Whole => None,
             Standing::Nothing => Some(None),
-            Standing::Begun { first, last } => self.changed((first, last), out).await?.map(Some),
+            Standing::Begun { first, last } => {
+                let changed = self.changed((first, last), out).await?;
+                if let Some(kept) = self.kept.as_mut().filter(|_| changed.is_none()) {
+                    kept.end_before(last);
+                }
+                changed.map(Some)
+            }
         };
         let Some(why) = changed else { return Ok(()) };
         if let Some(kept) = &mut self.kept {

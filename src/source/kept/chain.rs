@@ -54,7 +54,7 @@ pub(in crate::source) enum Standing {
     Nothing,
     /// All of it.
     Whole,
-    /// Its begin: where the log has its first page, and its last one with records.
+    /// Its begin, of more than one page: where the log has its first page, and its last one with records.
     Begun { first: u64, last: u64 },
 }
 
@@ -92,7 +92,14 @@ impl KeptChain {
         }
         let last = entries.iter().rfind(|entry| entry.has_records);
         let begun = |(first, last): (&Entry, &Entry)| Standing::Begun { first: first.offset, last: last.offset };
-        entries.first().zip(last).map_or(Standing::Nothing, begun)
+        // Where that is the first page, it is asked for again anyway, and tells what comes behind it.
+        entries.first().zip(last).filter(|(first, last)| first.offset != last.offset).map_or(Standing::Nothing, begun)
+    }
+
+    /// What was kept from the page at `offset` on counts no more: the API is asked for it again, since only what it says today leads on.
+    pub(in crate::source) fn end_before(&mut self, offset: u64) {
+        let entries = &self.kept.entries[self.next..self.end];
+        self.end = self.next + entries.iter().position(|entry| entry.offset == offset).unwrap_or(0);
     }
 
     /// Nothing that was kept of it counts.
@@ -440,6 +447,11 @@ mod tests {
     async fn what_stands_of_a_chain_is_all_of_it_or_its_begin_up_to_the_last_page_with_records() {
         assert_eq!(standing(&[], false).await, Standing::Nothing);
         assert_eq!(standing(&[(0, false)], false).await, Standing::Nothing, "no page shows whether rows moved");
+        assert_eq!(
+            standing(&[(0, true), (1, false)], false).await,
+            Standing::Nothing,
+            "the first page is asked for again anyway"
+        );
         assert_eq!(standing(&[(0, true), (1, false)], true).await, Standing::Whole);
         for (pages, ends, last) in [
             (&[(0, true), (1, true), (2, false)][..], false, 1),
