@@ -41,8 +41,13 @@ impl Look {
         self.sim.state().world.oracle.log(PIPELINES[self.pipeline]).to_vec()
     }
 
-    fn has_replaced(&self, version: u64) -> bool {
-        self.sim.state().world.oracle.has_replaced(PIPELINES[self.pipeline], version)
+    /// Whether what was before a version cannot come back: it kept nothing of what it replaced; or it is an abandonment, and before it were files
+    /// that were lost.
+    fn is_stuck(&self, version: u64) -> bool {
+        let (pipeline, state) = (PIPELINES[self.pipeline], self.sim.state());
+        let oracle = &state.world.oracle;
+        let is_abandonment = oracle.abandoned.contains(&(pipeline.to_owned(), version - 1));
+        is_abandonment || self.plan.keep_versions == 0 && oracle.has_replaced(pipeline, version)
     }
 
     async fn differences(&self) -> Result<Option<String>, LakeError> {
@@ -65,7 +70,7 @@ impl Look {
                 let of = (pipeline, format!("{}-abandons", self.run));
                 match abandon((&self.sim, Arc::clone(&store)), Arc::clone(&clock), &self.plan, (of.0, &of.1), version).await {
                     // Of what it would bring back nothing was kept: its tables have to be loaded anew.
-                    Err(LakeError::NotAbandonable { .. }) if self.plan.keep_versions == 0 && self.has_replaced(version) => {
+                    Err(LakeError::NotAbandonable { .. }) if self.is_stuck(version) => {
                         self.sim.state().world.oracle.stuck.insert(pipeline.to_owned());
                         return Ok(None);
                     }
