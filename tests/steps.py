@@ -6,7 +6,7 @@ Without a name every step runs, in this order: `rust` (unit and integration test
 documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left; the oldest and newest versions of many readers
 read the tables of the matrix), `datasette` (a real application's table, exported and merged), `values` (random numbers against
 Python's `decimal`), `apps` (real applications, crawled while their rows change), `model` (random histories against a model, for two minutes or as `--minutes` says)
-and `bucket` (one of them, or as many as `--histories` says, in a bucket whose server is killed again and again). `matrix` runs only when it is
+and, when it is named, `bucket` (one of them, or as many as `--histories` says, in a bucket whose server is killed again and again). `matrix` runs only when it is
 named: all versions of all readers, and with `--write` docs/readers.md is written anew; so does `simulator`: a million histories of the commit
 protocol, or as many as `--histories` says, from the seed `--first` on. A name is a step, or a part of Rust test names;
 options are those of `tests/model/scenario.py`, of `tests/model/bucket.py`, of `tests/readers/matrix.py` and of `simulator`. Ends non-zero when a test failed or a step ran none.
@@ -28,8 +28,8 @@ import services
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-STEPS = ["rust", "doc", "readers", "datasette", "values", "apps", "model", "bucket"]
-ON_DEMAND = ["matrix", "simulator"]
+STEPS = ["rust", "doc", "readers", "datasette", "values", "apps", "model"]
+ON_DEMAND = ["matrix", "simulator", "bucket"]
 
 # What stands behind the names on the command line.
 OPTIONS: list = []
