@@ -174,11 +174,7 @@ impl Fetch {
             if self.delivered.is_empty() && self.arrived.as_ref().is_some_and(|arrived| arrived.answer.is_err()) {
                 // Every page before it is judged, so its turn has come.
                 if let Some(Arrived { number, position, answer: Err(error), .. }) = self.arrived.take() {
-                    let void = self.kept.as_ref().and_then(|kept| kept.refused(&error, self.client.clock.now()));
-                    if let Err(error) = self.refuse(number, &position, error) {
-                        self.void_kept(void).await;
-                        return Err(error);
-                    }
+                    self.refuse(number, &position, error)?;
                 }
                 continue;
             }

@@ -12,7 +12,7 @@ use crate::base::{ErrorKind, Warning, WarningCode, blocking};
 use crate::source::attempt::Answer;
 use crate::source::client::cancelled;
 use crate::source::fetch::{Fetch, Received};
-use crate::source::kept::{KeptAnswer, KeptChain, LastPage, Standing};
+use crate::source::kept::{KeptChain, LastPage, Standing};
 use crate::source::page::{Delivery, Judge, Verdict};
 use crate::source::paginate::Seen;
 use crate::source::request::PageRequest;
@@ -51,16 +51,6 @@ impl Fetch {
             self.client.warn_once(&self.call.template.resource, Warning::new(WarningCode::PagesReadAgain, text));
         }
         Ok(())
-    }
-
-    /// The chain fails at the first page behind what was kept: where that is to blame, `void` says so to the next run.
-    pub(super) async fn void_kept(&mut self, void: Option<KeptAnswer>) {
-        let Some(void) = void else { return };
-        let text =
-            "the first page behind those that an interrupted run has kept is refused: the next run reads all of them again";
-        self.client.warn_once(&self.call.template.resource, Warning::new(WarningCode::PagesReadAgain, text.to_owned()));
-        self.keep = Some(void);
-        self.keep().await;
     }
 
     /// Why what was kept counts no more, if so, by the page that the log has at `last`.

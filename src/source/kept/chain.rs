@@ -9,7 +9,6 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::config::Method;
-use crate::source::SourceError;
 use crate::source::attempt::Answer;
 use crate::source::flight::Span;
 use crate::source::kept::log::{self, BODY_BYTES_MAX, Entry, Head, Spot};
@@ -113,18 +112,6 @@ impl KeptChain {
         self.next == self.end && !self.has_gained && all.last().is_some_and(|last| last.chain == self.chain && last.is_last)
     }
 
-    /// That what was kept of it counts no more, where the first page that the API was asked for behind it is refused for good: the next run would
-    /// meet the same.
-    pub(in crate::source) fn refused(&self, error: &SourceError, now: DateTime<Utc>) -> Option<KeptAnswer> {
-        let is_at_first = !self.has_gained && self.judged > 0;
-        let void = || self.head((0, 0, Span::default()), Spot::Slots(Vec::new()), now);
-        (is_at_first && is_of_page(error)).then(|| KeptAnswer {
-            head: Head { is_void: true, ..void() },
-            body: Bytes::new(),
-            is_plain: false,
-        })
-    }
-
     fn head(&self, (position, request, Span { sent, answered }): (u32, u128, Span), spot: Spot, now: DateTime<Utc>) -> Head {
         Head {
             chain: self.chain,
@@ -133,7 +120,6 @@ impl KeptChain {
             spot,
             records: None,
             is_last: false,
-            is_void: false,
             sent,
             answered,
             at: now.timestamp(),
@@ -191,15 +177,6 @@ impl KeptChain {
         let Keep { spot, status, path, headers, body, is_plain } = keep.filter(|_| !self.is_cut)?;
         let head = Head { status, path, headers, ..self.head((position, asked.request, span), spot, now) };
         Some(KeptAnswer { head, body, is_plain })
-    }
-}
-
-/// Whether a refusal is of the one page that was asked for, as far as can be told: the API has just answered another one, and sets no limit.
-fn is_of_page(error: &SourceError) -> bool {
-    match error {
-        SourceError::Unavailable { status, .. } | SourceError::NoAttemptLeft { status, .. } => *status >= 500,
-        SourceError::NoAnswer { .. } | SourceError::Truncated { .. } => true,
-        _ => false,
     }
 }
 

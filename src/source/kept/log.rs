@@ -4,6 +4,7 @@
 //! cut is passed over, and so is all behind it; no length in the file makes room that its bytes do not fill. Nothing is synced: what a
 //! machine loses is asked for again.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -15,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::config::Slot;
 
 /// What this program writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// Longest epoch, or head of an answer, that is believed, in bytes.
 const HEAD_BYTES_MAX: u32 = 1 << 20;
 /// Longest body that is kept, packed or not: larger ones are in files, and asked for again.
@@ -65,8 +66,6 @@ pub(super) struct Head {
     pub(super) records: Option<u128>,
     /// Whether its chain ended with it.
     pub(super) is_last: bool,
-    /// Set where there is no answer, and those of its chain that were kept before count no more.
-    pub(super) is_void: bool,
     /// When it was asked for, and answered, by the ticks of its chain: which pages were under way together.
     pub(super) sent: u64,
     pub(super) answered: u64,
@@ -107,8 +106,6 @@ pub(super) struct Entry {
     pub(super) has_records: bool,
     /// [`Head::is_last`].
     pub(super) is_last: bool,
-    /// [`Head::is_void`].
-    pub(super) is_void: bool,
     /// Where its head begins.
     pub(super) offset: u64,
 }
@@ -119,7 +116,7 @@ pub(super) struct Scanned {
     pub(super) epoch: Epoch,
     /// The answers, in the order in which they were kept.
     pub(super) entries: Vec<Entry>,
-    /// When the last of them was kept.
+    /// When the last of them was kept that led farther than those before.
     pub(super) last: Option<i64>,
     /// Where the last one ends.
     pub(super) end: u64,
@@ -134,7 +131,7 @@ pub(super) fn scan(file: &File) -> io::Result<Option<Scanned>> {
     let Some(epoch) = piece(&mut reader)? else { return Ok(None) };
     let mut end = (FRAME_BYTES + epoch.len()) as u64;
     let Ok(epoch) = serde_json::from_slice::<Epoch>(&epoch) else { return Ok(None) };
-    let (mut entries, mut last, mut body) = (Vec::new(), None, Vec::new());
+    let (mut entries, mut last, mut body, mut farthest) = (Vec::new(), None, Vec::new(), HashMap::new());
     while entries.len() < ANSWERS_MAX {
         let Some(json) = piece(&mut reader)? else { break };
         let Ok(head) = serde_json::from_slice::<Head>(&json) else { break };
@@ -146,10 +143,13 @@ pub(super) fn scan(file: &File) -> io::Result<Option<Scanned>> {
         if body.len() as u64 != head.kept_bytes || xxh3_64(&body) != head.checksum {
             break;
         }
-        let Head { chain, position, request, answered, at, records, is_last, is_void, .. } = head;
+        let Head { chain, position, request, answered, at, records, is_last, .. } = head;
         let has_records = records.is_some();
-        entries.push(Entry { chain, position, request, answered, has_records, is_last, is_void, offset: end });
-        last = last.max(Some(at).filter(|_| !is_void));
+        entries.push(Entry { chain, position, request, answered, has_records, is_last, offset: end });
+        // A page that is read again at each try makes what lies before it no younger.
+        if farthest.insert(chain, position).is_none_or(|before| before < position) {
+            last = last.max(Some(at));
+        }
         end += FRAME_BYTES as u64 + json.len() as u64 + head.kept_bytes;
     }
     Ok(Some(Scanned { epoch, entries, last, end }))
@@ -237,7 +237,7 @@ fn frame(json: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The answers of each chain that follow one another, chains beside chains: an answer takes the place of those of its chain that were kept at the same
-/// position and behind it, by a run before; a void one takes it of all.
+/// position and behind it, by a run before.
 pub(super) fn by_chain(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by_key(|entry| entry.chain);
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
@@ -245,9 +245,7 @@ pub(super) fn by_chain(mut entries: Vec<Entry>) -> Vec<Entry> {
         while kept.last().is_some_and(|last| last.chain == entry.chain && last.position >= entry.position) {
             kept.pop();
         }
-        if !entry.is_void {
-            kept.push(entry);
-        }
+        kept.push(entry);
     }
     kept
 }
@@ -280,7 +278,6 @@ mod tests {
             spot: Spot::Slots(vec![(Slot::Param("page".to_owned()), Value::from(position))]),
             records: Some(u128::MAX),
             is_last: false,
-            is_void: false,
             sent: 0,
             answered: 1,
             at: 1000 + i64::from(position),
@@ -329,6 +326,21 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_kept_again_makes_a_log_no_younger() {
+        let last = |at: &[(u32, i64)]| {
+            let file = tempfile::tempfile().unwrap();
+            begin(&file, &epoch()).unwrap();
+            for (position, at) in at {
+                append(&file, Head { at: *at, ..head(1, *position) }, b"[]", true).unwrap();
+            }
+            io::Seek::rewind(&mut &file).unwrap();
+            scan(&file).unwrap().unwrap().last
+        };
+        assert_eq!(last(&[(0, 1000), (1, 1001), (1, 9000)]), Some(1001));
+        assert_eq!(last(&[(0, 1000), (1, 1001), (1, 9000), (2, 9001)]), Some(9001));
+    }
+
+    #[test]
     fn of_a_log_that_is_cut_or_damaged_anywhere_what_is_whole_before_comes_back_and_nothing_else() {
         let (_, bytes) = written();
         let all = scan(&log_of(&bytes)).unwrap().unwrap().entries;
@@ -355,14 +367,11 @@ mod tests {
     #[test]
     fn what_a_later_run_was_answered_takes_the_place_of_what_an_earlier_one_was() {
         let entry = |chain, position, offset| {
-            let (request, answered, has_records, is_last, is_void) = (0, 0, true, false, false);
-            Entry { chain, position, request, answered, has_records, is_last, is_void, offset }
+            let (request, answered, has_records, is_last) = (0, 0, true, false);
+            Entry { chain, position, request, answered, has_records, is_last, offset }
         };
         let kept = [entry(1, 0, 1), entry(2, 0, 2), entry(1, 1, 3), entry(1, 2, 4), entry(1, 1, 5), entry(2, 1, 6)];
         let offsets = |kept: &[Entry]| by_chain(kept.to_vec()).iter().map(|entry| entry.offset).collect::<Vec<_>>();
         assert_eq!(offsets(&kept), [1, 5, 2, 6]);
-        let void = Entry { is_void: true, ..entry(1, 0, 7) };
-        assert_eq!(offsets(&[&kept[..], &[void]].concat()), [2, 6]);
-        assert_eq!(offsets(&[&kept[..], &[void, entry(1, 0, 8)]].concat()), [8, 2, 6]);
     }
 }

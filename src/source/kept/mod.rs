@@ -11,7 +11,7 @@
 //! answered. Invariants:
 //! - an answer is kept once its page was judged in its turn: what a rule dropped, a retry, a refusal or a token answered is never here;
 //! - no answer of the log counts behind one of the API in its chain: rows that move would be missed between the two;
-//! - it is used only under the same [`Terms`], and within `resume` of the last answer that was kept; the run that goes on asks as of the time at which
+//! - it is used only under the same [`Terms`], and within `resume` of the last answer that led farther; the run that goes on asks as of the time at which
 //!   the first one began, so that windows and cursors are the same;
 //! - no credential is written: of a request there is a salted hash, of an answer no cookie, and nothing at all where it shows a credential.
 //!
