@@ -39,14 +39,16 @@ fn a_run_of_300_pages_that_is_killed_at_20_places_costs_what_was_in_flight() {
         assert!(kept + LOST_MAX >= stop_at && kept < stop_at, "{kept} of {stop_at}");
         let ended = sandbox.run_ok();
         let table = ended.table("orders");
-        assert_eq!(gate.count(), table["requests"], "{ended}");
+        let asked = table["requests"].as_u64().unwrap();
+        // What the killed run had sent may reach the API behind its end.
+        assert!((asked..asked + LOST_MAX).contains(&gate.count()), "{} of {asked}: {ended}", gate.count());
         assert_eq!(
             (table["resumed_pages"].as_u64(), table["pages"].as_u64()),
             (Some(kept.saturating_sub(1)), Some(pages)),
             "{ended}"
         );
         // The last page that was kept is asked for twice: whether it is what it was, and in its turn.
-        assert!(gate.count() <= requests - kept + 2, "stopped at {stop_at}: {} requests beside {kept}", gate.count());
+        assert!(asked <= requests - kept + 2, "stopped at {stop_at}: {asked} requests beside {kept}");
         assert!(kept == 0 || ended.stderr.contains("which are not asked for again"), "{ended}");
         assert_eq!(sandbox.data_files(), whole.data_files(), "stopped at {stop_at}");
         assert!(!log(&sandbox, "orders").exists(), "what is published is kept no longer");
@@ -114,7 +116,8 @@ fn goes_on(api: &FakeApi, gate: &Gate, resources: &str, (resource, stop_at, leas
         tables.values().map(|table| table[key].as_u64().unwrap()).sum()
     };
     assert!(sum("resumed_pages") + begun >= least, "{ended}");
-    assert_eq!((gate.count(), gate.count() + sum("resumed_pages")), (sum("requests"), requests + begun), "{ended}");
+    assert_eq!(sum("requests") + sum("resumed_pages"), requests + begun, "{ended}");
+    assert!(gate.count() >= sum("requests"), "{} requests: {ended}", gate.count());
     assert_eq!(sandbox.data_files(), whole.data_files(), "{ended}");
     assert!(files_under(&sandbox.lake()).keys().all(|path| !path.contains("/answers/")), "{ended}");
 }
@@ -155,7 +158,8 @@ fn windows_up_to_now_end_where_the_interrupted_run_had_them_end() {
     assert!(ended.table("days")["resumed_pages"].as_u64() >= Some(24), "{ended}");
     let asked = |request: &Request| (request.param("from").unwrap().to_owned(), request.param("to").unwrap().to_owned());
     let windows: std::collections::BTreeSet<_> = api.requests().iter().map(asked).collect();
-    assert_eq!(windows.len() as u64, kept + gate.count(), "the same windows in both runs");
+    let again = ended.table("days")["requests"].as_u64().unwrap();
+    assert_eq!(windows.len() as u64, kept + again, "the same windows in both runs");
     assert_eq!(sandbox.rows("days").len(), windows.len());
 }
 
@@ -263,7 +267,9 @@ fn a_run_that_is_cancelled_is_gone_on_with() {
     let kept = left(&sandbox, "orders");
     assert!(kept + LOST_MAX >= 40, "{kept}");
     let ended = sandbox.run_ok();
-    assert_eq!((ended.table("orders")["resumed_pages"].as_u64(), gate.count()), (Some(kept - 1), 63 - kept), "{ended}");
+    let table = ended.table("orders");
+    let counts = ["resumed_pages", "requests"].map(|key| table[key].as_u64());
+    assert_eq!(counts, [Some(kept - 1), Some(63 - kept)], "{ended}");
 }
 
 /// A lake in which a run was killed at its 40th request of 60.
