@@ -42,7 +42,7 @@ impl Lake {
     /// When nothing changed, no table and no state, nothing is written.
     ///
     /// # Errors
-    /// Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
+    /// [`LakeError::Outlived`] when nobody can tell any more whether it counted. Before the commit point, and then nothing counts: [`LakeError::Conflict`] when another run overtook this one,
     /// [`LakeError::Claimed`] when another pipeline has one of the tables, [`LakeError::Spool`], the store's. After it: [`LakeError::Unpublished`]; the next run finishes it.
     pub(crate) async fn commit(&mut self, tables: Vec<PreparedTable>, state: Map<String, Value>) -> Result<Committed, LakeError> {
         if let Some(overtaken) = self.lease().overtaken().await {
@@ -232,9 +232,9 @@ impl Lake {
         Err(LakeError::Conflict { run: overtaken_by })
     }
 
-    /// Checks that a commit that was just created counts. It does not when its version was free because a collection removed the commit that
-    /// had it, long after this run fell asleep: then it goes again.
-    async fn check_newest(&mut self, commit: Commit) -> Result<Commit, LakeError> {
+    /// Checks that a commit that was just created counts. Once its number is below the oldest one that stayed, it may have been created too late, under
+    /// a number that a collection had set free, and then it goes again; or in time, and this run slept until it was collected in turn. No log tells which.
+    pub(super) async fn check_newest(&mut self, commit: Commit) -> Result<Commit, LakeError> {
         let found = self.store.list(&self.layout.log()).await?;
         let others = found.iter().filter_map(|found| self.layout.parse_log(&found.path)).filter(|(_, kind)| *kind == "json");
         let newest = others.map(|(version, _)| version).max().unwrap_or(commit.version);
@@ -247,7 +247,7 @@ impl Lake {
         }
         self.store.remove(&self.layout.commit(commit.version)).await?;
         self.is_unsettled = false;
-        Err(LakeError::Conflict { run: "of a newer version".to_owned() })
+        Err(LakeError::Outlived { version: commit.version })
     }
 
     /// Creates the commit, or returns the one that stands in its place.

@@ -161,6 +161,15 @@ pub(crate) enum LakeError {
         /// The other run.
         run: String,
     },
+    /// This run fell asleep right where it committed, for so long that a collection has removed the number of its commit since: whether that counted is
+    /// in no log any more.
+    #[error(
+        "this run stood still until version {version}, which it was about to commit, was long collected: whether its rows came in cannot be told any more"
+    )]
+    Outlived {
+        /// The version.
+        version: u64,
+    },
     /// A table's folder is not what its manifest says.
     #[error("folder `{place}` {}: {}{}", foreign(*is_new), files.join(", "), more(*more_files))]
     Foreign {

@@ -276,6 +276,11 @@ impl Lake {
         self.store.put(&self.layout.report(&self.run), shown_json(report.clone()).into_bytes()).await
     }
 
+    /// Whether a commit of this run may stand in the log without being published.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_unsettled
+    }
+
     /// Drops this run's unfinished work, unless its commit may stand, and gives the lease back.
     ///
     /// # Errors

@@ -45,7 +45,9 @@ pub(super) async fn under_lease<T>(
 
 /// What the failure of a run comes of.
 pub(super) async fn cause(lake: &Lake, error: RunError) -> RunError {
-    if matches!(error, RunError::Cancelled | RunError::Lake(LakeError::Unpublished { .. })) {
+    // Who was overtaken is told that nothing changed, which is so only where no commit of the run can stand.
+    let may_have_committed = lake.is_unsettled() || matches!(error, RunError::Lake(LakeError::Outlived { .. }));
+    if may_have_committed || matches!(error, RunError::Cancelled) {
         return error;
     }
     lake.lease().overtaken().await.map_or(error, RunError::from)

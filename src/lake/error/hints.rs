@@ -66,6 +66,9 @@ impl LakeError {
             ),
             Self::Adopt { .. } => Some("move the files elsewhere and let lakeward load the table anew"),
             Self::UnsafeStore { .. } => Some("use a store that honours If-None-Match, or set `lake.allow_unsafe_store: true`"),
+            Self::Outlived { .. } => Some(
+                "run again: the next run goes on from what the lake holds, with these rows or without them, and loses and doubles none",
+            ),
             Self::Locked { .. } => Some("wait for it to end; a lease without a heartbeat for 30 s is taken over"),
             Self::Unreadable { why, .. } if why.ends_with("newer lakeward") => {
                 Some("run the lakeward that wrote it, or a newer one")

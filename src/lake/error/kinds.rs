@@ -40,9 +40,11 @@ impl LakeError {
             Self::Option { .. } | Self::UnsafeStore { .. } | Self::ClaimedTwice { .. } | Self::Claimed { late: false, .. } => {
                 ErrorKind::Config
             }
-            Self::Locked { .. } | Self::Conflict { .. } | Self::Unpublished { .. } | Self::Abandoned { .. } => {
-                ErrorKind::Unavailable
-            }
+            Self::Locked { .. }
+            | Self::Conflict { .. }
+            | Self::Outlived { .. }
+            | Self::Unpublished { .. }
+            | Self::Abandoned { .. } => ErrorKind::Unavailable,
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Foreign { .. }
             | Self::Adopt { .. }

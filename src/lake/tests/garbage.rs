@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::crash::fall_asleep;
 use super::rig::*;
-use crate::base::arm_fault;
+use crate::base::{ErrorKind, arm_fault};
 use crate::lake::log::{Commit, to_json};
 use crate::lake::ops::{Archive, Garbage};
 use crate::lake::{Lake, LakeError, PreparedTable, Purpose, Snapshot};
@@ -130,7 +130,7 @@ async fn a_run_that_slept_until_its_version_was_collected_commits_nothing() {
         let before = own_files(&rig).await;
         assert!(!before[0].contains(&"00000000000000000002.json".to_owned()), "{before:?}");
         let error = asleep.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
-        assert!(matches!(error, LakeError::Conflict { .. }), "{error}");
+        assert!(matches!(error, LakeError::Outlived { version: 2 }), "{error}");
         assert_eq!(own_files(&rig).await, before);
         assert_eq!(rig.visible().await, seen_after(6));
     }
@@ -198,7 +198,31 @@ async fn a_run_that_slept_commits_nothing_under_a_collected_number_right_before_
         let before = own_files(&rig).await;
         assert!(before[0].contains(&"00000000000000000003.json".to_owned()), "{before:?}");
         let error = asleep.create_commit(commit, &BTreeSet::from(["t"]), &state("t", 2)).await.unwrap_err();
-        assert!(matches!(error, LakeError::Conflict { .. }), "{error}");
+        assert!(matches!(error, LakeError::Outlived { version: 2 }), "{error}");
+        assert_eq!(own_files(&rig).await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_slept_behind_its_commit_until_that_was_collected_is_told_that_nobody_knows() {
+    for rig in [Rig::disk().await, Rig::in_memory()] {
+        last_night(&rig).await;
+        let mut asleep = rig.open("asleep").await.unwrap();
+        let table = tonight(&asleep).await;
+        let commit = fall_asleep(&mut asleep, &table, &state("t", 2)).await;
+        assert!(rig.store.create(&asleep.layout.commit(2), to_json(&commit)).await.unwrap());
+        for night in 3..=5 {
+            let mut lake = rig.open_later(&format!("night-{night}")).await;
+            let table = staged(&lake, "t", &[("k=1/part-000000.parquet", Some(&format!("night {night}")))]).await;
+            lake.commit(vec![table], state("t", night)).await.unwrap();
+            lake.close().await.unwrap();
+        }
+        collect(&rig, "gc").await.unwrap();
+        let before = own_files(&rig).await;
+        assert!(!before[0].contains(&"00000000000000000002.json".to_owned()), "{before:?}");
+        let error = asleep.check_newest(commit).await.unwrap_err();
+        assert!(matches!(error, LakeError::Outlived { version: 2 }), "{error}");
+        assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Unavailable, true));
         assert_eq!(own_files(&rig).await, before);
     }
 }

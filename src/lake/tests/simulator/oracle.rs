@@ -96,6 +96,8 @@ pub(super) struct Oracle {
     pub(super) runs: BTreeMap<String, Run>,
     pub(super) fenced: BTreeSet<String>,
     contents: BTreeMap<String, Arc<str>>,
+    /// The oldest version of each pipeline that counts, as its newest commit tells it.
+    oldest: BTreeMap<String, u64>,
     /// Records of versions that were collected before, which their runs are about to take back.
     pub(super) late: BTreeSet<String>,
     /// Pipelines of which staged files were lost.
@@ -204,6 +206,14 @@ impl Oracle {
                 run.was_refused = true;
                 if let Some(version) = committed {
                     self.fail(format!("{name} was told that it changed nothing, and made version {version}"));
+                }
+            }
+            Err(LakeError::Outlived { version }) => {
+                let oldest = self.oldest.get(&pipeline).copied().unwrap_or(0);
+                if *version >= oldest {
+                    self.fail(format!(
+                        "{name} was told that version {version} is collected, and the oldest that counts is {oldest}"
+                    ));
                 }
             }
             _ => {}
@@ -391,6 +401,7 @@ impl Oracle {
             // It became nothing else before its version was abandoned.
             course.taken += usize::from(is_so && matches!(commit.purpose, Purpose::Abandonment { .. }));
         }
+        self.oldest.insert(pipeline.to_owned(), commit.oldest);
         self.fenced.extend(commit.fences.iter().cloned());
         if commit.fences.is_empty()
             && let Some(run) = self.runs.get_mut(&commit.run)
