@@ -12,6 +12,9 @@ use crate::compat::Choice;
 pub(crate) use look::{DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, StatusArgs, VerifyArgs};
 pub(crate) use work::{AbandonArgs, AdoptArgs, CompactArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand};
 
+/// The version, the commit that was built, and the features.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LAKEWARD_BUILD"), ")");
+
 const EXIT_CODES: &str = "\
 Exit codes:
     0  success
@@ -27,7 +30,7 @@ Start with `lakeward demo`.";
 
 /// REST APIs to partitioned Parquet: all rows, exactly once, in files every reader can open.
 #[derive(Debug, Parser)]
-#[command(name = "lakeward", version, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "lakeward", version = VERSION, after_help = EXIT_CODES, max_term_width = 110)]
 pub(crate) struct Args {
     /// How logs and progress are written to stderr.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
@@ -95,6 +98,16 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Print the JSON Schema of the config, for editors.
     ConfigSchema,
+    /// Print what completes commands and options in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder.
+    Man {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 impl Command {
@@ -121,7 +134,7 @@ impl Command {
             Self::Repair(args) => &args.of,
             Self::Doctor(args) => &args.of,
             Self::Abandon(args) => &args.of,
-            Self::Import(_) | Self::Demo(_) | Self::ConfigSchema => return None,
+            Self::Import(_) | Self::Demo(_) | Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => return None,
         })
     }
 }

@@ -25,6 +25,7 @@ mod ran;
 mod repair;
 mod rollback;
 mod run;
+mod shell;
 mod status;
 mod table;
 mod terminal;
@@ -82,6 +83,8 @@ pub(crate) fn main() -> ExitCode {
                 terminal::print_document(&crate::config::json_schema());
                 Ok(0)
             }
+            Command::Completions { shell } => Ok(shell::completions(shell)),
+            Command::Man { folder } => shell::man(&folder),
         }
     };
     let outcome = runtime.block_on(AssertUnwindSafe(command).catch_unwind());

@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 22] = [
+pub(crate) const PLACES: [(&str, Runs); 23] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("check.rs", check),
@@ -37,6 +37,7 @@ pub(crate) const PLACES: [(&str, Runs); 22] = [
     ("repair.rs", repair),
     ("rollback.rs", rollback),
     ("run.rs", run),
+    ("shell.rs", shell),
     ("status.rs", status),
     ("table.rs", table),
     ("verify.rs", verify),
@@ -130,6 +131,13 @@ fn exit() -> Vec<Ended> {
         ended.push(sandbox.lakeward(&["check", HOSTILE, "--log-format", "json"]));
     }
     ended
+}
+
+fn shell() -> Vec<Ended> {
+    let sandbox = Sandbox::new();
+    let written = sandbox.lakeward(&["man", HOSTILE]);
+    sandbox.write("file", "");
+    vec![written, sandbox.lakeward(&["man", &format!("file/{HOSTILE}")])]
 }
 
 fn import() -> Vec<Ended> {

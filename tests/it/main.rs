@@ -40,6 +40,7 @@ mod lake_files;
 mod looking;
 mod own_names;
 mod own_ways;
+mod packages;
 mod pagination;
 mod memory;
 mod misspelt;
