@@ -1,5 +1,6 @@
 //! The arguments, as clap reads them.
 
+mod get;
 mod look;
 mod work;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compat::Choice;
 
+pub(crate) use get::{DataFormat, GetArgs, NestedForm};
 pub(crate) use look::{DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, StatusArgs, VerifyArgs};
 pub(crate) use work::{AbandonArgs, AdoptArgs, CompactArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand};
 
@@ -53,6 +55,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Read all records of one URL into one file, or show the first of them: no config, no lake. The file is written when nothing is missing.
+    Get(Box<GetArgs>),
     /// Refresh the tables: fetch every resource, then publish what is whole in one commit. The last line of stdout is a summary in JSON.
     Run(RunArgs),
     /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON.
@@ -134,7 +138,9 @@ impl Command {
             Self::Repair(args) => &args.of,
             Self::Doctor(args) => &args.of,
             Self::Abandon(args) => &args.of,
-            Self::Import(_) | Self::Demo(_) | Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => return None,
+            Self::Get(_) | Self::Import(_) | Self::Demo(_) | Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => {
+                return None;
+            }
         })
     }
 }

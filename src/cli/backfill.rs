@@ -52,7 +52,7 @@ fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
     if !faults.is_empty() {
         return Err(Failure::config(faults).of_pipeline(&plan.name));
     }
-    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict }))
+    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict, limit: None }))
 }
 
 /// Whether the range is that of `resource` itself, and not of the records that it is requested for.

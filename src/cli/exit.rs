@@ -26,6 +26,21 @@ impl Failure {
         Self::of(ErrorKind::Config, lines, Vec::new())
     }
 
+    /// What the API answered is not what was asked for.
+    pub(crate) fn data(lines: Vec<String>) -> Self {
+        Self::of(ErrorKind::Data, lines, Vec::new())
+    }
+
+    /// Something outside does not work for now.
+    pub(crate) fn unavailable(line: String) -> Self {
+        Self::of_kind(ErrorKind::Unavailable, line)
+    }
+
+    /// A failure of this kind.
+    pub(crate) fn of_kind(kind: ErrorKind, line: String) -> Self {
+        Self::of(kind, vec![line], Vec::new())
+    }
+
     /// A defect of this program, or of the machine it runs on.
     pub(crate) fn internal(doing: &str, error: &dyn std::fmt::Display) -> Self {
         Self::of(ErrorKind::Internal, vec![format!("{doing}: {error}")], Vec::new())
@@ -54,6 +69,12 @@ impl Failure {
     /// The same, its advice with the config that the command was given.
     pub(crate) fn typed_with(mut self, of: &ConfigArgs) -> Self {
         self.hints.iter_mut().for_each(|hint| *hint = of.type_into(hint));
+        self
+    }
+
+    /// The same, each line in the words that `retell` makes of it.
+    pub(crate) fn retold(mut self, retell: impl Fn(&str) -> String) -> Self {
+        self.lines.iter_mut().for_each(|line| *line = retell(line));
         self
     }
 

@@ -16,6 +16,7 @@ mod doctor;
 mod exit;
 mod files;
 mod gc;
+mod get;
 mod history;
 mod import;
 mod load;
@@ -44,10 +45,13 @@ use crate::cli::exit::Failure;
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse_from(get::arguments()) {
         Ok(args) => args,
         Err(error) => return ExitCode::from(terminal::tell_usage(error)),
     };
+    if let Command::Get(args) = &args.command {
+        get::hide(args);
+    }
     terminal::start_logging(args.log_format, args.verbose);
     terminal::tell_of_panics();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
@@ -60,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
     let log_format = args.log_format;
     let command = async move {
         match args.command {
+            Command::Get(args) => get::get(*args, log_format).await,
             Command::Run(args) => run::run(args, log_format).await,
             Command::Backfill(args) => backfill::backfill(args, log_format).await,
             Command::Check(args) => check::check(args).await,

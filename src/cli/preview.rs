@@ -74,7 +74,7 @@ fn rejected(rejects: &[Reject]) -> Vec<String> {
 }
 
 /// Rows as a table, or as a list of values a row where that is wider than a terminal.
-fn table(rows: &RecordBatch) -> Result<Vec<String>, ArrowError> {
+pub(super) fn table(rows: &RecordBatch) -> Result<Vec<String>, ArrowError> {
     let rows = as_text(&with_offsets(rows)?)?;
     let table: Vec<String> = pretty_format_batches(std::slice::from_ref(&rows))?.to_string().lines().map(str::to_owned).collect();
     if table.iter().all(|line| line.chars().count() <= WIDTH) {

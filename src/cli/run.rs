@@ -37,7 +37,7 @@ fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
         Some(FullRefresh::Resources) => Refresh::DropResources,
         Some(FullRefresh::Sources) => Refresh::DropSources,
     };
-    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict }))
+    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict, limit: None }))
 }
 
 /// Runs what is prepared and hands out its summary; also of what could not be prepared.

@@ -3,10 +3,12 @@
 //! In: dltHub's project file, dlt's pipeline scripts, the text of a config. Out: a plan, as [`crate::config`] makes it of what the file
 //! says; the text of a config. Not here: what a key means, which is the same wherever it stands; files and the environment (`cli` hands in how).
 
+mod asked;
 mod edit;
 mod import;
 mod project;
 
+pub(crate) use asked::{Asked, AskedFault, Body, Credentials, Export, ExportConfig, Given, SortBy, export_config, from_curl};
 pub(crate) use edit::{Keep, changed_lines, keep_detected};
 pub(crate) use import::{ImportError, import};
 pub(crate) use project::Choice;

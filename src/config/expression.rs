@@ -76,6 +76,13 @@ pub(crate) struct ExpressionFault {
     why: String,
 }
 
+impl ExpressionFault {
+    /// Where, counted in characters from 1.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+}
+
 /// Why an expression has no value for a record. Tells kinds and names, never values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EvalFault(pub(crate) String);

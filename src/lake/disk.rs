@@ -14,12 +14,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::base::{blocking, task_point};
-pub(crate) use files::{guard, make_folder, open_regular, read_small};
+pub(crate) use files::{Syncs, guard, make_folder, open_regular, read_small};
 
 use crate::lake::checksum::{ContentCheck, Verified};
-use crate::lake::disk::files::{
-    BESIDE, replace, sync_folder, sync_folders_below, sync_parent, unless_missing, walk, write_beside,
-};
+use crate::lake::disk::files::{BESIDE, unless_missing, walk};
 use crate::lake::layout::HOME;
 use crate::lake::publish::pass;
 use crate::lake::spool::Spool;
@@ -30,23 +28,25 @@ use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     root: PathBuf,
+    syncs: Syncs,
     /// Data files that this run has hashed.
     verified: Verified,
 }
 
 impl Disk {
     /// The lake in `root`, which need not exist to be read.
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, verified: Verified::default() }
+    pub(crate) fn new(root: PathBuf, is_durable: bool) -> Self {
+        Self { root, syncs: Syncs(is_durable), verified: Verified::default() }
     }
 
     /// The lake in `root`, which is made.
     ///
     /// # Errors
     /// [`LakeError::Disk`] when it cannot be made, or is no folder.
-    pub(crate) async fn create(root: PathBuf) -> Result<Self, LakeError> {
-        let disk = Self::new(root);
-        disk.run("make the folder", "", |path| make_folder(&path)).await?;
+    pub(crate) async fn create(root: PathBuf, is_durable: bool) -> Result<Self, LakeError> {
+        let disk = Self::new(root, is_durable);
+        let syncs = disk.syncs;
+        disk.run("make the folder", "", move |path| syncs.make_folder(&path)).await?;
         Ok(disk)
     }
 
@@ -98,7 +98,7 @@ impl Store for Disk {
     }
 
     async fn spool(&self, staging: &str, _run: &str) -> Result<Spool, LakeError> {
-        Spool::in_lake(&self.root, staging).await
+        Spool::in_lake(&self.root, staging, self.syncs).await
     }
 
     async fn get(&self, path: &str) -> Result<Option<Blob>, LakeError> {
@@ -106,25 +106,27 @@ impl Store for Disk {
     }
 
     async fn create(&self, path: &str, bytes: Vec<u8>) -> Result<bool, LakeError> {
+        let syncs = self.syncs;
         self.run("create", path, move |path| {
-            let beside = write_beside(&path, &bytes)?;
+            let beside = syncs.write_beside(&path, &bytes)?;
             match fs::hard_link(&beside, &path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
                 Err(error) => Err(error),
-                Ok(()) => sync_parent(&path).map(|()| true),
+                Ok(()) => syncs.parent(&path).map(|()| true),
             }
         })
         .await
     }
 
     async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), LakeError> {
-        self.run("write", path, move |path| replace(&path, &bytes)).await
+        let syncs = self.syncs;
+        self.run("write", path, move |path| syncs.replace(&path, &bytes)).await
     }
 
     async fn swap(&self, path: &str, known: &Blob, bytes: Vec<u8>) -> Result<bool, LakeError> {
-        let known = known.bytes.clone();
+        let (known, syncs) = (known.bytes.clone(), self.syncs);
         self.run("write", path, move |path| match read_small(&path)? {
-            Some(there) if there == known => replace(&path, &bytes).map(|()| true),
+            Some(there) if there == known => syncs.replace(&path, &bytes).map(|()| true),
             _ => Ok(false),
         })
         .await
@@ -233,12 +235,13 @@ impl Store for Disk {
                 return Err(LakeError::Spool { path: file.from.clone(), why: "it is not in the run's spool" });
             };
             pass("lake.stage.file")?;
-            let from = file.from.clone();
-            let synced = blocking(move || open_regular(&from)?.sync_all()).await;
+            let (from, syncs) = (file.from.clone(), self.syncs);
+            let synced = blocking(move || syncs.file(&open_regular(&from)?)).await;
             synced.map_err(|source| LakeError::of_disk("sync", &file.from, source))?;
             handles.push(Handle::Staged(format!("{staging}/{name}")));
         }
-        self.run("sync", staging, |folder| sync_folders_below(&folder)).await?;
+        let syncs = self.syncs;
+        self.run("sync", staging, move |folder| syncs.folders_below(&folder)).await?;
         Ok(handles)
     }
 
@@ -253,12 +256,12 @@ impl Store for Disk {
         let mut folders: Vec<PathBuf> = paths.iter().filter_map(|path| self.local(path).parent().map(Path::to_owned)).collect();
         folders.sort();
         folders.dedup();
-        let root = self.root.clone();
+        let (root, syncs) = (self.root.clone(), self.syncs);
         self.run("sync", "", move |_| {
             for folder in folders {
                 // A folder removed as empty leaves its nearest living parent to sync.
                 if let Some(living) = folder.ancestors().find(|folder| folder.is_dir()).filter(|f| f.starts_with(&root)) {
-                    sync_folder(living)?;
+                    syncs.folder(living)?;
                 }
             }
             Ok(())

@@ -13,6 +13,7 @@ mod disk;
 mod drop;
 mod edit;
 mod error;
+mod export;
 mod format;
 mod layout;
 mod lease;
@@ -42,6 +43,7 @@ pub(crate) use commit::Committed;
 pub(crate) use drop::DroppedTable;
 pub(crate) use edit::{Edit, NewFile, StageStats, TableEdit, TableShape};
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
+pub(crate) use export::{ExportError, ExportForm, ExportFormat, ExportTable, Nested};
 pub(crate) use format::{Fate, FileChange, PreparedTable, TableFormat, name_files};
 pub(crate) use layout::Layout;
 pub(crate) use lease::Owner;
@@ -60,7 +62,7 @@ pub(crate) use rejects::RejectLog;
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;
 pub(crate) use stage::{
-    Embedded, StageBudgets, StageSettings, TableStage, check_same_table, look_up, memory_of_table, partition_levels,
+    Embedded, StageBudgets, StageSettings, TableStage, check_same_table, look_up, memory_of_table, partition_levels, slice_rows,
 };
 pub(crate) use store::check_settings;
 pub(crate) use view::{Look, View, try_out};

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::base::blocking;
 use crate::lake::LakeError;
-use crate::lake::disk::{guard, make_folder, read_small};
+use crate::lake::disk::{Syncs, guard, read_small};
 use crate::lake::lease::Owner;
 use crate::lake::log::to_json;
 
@@ -37,12 +37,12 @@ impl Spool {
     ///
     /// # Errors
     /// [`LakeError::Disk`] when it cannot be made, [`LakeError::Refused`] when something else is in its place.
-    pub(crate) async fn in_lake(root: &Path, path: &str) -> Result<Self, LakeError> {
+    pub(crate) async fn in_lake(root: &Path, path: &str, syncs: Syncs) -> Result<Self, LakeError> {
         let (root, path) = (root.to_owned(), root.join(path));
         let folder = path.clone();
         let made = blocking(move || {
             guard(&root, &folder)?;
-            make_folder(&folder)
+            syncs.make_folder(&folder)
         });
         made.await.map_err(|source| failed(&path, source))?;
         Ok(Self { path, _temporary: None })

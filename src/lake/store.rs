@@ -200,8 +200,8 @@ pub(crate) trait Store: std::fmt::Debug + Send + Sync {
 /// [`LakeError::Option`] for an option no store knows, [`LakeError::Disk`] when the folder cannot be made.
 pub(crate) async fn open_store(plan: &LakePlan, writable: bool) -> Result<Arc<dyn Store>, LakeError> {
     match &plan.location {
-        LakeLocation::Disk(root) if writable => Ok(Arc::new(Disk::create(root.clone()).await?)),
-        LakeLocation::Disk(root) => Ok(Arc::new(Disk::new(root.clone()))),
+        LakeLocation::Disk(root) if writable => Ok(Arc::new(Disk::create(root.clone(), plan.is_durable).await?)),
+        LakeLocation::Disk(root) => Ok(Arc::new(Disk::new(root.clone(), plan.is_durable))),
         LakeLocation::S3 { bucket, prefix } => Ok(Arc::new(Bucket::s3(bucket, prefix, &plan.options)?)),
     }
 }

@@ -12,10 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::base::{CursorValue, ErrorKind, caught, task_point};
 use crate::config::{IncrementalPlan, ResourcePlan};
 use crate::decode::{CursorProgress, DecodeError, DecodedPage, Decoder, PageCursors, RecordSlice, Survey};
+use crate::lake::slice_rows;
 use crate::pipeline::cursors::{IncrementalError, capped, restart};
-use crate::pipeline::{Events, RunError};
+use crate::pipeline::{Events, Limit, RunError};
 use crate::schema::TableSchema;
-use crate::source::{Chain, Cost, End, KeptAnswers, Page, PageFacts, Reader, Source, Turn};
+use crate::source::{Chain, Cost, End, EndReason, KeptAnswers, Page, PageFacts, Reader, Room, Source, Turn};
 
 /// A page that counts, or a slice of one.
 pub(crate) struct Accepted {
@@ -84,15 +85,22 @@ pub(crate) struct Chains<'a> {
     pub(crate) kept: Option<Arc<KeptAnswers>>,
     /// The farthest cursor of the pages that an interrupted run has kept.
     pub(crate) kept_to: Mutex<Option<CursorValue>>,
+    /// How much of each chain is wanted.
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Chains<'_> {
     /// Runs a chain to its end; its pages go to `out`. What its records say of the cursor adds to `progress`.
     pub(crate) async fn run(&self, chain: Chain, out: mpsc::Sender<Accepted>, progress: CursorProgress) -> Ended {
-        let mut reader = ChainReader { chains: self, turn: Arc::clone(&chain.turn), out, taken: (0, 0), progress };
+        let turn = Arc::clone(&chain.turn);
+        let mut reader = ChainReader { chains: self, turn, out, taken: (0, 0), progress, rows: 0, is_cut: false };
         let read = self.source.read(self.resource, chain, &mut reader).await;
-        let ChainReader { taken, progress, .. } = reader;
-        Ended { end: read.and_then(|end| settled(end, taken)), taken, progress }
+        let ChainReader { taken, progress, is_cut, .. } = reader;
+        let mut end = read.and_then(|end| settled(end, taken));
+        if let (true, Ok(end)) = (is_cut, &mut end) {
+            end.reason = EndReason::LimitReached;
+        }
+        Ended { end, taken, progress }
     }
 }
 
@@ -104,6 +112,10 @@ struct ChainReader<'c> {
     /// Pages and records accepted.
     taken: (u64, u64),
     progress: CursorProgress,
+    /// Rows handed on.
+    rows: u64,
+    /// Whether some were not, because no more are wanted.
+    is_cut: bool,
 }
 
 impl Reader for ChainReader<'_> {
@@ -120,9 +132,16 @@ impl Reader for ChainReader<'_> {
 
     /// That records have left the range is not known of a page in slices, and only costs requests.
     fn facts(&mut self, ready: &mut Ready) -> Option<PageFacts> {
+        let (wanted, is_look) = self.wanted().unzip();
+        let room = |rows: u64| {
+            let (wanted, is_look) = (wanted?, is_look?);
+            Some(Room { left: wanted.saturating_sub(rows), is_cut: rows > wanted && !is_look, is_look })
+        };
         Some(match &mut ready.rows {
-            Rows::InSlices(_, survey) => std::mem::take(&mut survey.facts),
+            // How many rows a filter leaves of it is seen when it is taken.
+            Rows::InSlices(_, survey) => PageFacts { room: room(0), ..std::mem::take(&mut survey.facts) },
             Rows::Whole(page, _) => {
+                page.facts.room = room(page.table.rows.batch.num_rows() as u64);
                 if let Some((cursors, plan)) = page.cursors.as_ref().zip(self.chains.resource.endpoint.incremental.as_ref()) {
                     page.facts.out_of_range = self.progress.is_out_of_range(plan, cursors);
                 }
@@ -159,6 +178,22 @@ impl Reader for ChainReader<'_> {
 }
 
 impl ChainReader<'_> {
+    /// Rows that are still wanted, where they are limited, and whether that is for a look.
+    fn wanted(&self) -> Option<(u64, bool)> {
+        self.chains.limit.map(|limit| (limit.rows.saturating_sub(self.rows), limit.is_look))
+    }
+
+    /// Leaves out the rows that are past the limit.
+    fn cut(&mut self, page: &mut DecodedPage) {
+        let rows = page.table.rows.batch.num_rows();
+        let most = self.wanted().filter(|(_, is_look)| !is_look).map_or(rows, |(most, _)| usize::try_from(most).unwrap_or(rows));
+        if most < rows {
+            page.table.rows = slice_rows(&page.table.rows, 0..most);
+            self.is_cut = true;
+        }
+        self.rows += rows.min(most) as u64;
+    }
+
     /// Hands on a page that counts, or a slice of one; `false` when nobody takes it any more.
     async fn hand_on(&mut self, mut page: DecodedPage, (bytes, ends_page, is_kept): (u64, bool, bool)) -> Result<bool, RunError> {
         let records = page.table.rows.batch.num_rows() as u64 + page.rejects.len() as u64 + page.filtered - page.exploded;
@@ -172,6 +207,7 @@ impl ChainReader<'_> {
             self.note_cursors(plan, *cursors)?;
         }
         self.taken.1 += records;
+        self.cut(&mut page);
         Ok(self.out.send(Accepted { page, records, bytes, ends_page }).await.is_ok())
     }
 

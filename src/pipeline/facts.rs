@@ -229,7 +229,8 @@ pub(crate) enum Completeness {
 impl Completeness {
     /// Of pages that ended like this. Records that came twice may stand for as many that did not come.
     pub(crate) fn of(end: &End) -> Self {
-        if end.total == Some(end.records) && end.copies == 0 { Self::Proven } else { Self::Unknown }
+        let is_all = end.reason != EndReason::LimitReached && end.copies == 0;
+        if is_all && end.total == Some(end.records) { Self::Proven } else { Self::Unknown }
     }
 
     /// The same, where it is about a table: what is proven is in it.

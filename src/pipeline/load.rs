@@ -123,8 +123,8 @@ impl Running<'_> {
         let cursors = self.past_as_of(lake, kept.as_deref()).cursors(resource).await?;
         let detected = self.past(lake).detected(resource);
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
-        let pages_bytes = pages_bytes(self.plan);
-        let load_plan = Load { stage: None, slices, for_children, detected, cost: Arc::clone(&cost), kept, pages_bytes };
+        let (pages_bytes, limit) = (pages_bytes(self.plan), self.options.limit);
+        let load_plan = Load { stage: None, slices, for_children, detected, cost: Arc::clone(&cost), kept, pages_bytes, limit };
         let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;
         self.warn(resource, told::slices(&loaded.slices));
         graph.settle(&resource.name, ParentOutcome::of(loaded.for_children));
@@ -165,8 +165,8 @@ impl Running<'_> {
         }
         let left_behind = LeftBehind::find(&self.past(lake), resource).await?;
         let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
-        let pages_bytes = pages_bytes(self.plan);
-        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost, kept, pages_bytes };
+        let (pages_bytes, limit) = (pages_bytes(self.plan), self.options.limit);
+        let load_plan = Load { stage: Some((stage, spool)), slices, for_children, detected, cost, kept, pages_bytes, limit };
         let loaded = load(self.source, resource, load_plan, &start, self.events).await?;
         let Loaded { stage, schema, end, slices, rejects, shaped, unseen, for_children, cursors, detected } = loaded;
         self.warn(resource, told::slices(&slices));

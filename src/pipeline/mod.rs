@@ -72,7 +72,7 @@ pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, ga
 pub(crate) use rehearse::{Rehearsed, rehearse};
 pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};
 pub(crate) use reshape::{TableChange, TableChanged, change_table, table_change};
-pub(crate) use run::{Components, Refresh, RunOptions, run};
+pub(crate) use run::{Components, Limit, Refresh, RunOptions, run};
 pub(crate) use sample::sample;
 pub(crate) use stop::{Standing, Stop};
 pub(crate) use told::APPENDS_UNASKED;

@@ -209,7 +209,7 @@ impl Rehearsal<'_> {
         let slices = Slices::first_of(Arc::clone(resource), parents, cursors);
         let detected = remembered.clone();
         let (cost, pages_bytes) = (Arc::<Cost>::default(), pages_bytes(plan));
-        let load_plan = Load { stage, slices, for_children: None, detected, cost, kept: None, pages_bytes };
+        let load_plan = Load { stage, slices, for_children: None, detected, cost, kept: None, pages_bytes, limit: None };
         let loaded = load(source, resource, load_plan, &start, events).await?;
         let end = (loaded.end.reason, loaded.end.pages, loaded.end.records);
         let columns = if table.is_some() { Some(stand(resource, loaded, (&start, found), heard).await?) } else { None };

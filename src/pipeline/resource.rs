@@ -30,7 +30,7 @@ use crate::pipeline::intake::{Intake, Taken};
 use crate::pipeline::parents::{ParentLog, ParentRecords};
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table_intake::Unseen;
-use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, RunError, ShapedFacts, SliceFacts};
+use crate::pipeline::{CHAIN_PAGES_MAX, CHAINS_AHEAD, Event, Events, Limit, RunError, ShapedFacts, SliceFacts};
 use crate::schema::TableSchema;
 use crate::source::{Chain, Cost, End, KeptAnswers, Ledger, Page, PageFacts, ParentRecord, Reader, Slice, Source, Turns};
 
@@ -50,6 +50,8 @@ pub(crate) struct Load {
     pub(crate) kept: Option<Arc<KeptAnswers>>,
     /// Bytes of page bodies that are being decoded at once; a larger page goes alone.
     pub(crate) pages_bytes: usize,
+    /// How much of it is wanted.
+    pub(crate) limit: Option<Limit>,
 }
 
 /// All pages of a resource, staged.
@@ -89,7 +91,7 @@ pub(crate) async fn load(
 ) -> Result<Loaded, RunError> {
     let surprises = resource.endpoint.warnings.iter().cloned();
     warn(events, &resource.name, surprises.map(|text| Warning::new(WarningCode::ConfigSurprise, text)));
-    let Load { stage, slices, for_children, detected, cost, kept, pages_bytes } = load;
+    let Load { stage, slices, for_children, detected, cost, kept, pages_bytes, limit } = load;
     let asked = for_children.as_ref().map_or(&[][..], ParentLog::fields);
     let (decoder, start) = decoder_for(resource, table, asked)?;
     detected.tell(resource, &decoder);
@@ -97,7 +99,7 @@ pub(crate) async fn load(
     let intake = Intake::new(resource, table, Arc::clone(&so_far), stage, for_children, events)?;
     let budget = Arc::new(Semaphore::new(pages_bytes));
     let decoding = Decoding { decoder: Arc::new(decoder), so_far, budget, pages_bytes };
-    let chains = Chains { source, resource, decoding, events, cost, kept, kept_to: Mutex::default() };
+    let chains = Chains { source, resource, decoding, events, cost, kept, kept_to: Mutex::default(), limit };
     let (queues, taken) = mpsc::channel(source.concurrency() * CHAINS_AHEAD);
     let (ran, taken) = tokio::join!(run_chains(&chains, slices, queues), intake.run(taken));
     // What was found on the first page holds for the others, and for no other run.

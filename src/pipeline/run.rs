@@ -29,6 +29,17 @@ pub(crate) struct RunOptions {
     pub(crate) refresh: Refresh,
     /// Nothing is published when there is a warning that matters.
     pub(crate) strict: bool,
+    /// Of each resource no more is wanted than this.
+    pub(crate) limit: Option<Limit>,
+}
+
+/// How much of a resource is wanted. Its end reason is then `limit_reached`, and nothing is proven of the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// Rows, those that a filter leaves out not counted. No page is asked for behind them, and no row is kept.
+    pub(crate) rows: u64,
+    /// Whether whole pages are kept, and another one is read where only that shows how pages follow each other.
+    pub(crate) is_look: bool,
 }
 
 /// What of the past does not count. The names are dlt's; nothing is dropped before the commit that replaces it.

@@ -40,6 +40,7 @@ pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: 
         compression: plan.lake.compression,
         target_file_size: plan.lake.target_file_size,
         compat: plan.lake.compat,
+        is_durable: plan.lake.is_durable,
         on_schema_change: plan.lake.on_schema_change,
         fills_up: plan.lake.compact == Compact::Auto,
         max_partitions: plan.lake.max_partitions,

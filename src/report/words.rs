@@ -204,6 +204,7 @@ pub(crate) fn end_words(reason: EndReason) -> &'static str {
         EndReason::OutOfRange => "to the end of the range",
         EndReason::NoParents => "its parents have no records",
         EndReason::Ignored => "up to where the config's rules end it",
+        EndReason::LimitReached => "up to the limit",
     }
 }
 

@@ -290,6 +290,9 @@ impl Fetch {
             Some(left) => left.max(1),
             None => 1 + self.tally.full_in_a_row / FULL_PAGES_FOR_ONE_AHEAD,
         };
+        // Of a page of so many rows a filter may leave fewer, which only costs time.
+        let wanted = self.tally.wanted.map(|rows| rows.div_ceil(self.tally.largest.max(1)).max(1));
+        let allowed = wanted.map_or(allowed, |wanted| allowed.min(wanted));
         self.last_requested.as_ref().is_some_and(|(number, _)| number.saturating_sub(self.tally.judged) < allowed)
     }
 

@@ -164,6 +164,10 @@ pub(super) struct Tally {
     pub(super) promises_more: bool,
     /// Whether it says that no page follows.
     pub(super) says_end: bool,
+    /// Rows that are still wanted, where they are limited.
+    pub(super) wanted: Option<u64>,
+    /// Whether the paginator was detected.
+    pub(super) is_detected: bool,
     /// The void page with records that lies farthest: its place and number.
     pub(super) farthest_void: Option<(u64, u64)>,
 }

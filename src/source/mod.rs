@@ -53,7 +53,7 @@ pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use http::is_loopback;
 pub(crate) use kept::{KeptAnswers, Left, Terms, look_at_answers};
 pub(crate) use ledger::{Cost, Ledger};
-pub(crate) use page::{End, EndReason, Header, ListInside, Page, PageFacts, is_same_header};
+pub(crate) use page::{End, EndReason, Header, ListInside, Page, PageFacts, Room, is_same_header};
 pub(crate) use page_stream::Reader;
 pub(crate) use paginate::{
     Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_none, tells_of_paging, wanted_paths,

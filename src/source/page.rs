@@ -95,6 +95,19 @@ pub(crate) struct PageFacts {
     pub(crate) out_of_range: bool,
     /// Whether nothing could be read from it: then there is nothing else.
     pub(crate) is_unreadable: bool,
+    /// How many rows may follow, where only so many are wanted.
+    pub(crate) room: Option<Room>,
+}
+
+/// What is wanted behind a page where the rows of a run are limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Rows that are.
+    pub(crate) left: u64,
+    /// Whether the page itself has more than was wanted of it, so that the rest does not count.
+    pub(crate) is_cut: bool,
+    /// Whether pages are read on until it is known how they follow each other.
+    pub(crate) is_look: bool,
 }
 
 /// The names that a page of CSV gives its columns.
@@ -257,10 +270,12 @@ pub(crate) enum EndReason {
     NoParents,
     /// A rule of the config ends the resource there.
     Ignored,
+    /// As many rows came as were wanted.
+    LimitReached,
 }
 
 impl EndReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::SinglePage,
         Self::NoNext,
         Self::EmptyPage,
@@ -270,6 +285,7 @@ impl EndReason {
         Self::OutOfRange,
         Self::NoParents,
         Self::Ignored,
+        Self::LimitReached,
     ];
 
     /// The reason of this name.
@@ -291,6 +307,7 @@ impl EndReason {
             Self::OutOfRange => "out_of_range",
             Self::NoParents => "no_parents",
             Self::Ignored => "ignored",
+            Self::LimitReached => "limit_reached",
         }
     }
 }

@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 23] = [
+pub(crate) const PLACES: [(&str, Runs); 26] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("check.rs", check),
@@ -28,6 +28,9 @@ pub(crate) const PLACES: [(&str, Runs); 23] = [
     ("files.rs", files),
     ("compact.rs", compact),
     ("gc.rs", gc),
+    ("get/mod.rs", get),
+    ("get/request.rs", get),
+    ("get/target.rs", get),
     ("history.rs", history),
     ("import.rs", import),
     ("keep.rs", keep),
@@ -177,6 +180,43 @@ fn usage() -> Vec<Ended> {
         sandbox.lakeward(&["run", "--log-format", HOSTILE]),
         sandbox.lakeward(&["preview", "a", "b", "--rows", HOSTILE]),
     ]
+}
+
+fn get() -> Vec<Ended> {
+    let api = api();
+    let sandbox = Sandbox::new();
+    let url = format!("{}/rows", api.url());
+    let piped = format!("curl {url} -H 'X-A: {HOSTILE}'");
+    let unknown = format!("curl --{HOSTILE} {url}");
+    let (file, config, column) = (format!("{HOSTILE}.csv"), format!("{HOSTILE}.yaml"), format!("x{HOSTILE}"));
+    let commands: [&[&str]; 16] = [
+        &[&url],
+        &[&url, "-o", &file, "--save", &config],
+        &[&url, "-o", &file, "--save", &config],
+        &[&url, "-o", HOSTILE],
+        &[&url, "-o", &format!("{HOSTILE}/{HOSTILE}.csv")],
+        &[&url, "--where", HOSTILE],
+        &[&url, "--select", &column],
+        &[&url, "--sort", HOSTILE],
+        &[&url, "--key", HOSTILE],
+        &[&url, "--records", HOSTILE],
+        &[&url, "--paginator", HOSTILE],
+        &[&url, "--json", HOSTILE],
+        &[&url, "--auth", HOSTILE],
+        &[HOSTILE],
+        &["--from-curl", &piped],
+        &["--from-curl", &unknown],
+    ];
+    let mut ended: Vec<Ended> = commands
+        .iter()
+        .map(|options| sandbox.lakeward(&[&["get"][..], *options, &["--log-format", "text"][..]].concat()))
+        .collect();
+    for path in ["members", "named", "error", "refused", "moved", "linked", "packed", "page"] {
+        let url = format!("{}/{path}", api.url());
+        ended.push(sandbox.lakeward(&["get", &url]));
+        ended.push(sandbox.lakeward(&["get", &url, "--log-format", "json"]));
+    }
+    ended
 }
 
 fn preview() -> Vec<Ended> {

@@ -31,6 +31,8 @@ mod families;
 mod extremes;
 mod first_nights;
 mod first_page;
+mod get;
+mod get_faults;
 mod guide;
 mod headers;
 mod hostile;

@@ -4,6 +4,7 @@
 //! What takes several lines is given line by line, so that a value cannot forge one.
 //! Live lines at the foot of a terminal are taken away while anything else is written, so that nothing is written over.
 
+mod data;
 mod live;
 mod logs;
 mod usage;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 use crate::base::{Clock, Panicked, SystemClock, shown, shown_json, shown_json_lines};
 use crate::cli::args::{ConfigArgs, LogFormat};
 
+pub(crate) use data::{DataOut, is_data_watched};
 pub(crate) use live::{LiveLine, LiveLines};
 pub(crate) use logs::start_logging;
 pub(crate) use usage::tell_usage;

@@ -21,6 +21,8 @@ use std::mem::ManuallyDrop;
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 
 use crate::compat::import::script::Script;
+pub(in crate::compat) use crate::compat::import::value::{Part, Value};
+pub(in crate::compat) use crate::compat::import::write::block;
 
 /// Longest script, in bytes. Pipeline scripts have some thousand.
 const BYTES_MAX: usize = 256 << 10;

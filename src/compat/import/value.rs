@@ -16,7 +16,7 @@ use crate::compat::import::{DEPTH_MAX, ImportError, Note, VALUES_MAX, Variable};
 
 /// A value of the config.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(in crate::compat) enum Value {
     /// None.
     Null,
     /// True or False.
@@ -33,7 +33,7 @@ pub(super) enum Value {
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Part {
+pub(in crate::compat) enum Part {
     /// Characters.
     Literal(String),
     /// An environment variable, and what stands for it where it is not set.
@@ -41,7 +41,7 @@ pub(super) enum Part {
 }
 
 impl Value {
-    pub(super) fn text(text: &str) -> Self {
+    pub(in crate::compat) fn text(text: &str) -> Self {
         Self::Text(vec![Part::Literal(text.to_owned())])
     }
 

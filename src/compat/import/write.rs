@@ -4,6 +4,13 @@ use crate::base::is_special;
 use crate::compat::import::value::{Part, Value};
 use crate::compat::import::{Note, Variable};
 
+/// Keys and values, as a block.
+pub(in crate::compat) fn block(entries: &[(String, Value)]) -> String {
+    let mut out = String::new();
+    map(&mut out, entries, 0);
+    out
+}
+
 /// A config with its head.
 pub(super) fn config(file: &str, entries: &[(String, Value)], notes: &[Note], variables: &[Variable]) -> String {
     let mut out = format!("# Converted from {} by `lakeward import`.\n", one_line(file));

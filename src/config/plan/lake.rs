@@ -33,6 +33,9 @@ pub(crate) struct LakePlan {
     pub(crate) keep_versions: u32,
     /// `compat`.
     pub(crate) compat: Compat,
+    /// Whether what is written survives a crash of the machine. Nobody misses a lake on disk that goes with its process, and syncing takes
+    /// most of the time of a small one.
+    pub(crate) is_durable: bool,
 }
 
 /// Where a lake lies.

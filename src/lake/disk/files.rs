@@ -117,77 +117,102 @@ fn refuse<T>(path: &Path, what: &str) -> io::Result<T> {
 /// # Errors
 /// The system's, also when a file is in the way.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_folder(parent)?;
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ErrorKind::NotADirectory.into()),
-        Err(error) => Err(error),
-        Ok(()) => sync_parent(path),
-    }
+    Syncs(true).make_folder(path)
 }
 
-/// Writes and syncs a file beside `path`, in its folder, under a name of its own; it goes with the path that is returned.
-///
-/// # Errors
-/// The system's.
-pub(super) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<TempPath> {
-    let folder = path.parent().unwrap_or(path);
-    make_folder(folder)?;
-    let mut prefix = path.file_name().unwrap_or_default().to_owned();
-    prefix.push(".");
-    let mut beside = tempfile::Builder::new()
-        .prefix(&prefix)
-        .rand_bytes(16)
-        .suffix(&format!(".{BESIDE}"))
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    beside.write_all(bytes)?;
-    beside.as_file().sync_all()?;
-    Ok(beside.into_temp_path())
-}
+/// How a lake writes: whether what it has written is synced, so that it survives a crash of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syncs(pub(crate) bool);
 
-/// Gives a small file another content.
-///
-/// # Errors
-/// The system's.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_beside(path, bytes)?.persist(path).map_err(|error| error.error)?;
-    sync_parent(path)
-}
-
-/// Syncs the folder that a path lies in.
-///
-/// # Errors
-/// The system's.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
-}
-
-/// Syncs a folder.
-///
-/// # Errors
-/// The system's.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Syncs a folder and those below it.
-///
-/// # Errors
-/// The system's.
-pub(super) fn sync_folders_below(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_folders_below(&entry.path())?;
+impl Syncs {
+    /// Makes a folder and its parents.
+    ///
+    /// # Errors
+    /// The system's, also when a file is in the way.
+    pub(crate) fn make_folder(self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.make_folder(parent)?;
+        }
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ErrorKind::NotADirectory.into()),
+            Err(error) => Err(error),
+            Ok(()) => self.parent(path),
         }
     }
-    sync_folder(folder)
+
+    /// Writes a file beside `path`, in its folder, under a name of its own; it goes with the path that is returned.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn write_beside(self, path: &Path, bytes: &[u8]) -> io::Result<TempPath> {
+        let folder = path.parent().unwrap_or(path);
+        self.make_folder(folder)?;
+        let mut prefix = path.file_name().unwrap_or_default().to_owned();
+        prefix.push(".");
+        let mut beside = tempfile::Builder::new()
+            .prefix(&prefix)
+            .rand_bytes(16)
+            .suffix(&format!(".{BESIDE}"))
+            .permissions(fs::Permissions::from_mode(0o666))
+            .tempfile_in(folder)?;
+        beside.write_all(bytes)?;
+        self.file(beside.as_file())?;
+        Ok(beside.into_temp_path())
+    }
+
+    /// Gives a small file another content.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn replace(self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_beside(path, bytes)?.persist(path).map_err(|error| error.error)?;
+        self.parent(path)
+    }
+
+    /// Syncs a file.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn file(self, file: &File) -> io::Result<()> {
+        if self.0 { file.sync_all() } else { Ok(()) }
+    }
+
+    /// Syncs the folder that a path lies in.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn parent(self, path: &Path) -> io::Result<()> {
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), |parent| self.folder(parent))
+    }
+
+    /// Syncs a folder.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn folder(self, folder: &Path) -> io::Result<()> {
+        if self.0 { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Syncs a folder and those below it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn folders_below(self, folder: &Path) -> io::Result<()> {
+        if !self.0 {
+            return Ok(());
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                self.folders_below(&entry.path())?;
+            }
+        }
+        self.folder(folder)
+    }
 }
 
 /// Every file below a folder: its path from there, and its size. Links to folders are not followed.
@@ -262,7 +287,7 @@ mod tests {
     fn nobody_can_plant_the_name_of_a_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lease.json");
-        let written: Vec<TempPath> = (0..8).map(|_| write_beside(&path, b"x").unwrap()).collect();
+        let written: Vec<TempPath> = (0..8).map(|_| Syncs(true).write_beside(&path, b"x").unwrap()).collect();
         let names: std::collections::BTreeSet<_> = written.iter().map(|beside| beside.to_path_buf()).collect();
         assert_eq!(names.len(), written.len());
         for name in names {

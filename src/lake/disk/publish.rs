@@ -13,7 +13,7 @@ use crate::base::blocking;
 use crate::lake::LakeError;
 use crate::lake::checksum::{Stamp, hash_file};
 use crate::lake::disk::Disk;
-use crate::lake::disk::files::{make_folder, open_regular, unless_missing};
+use crate::lake::disk::files::{Syncs, open_regular, unless_missing};
 use crate::lake::publish::pass;
 use crate::lake::store::{Before, Published, Target};
 
@@ -71,16 +71,18 @@ impl Disk {
             }
         }
         let moved = match &target.before {
-            Before::Anything => attempt(from, to, || fs::rename(from, to).map(|()| Placed::Renamed)),
-            Before::Nothing => attempt(from, to, || fs::hard_link(from, to).map(|()| Placed::Linked)),
-            Before::File { bytes, checksum, .. } => attempt(from, to, || match self.recognise(to, *bytes, checksum)? {
-                Recognised::Nothing => fs::hard_link(from, to).map(|()| Placed::Linked),
-                Recognised::Other => Ok(Placed::Taken),
-                Recognised::It(stamp) => match Stamp::of_path(to)? {
-                    Some(now) if now == stamp => fs::rename(from, to).map(|()| Placed::Renamed),
-                    _ => Ok(Placed::Taken),
-                },
-            }),
+            Before::Anything => attempt(from, to, self.syncs, || fs::rename(from, to).map(|()| Placed::Renamed)),
+            Before::Nothing => attempt(from, to, self.syncs, || fs::hard_link(from, to).map(|()| Placed::Linked)),
+            Before::File { bytes, checksum, .. } => {
+                attempt(from, to, self.syncs, || match self.recognise(to, *bytes, checksum)? {
+                    Recognised::Nothing => fs::hard_link(from, to).map(|()| Placed::Linked),
+                    Recognised::Other => Ok(Placed::Taken),
+                    Recognised::It(stamp) => match Stamp::of_path(to)? {
+                        Some(now) if now == stamp => fs::rename(from, to).map(|()| Placed::Renamed),
+                        _ => Ok(Placed::Taken),
+                    },
+                })
+            }
         };
         match moved {
             // Killed between the link and the removal of the staged name.
@@ -98,7 +100,7 @@ impl Disk {
         if !fs::symlink_metadata(from)?.is_file() || !before.has_size(bytes) {
             return Ok(());
         }
-        make_folder(to.parent().unwrap_or(to))?;
+        self.syncs.make_folder(to.parent().unwrap_or(to))?;
         match fs::hard_link(from, to) {
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => return Ok(()),
             linked => linked?,
@@ -132,13 +134,13 @@ enum Recognised {
 }
 
 /// Moves a file. Another process may remove the folder as empty right after it was made: tries again, a few times.
-fn attempt(from: &Path, to: &Path, step: impl Fn() -> io::Result<Placed>) -> io::Result<Placed> {
+fn attempt(from: &Path, to: &Path, syncs: Syncs, step: impl Fn() -> io::Result<Placed>) -> io::Result<Placed> {
     for attempt in 0.. {
         match step() {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Err(_) if !from.try_exists()? => return Ok(Placed::Gone),
             Err(error) if attempt == 3 => return Err(error),
-            Err(_) => make_folder(to.parent().unwrap_or(to))?,
+            Err(_) => syncs.make_folder(to.parent().unwrap_or(to))?,
             placed => return placed,
         }
     }

@@ -15,7 +15,7 @@ use crate::config::LakePlan;
 use crate::lake::format::{Kept, TableFormat, format_of};
 use crate::lake::log::{Action, Change, Commit, Purpose, read_commit, versions};
 use crate::lake::store::{Store, open_store};
-use crate::lake::{DataFile, LakeError, Layout, Snapshot, manifest};
+use crate::lake::{DataFile, LakeError, Layout, LiveFiles, Snapshot, manifest};
 
 /// Commits that are looked through for the files of one version.
 const VERSIONS_MAX: u64 = 10_000;
@@ -92,6 +92,11 @@ impl Archive {
     /// The newest version.
     pub(crate) fn newest(&self) -> u64 {
         self.head.version
+    }
+
+    /// What opens the files of the newest version.
+    pub(crate) fn live_files(&self) -> Arc<dyn LiveFiles> {
+        self.store.live_files()
     }
 
     /// That there is no table of this name, and which there are.

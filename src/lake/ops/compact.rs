@@ -109,6 +109,7 @@ impl Lake {
             compression: plan.compression,
             target_file_size: plan.target_file_size,
             compat: snapshot.compat.unwrap_or(plan.compat),
+            is_durable: plan.is_durable,
             on_schema_change: plan.on_schema_change,
             fills_up: false,
             max_partitions: plan.max_partitions,

@@ -54,7 +54,7 @@ pub(crate) fn compact(settings: &Arc<StageSettings>, existing: Snapshot, files: 
     }
     let shape = settings.shape(existing.schema.clone());
     let (table, stats) = (settings.table.clone(), StageStats::default());
-    Ok(TableEdit { table, base: existing, edits: edits.finish()?, shape: Some(shape), stats })
+    Ok(TableEdit { table, base: existing, edits: edits.finish(settings.is_durable)?, shape: Some(shape), stats })
 }
 
 /// One file of the rows of several, in their order; with `together`, small row groups are written as one.

@@ -66,11 +66,14 @@ impl Edits {
         self.0.iter().map(Edit::partition).collect::<BTreeSet<_>>().len()
     }
 
-    /// All of them, their files durable.
+    /// All of them, their files durable where the lake is.
     ///
     /// # Errors
     /// [`LakeError::Disk`].
-    pub(crate) fn finish(self) -> Result<Vec<Edit>, LakeError> {
+    pub(crate) fn finish(self, is_durable: bool) -> Result<Vec<Edit>, LakeError> {
+        if !is_durable {
+            return Ok(self.0);
+        }
         self.0.par_iter().filter_map(Edit::new_file).try_for_each(|new| {
             let synced = File::open(&new.spooled).and_then(|file| file.sync_all());
             synced.map_err(|source| LakeError::Disk { action: "sync", path: new.spooled.clone(), source })

@@ -93,7 +93,7 @@ pub(crate) fn finish(stage: TableStage) -> Result<TableEdit, LakeError> {
     }
     empty.into_iter().for_each(|file| existing.insert(file));
     let shape = Some(settings.shape(schema.as_ref().clone()));
-    Ok(TableEdit { table: settings.table.clone(), base: existing, edits: edits.finish()?, shape, stats })
+    Ok(TableEdit { table: settings.table.clone(), base: existing, edits: edits.finish(settings.is_durable)?, shape, stats })
 }
 
 /// Refuses rows of which files would have no column.

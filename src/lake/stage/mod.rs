@@ -52,6 +52,7 @@ pub(crate) use lookup::look_up;
 pub(crate) use merge::Embedded;
 pub(crate) use reshape::reshape;
 pub(crate) use settings::{StageBudgets, StageSettings, memory_of_table};
+pub(crate) use spellings::slice as slice_rows;
 
 use crate::config::{PartitionField, WriteDisposition};
 use crate::decode::{TypedBatch, widen};

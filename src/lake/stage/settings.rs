@@ -35,6 +35,8 @@ pub(crate) struct StageSettings {
     pub(crate) target_file_size: u64,
     /// Which readers the files are for.
     pub(crate) compat: Compat,
+    /// Whether files are synced.
+    pub(crate) is_durable: bool,
     /// What happens to files of an older schema.
     pub(crate) on_schema_change: OnSchemaChange,
     /// Whether an append fills up the last small file of a partition.

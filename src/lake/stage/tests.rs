@@ -63,6 +63,7 @@ impl Lake {
             compression: Compression::Zstd(1),
             target_file_size: 1 << 20,
             compat: Compat::Legacy,
+            is_durable: true,
             on_schema_change: OnSchemaChange::Rewrite,
             fills_up: false,
             max_partitions: 10_000,

@@ -99,6 +99,7 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         max_partitions: 10_000,
         memory: 256_000_000,
         keep_versions: 1,
+        is_durable: true,
     }
 }
 

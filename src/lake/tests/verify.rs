@@ -31,6 +31,7 @@ fn settings(lake: &Lake) -> StageSettings {
         compression: Compression::Zstd(1),
         target_file_size: 1 << 20,
         compat: Compat::Legacy,
+        is_durable: true,
         on_schema_change: OnSchemaChange::Rewrite,
         fills_up: false,
         max_partitions: 10_000,

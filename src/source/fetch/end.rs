@@ -104,8 +104,9 @@ impl Fetch {
         self.turn.end();
         let Some(Ending { reason, place, at }) = self.ending.take() else { return Err(self.abandoned()) };
         let Tally { pages, records, read_again, ignored, total, total_is_bound, farthest_void, is_unproven, .. } = self.tally;
-        // The config ends it before the API does.
-        let is_early = matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored);
+        // The config, or who started the run, ends it before the API does.
+        let is_early =
+            matches!(reason, EndReason::MaximumReached | EndReason::OutOfRange | EndReason::Ignored | EndReason::LimitReached);
         if let Some((farthest, later)) = farthest_void
             && farthest > at.ordinal
             && !is_early

@@ -19,10 +19,13 @@ use crate::source::page::{Skipped, Verdict};
 use crate::source::paginate::{
     Position, Seen, Step, is_bound, is_full, meant, own_way, promises_more, says_end, says_last, whole_number,
 };
-use crate::source::{EndReason, PageFacts, SourceError, is_same_header};
+use crate::source::{EndReason, PageFacts, Room, SourceError, is_same_header};
 
 /// Pages without records, one after the other, before going on is taken for a loop.
 const EMPTY_PAGES_MAX: u32 = 5;
+
+/// Pages that a look reads to find out how they follow each other: the second one proves it, or the next guess.
+const LOOK_PAGES_MAX: u64 = 3;
 
 impl Fetch {
     /// Before the first page is judged that tells of more: waits for what earlier chains of the resource find out, where the config does
@@ -105,7 +108,7 @@ impl Fetch {
             return Ok(());
         }
         self.count(&seen, page.bytes, page.span);
-        match step {
+        match self.within_limit(page.number, facts, step) {
             Step::Next(_) if facts.out_of_range => {
                 self.begin_end(EndReason::OutOfRange, seen.at(), &page.position);
             }
@@ -148,10 +151,19 @@ impl Fetch {
         }
         if let Some(detected) = self.paginator.detected() {
             self.turn.settle(&detected.plan);
+            self.tally.is_detected = true;
             self.client.tell(SourceEvent::Detected { resource: Arc::clone(&self.call.template.resource), detected });
         }
         self.tell_noticed(page)?;
         Ok(self.bounded(page.page, step))
+    }
+
+    /// What follows page `number`, where only so many rows are wanted. A look goes on until it is known how pages follow each other, if that can be.
+    fn within_limit(&self, number: u64, facts: &PageFacts, step: Step) -> Step {
+        let Some(Room { left, is_cut, is_look }) = facts.room else { return step };
+        let is_settled = self.plan != PaginatorPlan::Undeclared || self.tally.is_detected || number >= LOOK_PAGES_MAX;
+        let is_enough = matches!(step, Step::Next(_)) && left == 0 && (!is_look || is_settled);
+        if is_enough || is_cut { Step::End(EndReason::LimitReached) } else { step }
     }
 
     /// Whether a page of CSV has the header of the table, and of the pages before it: what else stands there is a record, or an answer of another
@@ -341,6 +353,7 @@ impl Fetch {
         let tally = &mut self.tally;
         tally.pages += 1;
         tally.records += records;
+        tally.wanted = seen.facts.room.map(|room| room.left);
         self.call.ledger.bytes.fetch_add(bytes, Ordering::Relaxed);
         tally.empty_in_a_row = if records == 0 { tally.empty_in_a_row + 1 } else { 0 };
         if records > 0 {

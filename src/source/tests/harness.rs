@@ -264,6 +264,7 @@ impl Reader for TestReader<'_> {
             header: None,
             failure: None,
             out_of_range: json.get("out_of_range").and_then(Value::as_bool).unwrap_or(false),
+            room: None,
         })
     }
 
