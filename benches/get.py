@@ -2,17 +2,15 @@
 
     get.py --lakeward BINARY [--bench-api BINARY] [--runs 5] [--rows 300000] [--page 1000]
 
-Starts the peers' bench-api (see its README) on a free port of 127.0.0.1, runs every system in turns in an empty folder, reads what each wrote back with
+Starts bench-api, the API of the other measurements (`--bench-api`), on a free port of 127.0.0.1, runs every system in turns in an empty folder, reads what each wrote back with
 DuckDB, and prints medians of wall seconds, CPU seconds and peak memory as one table. What a Python package or a program is missing for is said
 and left out. Compare the rows of one run with each other; figures of two machines say nothing.
 """
 
 import argparse
 import importlib.util
-import json
 import os
 import pathlib
-import resource
 import shutil
 import socket
 import statistics
@@ -90,33 +88,25 @@ def missing(needs):
 def run(command, environment):
     """Runs a command in an empty folder: wall seconds, CPU seconds, peak memory in bytes, rows that it wrote."""
     with tempfile.TemporaryDirectory(prefix="bench-get-") as folder:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
-        # A process of its own, whose children alone are counted.
-        measured = [sys.executable, "-c", MEASURE, json.dumps(command)]
-        done = subprocess.run(measured, cwd=folder, env=environment, capture_output=True, text=True)
-        wall = time.perf_counter() - began
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode != 0:
-            raise SystemExit(f"{command[:1]} failed ({done.returncode}):\n{done.stderr[-2000:]}")
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        peak = json.loads(done.stdout.splitlines()[-1])["peak"]
+        with open(pathlib.Path(folder) / ".stderr", "w+") as said:
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+            # With the children that it has waited for.
+            _, status, used = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                said.seek(0)
+                raise SystemExit(f"{command[:1]} failed ({process.returncode}):\n{said.read()[-2000:]}")
+        cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
         return wall, cpu, peak, rows(pathlib.Path(folder))
-
-
-MEASURE = """
-import json, resource, subprocess, sys
-done = subprocess.run(json.loads(sys.argv[1]), stdout=subprocess.DEVNULL)
-print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024}))
-sys.exit(done.returncode)
-"""
 
 
 def rows(folder):
     import duckdb
 
-    files = [str(path) for path in folder.rglob("*.parquet") if "_dlt" not in str(path)]
-    return duckdb.sql(f"SELECT count(*) FROM read_parquet({files})").fetchone()[0] if files else 0
+    files = [str(path) for place in ("out.parquet", "lake/d/customer_usage/*.parquet") for path in folder.glob(place)]
+    return duckdb.sql(f"SELECT count(*) FROM read_parquet({files})").fetchall()[0][0] if files else 0
 
 
 def serve(binary, total):
