@@ -14,6 +14,7 @@ mod verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tokio::sync::{mpsc, oneshot};
@@ -308,10 +309,15 @@ impl Fetch {
     fn deliver(&mut self, permit: mpsc::OwnedPermit<Delivery>) {
         let Some(Arrived { number, position, span, asked, answer: Ok(answer) }) = self.arrived.take() else { return };
         let template = &self.call.template;
-        let is_over = self.kept.as_ref().is_none_or(KeptChain::is_over);
         let is_kept = asked.is_none_or(|asked| asked.kept_at.is_some());
-        let asked_at = || template.page(number, &position).url;
-        let keep = if is_kept || is_over { None } else { keep_of(&answer, (&position.place, &asked_at()), &template.redactor) };
+        let keeps = self.kept.as_ref().filter(|kept| !is_kept && !kept.is_over());
+        let keep = keeps.and_then(|kept| {
+            let began = Instant::now();
+            let asked_at = template.page(number, &position).url;
+            let keep = keep_of(&answer, (&position.place, &asked_at), &template.redactor);
+            kept.log().spend(began.elapsed());
+            keep
+        });
         let (facts_in, facts) = oneshot::channel();
         let (verdict, verdict_out) = oneshot::channel();
         let skipped = answer.skipped.clone();

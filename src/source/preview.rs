@@ -1,6 +1,5 @@
 //! The few words of a server's answer that an error may show: short, on one line, without any secret.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
@@ -82,8 +81,7 @@ impl Redactor {
 
     /// Whether a secret stands in `body`, however it is spelled.
     pub(super) fn shows_credential(&self, body: &[u8]) -> bool {
-        let shows = |known: &Secrets| matches!(known.hide(&String::from_utf8_lossy(body)), Cow::Owned(_));
-        shows(secrets()) || self.credentials.iter().any(|credential| memmem::find(body, credential.as_bytes()).is_some())
+        secrets().stand_in(body) || self.credentials.iter().any(|credential| memmem::find(body, credential.as_bytes()).is_some())
     }
 
     /// At most [`PREVIEW_BYTES_MAX`] bytes of `body` on one line, every secret as `***`.

@@ -19,7 +19,7 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 
-use crate::base::secrets::spelling::View;
+use crate::base::secrets::spelling::{View, undone};
 use crate::base::secrets::window::Windows;
 
 /// What stands in a secret's place.
@@ -132,6 +132,23 @@ impl Secrets {
         if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(struck(text, found)) }
     }
 
+    /// Whether a secret stands in `bytes`, by the rules of [`Secrets::hide`], without a look for where.
+    pub(crate) fn stand_in(&self, bytes: &[u8]) -> bool {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
+            return false;
+        }
+        let mut bytes = Cow::Borrowed(bytes);
+        for _ in 1..DEPTH_MAX {
+            if known.stand_in(&bytes) {
+                return true;
+            }
+            let Some(undone) = undone(&bytes, |_| ()) else { return false };
+            bytes = Cow::Owned(undone);
+        }
+        known.stand_in(&bytes)
+    }
+
     /// The value with `***` for every secret in its texts and names.
     pub(crate) fn hide_in(&self, value: Value) -> Value {
         match value {
@@ -161,9 +178,20 @@ impl Known {
 
     /// Adds to `found` where pieces of secrets stand in the text that `view` was made of.
     fn find(&self, view: &View<'_>, found: &mut Vec<Range<usize>>) {
-        for windows in [&self.lasting, &self.passing[0], &self.passing[1]] {
-            windows.find(view.bytes(), |range| found.push(view.place(range)));
+        for windows in self.windows() {
+            windows.find(view.bytes(), |range| {
+                found.push(view.place(range));
+                false
+            });
         }
+    }
+
+    fn stand_in(&self, bytes: &[u8]) -> bool {
+        self.windows().into_iter().any(|windows| windows.find(bytes, |_| true))
+    }
+
+    fn windows(&self) -> [&Windows; 3] {
+        [&self.lasting, &self.passing[0], &self.passing[1]]
     }
 }
 

@@ -82,28 +82,50 @@ impl<'t> View<'t> {
 
     /// The same with every escape undone once; `None` when there is none.
     pub(super) fn decoded(&self) -> Option<Self> {
-        let from = self.bytes.as_ref();
-        memchr::memchr3(b'%', b'\\', b'&', from)?;
-        let (mut bytes, mut starts) = (Vec::with_capacity(from.len()), Vec::with_capacity(from.len() + 1));
-        let (mut at, mut changed) = (0, false);
-        while at < from.len() {
-            let before = bytes.len();
-            let used = match from[at] {
-                b'%' => percent(&from[at..], &mut bytes),
-                b'\\' => backslash(&from[at..], &mut bytes),
-                b'&' => entity(&from[at..], &mut bytes),
-                _ => None,
-            };
-            changed |= used.is_some();
-            if used.is_none() {
-                bytes.push(from[at]);
-            }
-            starts.resize(starts.len() + bytes.len() - before, self.start(at));
-            at += used.unwrap_or(1);
+        let (mut escapes, from) = (Vec::new(), self.bytes.as_ref());
+        let bytes = undone(from, |escape| escapes.push(escape))?;
+        let (mut starts, mut at) = (Vec::with_capacity(bytes.len() + 1), 0);
+        for escape in escapes {
+            starts.extend((at..escape.at).map(|at| self.start(at)));
+            starts.resize(starts.len() + escape.bytes, self.start(escape.at));
+            at = escape.at + escape.length;
         }
-        starts.push(self.start(from.len()));
-        changed.then_some(Self { bytes: Cow::Owned(bytes), starts: Some(starts) })
+        starts.extend((at..=from.len()).map(|at| self.start(at)));
+        Some(Self { bytes: Cow::Owned(bytes), starts: Some(starts) })
     }
+}
+
+/// An escape of a text.
+pub(super) struct Escape {
+    at: usize,
+    length: usize,
+    /// Bytes that it means.
+    bytes: usize,
+}
+
+/// `from` with every escape undone once, each told to `escape`; `None` when there is none.
+pub(super) fn undone(from: &[u8], mut escape: impl FnMut(Escape)) -> Option<Vec<u8>> {
+    let (mut bytes, mut is_changed) = (Vec::new(), false);
+    // What stands from `plain` on is not copied yet, and what stands from `at` on not looked at.
+    let (mut plain, mut at) = (0, 0);
+    while let Some(next) = memchr::memchr3(b'%', b'\\', b'&', &from[at..]) {
+        at += next;
+        bytes.extend_from_slice(&from[plain..at]);
+        let before = bytes.len();
+        let length = match from[at] {
+            b'%' => percent(&from[at..], &mut bytes),
+            b'\\' => backslash(&from[at..], &mut bytes),
+            _ => entity(&from[at..], &mut bytes),
+        };
+        plain = at + length.unwrap_or(0);
+        if let Some(length) = length {
+            is_changed = true;
+            escape(Escape { at, length, bytes: bytes.len() - before });
+        }
+        at += length.unwrap_or(1);
+    }
+    bytes.extend_from_slice(&from[plain..]);
+    is_changed.then_some(bytes)
 }
 
 /// Two digits of base 16 at `at`.

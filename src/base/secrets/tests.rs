@@ -8,6 +8,15 @@ use super::*;
 
 const SECRET: &str = "S3cr3t~k+y/Zq9=<&>\"'";
 
+impl Secrets {
+    /// What is hidden of a text, which has to be known without a look for where.
+    fn hidden<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let hidden = self.hide(text);
+        assert_eq!(self.stand_in(text.as_bytes()), matches!(hidden, Cow::Owned(_)), "{text}");
+        hidden
+    }
+}
+
 fn knowing(secret: &str) -> Secrets {
     let secrets = Secrets::default();
     secrets.credential(secret);
@@ -16,7 +25,7 @@ fn knowing(secret: &str) -> Secrets {
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
-    assert_eq!(knowing(SECRET).hide(text), expected, "{text}");
+    assert_eq!(knowing(SECRET).hidden(text), expected, "{text}");
 }
 
 /// Every character of `text` by `spell`.
@@ -70,7 +79,7 @@ fn a_secret_is_found_in_base64_with_whatever_stands_beside_it() {
     for neighbours in [("", ""), ("u:", ""), ("us:", "x"), ("user:", "\n"), ("a", "bc")] {
         let whole = format!("{}{SECRET}{}", neighbours.0, neighbours.1);
         for text in [STANDARD.encode(&whole), URL_SAFE.encode(&whole)] {
-            let hidden = knowing(SECRET).hide(&format!("Basic {text}.")).into_owned();
+            let hidden = knowing(SECRET).hidden(&format!("Basic {text}.")).into_owned();
             let left = hidden.replace("***", "");
             assert!(hidden.contains("***") && left.len() <= "Basic .".len() + 14, "{hidden}");
             let middle = STANDARD.encode(SECRET);
@@ -110,14 +119,14 @@ fn a_secret_is_found_in_digits_of_base_16_32_and_64_twice_with_whatever_stands_b
                     continue;
                 }
                 let shown = format!("/x/{text}?q");
-                let hidden = knowing(secret).hide(&shown).into_owned();
+                let hidden = knowing(secret).hidden(&shown).into_owned();
                 assert!(hidden.contains("***"), "{at} {secret} {whole:?} {hidden}");
                 let left = hidden.replace("***", "");
                 assert!(left.len() <= shown.len() - text.len() + 26, "{at} {whole:?} {shown} {hidden}");
             }
         }
         let octal: String = secret.bytes().map(|byte| format!("\\{byte:03o}")).collect();
-        assert_eq!(knowing(secret).hide(&format!("<{octal}>")), "<***>", "{octal}");
+        assert_eq!(knowing(secret).hidden(&format!("<{octal}>")), "<***>", "{octal}");
     }
 }
 
@@ -132,7 +141,7 @@ fn what_digits_stand_for_by_chance_is_no_short_secret() {
     }
     for secret in ["1234", "abcd", "A0b1", "zzzzz"] {
         for text in [words, &blob] {
-            assert!(text.to_lowercase().contains(&secret.to_lowercase()) || knowing(secret).hide(text) == text, "{secret}");
+            assert!(text.to_lowercase().contains(&secret.to_lowercase()) || knowing(secret).hidden(text) == text, "{secret}");
         }
     }
 }
@@ -140,15 +149,15 @@ fn what_digits_stand_for_by_chance_is_no_short_secret() {
 #[test]
 fn spaces_are_found_as_forms_and_urls_write_them() {
     for text in ["open sesame", "open+sesame", "open%20sesame", "open%2Bsesame", "open\\u0020sesame"] {
-        assert_eq!(knowing("open sesame").hide(text), "***", "{text}");
+        assert_eq!(knowing("open sesame").hidden(text), "***", "{text}");
     }
 }
 
 #[test]
 fn letters_that_are_not_english_are_found_too() {
     let secrets = knowing("pässwörter-für-zürich 🔑");
-    assert_eq!(secrets.hide("p%C3%A4ssw%c3%b6rter-f%C3%BCr-z%C3%BCrich %F0%9F%94%91!"), "***!");
-    assert_eq!(secrets.hide("p\\u00e4ssw\\u00F6rter-f\\u00fcr-z&#252;rich \\ud83d\\udd11!"), "***!");
+    assert_eq!(secrets.hidden("p%C3%A4ssw%c3%b6rter-f%C3%BCr-z%C3%BCrich %F0%9F%94%91!"), "***!");
+    assert_eq!(secrets.hidden("p\\u00e4ssw\\u00F6rter-f\\u00fcr-z&#252;rich \\ud83d\\udd11!"), "***!");
 }
 
 #[test]
@@ -156,8 +165,8 @@ fn a_line_of_a_key_is_found_and_its_head_is_shown() {
     let secrets = knowing(
         "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nAASCBKcwggSjAgEAAoIBAQDB\n-----END PRIVATE KEY-----\n",
     );
-    assert_eq!(secrets.hide("MIIEvQIBADANBgkqhkiG9w0BAQEF\\nAASCBKcwggSjAgEAAoIBAQDB"), "***\\n***");
-    assert_eq!(secrets.hide("no -----BEGIN PRIVATE KEY-----"), "no -----BEGIN PRIVATE KEY-----");
+    assert_eq!(secrets.hidden("MIIEvQIBADANBgkqhkiG9w0BAQEF\\nAASCBKcwggSjAgEAAoIBAQDB"), "***\\n***");
+    assert_eq!(secrets.hidden("no -----BEGIN PRIVATE KEY-----"), "no -----BEGIN PRIVATE KEY-----");
 }
 
 #[test]
@@ -165,15 +174,15 @@ fn what_is_short_a_number_or_a_time_is_shown() {
     for text in ["prod", "DEBUG", "1000000", "-0.25", "2026-11-01", "2026-11-01T00:00:00+01:00", "2026-11-01 00:00:00.123Z"] {
         let secrets = Secrets::default();
         secrets.value(text);
-        assert_eq!(secrets.hide(text), text);
+        assert_eq!(secrets.hidden(text), text);
     }
     for text in ["prod-1", "sesame", "1234567890", "2026-11-01-key"] {
         let secrets = Secrets::default();
         secrets.value(text);
-        assert_eq!(secrets.hide(text), "***");
+        assert_eq!(secrets.hidden(text), "***");
     }
-    assert_eq!(knowing("abc").hide("abc"), "abc");
-    assert_eq!(knowing("abcd").hide("abcd"), "***");
+    assert_eq!(knowing("abc").hidden("abc"), "abc");
+    assert_eq!(knowing("abcd").hidden("abcd"), "***");
 }
 
 #[test]
@@ -183,7 +192,7 @@ fn what_is_public_is_shown_whenever_that_was_said() {
     secrets.value("sesame-street");
     secrets.allow("eu-central");
     secrets.value("eu-central");
-    assert_eq!(secrets.hide("eu-central sesame-street"), "eu-central ***");
+    assert_eq!(secrets.hidden("eu-central sesame-street"), "eu-central ***");
 }
 
 #[test]
@@ -194,7 +203,7 @@ fn what_came_long_ago_makes_room_for_what_comes() {
         let known = secrets.0.read().unwrap();
         assert!(known.passing.iter().map(Windows::count).sum::<usize>() <= PASSING_MAX + 1000);
     }
-    assert_eq!(secrets.hide("of-the-config 1999-tokentokent"), "*** ***");
+    assert_eq!(secrets.hidden("of-the-config 1999-tokentokent"), "*** ***");
 }
 
 #[test]

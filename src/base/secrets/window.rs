@@ -66,41 +66,47 @@ impl Windows {
         for (_, window) in kept {
             let distinct = window.iter().enumerate().filter(|(at, byte)| !window[..*at].contains(byte)).count();
             if bytes.len() <= WINDOW || distinct >= DISTINCT_MIN {
-                let packed = window.iter().fold(0, |packed, byte| packed << 8 | u128::from(folded(*byte)));
+                let packed = packed(window);
                 let windows = if step == 1 { &mut self.of_length } else { &mut self.of_digits };
                 self.count += usize::from(windows[length].insert(packed));
                 self.ends.resize(ENDS, 0);
-                let (word, bit) = end_of(packed);
+                let (word, bit) = end_of((packed & 0xffff_ffff) as u32);
                 self.ends[word] |= bit;
             }
         }
     }
 
-    /// Calls `found` with every place of `bytes` where a window stands.
-    pub(super) fn find(&self, bytes: &[u8], mut found: impl FnMut(Range<usize>)) {
+    /// Calls `found` with every place of `bytes` where a window stands, until it says that that is enough; whether it did.
+    pub(super) fn find(&self, bytes: &[u8], mut found: impl FnMut(Range<usize>) -> bool) -> bool {
         if self.count == 0 {
-            return;
+            return false;
         }
         let lengths = |of: &OfLength| -> Vec<usize> { (1..=WINDOW).filter(|length| !of[*length].is_empty()).collect() };
         let (whole, digits) = (lengths(&self.of_length), lengths(&self.of_digits));
-        let mut packed = 0_u128;
+        let mut last = 0_u32;
         for (at, byte) in bytes.iter().enumerate() {
-            packed = packed << 8 | u128::from(folded(*byte));
-            let (word, bit) = end_of(packed);
+            last = last << 8 | u32::from(FOLDED[usize::from(*byte)]);
+            let (word, bit) = end_of(last);
             if self.ends[word] & bit == 0 {
                 continue;
             }
+            let packed = packed(&bytes[(at + 1).saturating_sub(WINDOW)..=at]);
             let has = |of: &OfLength, length: usize| {
                 at + 1 >= length && of[length].contains(&(packed & (u128::MAX >> (128 - 8 * length))))
             };
             for length in whole.iter().filter(|length| has(&self.of_length, **length)) {
-                found(at + 1 - length..at + 1);
+                if found(at + 1 - length..at + 1) {
+                    return true;
+                }
             }
             for length in digits.iter().filter(|length| has(&self.of_digits, **length)) {
                 let range = at + 1 - length..at + 1;
-                found(if *length == WINDOW { with_digits_beside(bytes, range) } else { range });
+                if found(if *length == WINDOW { with_digits_beside(bytes, range) } else { range }) {
+                    return true;
+                }
             }
         }
+        false
     }
 }
 
@@ -116,13 +122,28 @@ fn with_digits_beside(bytes: &[u8], range: Range<usize>) -> Range<usize> {
 const ENDS: usize = (1 << 20) / 64;
 
 /// The word and the bit of the last four bytes.
-fn end_of(packed: u128) -> (usize, u64) {
-    let end = ((packed & 0xffff_ffff) as u32).wrapping_mul(0x9e37_79b1) >> 12;
+fn end_of(last: u32) -> (usize, u64) {
+    let end = last.wrapping_mul(0x9e37_79b1) >> 12;
     (end as usize / 64, 1 << (end % 64))
 }
 
+/// A window, as it is known: the last of its bytes are the lowest.
+fn packed(window: &[u8]) -> u128 {
+    window.iter().fold(0, |packed, byte| packed << 8 | u128::from(FOLDED[usize::from(*byte)]))
+}
+
+/// [`folded`] of every byte: a text is looked through byte by byte.
+const FOLDED: [u8; 256] = {
+    let (mut all, mut byte) = ([0; 256], 0);
+    while byte < 256 {
+        all[byte] = folded(byte as u8);
+        byte += 1;
+    }
+    all
+};
+
 /// One byte for all that spellings of one text do not tell apart.
-fn folded(byte: u8) -> u8 {
+const fn folded(byte: u8) -> u8 {
     match byte {
         b'+' | b'-' => b' ',
         b'_' => b'/',

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -194,6 +195,11 @@ impl KeptAnswer {
 }
 
 impl KeptAnswers {
+    /// Counts time that was spent on an answer that may be kept.
+    pub(in crate::source) fn spend(&self, took: Duration) {
+        self.writer.spend(took);
+    }
+
     /// Has an answer written, unless the log has ended.
     pub(in crate::source) async fn keep(&self, answer: KeptAnswer) {
         self.writer.keep(answer).await;

@@ -2,12 +2,12 @@
 //!
 //! In: answers of judged pages, as many as [`WAITING_KIB_MAX`] holds, or one larger one. Out: the log. Invariants: whoever keeps an answer waits for room and
 //! for no disk beyond that; a log takes no more of the disk than it leaves; what goes wrong ends the log and not the run, and what the log has until then
-//! stays whole. Answers that come at the pace of memory are not kept, since asking again is as fast.
+//! stays whole. Keeping takes a small part of a run's time: where answers come as fast as they are packed, asking again is as fast.
 
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ const LOG_BYTES_MAX: u64 = 16 << 30;
 const LOOK_EVERY_BYTES: u64 = 16 << 20;
 /// Bodies that wait to be written.
 const WAITING_KIB_MAX: u32 = 32 << 10;
-/// Answers that come faster, in bytes a second, are as soon asked for again as they are packed: no real API is so fast, but one next door is.
-const PACE_MAX: f64 = 64e6;
-/// Bytes that are kept at any pace.
-const UNPACED_BYTES: u64 = (WAITING_KIB_MAX as u64) << 10;
+/// Bytes that are kept whatever that takes.
+const FREE_BYTES: u64 = 8 << 20;
+/// Behind those, one of so many seconds of the run may be spent on keeping answers.
+const SHARE: u32 = 8;
 /// Answers that wait to be written.
 const WAITING_MAX: usize = 256;
 
@@ -63,7 +63,7 @@ type Waiting = (KeptAnswer, OwnedSemaphorePermit);
 pub(super) struct Writer {
     state: Mutex<State>,
     room: Arc<Semaphore>,
-    pace: Mutex<Pace>,
+    cost: Arc<Mutex<Cost>>,
     is_given_up: Arc<AtomicBool>,
 }
 
@@ -75,29 +75,31 @@ enum State {
     Over,
 }
 
-/// How fast answers come.
+/// What keeping answers takes of the run's time.
 #[derive(Debug)]
-struct Pace {
+struct Cost {
     since: Instant,
     bytes: u64,
-    is_too_fast: bool,
+    /// Looking for secrets, packing, writing.
+    spent: Duration,
+    is_too_high: bool,
 }
 
-impl Pace {
+impl Cost {
     /// Counts an answer; whether it is to be kept. Once one is not, none behind it is.
-    fn keeps(&mut self, bytes: u64, elapsed: Duration) -> bool {
+    fn allows(&mut self, bytes: u64, elapsed: Duration) -> bool {
         self.bytes += bytes;
-        self.is_too_fast |= self.bytes > UNPACED_BYTES && self.bytes as f64 > PACE_MAX * elapsed.as_secs_f64();
-        !self.is_too_fast
+        self.is_too_high |= self.bytes > FREE_BYTES && self.spent * SHARE > elapsed;
+        !self.is_too_high
     }
 }
 
 impl Writer {
     /// Writes to `target`, from the first answer on.
     pub(super) fn new(target: Target) -> Self {
-        let pace = Mutex::new(Pace { since: Instant::now(), bytes: 0, is_too_fast: false });
+        let cost = Cost { since: Instant::now(), bytes: 0, spent: Duration::ZERO, is_too_high: false };
         let room = Arc::new(Semaphore::new(WAITING_KIB_MAX as usize));
-        Self { state: Mutex::new(State::Idle(target)), room, pace, is_given_up: Arc::default() }
+        Self { state: Mutex::new(State::Idle(target)), room, cost: Arc::new(Mutex::new(cost)), is_given_up: Arc::default() }
     }
 
     /// Has an answer written.
@@ -119,7 +121,8 @@ impl Writer {
         *state = match std::mem::replace(&mut *state, State::Over) {
             State::Idle(target) => {
                 let ((answers, waiting), is_given_up) = (mpsc::channel(WAITING_MAX), Arc::clone(&self.is_given_up));
-                let write = move || write_all(target, waiting, &is_given_up);
+                let cost = Arc::clone(&self.cost);
+                let write = move || write_all(target, waiting, (&is_given_up, &cost));
                 match std::thread::Builder::new().name("answers".to_owned()).spawn(write) {
                     Ok(thread) => State::Writing(answers, thread),
                     Err(error) => {
@@ -135,13 +138,18 @@ impl Writer {
 
     /// Whether it keeps nothing more.
     pub(super) fn is_over(&self) -> bool {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).is_too_fast
+        locked(&self.cost).is_too_high
+    }
+
+    /// Counts time that was spent on an answer before it came here.
+    pub(super) fn spend(&self, took: Duration) {
+        locked(&self.cost).spent += took;
     }
 
     fn has_time_for(&self, bytes: u64) -> bool {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = pace.since.elapsed();
-        pace.keeps(bytes, elapsed)
+        let mut cost = locked(&self.cost);
+        let elapsed = cost.since.elapsed();
+        cost.allows(bytes, elapsed)
     }
 
     /// Waits until all answers are written. Blocks.
@@ -159,7 +167,11 @@ impl Writer {
     }
 }
 
-fn write_all(target: Target, mut waiting: mpsc::Receiver<Waiting>, is_given_up: &AtomicBool) {
+fn locked(cost: &Mutex<Cost>) -> MutexGuard<'_, Cost> {
+    cost.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_all(target: Target, mut waiting: mpsc::Receiver<Waiting>, (is_given_up, cost): (&AtomicBool, &Mutex<Cost>)) {
     let Some(mut next) = waiting.blocking_recv().filter(|_| !is_given_up.load(Ordering::Relaxed)) else { return };
     let opened = match target {
         Target::Open(file, bytes) => Ok((file, bytes)),
@@ -181,10 +193,12 @@ fn write_all(target: Target, mut waiting: mpsc::Receiver<Waiting>, is_given_up: 
             }
             looked_at = Some(bytes);
         }
+        let began = Instant::now();
         match log::append(&file, head, &body, is_plain) {
             Ok(written) => bytes += written,
             Err(error) => return tracing::warn!(error = %error, NOT_KEPT),
         }
+        locked(cost).spent += began.elapsed();
         match waiting.blocking_recv().filter(|_| !is_given_up.load(Ordering::Relaxed)) {
             Some(waits) => next = waits,
             None => return,
@@ -202,14 +216,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_that_come_faster_than_they_are_packed_are_kept_up_to_a_bound_and_none_behind_it() {
-        let pace = || Pace { since: Instant::now(), bytes: 0, is_too_fast: false };
-        let (mut slow, mut fast) = (pace(), pace());
-        for second in 1..100 {
-            assert!(slow.keeps(60_000_000, Duration::from_secs(second)), "{second}");
+    fn keeping_that_takes_too_much_of_a_run_ends_behind_a_bound_and_stays_ended() {
+        let cost = |spent| Cost { since: Instant::now(), bytes: 0, spent, is_too_high: false };
+        let (mut low, mut high) = (cost(Duration::from_secs(1)), cost(Duration::from_secs(1)));
+        for second in 8..100 {
+            assert!(low.allows(FREE_BYTES, Duration::from_secs(second)), "{second}");
         }
-        assert!(fast.keeps(UNPACED_BYTES, Duration::ZERO));
-        assert!(!fast.keeps(1, Duration::from_millis(100)));
-        assert!(!fast.keeps(1, Duration::from_secs(1000)), "an answer behind one that is not kept");
+        assert!(high.allows(FREE_BYTES, Duration::ZERO));
+        assert!(!high.allows(1, Duration::from_millis(7999)));
+        assert!(!high.allows(1, Duration::from_secs(1000)), "an answer behind one that is not kept");
     }
 }
