@@ -22,6 +22,7 @@ mod detection;
 mod diffing;
 mod dispositions;
 mod doctor;
+mod documents;
 mod doubted;
 mod dropping;
 mod end_marks;
