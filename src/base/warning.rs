@@ -164,10 +164,14 @@ codes! {
     CursorsForgotten = "cursors_forgotten", matters;
     /// This machine's clock is not the API's.
     ClockSkew = "clock_skew", told;
+    /// A replay lacks secrets that stand in the recorded rows.
+    SecretsNotReplayed = "secrets_not_replayed", matters;
     /// There are more warnings than are listed.
     MoreWarnings = "more_warnings", matters;
     /// The run report could not be written.
     ReportNotWritten = "report_not_written", late;
+    /// The recording could not be written.
+    RecordingNotWritten = "recording_not_written", late;
     /// Something is left behind in the lake's own folder: unfinished work, or the lease; a later run removes it.
     CleanUpFailed = "clean_up_failed", late;
 }

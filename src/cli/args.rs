@@ -96,6 +96,9 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// List what a commit brought of which files are lost for good; with --apply, step past it: what was before comes back, rows and cursors together.
     Abandon(AbandonArgs),
+    /// Run the config against many misbehaviours of its API, made of a recording, into scratch lakes: what came of each, and whether rows were lost. Exit
+    /// code 3 when any were.
+    Chaos(ChaosArgs),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
     Import(ImportArgs),
     /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
@@ -138,6 +141,7 @@ impl Command {
             Self::Repair(args) => &args.of,
             Self::Doctor(args) => &args.of,
             Self::Abandon(args) => &args.of,
+            Self::Chaos(args) => &args.of,
             Self::Get(_) | Self::Import(_) | Self::Demo(_) | Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => {
                 return None;
             }
@@ -207,6 +211,12 @@ pub(crate) struct RunArgs {
     /// Write the summary to this file too, indented; also of a run that fails.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Keep every request and answer in this file, without secrets, also of a run that fails (docs/replay.md).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Ask this recording and not the API: the same tables, without a connection, a wait or a secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -266,6 +276,24 @@ pub(crate) struct PreviewArgs {
     /// Rows to show, at most those of the first page.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rows: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChaosArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The recording of a run that began with nothing, by `run --record`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: PathBuf,
+    /// Only this misbehaviour; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Which pages, bytes and records it happens to.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

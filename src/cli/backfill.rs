@@ -3,13 +3,13 @@
 use crate::cli::args::{BackfillArgs, LogFormat};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
-use crate::cli::run::run_and_report;
+use crate::cli::run::{Outputs, run_and_report};
 use crate::config::{OnMissingCursor, Plan, ResourcePlan, WriteDisposition};
 use crate::pipeline::{Refresh, RunOptions};
 
 /// Loads the range of the resources asked for, or of all that are incremental.
 pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    run_and_report(&args.of, prepare(&args), args.report.as_deref(), log_format).await
+    run_and_report(&args.of, prepare(&args), Outputs { report: args.report.as_deref(), ..Outputs::default() }, log_format).await
 }
 
 /// The plan with the range in it.
@@ -52,7 +52,7 @@ fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
     if !faults.is_empty() {
         return Err(Failure::config(faults).of_pipeline(&plan.name));
     }
-    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict, limit: None }))
+    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict, ..RunOptions::default() }))
 }
 
 /// Whether the range is that of `resource` itself, and not of the records that it is requested for.

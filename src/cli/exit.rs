@@ -52,7 +52,8 @@ impl Failure {
         Self::of(ErrorKind::Internal, vec![format!("internal error: {panic}")], hints)
     }
 
-    fn of(kind: ErrorKind, lines: Vec<String>, hints: Vec<String>) -> Self {
+    /// Of this kind, in these words.
+    pub(crate) fn of(kind: ErrorKind, lines: Vec<String>, hints: Vec<String>) -> Self {
         Self { lines, hints, kind, code: kind.exit_code(), pipeline: None }
     }
 

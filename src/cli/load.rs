@@ -1,5 +1,6 @@
 //! Reading a config and what it points at: the only place where config files are opened.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{ConfigArgs, quoted};
@@ -7,6 +8,7 @@ use crate::cli::exit::Failure;
 use crate::compat::{self, Choice};
 use crate::config::{ConfigErrors, Inputs, LakeOnly, Plan};
 use crate::pipeline::{self, RunError};
+use crate::source::Taken;
 
 /// The largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
@@ -18,6 +20,37 @@ const CONFIG_BYTES_MAX: u64 = 4 << 20;
 pub(crate) fn load_plan(of: &ConfigArgs) -> Result<Plan, Failure> {
     let (text, current_dir) = read(&of.config)?;
     plan_from(&text, &of.config, of.choice(), &current_dir, &|name| std::env::var(name).ok())
+}
+
+/// What stands for a variable or a file: its name, whether it is a file, and the value that is there.
+pub(crate) type Give<'g> = dyn Fn(&str, bool, Option<String>) -> Option<String> + 'g;
+
+/// The same with what `given` makes of each variable and file: it has the name, whether it is a file, and the value that is there. What was taken is told
+/// beside the plan.
+///
+/// # Errors
+/// As [`load_plan`].
+pub(crate) fn load_plan_given(of: &ConfigArgs, given: &Give<'_>) -> Result<(Plan, Vec<Taken>), Failure> {
+    let (text, current_dir) = read(&of.config)?;
+    let taken: RefCell<Vec<Taken>> = RefCell::default();
+    let take = |name: &str, is_file: bool, present: Option<String>| {
+        let value = given(name, is_file, present)?;
+        let mut taken = taken.borrow_mut();
+        if taken.iter().all(|(known, of_file, _)| (known.as_str(), *of_file) != (name, is_file)) {
+            taken.push((name.to_owned(), is_file, value.clone()));
+        }
+        Some(value)
+    };
+    let variable = |name: &str| take(name, false, std::env::var(name).ok());
+    let read_file = |path: &Path| match std::fs::read_to_string(path) {
+        Ok(text) => Ok(take(&path.display().to_string(), true, Some(text.clone())).unwrap_or(text)),
+        Err(error) => take(&path.display().to_string(), true, None).ok_or(error),
+    };
+    let file = of.config.display().to_string();
+    let inputs = Inputs { text: &text, file: &file, current_dir: &current_dir, env: &variable, read_file: &read_file };
+    let plan = compat::load(&inputs, of.choice()).map_err(|errors| Failure::config(errors.lines()))?;
+    let plan = checked(plan, &of.config)?;
+    Ok((plan, taken.into_inner()))
 }
 
 /// Reads of a config what is said of its lake, for commands that ask nothing of the API: what only the API's part takes
@@ -73,7 +106,11 @@ pub(crate) fn plan_from(
     current_dir: &Path,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Failure> {
-    let plan = read_from(text, path, current_dir, variable, |inputs| compat::load(inputs, choice))?;
+    checked(read_from(text, path, current_dir, variable, |inputs| compat::load(inputs, choice))?, path)
+}
+
+/// The plan, where all of it can be done.
+fn checked(plan: Plan, path: &Path) -> Result<Plan, Failure> {
     let faults = pipeline::validate(&plan);
     if !faults.is_empty() {
         let lines = faults.iter().map(|fault| format!("{}: {}", path.display(), fault.chain())).collect();

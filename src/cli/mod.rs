@@ -7,6 +7,7 @@ mod abandon;
 mod adopt;
 mod args;
 mod backfill;
+mod chaos;
 mod check;
 mod compact;
 mod keep;
@@ -23,6 +24,7 @@ mod load;
 mod preview;
 mod progress;
 mod ran;
+mod recording;
 mod repair;
 mod rollback;
 mod run;
@@ -82,6 +84,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Diff(args) => diff::diff(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
             Command::Abandon(args) => abandon::abandon(args).await,
+            Command::Chaos(args) => chaos::chaos(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {

@@ -12,20 +12,26 @@ use crate::cli::args::{ConfigArgs, FullRefresh, LogFormat, RunArgs};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::progress::Progress;
-use crate::cli::terminal;
+use crate::cli::{recording, terminal};
 use crate::config::Plan;
 use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions, Standing, Stop};
 use crate::report;
+use crate::source::Asking;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    let (of, report, prepared) = (args.of.clone(), args.report.clone(), prepare(args));
-    run_and_report(&of, prepared, report.as_deref(), log_format).await
+    let (of, report, record) = (args.of.clone(), args.report.clone(), args.record.clone());
+    let outputs = Outputs { report: report.as_deref(), record: record.as_deref() };
+    run_and_report(&of, prepare(args), outputs, log_format).await
 }
 
 /// The plan, and what the command line adds to it.
 fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
-    let plan = load_plan(&args.of)?;
+    let (plan, asking) = match (&args.record, &args.replay) {
+        (Some(path), _) => recording::to_record(&args.of, path)?,
+        (None, Some(path)) => recording::to_replay(&args.of, path)?,
+        (None, None) => (load_plan(&args.of)?, Asking::Api),
+    };
     if args.full_refresh == Some(FullRefresh::Sources) && !args.resource.is_empty() {
         let why = "`--full-refresh=drop_sources` is for all resources; with `--resource`, write `drop_resources`";
         return Err(Failure::config(vec![why.to_owned()]).of_pipeline(&plan.name));
@@ -37,14 +43,23 @@ fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
         Some(FullRefresh::Resources) => Refresh::DropResources,
         Some(FullRefresh::Sources) => Refresh::DropSources,
     };
-    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict, limit: None }))
+    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict, asking, limit: None }))
+}
+
+/// Files that a run writes beside the lake.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outputs<'a> {
+    /// The summary.
+    pub(crate) report: Option<&'a Path>,
+    /// The recording.
+    pub(crate) record: Option<&'a Path>,
 }
 
 /// Runs what is prepared and hands out its summary; also of what could not be prepared.
 pub(crate) async fn run_and_report(
     of: &ConfigArgs,
     prepared: Result<(Plan, RunOptions), Failure>,
-    report: Option<&Path>,
+    Outputs { report, record }: Outputs<'_>,
     log_format: LogFormat,
 ) -> Result<u8, Failure> {
     let failed = |failure: Failure, report| {
@@ -64,6 +79,7 @@ pub(crate) async fn run_and_report(
     }
     terminal::tell("lake", &plan.lake.location.to_string());
     let (facts, signal) = run_plan(&plan, &options, log_format).await;
+    let unrecorded = recording::finish(&options.asking, record);
     let facts = match facts {
         Ok(mut facts) => {
             facts.retell(|text| of.type_into(text));
@@ -74,7 +90,8 @@ pub(crate) async fn run_and_report(
             return failed(failure.of_pipeline(&plan.name), report);
         }
     };
-    let summary = report::summary(&facts);
+    let mut summary = report::summary(&facts);
+    unrecorded.iter().for_each(|warning| report::add_warning(&mut summary, warning));
     if log_format == LogFormat::Json {
         terminal::event("summary", [("summary", summary.clone())]);
     }

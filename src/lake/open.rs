@@ -227,6 +227,11 @@ impl Lake {
         format!("{:032x}", xxh3_128(&to_json(&of)))
     }
 
+    /// Whether a run of `resource` into `table` finds anything of earlier ones.
+    pub(crate) fn has_past(&self, resource: &str, table: &str) -> bool {
+        self.head.as_ref().is_some_and(|head| head.tables.contains_key(table) || head.state.contains_key(resource))
+    }
+
     /// How the lake stores its tables.
     pub(crate) fn format(&self) -> Arc<dyn TableFormat> {
         Arc::clone(&self.format)

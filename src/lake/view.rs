@@ -114,6 +114,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The version; 0 of a lake without any.
+    pub(crate) fn version(&self) -> u64 {
+        self.head.map_or(0, |commit| commit.version)
+    }
+
     /// What `resource` wanted to remember in the newest commit.
     pub(crate) fn state(&self, resource: &str) -> Option<&'a Value> {
         self.states().and_then(|states| states.get(resource))

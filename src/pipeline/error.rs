@@ -401,6 +401,14 @@ pub(crate) enum RunError {
         /// Warnings that matter.
         count: u64,
     },
+    /// A replay that would not be the recorded run.
+    #[error("the replay cannot come to the same tables: {what}")]
+    Replay {
+        /// What is different.
+        what: String,
+        /// What makes it the same.
+        hint: String,
+    },
     /// `--resource` named something the config lacks.
     #[error("no resource is named `{name}`; the config has {known}")]
     NoSuchResource {

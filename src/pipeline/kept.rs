@@ -45,8 +45,10 @@ impl KeptOfRun {
         (clock, run, started): (&Arc<dyn Clock>, &str, DateTime<Utc>),
     ) -> Self {
         let folder = lake.answers();
+        let keeps = options.asking.keeps_answers();
         let is_kept = !plan.resume.is_zero() && options.refresh == Refresh::No;
-        for (resource, facts) in folder.list() {
+        // What an interrupted run left is for one that asks the API.
+        for (resource, facts) in folder.list().into_iter().filter(|_| keeps) {
             let age = facts.modified().ok().and_then(|modified| SystemTime::from(clock.now()).duration_since(modified).ok());
             let is_known = plan.resources.iter().any(|known| known.name == resource);
             if !is_kept || !is_known || age.is_some_and(|age| age >= plan.resume) {
@@ -63,7 +65,7 @@ impl KeptOfRun {
             age_max: plan.resume,
             salt: 0,
         };
-        Self { folder: is_kept.then_some(folder), terms, clock: Arc::clone(clock), open: Mutex::default() }
+        Self { folder: (is_kept && keeps).then_some(folder), terms, clock: Arc::clone(clock), open: Mutex::default() }
     }
 
     /// Where the answers of `resource` are kept, with those that an interrupted run left.

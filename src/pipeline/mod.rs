@@ -45,6 +45,7 @@ mod nested;
 mod operate;
 mod parents;
 mod past;
+mod recorded;
 mod rehearse;
 mod repair;
 mod reshape;

@@ -17,8 +17,8 @@ use crate::pipeline::kept::KeptOfRun;
 use crate::pipeline::load::{Outcome, Read};
 use crate::pipeline::operate::{cause, run_id};
 use crate::pipeline::warnings::WarningLog;
-use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families};
-use crate::source::{Cost, Source};
+use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families, recorded};
+use crate::source::{Asking, Cost, Source};
 
 /// What the command line adds to the plan.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,8 @@ pub(crate) struct RunOptions {
     pub(crate) strict: bool,
     /// Of each resource no more is wanted than this.
     pub(crate) limit: Option<Limit>,
+    /// Whom it asks.
+    pub(crate) asking: Asking,
 }
 
 /// How much of a resource is wanted. Its end reason is then `limit_reached`, and nothing is proven of the rest.
@@ -59,6 +61,28 @@ pub(crate) enum Refresh {
 }
 
 impl Refresh {
+    /// The option that asks for it, as a recording has it.
+    pub(super) fn option(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::ResetState => "--reset-state",
+            Self::DropData => "--full-refresh=drop_data",
+            Self::DropResources => "--full-refresh=drop_resources",
+            Self::DropSources => "--full-refresh=drop_sources",
+        }
+    }
+
+    /// What such an option asks for.
+    pub(crate) fn of_option(option: &str) -> Self {
+        let all = [Self::ResetState, Self::DropData, Self::DropResources, Self::DropSources];
+        all.into_iter().find(|refresh| refresh.option() == option).unwrap_or_default()
+    }
+
+    /// Whether nothing of the past counts, not even columns.
+    pub(crate) fn is_from_nothing(self) -> bool {
+        self.drops_columns()
+    }
+
     pub(super) fn drops_columns(self) -> bool {
         matches!(self, Self::DropResources | Self::DropSources)
     }
@@ -87,14 +111,15 @@ pub(crate) struct Components<'a> {
 pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, RunError> {
     let Components { clock, stop, events, spell } = components;
     task_point("task.main");
-    let (started, since) = (clock.now(), clock.instant());
+    let (began, since) = (clock.now(), clock.instant());
     let graph = Graph::new(plan, &options.only)?;
     families::check_whole(plan, &graph)?;
-    let run_id = run_id(&*clock, started);
+    let run_id = run_id(&*clock, began);
     let warnings = Arc::<WarningLog>::default();
     let events = warnings.watching(events);
     let source_events = Arc::clone(&events);
-    let source = Source::new(
+    let source = Source::asking(
+        &options.asking,
         &plan.client,
         Arc::clone(&clock),
         stop.token().clone(),
@@ -106,14 +131,11 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let needed: Vec<&str> = configured.iter().copied().filter(is_needed).collect();
     let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process(), Some(&needed)).await?;
     tell_lost(&events, &lake, &configured);
-    let kept = KeptOfRun::new(plan, options, &lake, (&clock, &run_id, started));
+    let kept = KeptOfRun::new(plan, options, &lake, (&clock, &run_id, began));
+    let started = recorded::as_of(&options.asking, began);
     let running =
         Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started, kept: &kept };
-    let outcome = match lake.check_claims(&tables).await {
-        Ok(()) => running.load_and_commit(&mut lake, &graph).await,
-        Err(error) => Err(error.into()),
-    };
-    let outcome = match outcome {
+    let outcome = match running.begin(&mut lake, &graph, &tables, began).await {
         Ok(ended) => Ok(ended),
         Err(error) => Err(cause(&lake, error).await),
     };
@@ -122,7 +144,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let mut facts = RunFacts {
         run_id,
         pipeline: plan.name.clone(),
-        started,
+        started: began,
         took,
         resources: Vec::new(),
         dropped: Vec::new(),
@@ -206,6 +228,13 @@ pub(super) struct Running<'a> {
 }
 
 impl Running<'_> {
+    /// Checks whose the tables are, and where a recording begins; then all of the work.
+    async fn begin(&self, lake: &mut Lake, graph: &Graph, tables: &[&str], began: DateTime<Utc>) -> Result<Ended, RunError> {
+        lake.check_claims(tables).await?;
+        recorded::begin(self.plan, self.options, lake, began)?;
+        self.load_and_commit(lake, graph).await
+    }
+
     async fn load_and_commit(&self, lake: &mut Lake, graph: &Graph) -> Result<Ended, RunError> {
         let drops = match self.options.refresh {
             Refresh::DropSources => Drops::find(lake, self.plan, self.events).await?,
@@ -227,7 +256,9 @@ impl Running<'_> {
         {
             return Err(overtaken.into());
         }
-        let outcomes = self.strictly(graph.as_configured(outcomes));
+        let outcomes = recorded::all_answered(graph.as_configured(outcomes))?;
+        recorded::tell_lacking(&self.options.asking, self.events);
+        let outcomes = self.strictly(outcomes);
         if self.stop.token().is_cancelled() {
             return Err(RunError::Cancelled);
         }

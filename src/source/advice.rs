@@ -1,7 +1,11 @@
 //! What follows from an error of the source: what the pipeline may do about it, and what the operator can.
 
 use crate::source::SourceError;
+use crate::source::auth::TokenFault;
 use crate::source::certificate::certificate_fault;
+
+/// For a replay that asks what the recorded run did not.
+const UNRECORDED: &str = "a replay asks what the recorded run asked, so long as the config and the program are the same: take back what was changed in the config, or record anew";
 
 impl SourceError {
     /// Whether the first page of a chain says that what it was requested for is gone, or a rule of the config skips it.
@@ -9,6 +13,16 @@ impl SourceError {
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Self::Refused { place, status: 404 | 410, .. } | Self::ParentSkipped { place, .. } => place.page == 1,
+            _ => false,
+        }
+    }
+
+    /// Whether a recording has no answer.
+    #[must_use]
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        match self {
+            Self::Unrecorded { .. } => true,
+            Self::Token { fault, .. } => matches!(**fault, TokenFault::Unrecorded { .. }),
             _ => false,
         }
     }
@@ -46,6 +60,7 @@ impl SourceError {
             Self::TokenRefused { .. } => {
                 "the token is fresh, so it is a right that is missing: look at the scopes, and at what the client may read"
             }
+            Self::Unrecorded { .. } => UNRECORDED,
             Self::NoLongerAnswered { .. } => {
                 "a credential that has expired meanwhile is answered so by some APIs: renew it and run again"
             }

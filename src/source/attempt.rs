@@ -140,10 +140,15 @@ impl Client {
         };
         let (body, timeout) = (request.body.clone(), self.plan.page_timeout);
         let started = self.clock.instant();
-        let sent = self.transport.send(Request { method, url: dressed, headers, body, timeout, is_trusted }).await;
+        let sent =
+            self.transport.send(Request { method, url: dressed, headers, body, timeout, is_trusted, is_for_token: false }).await;
         match sent {
             Ok(response) => Ok((response, is_trusted)),
             Err(source) if source.kind() == Kind::Setup => Err(Failure::Final(Box::new(SourceError::Setup { source }))),
+            Err(source) if source.kind() == Kind::Unrecorded => {
+                let place = Place { resource: template.resource.to_string(), page: request.number, url: RedactedUrl::new(url) };
+                Err(Failure::Final(Box::new(SourceError::Unrecorded { place, why: source.to_string() })))
+            }
             Err(source) => {
                 let late = self.clock.instant().duration_since(started) >= timeout;
                 Err(Failure::NoAnswer { host: authority(url), late, source })

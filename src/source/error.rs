@@ -330,6 +330,14 @@ pub(crate) enum SourceError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A replay that asks for what its recording does not have.
+    #[error("{place}: {why}")]
+    Unrecorded {
+        /// Where.
+        place: Place,
+        /// What is asked for, and the nearest that there is.
+        why: String,
+    },
     /// A redirect that is not followed.
     #[error("{place}: redirected to `{to}`, which is refused: {why}")]
     RedirectRefused {
@@ -419,6 +427,7 @@ impl SourceError {
             | Self::LinkRefused { .. }
             | Self::BadLink { .. }
             | Self::Kept { .. }
+            | Self::Unrecorded { .. }
             | Self::Paging(_) => ErrorKind::Data,
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Setup { .. } | Self::Panicked { .. } | Self::Abandoned { .. } => ErrorKind::Internal,

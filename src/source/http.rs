@@ -86,7 +86,7 @@ impl Http {
 #[async_trait]
 impl Transport for Http {
     async fn send(&self, request: Request) -> Result<Answered, TransportError> {
-        let Request { method, url, headers, body, timeout, is_trusted } = request;
+        let Request { method, url, headers, body, timeout, is_trusted, .. } = request;
         let client = self.client(&url, is_trusted)?;
         let mut builder = client.request(method, url).headers(headers).timeout(timeout);
         if let Some(body) = body {

@@ -28,6 +28,7 @@ mod page_stream;
 mod paginate;
 mod preview;
 mod reach;
+mod recording;
 mod request;
 mod retry;
 mod scheme;
@@ -58,6 +59,9 @@ pub(crate) use page_stream::Reader;
 pub(crate) use paginate::{
     Detected, Sign, tells_as_links, tells_as_list, tells_as_object, tells_of_none, tells_of_paging, wanted_paths,
     wants_record_hashes,
+};
+pub(crate) use recording::{
+    Asking, FileFault, Misbehaviour, Recorded, Recorder, Replay, Scene, Start, Story, Taken, Truth, misbehaviours,
 };
 pub(crate) use slice::{Chain, ParentRecord, Slice, SliceCursor, UNCOUNTED};
 pub(crate) use spooled::SpooledBody;
@@ -106,6 +110,26 @@ impl Source {
     ) -> Result<Self, SourceError> {
         let http = Http::new(plan).map_err(|source| SourceError::Setup { source })?;
         Ok(Self::over(Arc::new(http), plan, clock, cancel, events, bounds))
+    }
+
+    /// A source that asks the API, or a recording of it.
+    ///
+    /// # Errors
+    /// As [`Source::new`]; never where a recording answers.
+    pub(crate) fn asking(
+        asking: &Asking,
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+    ) -> Result<Self, SourceError> {
+        let http = || Http::new(plan).map_err(|source| SourceError::Setup { source });
+        let transport: Arc<dyn Transport> = match asking {
+            Asking::Api => Arc::new(http()?),
+            Asking::Recording(recorder) => recorder.over(Arc::new(http()?)),
+            Asking::Replaying(replay) => Arc::<Replay>::clone(replay),
+        };
+        Ok(Self::over(transport, plan, asking.clock(clock), cancel, events, Bounds::default()))
     }
 
     /// A source that asks through `transport`.

@@ -38,6 +38,7 @@ impl Client {
             body: None,
             timeout: WAIT_MAX,
             is_trusted: false,
+            is_for_token: false,
         };
         let asked = self.transport.send(request);
         let answer = tokio::select! {

@@ -27,6 +27,11 @@ pub(super) trait Transport: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`TransportError`], whose causes tell in words what no kind tells.
     async fn send(&self, request: Request) -> Result<Answered, TransportError>;
+
+    /// Whether it is the API that answers, so that what it grants may be kept beyond the run.
+    fn is_live(&self) -> bool {
+        true
+    }
 }
 
 /// A request as it goes out: its URL and headers hold the credentials as they are. Not to be printed.
@@ -43,6 +48,8 @@ pub(super) struct Request {
     pub(super) timeout: Duration,
     /// Whether the host may see who asks, by the client's certificate.
     pub(super) is_trusted: bool,
+    /// Whether it asks for a token, so that its answer is a secret.
+    pub(super) is_for_token: bool,
 }
 
 /// The answer to a request, whose body is still coming.
@@ -91,6 +98,8 @@ pub(super) enum Kind {
     Timeout,
     /// The connection was there, and broke.
     Broken,
+    /// A recording has no answer.
+    Unrecorded,
 }
 
 /// Why there is no answer, or not all of it. Says nothing of the URL.
@@ -104,6 +113,11 @@ impl TransportError {
     /// Without the URL, which may hold credentials.
     pub(super) fn of(kind: Kind, source: reqwest::Error) -> Self {
         Self { kind, source: Box::new(source.without_url()) }
+    }
+
+    /// As somebody else tells of it.
+    pub(super) fn told(kind: Kind, source: Box<dyn Error + Send + Sync>) -> Self {
+        Self { kind, source }
     }
 
     /// What it is.

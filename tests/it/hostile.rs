@@ -17,9 +17,10 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 26] = [
+pub(crate) const PLACES: [(&str, Runs); 28] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
+    ("chaos/mod.rs", chaos),
     ("check.rs", check),
     ("demo/mod.rs", demo),
     ("diff.rs", diff),
@@ -37,6 +38,7 @@ pub(crate) const PLACES: [(&str, Runs); 26] = [
     ("mod.rs", usage),
     ("preview.rs", preview),
     ("progress.rs", progress),
+    ("recording.rs", recording),
     ("repair.rs", repair),
     ("rollback.rs", rollback),
     ("run.rs", run),
@@ -239,6 +241,29 @@ fn progress() -> Vec<Ended> {
     let mut ended: Vec<Ended> =
         ["text", "json"].map(|format| sandbox.lakeward(&["run", "lakeward.yaml", "-vv", "--log-format", format])).into();
     ended.extend(["text", "json"].map(|format| sandbox.lakeward(&["run", "open.yaml", "-vv", "--log-format", format])));
+    ended
+}
+
+fn chaos() -> Vec<Ended> {
+    let api = api();
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resource("rows", "primary_key: id, write_disposition: replace")));
+    let mut ended = vec![sandbox.lakeward(&["run", "lakeward.yaml", "--record", "night.recording"])];
+    for form in [&["--log-format", "json"][..], &["--json"]] {
+        let of = ["chaos", "lakeward.yaml", "--replay", "night.recording", "--only", "record_is_text", "--only", "html_forever"];
+        ended.push(sandbox.lakeward(&[&of[..], form].concat()));
+    }
+    ended.push(sandbox.lakeward(&["chaos", "lakeward.yaml", "--replay", "night.recording", "--only", HOSTILE]));
+    ended
+}
+
+fn recording() -> Vec<Ended> {
+    let api = api();
+    let sandbox = Sandbox::with_config(&config(&api.url(), &format!("{}{}", resource("rows", "primary_key: id"), failing())));
+    let recorded = sandbox.lakeward(&["run", "lakeward.yaml", "--record", HOSTILE]);
+    fs::remove_dir_all(sandbox.lake()).unwrap();
+    let mut ended = vec![recorded, sandbox.lakeward(&["run", "lakeward.yaml", "--replay", HOSTILE])];
+    fs::write(sandbox.path().join(HOSTILE), HOSTILE).unwrap();
+    ended.push(sandbox.lakeward(&["run", "lakeward.yaml", "--replay", HOSTILE, "--log-format", "json"]));
     ended
 }
 

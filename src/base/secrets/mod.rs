@@ -115,9 +115,15 @@ impl Secrets {
 
     /// The text with `***` for every secret.
     pub(crate) fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let found = self.find(text.as_bytes());
+        if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(struck(text, found)) }
+    }
+
+    /// Where secrets, or pieces of them, stand in `text`, in order and joined where they meet.
+    pub(crate) fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
-            return Cow::Borrowed(text);
+            return Vec::new();
         }
         let mut found = Vec::new();
         let mut view = View::plain(text);
@@ -128,8 +134,7 @@ impl Secrets {
             }
             known.find(&view, &mut found);
         }
-        drop(known);
-        if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(struck(text, found)) }
+        joined(found)
     }
 
     /// Whether a secret stands in `bytes`, by the rules of [`Secrets::hide`], without a look for where.
@@ -195,15 +200,23 @@ impl Known {
     }
 }
 
-/// `text` with each of the `found` ranges, joined where they meet, as `***`.
-fn struck(text: &str, mut found: Vec<Range<usize>>) -> String {
+/// The ranges in order, those that meet as one.
+fn joined(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_unstable_by_key(|range| range.start);
-    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-    let mut found = found.into_iter().peekable();
-    while let Some(mut range) = found.next() {
-        while let Some(next) = found.next_if(|next| next.start <= range.end) {
-            range.end = range.end.max(next.end);
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        match joined.last_mut().filter(|last| range.start <= last.end) {
+            Some(last) => last.end = last.end.max(range.end),
+            None => joined.push(range),
         }
+    }
+    joined
+}
+
+/// `text` with each of the `found` ranges as `***`.
+fn struck(text: &str, found: Vec<Range<usize>>) -> String {
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    for range in found {
         // A piece may begin or end within a character.
         let (start, end) = (text.floor_char_boundary(range.start).max(at), text.ceil_char_boundary(range.end));
         out.push_str(&text[at..start]);

@@ -58,8 +58,8 @@ pub(super) struct View<'t> {
 
 impl<'t> View<'t> {
     /// The text as it is.
-    pub(super) fn plain(text: &'t str) -> Self {
-        Self { bytes: Cow::Borrowed(text.as_bytes()), starts: None }
+    pub(super) fn plain(text: &'t [u8]) -> Self {
+        Self { bytes: Cow::Borrowed(text), starts: None }
     }
 
     /// Where in the text a byte begins, or the last one ends.

@@ -54,6 +54,7 @@ impl RunError {
                 "name all columns of the key; where several versions of a record come, `columns: {COLUMN: {dedup_sort: desc}}` says that the one with the greatest value stays"
             }
             Self::Held(error) => return vec![error.hint()],
+            Self::Replay { hint, .. } => hint,
             Self::Family(error) => return vec![error.hint()],
             Self::Strict { .. } => {
                 "run without `--strict` to take the tables as they came; `docs/warnings.md` says what each code means"

@@ -39,6 +39,7 @@ impl RunError {
             | Self::Strict { .. } => ErrorKind::Data,
             Self::Partitions { source, .. } => source.kind(),
             Self::ResetOfAppend { .. }
+            | Self::Replay { .. }
             | Self::NoResource { .. }
             | Self::RekeyOfAppend { .. }
             | Self::MuchSetAside { .. }

@@ -53,6 +53,8 @@ impl TokenSource {
     /// [`TokenFault`], after the retries are spent.
     pub(super) async fn obtain(&self, resource: &Arc<str>) -> Result<Arc<Token>, TokenFault> {
         let mut kept = match &self.plan.grant {
+            // What a recording grants is no token of anyone.
+            Grant::RefreshToken { .. } if !self.means.transport.is_live() => None,
             Grant::RefreshToken { refresh_token, file, .. } => {
                 let kept = self.lock(resource, || Kept::open(file, refresh_token)).await?;
                 self.learned.learn(kept.token());
@@ -162,11 +164,15 @@ impl TokenSource {
             body: request.body.clone(),
             timeout: ANSWER_TIME_MAX,
             is_trusted,
+            is_for_token: true,
         };
         let started = means.clock.instant();
         let mut response = means.transport.send(outgoing).await.map_err(|source| {
             if source.kind() == Kind::Setup {
                 return Trouble::Final(self.setup(&SourceError::Setup { source }));
+            }
+            if source.kind() == Kind::Unrecorded {
+                return Trouble::Final(TokenFault::Unrecorded { url: self.url(), why: source.to_string() });
             }
             let late = means.clock.instant().duration_since(started) >= ANSWER_TIME_MAX;
             let why = no_answer(&authority(url), late, &source, &means.plan);

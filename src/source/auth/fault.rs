@@ -49,6 +49,14 @@ pub(crate) enum TokenFault {
         /// What came, without any value of it.
         what: String,
     },
+    /// A replay that asks for what its recording does not have.
+    #[error("no token from `{url}`: {why}")]
+    Unrecorded {
+        /// The endpoint.
+        url: RedactedUrl,
+        /// What is asked for.
+        why: String,
+    },
     /// The file for rotated refresh tokens cannot be used; nothing was asked for.
     #[error("the token file `{file}` cannot be used: {why}")]
     File {
@@ -107,7 +115,7 @@ impl TokenFault {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused { status: 200..=299 | 400 | 401 | 403, .. } | Self::Lost { .. } => ErrorKind::Credentials,
-            Self::Refused { .. } | Self::Answer { .. } => ErrorKind::Data,
+            Self::Refused { .. } | Self::Answer { .. } | Self::Unrecorded { .. } => ErrorKind::Data,
             Self::Unavailable { .. } | Self::WaitTooLong { .. } | Self::Locked { .. } => ErrorKind::Unavailable,
             Self::File { .. } | Self::Setup { .. } => ErrorKind::Config,
             Self::Panicked(_) => ErrorKind::Internal,
@@ -130,7 +138,7 @@ impl TokenFault {
             Self::Unavailable { .. } => {
                 "is the URL of the token endpoint right, and can this machine reach it? If so, run again later"
             }
-            Self::Setup { .. } | Self::Panicked(_) | Self::Cancelled => return None,
+            Self::Setup { .. } | Self::Unrecorded { .. } | Self::Panicked(_) | Self::Cancelled => return None,
         };
         Some(hint.to_owned())
     }
