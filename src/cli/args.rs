@@ -208,6 +208,10 @@ pub(crate) struct RunArgs {
     /// Publish nothing and end with exit code 3 when there is a warning that matters (docs/warnings.md); what the config asks for is none.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Do everything but the commit: read all, merge, check the guards, and tell what would change. Writes nothing into the lake and takes no lease;
+    /// the exit code is that of the run. Rows wait in TMPDIR.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Write the summary to this file too, indented; also of a run that fails.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -258,13 +262,16 @@ pub(crate) enum FullRefresh {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) of: ConfigArgs,
-    /// Look at the lake as a run does, request the first page of every resource, and up to two more where the paginator is detected, and make of them
-    /// what a run would; keep nothing.
+    /// Look at the lake as a run does and try out its rights; request the first two pages of every resource, a third where the paginator is detected,
+    /// and make of them what a run would; keep nothing.
     #[arg(long)]
     pub(crate) online: bool,
     /// With --online: write what was detected into the config file.
     #[arg(long, requires = "online")]
     pub(crate) write: bool,
+    /// Print one JSON object on stdout; warnings and errors stand in it, and on stderr as ever.
+    #[arg(long, conflicts_with = "write")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

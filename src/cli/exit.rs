@@ -96,6 +96,14 @@ impl Failure {
         report::failure(self.pipeline.as_deref(), self.kind, &self.lines.join("; "), &self.hints)
     }
 
+    /// What `check --json` says of a config that has faults.
+    pub(crate) fn checked(&self) -> serde_json::Value {
+        serde_json::json!({
+            "pipeline": self.pipeline, "status": "failed", "exit_code": self.code, "online": false, "kind": self.kind.name(),
+            "error": self.lines.join("; "), "hints": self.hints, "resources": {},
+        })
+    }
+
     /// Prints `error: …` and `hint: …` lines to stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         for line in &self.lines {

@@ -20,8 +20,8 @@ use crate::source::Asking;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    let (of, report, record) = (args.of.clone(), args.report.clone(), args.record.clone());
-    let outputs = Outputs { report: report.as_deref(), record: record.as_deref() };
+    let (of, report, record, dry_run) = (args.of.clone(), args.report.clone(), args.record.clone(), args.dry_run);
+    let outputs = Outputs { report: report.as_deref(), record: record.as_deref(), dry_run };
     run_and_report(&of, prepare(args), outputs, log_format).await
 }
 
@@ -43,28 +43,34 @@ fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
         Some(FullRefresh::Resources) => Refresh::DropResources,
         Some(FullRefresh::Sources) => Refresh::DropSources,
     };
-    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict, asking, limit: None }))
+    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict, asking, limit: None, dry_run: args.dry_run }))
 }
 
-/// Files that a run writes beside the lake.
+/// What a run writes beside the lake, and whether into it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Outputs<'a> {
     /// The summary.
     pub(crate) report: Option<&'a Path>,
     /// The recording.
     pub(crate) record: Option<&'a Path>,
+    /// Whether nothing is written into it.
+    pub(crate) dry_run: bool,
 }
 
 /// Runs what is prepared and hands out its summary; also of what could not be prepared.
 pub(crate) async fn run_and_report(
     of: &ConfigArgs,
     prepared: Result<(Plan, RunOptions), Failure>,
-    Outputs { report, record }: Outputs<'_>,
+    Outputs { report, record, dry_run }: Outputs<'_>,
     log_format: LogFormat,
 ) -> Result<u8, Failure> {
     let failed = |failure: Failure, report| {
         let failure = failure.typed_with(of);
-        deliver(failure.summary(), report);
+        let mut summary = failure.summary();
+        if dry_run {
+            report::mark_dry(&mut summary);
+        }
+        deliver(summary, report);
         Err(failure)
     };
     let (plan, options) = match prepared {

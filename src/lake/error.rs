@@ -308,6 +308,12 @@ pub(crate) enum LakeError {
         /// What kept this run from finishing it.
         source: Box<LakeError>,
     },
+    /// A commit of an earlier run is recorded and not published whole, and what asks may not finish it.
+    #[error("commit {version} is recorded, but its files are not all in place; only a run that writes can finish it")]
+    Unfinished {
+        /// The commit.
+        version: u64,
+    },
     /// The log has no such version.
     #[error("there is no version {version}: the newest is {newest}")]
     NoVersion {

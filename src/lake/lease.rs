@@ -141,6 +141,14 @@ struct Held {
 }
 
 impl Lease {
+    /// No lease, for `run` that only looks: nothing is written, and nobody waits for it.
+    pub(crate) fn none(store: Arc<dyn Store>, layout: &Layout, clock: Arc<dyn Clock>, run: &str) -> Self {
+        let now = clock.now().to_rfc3339();
+        let content = LeaseFile { run: run.to_owned(), owner: Owner::this_process(), started: now.clone(), heartbeat: now };
+        let blob = Blob { bytes: Vec::new(), etag: None };
+        Self { store, path: layout.lease(), clock, content, held: Arc::new(Mutex::new(Held { blob, released: true })) }
+    }
+
     /// Takes the lease for `run`.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod spool;
 mod snapshot;
 mod stage;
 mod store;
+mod trial;
 mod trust;
 mod view;
 #[cfg(test)]
@@ -65,4 +66,5 @@ pub(crate) use stage::{
     Embedded, StageBudgets, StageSettings, TableStage, check_same_table, look_up, memory_of_table, partition_levels, slice_rows,
 };
 pub(crate) use store::check_settings;
-pub(crate) use view::{Look, View, try_out};
+pub(crate) use trial::{free_space, try_out};
+pub(crate) use view::{Look, View};

@@ -21,7 +21,7 @@ use crate::lake::log::{Commit, Purpose, read_commit, to_json, versions};
 use crate::lake::publish::{LostFile, Publisher, pass};
 use crate::lake::spool::Spool;
 use crate::lake::store::{Store, open_store, probe};
-use crate::lake::view::View;
+use crate::lake::view::{Look, View};
 use crate::lake::{AnswerFolder, Archive, LakeError, Layout, LiveFiles, RejectLog, Snapshot, manifest, outer, recover};
 
 /// What a lake is opened for.
@@ -56,6 +56,8 @@ pub(crate) struct Lake {
     spool: Spool,
     lease: Lease,
     adopt: bool,
+    /// Whether nothing is written into it.
+    pub(super) is_dry: bool,
 }
 
 impl Lake {
@@ -80,6 +82,50 @@ impl Lake {
         let store = open_store(plan, true).await?;
         outer::check_new(&*store, plan, &Layout::new(pipeline)).await?;
         Self::open_in(store, (plan, pipeline), clock, run, owner, needed).await
+    }
+
+    /// The lake of `plan` as a run finds it that writes nothing: without a lease, and with its spool among the system's temporary files. What earlier
+    /// runs left unfinished stays so.
+    ///
+    /// # Errors
+    /// [`LakeError::Locked`] while a run is at work, [`LakeError::Unfinished`] where a commit is not published whole; those of [`Look::open`].
+    pub(crate) async fn open_dry(plan: &LakePlan, pipeline: &str, clock: Arc<dyn Clock>, run: &str) -> Result<Self, LakeError> {
+        let look = Look::open(plan, pipeline, &*clock).await?;
+        look.check_free(&*clock)?;
+        if let Some(version) = look.pending().first() {
+            return Err(LakeError::Unfinished { version: *version });
+        }
+        let (store, layout, format, head) = look.into_parts();
+        Ok(Self {
+            lease: Lease::none(Arc::clone(&store), &layout, Arc::clone(&clock), run),
+            spool: Spool::temporary(run).await?,
+            store,
+            layout,
+            format,
+            clock,
+            run: run.to_owned(),
+            head,
+            quarantined: Vec::new(),
+            rebuilt: Vec::new(),
+            repaired: Vec::new(),
+            is_unsettled: false,
+            lost: Vec::new(),
+            keep_versions: plan.keep_versions,
+            purpose: Purpose::Run,
+            oldest: 0,
+            adopt: plan.adopt,
+            is_dry: true,
+        })
+    }
+
+    /// [`LakeError::Conflict`] where a run has changed the lake since it was opened to be looked at alone.
+    pub(crate) async fn moved(&self) -> Option<LakeError> {
+        if !self.is_dry {
+            return None;
+        }
+        let newest = versions(&*self.store, &self.layout).await.ok()?.head;
+        let run = read_commit(&*self.store, &self.layout, newest).await.ok()?.map(|commit| commit.run);
+        (newest != self.version()).then(|| LakeError::Conflict { run: run.unwrap_or_else(|| "unknown".to_owned()) })
     }
 
     /// The same of a lake that is there, for what is done with its tables: in another folder nothing is made.
@@ -169,6 +215,7 @@ impl Lake {
             spool,
             lease,
             adopt: plan.adopt,
+            is_dry: false,
         })
     }
 
@@ -195,6 +242,9 @@ impl Lake {
     /// [`LakeError::Claimed`], [`LakeError::ClaimedTwice`]; the store's.
     pub(crate) async fn check_claims(&self, tables: &[&str]) -> Result<(), LakeError> {
         let unclaimed = self.view().check_claims(tables).await?;
+        if self.is_dry {
+            return Ok(());
+        }
         self.claims().take(&unclaimed.iter().map(String::as_str).collect::<Vec<_>>(), self.version() + 1, false).await
     }
 
@@ -254,6 +304,9 @@ impl Lake {
     /// The store's.
     pub(crate) async fn quarantine(&mut self, table: &str, rejects: &RejectLog) -> Result<Vec<String>, LakeError> {
         let mut paths = Vec::new();
+        if self.is_dry {
+            return Ok(paths);
+        }
         for part in rejects.parts() {
             let path = self.layout.quarantine(table, &self.run, self.quarantined.len());
             self.store.put(&path, part.read().await?).await?;
@@ -278,6 +331,9 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub(crate) async fn report(&self, report: &Value) -> Result<(), LakeError> {
+        if self.is_dry {
+            return Ok(());
+        }
         self.store.put(&self.layout.report(&self.run), shown_json(report.clone()).into_bytes()).await
     }
 
@@ -291,6 +347,9 @@ impl Lake {
     /// # Errors
     /// The store's; the next run then does what was left.
     pub(crate) async fn close(self) -> Result<(), LakeError> {
+        if self.is_dry {
+            return Ok(());
+        }
         let cleared = match self.is_unsettled {
             false => self.store.clear(&self.layout.staging(&self.run), false).await,
             true => Ok(()),

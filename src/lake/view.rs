@@ -8,13 +8,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, folded};
-use crate::config::{LakeLocation, LakePlan};
+use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::format::{TableFormat, format_of};
 use crate::lake::lease::LeaseFile;
 use crate::lake::log::{Commit, read_commit, versions};
 use crate::lake::open::load_table;
-use crate::lake::store::{Store, is_safe, open_store};
+use crate::lake::store::{Store, open_store};
 use crate::lake::{Archive, LakeError, Layout, LiveFiles, Snapshot, outer};
 
 /// The newest commit of a pipeline's lake, seen by that pipeline. Cheap to copy.
@@ -198,39 +198,14 @@ impl Look {
         self.store.live_files()
     }
 
+    /// What a run that writes nothing goes by.
+    pub(super) fn into_parts(self) -> (Arc<dyn Store>, Layout, Arc<dyn TableFormat>, Option<Commit>) {
+        (self.store, self.layout, self.format, self.head)
+    }
+
     /// The lake's versions; `None` when nothing was ever committed.
     pub(crate) fn archive(&self) -> Option<Archive> {
         let (store, layout) = (Arc::clone(&self.store), self.layout.clone());
         self.head.clone().map(|head| Archive::of(store, layout, head, self.pending.clone()))
     }
-}
-
-/// Tries whether a run may write into the lake of `plan`, and whether its store is safe for it. What it makes for that it takes away again.
-///
-/// # Errors
-/// [`LakeError::UnsafeStore`]; the store's.
-pub(crate) async fn try_out(plan: &LakePlan, pipeline: &str) -> Result<(), LakeError> {
-    let layout = Layout::new(pipeline);
-    let mut made = Vec::new();
-    if let LakeLocation::Disk(root) = &plan.location {
-        let folders = root.join(layout.home());
-        made.extend(folders.ancestors().take_while(|folder| !folder.exists()).map(std::path::Path::to_owned));
-    }
-    let tried = async {
-        let store = open_store(plan, true).await?;
-        let trial = layout.trial();
-        let safe = is_safe(&*store, &trial).await;
-        // Of two that try at once, the one that made it takes it away.
-        if matches!(safe, Ok(Some(_))) {
-            store.remove(&trial).await?;
-        }
-        match safe? {
-            Some(false) if !plan.allow_unsafe_store => Err(LakeError::UnsafeStore { place: store.place("") }),
-            _ => Ok(()),
-        }
-    };
-    let tried = tried.await;
-    // A folder that a run has filled meanwhile stays.
-    made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
-    tried
 }

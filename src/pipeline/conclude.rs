@@ -250,7 +250,7 @@ fn state_of(
 }
 
 fn facts_of(ready: &Ready, cost: &Cost) -> ResourceFacts {
-    let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, .. } = ready;
+    let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, columns, .. } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
         pages: end.pages,
@@ -275,5 +275,6 @@ fn facts_of(ready: &Ready, cost: &Cost) -> ResourceFacts {
         table_rows: staged.after.rows(),
         files_put: staged.changes.len() as u64 - deleted,
         files_deleted: deleted,
+        columns: columns.clone(),
     }
 }

@@ -8,6 +8,7 @@ use crate::base::ErrorKind;
 use crate::lake::StageStats;
 use crate::pipeline::key_watch::Overruled;
 use crate::pipeline::{CursorFacts, Told};
+use crate::schema::Change;
 use crate::source::{Cost, End, EndReason};
 
 /// A run, over.
@@ -31,6 +32,8 @@ pub(crate) struct RunFacts {
     pub(crate) warnings: Vec<Told>,
     /// What ended the run as a whole.
     pub(crate) failure: Option<RunFailure>,
+    /// Whether nothing was committed because nothing was to be.
+    pub(crate) is_dry: bool,
 }
 
 /// What ended a run as a whole.
@@ -196,6 +199,27 @@ pub(crate) struct ResourceFacts {
     pub(crate) files_put: u64,
     /// Files deleted by this run.
     pub(crate) files_deleted: u64,
+    /// What becomes of the columns.
+    pub(crate) columns: ColumnFacts,
+}
+
+/// What a run does to the columns of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ColumnFacts {
+    /// Whether the lake had no such table, so that all columns are new.
+    pub(crate) is_new_table: bool,
+    /// Columns and struct fields that the table did not have.
+    pub(crate) new: Vec<String>,
+    /// Those that become wider.
+    pub(crate) widened: Vec<String>,
+}
+
+impl ColumnFacts {
+    /// Those of a change of the schema.
+    pub(super) fn of(change: &Change, is_new_table: bool) -> Self {
+        let widened = change.widened.iter().filter(|widened| widened.from.hint_type() != widened.to.hint_type());
+        Self { is_new_table, new: change.new.clone(), widened: widened.map(|widened| widened.column.clone()).collect() }
+    }
 }
 
 /// What `processing_steps` and the contract did to the records: `records + records_added` are the rows, the rejects and what was filtered.

@@ -45,7 +45,8 @@ impl KeptOfRun {
         (clock, run, started): (&Arc<dyn Clock>, &str, DateTime<Utc>),
     ) -> Self {
         let folder = lake.answers();
-        let keeps = options.asking.keeps_answers();
+        // A dry run asks for all pages, and leaves to the next run what is kept for it.
+        let keeps = options.asking.keeps_answers() && !options.dry_run;
         let is_kept = !plan.resume.is_zero() && options.refresh == Refresh::No;
         // What an interrupted run left is for one that asks the API.
         for (resource, facts) in folder.list().into_iter().filter(|_| keeps) {

@@ -11,7 +11,7 @@ use crate::lake::{Lake, PreparedTable, RejectLog, Snapshot, StageSettings, Table
 use crate::pipeline::cursors::CursorOutcome;
 use crate::pipeline::detected::Detected;
 use crate::pipeline::event::warn;
-use crate::pipeline::facts::{ReadFacts, ShapedFacts};
+use crate::pipeline::facts::{ColumnFacts, ReadFacts, ShapedFacts};
 use crate::pipeline::graph::{Graph, ParentOutcome};
 use crate::pipeline::guards::{check_folders, check_rows};
 use crate::pipeline::left_behind::LeftBehind;
@@ -38,6 +38,8 @@ pub(super) struct Ready {
     pub(super) cursors: Option<CursorOutcome>,
     /// What the next run is to know of what was found out.
     pub(super) detected: Detected,
+    /// What becomes of the columns.
+    pub(super) columns: ColumnFacts,
 }
 
 /// What the reading of a resource came to.
@@ -205,7 +207,18 @@ impl Running<'_> {
         // Said of what is published alone: a resource that fails keeps nothing aside.
         self.warn(resource, told::left_out(resource, &shaped, rejects.count()));
         let slices = (!resource.parents.is_empty()).then_some(slices);
-        Ok(Read::Ready(Box::new(Ready { staged, end, slices, rejects, shaped, quarantine: Vec::new(), cursors, detected })))
+        let columns = ColumnFacts::of(&change, start.columns.is_empty());
+        Ok(Read::Ready(Box::new(Ready {
+            staged,
+            end,
+            slices,
+            rejects,
+            shaped,
+            quarantine: Vec::new(),
+            cursors,
+            detected,
+            columns,
+        })))
     }
 
     /// Records were read for a table that must not be made; unless children need them, their cursor does not move, so that they can still be loaded.

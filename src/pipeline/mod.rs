@@ -70,7 +70,7 @@ pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, R
 pub(crate) use families::typed_whole;
 pub(crate) use kept::{expired_answers, left_for_next_run, remove_answers};
 pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, garbage, rollback, rollback_plan};
-pub(crate) use rehearse::{Rehearsed, rehearse};
+pub(crate) use rehearse::{Rehearsed, Shown, rehearse};
 pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};
 pub(crate) use reshape::{TableChange, TableChanged, change_table, table_change};
 pub(crate) use run::{Components, Limit, Refresh, RunOptions, run};

@@ -50,7 +50,11 @@ pub(super) async fn cause(lake: &Lake, error: RunError) -> RunError {
     if may_have_committed || matches!(error, RunError::Cancelled) {
         return error;
     }
-    lake.lease().overtaken().await.map_or(error, RunError::from)
+    let taken = match lake.moved().await {
+        None => lake.lease().overtaken().await,
+        moved => moved,
+    };
+    taken.map_or(error, RunError::from)
 }
 
 /// Brings `version` back: its rows, its schemas and its cursors, in one commit.

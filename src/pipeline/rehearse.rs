@@ -26,8 +26,8 @@ use crate::pipeline::sample::first_records;
 use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, pages_bytes, stage_settings};
 use crate::pipeline::{Event, Events, RunError, told};
-use crate::schema::{TableSchema, reconcile};
-use crate::source::{Cost, Detected, EndReason, ParentRecord, Source, SourceEvent};
+use crate::schema::{Change, TableSchema, reconcile};
+use crate::source::{Cost, Detected, End, EndReason, Events as SourceEvents, ParentRecord, Source, SourceError, SourceEvent};
 
 /// Most pages that are requested to prove a detected paginator.
 const PROVING_PAGES: u64 = 3;
@@ -43,8 +43,10 @@ pub(crate) struct Rehearsed {
     pub(crate) pages: u64,
     /// Records in these pages.
     pub(crate) records: u64,
-    /// Columns that they make; `None` for a resource without a table.
-    pub(crate) columns: Option<usize>,
+    /// How many records there are, as the API tells.
+    pub(crate) told: Option<u64>,
+    /// The table that they make; `None` for a resource without a table.
+    pub(crate) table: Option<Shown>,
     /// Where the records are, if the config does not say.
     pub(crate) data_selector: Option<JsonPath>,
     /// The paginator, if the config does not say and a further page has proven it.
@@ -52,7 +54,36 @@ pub(crate) struct Rehearsed {
     /// How the pages ended; [`EndReason::MaximumReached`] when no more were asked for.
     pub(crate) reason: EndReason,
     /// What a run would warn of, or fail with once all pages are like these.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Noted>,
+}
+
+/// What a run would do to a table.
+pub(crate) struct Shown {
+    /// Its columns with these pages in it, and what of them is new.
+    pub(crate) change: Change,
+    /// Whether the lake has no such table yet.
+    pub(crate) is_new: bool,
+    /// Rows that it has.
+    pub(crate) rows: u64,
+    /// Records that are no rows, and the first of them.
+    pub(crate) rejects: (u64, Option<String>),
+    /// Rows that have the key of another one.
+    pub(crate) repeated: u64,
+}
+
+/// Something that a person should know; what is no warning of a run has no code.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    /// Its kind.
+    pub(crate) code: Option<WarningCode>,
+    /// In words.
+    pub(crate) text: String,
+}
+
+impl From<String> for Noted {
+    fn from(text: String) -> Self {
+        Self { code: None, text }
+    }
 }
 
 /// What was heard while the pages were read.
@@ -61,7 +92,7 @@ struct Heard {
     first_page: Option<(u64, u64)>,
     data_selector: Option<JsonPath>,
     paginator: Option<Detected>,
-    warnings: Vec<String>,
+    warnings: Vec<Noted>,
 }
 
 impl Heard {
@@ -80,7 +111,7 @@ impl Heard {
     /// A column that is missing is an error here, and what the config itself tells is told without asking the API.
     fn warn(&mut self, warning: Warning) {
         if !matches!(warning.code, WarningCode::ColumnNotSeenYet | WarningCode::ConfigSurprise) {
-            self.warnings.push(warning.text);
+            self.warnings.push(Noted { code: Some(warning.code), text: warning.text });
         }
     }
 }
@@ -137,7 +168,20 @@ pub(crate) async fn rehearse(
     clock: Arc<dyn Clock>,
     cancel: CancellationToken,
 ) -> Result<Rehearsed, RunError> {
-    let (now, resource) = (clock.now(), Arc::new(resource.clone()));
+    let is_open = resource.endpoint.paginator == PaginatorPlan::Undeclared;
+    let pages_max = if is_open { PROVING_PAGES } else { SHOWING_PAGES };
+    let now = clock.now();
+    let source = |events| Source::probing(&plan.client, clock, cancel, events, pages_max);
+    rehearse_by(plan, resource, (lake, now), source).await
+}
+
+async fn rehearse_by(
+    plan: &Plan,
+    resource: &ResourcePlan,
+    (lake, now): (Option<&Look>, DateTime<Utc>),
+    source: impl FnOnce(SourceEvents) -> Result<Source, SourceError>,
+) -> Result<Rehearsed, RunError> {
+    let resource = Arc::new(resource.clone());
     let past = lake.filter(|_| resource.selected).map(|lake| PastOf {
         view: lake.view(),
         plan,
@@ -149,11 +193,8 @@ pub(crate) async fn rehearse(
     let heard: Arc<Mutex<Heard>> = Arc::default();
     let (hears, name) = (Arc::clone(&heard), resource.name.clone());
     let events: Events = Arc::new(move |event| hears.lock().unwrap_or_else(PoisonError::into_inner).take(&name, event));
-    let is_open = resource.endpoint.paginator == PaginatorPlan::Undeclared;
     let told = Arc::clone(&events);
-    let source_events = Arc::new(move |event| told(Event::Source(event)));
-    let source =
-        Source::probing(&plan.client, clock, cancel, source_events, if is_open { PROVING_PAGES } else { SHOWING_PAGES })?;
+    let source = source(Arc::new(move |event| told(Event::Source(event))))?;
     let rehearsal = Rehearsal { plan, resource, source: &source, events, heard };
     let (mut tried, mut vanished, mut gone) = (0, 0, None);
     for parents in first_records(plan, &source, &rehearsal.resource, now).await? {
@@ -172,8 +213,8 @@ pub(crate) async fn rehearse(
     if vanished > 0 {
         return Err(error);
     }
-    let mut rehearsed = rehearsal.told((EndReason::NoParents, 0, 0), None, None);
-    rehearsed.warnings.push(error.chain());
+    let mut rehearsed = rehearsal.told(&End::without_pages(EndReason::NoParents), None, None);
+    rehearsed.warnings.push(error.chain().into());
     Ok(rehearsed)
 }
 
@@ -211,26 +252,22 @@ impl Rehearsal<'_> {
         let (cost, pages_bytes) = (Arc::<Cost>::default(), pages_bytes(plan));
         let load_plan = Load { stage, slices, for_children: None, detected, cost, kept: None, pages_bytes, limit: None };
         let loaded = load(source, resource, load_plan, &start, events).await?;
-        let end = (loaded.end.reason, loaded.end.pages, loaded.end.records);
-        let columns = if table.is_some() { Some(stand(resource, loaded, (&start, found), heard).await?) } else { None };
-        Ok(self.told(end, columns, remembered.records_at().cloned()))
+        let end = loaded.end.clone();
+        let shown = if table.is_some() { Some(stand(resource, loaded, (&start, found), heard).await?) } else { None };
+        Ok(self.told(&end, shown, remembered.records_at().cloned()))
     }
 
     /// What was shown, together with what was heard.
-    fn told(
-        &self,
-        (reason, pages, records): (EndReason, u64, u64),
-        columns: Option<usize>,
-        remembered_at: Option<JsonPath>,
-    ) -> Rehearsed {
+    fn told(&self, end: &End, table: Option<Shown>, remembered_at: Option<JsonPath>) -> Rehearsed {
+        let End { reason, pages, records, told, .. } = *end;
         let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
         let Heard { first_page, data_selector, paginator, warnings } = heard;
         let (first_page, data_selector) = (first_page.unwrap_or_default(), data_selector.or(remembered_at));
-        Rehearsed { first_page, pages, records, columns, data_selector, paginator, reason, warnings }
+        Rehearsed { first_page, pages, records, told, table, data_selector, paginator, reason, warnings }
     }
 }
 
-/// Makes a table of the pages, and gives the number of its columns.
+/// Makes a table of the pages, and tells what it is.
 ///
 /// # Errors
 /// As a run.
@@ -239,7 +276,7 @@ async fn stand(
     loaded: Loaded,
     (start, found): (&TableSchema, &Found),
     heard: &Mutex<Heard>,
-) -> Result<usize, RunError> {
+) -> Result<Shown, RunError> {
     let Loaded { stage, schema, end, rejects, shaped, cursors, .. } = loaded;
     let rows = found.rows;
     let is_whole = end.reason != EndReason::MaximumReached;
@@ -257,10 +294,9 @@ async fn stand(
     };
     let change = reconcile(start, &schema, &resource.primary_key)
         .map_err(|source| RunError::Schema { resource: resource.name.clone(), source })?;
-    let columns = change.schema.columns.len();
     warnings.extend(found.left_behind.warning(resource, &change.schema));
     warnings.extend(told::changes(&change, (rows, rows)));
-    let staged = finish(stage, change.schema, name_files).await?;
+    let staged = finish(stage, change.schema.clone(), name_files).await?;
     if is_whole {
         // Only of a table that is replaced do these pages tell how many rows it will have.
         let is_all = resource.write_disposition == WriteDisposition::Replace && resource.endpoint.incremental.is_none();
@@ -275,6 +311,10 @@ async fn stand(
     warnings.extend(told::repeats_on_few_pages(resource, &staged.stats));
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     warnings.into_iter().for_each(|warning| heard.warn(warning));
-    heard.warnings.extend(doubt.into_iter().chain(folders));
-    Ok(columns)
+    heard.warnings.extend(doubt.into_iter().chain(folders).map(Noted::from));
+    let rejects = (
+        rejects.count(),
+        rejects.first().map(|first| format!("`{}` should be {}, found {}", first.path, first.expected, first.actual)),
+    );
+    Ok(Shown { change, is_new: start.columns.is_empty(), rows, rejects, repeated: staged.stats.rows_deduplicated })
 }

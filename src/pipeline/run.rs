@@ -29,6 +29,8 @@ pub(crate) struct RunOptions {
     pub(crate) refresh: Refresh,
     /// Nothing is published when there is a warning that matters.
     pub(crate) strict: bool,
+    /// Everything is done but the commit, and nothing is written into the lake.
+    pub(crate) dry_run: bool,
     /// Of each resource no more is wanted than this.
     pub(crate) limit: Option<Limit>,
     /// Whom it asks.
@@ -127,9 +129,9 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     )?;
     let tables: Vec<&str> = graph.in_order().filter(|(_, tabled)| *tabled).map(|(resource, _)| resource.table.as_str()).collect();
     let configured: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
-    let is_needed = |table: &&str| !(options.refresh.rebuilds() && tables.contains(table));
-    let needed: Vec<&str> = configured.iter().copied().filter(is_needed).collect();
-    let mut lake = Lake::open(&plan.lake, &plan.name, Arc::clone(&clock), &run_id, Owner::this_process(), Some(&needed)).await?;
+    let needed: Vec<&str> =
+        configured.iter().copied().filter(|table| !options.refresh.rebuilds() || !tables.contains(table)).collect();
+    let mut lake = opened(plan, options, (&clock, &run_id), &needed).await?;
     tell_lost(&events, &lake, &configured);
     let kept = KeptOfRun::new(plan, options, &lake, (&clock, &run_id, began));
     let started = recorded::as_of(&options.asking, began);
@@ -140,17 +142,17 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
         Err(error) => Err(cause(&lake, error).await),
     };
     kept.settle(plan, outcome.as_ref().map(|ended| &*ended.resources).map_err(RunError::kind)).await;
-    let took = clock.instant().duration_since(since);
     let mut facts = RunFacts {
         run_id,
         pipeline: plan.name.clone(),
         started: began,
-        took,
+        took: clock.instant().duration_since(since),
         resources: Vec::new(),
         dropped: Vec::new(),
         version: None,
         warnings: warnings.listed(),
         failure: None,
+        is_dry: options.dry_run,
     };
     let outcome = match outcome {
         Ok(Ended { resources, dropped, version }) => {
@@ -176,6 +178,20 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     }
     facts.warnings = warnings.listed();
     outcome.map(|()| facts)
+}
+
+/// The lake, open for the run; with `dry_run` only to be looked at.
+async fn opened(
+    plan: &Plan,
+    options: &RunOptions,
+    (clock, run_id): (&Arc<dyn Clock>, &str),
+    needed: &[&str],
+) -> Result<Lake, LakeError> {
+    let clock = Arc::clone(clock);
+    if options.dry_run {
+        return Lake::open_dry(&plan.lake, &plan.name, clock, run_id).await;
+    }
+    Lake::open(&plan.lake, &plan.name, clock, run_id, Owner::this_process(), Some(needed)).await
 }
 
 /// Notes in the lake that the run ended as a whole, and why; the error itself is told all the same.
@@ -266,6 +282,9 @@ impl Running<'_> {
         let is_whole = !prepared.results.iter().any(|(_, result)| matches!(result, ResourceResult::Failed { .. }));
         let dropped = if is_whole { drops.join(&mut prepared) } else { Vec::new() };
         if prepared.tables.is_empty() && prepared.states.is_empty() {
+            return Ok(Ended { resources: prepared.results, dropped, version: None });
+        }
+        if self.options.dry_run {
             return Ok(Ended { resources: prepared.results, dropped, version: None });
         }
         let (resources, version) = self.commit(lake, prepared).await?;

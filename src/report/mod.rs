@@ -7,5 +7,5 @@ mod summary;
 mod words;
 
 pub(crate) use crate::base::{count, counted};
-pub(crate) use summary::{add_warning, exit_code, failure, summary};
+pub(crate) use summary::{add_warning, exit_code, failure, mark_dry, summary};
 pub(crate) use words::{bytes, duration, end_words, run_lines, type_words};

@@ -22,7 +22,8 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         RunStatus::Partial => "partial",
         RunStatus::Failed(_) => "failed",
     };
-    let tables: Map<String, Value> = facts.resources.iter().map(|(name, result)| (name.clone(), table(result))).collect();
+    let tables: Map<String, Value> =
+        facts.resources.iter().map(|(name, result)| (name.clone(), table(result, facts.is_dry))).collect();
     let mut summary = json!({
         "status": status,
         "run_id": facts.run_id,
@@ -34,11 +35,19 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         "dropped": facts.dropped,
         "warnings": facts.warnings.iter().map(warning).collect::<Vec<Value>>(),
     });
+    if facts.is_dry {
+        mark_dry(&mut summary);
+    }
     if let (Some(failure), Value::Object(members)) = (&facts.failure, &mut summary) {
         let why = [("kind", json!(failure.kind.name())), ("error", json!(failure.message)), ("hints", json!(failure.hints))];
         members.extend(why.map(|(name, value)| (name.to_owned(), value)));
     }
     summary
+}
+
+/// Says of a summary that it is that of a dry run.
+pub(crate) fn mark_dry(summary: &mut Value) {
+    summary["dry_run"] = Value::Bool(true);
 }
 
 /// A warning as the summary lists it.
@@ -59,9 +68,9 @@ pub(crate) fn failure(pipeline: Option<&str>, kind: ErrorKind, message: &str, hi
     json!({"status": "failed", "pipeline": pipeline, "kind": kind.name(), "error": message, "hints": hints, "tables": {}, "warnings": []})
 }
 
-fn table(result: &ResourceResult) -> Value {
+fn table(result: &ResourceResult, is_dry: bool) -> Value {
     match result {
-        ResourceResult::Published(facts) => published(facts),
+        ResourceResult::Published(facts) => published(facts, if is_dry { "ready" } else { "published" }),
         ResourceResult::Failed { kind, message, hints, pages, requests, resumed_pages } => {
             json!({"status": "failed", "kind": kind.name(), "error": message, "hints": hints, "pages": pages, "requests": requests, "resumed_pages": resumed_pages})
         }
@@ -95,8 +104,8 @@ fn add_parents(table: &mut Value, parents: Option<&SliceFacts>) {
     }
 }
 
-fn published(facts: &ResourceFacts) -> Value {
-    let mut table = counts(facts);
+fn published(facts: &ResourceFacts, status: &str) -> Value {
+    let mut table = counts(facts, status);
     add_parents(&mut table, facts.parent_records.as_ref());
     if let (Some(cursors), Value::Object(members)) = (&facts.cursors, &mut table) {
         members.insert("incremental".to_owned(), incremental(cursors));
@@ -118,9 +127,9 @@ fn incremental(cursors: &CursorFacts) -> Value {
     })
 }
 
-fn counts(facts: &ResourceFacts) -> Value {
+fn counts(facts: &ResourceFacts, status: &str) -> Value {
     json!({
-        "status": "published",
+        "status": status,
         "pages": facts.pages,
         "pages_ignored": facts.pages_ignored,
         "pages_null": facts.shaped.pages_null,
@@ -151,5 +160,8 @@ fn counts(facts: &ResourceFacts) -> Value {
         "files_put": facts.files_put,
         "files_reencoded": facts.rows.files_reencoded,
         "files_deleted": facts.files_deleted,
+        "table_is_new": facts.columns.is_new_table,
+        "new_columns": if facts.columns.is_new_table { &[] } else { &*facts.columns.new },
+        "widened_columns": facts.columns.widened,
     })
 }

@@ -75,9 +75,17 @@ fn cursor_words(cursors: &CursorFacts) -> String {
 /// A finished run, a few lines a resource.
 pub(crate) fn run_lines(facts: &RunFacts) -> Vec<String> {
     let mut lines = Vec::new();
+    if facts.is_dry {
+        lines.push("dry run: nothing was written into the lake; a run that finds the same would do this:".to_owned());
+    }
     for (name, result) in &facts.resources {
         match result {
-            ResourceResult::Published(table) => lines.extend(published_lines(name, table)),
+            ResourceResult::Published(table) => {
+                lines.extend(published_lines(name, table));
+                if facts.is_dry {
+                    lines.extend(column_words(table).map(|words| format!("{:width$}  {words}", "", width = name.len())));
+                }
+            }
             ResourceResult::Failed { message, hints, .. } => {
                 // The message names the resource for those who read it alone.
                 let named = format!("`{name}`, ");
@@ -139,6 +147,18 @@ fn published_lines(name: &str, table: &ResourceFacts) -> Vec<String> {
         lines.push(format!("{:width$}  quarantine: {folder}/ in the lake", "", width = name.len()));
     }
     lines
+}
+
+/// What becomes of the table's columns, where something does.
+fn column_words(table: &ResourceFacts) -> Option<String> {
+    let columns = &table.columns;
+    if columns.is_new_table {
+        return Some(format!("a new table with {}", counted(columns.new.len() as u64, "column")));
+    }
+    let new = (!columns.new.is_empty()).then(|| format!("new columns: {}", columns.new.join(", ")));
+    let wider = (!columns.widened.is_empty()).then(|| format!("wider: {}", columns.widened.join(", ")));
+    let words: Vec<String> = new.into_iter().chain(wider).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// What became of the records.

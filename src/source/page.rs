@@ -196,8 +196,10 @@ pub(crate) struct End {
     pub(crate) bytes: u64,
     /// Requests sent, retries included.
     pub(crate) requests: u64,
-    /// The API's own total of records, where it told one.
+    /// The API's own total of records, where it told one, and what was read is that.
     pub(crate) total: Option<u64>,
+    /// The total that the API told last, whether or not it was read.
+    pub(crate) told: Option<u64>,
     /// The earliest `Date` of its answers: the fetch's start by the server's own clock, in whole seconds. `None` without any.
     pub(crate) server_time: Option<DateTime<Utc>>,
     /// Records without a key that are exact copies of records of earlier pages.
@@ -217,6 +219,7 @@ impl End {
             bytes: 0,
             requests: 0,
             total: None,
+            told: None,
             server_time: None,
             copies: 0,
             partial_errors: PartialErrors::default(),

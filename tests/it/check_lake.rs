@@ -93,6 +93,23 @@ fn check_online_tries_out_whether_the_lake_may_be_written_and_leaves_nothing() {
 }
 
 #[test]
+fn check_online_is_red_for_a_table_folder_that_this_user_may_not_write_into() {
+    use std::os::unix::fs::PermissionsExt;
+    let api = api();
+    let sandbox = one_night(&api);
+    let folder = sandbox.lake().join("things");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    // To root nothing is forbidden.
+    let is_forbidden = fs::File::create(folder.join("tried")).is_err();
+    if !is_forbidden {
+        fs::remove_file(folder.join("tried")).unwrap();
+    }
+    let ended = check(&sandbox);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(ended.code(), Some(if is_forbidden { 2 } else { 0 }), "{ended}");
+}
+
+#[test]
 fn a_dry_rollback_ends_as_the_rollback_does() {
     let api = api();
     let outgrown = || {

@@ -207,3 +207,96 @@ fn a_placeholder_for_what_no_record_of_the_parent_has_is_named_with_the_nearest_
     check(&sandbox).failed_with(3, &words);
     sandbox.run().failed_with(20, &words);
 }
+
+/// The one JSON object of `check --online --json`.
+fn told(sandbox: &Sandbox) -> (Ended, Value) {
+    let ended = sandbox.lakeward(&["check", "lakeward.yaml", "--online", "--json"]);
+    assert_eq!(ended.stdout.trim_end().lines().count(), 1, "{ended}");
+    let told = ended.summary();
+    assert_eq!(told["exit_code"].as_i64(), ended.code().map(i64::from), "{ended}");
+    (ended, told)
+}
+
+#[test]
+fn check_online_tells_as_json_what_the_pages_and_the_lake_show() {
+    let api = api(thing);
+    let endpoint = format!(", paginator: {{{PAGES}}}");
+    let sandbox = sandbox(&api, &endpoint, "primary_key: id\nwrite_disposition: merge\npartition_by: kind");
+    let (ended, first) = told(&sandbox);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(!sandbox.lake().exists());
+    let seen = &first["resources"]["things"];
+    assert_eq!((&first["status"], &first["online"], &first["lake"]["writable"]), (&json!("success"), &json!(true), &json!(true)));
+    assert!(first["lake"]["free_bytes"].as_u64().is_some(), "{first}");
+    assert_eq!(seen["status"], "answered");
+    assert_eq!((&seen["pages"], &seen["records"], &seen["total_told"]), (&json!(2), &json!(20), &json!(30)), "{seen}");
+    assert_eq!((&seen["table_is_new"], &seen["table_rows"]), (&json!(true), &json!(0)));
+    assert_eq!((&seen["primary_key"], &seen["partition_by"]), (&json!(["id"]), &json!(["kind"])));
+    assert_eq!(seen["columns"][0], json!({"name": "id", "type": "int64"}));
+
+    sandbox.run_ok();
+    let more = things(|_| {
+        let more: Vec<Value> =
+            (1..=5).map(|id| json!({"id": id, "name": format!("n{id}"), "kind": "a", "at": 1.5, "size": id})).collect();
+        answer(&json!({"data": more, "meta": {"total": 5}}))
+    });
+    let config = std::fs::read_to_string(sandbox.path().join("lakeward.yaml")).unwrap().replace(&api.url(), &more.url());
+    sandbox.write("lakeward.yaml", &config);
+    let (ended, second) = told(&sandbox);
+    let seen = &second["resources"]["things"];
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!((&seen["table_is_new"], &seen["table_rows"], &seen["new_columns"]), (&json!(false), &json!(30), &json!(["size"])));
+    assert_eq!(seen["widened_columns"][0]["column"], "at", "{seen}");
+    let codes: Vec<&str> = seen["warnings"].as_array().unwrap().iter().filter_map(|warning| warning["code"].as_str()).collect();
+    assert!(codes.contains(&"column_added") && codes.contains(&"type_widened"), "{codes:?}");
+    let shown = check_of(&sandbox);
+    assert!(shown.stdout.contains("to the table `things` of 30 rows a run adds size and widens `at` from"), "{shown}");
+}
+
+fn check_of(sandbox: &Sandbox) -> Ended {
+    sandbox.lakeward(&["check", "lakeward.yaml", "--online"])
+}
+
+#[test]
+fn check_online_tells_totals_types_repeats_and_rejects_in_words() {
+    let api = api(|id| {
+        if id == 4 {
+            json!({"id": 3, "name": "n"})
+        } else if id == 5 {
+            json!({"name": "n"})
+        } else {
+            thing(id)
+        }
+    });
+    let keys = "primary_key: id\nwrite_disposition: merge\non_reject: quarantine";
+    let ended = check(&sandbox(&api, &format!(", paginator: {{{PAGES}}}"), keys));
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    for words in [
+        "the API counts 30 records, of which 20 came on these pages",
+        "columns: id int64, name text",
+        "a run makes the table `things`",
+        "1 record would be no row; the first: `$.id` should be",
+        "1 row with the key of another one",
+    ] {
+        assert!(ended.stdout.contains(words), "no `{words}`\n{ended}");
+    }
+}
+
+#[test]
+fn check_json_tells_what_fails_with_its_kind_and_ways_out_also_of_a_config_with_faults() {
+    let api = api(thing);
+    let sandbox = sandbox(&api, &format!(", paginator: {{{PAGES}}}"), "primary_key: idd\nwrite_disposition: merge");
+    let (ended, seen) = told(&sandbox);
+    assert_eq!((ended.code(), &seen["status"]), (Some(3), &json!("failed")), "{ended}");
+    let thing = &seen["resources"]["things"];
+    assert_eq!((&thing["status"], &thing["kind"]), (&json!("failed"), &json!("data")));
+    assert!(thing["error"].as_str().unwrap().contains("`$.idd` should be") && thing["hints"].is_array(), "{thing}");
+
+    let offline = sandbox.lakeward(&["check", "lakeward.yaml", "--json"]);
+    assert_eq!((offline.code(), &offline.summary()["online"]), (Some(0), &json!(false)), "{offline}");
+    sandbox.write("lakeward.yaml", "name: x\nclint: {}\n");
+    let ended = sandbox.lakeward(&["check", "lakeward.yaml", "--online", "--json"]);
+    assert_eq!((ended.code(), &ended.summary()["kind"]), (Some(2), &json!("config")), "{ended}");
+    let ended = sandbox.lakeward(&["check", "lakeward.yaml", "--online", "--json", "--write"]);
+    ended.failed_with(2, &["cannot be used with"]);
+}

@@ -25,6 +25,7 @@ mod dispositions;
 mod doctor;
 mod documents;
 mod doubted;
+mod dry_run;
 mod dropping;
 mod end_marks;
 mod end_signs;

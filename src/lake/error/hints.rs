@@ -58,6 +58,9 @@ impl LakeError {
             Self::Store { problem: StoreProblem::Denied, .. } => {
                 Some("renew the credentials, or let them list, read, write and delete below `lake.url`")
             }
+            Self::Unfinished { .. } => Some(
+                "`lakeward run CONFIG` without `--dry-run` finishes it first; `lakeward doctor CONFIG` tells what is in its way",
+            ),
             Self::SameFolder { .. } => Some("set the resource's `table_name` to the name that the lake has, or to another one"),
             Self::WithinLake { .. } => Some("set `lake.url` to a folder outside of that lake, such as one beside it"),
             Self::SamePipeline { .. } => Some("set `name` to the name that the lake has, or to another one"),

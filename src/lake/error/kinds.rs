@@ -44,6 +44,7 @@ impl LakeError {
             | Self::Conflict { .. }
             | Self::Outlived { .. }
             | Self::Unpublished { .. }
+            | Self::Unfinished { .. }
             | Self::Abandoned { .. } => ErrorKind::Unavailable,
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Foreign { .. }

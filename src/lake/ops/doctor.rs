@@ -6,16 +6,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rustix::fs::Access;
-
 use crate::base::Clock;
-use crate::config::{LakeLocation, LakePlan};
+use crate::config::LakePlan;
 use crate::lake::claim::Claims;
 use crate::lake::format::{Fate, FileFate, format_of};
 use crate::lake::lease::LeaseFile;
 use crate::lake::log::{Commit, read_commit, versions};
 use crate::lake::ops::Archive;
 use crate::lake::store::{Store, open_store};
+use crate::lake::trial::check_writable;
 use crate::lake::{AnswerFolder, LakeError, Layout, manifest, outer, spool};
 
 /// Who has to do something about a finding.
@@ -93,24 +92,6 @@ pub(crate) async fn diagnose(
     patient.log().await?;
     patient.leftovers();
     Ok(patient.found)
-}
-
-/// Checks that a run of this user may write into the folders of the lake, of its pipeline and of its `tables`, as far as they are there. Asked of the
-/// system alone, and so of a lake on disk.
-///
-/// # Errors
-/// [`LakeError::Disk`] with the first folder that it may not write into.
-fn check_writable(plan: &LakePlan, layout: &Layout, tables: &[&str]) -> Result<(), LakeError> {
-    let LakeLocation::Disk(root) = &plan.location else { return Ok(()) };
-    let own = [layout.home().to_owned(), layout.log(), layout.manifests(), layout.reports()];
-    let below = own.iter().map(String::as_str).chain(tables.iter().copied());
-    for folder in std::iter::once(root.clone()).chain(below.map(|folder| root.join(folder))) {
-        // What is not there is made in the folder above it.
-        let Some(there) = folder.ancestors().find(|folder| folder.exists()) else { continue };
-        let may = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK);
-        may.map_err(|source| LakeError::of_disk("write into", there, source.into()))?;
-    }
-    Ok(())
 }
 
 /// Whether an error is about what lies in the lake, and so a finding.

@@ -149,7 +149,7 @@ impl Fetch {
         let told = declared.or(self.paginator.total_records()).or(self.totals.latest());
         let total = told.filter(|_| !is_unproven && !self.totals.contradicts(records - read_again));
         let copies = self.drift.copies();
-        Ok(End { reason, pages, records, ignored, bytes, requests, total, server_time, copies, partial_errors })
+        Ok(End { reason, pages, records, ignored, bytes, requests, total, told, server_time, copies, partial_errors })
     }
 
     /// `error`, or a warning of it where the config accepts it, or where it is a guess and only a part is asked for: unless that is a single page
