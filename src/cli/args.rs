@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them.
 
 mod get;
+mod init;
 mod look;
 mod work;
 
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::compat::Choice;
 
 pub(crate) use get::{DataFormat, GetArgs, NestedForm};
+pub(crate) use init::{AskArgs, InitArgs, ProbeArgs};
 pub(crate) use look::{DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, StatusArgs, VerifyArgs};
 pub(crate) use work::{AbandonArgs, AdoptArgs, CompactArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand};
 
@@ -99,6 +101,11 @@ pub(crate) enum Command {
     /// Run the config against many misbehaviours of its API, made of a recording, into scratch lakes: what came of each, and whether rows were lost. Exit
     /// code 3 when any were.
     Chaos(ChaosArgs),
+    /// Ask an API at most a dozen requests, and write a config of what they prove: paginator, records, key, cursor, page size. What is not proven is a
+    /// question in the file.
+    Init(Box<InitArgs>),
+    /// The same, told as a table; writes nothing.
+    Probe(Box<ProbeArgs>),
     /// Convert a dlt pipeline script (rest_api_source) to a config, naming what it could not carry over.
     Import(ImportArgs),
     /// Load a sample API on 127.0.0.1 twice into ./lakeward-demo, and show how to read it.
@@ -142,9 +149,14 @@ impl Command {
             Self::Doctor(args) => &args.of,
             Self::Abandon(args) => &args.of,
             Self::Chaos(args) => &args.of,
-            Self::Get(_) | Self::Import(_) | Self::Demo(_) | Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => {
-                return None;
-            }
+            Self::Init(_)
+            | Self::Probe(_)
+            | Self::Get(_)
+            | Self::Import(_)
+            | Self::Demo(_)
+            | Self::ConfigSchema
+            | Self::Completions { .. }
+            | Self::Man { .. } => return None,
         })
     }
 }

@@ -12,6 +12,7 @@ mod check;
 mod compact;
 mod keep;
 mod demo;
+mod described;
 mod diff;
 mod doctor;
 mod exit;
@@ -20,6 +21,7 @@ mod gc;
 mod get;
 mod history;
 mod import;
+mod init;
 mod load;
 mod preview;
 mod progress;
@@ -85,6 +87,8 @@ pub(crate) fn main() -> ExitCode {
             Command::Doctor(args) => doctor::doctor(args).await,
             Command::Abandon(args) => abandon::abandon(args).await,
             Command::Chaos(args) => chaos::chaos(args).await,
+            Command::Init(args) => init::init(args).await,
+            Command::Probe(args) => init::probe_api(args).await,
             Command::Import(args) => import::import_script(&args),
             Command::Demo(args) => demo::demo(args, log_format).await,
             Command::ConfigSchema => {

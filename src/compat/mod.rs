@@ -4,11 +4,17 @@
 //! says; the text of a config. Not here: what a key means, which is the same wherever it stands; files and the environment (`cli` hands in how).
 
 mod asked;
+mod described;
+mod draft;
 mod edit;
 mod import;
 mod project;
 
 pub(crate) use asked::{Asked, AskedFault, Body, Credentials, Export, ExportConfig, Given, SortBy, export_config, from_curl};
+pub(crate) use described::{
+    BYTES_MAX as DESCRIBED_BYTES_MAX, Described, DescribedFault, Wishes, from_har, from_openapi, from_postman,
+};
+pub(crate) use draft::{About, Draft};
 pub(crate) use edit::{Keep, changed_lines, keep_detected};
 pub(crate) use import::{ImportError, import};
 pub(crate) use project::Choice;

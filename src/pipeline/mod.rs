@@ -45,6 +45,7 @@ mod nested;
 mod operate;
 mod parents;
 mod past;
+mod probe;
 mod recorded;
 mod rehearse;
 mod repair;
@@ -70,6 +71,7 @@ pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, R
 pub(crate) use families::typed_whole;
 pub(crate) use kept::{expired_answers, left_for_next_run, remove_answers};
 pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, garbage, rollback, rollback_plan};
+pub(crate) use probe::{Finding, Probed, probe};
 pub(crate) use rehearse::{Rehearsed, Shown, rehearse};
 pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};
 pub(crate) use reshape::{TableChange, TableChanged, change_table, table_change};

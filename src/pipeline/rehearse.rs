@@ -27,7 +27,9 @@ use crate::pipeline::slices::Slices;
 use crate::pipeline::table::{finish, judge, pages_bytes, stage_settings};
 use crate::pipeline::{Event, Events, RunError, told};
 use crate::schema::{Change, TableSchema, reconcile};
-use crate::source::{Cost, Detected, End, EndReason, Events as SourceEvents, ParentRecord, Source, SourceError, SourceEvent};
+use crate::source::{
+    Cost, Detected, End, EndReason, Events as SourceEvents, Meter, ParentRecord, Source, SourceError, SourceEvent,
+};
 
 /// Most pages that are requested to prove a detected paginator.
 const PROVING_PAGES: u64 = 3;
@@ -173,6 +175,21 @@ pub(crate) async fn rehearse(
     let now = clock.now();
     let source = |events| Source::probing(&plan.client, clock, cancel, events, pages_max);
     rehearse_by(plan, resource, (lake, now), source).await
+}
+
+/// The same under a meter, and of so many pages, without a lake.
+///
+/// # Errors
+/// As [`rehearse`]; what comes of a request that the meter does not allow.
+pub(super) async fn rehearse_metered(
+    plan: &Plan,
+    resource: &ResourcePlan,
+    clock: Arc<dyn Clock>,
+    (pages_max, meter): (u64, &Meter),
+) -> Result<Rehearsed, RunError> {
+    let now = clock.now();
+    let source = |events| Source::metered(&plan.client, clock, CancellationToken::new(), events, (pages_max, meter));
+    rehearse_by(plan, resource, (None, now), source).await
 }
 
 async fn rehearse_by(

@@ -9,6 +9,7 @@ mod error;
 mod join;
 mod columnar;
 mod spelling;
+mod declare;
 mod declared;
 mod evolve;
 
@@ -16,6 +17,7 @@ mod evolve;
 pub(crate) mod strategies;
 
 pub(crate) use columnar::LIST_ELEMENT;
+pub(crate) use declare::declared_json;
 pub(crate) use declared::{DeclaredSchema, Undeclared, nearest, nearest_column};
 pub(crate) use error::SchemaError;
 pub(crate) use evolve::{Change, Widened, reconcile};

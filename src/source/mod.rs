@@ -22,6 +22,7 @@ mod http;
 mod kept;
 mod ledger;
 mod link;
+mod meter;
 mod pace;
 mod page;
 mod page_stream;
@@ -46,6 +47,7 @@ use crate::base::Clock;
 use crate::config::{ClientPlan, ResourcePlan};
 use crate::source::client::{Bounds, Client};
 use crate::source::http::Http;
+use crate::source::meter::Metered;
 use crate::source::transport::Transport;
 
 pub(crate) use certificate::{causes, is_no_http, is_plain, is_refusal_of_http};
@@ -54,6 +56,7 @@ pub(crate) use event::{Events, SourceEvent, WaitReason};
 pub(crate) use http::is_loopback;
 pub(crate) use kept::{KeptAnswers, Left, Terms, look_at_answers};
 pub(crate) use ledger::{Cost, Ledger};
+pub(crate) use meter::{Exchange, Meter};
 pub(crate) use page::{End, EndReason, Header, ListInside, Page, PageFacts, Room, is_same_header};
 pub(crate) use page_stream::Reader;
 pub(crate) use paginate::{
@@ -99,6 +102,23 @@ impl Source {
         pages_max: u64,
     ) -> Result<Self, SourceError> {
         Self::bounded(plan, clock, cancel, events, Bounds { pages_max, ..Bounds::default() })
+    }
+
+    /// The same under a meter.
+    ///
+    /// # Errors
+    /// As [`Source::new`].
+    pub(crate) fn metered(
+        plan: &ClientPlan,
+        clock: Arc<dyn Clock>,
+        cancel: CancellationToken,
+        events: Events,
+        (pages_max, meter): (u64, &Meter),
+    ) -> Result<Self, SourceError> {
+        let http = Http::new(plan).map_err(|source| SourceError::Setup { source })?;
+        let transport = Metered { meter: meter.clone(), inner: Arc::new(http) };
+        let bounds = Bounds { pages_max, ..Bounds::default() };
+        Ok(Self::over(Arc::new(transport), plan, clock, cancel, events, bounds))
     }
 
     fn bounded(

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,6 +71,11 @@ impl Answered {
         body: BoxStream<'static, Result<Bytes, TransportError>>,
     ) -> Self {
         Self { status, headers, body_bytes, body }
+    }
+
+    /// The same for a stream that hands it on.
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
+        self.body.poll_next_unpin(cx)
     }
 
     /// The next piece of the body, as it came; `None` behind the last one.

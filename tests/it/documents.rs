@@ -13,10 +13,12 @@ use crate::support::sandbox::Sandbox;
 const TYPED: [&str; 6] = ["README.md", "docs/move.md", "docs/operations.md", "docs/read.md", "docs/s3.md", "docs/schedule.md"];
 
 /// Commands that need what a test of their own makes, and its file.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 5] = [
     ("lakeward abandon ", "tests/it/hostile.rs"),
     ("lakeward adopt ", "tests/it/adopting.rs"),
     ("lakeward backfill events.yaml ", "tests/it/append_once.rs"),
+    ("lakeward init ", "tests/it/init.rs"),
+    ("lakeward probe ", "tests/it/init.rs"),
 ];
 
 fn root() -> &'static Path {

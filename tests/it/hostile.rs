@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 28] = [
+pub(crate) const PLACES: [(&str, Runs); 29] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("chaos/mod.rs", chaos),
@@ -34,6 +34,7 @@ pub(crate) const PLACES: [(&str, Runs); 28] = [
     ("get/target.rs", get),
     ("history.rs", history),
     ("import.rs", import),
+    ("init.rs", init),
     ("keep.rs", keep),
     ("mod.rs", usage),
     ("preview.rs", preview),
@@ -135,6 +136,29 @@ fn exit() -> Vec<Ended> {
         ended.push(sandbox.lakeward(&["check", HOSTILE]));
         ended.push(sandbox.lakeward(&["check", HOSTILE, "--log-format", "json"]));
     }
+    ended
+}
+
+fn init() -> Vec<Ended> {
+    let (sandbox, api) = (Sandbox::new(), api());
+    let mut ended = Vec::new();
+    for path in ["/rows", "/few", "/named", "/members", "/error", "/refused", "/linked", "/page"] {
+        let url = format!("{}{path}", api.url());
+        for typed in [&["probe", &url][..], &["probe", &url, "--json"], &["init", &url]] {
+            ended.push(sandbox.lakeward(typed));
+        }
+    }
+    let url = format!("{}/rows", api.url());
+    ended.push(sandbox.lakeward(&["init", &url, "--output", HOSTILE, "--param", &format!("{HOSTILE}={HOSTILE}")]));
+    ended.push(sandbox.lakeward(&["init", &url, "--output", HOSTILE]));
+    let name = quoted(HOSTILE);
+    sandbox.write(
+        "spec.json",
+        &format!("{{\"openapi\": \"3.0.0\", \"paths\": {{\"/a\": {{\"get\": {{\"operationId\": {name}}}}}, {name}: {{\"get\": {{}}}}}}}}"),
+    );
+    ended.push(sandbox.lakeward(&["probe", "--openapi", "spec.json"]));
+    ended.push(sandbox.lakeward(&["probe", "--openapi", "spec.json#x", "--base-url", HOSTILE]));
+    ended.push(sandbox.lakeward(&["probe", "--har", &format!("{HOSTILE}#{HOSTILE}")]));
     ended
 }
 

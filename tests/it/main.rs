@@ -41,6 +41,7 @@ mod headers;
 mod hostile;
 mod import;
 mod incremental;
+mod init;
 mod lake_files;
 mod looking;
 mod own_names;

@@ -18,7 +18,7 @@ Without -o only the first pages are read. With it, all of them are, and the file
 #[command(after_help = EXAMPLES)]
 pub(crate) struct GetArgs {
     /// What is read, with http:// or https://; its query is sent with every page.
-    #[arg(required_unless_present = "from_curl", conflicts_with = "from_curl")]
+    #[arg(required_unless_present_any = ["from_curl", "openapi", "har", "postman"], conflicts_with_all = ["from_curl", "openapi", "har", "postman"])]
     pub(crate) url: Option<String>,
     /// The file, which is replaced as a whole once all rows are there: .parquet, .csv, .ndjson, .jsonl, .arrow or .feather. `-` is stdout, with
     /// --format. Without it, ten rows and the columns are shown.
@@ -67,6 +67,18 @@ pub(crate) struct GetArgs {
     /// A curl command, as a browser or a documentation gives it; @FILE, or - for stdin. The other options add to it.
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub(crate) from_curl: Option<String>,
+    /// An operation of an OpenAPI or Swagger file: FILE, or FILE#operationId, or "FILE#GET /path".
+    #[arg(long, value_name = "FILE[#OPERATION]", conflicts_with = "from_curl")]
+    pub(crate) openapi: Option<String>,
+    /// A request that a browser has saved: FILE, or FILE#part-of-its-URL, or FILE#7.
+    #[arg(long, value_name = "FILE[#REQUEST]", conflicts_with_all = ["from_curl", "openapi"])]
+    pub(crate) har: Option<String>,
+    /// A request of a Postman collection: FILE, or FILE#name.
+    #[arg(long, value_name = "FILE[#NAME]", conflicts_with_all = ["from_curl", "openapi", "har"])]
+    pub(crate) postman: Option<String>,
+    /// Where the API is, where such a file does not say.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
     /// Write the config of this export, with what was detected, to a file that is not there yet. Credentials become ${VARIABLES}.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,

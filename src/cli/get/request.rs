@@ -5,6 +5,7 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::cli::args::GetArgs;
+use crate::cli::described::{Named, described};
 use crate::cli::exit::Failure;
 use crate::cli::terminal;
 use crate::compat::{Asked, AskedFault, Body, Credentials, Export, Given, SortBy, from_curl};
@@ -22,12 +23,18 @@ pub(super) fn asked(args: &GetArgs, now: DateTime<Utc>) -> Result<Asked, Failure
     let mut asked = match (&args.url, &args.from_curl) {
         (Some(url), _) => Asked::of_url(url).map_err(wrong)?,
         (None, Some(command)) => of_curl(command)?,
-        (None, None) => return Err(Failure::config(vec!["there is no URL".to_owned()])),
+        (None, None) => of_file(args)?,
     };
+    // What a described path has taken is no parameter of the query.
+    let is_described = args.url.is_none() && args.from_curl.is_none();
+    let taken: Vec<String> = asked.params.iter().map(|(name, _)| name.clone()).collect();
     for text in &args.param {
         let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
             return Err(Failure::config(vec!["`--param` is `NAME=VALUE`".to_owned()]));
         };
+        if is_described && !taken.iter().any(|known| known == name) {
+            continue;
+        }
         let is_elsewhere = value.starts_with("env:") || value.starts_with("file:");
         let value = match relative(value, now) {
             Some(time) => Given::Plain(time),
@@ -73,6 +80,17 @@ pub(super) fn export(args: &GetArgs) -> Result<Export, Failure> {
         select: trimmed(&args.select),
         sort: args.sort.iter().map(sort_by).filter(|by| !by.column.is_empty()).collect(),
     })
+}
+
+/// The request of a file that describes some.
+fn of_file(args: &GetArgs) -> Result<Asked, Failure> {
+    let named = Named { openapi: args.openapi.as_deref(), har: args.har.as_deref(), postman: args.postman.as_deref() };
+    let pairs = args.param.iter().filter_map(|text| text.split_once('='));
+    let params: Vec<(String, String)> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let found = described(named, &params, args.base_url.as_deref())?;
+    let found = found.ok_or_else(|| Failure::config(vec!["there is no URL".to_owned()]))?;
+    found.notes.iter().for_each(|note| terminal::tell("note", note));
+    Ok(found.asked)
 }
 
 fn of_curl(command: &str) -> Result<Asked, Failure> {
