@@ -112,7 +112,8 @@ const HARMLESS: [&str; 60] = [
 const SHOWN_MAX: usize = 64;
 
 /// Whether the value of a query parameter is shown: one of paging that is no token by its form.
-fn is_harmless(name: &str, value: &str) -> bool {
+#[must_use]
+pub(crate) fn is_harmless_parameter(name: &str, value: &str) -> bool {
     let reduced: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let is_token = value.starts_with("eyJ") && value.matches('.').count() == 2;
     HARMLESS.contains(&reduced.as_str()) && value.len() <= SHOWN_MAX && !is_token
@@ -128,7 +129,7 @@ impl RedactedUrl {
         clean.set_fragment(None);
         let query: Vec<String> = url
             .query_pairs()
-            .map(|(name, value)| format!("{name}={}", if is_harmless(&name, &value) { value.as_ref() } else { "***" }))
+            .map(|(name, value)| format!("{name}={}", if is_harmless_parameter(&name, &value) { value.as_ref() } else { "***" }))
             .collect();
         clean.set_query(None);
         Self(if query.is_empty() { clean.to_string() } else { format!("{clean}?{}", query.join("&")) })

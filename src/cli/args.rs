@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// How logs and progress are written to stderr.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-    /// Say more on stderr: once what happens, twice every request.
+    /// Say more on stderr: once every request, as a command for curl without credentials; twice what is decided too (retries, pages, schemas).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -59,9 +59,9 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Read all records of one URL into one file, or show the first of them: no config, no lake. The file is written when nothing is missing.
     Get(Box<GetArgs>),
-    /// Refresh the tables: fetch every resource, then publish what is whole in one commit. The last line of stdout is a summary in JSON.
+    /// Refresh the tables: fetch every resource, then publish what is whole in one commit. The last line of stdout is a summary in JSON, unless stdout is a terminal.
     Run(RunArgs),
-    /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON.
+    /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON, unless stdout is a terminal.
     Backfill(BackfillArgs),
     /// Read and check the config; with --online also judge the lake and the first pages of every resource as a run would. Writes no table.
     Check(CheckArgs),
@@ -207,8 +207,8 @@ impl ConfigArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) of: ConfigArgs,
-    /// Only this resource, and whatever of its parents it needs; may be given several times.
-    #[arg(long, value_name = "NAME")]
+    /// Only this resource, and whatever of its parents it needs; may be given several times, or as `a,b`.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) resource: Vec<String>,
     /// Rebuild the tables from this run alone, and begin incremental loading anew; without a MODE, `drop_resources`. The old rows stay until the
     /// commit. `drop_sources` does not go with `--resource`.
@@ -233,6 +233,9 @@ pub(crate) struct RunArgs {
     /// Ask this recording and not the API: the same tables, without a connection, a wait or a secret.
     #[arg(long, value_name = "FILE", conflicts_with = "record")]
     pub(crate) replay: Option<PathBuf>,
+    /// Print the summary in JSON also where stdout is a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -245,8 +248,8 @@ pub(crate) struct BackfillArgs {
     /// Where it ends, itself not in it.
     #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
     pub(crate) to: String,
-    /// Only this resource; may be given several times. Default: all that are incremental.
-    #[arg(long, value_name = "NAME")]
+    /// Only this resource; may be given several times, or as `a,b`. Default: all that are incremental.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) resource: Vec<String>,
     /// Publish nothing and end with exit code 3 when there is a warning that matters (docs/warnings.md); what the config asks for is none.
     #[arg(long)]
@@ -254,6 +257,9 @@ pub(crate) struct BackfillArgs {
     /// Write the summary to this file too, indented; also of a run that fails.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Print the summary in JSON also where stdout is a terminal.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// dlt's refresh modes.

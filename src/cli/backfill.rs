@@ -9,7 +9,8 @@ use crate::pipeline::{Refresh, RunOptions};
 
 /// Loads the range of the resources asked for, or of all that are incremental.
 pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    run_and_report(&args.of, prepare(&args), Outputs { report: args.report.as_deref(), ..Outputs::default() }, log_format).await
+    let outputs = Outputs { report: args.report.as_deref(), json: args.json, ..Outputs::default() };
+    run_and_report(&args.of, prepare(&args), outputs, log_format).await
 }
 
 /// The plan with the range in it.

@@ -120,13 +120,12 @@ async fn ask(described: Described, args: &AskArgs) -> Result<(Probed, Meter), Fa
         secrets().credential(secret);
     }
     let meter = Meter::of(args.requests as usize);
-    let current_dir = std::env::current_dir().map_err(|error| Failure::internal("finding the current folder", &error))?;
     let plan_of = |draft: &Draft| -> Result<Plan, Failure> {
         let config = draft.config().map_err(|why| Failure::config(vec![why]))?;
         let given =
             |name: &str| config.secrets.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose().to_owned());
         let variable = |name: &str| given(name).or_else(|| std::env::var(name).ok());
-        plan_from(&config.text, Path::new("the config"), Choice { pipeline: None, profile: None }, &current_dir, &variable)
+        plan_from(&config.text, Path::new("the config"), Choice { pipeline: None, profile: None }, &variable)
     };
     let probed = probe::<Failure>(asked, &parameters, &meter, Arc::new(SystemClock), &plan_of).await?;
     Ok((probed, meter))

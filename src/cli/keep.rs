@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::load::plan_from;
 use crate::cli::terminal;
 use crate::compat::{Choice, Keep, changed_lines, keep_detected};
-use crate::config::Plan;
+use crate::config::{FormatKind, Plan};
 
 /// The config's text as it is; `None` where it cannot be read, which loading it tells.
 pub(crate) fn read(path: &Path) -> Option<String> {
@@ -61,6 +61,10 @@ fn with_kept(plan: &Plan, keep: &Keep) -> Plan {
     for resource in plan.resources.iter_mut().filter(|resource| resource.name == keep.resource) {
         if let Some(path) = &keep.data_selector {
             resource.endpoint.data_selector = Some(path.clone());
+            // Where it is written where the records are, the body is JSON.
+            if let kind @ FormatKind::Undeclared { .. } = &mut resource.endpoint.response_format.kind {
+                *kind = FormatKind::Json;
+            }
         }
         if let Some(paginator) = &keep.paginator {
             resource.endpoint.paginator = paginator.clone();
@@ -71,8 +75,7 @@ fn with_kept(plan: &Plan, keep: &Keep) -> Plan {
 
 /// Whether a text means `expected`, secrets apart, which no change touches.
 fn means(text: &str, path: &Path, expected: &Plan) -> bool {
-    let Ok(current_dir) = std::env::current_dir() else { return false };
-    let plan = plan_from(text, path, Choice { pipeline: None, profile: None }, &current_dir, &|name| std::env::var(name).ok());
+    let plan = plan_from(text, path, Choice { pipeline: None, profile: None }, &|name| std::env::var(name).ok());
     plan.is_ok_and(|plan| format!("{plan:?}") == format!("{expected:?}"))
 }
 

@@ -6,20 +6,24 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{ConfigArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::compat::{self, Choice};
-use crate::config::{ConfigErrors, Inputs, LakeOnly, Plan};
+use crate::config::{ConfigErrors, Inputs, LakeOnly, Plan, nearest};
+use crate::lake::Layout;
 use crate::pipeline::{self, RunError};
 use crate::source::Taken;
 
 /// The largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
+/// Files of a folder that are looked at for a name that was meant.
+const FILES_BESIDE_MAX: usize = 10_000;
+
 /// Reads the config `of` the command line, of a project file what it chooses, and the files it names, under the process's environment.
 ///
 /// # Errors
 /// Every fault of the file, each in a line with its place.
 pub(crate) fn load_plan(of: &ConfigArgs) -> Result<Plan, Failure> {
-    let (text, current_dir) = read(&of.config)?;
-    plan_from(&text, &of.config, of.choice(), &current_dir, &|name| std::env::var(name).ok())
+    let text = read(&of.config)?;
+    plan_from(&text, &of.config, of.choice(), &|name| std::env::var(name).ok())
 }
 
 /// What stands for a variable or a file: its name, whether it is a file, and the value that is there.
@@ -31,7 +35,7 @@ pub(crate) type Give<'g> = dyn Fn(&str, bool, Option<String>) -> Option<String> 
 /// # Errors
 /// As [`load_plan`].
 pub(crate) fn load_plan_given(of: &ConfigArgs, given: &Give<'_>) -> Result<(Plan, Vec<Taken>), Failure> {
-    let (text, current_dir) = read(&of.config)?;
+    let text = read(&of.config)?;
     let taken: RefCell<Vec<Taken>> = RefCell::default();
     let take = |name: &str, is_file: bool, present: Option<String>| {
         let value = given(name, is_file, present)?;
@@ -46,9 +50,7 @@ pub(crate) fn load_plan_given(of: &ConfigArgs, given: &Give<'_>) -> Result<(Plan
         Ok(text) => Ok(take(&path.display().to_string(), true, Some(text.clone())).unwrap_or(text)),
         Err(error) => take(&path.display().to_string(), true, None).ok_or(error),
     };
-    let file = of.config.display().to_string();
-    let inputs = Inputs { text: &text, file: &file, current_dir: &current_dir, env: &variable, read_file: &read_file };
-    let plan = compat::load(&inputs, of.choice()).map_err(|errors| Failure::config(errors.lines()))?;
+    let plan = read_from(&text, &of.config, (&variable, &read_file), |inputs| compat::load(inputs, of.choice()))?;
     let plan = checked(plan, &of.config)?;
     Ok((plan, taken.into_inner()))
 }
@@ -59,43 +61,80 @@ pub(crate) fn load_plan_given(of: &ConfigArgs, given: &Give<'_>) -> Result<(Plan
 /// # Errors
 /// Every fault of that part, each in a line with its place.
 pub(crate) fn load_lake(of: &ConfigArgs) -> Result<LakeOnly, Failure> {
-    let (text, current_dir) = read(&of.config)?;
+    let text = read(&of.config)?;
     let variable = |name: &str| std::env::var(name).ok();
-    read_from(&text, &of.config, &current_dir, &variable, |inputs| compat::load_lake(inputs, of.choice()))
+    read_from(&text, &of.config, (&variable, &read_whole), |inputs| compat::load_lake(inputs, of.choice()))
 }
 
-/// The config's text, and the current folder.
-fn read(path: &Path) -> Result<(String, PathBuf), Failure> {
-    let cannot = |why: String| Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())]);
+/// A config that cannot be read.
+fn unread(path: &Path, why: &str) -> Failure {
+    Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())])
+}
+
+/// The config's text.
+fn read(path: &Path) -> Result<String, Failure> {
+    let cannot = |why: String| unread(path, &why);
     if path.extension().is_some_and(|end| end == "py") && path.exists() {
         let (script, config) = (quoted(&path.display().to_string()), quoted(&path.with_extension("yaml").display().to_string()));
         let failure = cannot("it is a Python script".to_owned());
         return Err(failure.with_hints([format!("`lakeward import {script} --output {config}` makes a config of it")]));
     }
-    let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+    let size = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(cannot("it is a folder".to_owned())),
+        Ok(found) => found.len(),
+        Err(error) => return Err(cannot(error.to_string()).with_hints(named_alike(path))),
+    };
     if size > CONFIG_BYTES_MAX {
         return Err(cannot(format!("it has {size} bytes, more than {CONFIG_BYTES_MAX}")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
-    let current_dir = std::env::current_dir().map_err(|error| cannot(error.to_string()))?;
-    Ok((text, current_dir))
+    std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))
+}
+
+/// What was most likely meant by a config that is not there: the file beside it whose name is nearest.
+fn named_alike(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let is_config = |name: &String| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+    let beside =
+        std::fs::read_dir(folder).ok()?.take(FILES_BESIDE_MAX).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let beside: Vec<String> = beside.filter(is_config).collect();
+    let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
+    let meant = beside.iter().find(|other| stem(other) == stem(name)).cloned().or_else(|| nearest(name, &beside))?;
+    Some(format!("did you mean `{}`?", path.with_file_name(meant).display()))
+}
+
+/// The folder of a config, without links and `..`. A config that comes through a pipe has the current one.
+fn folder_of(path: &Path, current_dir: &Path) -> std::io::Result<PathBuf> {
+    match path.parent().filter(|_| !path.exists() || path.is_file()) {
+        Some(folder) => std::fs::canonicalize(current_dir.join(folder)),
+        None => Ok(current_dir.to_owned()),
+    }
+}
+
+/// What a config takes from outside: variables, and the texts of files.
+type Outside<'o> = (&'o dyn Fn(&str) -> Option<String>, &'o dyn Fn(&Path) -> std::io::Result<String>);
+
+fn read_whole(path: &Path) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
 }
 
 /// What `load` makes of a config's text and the files that it names.
 fn read_from<T>(
     text: &str,
     path: &Path,
-    current_dir: &Path,
-    variable: &dyn Fn(&str) -> Option<String>,
+    (variable, read_file): Outside<'_>,
     load: impl FnOnce(&Inputs<'_>) -> Result<T, ConfigErrors>,
 ) -> Result<T, Failure> {
     let file = path.display().to_string();
-    let read_file = |path: &Path| std::fs::read_to_string(path);
-    let inputs = Inputs { text, file: &file, current_dir, env: variable, read_file: &read_file };
+    let current_dir = std::env::current_dir().map_err(|error| unread(path, &error.to_string()))?;
+    let folder = folder_of(path, &current_dir).map_err(|error| unread(path, &error.to_string()))?;
+    let (folder, current_dir) = (&*folder, &*current_dir);
+    let has_lake = |folder: &Path, pipeline: &str| folder.join(Layout::new(pipeline).log()).is_dir();
+    let inputs = Inputs { text, file: &file, folder, current_dir, has_lake: &has_lake, env: variable, read_file };
     load(&inputs).map_err(|errors| Failure::config(errors.lines()))
 }
 
-/// The plan of a config's text, with variables from `variable` and a relative lake below `current_dir`.
+/// The plan of a config's text, with variables from `variable`.
 ///
 /// # Errors
 /// Every fault of the text.
@@ -103,10 +142,9 @@ pub(crate) fn plan_from(
     text: &str,
     path: &Path,
     choice: Choice<'_>,
-    current_dir: &Path,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Plan, Failure> {
-    checked(read_from(text, path, current_dir, variable, |inputs| compat::load(inputs, choice))?, path)
+    checked(read_from(text, path, (variable, &read_whole), |inputs| compat::load(inputs, choice))?, path)
 }
 
 /// The plan, where all of it can be done.

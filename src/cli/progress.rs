@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::base::Warning;
+use crate::base::{Clock, SystemClock, Warning, instant_after};
 use crate::cli::args::LogFormat;
 use crate::cli::terminal::{self, LiveLine, LiveLines};
 use crate::cli::waits::Waits;
@@ -19,13 +20,25 @@ use crate::source::{Left, SourceEvent};
 /// Time between two plain lines of one resource.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
+/// Time between two looks at the live lines: rates, times and what is left of a wait change by themselves.
+const DRAW_EVERY: Duration = Duration::from_millis(500);
+
+/// Live lines at once; the last line counts the others.
+const LINES_MAX: usize = 10;
+
 /// Shows a run's events until [`Progress::finish`].
 pub(crate) struct Progress {
     shared: Arc<Mutex<State>>,
+    /// Draws the live lines anew.
+    _drawing: Option<AbortOnDropHandle<()>>,
 }
 
 struct State {
     style: Style,
+    started: Instant,
+    /// Resources that are going to be read, and those that have ended.
+    planned: usize,
+    ended: usize,
     resources: HashMap<Arc<str>, Counters>,
     waits: Waits,
     /// What was told as detected, by resource and key.
@@ -44,6 +57,11 @@ struct Counters {
     pages: u64,
     records: u64,
     bytes: u64,
+    /// The records that the API counts.
+    total: Option<u64>,
+    /// What is true for the moment, and until when.
+    doing: Option<(String, Option<Instant>)>,
+    has_ended: bool,
     line: Option<LiveLine>,
 }
 
@@ -55,14 +73,25 @@ impl Progress {
             LogFormat::Text if terminal::is_watched() => Style::Live(LiveLines::start()),
             LogFormat::Text => Style::Plain,
         };
-        Self {
-            shared: Arc::new(Mutex::new(State {
-                style,
-                resources: HashMap::new(),
-                waits: Waits::default(),
-                detected: HashSet::new(),
-            })),
-        }
+        let is_live = matches!(style, Style::Live(_));
+        let shared = Arc::new(Mutex::new(State {
+            style,
+            started: Instant::now(),
+            planned: 0,
+            ended: 0,
+            resources: HashMap::new(),
+            waits: Waits::default(),
+            detected: HashSet::new(),
+        }));
+        let drawn = Arc::clone(&shared);
+        let drawing = async move {
+            loop {
+                SystemClock.sleep(DRAW_EVERY).await;
+                drawn.lock().unwrap_or_else(PoisonError::into_inner).draw();
+            }
+        };
+        let drawing = is_live.then(|| AbortOnDropHandle::new(tokio::spawn(drawing)));
+        Self { shared, _drawing: drawing }
     }
 
     /// Where a run sends its events.
@@ -83,6 +112,17 @@ impl Progress {
 impl State {
     fn take(&mut self, event: Event) {
         match event {
+            Event::Planned { resources } => {
+                self.planned = resources;
+                if let Style::Json = self.style {
+                    terminal::event("planned", [("resources", json!(resources))]);
+                }
+            }
+            Event::Source(SourceEvent::Total { resource, records }) => {
+                if let Some(counters) = self.resources.get_mut(&resource) {
+                    counters.total = Some(records);
+                }
+            }
             Event::Started { resource } => self.start(resource),
             Event::Resumed { resource, left } => self.resumed(&resource, &left),
             Event::Page { resource, records, bytes } => self.page(&resource, records, bytes),
@@ -92,7 +132,11 @@ impl State {
                     let until = until.to_rfc3339_opts(SecondsFormat::Millis, true);
                     let facts =
                         [("seconds", json!(wait.as_secs_f64())), ("until", json!(until)), ("why", json!(why.to_string()))];
-                    self.passing(&resource, "waiting", &text, &facts);
+                    if let Style::Live(_) = self.style {
+                        self.wait(&resource, &why.to_string(), wait);
+                    } else {
+                        self.passing(&resource, "waiting", &text, &facts);
+                    }
                 }
             }
             Event::Finishing { resource } => self.passing(&resource, "finishing", "all pages are in, finishing files", &[]),
@@ -119,16 +163,60 @@ impl State {
     }
 
     fn start(&mut self, resource: Arc<str>) {
-        let line = match &self.style {
-            Style::Live(lines) => Some(lines.add(&resource)),
-            Style::Plain => None,
-            Style::Json => {
-                terminal::event("started", [("resource", json!(&*resource))]);
-                None
-            }
-        };
+        if let Style::Json = self.style {
+            terminal::event("started", [("resource", json!(&*resource))]);
+        }
         let now = Instant::now();
-        self.resources.insert(resource, Counters { started: now, said: now, pages: 0, records: 0, bytes: 0, line });
+        let counters = Counters {
+            started: now,
+            said: now,
+            pages: 0,
+            records: 0,
+            bytes: 0,
+            total: None,
+            doing: None,
+            has_ended: false,
+            line: None,
+        };
+        self.resources.insert(resource, counters);
+        self.draw();
+    }
+
+    /// A wait on a terminal, where it is counted down.
+    fn wait(&mut self, resource: &Arc<str>, why: &str, wait: Duration) {
+        if let Some(counters) = self.resources.get_mut(resource) {
+            counters.doing = Some((why.to_owned(), Some(instant_after(Instant::now(), wait))));
+            self.draw();
+        }
+    }
+
+    /// Brings the live lines up to date.
+    fn draw(&mut self) {
+        let Style::Live(lines) = &self.style else { return };
+        let drawn = self.resources.values().filter(|counters| counters.line.is_some()).count();
+        let mut waiting: Vec<(&Arc<str>, &mut Counters)> =
+            self.resources.iter_mut().filter(|(_, counters)| !counters.has_ended && counters.line.is_none()).collect();
+        waiting.sort_by(|a, b| a.0.cmp(b.0));
+        for (name, counters) in waiting.into_iter().take(LINES_MAX.saturating_sub(drawn)) {
+            counters.line = Some(lines.add(name));
+        }
+        for counters in self.resources.values() {
+            if let Some(line) = &counters.line {
+                line.set(&counters.line_text());
+            }
+        }
+        if self.planned > 1 {
+            let at_work = self.resources.values().filter(|counters| !counters.has_ended).count();
+            let sum = |of: fn(&Counters) -> u64| self.resources.values().map(of).sum::<u64>();
+            lines.set_foot(&format!(
+                "{}/{} resources · {at_work} at work · {} · {} · {}",
+                self.ended,
+                self.planned,
+                report::counted(sum(|counters| counters.records), "record"),
+                report::bytes(sum(|counters| counters.bytes)),
+                report::duration(self.started.elapsed())
+            ));
+        }
     }
 
     fn resumed(&self, resource: &str, Left { run, started, pages, bytes, .. }: &Left) {
@@ -157,8 +245,9 @@ impl State {
         counters.pages += 1;
         counters.records += records;
         counters.bytes += bytes;
-        if let Some(line) = &counters.line {
-            line.set(&counters.text());
+        counters.doing = None;
+        if let Style::Live(_) = self.style {
+            self.draw();
         } else if counters.said.elapsed() >= PLAIN_EVERY {
             counters.said = Instant::now();
             match self.style {
@@ -173,12 +262,8 @@ impl State {
         let Some(counters) = self.resources.get_mut(resource) else { return };
         match &self.style {
             Style::Live(_) => {
-                if let Some(line) = &counters.line {
-                    match counters.pages {
-                        0 => line.set(text),
-                        _ => line.set(&format!("{text} · {}", counters.text())),
-                    }
-                }
+                counters.doing = Some((text.to_owned(), None));
+                self.draw();
             }
             Style::Plain => terminal::say(&format!("{resource}: {text}")),
             Style::Json => terminal::event(kind, [("resource", json!(&**resource))].into_iter().chain(facts.iter().cloned())),
@@ -211,16 +296,18 @@ impl State {
                 let resource = json!(resource.map(|name| &**name));
                 terminal::event("warning", [("code", json!(code.name())), ("resource", resource), ("text", json!(text))]);
             }
-            (_, Some(name)) => terminal::say(&format!("warning: {name}: {text}")),
-            (_, None) => terminal::say(&format!("warning: {text}")),
+            (_, Some(name)) => terminal::say_as("warning", &format!("{name}: {text}")),
+            (_, None) => terminal::say_as("warning", &text),
         }
     }
 
     fn end(&mut self, resource: &Arc<str>, failure: Option<String>) {
         let Some(counters) = self.resources.get_mut(resource) else { return };
-        if let Some(line) = &counters.line {
+        if let Some(line) = counters.line.take() {
             line.clear();
         }
+        counters.has_ended = true;
+        self.ended += 1;
         match (&self.style, failure) {
             (Style::Json, failure) => {
                 terminal::event("ended", counters.facts(resource).into_iter().chain([("failure", json!(failure))]));
@@ -230,13 +317,48 @@ impl State {
             (_, Some(_)) if counters.pages > 0 => terminal::say(&format!("{resource}: failed after {}", counters.text())),
             (_, Some(_)) => {}
         }
+        self.draw();
     }
 }
 
 impl Counters {
-    fn facts(&self, resource: &str) -> [(&'static str, Value); 4] {
-        let Self { pages, records, bytes, .. } = self;
-        [("resource", json!(resource)), ("pages", json!(pages)), ("records", json!(records)), ("bytes", json!(bytes))]
+    fn facts(&self, resource: &str) -> [(&'static str, Value); 5] {
+        let Self { pages, records, bytes, total, .. } = self;
+        [
+            ("resource", json!(resource)),
+            ("pages", json!(pages)),
+            ("records", json!(records)),
+            ("total", json!(total)),
+            ("bytes", json!(bytes)),
+        ]
+    }
+
+    /// A short line: how far it is, and what holds it up.
+    fn line_text(&self) -> String {
+        let mut parts = Vec::new();
+        match self.total.filter(|total| *total > 0 && *total >= self.records) {
+            _ if self.pages == 0 => {}
+            Some(total) => parts.push(format!(
+                "{} % · {} of {}",
+                u128::from(self.records) * 100 / u128::from(total),
+                report::count(self.records),
+                report::counted(total, "record")
+            )),
+            None => parts.push(report::counted(self.records, "record")),
+        }
+        match &self.doing {
+            Some((why, Some(until))) => {
+                let left = until.saturating_duration_since(Instant::now());
+                parts.push(format!("waiting {} s: {why}", left.as_secs_f64().ceil()));
+            }
+            Some((what, None)) => parts.push(what.clone()),
+            None if self.pages == 0 => parts.push("asking".to_owned()),
+            None => {
+                parts.push(report::counted(self.pages, "page"));
+                parts.push(format!("{}/s", report::count(self.per_second(self.records))));
+            }
+        }
+        parts.join(" · ")
     }
 
     #[expect(
@@ -245,16 +367,19 @@ impl Counters {
         clippy::cast_sign_loss,
         reason = "rates are for reading"
     )]
+    fn per_second(&self, number: u64) -> u64 {
+        (number as f64 / self.started.elapsed().as_secs_f64().max(0.001)) as u64
+    }
+
     fn text(&self) -> String {
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         format!(
             "{}, {}, {} in {} ({} records/s, {}/s)",
             report::counted(self.pages, "page"),
             report::counted(self.records, "record"),
             report::bytes(self.bytes),
             report::duration(self.started.elapsed()),
-            report::count((self.records as f64 / seconds) as u64),
-            report::bytes((self.bytes as f64 / seconds) as u64),
+            report::count(self.per_second(self.records)),
+            report::bytes(self.per_second(self.bytes)),
         )
     }
 }

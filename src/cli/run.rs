@@ -20,8 +20,9 @@ use crate::source::Asking;
 
 /// Runs a config and prints the summary as the last line of stdout.
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    let (of, report, record, dry_run) = (args.of.clone(), args.report.clone(), args.record.clone(), args.dry_run);
-    let outputs = Outputs { report: report.as_deref(), record: record.as_deref(), dry_run };
+    let (of, report, record) = (args.of.clone(), args.report.clone(), args.record.clone());
+    let (dry_run, json) = (args.dry_run, args.json);
+    let outputs = Outputs { report: report.as_deref(), record: record.as_deref(), dry_run, json };
     run_and_report(&of, prepare(args), outputs, log_format).await
 }
 
@@ -55,37 +56,39 @@ pub(crate) struct Outputs<'a> {
     pub(crate) record: Option<&'a Path>,
     /// Whether nothing is written into it.
     pub(crate) dry_run: bool,
+    /// Whether the summary goes to stdout also where people see it, who have it in words.
+    pub(crate) json: bool,
 }
 
 /// Runs what is prepared and hands out its summary; also of what could not be prepared.
 pub(crate) async fn run_and_report(
     of: &ConfigArgs,
     prepared: Result<(Plan, RunOptions), Failure>,
-    Outputs { report, record, dry_run }: Outputs<'_>,
+    outputs: Outputs<'_>,
     log_format: LogFormat,
 ) -> Result<u8, Failure> {
-    let failed = |failure: Failure, report| {
+    let failed = |failure: Failure, outputs: Outputs<'_>| {
         let failure = failure.typed_with(of);
         let mut summary = failure.summary();
-        if dry_run {
+        if outputs.dry_run {
             report::mark_dry(&mut summary);
         }
-        deliver(summary, report);
+        deliver(summary, outputs);
         Err(failure)
     };
     let (plan, options) = match prepared {
         Ok(prepared) => prepared,
-        Err(failure) => return failed(failure, report),
+        Err(failure) => return failed(failure, outputs),
     };
     // A report that cannot be written is known before a table changes.
-    if let Some(path) = report
+    if let Some(path) = outputs.report
         && let Err(error) = std::fs::File::create(path)
     {
-        return failed(cannot_report(path, &error).of_pipeline(&plan.name), None);
+        return failed(cannot_report(path, &error).of_pipeline(&plan.name), Outputs { report: None, ..outputs });
     }
     terminal::tell("lake", &plan.lake.location.to_string());
     let (facts, signal) = run_plan(&plan, &options, log_format).await;
-    let unrecorded = recording::finish(&options.asking, record);
+    let unrecorded = recording::finish(&options.asking, outputs.record);
     let facts = match facts {
         Ok(mut facts) => {
             facts.retell(|text| of.type_into(text));
@@ -93,7 +96,7 @@ pub(crate) async fn run_and_report(
         }
         Err(failure) => {
             let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
-            return failed(failure.of_pipeline(&plan.name), report);
+            return failed(failure.of_pipeline(&plan.name), outputs);
         }
     };
     let mut summary = report::summary(&facts);
@@ -101,7 +104,7 @@ pub(crate) async fn run_and_report(
     if log_format == LogFormat::Json {
         terminal::event("summary", [("summary", summary.clone())]);
     }
-    deliver(summary, report);
+    deliver(summary, outputs);
     // Behind the JSON, so that on a terminal its many lines do not bury them.
     if log_format == LogFormat::Text {
         report::run_lines(&facts).iter().for_each(|line| terminal::say(line));
@@ -111,7 +114,7 @@ pub(crate) async fn run_and_report(
 
 /// Hands out the summary: to the report's file, and as the last line of stdout. What is published stays so, whatever becomes
 /// of the file.
-fn deliver(mut summary: serde_json::Value, report: Option<&Path>) {
+fn deliver(mut summary: serde_json::Value, Outputs { report, json, .. }: Outputs<'_>) {
     if let Some(path) = report
         && let Err(error) = terminal::write_report(path, summary.clone())
     {
@@ -119,7 +122,9 @@ fn deliver(mut summary: serde_json::Value, report: Option<&Path>) {
         terminal::tell("warning", &text);
         report::add_warning(&mut summary, &Warning::new(WarningCode::ReportNotWritten, text));
     }
-    terminal::print_json(summary);
+    if json || !terminal::is_result_watched() {
+        terminal::print_json(summary);
+    }
 }
 
 /// SIGTERM's number (POSIX), and so `128 + 15` its exit code.

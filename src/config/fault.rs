@@ -141,6 +141,14 @@ pub(crate) enum Problem {
         /// As written.
         text: String,
     },
+    /// A variable as shells take it, `$NAME`.
+    #[error(
+        "a variable needs braces, or it is sent as it is: write `${{{name}}}` in place of `${name}`; for these very characters, write `${{DOLLAR:-$}}` in place of the `$`"
+    )]
+    Unbraced {
+        /// Its name; `NAME` where there is none of it, since it could be a credential.
+        name: String,
+    },
     /// An environment variable that is not there.
     #[error("environment variable `{name}` is {}", if *empty { "empty" } else { "not set" })]
     Variable {
@@ -192,24 +200,74 @@ pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
     if quoted.len() == 1 { quoted.concat() } else { format!("one of {}", quoted.join(", ")) }
 }
 
-/// What others call what a config has under another name.
-const OTHER_NAMES: [(&str, &str); 6] = [
-    ("upsert", "merge"),
-    ("update", "merge"),
-    ("overwrite", "replace"),
-    ("truncate", "replace"),
-    ("insert", "append"),
-    ("add", "append"),
+/// What a config has, and what others call it. Of several that stand where the name does, the first one is meant.
+const OTHER_NAMES: [(&str, &[&str]); 33] = [
+    ("merge", &["upsert", "update"]),
+    ("replace", &["overwrite", "truncate", "full_refresh"]),
+    ("append", &["insert", "add"]),
+    (
+        "data_selector",
+        &[
+            "dataselector",
+            "records_path",
+            "record_path",
+            "records_selector",
+            "record_selector",
+            "data_path",
+            "results_path",
+            "result_path",
+            "items_path",
+            "item_path",
+            "json_path",
+            "jsonpath",
+            "selector",
+            "root_path",
+            "data_key",
+            "results_key",
+        ],
+    ),
+    ("base_url", &["url", "uri", "host", "endpoint", "api_url", "root_url"]),
+    ("path", &["url", "uri", "route"]),
+    ("url", &["path", "dir", "folder", "location", "bucket", "bucket_url", "uri", "root"]),
+    ("paginator", &["pagination", "paging", "pager"]),
+    ("params", &["query", "query_params", "query_parameters", "parameters", "querystring", "query_string"]),
+    ("json", &["body", "payload", "request_body", "json_body"]),
+    ("method", &["verb", "http_method"]),
+    ("primary_key", &["key", "keys", "pk", "unique_key", "primary_keys"]),
+    ("write_disposition", &["mode", "disposition", "write_mode", "sync_mode", "load_mode", "strategy"]),
+    ("partition_by", &["partition", "partitions", "partitioned_by", "partitioning"]),
+    ("sort_by", &["order_by", "sort", "cluster_by"]),
+    ("table_name", &["table", "target", "target_table"]),
+    ("cursor_path", &["cursor", "cursor_field", "cursor_column", "replication_key", "incremental_key", "updated_at"]),
+    ("initial_value", &["start_value", "start_date", "start", "since", "from"]),
+    ("end_value", &["end_date", "end", "until", "to"]),
+    ("start_param", &["since_param", "from_param"]),
+    ("end_param", &["until_param", "to_param"]),
+    ("limit", &["page_size", "per_page", "size"]),
+    ("token", &["api_key", "key", "access_token", "bearer", "bearer_token"]),
+    ("api_key", &["key", "value", "token", "apikey", "secret"]),
+    ("username", &["user", "login"]),
+    ("password", &["pass", "secret"]),
+    ("resources", &["streams", "endpoints", "tables", "sources"]),
+    ("client", &["api", "connection", "source"]),
+    ("lake", &["destination", "output", "sink", "target"]),
+    ("single_page", &["none", "off", "false"]),
+    ("header_link", &["link_header", "link"]),
+    ("http_basic", &["basic"]),
+    ("retry", &["retries", "max_retries"]),
 ];
 
-/// The name in `known` that `name` most likely stands for.
-pub(crate) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> Option<String> {
+/// The key or word in `known` that `name` most likely stands for: what is called so elsewhere, or the nearest spelling.
+pub(crate) fn meant<S: AsRef<str>>(name: &str, known: &[S]) -> Option<String> {
     let written = name.to_lowercase().replace('-', "_");
     let is_known = |name: &&str| known.iter().any(|known| known.as_ref() == *name);
-    let meant = OTHER_NAMES.iter().filter(|(other, _)| *other == written).map(|(_, name)| *name);
-    if let Some(meant) = meant.into_iter().find(is_known) {
-        return Some(meant.to_owned());
-    }
+    let mut called = OTHER_NAMES.iter().filter(|(_, others)| others.contains(&&*written)).map(|(name, _)| *name);
+    called.find(is_known).map(str::to_owned).or_else(|| nearest(name, known))
+}
+
+/// The name in `known` that is spelled nearest to `name`.
+pub(crate) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> Option<String> {
+    let written = name.to_lowercase().replace('-', "_");
     let near = known.iter().map(AsRef::as_ref).filter_map(|candidate| {
         let edits = strsim::damerau_levenshtein(&written, candidate);
         let shorter = candidate.len().min(written.len());

@@ -47,6 +47,12 @@ pub(crate) enum FormatKind {
     Csv(CsvPlan),
     /// What the `Content-Type` says of these, JSON where it says nothing.
     Auto(CsvPlan),
+    /// Nothing is declared: what the `Content-Type` says, unless the body contradicts it; CSV only where no type and no cursor is declared, which
+    /// texts would have to fit.
+    Undeclared {
+        /// Whether that is so.
+        takes_csv: bool,
+    },
 }
 
 /// How CSV is read.

@@ -48,8 +48,12 @@ pub(crate) struct Inputs<'a> {
     pub(crate) text: &'a str,
     /// The config's path as the user named it, for messages; files named in the config are relative to its folder.
     pub(crate) file: &'a str,
-    /// The current folder, absolute; a relative `lake.url` is relative to it.
+    /// The config's folder, absolute; a relative `lake.url` is relative to it.
+    pub(crate) folder: &'a Path,
+    /// The current folder, absolute, below which an older lakeward looked for a relative `lake.url`.
     pub(crate) current_dir: &'a Path,
+    /// Whether a folder is a lake in which the pipeline of a name has committed.
+    pub(crate) has_lake: &'a dyn Fn(&Path, &str) -> bool,
     /// The environment.
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
     /// Reads a file, for `${file:…}` and `schema`.
@@ -57,11 +61,21 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
+    /// What a path that begins with `~` would be if a shell had read it; `None` for all others. Nobody fills it in within a config.
+    pub(crate) fn of_home(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+        let home = (self.env)("HOME").filter(|home| home.starts_with('/')).unwrap_or_else(|| "/home/me".to_owned());
+        Some(format!("{}{rest}", home.trim_end_matches('/')))
+    }
+
     /// The text of a file that the config names.
     ///
     /// # Errors
     /// Why not, as a sentence about the file.
     pub(crate) fn read(&self, path: &Path) -> Result<String, String> {
+        if let Some(meant) = self.of_home(&path.to_string_lossy()) {
+            return Err(format!("begins with `~`, which shells alone fill in: write `{meant}`, or `./{}`", path.display()));
+        }
         let folder = Path::new(self.file).parent().unwrap_or(Path::new(""));
         let path: PathBuf = folder.join(path);
         (self.read_file)(&path).map_err(|error| match error.kind() {

@@ -20,10 +20,14 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 pub(crate) fn substitute(document: &mut Document, at: NodeId, inputs: &Inputs<'_>, faults: &mut Vec<Fault>) {
     for id in document.below(at) {
         let Value::Text(text) = &document.node(id).value else { continue };
-        if !text.text.contains("${") {
+        let unbraced = unbraced(&text.text, inputs);
+        if unbraced.is_none() && !text.text.contains("${") {
             continue;
         }
-        let Filled { value, secret, problems } = fill(&text.text, inputs);
+        let Filled { value, secret, problems } = match unbraced {
+            Some(problem) => Filled { value: None, secret: Vec::new(), problems: vec![problem] },
+            None => fill(&text.text, inputs),
+        };
         if let Some(value) = &value {
             secrecy::given(&document.path(id), &value.text, &secret);
         }
@@ -36,6 +40,24 @@ pub(crate) fn substitute(document: &mut Document, at: NodeId, inputs: &Inputs<'_
         }));
         document.replace(id, value.map_or(Value::Faulty, Value::Text));
     }
+}
+
+/// What is wrong with a text in which a variable has no braces, as shells take it: it would be sent as it is. `$top` and `$skip` are names that APIs
+/// have, and JSON paths begin with `$`; so the name is in capitals, and it is all of the text, or that of a variable which is set.
+fn unbraced(text: &str, inputs: &Inputs<'_>) -> Option<Problem> {
+    let mut names = text.match_indices('$').filter_map(|(at, _)| {
+        let rest = &text[at + 1..];
+        let end = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
+        let is_name = end > 1
+            && rest.starts_with(|c: char| c.is_ascii_uppercase())
+            && !rest[end..].starts_with(|c: char| c.is_alphanumeric());
+        (is_name && !text[..at].ends_with('$')).then_some(&rest[..end])
+    });
+    // A query of GraphQL has variables of its own.
+    let is_set = |name: &str| !text.contains(['{', '\n']) && inputs.variable(name).is_ok();
+    let found = names.find(|name| text.len() == name.len() + 1 || is_set(name))?;
+    let name = inputs.variable(found).is_ok().then(|| found.to_owned());
+    Some(Problem::Unbraced { name: name.unwrap_or_else(|| "NAME".to_owned()) })
 }
 
 /// A text with its references filled in, or what keeps them from it.

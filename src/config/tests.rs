@@ -19,7 +19,9 @@ fn load_text(text: &str) -> Result<Plan, ConfigErrors> {
     let inputs = Inputs {
         text,
         file: "/etc/lakeward/test.yaml",
+        folder: Path::new("/etc/lakeward"),
         current_dir: Path::new("/data"),
+        has_lake: &|_, _| false,
         env: &|name| {
             let value = match name {
                 "BILLING_URL" => "https://api.example.com",

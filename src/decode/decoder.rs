@@ -160,7 +160,7 @@ impl Decoder {
     fn header(&self, names: Vec<String>, page: &Page, so_far: &TableSchema) -> Header {
         let csv = match &self.plan.format.kind {
             FormatKind::Csv(csv) | FormatKind::Auto(csv) => Some(&csv.header),
-            FormatKind::Json | FormatKind::Ndjson => None,
+            FormatKind::Json | FormatKind::Ndjson | FormatKind::Undeclared { .. } => None,
         };
         if csv == Some(&CsvHeader::FirstPage) {
             let _ = self.header.set(names.clone());

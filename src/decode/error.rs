@@ -51,6 +51,26 @@ impl fmt::Display for Spot {
     }
 }
 
+/// What a body that is no JSON most likely is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instead {
+    /// JSON but for numbers that are none.
+    NoNumber,
+    /// NDJSON.
+    Lines,
+    /// CSV.
+    Csv,
+}
+
+fn found_instead(instead: Option<Instead>) -> &'static str {
+    match instead {
+        None => "",
+        Some(Instead::NoNumber) => ", found `NaN` or `Infinity`",
+        Some(Instead::Lines) => ", found one JSON value behind another",
+        Some(Instead::Csv) => ", found what looks like CSV",
+    }
+}
+
 /// A page that cannot become rows. Nothing of it counts.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
@@ -77,7 +97,7 @@ pub(crate) enum DecodeError {
         source: std::str::Utf8Error,
     },
     /// The body is not JSON as RFC 8259 has it.
-    #[error("{place} is not JSON at {spot}: expected {expected}")]
+    #[error("{place} is not JSON at {spot}: expected {expected}{}", found_instead(*instead))]
     Syntax {
         /// The page.
         place: PagePlace,
@@ -85,6 +105,8 @@ pub(crate) enum DecodeError {
         spot: Spot,
         /// What had to stand there.
         expected: &'static str,
+        /// What the body most likely is.
+        instead: Option<Instead>,
     },
     /// The body ends too early.
     #[error("{place} ends at {spot}, in the middle of a value: it is cut off")]
@@ -416,6 +438,15 @@ impl DecodeError {
             }
             Self::NotUtf8 { .. } | Self::NotText { .. } => {
                 "set `endpoint.response_format: {encoding: NAME}`, or `invalid_utf8: replace` to read it with gaps, or `quarantine` to set such records aside"
+            }
+            Self::Syntax { instead: Some(Instead::NoNumber), .. } => {
+                "`endpoint.response_format: {json: lenient}` reads `NaN`, `Infinity` and `-Infinity` as null"
+            }
+            Self::Syntax { instead: Some(Instead::Lines), .. } => {
+                "if each line is a record, write `endpoint.response_format: ndjson`, without `data_selector`"
+            }
+            Self::Syntax { instead: Some(Instead::Csv), .. } => {
+                "if each line is a row, write `endpoint.response_format: csv`, without `data_selector`"
             }
             Self::Syntax { .. } | Self::Empty { .. } => {
                 "when the body is no JSON, or has something around it, say what it is in `endpoint.response_format`"

@@ -3,7 +3,7 @@
 use crate::decode::RECORD_BYTES_MAX;
 use crate::decode::decoder::COLUMNS_MAX;
 use crate::decode::envelope::VALUE_BYTES_MAX;
-use crate::decode::error::{DecodeError, PagePlace, Spot};
+use crate::decode::error::{DecodeError, Instead, PagePlace, Spot};
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::locate::path_at;
 use crate::decode::reader::DEPTH_MAX;
@@ -22,7 +22,7 @@ pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
         Fault::Syntax { at, .. } if text.get(at..).is_none_or(|rest| rest.trim_ascii().is_empty()) => {
             DecodeError::CutOff { spot: spot(at), place }
         }
-        Fault::Syntax { at, expected } => DecodeError::Syntax { spot: spot(at), place, expected },
+        Fault::Syntax { at, expected } => DecodeError::Syntax { spot: spot(at), place, expected, instead: instead(text, at) },
         Fault::PathExhausted(source) => DecodeError::PathExhausted { place, source },
         Fault::TooDeep { at } => DecodeError::TooDeep { spot: spot(at), place, limit: DEPTH_MAX },
         Fault::TooManyColumns { at } => DecodeError::TooManyColumns { spot: spot(at), place, limit: COLUMNS_MAX },
@@ -31,4 +31,23 @@ pub(super) fn explain(stop: Stop, text: &str, place: PagePlace) -> DecodeError {
         Fault::PagingTwice { at } => DecodeError::PagingTwice { spot: spot(at), place },
         Fault::NotRecords { at, actual } => DecodeError::NotRecords { spot: spot(at), place, actual },
     }
+}
+
+/// What a text most likely is that is no JSON from byte `at` on.
+fn instead(text: &str, at: usize) -> Option<Instead> {
+    let (before, from) = (text.get(..at)?, text.get(at..)?);
+    let is_no_number = |text: &str| ["NaN", "Infinity", "-Infinity"].iter().any(|name| text.starts_with(name));
+    // The sign is read as that of a number.
+    if is_no_number(from) || before.ends_with('-') && from.starts_with("Infinity") {
+        return Some(Instead::NoNumber);
+    }
+    let first = text.lines().next().unwrap_or_default().trim();
+    if from.starts_with('{') && first.starts_with('{') && before.trim_end_matches([' ', '\t']).ends_with('\n') {
+        return Some(Instead::Lines);
+    }
+    // What is put before JSON against readers that must not have it (`)]}',`) and the call of JSONP begin in another way, or have parentheses.
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '"' | '_' | '\'');
+    let is_row =
+        before.trim().is_empty() && first.starts_with(is_name) && first.contains([',', ';', '\t']) && !first.contains(['(', '{']);
+    is_row.then_some(Instead::Csv)
 }

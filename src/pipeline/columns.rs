@@ -149,8 +149,15 @@ resources:
     fn check(keys: &str, schema: &str, expected: &[&str]) {
         let read_file = |_: &std::path::Path| Ok(schema.to_owned());
         let text = format!("{CONFIG}    {keys}\nlake: {{url: ./lake}}\n");
-        let inputs =
-            Inputs { text: &text, file: "c.yaml", current_dir: std::path::Path::new("/"), env: &|_| None, read_file: &read_file };
+        let inputs = Inputs {
+            text: &text,
+            file: "c.yaml",
+            folder: std::path::Path::new("/"),
+            current_dir: std::path::Path::new("/"),
+            has_lake: &|_, _| false,
+            env: &|_| None,
+            read_file: &read_file,
+        };
         let faults = validate(&load(&inputs, Choice::default()).unwrap());
         assert_eq!(faults.iter().map(RunError::chain).collect::<Vec<_>>(), expected);
     }

@@ -18,6 +18,11 @@ pub(crate) fn warn(events: &Events, resource: &str, warnings: impl IntoIterator<
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
+    /// So many resources are going to be read.
+    Planned {
+        /// How many.
+        resources: usize,
+    },
     /// A resource began.
     Started {
         /// Its name.

@@ -256,6 +256,8 @@ impl Running<'_> {
             Refresh::DropSources => Drops::find(lake, self.plan, self.events).await?,
             _ => Drops::default(),
         };
+        let resources = graph.in_order().filter(|(resource, tabled)| *tabled || graph.has_children(&resource.name)).count();
+        (self.events)(Event::Planned { resources });
         let shared: &Lake = lake;
         let load_all = futures::stream::iter(graph.in_order())
             .map(|(resource, tabled)| async move {

@@ -21,7 +21,7 @@ use crate::pipeline::nested;
 use crate::pipeline::table_thread::TableThread;
 use crate::pipeline::told;
 use crate::pipeline::{Events, RunError};
-use crate::schema::{TableSchema, reconcile};
+use crate::schema::{Column, TableSchema, reconcile};
 
 /// Takes the rows of one table.
 pub(super) struct TableIntake<'a> {
@@ -198,6 +198,9 @@ impl<'a> TableIntake<'a> {
         contract::check_frozen(self.resource, (self.table, &self.start), (&joined, self.overgrown.first()), page)?;
         check_against(self.resource, self.table, &joined)?;
         if joined != *current {
+            let is_new = |column: &&Column| current.column(&column.name).is_none_or(|known| known != *column);
+            let columns: Vec<&str> = joined.columns.iter().filter(is_new).map(|column| column.name.as_str()).collect();
+            tracing::debug!(resource = self.resource.name, page, columns = columns.join(", "), "the schema is wider");
             *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(joined);
         }
         Ok(())

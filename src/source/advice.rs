@@ -121,7 +121,10 @@ impl SourceError {
 fn of_credentials(key: &str, sent: Option<&str>) -> String {
     let more = match sent {
         Some(sent) => format!("; it was sent {sent}: `name` and `location` beside it say where"),
-        None if key.ends_with(".token") => "; a `Bearer ` before it is lakeward's to add".to_owned(),
+        None if key.ends_with(".token") => "; it was sent as `Authorization: Bearer …`, and a `Bearer ` before it is lakeward's to add; where the API wants it elsewhere, write \
+             `auth: {type: api_key, name: NAME, location: header}` or `query`"
+            .to_owned(),
+        None if key.ends_with(".password") => "; it was sent with `username` as `Authorization: Basic …`".to_owned(),
         None => String::new(),
     };
     format!("look at `{key}` and where its value comes from: it is missing a right, mistyped or expired{more}")

@@ -16,6 +16,7 @@ use crate::source::auth::Bearing;
 use crate::source::body::{BodyFault, RATIO_MAX, Received, receive, receive_start};
 use crate::source::certificate::{causes, certificate_fault, io_kind, is_no_http, is_plain, is_refusal_of_http, is_unknown_name};
 use crate::source::client::{Call, Client};
+use crate::source::curl::command;
 use crate::source::error::Place;
 use crate::source::expected::Expected;
 use crate::source::page::Skipped;
@@ -139,9 +140,17 @@ impl Client {
             Method::Post => reqwest::Method::POST,
         };
         let (body, timeout) = (request.body.clone(), self.plan.page_timeout);
+        let logged = tracing::enabled!(tracing::Level::INFO).then(|| command(template, request, &dressed, &headers));
         let started = self.clock.instant();
         let sent =
             self.transport.send(Request { method, url: dressed, headers, body, timeout, is_trusted, is_for_token: false }).await;
+        if let Some(command) = logged {
+            let took = self.clock.instant().duration_since(started);
+            let answer = sent
+                .as_ref()
+                .map_or_else(|_| "no answer".to_owned(), |answered| format!("answered {}", answered.status.as_u16()));
+            tracing::info!("{}, page {}: {answer} in {} ms: {command}", template.resource, request.number, took.as_millis());
+        }
         match sent {
             Ok(response) => Ok((response, is_trusted)),
             Err(source) if source.kind() == Kind::Setup => Err(Failure::Final(Box::new(SourceError::Setup { source }))),
@@ -336,16 +345,14 @@ impl Failure {
     /// The error of a resource that fails with this, told in other words: waiting does not mend it.
     pub(super) fn told_as(self, why: String, place: Place, spent: &Spent, plan: &ClientPlan) -> SourceError {
         match self {
-            Self::NoAnswer { source, .. } => {
-                SourceError::NoAnswer { place, why, attempts: spent.attempts, lasting: true, source }
-            }
+            Self::NoAnswer { source, .. } => SourceError::NoAnswer { place, why, attempts: spent.tried(), lasting: true, source },
             other => other.into_error(place, spent, plan),
         }
     }
 
     /// The error of a resource that fails with this.
     pub(super) fn into_error(self, place: Place, spent: &Spent, plan: &ClientPlan) -> SourceError {
-        let attempts = spent.attempts;
+        let attempts = spent.tried();
         match self {
             Self::Final(error) => *error,
             Self::Again { status, why, preview, .. } => SourceError::NoAttemptLeft { place, status, why, attempts, preview },

@@ -16,7 +16,7 @@ use crate::source::error::Place;
 use crate::source::event::{Events, SourceEvent, WaitReason};
 use crate::source::pace::{Gate, Held, Permits, told_limits};
 use crate::source::request::{PageRequest, Template};
-use crate::source::retry::{Decision, Patience, Spent, told_wait};
+use crate::source::retry::{Decision, Outage, Patience, Spent, told_wait};
 use crate::source::server_time::SkewWatch;
 use crate::source::transport::Transport;
 use crate::source::{Ledger, SourceError};
@@ -72,6 +72,7 @@ pub(super) struct Client {
     pub(super) permits: Permits,
     gate: Gate,
     skew: SkewWatch,
+    outage: Arc<Outage>,
     /// Whether any answer has come.
     has_answered: AtomicBool,
     /// What was told once: one entry for each resource and rule of the config, or kind of warning.
@@ -97,9 +98,15 @@ impl Client {
         events: Events,
         bounds: Bounds,
     ) -> Self {
+        let mut plan = plan.clone();
+        if !bounds.reads_all_pages() {
+            plan.retry = plan.retry.brief();
+        }
+        let outage = Arc::new(Outage::default());
         let means = Means {
             transport: Arc::clone(&transport),
             plan: plan.clone(),
+            outage: Arc::clone(&outage),
             clock: Arc::clone(&clock),
             cancel: cancel.clone(),
             events: Arc::clone(&events),
@@ -107,14 +114,15 @@ impl Client {
         Self {
             transport,
             tokens: Tokens::new(means),
-            plan: plan.clone(),
+            permits: Permits::new(plan.concurrency),
+            gate: Gate::new(&plan.rate_limits),
+            plan,
             clock,
             cancel,
             bounds,
             events,
-            permits: Permits::new(plan.concurrency),
-            gate: Gate::new(&plan.rate_limits),
             skew: SkewWatch::default(),
+            outage,
             has_answered: AtomicBool::new(false),
             told: Mutex::default(),
         }
@@ -173,11 +181,14 @@ impl Client {
                 biased;
                 () = self.cancel.cancelled() => return Err(cancelled(call)),
                 tried = self.try_once(call, request, &mut spent, &mut bearing) => match tried? {
-                    Ok(answer) => return Ok(answer),
+                    Ok(answer) => {
+                        self.outage.end();
+                        return Ok(answer);
+                    }
                     Err(failure) => failure,
                 },
             };
-            if failure.is_stale_connection() && std::mem::take(&mut free_retry) && self.plan.retry.max_retries > 0 {
+            if failure.is_stale_connection() && std::mem::take(&mut free_retry) && self.plan.retry.max_retries != Some(0) {
                 continue;
             }
             let place = place(call, request);
@@ -195,7 +206,8 @@ impl Client {
             }
             let Some(patience) = self.patience(&failure) else { return Err(failure.into_error(place, &spent, &self.plan)) };
             let raw_wait = if let Patience::Told { wait, .. } = patience { Some(wait) } else { None };
-            match spent.decide(&self.plan.retry, patience, self.clock.random()) {
+            let retry = self.outage.plan(&self.plan.retry, request.may_fail);
+            match spent.decide(&retry, patience, self.clock.random()) {
                 Decision::Wait(wait) => {
                     let why = match patience {
                         Patience::Told { .. } => WaitReason::Told { status: failure.status().unwrap_or_default() },
@@ -205,13 +217,19 @@ impl Client {
                         let until = instant_after(self.clock.instant(), raw_wait.unwrap_or(wait));
                         self.gate.hold(until, WaitReason::HeldBack);
                     }
+                    tracing::debug!(resource = &*call.template.resource, page = request.number, attempts = %spent.tried(), ?wait, %why, "tried again");
                     self.pause(call, why, wait).await?;
                 }
                 Decision::TooLong(wait) => {
                     let why = format!("answered {} and asks", failure.status().unwrap_or_default());
                     return Err(self.too_long(place, why, wait));
                 }
-                Decision::GiveUp => return Err(failure.into_error(place, &spent, &self.plan)),
+                Decision::GiveUp => {
+                    if patience == Patience::Plan && !request.may_fail {
+                        self.outage.begin();
+                    }
+                    return Err(failure.into_error(place, &spent, &self.plan));
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::{ErrorKind, Panicked, RedactedUrl};
 use crate::source::auth::TokenFault;
+use crate::source::retry::Attempts;
 use crate::source::transport::TransportError;
 
 pub(in crate::source) use limit::names_limit;
@@ -141,7 +142,7 @@ pub(crate) enum SourceError {
         /// The status.
         status: u16,
         /// Requests sent.
-        attempts: u32,
+        attempts: Attempts,
         /// What the server said, shortened and redacted.
         preview: String,
     },
@@ -167,7 +168,7 @@ pub(crate) enum SourceError {
         /// In plain words.
         why: String,
         /// Requests sent.
-        attempts: u32,
+        attempts: Attempts,
         /// Whether it will be the same tomorrow: an unknown name, a bad certificate.
         lasting: bool,
         /// The cause.
@@ -183,7 +184,7 @@ pub(crate) enum SourceError {
         /// Who asks, in words.
         why: String,
         /// Requests sent.
-        attempts: u32,
+        attempts: Attempts,
         /// What the server said, shortened and redacted.
         preview: String,
     },
@@ -240,7 +241,7 @@ pub(crate) enum SourceError {
         /// Body bytes that came.
         received_bytes: u64,
         /// Requests sent.
-        attempts: u32,
+        attempts: Attempts,
         /// The cause.
         source: TransportError,
     },
@@ -250,7 +251,7 @@ pub(crate) enum SourceError {
         /// Where.
         place: Place,
         /// Requests sent.
-        attempts: u32,
+        attempts: Attempts,
         /// The cause.
         source: std::io::Error,
     },

@@ -30,6 +30,13 @@ pub(crate) enum SourceEvent {
         /// What.
         warning: Warning,
     },
+    /// The API counts the records of a resource.
+    Total {
+        /// The resource's name.
+        resource: Arc<str>,
+        /// How many there are.
+        records: u64,
+    },
     /// A paginator was found, and proven by the second page.
     Detected {
         /// The resource's name.

@@ -26,7 +26,7 @@ impl Expected {
             FormatKind::Json => Self::Json,
             FormatKind::Ndjson => Self::Lines,
             FormatKind::Csv(_) => Self::Csv,
-            FormatKind::Auto(_) => Self::Told,
+            FormatKind::Auto(_) | FormatKind::Undeclared { .. } => Self::Told,
         }
     }
 

@@ -93,6 +93,7 @@ pub(super) async fn fetch(
         ending: None,
         kept,
         keep: None,
+        told_total: None,
         is_alone: plan.parents.is_empty() && plan.endpoint.incremental.as_ref().is_none_or(|plan| plan.step.is_none()),
     };
     fetch.control(&out).await?;
@@ -146,6 +147,8 @@ struct Fetch {
     keep: Option<KeptAnswer>,
     /// Whether it is the only chain of its resource.
     is_alone: bool,
+    /// The total that was told to whoever watches.
+    told_total: Option<u64>,
 }
 
 /// What stands around a body.
@@ -225,7 +228,8 @@ impl Fetch {
 
     fn request(&mut self, number: u64, position: Position) {
         let (client, call) = (Arc::clone(&self.client), Arc::clone(&self.call));
-        let request = call.template.page(number, &position);
+        let mut request = call.template.page(number, &position);
+        request.may_fail = self.paginator.is_trial() || self.total_stands();
         let is_behind_api = self.waits_for_api();
         let asked = self.kept.as_mut().map(|kept| kept.ask(&request, is_behind_api));
         let kept = self.kept.as_ref().map(KeptChain::log).zip(asked.and_then(|asked| asked.kept_at));

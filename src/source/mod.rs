@@ -12,6 +12,7 @@ mod auth;
 mod body;
 mod certificate;
 mod client;
+mod curl;
 mod drift;
 mod error;
 mod event;

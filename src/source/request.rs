@@ -18,7 +18,7 @@ use crate::source::preview::Redactor;
 use crate::source::reach::Reach;
 
 /// Client headers that carry no credential and go to every host.
-const HARMLESS_HEADERS: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
+pub(super) const HARMLESS_HEADERS: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
 
 /// What all requests of a resource share.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub(super) struct PageRequest {
     pub(super) url: Url,
     /// The body.
     pub(super) body: Option<Bytes>,
+    /// Whether the resource goes on without an answer to it.
+    pub(super) may_fail: bool,
 }
 
 impl Template {
@@ -103,6 +105,12 @@ impl Template {
     /// Whether the endpoint's own request has a JSON body.
     pub(super) fn has_json(&self) -> bool {
         self.json.is_some()
+    }
+
+    /// Whether the endpoint's own request has this parameter.
+    pub(super) fn says(&self, name: &str, value: &str) -> bool {
+        let is_it = |own: &str, said: &str| own == name && said == value;
+        self.params.iter().any(|(own, said)| is_it(own, said)) || self.url.query_pairs().any(|(own, said)| is_it(&own, &said))
     }
 
     /// Whether a page may be at `url`, wherever that was found.
@@ -149,7 +157,7 @@ impl Template {
             }
             (None, None) => None,
         };
-        PageRequest { number, url, body }
+        PageRequest { number, url, body, may_fail: false }
     }
 
     /// Adds to `url` and gives as headers what the host of `url` may have; whether that included the credentials.

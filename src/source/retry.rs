@@ -1,8 +1,14 @@
 //! Whether and when a request is tried again. Pure: failures and what was spent in, a decision out.
 //!
+//! Unless the config bounds the retries, a request is tried until it has waited for as long as it may: an API that is down for minutes costs
+//! minutes, and no night. Where it has waited so long for one request, the others do not wait as long once more ([`Outage`]).
+//!
 //! A wait that the server tells (`Retry-After` with 429) uses up the wait budget, not the retries, since it is no failure but
 //! an appointment; such waits are bounded by their own number too.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -12,6 +18,8 @@ use crate::config::RetryPlan;
 
 /// The longest backoff between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// Retries of one request, where the config has no number: a bound for waits that chance makes short.
+const RETRIES_MAX: u32 = 100;
 /// Waits told by 429 that one request keeps.
 const TOLD_WAITS_MAX: u32 = 20;
 /// Time that the attempts of one page may take; one that has begun is finished.
@@ -54,7 +62,55 @@ pub(super) enum Decision {
     GiveUp,
 }
 
+/// How often a request was sent, and how long was waited for it, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attempts {
+    count: u32,
+    waited: Duration,
+}
+
+impl From<u32> for Attempts {
+    fn from(count: u32) -> Self {
+        Self { count, waited: Duration::ZERO }
+    }
+}
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.waited.as_secs() / 60 {
+            0 => write!(f, "{}", self.count),
+            minutes => write!(f, "{} in {minutes} min of waits", self.count),
+        }
+    }
+}
+
+/// Whether the API was waited for in vain, and has answered nothing since: the state of a client.
+#[derive(Debug, Default)]
+pub(super) struct Outage(AtomicBool);
+
+impl Outage {
+    /// A request has waited for as long as it may.
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// An answer has come.
+    pub(super) fn end(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// How a request is tried again; briefly, where it `may_fail`, too.
+    pub(super) fn plan<'p>(&self, plan: &'p RetryPlan, may_fail: bool) -> Cow<'p, RetryPlan> {
+        if may_fail || self.0.load(Ordering::Relaxed) { Cow::Owned(plan.brief()) } else { Cow::Borrowed(plan) }
+    }
+}
+
 impl Spent {
+    /// What was sent and waited so far.
+    pub(super) fn tried(&self) -> Attempts {
+        Attempts { count: self.attempts, waited: self.waited }
+    }
+
     /// Books the time that an attempt took.
     pub(super) fn note_attempt(&mut self, took: Duration) {
         self.attempted = self.attempted.saturating_add(took);
@@ -63,23 +119,23 @@ impl Spent {
     /// Decides what follows a failure and books it. `random` is uniform over all `u64`.
     pub(super) fn decide(&mut self, plan: &RetryPlan, patience: Patience, random: u64) -> Decision {
         let chance = random as f64 / u64::MAX as f64;
+        let (retries_max, left) = (plan.max_retries.unwrap_or(RETRIES_MAX), plan.max_wait.saturating_sub(self.waited));
         let wait = match patience {
-            Patience::Plan | Patience::Once => backoff(plan, self.retries).mul_f64(chance),
+            Patience::Plan | Patience::Once => backoff(plan, self.retries).mul_f64(chance).min(left),
             Patience::Told { wait, .. } => wait.saturating_add((wait / 10).min(TOLD_JITTER_MAX).mul_f64(chance)),
         };
         if let Patience::Told { wait, .. } = patience
-            && self.waited.saturating_add(wait) > plan.max_wait
+            && wait > left
         {
             return Decision::TooLong(wait);
         }
-        let is_appointment = matches!(patience, Patience::Told { appointment: true, .. }) && plan.max_retries > 0;
-        let left = match patience {
+        let is_appointment = matches!(patience, Patience::Told { appointment: true, .. }) && retries_max > 0;
+        let may_try = match patience {
             _ if is_appointment => self.told_waits < TOLD_WAITS_MAX,
-            Patience::Once => self.retries < plan.max_retries.min(1),
-            Patience::Plan | Patience::Told { .. } => self.retries < plan.max_retries,
+            Patience::Once => self.retries < retries_max.min(1),
+            Patience::Plan | Patience::Told { .. } => self.retries < retries_max,
         };
-        let is_over = self.attempted > ATTEMPTS_TIME_MAX;
-        if !left || is_over || (self.waited.saturating_add(wait) > plan.max_wait && !matches!(patience, Patience::Told { .. })) {
+        if !may_try || left.is_zero() || self.attempted > ATTEMPTS_TIME_MAX {
             return Decision::GiveUp;
         }
         self.waited = self.waited.saturating_add(wait);
@@ -123,7 +179,7 @@ mod tests {
 
     fn plan() -> RetryPlan {
         RetryPlan {
-            max_retries: 3,
+            max_retries: Some(3),
             backoff_factor: 2.0,
             initial_delay: Duration::from_secs(1),
             statuses: vec![429],
@@ -171,6 +227,40 @@ mod tests {
     }
 
     #[test]
+    fn e_20_without_a_number_of_retries_the_wait_is_used_up_to_the_second() {
+        let plan = RetryPlan { max_retries: None, ..plan() };
+        for (random, tries) in [(u64::MAX, 15), (u64::MAX / 2, 25)] {
+            let (mut spent, mut waits) = (Spent::default(), Vec::new());
+            while let Decision::Wait(wait) = spent.decide(&plan, Patience::Plan, random) {
+                waits.push(wait);
+            }
+            assert_eq!((waits.iter().sum::<Duration>(), waits.len()), (plan.max_wait, tries), "{waits:?}");
+            assert!(waits.iter().all(|wait| *wait <= BACKOFF_MAX), "{waits:?}");
+            assert_eq!(spent.decide(&plan, Patience::Plan, random), Decision::GiveUp);
+        }
+        // Chance that makes no wait at all makes no endless loop.
+        let (mut spent, mut tries) = (Spent::default(), 0);
+        while spent.decide(&plan, Patience::Plan, 0) == Decision::Wait(Duration::ZERO) {
+            tries += 1;
+        }
+        assert_eq!(tries, RETRIES_MAX);
+    }
+
+    #[test]
+    fn where_nobody_waits_for_minutes_there_are_three_retries_or_fewer() {
+        let outage = Outage::default();
+        let plans = [None, Some(20), Some(1)].map(|max_retries| RetryPlan { max_retries, ..plan() });
+        for (plan, brief) in plans.iter().zip([Some(3), Some(3), Some(1)]) {
+            assert_eq!(outage.plan(plan, false).max_retries, plan.max_retries);
+            assert_eq!(outage.plan(plan, true).max_retries, brief);
+        }
+        outage.begin();
+        assert_eq!(outage.plan(&plans[0], false).max_retries, Some(3));
+        outage.end();
+        assert_eq!(outage.plan(&plans[0], false).max_retries, None);
+    }
+
+    #[test]
     fn e_01_told_waits_use_up_the_wait_budget_and_not_the_retries() {
         let (mut spent, told) = (Spent::default(), Patience::Told { wait: Duration::from_secs(100), appointment: true });
         for _ in 0..5 {
@@ -192,7 +282,7 @@ mod tests {
 
     #[test]
     fn without_retries_nothing_is_tried_again() {
-        let plan = RetryPlan { max_retries: 0, ..plan() };
+        let plan = RetryPlan { max_retries: Some(0), ..plan() };
         for patience in [Patience::Plan, Patience::Once, Patience::Told { wait: Duration::from_secs(1), appointment: true }] {
             assert_eq!(Spent::default().decide(&plan, patience, 0), Decision::GiveUp);
         }

@@ -10,7 +10,7 @@ const RECORDS: &str = r#"[{"id":1},{"id":2},{"id":3}]"#;
 
 fn config(api: &FakeApi, auth: &str) -> String {
     format!(
-        "name: things\nclient:\n  base_url: {}\n  auth: {auth}\n  retry: {{initial_delay: 10ms}}\nresources:\n  - name: things\n    \
+        "name: things\nclient:\n  base_url: {}\n  auth: {auth}\n  retry: {{initial_delay: 10ms, max_retries: 3}}\nresources:\n  - name: things\n    \
          primary_key: id\n    write_disposition: merge\n    endpoint: {{path: things, paginator: single_page}}\nlake:\n  url: ./lake\n",
         api.url()
     )

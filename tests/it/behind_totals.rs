@@ -165,8 +165,8 @@ fn whatever_an_api_answers_behind_its_end_lets_the_total_stand() {
                 "write_disposition: append\nendpoint: {{path: /things, data_selector: data{}}}",
                 if paginator.is_empty() { String::new() } else { format!(", paginator: {paginator}") }
             );
-            let config =
-                things_config(&api.url(), &resource).replace("initial_delay: 10ms", "initial_delay: 1ms, max_retries: 1");
+            let config = things_config(&api.url(), &resource)
+                .replace("initial_delay: 10ms, max_retries: 3", "initial_delay: 1ms, max_retries: 1");
             let sandbox = Sandbox::with_config(&config);
             let ended = sandbox.run();
             assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 20), "{shown}\n{ended}");
@@ -460,8 +460,8 @@ fn whatever_is_answered_behind_a_small_table_lets_its_total_stand() {
             let api = capped(of, 100, then.clone());
             let resource =
                 format!("write_disposition: append\nendpoint: {{path: /things, data_selector: data, paginator: {ASKS_100}}}");
-            let config =
-                things_config(&api.url(), &resource).replace("initial_delay: 10ms", "initial_delay: 1ms, max_retries: 0");
+            let config = things_config(&api.url(), &resource)
+                .replace("initial_delay: 10ms, max_retries: 3", "initial_delay: 1ms, max_retries: 0");
             let sandbox = Sandbox::with_config(&config);
             let (ended, is_limit) = (sandbox.run(), format!("{then:?}").contains("422"));
             if of == 40 && is_limit {

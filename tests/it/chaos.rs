@@ -110,7 +110,7 @@ fn what_nothing_tells_of_is_lost_and_told_with_what_to_declare() {
 fn what_chaos_cannot_do_is_refused_with_the_way_out() {
     let api = FakeApi::start().page("/things", ids(0..3));
     let config = format!(
-        "name: t\nclient: {{base_url: {}}}\nresources:\n  - {{name: things, primary_key: id, write_disposition: merge, endpoint: {{path: things, paginator: single_page}}}}\n\
+        "name: t\nclient: {{base_url: {}, retry: {{max_retries: 1}}}}\nresources:\n  - {{name: things, primary_key: id, write_disposition: merge, endpoint: {{path: things, paginator: single_page}}}}\n\
          lake: {{url: ./lake}}\n",
         api.url()
     );

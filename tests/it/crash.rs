@@ -137,6 +137,8 @@ fn a_committed_run_is_finished_without_asking_the_api() {
     let nights = uninterrupted();
     let (_billing, api, sandbox) = guide();
     assert!(run_with_fault(&sandbox, "lake.commit.after_create=kill"));
+    let brief = guide_config(&api.url()).replace("client:\n", "client:\n  retry: {max_retries: 1}\n");
+    sandbox.write("lakeward.yaml", &brief);
     drop(api);
     // The API is gone, so the run itself fails; what was committed is published all the same.
     sandbox.run().failed_with(75, &[]);

@@ -137,6 +137,15 @@ fn the_demo_replaces_only_what_it_wrote() {
     assert_eq!(sandbox.lakeward(&["demo"]).code(), Some(0));
     let again = sandbox.lakeward(&["demo"]);
     check(&again, &["replacing the demo in lakeward-demo"]);
+    let table = sandbox.path().join("lakeward-demo/lake/wallets/part-000000.parquet");
+    let bytes = fs::read(&table).unwrap();
+    fs::write(&table, [&bytes[..], b"mine"].concat()).unwrap();
+    sandbox.write("lakeward-demo/lake/wallets/mine.sql", "SELECT 1");
+    let kept = sandbox.lakeward(&["demo"]);
+    kept.failed_with(2, &["`lake/wallets/mine.sql`", "`lake/wallets/part-000000.parquet`", "nothing was touched"]);
+    fs::write(&table, bytes).unwrap();
+    fs::remove_file(sandbox.path().join("lakeward-demo/lake/wallets/mine.sql")).unwrap();
+    check(&sandbox.lakeward(&["demo"]), &["replacing the demo in lakeward-demo"]);
     let config = fs::read_to_string(sandbox.path().join("lakeward-demo/billing.yaml")).unwrap();
     sandbox.write("lakeward-demo/billing.yaml", &format!("{config}# mine\n"));
     sandbox.write("lakeward-demo/notes.txt", "mine");

@@ -1,6 +1,7 @@
 //! Behaviour, seen from outside: the binary, the lake it leaves, and the order of the house.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod at_a_terminal;
 mod auth;
 mod adopting;
 mod answers;
@@ -43,6 +44,7 @@ mod import;
 mod incremental;
 mod init;
 mod lake_files;
+mod lake_place;
 mod looking;
 mod own_names;
 mod own_ways;

@@ -355,7 +355,7 @@ fn a_list_within_a_record_that_the_api_cuts_short_is_told_once() {
 fn pages_and_requests_are_told_of_failed_resources_and_of_parents_without_a_table() {
     let config = |url: &str| {
         format!(
-            "name: things\nclient: {{base_url: '{url}', retry: {{initial_delay: 10ms}}}}\nresources:\n  - {{name: lists, selected: false, endpoint: {{path: lists, paginator: {{type: page_number, base_page: 1, total_path: pages}}, data_selector: data}}}}\n  - {{name: items, write_disposition: append, endpoint: 'lists/{{resources.lists.id}}/items'}}\n  - {{name: things, write_disposition: append, endpoint: {{path: /things, data_selector: data, paginator: {{type: page_number, base_page: 1, total_path: null}}}}}}\nlake: {{url: ./lake}}\n"
+            "name: things\nclient: {{base_url: '{url}', retry: {{initial_delay: 10ms, max_retries: 3}}}}\nresources:\n  - {{name: lists, selected: false, endpoint: {{path: lists, paginator: {{type: page_number, base_page: 1, total_path: pages}}, data_selector: data}}}}\n  - {{name: items, write_disposition: append, endpoint: 'lists/{{resources.lists.id}}/items'}}\n  - {{name: things, write_disposition: append, endpoint: {{path: /things, data_selector: data, paginator: {{type: page_number, base_page: 1, total_path: null}}}}}}\nlake: {{url: ./lake}}\n"
         )
     };
     let api = things(|request| match request.number("page", 1) {

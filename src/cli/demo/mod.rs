@@ -5,6 +5,7 @@
 mod api;
 mod data;
 mod tree;
+mod written;
 
 use std::path::Path;
 
@@ -63,6 +64,7 @@ pub(crate) async fn demo(args: DemoArgs, log_format: LogFormat) -> Result<u8, Fa
             return Ok(code);
         }
     }
+    written::note(&folder).map_err(|error| cannot(&folder, &error))?;
     let lake = folder.join(LAKE);
     print(&format!("── The lake: {} ──", shown(&args.folder, LAKE)));
     for line in tree::lines(&lake).map_err(|error| cannot(&lake, &error))? {
@@ -79,7 +81,7 @@ fn foreign(folder: &Path) -> std::io::Result<Vec<String>> {
         found.push("it is no folder".to_owned());
         return Ok(found);
     }
-    let is_own = |name: &str| [CONFIG_FILE, LAKE].contains(&name);
+    let is_own = |name: &str| [CONFIG_FILE, LAKE, written::FILE].contains(&name);
     found.extend(names(folder)?.into_iter().filter(|name| !is_own(name)).map(|name| format!("`{name}`")));
     let config = folder.join(CONFIG_FILE);
     if config.is_symlink() || config.exists() && std::fs::read(&config)? != CONFIG.as_bytes() {
@@ -91,6 +93,10 @@ fn foreign(folder: &Path) -> std::io::Result<Vec<String>> {
     } else if lake.is_dir() {
         let is_own = |name: &str| LAKE_FOLDERS.contains(&name);
         found.extend(names(&lake)?.into_iter().filter(|name| !is_own(name)).map(|name| format!("`{LAKE}/{name}`")));
+    }
+    // What is named already has no list of its own.
+    if found.is_empty() {
+        found.extend(written::others(folder)?.into_iter().map(|name| format!("`{name}`")));
     }
     Ok(found)
 }
@@ -110,7 +116,7 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
         "BILLING_API_KEY" => Some(API_KEY.to_owned()),
         _ => None,
     };
-    let plan = plan_from(CONFIG, &folder.join(CONFIG_FILE), Choice::default(), folder, &variable)?;
+    let plan = plan_from(CONFIG, &folder.join(CONFIG_FILE), Choice::default(), &variable)?;
     let (facts, _) = run_plan(&plan, &RunOptions::default(), log_format).await;
     let facts = facts?;
     for line in report::run_lines(&facts) {
@@ -131,11 +137,11 @@ fn reading(folder: &Path) {
     print("Spark:");
     print(&format!("  spark.read.parquet(\"{table}\").groupBy(\"status\").count().show()"));
     print("");
-    print("The lake, from its own folder, since the config's `url: ./lake` is below the current one:");
-    print(&format!("  cd {}", quoted(&folder.display().to_string())));
-    print(&format!(
-        "  lakeward status {CONFIG_FILE}     lakeward history {CONFIG_FILE}     lakeward rollback {CONFIG_FILE} --to 1"
-    ));
+    let config = quoted(&shown(folder, CONFIG_FILE));
+    print("The lake:");
+    print(&format!("  lakeward status {config}"));
+    print(&format!("  lakeward history {config}"));
+    print(&format!("  lakeward rollback {config} --to 1"));
     print("");
     print("Your own API: copy the config, then");
     print("  lakeward check CONFIG     lakeward preview CONFIG RESOURCE     lakeward run CONFIG     lakeward status CONFIG");

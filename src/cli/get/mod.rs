@@ -86,18 +86,18 @@ pub(crate) async fn get(args: GetArgs, log_format: LogFormat) -> Result<u8, Fail
 
 /// The plan of an export, into a lake in `scratch`.
 fn plan_of(config: &ExportConfig, scratch: &Path) -> Result<Plan, Failure> {
-    let current_dir = std::env::current_dir().map_err(|error| Failure::internal("finding the current folder", &error))?;
     let variable = |name: &str| {
         let own = config.secrets.iter().find(|(known, _)| known == name);
         own.map_or_else(|| std::env::var(name).ok(), |(_, secret)| Some(secret.expose().to_owned()))
     };
-    let plan = plan_from(&config.text, Path::new("get"), Choice::default(), &current_dir, &variable);
+    let plan = plan_from(&config.text, Path::new("get"), Choice::default(), &variable);
     let mut plan = plan.map_err(|failure| failure.retold(said::of_option))?;
     plan.lake.location = LakeLocation::Disk(scratch.join("lake"));
     plan.lake.is_durable = false;
     plan.lake.target_file_size = FILE_BYTES;
     // Its process is the only one that could go on.
     plan.resume = Duration::ZERO;
+    plan.client.retry = plan.client.retry.brief();
     Ok(plan)
 }
 

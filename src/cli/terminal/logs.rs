@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::{Clock, SystemClock, shown, shown_json};
 use crate::cli::args::LogFormat;
-use crate::cli::terminal::{FORMAT, is_watched, write_error_line};
+use crate::cli::terminal::{FORMAT, has_colours, write_error_line};
 
 /// Sends logs to stderr. `RUST_LOG` wins over `-v`.
 pub(crate) fn start_logging(format: LogFormat, verbose: u8) {
@@ -25,7 +25,7 @@ pub(crate) fn start_logging(format: LogFormat, verbose: u8) {
     // A second start, as in tests, keeps the first.
     let _ = FORMAT.set(format);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = std::env::var_os("NO_COLOR").is_none() && is_watched();
+    let colours = has_colours();
     let _ = tracing_subscriber::registry().with(Logs { format, colours }.with_filter(filter)).try_init();
 }
 

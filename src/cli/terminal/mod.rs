@@ -66,12 +66,25 @@ pub(crate) fn say(text: &str) {
     write_error_line(&shown(text));
 }
 
+/// The same behind `word: `, which has a colour of its own where there are some: the word is ours, and the text from anywhere.
+pub(crate) fn say_as(word: &str, text: &str) {
+    let colour = match word {
+        "error" | "panic" => 31,
+        "warning" => 33,
+        _ => 36,
+    };
+    match has_colours() {
+        true => write_error_line(&format!("\u{1b}[{colour}m{word}:\u{1b}[0m {}", shown(text))),
+        false => write_error_line(&format!("{word}: {}", shown(text))),
+    }
+}
+
 /// Says `word: text` to a person, or the same as an event of that kind to a machine.
 pub(crate) fn tell(word: &str, text: &str) {
     let text = &typed(text);
     match FORMAT.get() {
         Some(LogFormat::Json) => event(word, [("text", Value::from(text.as_str()))]),
-        Some(LogFormat::Text) | None => say(&format!("{word}: {text}")),
+        Some(LogFormat::Text) | None => say_as(word, text),
     }
 }
 
@@ -104,9 +117,24 @@ pub(crate) fn tell_of_panics() {
     }));
 }
 
-/// Whether people see stderr.
+/// Whether people see stderr, on a terminal where lines can be written over; a build server calls what it keeps a terminal, too.
 pub(crate) fn is_watched() -> bool {
-    std::io::stderr().is_terminal()
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
+    std::io::stderr().is_terminal() && obeys_escapes() && !is_set("CI")
+}
+
+/// Whether people see stdout.
+pub(crate) fn is_result_watched() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Whether words may have a colour (no-color.org).
+fn has_colours() -> bool {
+    std::io::stderr().is_terminal() && obeys_escapes() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn obeys_escapes() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 fn write_result(line: &str) {

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::*;
 use crate::compat::{Choice, load};
+use crate::config::tree::Document;
 use crate::config::{Inputs, Plan};
 
 /// The script of the user's guide.
@@ -60,7 +61,9 @@ fn plan_of(script: &str, value: &str) -> Plan {
     let inputs = Inputs {
         text: &yaml,
         file: "imported.yaml",
+        folder: Path::new("/data"),
         current_dir: Path::new("/data"),
+        has_lake: &|_, _| false,
         env: &|_| Some(value.to_owned()),
         read_file: &|_| Err(io::ErrorKind::NotFound.into()),
     };
@@ -286,16 +289,17 @@ fn whatever_the_writer_writes_the_reader_reads_back() {
     for text in texts {
         let entries = vec![("x".to_owned(), value::Value::List(vec![value::Value::text(text)]))];
         let yaml = write::config("f", &entries, &[], &[]);
-        let mut document =
-            crate::config::tree::Document::parse(&yaml, &mut Vec::new()).unwrap_or_else(|fault| panic!("{fault:?}\n{yaml}"));
+        let mut document = Document::parse(&yaml, &mut Vec::new()).unwrap_or_else(|fault| panic!("{fault:?}\n{yaml}"));
         let inputs = Inputs {
             text: "",
             file: "",
+            folder: Path::new("/"),
             current_dir: Path::new("/"),
+            has_lake: &|_, _| false,
             env: &|_| None,
             read_file: &|_| Err(io::ErrorKind::NotFound.into()),
         };
-        let root = crate::config::tree::Document::ROOT;
+        let root = Document::ROOT;
         crate::config::substitute::substitute(&mut document, root, &inputs, &mut Vec::new());
         let list = document.entries(root)[0].node;
         let crate::config::tree::Value::List(elements) = &document.node(list).value else { panic!("{yaml}") };

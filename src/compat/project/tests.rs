@@ -12,7 +12,9 @@ fn load_choice(text: &str, choice: Choice<'_>) -> Result<Plan, ConfigErrors> {
     let inputs = Inputs {
         text,
         file: "/etc/lakeward/dlt.yml",
+        folder: Path::new("/etc/lakeward"),
         current_dir: Path::new("/data"),
+        has_lake: &|_, _| false,
         env: &|name| {
             let value = match name {
                 "BILLING_URL" => "https://api.example.com",
@@ -149,7 +151,7 @@ project: {name: p, data_dir: d, local_dir: l, default_profile: prod, allow_undef
     assert_eq!(plan.resources.iter().map(|resource| resource.name.as_str()).collect::<Vec<_>>(), ["pokemon", "enc"]);
     assert_eq!(plan.lake.location, LakeLocation::S3 { bucket: "bucket".into(), prefix: "x/pokemon_dataset".into() });
     let dev = of(text, "p", "dev");
-    assert_eq!(dev.lake.location, LakeLocation::Disk("/data/dev/pokemon_dataset".into()));
+    assert_eq!(dev.lake.location, LakeLocation::Disk("/etc/lakeward/dev/pokemon_dataset".into()));
 }
 
 #[test]
@@ -260,7 +262,9 @@ fn a_missing_credential_comes_from_dlts_variable_and_what_is_written_wins() {
         let inputs = Inputs {
             text: &text,
             file: "dlt.yml",
+            folder: Path::new("/data"),
             current_dir: Path::new("/data"),
+            has_lake: &|_, _| false,
             env: &|name| match name {
                 "DESTINATION__D__BUCKET_URL" => Some("/srv/lake".to_owned()),
                 name => (name == variable).then(|| "{from}-environment".to_owned()),
@@ -300,7 +304,9 @@ fn provided(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<crate:
     let inputs = Inputs {
         text,
         file: "projects/dlt.yml",
+        folder: Path::new("/data"),
         current_dir: Path::new("/data"),
+        has_lake: &|_, _| false,
         env: &|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
         read_file: &|path| {
             let found = files.iter().find(|(known, _)| Path::new(known) == path);

@@ -109,7 +109,9 @@ mod tests {
         let inputs = Inputs {
             text: &text,
             file: "c.yaml",
+            folder: std::path::Path::new("/"),
             current_dir: std::path::Path::new("/"),
+            has_lake: &|_, _| false,
             env: &|name| Some(name.to_owned()),
             read_file: &read_file,
         };

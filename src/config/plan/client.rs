@@ -40,8 +40,8 @@ pub(crate) struct ClientPlan {
 /// When and how a request is tried again.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RetryPlan {
-    /// Retries after the first attempt.
-    pub(crate) max_retries: u32,
+    /// Retries after the first attempt; `None`: as many as `max_wait` has room for.
+    pub(crate) max_retries: Option<u32>,
     /// Factor between waits, at least 1.
     pub(crate) backoff_factor: f64,
     /// Wait before the first retry.
@@ -50,6 +50,16 @@ pub(crate) struct RetryPlan {
     pub(crate) statuses: Vec<u16>,
     /// The longest wait in all that one request may spend; a `Retry-After` past it ends the run as unavailable.
     pub(crate) max_wait: Duration,
+}
+
+/// Retries where nobody is to wait for minutes.
+const BRIEF_RETRIES: u32 = 3;
+
+impl RetryPlan {
+    /// The same in seconds: for whoever sits in front of it, and for what may stay without an answer.
+    pub(crate) fn brief(&self) -> Self {
+        Self { max_retries: Some(self.max_retries.unwrap_or(BRIEF_RETRIES).min(BRIEF_RETRIES)), ..self.clone() }
+    }
 }
 
 /// At most `requests` per `per`.

@@ -63,13 +63,14 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Retry {
-    /// Retries after the first attempt. Unit: requests, 0 to 20. Default: 3.
+    /// Retries after the first attempt. Unit: requests, 0 to 20. Default: as many as `max_wait` has room for; 3 where a person waits (`check --online`,
+    /// `preview`).
     #[schemars(range(min = 0, max = 20))]
     pub(crate) max_retries: Field<u64>,
     /// Factor between one wait and the next. 1 to 10. Default: 2.
     #[schemars(range(min = 1, max = 10))]
     pub(crate) backoff_factor: Field<f64>,
-    /// Wait before the first retry. A duration such as "1s". Default: 1 s.
+    /// Longest wait before the first retry; the next ones grow by the factor, to a minute at most. A duration such as "1s". Default: 1 s.
     pub(crate) initial_delay: Field<Scalar<Duration>>,
     /// Status codes that are tried again, 400 to 599. Default: 408, 425, 429, 500, 502, 503, 504, and a CDN's 520 to 529.
     pub(crate) statuses: Field<Vec<Field<u64>>>,

@@ -1,7 +1,7 @@
 //! Names that need an answer of their own: dlt's keys that lakeward does not read, keys at the wrong place, and the
 //! types that are chosen by `type`.
 
-use crate::config::fault::{Problem, nearest};
+use crate::config::fault::{Problem, meant};
 
 /// How an enum is chosen by a map's `type`.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +130,7 @@ fn home(structure: &str, key: &str) -> Option<String> {
 /// The same for a misspelt one.
 pub(crate) fn home_of_nearest(structure: &str, key: &str) -> Option<String> {
     let keys = MISPLACED.iter().filter(|(wrong, ..)| *wrong == structure).flat_map(|(_, _, keys)| keys.iter());
-    home(structure, &nearest(key, &keys.collect::<Vec<_>>())?)
+    home(structure, &meant(key, &keys.collect::<Vec<_>>())?)
 }
 
 /// The answer to an unknown `key` of `structure`, where there is a better one than its nearest spelling.

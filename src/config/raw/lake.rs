@@ -11,7 +11,7 @@ use crate::config::{Compression, OnSchemaChange, units};
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["url"]))]
 pub(crate) struct Lake {
-    /// A folder (relative to the current one, absolute, or `file://…`) or `s3://bucket/prefix`.
+    /// A folder (relative to the config's, absolute, or `file://…`) or `s3://bucket/prefix`.
     #[schemars(with = "String")]
     pub(crate) url: Field<String>,
     /// Options of the object store, such as `aws_region` and `aws_endpoint`; the `AWS_*` variables work too. Values are treated as secrets.

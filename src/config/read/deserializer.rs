@@ -10,7 +10,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::config::fault::{Problem, listed, nearest};
+use crate::config::fault::{Problem, listed, meant};
 use crate::config::raw::keys;
 use crate::config::read::{EITHER, FIELD, NODE, ONE_OR_MANY, OPTION, Reader, SECRET, clipped};
 use crate::config::secrecy;
@@ -267,7 +267,7 @@ impl Reading<'_, '_> {
     fn unknown_name(&self, name: &str, variant: &str, variants: &[&str]) -> ReadError {
         let known: Vec<String> = variants.iter().map(|&variant| variant.to_owned()).collect();
         let problem = keys::explain_name(name, variant).unwrap_or_else(|| {
-            let nearest = nearest(variant, &known);
+            let nearest = meant(variant, &known);
             let written = match self.value() {
                 Value::Text(text) => clipped(text.as_written()),
                 _ => String::new(),

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 
 use serde::de;
 
-use crate::config::fault::{Fault, Problem, nearest};
+use crate::config::fault::{Fault, Problem, meant};
 use crate::config::raw::keys;
 use crate::config::read::deserializer::{ReadError, Reading};
 use crate::config::tree::{Document, Entry, Mark, NodeId, Text, Value, join_key};
@@ -176,7 +176,7 @@ fn unknown_key(structure: &str, key: &str, known: &[&str], tagged: bool) -> Prob
     if tagged {
         known.insert(0, "type".to_owned());
     }
-    let nearest = nearest(key, &known);
+    let nearest = meant(key, &known);
     if nearest.is_none()
         && let Some(home) = keys::home_of_nearest(structure, key)
     {

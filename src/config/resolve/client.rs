@@ -111,7 +111,7 @@ fn retry(cx: Context<'_>, field: &Field<raw::Retry>) -> RetryPlan {
         }
     }
     RetryPlan {
-        max_retries: u32::try_from(cx.within(&retry.max_retries, 0..=20, 3)).unwrap_or(0),
+        max_retries: retry.max_retries.set().and_then(|_| u32::try_from(cx.within(&retry.max_retries, 0..=20, 0)).ok()),
         backoff_factor,
         initial_delay: duration(&retry.initial_delay, 1),
         statuses,

@@ -8,7 +8,7 @@ use crate::config::resolve::request::{self, Texts};
 use crate::config::resolve::template::{Names, names_single_entity};
 use crate::config::resolve::{Context, auth, format, paginator, records, rules};
 use crate::config::tree::{NodeId, Text, Value};
-use crate::config::{EndpointPlan, Method, PaginatorPlan};
+use crate::config::{EndpointPlan, FormatKind, Method, PaginatorPlan};
 
 /// The plan of an endpoint already merged with its defaults; `None` when a fault leaves it open. `id` and `name` are the
 /// resource's: its name is the path of an endpoint without one.
@@ -35,9 +35,12 @@ pub(crate) fn resolve(
     let lists =
         rules::Lists { place: "endpoint", actions: &raw.response_actions, throttle: &raw.throttle_when, fail: &raw.fail_when };
     let rules = lists.resolve(cx);
-    let response_format = format::resolve(cx, raw);
+    let mut response_format = format::resolve(cx, raw);
     // One object is the page itself, whatever lists it has.
     let is_object = records.as_ref().is_some_and(|records| records.single == Some(true));
+    if raw.response_format.is_unset() && raw.data_selector.is_unset() && records.is_none() && !single && raw.graphql.is_unset() {
+        response_format.kind = FormatKind::Undeclared { takes_csv: false };
+    }
     let is_inferred = single && raw.paginator.is_unset();
     let warning = (is_inferred && paginator::is_declared(&client.paginator)).then(|| {
         "its path ends in a placeholder, so it is read as a single page and not by `client.paginator`, as in dlt; write `endpoint.paginator` to settle it".to_owned()

@@ -9,7 +9,7 @@ use crate::base::Secret;
 use crate::config::raw::{self, Credential, Either, Entries, Field, OptionValue, Publish, Scalar};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
-use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, Problem};
+use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, Problem, yaml};
 
 /// Size at which a data file is split, unless the config says otherwise: 256 MB.
 const TARGET_FILE_BYTES: u64 = 256_000_000;
@@ -29,10 +29,10 @@ const KEEP_VERSIONS: u32 = 1;
 /// Most commits that can be undone.
 const KEEP_VERSIONS_MAX: u32 = 1_000;
 
-/// The lake's settings; `None` when a fault leaves its location open.
-pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake) -> Option<LakePlan> {
+/// The settings of the lake of `pipeline`; `None` when a fault leaves its location open.
+pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake, pipeline: Option<&str>) -> Option<LakePlan> {
     let url = cx.required(&raw.url, id, "url", "a folder, or `s3://bucket/prefix`");
-    let location = url.and_then(|(id, url)| location(cx, id, url));
+    let location = url.and_then(|(id, url)| location(cx, id, url, pipeline));
     let flag = |field: &Field<bool>| field.get().copied().unwrap_or(false);
     let options = options(cx, &raw.options);
     let target_file_size =
@@ -121,25 +121,29 @@ fn options(cx: Context<'_>, field: &Field<Entries<OptionValue>>) -> Vec<(String,
     options
 }
 
-fn location(cx: Context<'_>, id: NodeId, text: &str) -> Option<LakeLocation> {
+fn location(cx: Context<'_>, id: NodeId, text: &str, pipeline: Option<&str>) -> Option<LakeLocation> {
     if let Some(meant) = without_slashes(text) {
         let why = format!("`{text}` lacks the slashes of a URL; did you mean `{meant}`? A folder of this name is `./{text}`");
         cx.reader.conflict(id, why);
         return None;
     }
-    if let Some(rest) = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-        let home = (cx.inputs.env)("HOME").filter(|home| home.starts_with('/')).unwrap_or_else(|| "/home/me".to_owned());
-        let why = format!(
-            "`~` is filled in by shells alone: write `{}{rest}`; a folder of this name is `./{text}`",
-            home.trim_end_matches('/')
-        );
+    if let Some(meant) = cx.inputs.of_home(text) {
+        let why = format!("`~` is filled in by shells alone: write `{meant}`; a folder of this name is `./{text}`");
         cx.reader.conflict(id, why);
+        return None;
+    }
+    if let Some(why) = text.split_once("://").and_then(|(scheme, _)| no_lake(&scheme.to_ascii_lowercase())) {
+        cx.reader.conflict(id, format!("{why}; write a folder or `s3://bucket/prefix`"));
         return None;
     }
     let supported = "a folder, `file:///folder` or `s3://bucket/prefix`";
     let location = match text.split_once("://") {
         None if text.trim().is_empty() => None,
-        None => Some(LakeLocation::Disk(absolute(cx.inputs.current_dir, Path::new(text)))),
+        None => {
+            let place = absolute(cx.inputs.folder, Path::new(text));
+            check_left_behind(cx, id, (Path::new(text), &place), pipeline);
+            Some(LakeLocation::Disk(place))
+        }
         Some(("file", _)) => Url::parse(text).ok().and_then(|url| url.to_file_path().ok()).map(LakeLocation::Disk),
         Some(("s3", rest)) => s3(rest),
         Some(_) => None,
@@ -148,6 +152,19 @@ fn location(cx: Context<'_>, id: NodeId, text: &str) -> Option<LakeLocation> {
         cx.reader.wrong(id, supported);
     }
     location
+}
+
+/// Why a store cannot hold the commit protocol: what a run has uploaded is completed behind its commit, once, and only over what was there before.
+fn no_lake(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "gs" | "gcs" => Some(
+            "Google Cloud Storage completes no multipart upload on a condition, so that a publish could overwrite what another run has published",
+        ),
+        "az" | "azure" | "abfs" | "abfss" | "adl" | "wasb" | "wasbs" => Some(
+            "in Azure's storage an upload has no identity, so that two runs would upload into each other's files, and one could be published twice",
+        ),
+        _ => None,
+    }
 }
 
 /// The URL that is most likely meant by a text that begins as one and would be a folder: `s3:/bucket/x`, `s3:bucket`, `s3//bucket`.
@@ -162,9 +179,37 @@ fn without_slashes(text: &str) -> Option<String> {
     Some(if scheme == "file" { format!("file:///{rest}") } else { format!("s3://{rest}") })
 }
 
+/// Refuses a relative `path` where the pipeline has no lake at its `place`, and one below the current folder, where an older lakeward put it: a
+/// second lake beside the first one would be a green run with a part of the rows.
+fn check_left_behind(cx: Context<'_>, id: NodeId, (path, place): (&Path, &Path), pipeline: Option<&str>) {
+    let Some(pipeline) = pipeline.filter(|_| path.is_relative()) else { return };
+    let left = absolute(cx.inputs.current_dir, path);
+    if (cx.inputs.has_lake)(place, pipeline) || !(cx.inputs.has_lake)(&left, pipeline) {
+        return;
+    }
+    // dlt's `bucket_url` is the folder around that of the dataset, which is the lake.
+    let (key, up) = if cx.reader.document().path(id) == "lake.url" { ("url", 0) } else { ("bucket_url", 1) };
+    let written = |lake: &Path| {
+        let folder = lake.ancestors().nth(up).unwrap_or(lake).display().to_string();
+        format!("`{key}: {}`", yaml(&folder.into()))
+    };
+    cx.reader.conflict(
+        id,
+        format!(
+            "`{}` is relative to the config's folder, and `{}` is no lake of pipeline `{pipeline}`; `{}`, in the current folder, is one, from \
+             an older lakeward: write {} to go on with it, or move it there; write {} to begin anew",
+            path.display(),
+            place.display(),
+            left.display(),
+            written(&left),
+            written(place)
+        ),
+    );
+}
+
 /// The path from the root, without `.` segments.
-fn absolute(current_dir: &Path, path: &Path) -> PathBuf {
-    current_dir.join(path).components().filter(|component| !matches!(component, Component::CurDir)).collect()
+fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path).components().filter(|component| !matches!(component, Component::CurDir)).collect()
 }
 
 /// `bucket/prefix`, by S3's bucket naming rules as far as a slip would lead elsewhere.

@@ -51,7 +51,7 @@ pub(crate) fn resolve(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Co
     let client = cx.required(&config.client, root, "client", "how the API is reached");
     let client = client.map(|(id, client)| client::resolve(cx, id, client));
     let lake = cx.required(&config.lake, root, "lake", "where the tables go");
-    let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake));
+    let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake, name.as_deref()));
     let resources = cx.required(&config.resources, root, "resources", "the endpoints to read");
     let settled = client.unwrap_or_else(client::Client::unknown);
     let resources = resources.map(|(id, resources)| {
@@ -73,7 +73,7 @@ pub(crate) fn lake_only(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::
     let name = cx.required(&config.name, Document::ROOT, "name", "the pipeline's name, for its state and log in the lake");
     let name = name.and_then(|(id, name)| cx.checked_name(id, name));
     let lake = cx.required(&config.lake, Document::ROOT, "lake", "where the tables go");
-    let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake));
+    let lake = lake.and_then(|(id, lake)| lake::resolve(cx, id, lake, name.as_deref()));
     let none = raw::Resource::default();
     let defaults = config.resource_defaults.get().unwrap_or(&none);
     let entries = config.resources.get().map_or(&[][..], Vec::as_slice);

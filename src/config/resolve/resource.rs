@@ -9,7 +9,7 @@ use crate::config::resolve::template::{Names, Used};
 use crate::config::resolve::{Context, endpoint, hints, incremental, merging, paginator, parents, rules, steps, table};
 use crate::config::tree::NodeId;
 use crate::config::{
-    Contract, EndpointPlan, Expect, ExpectTotal, InvalidBytes, OnReject, Outline, Problem, ResourcePlan, SchemaFile,
+    Contract, EndpointPlan, Expect, ExpectTotal, FormatKind, InvalidBytes, OnReject, Outline, Problem, ResourcePlan, SchemaFile,
     WriteDisposition,
 };
 
@@ -82,6 +82,9 @@ pub(crate) fn resolve(
         on_reject,
     };
     plan.appends_unasked &= appends_again(&plan) && plan.primary_key.is_empty();
+    if let FormatKind::Undeclared { takes_csv } = &mut plan.endpoint.response_format.kind {
+        *takes_csv = plan.columns.is_empty() && plan.schema.is_none() && plan.endpoint.incremental.is_none();
+    }
     plan.endpoint.warnings.extend(surprise(&plan));
     check_kept(cx, id, &raw, &plan);
     Some(plan)

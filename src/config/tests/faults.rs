@@ -568,7 +568,9 @@ fn lake_and_api_addresses() {
     }
     check(
         &lake("").replace("./lake", "gs://b/x"),
-        &["3:13: `lake.url`: expected a folder, `file:///folder` or `s3://bucket/prefix`, found the text `gs://b/x`"],
+        &[
+            "3:13: `lake.url`: Google Cloud Storage completes no multipart upload on a condition, so that a publish could overwrite what another run has published; write a folder or `s3://bucket/prefix`",
+        ],
     );
     check(
         &lake("").replace("./lake", "s3://Bad_Bucket/x"),

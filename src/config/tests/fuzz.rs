@@ -76,7 +76,9 @@ fn load_fuzzed(text: &str) -> Result<Plan, ConfigErrors> {
     let inputs = Inputs {
         text,
         file: "test.yaml",
+        folder: Path::new("/data"),
         current_dir: Path::new("/data"),
+        has_lake: &|_, _| false,
         env: &|name| (name == "KEY").then(|| "pl4nt3d".to_owned()),
         read_file: &|_| Err(io::ErrorKind::NotFound.into()),
     };

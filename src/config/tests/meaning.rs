@@ -32,7 +32,7 @@ fn the_guides_config_means_what_the_guide_says() {
     let Some(AuthPlan::ApiKey { name, key, location, hosts }) = client.auth else { panic!("{:?}", client.auth) };
     assert_eq!((name.as_str(), key.expose(), location, hosts.len()), ("api_key", "s3cr3t-K3Y", KeyLocation::Query, 0));
     let retry = RetryPlan {
-        max_retries: 3,
+        max_retries: None,
         backoff_factor: 2.0,
         initial_delay: Duration::from_secs(1),
         statuses: vec![408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529],
@@ -67,7 +67,7 @@ fn the_guides_config_means_what_the_guide_says() {
     }
     let month = PartitionField { column: "created_at".into(), transform: Transform::Month, name: "created_at_month".into() };
     assert_eq!(resources[0].partition_by, [month]);
-    assert_eq!(lake.location, LakeLocation::Disk("/data/lake".into()));
+    assert_eq!(lake.location, LakeLocation::Disk("/etc/lakeward/lake".into()));
     assert_eq!((lake.compression, lake.target_file_size), (Compression::Zstd(1), 256_000_000));
     assert_eq!((lake.adopt, lake.allow_unsafe_store, lake.publish_together, lake.compat), (false, false, false, Compat::Legacy));
 }
@@ -278,7 +278,7 @@ fn client_settings_are_read_with_their_units() {
         "retry: {max_retries: 0, initial_delay: 250ms, max_wait: 1.5}, timeout: {connect: 2s}, allow_hosts: [CDN.test:8080], rate_limit: {requests: 10, per: minute}",
     ))
     .client;
-    assert_eq!((client.retry.max_retries, client.retry.initial_delay), (0, Duration::from_millis(250)));
+    assert_eq!((client.retry.max_retries, client.retry.initial_delay), (Some(0), Duration::from_millis(250)));
     assert_eq!((client.retry.max_wait, client.connect_timeout), (Duration::from_millis(1500), Duration::from_secs(2)));
     assert_eq!(client.allow_hosts, ["cdn.test:8080"]);
     assert_eq!(client.rate_limits, [RateLimit { requests: 10, per: Duration::from_secs(60) }]);
@@ -330,7 +330,7 @@ fn a_resource_that_is_not_selected_is_not_loaded() {
 #[test]
 fn lakes_are_folders_or_buckets() {
     let location = |url: &str| plan(&lake("").replace("./lake", url)).lake.location;
-    assert_eq!(location("a/./b"), LakeLocation::Disk("/data/a/b".into()));
+    assert_eq!(location("a/./b"), LakeLocation::Disk("/etc/lakeward/a/b".into()));
     assert_eq!(location("/srv/lake"), LakeLocation::Disk("/srv/lake".into()));
     assert_eq!(location("file:///srv/my%20lake"), LakeLocation::Disk("/srv/my lake".into()));
     assert_eq!(location("s3://bucket"), LakeLocation::S3 { bucket: "bucket".into(), prefix: String::new() });

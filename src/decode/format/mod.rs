@@ -79,21 +79,22 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan, given: Option<&[String
     if body.len() > PAGE_BYTES_MAX {
         return Err(Unreadable::TooLarge(body.len()));
     }
-    let tabs = page.content_type.as_deref().is_some_and(|kind| kind.contains("tab-separated"));
-    let csv = match &plan.kind {
-        FormatKind::Csv(csv) => Some(csv.clone()),
-        FormatKind::Auto(csv) if is_csv(page) => {
-            Some(if tabs { CsvPlan { delimiter: b'\t', ..csv.clone() } } else { csv.clone() })
-        }
-        FormatKind::Json | FormatKind::Ndjson | FormatKind::Auto(_) => None,
+    let kind = kind_of(page, &plan.kind, body);
+    let csv = match &kind {
+        Kind::Csv(csv) => Some(csv),
+        Kind::Json | Kind::Lines => None,
     };
-    let lines = plan.kind == FormatKind::Ndjson || matches!(plan.kind, FormatKind::Auto(_)) && is_ndjson(page);
+    let lines = matches!(kind, Kind::Lines);
+    if csv.is_some() && !body.trim_ascii().is_empty() && plan.kind == (FormatKind::Undeclared { takes_csv: false }) {
+        let why = "is CSV by its `Content-Type`, whose values are texts, and the config declares types or a cursor: write `endpoint.response_format: csv`";
+        return Err(Unreadable::Csv(why.to_owned()));
+    }
     let members = zip::members(body, plan.member.as_deref()).map_err(Unreadable::Zip)?;
     let one = |bytes: Cow<'p, [u8]>| text::decode(bytes, plan, page.content_type.as_deref());
     let Decoded { text, replaced, invalid } = match members {
         None => one(Cow::Borrowed(body))?,
         Some(mut members) if members.len() == 1 => one(Cow::Owned(members.remove(0).bytes))?,
-        Some(members) if lines || csv.is_some() => return several(members, page, plan, (csv.as_ref(), given)),
+        Some(members) if lines || csv.is_some() => return several(members, page, plan, (csv, given)),
         Some(members) => {
             return Err(Unreadable::Zip(format!(
                 "holds {} files; name one JSON file in `response_format.member`",
@@ -102,7 +103,7 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan, given: Option<&[String
         }
     };
     let read = match csv {
-        Some(csv) => rows(&text, &csv, page, &invalid, given)?,
+        Some(csv) => rows(&text, csv, page, &invalid, given)?,
         None if lines => lines::read(&text, page.number, (0, 0), &invalid)?,
         None => Formatted { invalid, ..json::read(text, plan)? },
     };
@@ -111,10 +112,10 @@ pub(super) fn read<'p>(page: &'p Page, plan: &FormatPlan, given: Option<&[String
 
 /// Whether a body that begins with `head` can be read piece by piece, `true` for lines; otherwise why not.
 pub(super) fn in_pieces(page: &Page, plan: &FormatPlan, head: &[u8]) -> Result<bool, &'static str> {
-    let is_auto = matches!(plan.kind, FormatKind::Auto(_));
+    let kind = kind_of(page, &plan.kind, head);
     let by_header = page.content_type.as_deref().and_then(text::charset);
     let is_other = |encoding: Option<&'static Encoding>| encoding.is_some_and(|encoding| encoding != UTF_8);
-    if matches!(plan.kind, FormatKind::Csv(_)) || is_auto && is_csv(page) {
+    if matches!(kind, Kind::Csv(_)) {
         Err("it is CSV")
     } else if zip::is_archive(head) {
         Err("it is a zip archive")
@@ -123,7 +124,7 @@ pub(super) fn in_pieces(page: &Page, plan: &FormatPlan, head: &[u8]) -> Result<b
     } else if plan.invalid != InvalidBytes::Error || plan.lenient || plan.xssi_prefix.is_some() {
         Err("`response_format` changes its text")
     } else {
-        Ok(plan.kind == FormatKind::Ndjson || is_auto && is_ndjson(page))
+        Ok(matches!(kind, Kind::Lines))
     }
 }
 
@@ -228,6 +229,40 @@ fn other_header(name: &str, first: &str) -> String {
     format!(
         "has another first row in `{name}` than the header in `{first}`; where only the first file has a header, write `header: first_page` in `response_format`, and where these are several tables, name the files of one in `member`"
     )
+}
+
+/// What a page is read as.
+enum Kind {
+    Json,
+    Lines,
+    Csv(CsvPlan),
+}
+
+/// What `page`, whose body begins with `head`, is read as. Where nothing is declared, servers that call JSON by another name are not believed.
+fn kind_of(page: &Page, declared: &FormatKind, head: &[u8]) -> Kind {
+    let begins_as_json = || matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
+    let tabs = page.content_type.as_deref().is_some_and(|kind| kind.contains("tab-separated"));
+    let csv = |csv: CsvPlan| Kind::Csv(if tabs { CsvPlan { delimiter: b'\t', ..csv } } else { csv });
+    match declared {
+        FormatKind::Json => Kind::Json,
+        FormatKind::Ndjson => Kind::Lines,
+        FormatKind::Csv(plan) => Kind::Csv(plan.clone()),
+        FormatKind::Auto(plan) if is_csv(page) => csv(plan.clone()),
+        FormatKind::Auto(_) if is_ndjson(page) => Kind::Lines,
+        FormatKind::Undeclared { .. } if is_csv(page) && !begins_as_json() => csv(CsvPlan::default()),
+        FormatKind::Undeclared { .. } if is_ndjson(page) && begins_with_record(head) => Kind::Lines,
+        FormatKind::Auto(_) | FormatKind::Undeclared { .. } => Kind::Json,
+    }
+}
+
+/// Whether lines may be records: there are none, or the first is an object by itself. One alone that has a list of objects is more likely a page of
+/// JSON that is called lines.
+fn begins_with_record(head: &[u8]) -> bool {
+    let body = head.trim_ascii_start();
+    let (line, rest) = body.iter().position(|byte| *byte == b'\n').map_or((body, &b""[..]), |end| body.split_at(end));
+    let is_object = || line.starts_with(b"{") && std::str::from_utf8(line).is_ok_and(|line| lines::is_value(line.trim_end()));
+    let opens_list = |at: usize| line[at] == b'[' && line[at + 1..].trim_ascii_start().first() == Some(&b'{');
+    body.is_empty() || is_object() && !(rest.trim_ascii().is_empty() && (0..line.len()).any(opens_list))
 }
 
 fn is_ndjson(page: &Page) -> bool {

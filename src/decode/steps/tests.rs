@@ -15,7 +15,15 @@ fn steps_of(yaml: &str) -> Steps {
     );
     let env = |name: &str| (name == "KEY").then(|| "secret".to_owned());
     let read_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let inputs = Inputs { text: &text, file: "t.yaml", current_dir: Path::new("/"), env: &env, read_file: &read_file };
+    let inputs = Inputs {
+        text: &text,
+        file: "t.yaml",
+        folder: Path::new("/"),
+        current_dir: Path::new("/"),
+        has_lake: &|_, _| false,
+        env: &env,
+        read_file: &read_file,
+    };
     let plan = load(&inputs, Choice::default()).unwrap_or_else(|errors| panic!("{errors}"));
     Steps::new(&plan.resources[0].processing_steps)
 }

@@ -370,7 +370,7 @@ fn not_utf8(place: &PagePlace, start: u64, source: std::str::Utf8Error) -> Decod
 fn fault(place: &PagePlace, start: u64, stop: Stop) -> DecodeError {
     let error = match stop {
         Stop::Fault(Fault::Syntax { at, expected }) => {
-            DecodeError::Syntax { place: place.clone(), spot: Spot { offset: Some(at), path: None }, expected }
+            DecodeError::Syntax { place: place.clone(), spot: Spot { offset: Some(at), path: None }, expected, instead: None }
         }
         stop => explain(stop, "", place.clone()),
     };

@@ -296,7 +296,7 @@ fn e_48_half_a_surrogate_pair_is_replaced_and_counted_and_nul_is_kept() {
 #[test]
 fn e_49_what_is_no_number_is_an_error_or_null_and_other_liberties_are_errors() {
     let lenient = || DecodePlan { format: FormatPlan { lenient: true, ..FormatPlan::default() }, ..at("$") };
-    check(at("$"), r#"[{"a":NaN}]"#, &["is not JSON at byte 6, in `$[0].a`: expected a value"]);
+    check(at("$"), r#"[{"a":NaN}]"#, &["is not JSON at byte 6, in `$[0].a`: expected a value, found `NaN` or `Infinity`"]);
     check(
         lenient(),
         r#"[{"a":NaN,"b":"NaN \" Infinity"},{"a":-Infinity},{"a":Infinity},{"a":1.5}]"#,

@@ -184,7 +184,11 @@ fn bodies_that_are_no_json_say_so() {
     check(at("data"), "\n<!doctype html><p>502", "is HTML or XML, not JSON");
     check(at("data"), r#"{"data":[{"a":1},{"a":"#, "ends at byte 22, in `$.data[1].a`, in the middle of a value: it is cut off");
     check(at("data"), r#"{"data":[{"a":1}]} {}"#, "is not JSON at byte 19, in `$`: expected the end of the page");
-    check(at("data"), r#"{"data":[{"a":{"b":NaN}}]}"#, "is not JSON at byte 19, in `$.data[0].a.b`: expected a value");
+    check(
+        at("data"),
+        r#"{"data":[{"a":{"b":NaN}}]}"#,
+        "is not JSON at byte 19, in `$.data[0].a.b`: expected a value, found `NaN` or `Infinity`",
+    );
     check(at("data"), r#"{"data":[{"a":1 "b":2}]}"#, "is not JSON at byte 16, in `$.data[0]`: expected `,` or `}`");
     check(at("data"), r#")]}',{"data":[]}"#, "is not JSON at byte 0, in `$`: expected a value");
     let body = [b"{\"data\":[{\"a\":\"".as_slice(), &[0xff], b"\"}]}"].concat();

@@ -98,7 +98,7 @@ impl LakeError {
             ),
             Self::NoVersion { .. } => Some("`lakeward history CONFIG` lists the versions"),
             Self::NothingCommitted { .. } => Some(
-                "is this the lake? A relative `lake.url` begins where the command is typed; is its disk there, and the `name` of the pipeline as it was?",
+                "is this the lake? A relative `lake.url` is relative to the config's folder; is its disk there, and the `name` of the pipeline as it was?",
             ),
             Self::Lost { .. } | Self::StagedDamaged { .. } | Self::NotAbandonable { .. } => Some(
                 "put the file back from a copy of the lake, or load its table anew with `--full-refresh`: rows that the API has no more are lost then; \

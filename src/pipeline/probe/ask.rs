@@ -45,7 +45,7 @@ impl<E: From<RunError>> Asker<'_, E> {
         let mut plan = (self.plan_of)(draft)?;
         // One after the other, so that none is sent that is not needed.
         plan.client.concurrency = 1;
-        plan.client.retry.max_retries = plan.client.retry.max_retries.min(1);
+        plan.client.retry.max_retries = Some(plan.client.retry.max_retries.unwrap_or(1).min(1));
         plan.client.retry.max_wait = plan.client.retry.max_wait.min(MAX_WAIT);
         let before = self.meter.used();
         let Some(resource) = plan.resources.first() else {

@@ -267,9 +267,9 @@ impl TokenSource {
         (status, why): (Option<u16>, String),
         patience: Option<Patience>,
     ) -> Result<(), TokenFault> {
-        let (url, attempts, plan) = (self.url(), spent.attempts, &self.means.plan.retry);
+        let (url, attempts, plan) = (self.url(), spent.attempts, self.means.outage.plan(&self.means.plan.retry, false));
         let Some(patience) = patience else { return Err(TokenFault::Unavailable { url, why, attempts }) };
-        match spent.decide(plan, patience, self.means.clock.random()) {
+        match spent.decide(&plan, patience, self.means.clock.random()) {
             Decision::Wait(wait) => self.pause(resource, format!("token endpoint: {why}"), wait).await,
             Decision::TooLong(wait) => {
                 Err(TokenFault::WaitTooLong { url, status: status.unwrap_or_default(), wait, max_wait: plan.max_wait })

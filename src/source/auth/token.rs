@@ -20,6 +20,7 @@ use crate::source::auth::answer::{self, Granted};
 use crate::source::auth::{TokenFault, grant, header_name, hidden};
 use crate::source::event::Events;
 use crate::source::preview::{Learned, Redactor};
+use crate::source::retry::Outage;
 use crate::source::transport::Transport;
 
 /// The part of a token's life after which it is renewed.
@@ -33,6 +34,7 @@ pub(super) const SKEW_MIN_SECONDS: i64 = 2;
 pub(crate) struct Means {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) plan: ClientPlan,
+    pub(crate) outage: Arc<Outage>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cancel: CancellationToken,
     pub(crate) events: Events,

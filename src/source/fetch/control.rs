@@ -91,6 +91,7 @@ impl Fetch {
     /// Those of the requests: [`ErrorKind::Unavailable`] where it answers neither.
     async fn ask_again(&mut self, begin: &PageRequest, last: &PageRequest) -> Result<Option<Answer>, SourceError> {
         let is_down = |error: &SourceError| error.kind() == ErrorKind::Unavailable;
+        let last = &PageRequest { may_fail: true, ..last.clone() };
         let asked = self.client.page(&self.call, last).await;
         if !asked.as_ref().is_err_and(is_down) {
             return asked.map(Some);

@@ -101,6 +101,7 @@ impl Fetch {
         self.check_begin(&seen)?;
         self.around_list.check(&seen)?;
         let step = self.step(&seen)?;
+        log(&seen, &step);
         if let Step::Again(_) | Step::Over(_) = step {
             let (number, place) = (page.number, seen.at());
             let _ = page.verdict.send(Verdict::Discard);
@@ -383,6 +384,17 @@ impl Fetch {
             tally.first = (records, tally.latest);
             tally.is_first_full = is_full(seen);
         }
+        self.tell_total();
+    }
+
+    /// Tells whoever watches how many records there are to come, where the API counts them.
+    fn tell_total(&mut self) {
+        let total = self.tally.total.or(self.tally.latest);
+        if self.is_alone && total.is_some() && total != self.told_total {
+            self.told_total = total;
+            let resource = Arc::clone(&self.call.template.resource);
+            self.client.tell(SourceEvent::Total { resource, records: total.unwrap_or_default() });
+        }
     }
 
     /// Rows came before the page that was answered then, and moved the pages behind it: what was asked for before may be of the time before them, and
@@ -434,4 +446,14 @@ fn check_failure(page: &Seen<'_>) -> Result<(), SourceError> {
         0 => Err(PagingFault::Failed { place, name, said }.into()),
         _ => Err(PagingFault::FailedBeside { place, records, name, said }.into()),
     }
+}
+
+/// Logs what became of a page.
+fn log(page: &Seen<'_>, step: &Step) {
+    let follows = match step {
+        Step::Next(_) => "another page".to_owned(),
+        Step::Again(_) => "another page in its place".to_owned(),
+        Step::End(reason) | Step::Over(reason) => format!("the end: {reason:?}"),
+    };
+    tracing::debug!(resource = page.resource, page = page.page, records = page.facts.records, follows, "judged");
 }

@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn request(page: u64) -> PageRequest {
-        PageRequest { number: page, url: format!("http://api.test/x?page={page}").parse().unwrap(), body: None }
+        PageRequest { number: page, url: format!("http://api.test/x?page={page}").parse().unwrap(), body: None, may_fail: false }
     }
 
     fn keep() -> Option<Keep> {

@@ -404,6 +404,10 @@ impl Paginator for Detect {
         self.go_back(page)?.ok_or(error)
     }
 
+    fn is_trial(&self) -> bool {
+        self.is_probing()
+    }
+
     fn no_page(&mut self, page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
         if !self.is_all_told || !self.is_probing() {
             return None;

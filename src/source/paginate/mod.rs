@@ -218,6 +218,11 @@ pub(super) trait Paginator: Send {
         false
     }
 
+    /// Whether the page that is asked for next is one of which nothing speaks, so that none is as good an answer.
+    fn is_trial(&self) -> bool {
+        self.is_beside()
+    }
+
     /// Whether it has to know, before it steps over `page`, what other chains of the resource have found.
     fn waits_its_turn(&self, _page: &Seen<'_>) -> bool {
         false

@@ -81,7 +81,7 @@ impl Api {
             headers: vec![],
             auth: None,
             retry: RetryPlan {
-                max_retries: 0,
+                max_retries: Some(0),
                 backoff_factor: 1.0,
                 initial_delay: std::time::Duration::ZERO,
                 statuses: vec![],

@@ -101,7 +101,7 @@ impl Outcome {
     pub(super) fn waits(&self) -> Vec<u64> {
         let waits = self.events.iter().filter_map(|event| match event {
             SourceEvent::Waiting { wait, .. } => Some(wait.as_secs()),
-            SourceEvent::Warning { .. } | SourceEvent::Detected { .. } => None,
+            SourceEvent::Warning { .. } | SourceEvent::Detected { .. } | SourceEvent::Total { .. } => None,
         });
         waits.collect()
     }
@@ -110,7 +110,7 @@ impl Outcome {
     pub(super) fn detected(&self) -> Vec<String> {
         let found = self.events.iter().filter_map(|event| match event {
             SourceEvent::Detected { detected, .. } => Some(paginator_words(&detected.plan)),
-            SourceEvent::Waiting { .. } | SourceEvent::Warning { .. } => None,
+            SourceEvent::Waiting { .. } | SourceEvent::Warning { .. } | SourceEvent::Total { .. } => None,
         });
         found.collect()
     }
@@ -118,7 +118,7 @@ impl Outcome {
     pub(super) fn warnings(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|event| match event {
             SourceEvent::Warning { warning, .. } => Some(warning.text.as_str()),
-            SourceEvent::Waiting { .. } | SourceEvent::Detected { .. } => None,
+            SourceEvent::Waiting { .. } | SourceEvent::Detected { .. } | SourceEvent::Total { .. } => None,
         });
         texts.collect()
     }
@@ -206,21 +206,38 @@ impl Case {
         self.read_over(Arc::new(http)).await
     }
 
+    /// Reads it twice, one after the other, by one source.
+    pub(super) async fn read_twice(self) -> [Outcome; 2] {
+        let http = Http::new(&self.client).unwrap();
+        let Ok(outcomes) = self.read_times(2, Arc::new(http)).await.try_into() else { unreachable!() };
+        outcomes
+    }
+
     pub(super) async fn read_over(self, transport: Arc<dyn Transport>) -> Outcome {
+        self.read_times(1, transport).await.remove(0)
+    }
+
+    async fn read_times(self, times: usize, transport: Arc<dyn Transport>) -> Vec<Outcome> {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
         let listener: crate::source::Events = Arc::new(move |event| told.lock().unwrap().push(event));
         let source = Source::over(transport, &self.client, Arc::new(self.clock), self.cancel, listener, self.bounds);
         let wanted = wanted_paths(&self.resource.endpoint.paginator, &self.resource.expect);
-        let chain = Chain::new(self.request, Arc::default(), self.client.concurrency);
-        let mut reader = TestReader::new(&wanted);
-        let result = source.read(&self.resource, chain, &mut reader).await.map(Option::unwrap);
-        let TestReader { ids, spooled, .. } = reader;
-        let mut events = events.lock().unwrap().clone();
-        let resource: Arc<str> = Arc::from(self.resource.name.as_str());
-        let warnings = result.iter().flat_map(End::warnings);
-        events.extend(warnings.map(|warning| SourceEvent::Warning { resource: Arc::clone(&resource), warning }));
-        Outcome { result, ids, spooled, events, allowed: source.client.permits.allowed() }
+        let mut outcomes = Vec::new();
+        for _ in 0..times {
+            let chain = Chain::new(self.request.clone(), Arc::default(), self.client.concurrency);
+            let mut reader = TestReader::new(&wanted);
+            let result = source.read(&self.resource, chain, &mut reader).await.map(Option::unwrap);
+            let TestReader { ids, spooled, .. } = reader;
+            let mut events = std::mem::take(&mut *events.lock().unwrap());
+            // Told with every page that moves it, and asked about by no test.
+            events.retain(|event| !matches!(event, SourceEvent::Total { .. }));
+            let resource: Arc<str> = Arc::from(self.resource.name.as_str());
+            let warnings = result.iter().flat_map(End::warnings);
+            events.extend(warnings.map(|warning| SourceEvent::Warning { resource: Arc::clone(&resource), warning }));
+            outcomes.push(Outcome { result, ids, spooled, events, allowed: source.client.permits.allowed() });
+        }
+        outcomes
     }
 }
 
@@ -316,7 +333,7 @@ fn client(base_url: url::Url) -> ClientPlan {
         headers: Vec::new(),
         auth: Some(api_key(KeyLocation::Query, &[])),
         retry: RetryPlan {
-            max_retries: 3,
+            max_retries: Some(3),
             backoff_factor: 2.0,
             initial_delay: Duration::from_secs(1),
             statuses: vec![408, 425, 429, 500, 502, 503, 504, 520, 529],

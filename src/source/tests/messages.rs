@@ -26,7 +26,7 @@ fn transport() -> TransportError {
 fn unavailable_errors_tell_what_was_tried() {
     use ErrorKind::Unavailable;
     let place = place();
-    let error = SourceError::Unavailable { place: place.clone(), status: 503, attempts: 4, preview: "down".to_owned() };
+    let error = SourceError::Unavailable { place: place.clone(), status: 503, attempts: 4.into(), preview: "down".to_owned() };
     check(&error, Unavailable, "@: answered 503 at attempt 4, and no attempt is left, saying `down`");
     let seconds = Duration::from_secs;
     let resets = "2026-11-23T00:00:00Z".parse().unwrap();
@@ -38,16 +38,21 @@ fn unavailable_errors_tell_what_was_tried() {
         "@: answered 429 and asks to wait 9000s, more than the 600s of `max_wait`; it resets 2026-11-23 00:00:00 UTC",
     );
     let why = "`api.test` refuses connections".to_owned();
-    let no_answer =
-        |lasting| SourceError::NoAnswer { place: place.clone(), why: why.clone(), attempts: 4, lasting, source: transport() };
+    let no_answer = |lasting| SourceError::NoAnswer {
+        place: place.clone(),
+        why: why.clone(),
+        attempts: 4.into(),
+        lasting,
+        source: transport(),
+    };
     check(&no_answer(false), Unavailable, "@: `api.test` refuses connections (attempt 4, the last)");
     check(&no_answer(true), ErrorKind::Config, "@: `api.test` refuses connections (attempt 4, the last)");
     let (why, preview) = ("`client.throttle_when[0]` takes it for a throttle".to_owned(), "slow down".to_owned());
-    let error = SourceError::NoAttemptLeft { place: place.clone(), status: 200, why, attempts: 4, preview };
+    let error = SourceError::NoAttemptLeft { place: place.clone(), status: 200, why, attempts: 4.into(), preview };
     let message =
         "@: answered 200, `client.throttle_when[0]` takes it for a throttle, and no attempt is left after 4, saying `slow down`";
     check(&error, Unavailable, message);
-    let error = SourceError::Truncated { place, received_bytes: 17, attempts: 4, source: transport() };
+    let error = SourceError::Truncated { place, received_bytes: 17, attempts: 4.into(), source: transport() };
     check(&error, Unavailable, "@: the answer broke off after 17 bytes (attempt 4, the last)");
 }
 
@@ -95,7 +100,7 @@ fn errors_by_rule_name_the_rule() {
 fn errors_of_bodies_tell_what_came() {
     use ErrorKind::Data;
     let (place, source) = (place(), std::io::Error::other("bad checksum"));
-    let error = SourceError::BadGzip { place: place.clone(), attempts: 4, source };
+    let error = SourceError::BadGzip { place: place.clone(), attempts: 4.into(), source };
     check(&error, Data, "@: the body is damaged gzip (attempt 4, the last)");
     let error = SourceError::UnknownEncoding { place: place.clone(), encoding: "br".to_owned() };
     check(&error, Data, "@: the body is encoded as `br`, but only gzip was asked for");

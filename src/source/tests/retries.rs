@@ -93,6 +93,50 @@ async fn e_20_server_errors_are_tried_again_three_times() {
     check_error(flaky(&[503; 4]), ErrorKind::Unavailable, 4, message).await;
 }
 
+fn patient(case: &mut Case) {
+    case.client.retry.max_retries = None;
+}
+
+#[tokio::test]
+async fn e_20_an_api_that_is_down_is_waited_for_until_max_wait_is_spent_and_others_do_not_wait_as_long_again() {
+    // Chance is at its greatest here: 1, 2, 4, 8, 16 and 32 seconds, eight minutes of a minute each, and what is left.
+    let waits = [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60, 60, 60, 57];
+    let down = || FakeApi::start().on("/orders", |_| Reply::status(503));
+    let api = down();
+    let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(patient).read().await;
+    assert_eq!((outcome.waits(), api.requests().len()), (waits.to_vec(), waits.len() + 1), "{outcome:?}");
+    assert!(
+        outcome.error().contains("answered 503 at attempt 16 in 10 min of waits, and no attempt is left"),
+        "{}",
+        outcome.error()
+    );
+    assert_eq!(outcome.result.unwrap_err().kind(), ErrorKind::Unavailable);
+    let gone = FakeApi::start().url();
+    let outcome = Case::at(&gone, PaginatorPlan::SinglePage).with(patient).read().await;
+    assert!(outcome.error().contains("refuses connections (attempt 16 in 10 min of waits, the last)"), "{}", outcome.error());
+    let back = (0..12).fold(self::api(), |api, _| api.then("/orders", Reply::status(503)));
+    let outcome = Case::new(&back, PaginatorPlan::SinglePage).with(patient).read().await;
+    assert_eq!((outcome.ids, back.requests().len()), (vec![0, 1, 2], 13));
+    // Whoever only looks at the first pages is told within seconds.
+    let api = down();
+    let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(patient).with(|case| case.bounds.pages_max = 2).read().await;
+    assert_eq!(outcome.waits(), [1, 2, 4], "{outcome:?}");
+    // So are the requests behind one that has waited in vain.
+    let api = down();
+    let reads = Case::new(&api, PaginatorPlan::SinglePage).with(patient).read_twice().await;
+    assert_eq!(reads.map(|outcome| outcome.waits().len()), [waits.len(), 3]);
+}
+
+#[tokio::test]
+async fn e_20_what_is_asked_for_only_to_be_sure_holds_nobody_up() {
+    let api = FakeApi::start().on("/orders", |request| match request.number("page", 1) {
+        1 => Reply::json(format!(r#"{{"data":{}}}"#, ids(0..100))),
+        _ => Reply::status(500),
+    });
+    let outcome = Case::new(&api, PaginatorPlan::Undeclared).with(patient).read().await;
+    assert!(outcome.waits().len() <= 3, "{outcome:?}");
+}
+
 #[tokio::test]
 async fn e_21_other_statuses_are_not_tried_again() {
     let one = |status| api().then("/orders", Reply::status(status));
@@ -131,7 +175,7 @@ async fn e_27_a_page_that_drips_for_ever_ends_in_a_timeout() {
     let api = FakeApi::start().on("/orders", |_| Reply::json(ids(0..1000)).drip(1, Duration::from_millis(5)));
     let short = |case: &mut Case| {
         case.client.page_timeout = Duration::from_millis(60);
-        case.client.retry.max_retries = 0;
+        case.client.retry.max_retries = Some(0);
     };
     let outcome = Case::new(&api, PaginatorPlan::SinglePage).with(short).read().await;
     // On a busy machine, not even the head comes in time.

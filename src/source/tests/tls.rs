@@ -102,7 +102,7 @@ impl TlsApi {
         Case::at(&format!("https://{}", self.host), PaginatorPlan::SinglePage).with(|case| {
             case.client.auth = None;
             case.client.tls = tls;
-            case.client.retry.max_retries = 0;
+            case.client.retry.max_retries = Some(0);
         })
     }
 }
@@ -147,7 +147,7 @@ async fn e_22_a_faulty_certificate_is_tried_twice_and_told_in_plain_words() {
     ] {
         let api = TlsApi::presenting(certificate, FAULTY_KEY, only_certified).await;
         let plan = TlsPlan { identity: None, authorities: Some(Secret::new(FAULTY_AUTHORITY)) };
-        let outcome = api.case(Some(plan)).with(|case| case.client.retry.max_retries = 3).read().await;
+        let outcome = api.case(Some(plan)).with(|case| case.client.retry.max_retries = Some(3)).read().await;
         let expected = format!("the TLS certificate of `{}` {words}", api.host);
         assert!(outcome.error().contains(&expected), "{}", outcome.error());
         let error = outcome.result.unwrap_err();

@@ -160,7 +160,7 @@ name: things
 client:
   base_url: {url}
   auth: {{type: api_key, name: api_key, api_key: "{KEY}", location: query}}
-  retry: {{initial_delay: 10ms}}
+  retry: {{initial_delay: 10ms, max_retries: 3}}
 resources:
   - name: things
 {resource}

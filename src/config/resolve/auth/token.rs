@@ -1,6 +1,6 @@
 //! The OAuth 2 types, and what all types with a token have in common.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -47,6 +47,11 @@ pub(crate) fn refresh_token(cx: Context<'_>, id: NodeId, auth: &raw::RefreshToke
     let file = auth.token_file.set().map(|(id, path)| (id, path.trim()));
     if let Some((id, "")) = file {
         cx.reader.wrong(id, "the path of a file");
+    }
+    if let Some((id, path)) = file
+        && let Some(meant) = cx.inputs.of_home(path)
+    {
+        cx.reader.conflict(id, format!("`~` is filled in by shells alone: write `{meant}`"));
     }
     let client = OAuthClient { url: url?, id: client_id?, secret, in_header, scopes, data };
     let file = beside_config(cx, &file.map_or_else(|| default_file(&client), |(_, path)| path.to_owned()));
@@ -176,6 +181,5 @@ fn default_file(client: &OAuthClient) -> String {
 }
 
 fn beside_config(cx: Context<'_>, path: &str) -> PathBuf {
-    let folder = Path::new(cx.inputs.file).parent().unwrap_or(Path::new(""));
-    cx.inputs.current_dir.join(folder).join(path)
+    cx.inputs.folder.join(path)
 }
