@@ -13,10 +13,11 @@ use crate::support::sandbox::Sandbox;
 const TYPED: [&str; 6] = ["README.md", "docs/move.md", "docs/operations.md", "docs/read.md", "docs/s3.md", "docs/schedule.md"];
 
 /// Commands that need what a test of their own makes, and its file.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("lakeward abandon ", "tests/it/hostile.rs"),
     ("lakeward adopt ", "tests/it/adopting.rs"),
     ("lakeward backfill events.yaml ", "tests/it/append_once.rs"),
+    ("lakeward get ", "tests/it/get.rs"),
     ("lakeward init ", "tests/it/init.rs"),
     ("lakeward probe ", "tests/it/init.rs"),
 ];

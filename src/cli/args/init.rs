@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Which API is asked, and how far.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AskArgs {
-    /// The endpoint, whole: https://api.example.com/v1/orders?status=open
+    /// The endpoint, whole, with its query.
     pub(crate) url: Option<String>,
     /// A curl command, as a browser or an API's documentation gives it.
     #[arg(long, value_name = "COMMAND", conflicts_with = "url")]
