@@ -6,10 +6,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::num::NonZero;
 use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -34,6 +36,11 @@ pub(crate) trait LiveFiles: Send + Sync + fmt::Debug {
     /// # Errors
     /// When it cannot be opened.
     fn open(&self, file: &DataFile) -> Result<LiveFile, LakeError>;
+
+    /// Files that are best read at once. A disk's readers wait for a core: more of them only need more memory.
+    fn readers(&self) -> usize {
+        thread::available_parallelism().map_or(1, NonZero::get)
+    }
 }
 
 /// Those of a table that has none.

@@ -14,6 +14,9 @@ use crate::lake::bucket::{Bucket, quoted};
 use crate::lake::live::RemoteRead;
 use crate::lake::{DataFile, LakeError, LiveFile, LiveFiles};
 
+/// Files that are read at once: their readers wait for the bucket's answers most of the time.
+const READERS: usize = 16;
+
 /// Opens the bucket's data files. Made on the async side, used from blocking threads only.
 #[derive(Debug)]
 pub(super) struct RemoteFiles {
@@ -37,6 +40,10 @@ impl LiveFiles for RemoteFiles {
             etag: file.etag.clone(),
         };
         Ok(LiveFile::remote(Arc::new(object), file.bytes))
+    }
+
+    fn readers(&self) -> usize {
+        READERS
     }
 }
 

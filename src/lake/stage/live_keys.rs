@@ -26,6 +26,8 @@ pub(super) struct LiveKeys<'a, O> {
     pub(super) rows_in: u64,
     pub(super) key: &'a [String],
     pub(super) partitioner: &'a Partitioner,
+    /// Files that are read at once.
+    pub(super) readers: usize,
     /// Opens a live file.
     pub(super) open: O,
 }
@@ -68,7 +70,7 @@ impl<O: Fn(&DataFile) -> Result<Adapted, LakeError> + Sync> LiveKeys<'_, O> {
         let largest = asked.iter().map(|(_, file)| *file).max_by_key(|file| file.rows);
         let mut looked = Looked { largest, key_ranges: BTreeMap::new() };
         for some in asked.chunks(FILES_AT_ONCE) {
-            let seen = side_by_side(some, |(_, file)| self.look(file))?;
+            let seen = side_by_side(some, self.readers, |(_, file)| self.look(file))?;
             for ((unit, file), seen) in some.iter().zip(seen) {
                 looked.key_ranges.extend(seen.ranges.map(|ranges| (file.path.clone(), ranges)));
                 match seen.keys {

@@ -181,7 +181,8 @@ impl Merge<'_> {
         let mut live_log = KeyLog::new(self.settings.spool.clone(), self.settings.budgets.key_bytes);
         let opener = Opener { files: self.files, written, file_schema: self.file_schema, table: &self.settings.table };
         let open = |file: &DataFile| opener.open(file);
-        let live_keys = LiveKeys { run: &run, rows_in: incoming.rows(), key, partitioner: self.partitioner, open };
+        let (rows_in, partitioner, readers) = (incoming.rows(), &*self.partitioner, self.files.readers());
+        let live_keys = LiveKeys { run: &run, rows_in, key, partitioner, readers, open };
         let looked = live_keys.log(live, &mut live_log)?;
         let log = keys.or(anew).unwrap_or_else(|| self.settings.key_log());
         Ok((log.finish(Some(live_log))?, looked))

@@ -1,7 +1,7 @@
 //! Files read side by side: what waits for a store's answers is asked for at once.
 //!
-//! In: items, and work that blocks. Out: what came of each, in their order. Invariants: at most [`THREADS`] are at work; the first item's
-//! error is the one that is told.
+//! In: items, and work that blocks. Out: what came of each, in their order. Invariants: at most `threads` and [`THREADS_MAX`] are at work; the
+//! first item's error is the one that is told.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -9,24 +9,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::lake::LakeError;
 
-/// Threads: they wait for a bucket most of the time, and for a disk's reads.
-const THREADS: usize = 16;
+/// Threads at most, on a machine of many cores too.
+const THREADS_MAX: usize = 16;
 
-/// Does the work for all items.
+/// Does the work for all items, on as many threads as are told.
 ///
 /// # Errors
 /// Those of the work.
 pub(super) fn side_by_side<I: Sync, O: Send>(
     items: &[I],
+    threads: usize,
     work: impl Fn(&I) -> Result<O, LakeError> + Sync,
 ) -> Result<Vec<O>, LakeError> {
-    if items.len() < 2 {
+    let threads = threads.min(items.len()).min(THREADS_MAX);
+    if threads < 2 {
         return items.iter().map(work).collect();
     }
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     std::thread::scope(|scope| {
-        for _ in 0..THREADS.min(items.len()) {
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
