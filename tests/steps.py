@@ -4,11 +4,11 @@
 
 Without a name every step runs, in this order: `rust` (unit and integration tests, with both S3 servers up), `doc` (the examples in the
 documentation), `readers` (DuckDB, pyarrow and Spark read every table the Rust tests left; the oldest and newest versions of many readers
-read the tables of the matrix), `datasette` (a real application's table, exported and merged), `values` (random numbers against
+read the tables of the matrix; the statements of `ddl` are run or parsed), `datasette` (a real application's table, exported and merged), `values` (random numbers against
 Python's `decimal`), `apps` (real applications, crawled while their rows change), `model` (random histories against a model, for two minutes or as `--minutes` says)
 and, when it is named, `bucket` (one of them, or as many as `--histories` says, in a bucket whose server is killed again and again). `matrix` runs only when it is
 named: all versions of all readers, and with `--write` docs/readers.md is written anew; so does `simulator`: a million histories of the commit
-protocol, or as many as `--histories` says, from the seed `--first` on. A name is a step, or a part of Rust test names;
+protocol, or as many as `--histories` says, from the seed `--first` on; and `ui`: the pages of `report` and `ui` in Chromium, with axe, and with `--large` a lake of 300 tables. A name is a step, or a part of Rust test names;
 options are those of `tests/model/scenario.py`, of `tests/model/bucket.py`, of `tests/readers/matrix.py` and of `simulator`. Ends non-zero when a test failed or a step ran none.
 """
 
@@ -29,7 +29,7 @@ import services
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 STEPS = ["rust", "doc", "readers", "datasette", "values", "apps", "model"]
-ON_DEMAND = ["matrix", "simulator", "bucket"]
+ON_DEMAND = ["matrix", "simulator", "bucket", "ui"]
 
 # What stands behind the names on the command line.
 OPTIONS: list = []
@@ -83,7 +83,8 @@ def doc(env: dict, _names: list) -> tuple:
 def readers(env: dict, _names: list) -> tuple:
     left = run([sys.executable, TESTS / "readers/check_tables.py", env["LAKEWARD_TEST_TABLES"]], env)
     made = with_binary("readers/matrix.py", env)
-    return left[0] or made[0], left[1] + made[1], left[2] + made[2]
+    told = with_binary("readers/check_ddl.py", env)
+    return left[0] or made[0] or told[0], left[1] + made[1] + told[1], left[2] + made[2] + told[2]
 
 
 def matrix(env: dict, _names: list) -> tuple:
@@ -117,6 +118,10 @@ def bucket(env: dict, _names: list) -> tuple:
     return with_binary("model/bucket.py", env, *OPTIONS)
 
 
+def ui(env: dict, _names: list) -> tuple:
+    return with_binary("ui/scenario.py", env, *OPTIONS)
+
+
 def simulator(env: dict, _names: list) -> tuple:
     asked = argparse.ArgumentParser(prog="./tests/run simulator")
     asked.add_argument("--histories", type=int, default=1_000_000)
@@ -139,8 +144,8 @@ def main() -> int:
     OPTIONS.extend(given[first_option:])
     asked = [name for name in given[:first_option] if name in STEPS + ON_DEMAND]
     names = [name for name in given[:first_option] if name not in STEPS + ON_DEMAND]
-    if OPTIONS and asked not in (["model"], ["bucket"], ["matrix"], ["simulator"]):
-        raise SystemExit(f"tests/run: {OPTIONS[0]} is an option of `model`, `bucket`, `matrix` or `simulator`: ./tests/run model {' '.join(OPTIONS)}")
+    if OPTIONS and asked not in (["model"], ["bucket"], ["matrix"], ["simulator"], ["ui"]):
+        raise SystemExit(f"tests/run: {OPTIONS[0]} is an option of `model`, `bucket`, `matrix`, `simulator` or `ui`: ./tests/run model {' '.join(OPTIONS)}")
     if names and "rust" not in asked:
         asked.append("rust")
     steps = [step for step in STEPS + ON_DEMAND if step in (asked or STEPS)]

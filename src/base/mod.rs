@@ -33,6 +33,6 @@ pub(crate) use names::folded;
 pub(crate) use path::{JsonPath, PathExhausted, Step};
 pub(crate) use redact::{RedactedUrl, Secret, is_harmless_parameter, names_credential};
 pub(crate) use secrets::{Secrets, secrets};
-pub(crate) use show::{is_special, shown, shown_json, shown_json_lines, start_of};
+pub(crate) use show::{is_special, quoted, shown, shown_json, shown_json_lines, start_of};
 pub(crate) use task::{Panicked, Unjoined, blocking, caught, in_place};
 pub(crate) use warning::{Warning, WarningCode, Weight};

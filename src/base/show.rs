@@ -67,6 +67,12 @@ fn json_escaped(json: &str) -> String {
     out
 }
 
+/// A text as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@%".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// Characters that a terminal obeys, that are not seen, that end a line, or that turn its direction (Unicode's categories Cc, Zl and
 /// Zp, what is `Default_Ignorable` but variation selectors, and the marks of UAX #9).
 pub(crate) fn is_special(c: char) -> bool {

@@ -2,6 +2,7 @@
 
 mod get;
 mod init;
+mod lake;
 mod look;
 mod work;
 
@@ -11,9 +12,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compat::Choice;
 
+pub(crate) use crate::base::quoted;
+
 pub(crate) use get::{DataFormat, GetArgs, NestedForm};
 pub(crate) use init::{AskArgs, InitArgs, ProbeArgs};
-pub(crate) use look::{DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, StatusArgs, VerifyArgs};
+pub(crate) use lake::LakeArgs;
+pub(crate) use look::{
+    DdlArgs, DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, ReportArgs, RunsArgs, StatusArgs, UiArgs, VerifyArgs,
+};
 pub(crate) use work::{AbandonArgs, AdoptArgs, CompactArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand};
 
 /// The version, the commit that was built, and the features.
@@ -67,8 +73,17 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
     Preview(PreviewArgs),
-    /// Tell what the lake holds: tables, rows, files, the last runs, what a rerun would redo, and which files are missing, changed or not lakeward's.
+    /// Tell how a lake is in the morning: each table with its state, age, rows, what the last load changed, the last error with its way out, and what to
+    /// type. Needs the lake alone, or a config without its secrets; exit code 3 when files are missing, changed or not lakeward's.
     Status(StatusArgs),
+    /// List all runs, also failed, cancelled, killed and refused ones; or tell all of one: timeline, requests, waits, warnings, rejects, the full error.
+    Runs(RunsArgs),
+    /// Print the statements that make a table known to a query engine, with the descriptions of its columns.
+    Ddl(DdlArgs),
+    /// Write the lake as one HTML page that needs no server: tables, nights as charts, schemas, files, runs.
+    Report(ReportArgs),
+    /// Serve the same pages live on 127.0.0.1, with rows, under an address that has a token.
+    Ui(UiArgs),
     /// List the commits: when each was made, by which run, and what it changed.
     History(HistoryArgs),
     /// Count the rows that came, changed or went between two versions, by key; with --out, write them down.
@@ -126,13 +141,17 @@ pub(crate) enum Command {
 
 impl Command {
     /// The config that the command is given.
-    pub(crate) fn of(&self) -> Option<&ConfigArgs> {
-        Some(match self {
+    pub(crate) fn of(&self) -> Option<ConfigArgs> {
+        let of = match self {
             Self::Run(args) => &args.of,
             Self::Backfill(args) => &args.of,
             Self::Check(args) => &args.of,
             Self::Preview(args) => &args.of,
-            Self::Status(args) => &args.of,
+            Self::Status(args) => return args.of.config(),
+            Self::Runs(args) => return args.of.config(),
+            Self::Ddl(args) => return args.of.config(),
+            Self::Report(args) => return args.of.config(),
+            Self::Ui(args) => return args.of.config(),
             Self::History(args) => &args.of,
             Self::Diff(args) => &args.of,
             Self::Files(args) => &args.of,
@@ -157,7 +176,8 @@ impl Command {
             | Self::ConfigSchema
             | Self::Completions { .. }
             | Self::Man { .. } => return None,
-        })
+        };
+        Some(of.clone())
     }
 }
 
@@ -335,12 +355,6 @@ pub(crate) struct DemoArgs {
     /// Where the demo puts its config and lake.
     #[arg(long, value_name = "FOLDER", default_value = "lakeward-demo")]
     pub(crate) folder: PathBuf,
-}
-
-/// A text as a shell takes it.
-pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@%".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A version as it is written on the command line.

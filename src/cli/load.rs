@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{ConfigArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::compat::{self, Choice};
-use crate::config::{ConfigErrors, Inputs, LakeOnly, Plan, nearest};
+use crate::config::{ConfigErrors, Inputs, LakeOnly, LakePlan, Plan, nearest};
 use crate::lake::Layout;
 use crate::pipeline::{self, RunError};
 use crate::source::Taken;
@@ -66,6 +66,29 @@ pub(crate) fn load_lake(of: &ConfigArgs) -> Result<LakeOnly, Failure> {
     read_from(&text, &of.config, (&variable, &read_whole), |inputs| compat::load_lake(inputs, of.choice()))
 }
 
+/// Reads of a config where its lake is, for commands that only look at it: credentials may be missing.
+///
+/// # Errors
+/// Every fault of that part, each in a line with its place.
+pub(crate) fn load_place(of: &ConfigArgs) -> Result<LakeOnly, Failure> {
+    let text = read(&of.config)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    read_from(&text, &of.config, (&variable, &read_whole), |inputs| compat::load_place(inputs, of.choice()))
+}
+
+/// The lake at a place, read as a config that has nothing but that would have it, in the current folder.
+///
+/// # Errors
+/// A place that is none.
+pub(crate) fn lake_at(place: &str) -> Result<LakePlan, Failure> {
+    let current_dir = std::env::current_dir().map_err(|error| Failure::internal("finding the current folder", &error))?;
+    let text = serde_json::json!({"name": "lake", "lake": {"url": place}}).to_string();
+    let folders = (&*current_dir, &*current_dir);
+    let found =
+        read_below(&text, place, folders, (&|_| None, &read_whole), |inputs| compat::load_place(inputs, Choice::default()));
+    found.map(|found| found.lake)
+}
+
 /// A config that cannot be read.
 fn unread(path: &Path, why: &str) -> Failure {
     Failure::config(vec![format!("cannot read the config `{}`: {why}", path.display())])
@@ -111,26 +134,35 @@ fn folder_of(path: &Path, current_dir: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// What a config takes from outside: variables, and the texts of files.
-type Outside<'o> = (&'o dyn Fn(&str) -> Option<String>, &'o dyn Fn(&Path) -> std::io::Result<String>);
-
 fn read_whole(path: &Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
+
+/// Where variables and files come from.
+type Reading<'r> = (&'r dyn Fn(&str) -> Option<String>, &'r dyn Fn(&Path) -> std::io::Result<String>);
 
 /// What `load` makes of a config's text and the files that it names.
 fn read_from<T>(
     text: &str,
     path: &Path,
-    (variable, read_file): Outside<'_>,
+    reading: Reading<'_>,
     load: impl FnOnce(&Inputs<'_>) -> Result<T, ConfigErrors>,
 ) -> Result<T, Failure> {
-    let file = path.display().to_string();
     let current_dir = std::env::current_dir().map_err(|error| unread(path, &error.to_string()))?;
     let folder = folder_of(path, &current_dir).map_err(|error| unread(path, &error.to_string()))?;
-    let (folder, current_dir) = (&*folder, &*current_dir);
+    read_below(text, &path.display().to_string(), (&folder, &current_dir), reading, load)
+}
+
+/// The same of a config that is in `folder`, or would be.
+fn read_below<T>(
+    text: &str,
+    file: &str,
+    (folder, current_dir): (&Path, &Path),
+    (env, read_file): Reading<'_>,
+    load: impl FnOnce(&Inputs<'_>) -> Result<T, ConfigErrors>,
+) -> Result<T, Failure> {
     let has_lake = |folder: &Path, pipeline: &str| folder.join(Layout::new(pipeline).log()).is_dir();
-    let inputs = Inputs { text, file: &file, folder, current_dir, has_lake: &has_lake, env: variable, read_file };
+    let inputs = Inputs { text, file, folder, current_dir, has_lake: &has_lake, env, read_file };
     load(&inputs).map_err(|errors| Failure::config(errors.lines()))
 }
 

@@ -7,9 +7,11 @@ mod abandon;
 mod adopt;
 mod args;
 mod backfill;
+mod beside;
 mod chaos;
 mod check;
 mod compact;
+mod ddl;
 mod keep;
 mod demo;
 mod described;
@@ -23,6 +25,9 @@ mod history;
 mod import;
 mod init;
 mod load;
+mod looked;
+mod page;
+mod pages;
 mod preview;
 mod progress;
 mod ran;
@@ -30,10 +35,12 @@ mod recording;
 mod repair;
 mod rollback;
 mod run;
+mod runs;
 mod shell;
 mod status;
 mod table;
 mod terminal;
+mod ui;
 mod verify;
 mod waits;
 
@@ -63,7 +70,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return Failure::internal("starting the runtime", &error).report(),
     };
     if let Some(of) = args.command.of() {
-        terminal::type_config(of);
+        terminal::type_config(&of);
     }
     let log_format = args.log_format;
     let command = async move {
@@ -74,6 +81,10 @@ pub(crate) fn main() -> ExitCode {
             Command::Check(args) => check::check(args).await,
             Command::Preview(args) => preview::preview(args).await,
             Command::Status(args) => status::status(args).await,
+            Command::Runs(args) => runs::runs(args).await,
+            Command::Ddl(args) => ddl::ddl(args).await,
+            Command::Report(args) => page::report(args).await,
+            Command::Ui(args) => ui::ui(args).await,
             Command::History(args) => history::history(args).await,
             Command::Files(args) => files::files(args).await,
             Command::Verify(args) => verify::verify(args).await,

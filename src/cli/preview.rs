@@ -111,7 +111,7 @@ fn as_text(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 }
 
 /// The rows with times as of `+00:00`, since arrow shows named zones only with a database of them.
-fn with_offsets(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(super) fn with_offsets(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = rows.schema();
     let fields: Vec<Field> = schema.fields().iter().map(|field| offset_field(field)).collect();
     let columns = rows.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type()));

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use futures::FutureExt;
+use serde_json::{Value, json};
 
 use crate::base::{Clock, Panicked, SystemClock, Warning, WarningCode, signal_heeded};
 use crate::cli::args::{ConfigArgs, FullRefresh, LogFormat, RunArgs};
+use crate::cli::beside;
 use crate::cli::exit::Failure;
-use crate::cli::load::load_plan;
+use crate::cli::load::{load_place, load_plan};
 use crate::cli::progress::Progress;
 use crate::cli::{recording, terminal};
 use crate::config::Plan;
-use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions, Standing, Stop};
+use crate::lake::note_refused;
+use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions, Standing, Stop, Unfinished};
 use crate::report;
 use crate::source::Asking;
 
@@ -78,13 +81,18 @@ pub(crate) async fn run_and_report(
     };
     let (plan, options) = match prepared {
         Ok(prepared) => prepared,
-        Err(failure) => return failed(failure, outputs),
+        Err(failure) => {
+            keep_refusal(of, &failure, outputs).await;
+            return failed(failure, outputs);
+        }
     };
     // A report that cannot be written is known before a table changes.
     if let Some(path) = outputs.report
         && let Err(error) = std::fs::File::create(path)
     {
-        return failed(cannot_report(path, &error).of_pipeline(&plan.name), Outputs { report: None, ..outputs });
+        let failure = cannot_report(path, &error).of_pipeline(&plan.name);
+        keep_refusal(of, &failure, outputs).await;
+        return failed(failure, Outputs { report: None, ..outputs });
     }
     terminal::tell("lake", &plan.lake.location.to_string());
     let (facts, signal) = run_plan(&plan, &options, log_format).await;
@@ -94,7 +102,12 @@ pub(crate) async fn run_and_report(
             facts.retell(|text| of.type_into(text));
             facts
         }
-        Err(failure) => {
+        Err(EndedWhole { failure, facts, is_panic }) => {
+            if let Some(facts) = facts {
+                keep_beside(of, &facts.run_id, report::summary(&facts));
+            } else if is_panic {
+                keep_refusal(of, &failure, outputs).await;
+            }
             let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
             return failed(failure.of_pipeline(&plan.name), outputs);
         }
@@ -112,9 +125,40 @@ pub(crate) async fn run_and_report(
     Ok(report::exit_code(&facts))
 }
 
+/// Keeps the record of a run that did not begin: in the lake, where the config tells it and it is there, else beside the config. None is kept of a dry
+/// run.
+async fn keep_refusal(of: &ConfigArgs, failure: &Failure, outputs: Outputs<'_>) {
+    if outputs.dry_run {
+        return;
+    }
+    let clock = SystemClock;
+    let (started, run) = pipeline::new_run(&clock);
+    let mut record = failure.summary();
+    if let Value::Object(members) = &mut record {
+        members.extend(
+            [("run_id", json!(run)), ("started", json!(started)), ("seconds", json!(0.0))]
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+    }
+    let noted = match load_place(of) {
+        Ok(config) => note_refused(&config.lake, &config.name, &run, &record).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    if !noted {
+        keep_beside(of, &run, record);
+    }
+}
+
+/// Keeps the record of a run beside the config.
+fn keep_beside(of: &ConfigArgs, run: &str, record: Value) {
+    if let Err(error) = beside::keep(&of.config, run, record) {
+        terminal::tell("warning", &format!("what became of the run cannot be kept beside the config: {error}"));
+    }
+}
+
 /// Hands out the summary: to the report's file, and as the last line of stdout. What is published stays so, whatever becomes
 /// of the file.
-fn deliver(mut summary: serde_json::Value, Outputs { report, json, .. }: Outputs<'_>) {
+fn deliver(mut summary: Value, Outputs { report, json, .. }: Outputs<'_>) {
     if let Some(path) = report
         && let Err(error) = terminal::write_report(path, summary.clone())
     {
@@ -130,8 +174,16 @@ fn deliver(mut summary: serde_json::Value, Outputs { report, json, .. }: Outputs
 /// SIGTERM's number (POSIX), and so `128 + 15` its exit code.
 const SIGTERM: u8 = 15;
 
+/// A run that ended as a whole.
+pub(crate) struct EndedWhole {
+    pub(crate) failure: Failure,
+    /// What is known of it, where the lake could not take it.
+    facts: Option<Box<RunFacts>>,
+    is_panic: bool,
+}
+
 /// Runs a plan with live progress, ended by Ctrl-C or SIGTERM; also tells which signal came, 0 for none.
-pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogFormat) -> (Result<RunFacts, Failure>, u8) {
+pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogFormat) -> (Result<RunFacts, EndedWhole>, u8) {
     let (stop, signal) = (Arc::<Stop>::default(), Arc::new(AtomicU8::new(0)));
     let watch = tokio::spawn(watch_signals(Arc::clone(&stop), Arc::clone(&signal)));
     let progress = Progress::start(log_format);
@@ -140,8 +192,14 @@ pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogF
     // A defect ends the run with its text and a summary, as any failure does.
     let outcome = AssertUnwindSafe(pipeline::run(plan, options, components)).catch_unwind().await;
     let outcome = match outcome {
-        Ok(outcome) => outcome.map_err(|error| Failure::among(&error, |table| plan.resource_of(table))),
-        Err(panic) => Err(Failure::panicked(&Panicked::of(panic.as_ref()), stands(stop.standing()))),
+        Ok(outcome) => outcome.map_err(|Unfinished { error, unkept: facts }| {
+            let failure = Failure::among(&error, |table| plan.resource_of(table));
+            EndedWhole { failure, facts, is_panic: false }
+        }),
+        Err(panic) => {
+            let failure = Failure::panicked(&Panicked::of(panic.as_ref()), stands(stop.standing()));
+            Err(EndedWhole { failure, facts: None, is_panic: true })
+        }
     };
     progress.finish();
     watch.abort();

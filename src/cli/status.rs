@@ -6,16 +6,16 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-use crate::base::{Clock, JsonPath, SystemClock};
+use crate::base::{Clock, ErrorKind, JsonPath, SystemClock};
 use crate::cli::args::{StatusArgs, quoted};
 use crate::cli::exit::Failure;
-use crate::cli::load::load_lake;
+use crate::cli::looked::{as_json, look};
 use crate::cli::ran;
-use crate::cli::terminal::{print, tell, typed};
+use crate::cli::terminal::{print, print_json, tell, typed};
 use crate::config::{LakeOnly, Outline, WriteDisposition, path_words};
 use crate::lake::{Archive, Inspection, LakeError, Snapshot, inspect};
 use crate::pipeline::{self, RunError};
-use crate::report;
+use crate::report::{self, PipelineSurvey, State, Survey};
 use crate::source::{EndReason, Left};
 
 /// Cursors of one resource that are shown.
@@ -24,20 +24,45 @@ const CURSORS_SHOWN: usize = 20;
 /// Looks at the lake of a config; takes no lease, writes nothing, sends no request to the API. A folder that is not as the last commit left
 /// it makes the exit code what a run would end with.
 pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
-    let plan = load_lake(&args.of)?;
+    let looked = look(&args.of)?;
+    let survey = looked.survey().await?;
+    if args.json {
+        print_json(as_json(&survey));
+        return Ok(code_of(&survey));
+    }
+    let Some(plan) = looked.config else {
+        if args.details {
+            return Err(Failure::config(vec!["`--details` needs the config, which says what belongs to a table".to_owned()]));
+        }
+        report::status_lines(&survey).iter().for_each(|line| print(line));
+        return Ok(code_of(&survey));
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tables_of: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
     let seen = inspect(&plan.lake, &plan.name, &tables_of, &clock).await.map_err(RunError::from)?;
     match (&seen.written, &seen.run) {
-        (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
+        (Some(written), Some(run)) => {
+            report::status_lines(&survey).iter().for_each(|line| print(&typed(line)));
+            print("");
+            print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version));
+        }
         _ => tell_nothing(&plan, ""),
     }
     let aside = set_aside(&plan).await.map_err(RunError::from)?;
-    tables(&plan, &seen, (&aside, &args.of.typed()));
+    tables(&plan, &seen, (&aside, &args.of.typed()), args.details);
     ran::lines(&seen).iter().for_each(|line| print(line));
     let left = pipeline::left_for_next_run(&plan, clock.now()).await?;
     rerun(&plan, &seen, &left);
     Ok(differences(&plan, seen))
+}
+
+/// That of data where something of a table is not what was committed, or cannot be read.
+fn code_of(survey: &Survey) -> u8 {
+    let is_whole = |pipeline: &PipelineSurvey| {
+        let can_be_read = pipeline.version > 0 || pipeline.notes.is_empty();
+        can_be_read && !pipeline.tables.iter().any(|table| table.state == State::Damaged)
+    };
+    if survey.pipelines.iter().all(is_whole) { 0 } else { ErrorKind::Data.exit_code() }
 }
 
 /// Tells, behind `first`, that nothing is committed, where that was looked for, and what keeps a lake from being found.
@@ -86,9 +111,13 @@ pub(super) fn aside_words(records: u64, table: &str) -> String {
     )
 }
 
-fn tables(plan: &LakeOnly, seen: &Inspection, (aside, config): (&BTreeMap<String, u64>, &str)) {
+fn tables(plan: &LakeOnly, seen: &Inspection, (aside, config): (&BTreeMap<String, u64>, &str), has_details: bool) {
     for (name, table) in &seen.tables {
         let resource = plan.resources.iter().find(|resource| resource.table == *name);
+        let is_gone = plan.has_all && resource.is_none_or(|resource| !resource.selected);
+        if !has_details && !is_gone && !aside.contains_key(name) {
+            continue;
+        }
         print("");
         let mut unmade =
             plan.resources.iter().filter(|it| it.selected && !seen.tables.iter().any(|(table, _)| *table == it.table));
@@ -96,7 +125,6 @@ fn tables(plan: &LakeOnly, seen: &Inspection, (aside, config): (&BTreeMap<String
             (Some(only), None) => quoted(&only.table),
             _ => "NEW".to_owned(),
         };
-        let is_gone = plan.has_all && resource.is_none_or(|resource| !resource.selected);
         print(&match is_gone {
             true => format!(
                 "{name}  (no longer in the config: if it is the old name of another one, `lakeward table rename {config} {} {new} --apply` takes its rows along; \
@@ -106,6 +134,12 @@ fn tables(plan: &LakeOnly, seen: &Inspection, (aside, config): (&BTreeMap<String
             ),
             false => name.clone(),
         });
+        if let Some(records) = aside.get(name) {
+            print(&format!("  {}", typed(&aside_words(*records, name))));
+        }
+        if !has_details {
+            continue;
+        }
         let bytes = table.files.iter().map(|file| file.bytes).sum();
         print(&format!(
             "  {} in {}, {}",
@@ -114,9 +148,6 @@ fn tables(plan: &LakeOnly, seen: &Inspection, (aside, config): (&BTreeMap<String
             report::bytes(bytes)
         ));
         print(&format!("  {}", layout(table)));
-        if let Some(records) = aside.get(name) {
-            print(&format!("  {}", typed(&aside_words(*records, name))));
-        }
         for column in &table.schema.columns {
             print(&format!("    {}: {}", column.name, report::type_words(&column.column_type)));
         }

@@ -30,6 +30,14 @@ pub(crate) fn load(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<Plan, Conf
     config::load(inputs, |document, faults| project::settle(document, inputs, choice, Wanted::Run, faults))
 }
 
+/// Reads the part of such a file that says where its lake is, for whoever only looks at it.
+///
+/// # Errors
+/// Those of [`load_lake`], but for what is missing of the environment and of other files.
+pub(crate) fn load_place(inputs: &Inputs<'_>, choice: Choice<'_>) -> Result<LakeOnly, ConfigErrors> {
+    config::load_place(inputs, |document, faults| project::settle(document, inputs, choice, Wanted::Lake, faults))
+}
+
 /// Reads the part of such a file that is about its lake.
 ///
 /// # Errors

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::config::fault::Fault;
 use crate::config::tree::Document;
-use crate::config::{ConfigErrors, Inputs, LakePlan, PartitionField, SortField, WriteDisposition, parse, raw, read, resolve};
+use crate::config::{
+    ConfigErrors, Inputs, LakePlan, PartitionField, Problem, SortField, WriteDisposition, parse, raw, read, resolve,
+};
 
 /// The sections that say how the API is asked.
 const API_SECTIONS: [&str; 4] = ["client", "resource_defaults", "resources", "sources"];
@@ -79,6 +81,27 @@ pub(crate) fn load_lake(
     inputs: &Inputs<'_>,
     fill_in: impl FnOnce(&mut Document, &mut Vec<Fault>) -> bool,
 ) -> Result<LakeOnly, ConfigErrors> {
+    load_part(inputs, fill_in, |_| true)
+}
+
+/// The same for whoever only looks: what is missing of the environment, credentials of the bucket for one, is left out where the place can be told
+/// without it.
+///
+/// # Errors
+/// Those of [`load_lake`] but for that.
+pub(crate) fn load_place(
+    inputs: &Inputs<'_>,
+    fill_in: impl FnOnce(&mut Document, &mut Vec<Fault>) -> bool,
+) -> Result<LakeOnly, ConfigErrors> {
+    load_part(inputs, fill_in, |fault| !matches!(fault.problem, Problem::Variable { .. } | Problem::File { .. }))
+}
+
+/// `counts` tells which faults count where the lake is known all the same.
+fn load_part(
+    inputs: &Inputs<'_>,
+    fill_in: impl FnOnce(&mut Document, &mut Vec<Fault>) -> bool,
+    counts: impl Fn(&Fault) -> bool,
+) -> Result<LakeOnly, ConfigErrors> {
     let mut faults = Vec::new();
     let mut document = parse(inputs, &mut faults)?;
     let mut found = None;
@@ -88,7 +111,7 @@ pub(crate) fn load_lake(
         found = config.and_then(|config| resolve::lake_only(&reader, inputs, &config));
         faults = reader.into_faults();
     }
-    faults.retain(|fault| !is_of_api(fault));
+    faults.retain(|fault| !is_of_api(fault) && (found.is_none() || counts(fault)));
     match found {
         Some(found) if faults.is_empty() => Ok(found),
         _ => Err(ConfigErrors::new(inputs.file, faults)),

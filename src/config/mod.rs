@@ -35,7 +35,7 @@ pub(crate) use expression::{EvalFault, Expression};
 pub(crate) use fault::{ConfigErrors, Problem, nearest};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
-pub(crate) use lake_only::{LakeOnly, Outline, load_lake};
+pub(crate) use lake_only::{LakeOnly, Outline, load_lake, load_place};
 pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
 pub(crate) use resolve::is_file_name;

@@ -180,6 +180,21 @@ impl Layout {
         format!("{}/runs/{run}.json", self.home)
     }
 
+    /// Folder of the records of runs that did not come to hold the lake.
+    pub(crate) fn refusals(&self) -> String {
+        format!("{}/refused", self.home)
+    }
+
+    /// The record of such a run.
+    pub(crate) fn refusal(&self, run: &str) -> String {
+        format!("{}/refused/{run}.json", self.home)
+    }
+
+    /// The run whose report or record a path is; `None` for anything else.
+    pub(crate) fn parse_report(path: &str) -> Option<&str> {
+        path.rsplit_once('/')?.1.strip_suffix(".json")
+    }
+
     /// The version and kind (`json`, `done`) of a path right in the log's folder; `None` for anything else.
     pub(crate) fn parse_log<'p>(&self, path: &'p str) -> Option<(u64, &'p str)> {
         let name = path.strip_prefix(&self.log())?.strip_prefix('/')?;

@@ -53,8 +53,9 @@ pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
     Abandonment, Archive, BadFile, COMMITS_KEPT, CommitFacts, Compaction, Cure, Damages, Diagnosis, Fault, FileAt, Finding,
-    ForeignFolder, Garbage, Need, REPORTS_KEPT, Remedy, RollbackPlan, SetAside, Shape, TableAt, TableDiff, TableFacts, Told,
-    Verification, Verify, Wanted, diagnose,
+    ForeignFolder, Garbage, Need, PipelineFacts, REPORTS_KEPT, RejectReason, Remedy, RollbackPlan, SetAside, Shape, Stories,
+    SurveyOptions, SurveyedLake, SurveyedTable, TableAt, TableDiff, TableFacts, TableStory, Told, Verification, Verify, Wanted,
+    began, diagnose, killed_runs, note_refused, spelled,
 };
 pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,

@@ -253,6 +253,7 @@ fn facts_of(ready: &Ready, cost: &Cost) -> ResourceFacts {
     let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, columns, .. } = ready;
     let deleted = staged.changes.iter().filter(|change| matches!(change, FileChange::Delete { .. })).count() as u64;
     ResourceFacts {
+        table: staged.table.clone(),
         pages: end.pages,
         records: end.records,
         requests: end.requests,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::base::ErrorKind;
 use crate::lake::StageStats;
 use crate::pipeline::key_watch::Overruled;
-use crate::pipeline::{CursorFacts, Told};
+use crate::pipeline::{CursorFacts, Passages, Told};
 use crate::schema::Change;
 use crate::source::{Cost, End, EndReason};
 
@@ -28,6 +28,8 @@ pub(crate) struct RunFacts {
     pub(crate) dropped: Vec<String>,
     /// The version committed, if anything was.
     pub(crate) version: Option<u64>,
+    /// When its resources did what, and what they waited for.
+    pub(crate) passages: Passages,
     /// The warnings that matter.
     pub(crate) warnings: Vec<Told>,
     /// What ended the run as a whole.
@@ -159,6 +161,8 @@ impl SliceFacts {
 /// The counts of one published resource.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ResourceFacts {
+    /// The table.
+    pub(crate) table: String,
     /// Pages read.
     pub(crate) pages: u64,
     /// Pages that the config's rules dropped.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 
 use crate::base::{Clock, ErrorKind, blocking};
-use crate::config::{LakeOnly, Plan, ResourcePlan};
+use crate::config::{LakeOnly, LakePlan, Plan, ResourcePlan};
 use crate::lake::{AnswerFolder, Lake};
 use crate::pipeline::facts::ResourceResult;
 use crate::pipeline::run::{Refresh, RunOptions};
@@ -198,6 +198,16 @@ pub(crate) async fn left_for_next_run(plan: &LakeOnly, now: DateTime<Utc>) -> Re
     let left = resources.filter_map(|name| look_at_answers(&folder.look(name).ok()??).ok()?);
     let is_used = |left: &Left| !plan.resume.is_zero() && !left.is_expired(now, plan.resume);
     Ok(left.filter(is_used).map(|left| (left.clone(), left.until(plan.resume))).collect())
+}
+
+/// What interrupted runs of a pipeline left, as far as this machine has it.
+///
+/// # Errors
+/// The lake's.
+pub(crate) async fn left_in_lake(plan: &LakePlan, pipeline: &str) -> Result<Vec<Left>, RunError> {
+    let folder = AnswerFolder::of(plan, pipeline).await?;
+    let looked = folder.list().into_iter().filter_map(|(name, _)| look_at_answers(&folder.look(&name).ok()??).ok()?);
+    Ok(looked.collect())
 }
 
 /// Files of kept answers that no run uses any more, with their sizes: those that are older than `resume` and those of resources that the config does not

@@ -13,7 +13,7 @@ use crate::base::{Clock, Unjoined};
 use crate::config::{LakeOnly, SortField};
 use crate::lake::{
     Abandonment, Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose,
-    RollbackPlan,
+    RollbackPlan, spelled,
 };
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::{file_name, file_named};
@@ -21,6 +21,12 @@ use crate::pipeline::cursors::{file_name, file_named};
 /// A name for a run that begins now.
 pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
     format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff)
+}
+
+/// When a run begins now, as its record spells it, and how it is called.
+pub(crate) fn new_run(clock: &dyn Clock) -> (String, String) {
+    let started = clock.now();
+    (spelled(started), run_id(clock, started))
 }
 
 /// Does `work` on the lake while its lease is kept, and closes the lake.

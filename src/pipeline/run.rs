@@ -1,6 +1,7 @@
 //! One run: open the lake, load every resource, commit once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -8,11 +9,12 @@ use serde_json::Value;
 
 use crate::base::{Clock, Warning, WarningCode, task_point};
 use crate::config::Plan;
-use crate::lake::{Lake, LakeError, Owner};
+use crate::lake::{Lake, LakeError, Owner, note_refused};
 use crate::pipeline::conclude::{NOT_TIDY, tell_late};
 use crate::pipeline::drops::Drops;
 use crate::pipeline::facts::{ResourceResult, RunFacts, RunFailure};
 use crate::pipeline::graph::Graph;
+use crate::pipeline::journal::Journal;
 use crate::pipeline::kept::KeptOfRun;
 use crate::pipeline::load::{Outcome, Read};
 use crate::pipeline::operate::{cause, run_id};
@@ -106,19 +108,99 @@ pub(crate) struct Components<'a> {
     pub(crate) spell: &'a dyn Fn(&RunFacts) -> Value,
 }
 
-/// Runs a plan to its end.
+/// Why a run ended as a whole.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    /// Why.
+    pub(crate) error: RunError,
+    /// Its record, where the lake could not take it. A dry run has none.
+    pub(crate) unkept: Option<Box<RunFacts>>,
+}
+
+/// An error, and whether the lake has a report of it.
+struct EndedEarly {
+    error: RunError,
+    is_kept: bool,
+}
+
+impl<E: Into<RunError>> From<E> for EndedEarly {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), is_kept: false }
+    }
+}
+
+/// A run that has begun.
+struct Begun {
+    run_id: String,
+    started: DateTime<Utc>,
+    since: Instant,
+    is_dry: bool,
+    warnings: Arc<WarningLog>,
+    journal: Arc<Journal>,
+}
+
+impl Begun {
+    /// What is known of it, without what its resources came to.
+    fn facts(&self, plan: &Plan, took: Duration) -> RunFacts {
+        RunFacts {
+            run_id: self.run_id.clone(),
+            pipeline: plan.name.clone(),
+            started: self.started,
+            took,
+            resources: Vec::new(),
+            dropped: Vec::new(),
+            version: None,
+            passages: self.journal.passages(),
+            warnings: self.warnings.listed(),
+            failure: None,
+            is_dry: self.is_dry,
+        }
+    }
+}
+
+/// Runs a plan to its end. One that is refused before it holds the lake is noted there too, where there is one, but for a dry run.
 ///
 /// # Errors
 /// Only what concerns the run as a whole (the lake, an unknown resource); a resource's failure is in the facts.
-pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, RunError> {
-    let Components { clock, stop, events, spell } = components;
+pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, Unfinished> {
     task_point("task.main");
-    let (began, since) = (clock.now(), clock.instant());
+    let (clock, spell) = (Arc::clone(&components.clock), components.spell);
+    let (started, since) = (clock.now(), clock.instant());
+    let begun = Begun {
+        run_id: run_id(&*clock, started),
+        started,
+        since,
+        is_dry: options.dry_run,
+        warnings: Arc::default(),
+        journal: Journal::new(&clock),
+    };
+    let EndedEarly { error, is_kept } = match run_begun(plan, options, components, &begun).await {
+        Ok(facts) => return Ok(facts),
+        Err(early) => early,
+    };
+    if is_kept || options.dry_run {
+        return Err(Unfinished { error, unkept: None });
+    }
+    let mut facts = begun.facts(plan, clock.instant().duration_since(since));
+    facts.failure = Some(failure_of(plan, &error));
+    let is_noted = !is_of_store(&error)
+        && match note_refused(&plan.lake, &plan.name, &begun.run_id, &spell(&facts)).await {
+            Ok(is_noted) => is_noted,
+            Err(error) => {
+                tracing::warn!(error = %error, "that the run was refused cannot be noted in the lake");
+                false
+            }
+        };
+    Err(Unfinished { error, unkept: (!is_noted).then(|| Box::new(facts)) })
+}
+
+async fn run_begun(plan: &Plan, options: &RunOptions, components: Components<'_>, begun: &Begun) -> Result<RunFacts, EndedEarly> {
+    let Components { clock, stop, events, spell } = components;
+    let Begun { run_id, started: began, warnings, journal, .. } = begun;
+    let began = *began;
     let graph = Graph::new(plan, &options.only)?;
     families::check_whole(plan, &graph)?;
-    let run_id = run_id(&*clock, began);
-    let warnings = Arc::<WarningLog>::default();
-    let events = warnings.watching(events);
+    let events = journal.watching(warnings.watching(events));
     let source_events = Arc::clone(&events);
     let source = Source::asking(
         &options.asking,
@@ -131,29 +213,17 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
     let configured: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
     let needed: Vec<&str> =
         configured.iter().copied().filter(|table| !options.refresh.rebuilds() || !tables.contains(table)).collect();
-    let mut lake = opened(plan, options, (&clock, &run_id), &needed).await?;
+    let mut lake = opened(plan, options, (&clock, run_id), &needed).await?;
     tell_lost(&events, &lake, &configured);
-    let kept = KeptOfRun::new(plan, options, &lake, (&clock, &run_id, began));
+    let kept = KeptOfRun::new(plan, options, &lake, (&clock, run_id, began));
     let started = recorded::as_of(&options.asking, began);
-    let running =
-        Running { plan, options, source: &source, stop: &stop, events: &events, warnings: &warnings, started, kept: &kept };
+    let running = Running { plan, options, source: &source, stop: &stop, events: &events, warnings, started, kept: &kept };
     let outcome = match running.begin(&mut lake, &graph, &tables, began).await {
         Ok(ended) => Ok(ended),
         Err(error) => Err(cause(&lake, error).await),
     };
     kept.settle(plan, outcome.as_ref().map(|ended| &*ended.resources).map_err(RunError::kind)).await;
-    let mut facts = RunFacts {
-        run_id,
-        pipeline: plan.name.clone(),
-        started: began,
-        took: clock.instant().duration_since(since),
-        resources: Vec::new(),
-        dropped: Vec::new(),
-        version: None,
-        warnings: warnings.listed(),
-        failure: None,
-        is_dry: options.dry_run,
-    };
+    let mut facts = begun.facts(plan, clock.instant().duration_since(begun.since));
     let outcome = match outcome {
         Ok(Ended { resources, dropped, version }) => {
             (facts.resources, facts.dropped, facts.version) = (resources, dropped, version);
@@ -169,8 +239,8 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
             Ok(())
         }
         Err(error) => {
-            report_failure(&lake, plan, (&mut facts, &error), spell).await;
-            Err(error)
+            let is_kept = report_failure(&lake, plan, (&mut facts, &error), spell).await;
+            Err(EndedEarly { error, is_kept })
         }
     };
     if let Err(error) = lake.close().await {
@@ -194,22 +264,31 @@ async fn opened(
     Lake::open(&plan.lake, &plan.name, clock, run_id, Owner::this_process(), Some(needed)).await
 }
 
-/// Notes in the lake that the run ended as a whole, and why; the error itself is told all the same.
+/// Notes in the lake that the run ended as a whole, and why; the error itself is told all the same. Whether it is noted.
 async fn report_failure(
     lake: &Lake,
     plan: &Plan,
     (facts, error): (&mut RunFacts, &RunError),
     spell: &dyn Fn(&RunFacts) -> Value,
-) {
-    // A store that has just failed would be waited for once more.
-    if matches!(error, RunError::Lake(LakeError::Store { .. } | LakeError::Unread(_) | LakeError::Unpublished { .. })) {
-        return;
+) -> bool {
+    if is_of_store(error) {
+        return false;
     }
-    let hints = error.hints_among(|table| plan.resource_of(table));
-    facts.failure = Some(RunFailure { kind: error.kind(), message: error.chain(), hints });
-    if let Err(error) = lake.report(&spell(facts)).await {
+    facts.failure = Some(failure_of(plan, error));
+    let kept = lake.report(&spell(facts)).await;
+    if let Err(error) = &kept {
         tracing::warn!(error = %error, "the run report cannot be written to the lake");
     }
+    kept.is_ok()
+}
+
+/// Whether the store has just failed: it would be waited for once more.
+fn is_of_store(error: &RunError) -> bool {
+    matches!(error, RunError::Lake(LakeError::Store { .. } | LakeError::Unread(_) | LakeError::Unpublished { .. }))
+}
+
+fn failure_of(plan: &Plan, error: &RunError) -> RunFailure {
+    RunFailure { kind: error.kind(), message: error.chain(), hints: error.hints_among(|table| plan.resource_of(table)) }
 }
 
 /// Tells of committed files that are gone for good, of tables that no resource has any more: nobody else would miss them.

@@ -1,9 +1,12 @@
 //! The JSON summary: the last line of stdout of `run`, and the run report in the lake.
 
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::base::{ErrorKind, Warning};
-use crate::pipeline::{CursorFacts, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, SliceFacts, Told};
+use crate::pipeline::{CursorFacts, Passage, ReadFacts, ResourceFacts, ResourceResult, RunFacts, RunStatus, SliceFacts, Told};
 
 /// The exit code of a run: 0, 20 for a partial one, or that of the failure; 70 for a defect, whatever was published beside it.
 pub(crate) fn exit_code(facts: &RunFacts) -> u8 {
@@ -22,14 +25,24 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
         RunStatus::Partial => "partial",
         RunStatus::Failed(_) => "failed",
     };
-    let tables: Map<String, Value> =
-        facts.resources.iter().map(|(name, result)| (name.clone(), table(result, facts.is_dry))).collect();
+    let passage = |name: &str| facts.passages.of.get(name);
+    let mut tables: Map<String, Value> = facts
+        .resources
+        .iter()
+        .map(|(name, result)| (name.clone(), with_passage(table(result, facts.is_dry), passage(name))))
+        .collect();
+    // Of a run that ended as a whole it is known how far each resource came.
+    if facts.failure.is_some() {
+        let begun = facts.passages.of.iter().filter(|(name, _)| !facts.resources.iter().any(|(known, _)| known == *name));
+        tables.extend(begun.map(|(name, passage)| (name.clone(), with_passage(json!({"status": "interrupted"}), Some(passage)))));
+    }
     let mut summary = json!({
         "status": status,
         "run_id": facts.run_id,
         "pipeline": facts.pipeline,
-        "started": facts.started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        "seconds": (facts.took.as_secs_f64() * 1000.0).round() / 1000.0,
+        "started": time(facts.started),
+        "seconds": in_seconds(facts.took),
+        "committing": facts.passages.committing.map(time),
         "version": facts.version,
         "tables": tables,
         "dropped": facts.dropped,
@@ -48,6 +61,29 @@ pub(crate) fn summary(facts: &RunFacts) -> Value {
 /// Says of a summary that it is that of a dry run.
 pub(crate) fn mark_dry(summary: &mut Value) {
     summary["dry_run"] = Value::Bool(true);
+}
+
+/// As the summary tells a time.
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn in_seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// What became of a resource, with how it went through the run.
+fn with_passage(mut table: Value, passage: Option<&Passage>) -> Value {
+    if let (Some(passage), Value::Object(members)) = (passage, &mut table) {
+        for (name, at) in [("started", passage.started), ("pages_in", passage.pages_in), ("ended", passage.ended)] {
+            members.extend(at.map(|at| (name.to_owned(), json!(time(at)))));
+        }
+        let waits = passage.waits.iter().map(
+            |wait| json!({"why": wait.why, "times": wait.times, "seconds": in_seconds(wait.time), "first": time(wait.first)}),
+        );
+        members.insert("waits".to_owned(), waits.collect());
+    }
+    table
 }
 
 /// A warning as the summary lists it.
@@ -130,6 +166,7 @@ fn incremental(cursors: &CursorFacts) -> Value {
 fn counts(facts: &ResourceFacts, status: &str) -> Value {
     json!({
         "status": status,
+        "table": facts.table,
         "pages": facts.pages,
         "pages_ignored": facts.pages_ignored,
         "pages_null": facts.shaped.pages_null,

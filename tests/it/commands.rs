@@ -73,7 +73,7 @@ fn status_tells_what_the_lake_holds() {
     check(&sandbox.lakeward(&["status", "lakeward.yaml"]), &["nothing is committed yet"]);
     sandbox.run_ok();
     check(
-        &sandbox.lakeward(&["status", "lakeward.yaml"]),
+        &sandbox.lakeward(&["status", "lakeward.yaml", "--details"]),
         &["1,234 rows in 2 files", "partitioned by created_at_month", "240 rows in 1 file,", "primary key id", "success"],
     );
 }
@@ -212,7 +212,7 @@ fn status_tells_of_missing_foreign_and_changed_files_with_the_exit_code_of_a_run
     sandbox.run_ok();
     let table = sandbox.lake().join("wallets");
     let file = table.join(sandbox.files("wallets").keys().next().unwrap());
-    let status = || sandbox.lakeward(&["status", "lakeward.yaml"]);
+    let status = || sandbox.lakeward(&["status", "lakeward.yaml", "--details"]);
     check(&status(), &["240 rows in 1 file"]);
     std::fs::write(table.join("stray.parquet"), "x").unwrap();
     let whole = std::fs::read(&file).unwrap();

@@ -17,11 +17,12 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 29] = [
+pub(crate) const PLACES: [(&str, Runs); 33] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("chaos/mod.rs", chaos),
     ("check.rs", check),
+    ("ddl.rs", ddl),
     ("demo/mod.rs", demo),
     ("diff.rs", diff),
     ("doctor.rs", doctor),
@@ -37,6 +38,7 @@ pub(crate) const PLACES: [(&str, Runs); 29] = [
     ("init.rs", init),
     ("keep.rs", keep),
     ("mod.rs", usage),
+    ("page.rs", page),
     ("preview.rs", preview),
     ("progress.rs", progress),
     ("recording.rs", recording),
@@ -44,8 +46,10 @@ pub(crate) const PLACES: [(&str, Runs); 29] = [
     ("rollback.rs", rollback),
     ("run.rs", run),
     ("shell.rs", shell),
+    ("runs.rs", runs),
     ("status.rs", status),
     ("table.rs", table),
+    ("ui.rs", ui),
     ("verify.rs", verify),
 ];
 
@@ -325,6 +329,56 @@ fn status() -> Vec<Ended> {
     fs::write(sandbox.lake().join("_lakeward/t/lease.json"), lease.to_string()).unwrap();
     ended.push(sandbox.lakeward(&["status", "lakeward.yaml"]));
     ended
+}
+
+/// A lake whose columns and records are hostile, loaded once.
+fn loaded() -> (FakeApi, Sandbox) {
+    let api = api();
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resource("rows", "primary_key: id, write_disposition: merge")));
+    sandbox.run_ok();
+    (api, sandbox)
+}
+
+fn ddl() -> Vec<Ended> {
+    let (_api, sandbox) = loaded();
+    let engines = ["duckdb", "spark", "athena", "trino", "clickhouse", "bigquery"];
+    let mut ended: Vec<Ended> = engines.map(|engine| sandbox.lakeward(&["ddl", "lake", "rows", "--for", engine])).into();
+    ended.push(sandbox.lakeward(&["ddl", "lake", HOSTILE, "--for", "duckdb"]));
+    ended.push(sandbox.lakeward(&["ddl", "lake", "rows", "--for", HOSTILE]));
+    ended
+}
+
+fn page() -> Vec<Ended> {
+    let (_api, sandbox) = loaded();
+    let file = format!("{HOSTILE}.html");
+    vec![
+        sandbox.lakeward(&["report", "lake", "-o", &file]),
+        sandbox.lakeward(&["report", "lake", "-o", &format!("{HOSTILE}/x/{file}")]),
+        sandbox.lakeward(&["report", HOSTILE, "-o", "x.html"]),
+    ]
+}
+
+fn runs() -> Vec<Ended> {
+    let api = api();
+    let resources = format!("{}{}", resource("few", "primary_key: id, on_reject: quarantine, max_rejects: 9"), failing());
+    let sandbox = Sandbox::with_config(&config(&api.url(), &resources));
+    let id = sandbox.run().summary()["run_id"].as_str().unwrap().to_owned();
+    let mut ended = vec![
+        sandbox.lakeward(&["runs", "lake"]),
+        sandbox.lakeward(&["runs", "lake", "--json"]),
+        sandbox.lakeward(&["runs", "lake", &id]),
+        sandbox.lakeward(&["runs", "lakeward.yaml", &id, "--json"]),
+        sandbox.lakeward(&["runs", "lake", HOSTILE]),
+        sandbox.lakeward(&["runs", "lake", "--pipeline", HOSTILE]),
+    ];
+    edit_runs(&sandbox.lake().join("_lakeward/t/runs"));
+    ended.extend([sandbox.lakeward(&["runs", "lake"]), sandbox.lakeward(&["status", "lake"])]);
+    ended
+}
+
+fn ui() -> Vec<Ended> {
+    let (_api, sandbox) = loaded();
+    vec![sandbox.lakeward(&["ui", HOSTILE]), sandbox.lakeward(&["ui", "lake", "--pipeline", HOSTILE])]
 }
 
 /// A lake with a hostile partition value, two versions, and a config whose name is no better.

@@ -288,7 +288,7 @@ fn a_window_that_fails_is_left_to_the_next_night_with_merge_and_fails_an_append(
     let ended = merge.run();
     ended.failed_with(20, &["1 of 3 windows failed", "the next run fetches them again"]);
     assert_eq!(ids(&merge), [1, 3]);
-    let status = merge.lakeward(&["status", "lakeward.yaml"]);
+    let status = merge.lakeward(&["status", "lakeward.yaml", "--details"]);
     assert!(status.stdout.contains(&format!("{}..{}", at(24), at(48))), "{status}");
     *failing.lock().unwrap() = None;
     let before = api.requests().len();

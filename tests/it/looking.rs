@@ -38,7 +38,7 @@ fn check(ended: &Ended, words: &[&str]) {
 #[track_caller]
 fn check_all(sandbox: &Sandbox, config: &[&str]) {
     let with = |command: &str, more: &[&str]| without(sandbox, &[&[command], config, more].concat());
-    check(&with("status", &[]), &["240 rows", "takes what comes from its cursor on"]);
+    check(&with("status", &["--details"]), &["240 rows", "takes what comes from its cursor on"]);
     check(&with("history", &["--limit", "3"]), &["version 1"]);
     check(&with("history", &["--json"]), &["\"version\":1"]);
     check(&with("verify", &["--deep"]), &["wallets: version", "ok, every row read"]);

@@ -48,7 +48,7 @@ fn each_pipeline_of_a_project_runs_into_its_dataset() {
         assert_eq!(ended.code(), Some(0), "{ended}");
         assert_eq!(sandbox.by_key(table, "id").len(), rows);
     }
-    let ended = sandbox.lakeward(&["status", "dlt.yml", "--pipeline", "wallets_daily"]);
+    let ended = sandbox.lakeward(&["status", "dlt.yml", "--pipeline", "wallets_daily", "--details"]);
     assert!(ended.stdout.contains("240 rows"), "{ended}");
     let ended = sandbox.lakeward(&["preview", "dlt.yml", "wallets", "--pipeline", "wallets_daily"]);
     assert_eq!(ended.code(), Some(0), "{ended}");

@@ -2,12 +2,80 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::{ConfigArgs, version};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::cli::args::{ConfigArgs, LakeArgs, version};
+use crate::report::Engine;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) of: ConfigArgs,
+    pub(crate) of: LakeArgs,
+    /// Tell of each table its columns, too, and what runs have found out about its resource. Needs a config.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) details: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    pub(crate) of: LakeArgs,
+    /// The run to tell all of: its id, or so much of its beginning or end that it is clear.
+    #[arg(value_name = "ID")]
+    pub(crate) run: Option<String>,
+    /// Runs to list of each pipeline, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub(crate) limit: u32,
+    /// Print one JSON object a run; of one run all that is known, in one object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DdlArgs {
+    #[command(flatten)]
+    pub(crate) of: LakeArgs,
+    /// The table.
+    pub(crate) table: String,
+    /// The engine.
+    #[arg(long = "for", value_name = "ENGINE", value_parser = engine_values())]
+    pub(crate) engine: EngineName,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) of: LakeArgs,
+    /// The HTML file to write; one that is there is replaced whole.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Show some rows and rejects of each table, too. Without it the file has none: it may go to whoever may know the names of tables and columns.
+    #[arg(long)]
+    pub(crate) sample: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UiArgs {
+    #[command(flatten)]
+    pub(crate) of: LakeArgs,
+    /// The port on 127.0.0.1. Default: a free one.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+}
+
+/// An engine, as the command line names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EngineName(pub(crate) Engine);
+
+fn engine_values() -> impl TypedValueParser<Value = EngineName> {
+    let names = PossibleValuesParser::new(Engine::ALL.map(Engine::name));
+    names.try_map(|name| {
+        let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name);
+        engine.map(EngineName).ok_or_else(|| format!("there is no engine `{name}`"))
+    })
 }
 
 #[derive(Debug, clap::Args)]

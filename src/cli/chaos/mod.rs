@@ -20,7 +20,7 @@ use crate::cli::exit::Failure;
 use crate::cli::recording::Replayable;
 use crate::cli::terminal;
 use crate::config::{LakeLocation, Plan};
-use crate::pipeline::{self, Components, Events, Refresh, ResourceResult, RunFacts, RunOptions, Stop};
+use crate::pipeline::{self, Components, Events, Refresh, ResourceResult, RunFacts, RunOptions, Stop, Unfinished};
 use crate::report;
 use crate::source::{Asking, Misbehaviour, Replay, Scene, Story, Taken, Truth, misbehaviours};
 
@@ -141,7 +141,7 @@ impl Rig {
         let outcome = AssertUnwindSafe(pipeline::run(&plan, &options, components)).catch_unwind().await;
         let (code, said, results) = match outcome {
             Ok(Ok(facts)) => (report::exit_code(&facts), first_error(&facts), facts.resources),
-            Ok(Err(error)) => (error.kind().exit_code(), error.chain(), Vec::new()),
+            Ok(Err(Unfinished { error, .. })) => (error.kind().exit_code(), error.chain(), Vec::new()),
             Err(_) => (ErrorKind::Internal.exit_code(), "it panicked".to_owned(), Vec::new()),
         };
         let is_published =

@@ -118,7 +118,7 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
     };
     let plan = plan_from(CONFIG, &folder.join(CONFIG_FILE), Choice::default(), &variable)?;
     let (facts, _) = run_plan(&plan, &RunOptions::default(), log_format).await;
-    let facts = facts?;
+    let facts = facts.map_err(|ended| ended.failure)?;
     for line in report::run_lines(&facts) {
         print(&line);
     }

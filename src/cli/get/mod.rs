@@ -132,7 +132,7 @@ impl Exporting<'_> {
         let outcome = AssertUnwindSafe(pipeline::run(self.plan, &options, components)).catch_unwind().await;
         progress.finish();
         let facts = match outcome {
-            Ok(outcome) => outcome.map_err(Failure::from)?,
+            Ok(outcome) => outcome.map_err(|unfinished| Failure::from(unfinished.error))?,
             Err(panic) => return Err(Failure::panicked(&Panicked::of(panic.as_ref()), "no file was written")),
         };
         match facts.resources.into_iter().next() {

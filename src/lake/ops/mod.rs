@@ -1,6 +1,6 @@
 //! Operations on a lake that are no run: what it was, where the files of a version lie, whether they are what was committed,
 //! bringing a version back, putting small files together, giving a table another name, shape or end, what stands in the way of a run,
-//! stepping past a commit that cannot be finished, and putting lost files back, and adopting files that something else wrote.
+//! stepping past a commit that cannot be finished, putting lost files back, a survey of all that is there, and adopting files that something else wrote.
 //!
 //! In: a plan, which names the lake and the pipeline; nothing else of the config counts. Out: facts, or a commit under the protocol of every
 //! other commit. Invariants: what only looks writes nothing and takes no lease; a commit of an operation says what it is for.
@@ -18,6 +18,8 @@ mod quarantine;
 mod reshape;
 mod restore;
 mod rollback;
+mod story;
+mod survey;
 mod verify;
 
 pub(crate) use abandon::Abandonment;
@@ -32,4 +34,6 @@ pub(crate) use quarantine::SetAside;
 pub(crate) use reshape::Shape;
 pub(crate) use restore::{BadFile, Cure, Damages};
 pub(crate) use rollback::RollbackPlan;
+pub(crate) use story::{RejectReason, Stories, TableStory};
+pub(crate) use survey::{PipelineFacts, SurveyOptions, SurveyedLake, SurveyedTable, began, killed_runs, note_refused, spelled};
 pub(crate) use verify::{Fault, Remedy, Verification, Verify};
