@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::base::{counted, quoted};
 use crate::lake::{PipelineFacts, Purpose, SurveyedTable, began, killed_runs, spelled};
-use crate::report::survey::run_line::{number, status_of, text, texts};
+use crate::report::survey::run_line::{is_seen_by_check, number, status_of, text, texts};
 use crate::report::survey::{
     Beside, NIGHTS, Night, Note, PipelineSurvey, RunLine, State, TableError, TableSurvey, TableWarning, Typed, run_line, time_of,
 };
@@ -330,8 +330,9 @@ fn next(table: &TableSurvey, typed: &Typed) -> Option<String> {
     let run = || format!("lakeward run {config} --resource {}", quoted(&table.resource));
     Some(match (table.state, &table.error) {
         (State::Damaged, _) => format!("lakeward doctor {config}"),
-        (State::Stale | State::Failed, Some(error)) if error.kind == "config" => format!("lakeward check {config} --online"),
-        (State::Stale | State::Failed, Some(error)) if error.kind == "data" => typed.runs(&error.run),
+        (State::Stale | State::Failed, Some(error)) if is_seen_by_check(&error.kind) => {
+            format!("lakeward check {config} --online")
+        }
         (State::Stale | State::Failed | State::Never, _) => run(),
         (State::Warn, _) if table.rejects > 0 => format!("lakeward repair {config} {}", quoted(&table.table)),
         (State::Warn, _) => typed.runs(&table.last.as_ref()?.run),

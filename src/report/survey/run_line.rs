@@ -74,6 +74,11 @@ pub(super) fn status_of(report: &Value) -> String {
     }
 }
 
+/// Whether `check --online` shows what an error of this kind is about: the config, or what the API answers.
+pub(super) fn is_seen_by_check(kind: &str) -> bool {
+    matches!(kind, "config" | "data")
+}
+
 /// A run by its report.
 pub(crate) fn run_line(report: &Value) -> RunLine {
     let mut line = RunLine {

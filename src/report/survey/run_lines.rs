@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::base::{count, counted, quoted, shown, start_of};
 use crate::lake::RejectReason;
-use crate::report::survey::run_line::{number, text, texts};
+use crate::report::survey::run_line::{is_seen_by_check, number, text, texts};
 use crate::report::survey::{Night, RunLine, Typed, changed_words, clock_words, seconds_of, time_of};
 use crate::report::{bytes, duration};
 
@@ -200,11 +200,11 @@ pub(crate) fn run_next(run: &RunLine, report: Option<&Value>, typed: &Typed) -> 
     let config = typed.config();
     let kinds = report.and_then(|report| report.get("tables")?.as_object()).into_iter().flatten();
     let kinds = kinds.filter_map(|(_, table)| text(table, "kind")).chain(run.kind.clone());
-    let is_config = kinds.into_iter().any(|kind| kind == "config");
+    let is_for_check = kinds.into_iter().any(|kind| is_seen_by_check(&kind));
     let only: String = run.failed.iter().map(|name| format!(" --resource {}", quoted(name))).collect();
     let next = match run.status.as_str() {
         "success" | "running" => None,
-        _ if is_config => Some(format!("lakeward check {config} --online")),
+        _ if is_for_check => Some(format!("lakeward check {config} --online")),
         "partial" | "failed" => Some(format!("lakeward run {config}{only}")),
         "refused" | "cancelled" | "killed" => Some(format!("lakeward run {config}")),
         _ => None,
