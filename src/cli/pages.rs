@@ -2,7 +2,7 @@
 //!
 //! In: a lake that is looked at, its survey. Out: HTML bodies for `report` and `ui`. Rows are shown where that was asked for, and cut.
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use crate::base::start_of;
 use crate::cli::exit::Failure;
@@ -77,14 +77,14 @@ async fn rejects_of_last(
 }
 
 /// Rows as text.
-fn cells(rows: &arrow::array::RecordBatch) -> Result<Cells, Failure> {
-    let failed = |error: arrow::error::ArrowError| Failure::internal("showing rows", &error);
+fn cells(rows: &arrow_array::RecordBatch) -> Result<Cells, Failure> {
+    let failed = |error: arrow_schema::ArrowError| Failure::internal("showing rows", &error);
     let rows = with_offsets(rows).map_err(failed)?;
     let options = FormatOptions::default();
     let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).map(|cells| (column, cells)));
     let columns = columns.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let row = |row: usize| {
-        let cell = |(column, cells): &(&arrow::array::ArrayRef, ArrayFormatter<'_>)| {
+        let cell = |(column, cells): &(&arrow_array::ArrayRef, ArrayFormatter<'_>)| {
             column.is_valid(row).then(|| start_of(&cells.value(row).to_string(), CELL_CHARS))
         };
         columns.iter().map(cell).collect()

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use arrow::util::pretty::pretty_format_batches;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_cast::cast;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_cast::pretty::pretty_format_batches;
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, Field, Schema};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::{SystemClock, shown, start_of};
@@ -138,7 +138,7 @@ fn offset_type(data_type: &DataType) -> DataType {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, StructArray, TimestampMicrosecondArray};
+    use arrow_array::{Int64Array, StructArray, TimestampMicrosecondArray};
 
     use super::*;
 

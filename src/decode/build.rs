@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
+use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray, NullArray, StringArray,
     StructArray, TimestampMicrosecondArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Fields};
-use arrow::error::ArrowError;
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, Fields};
 
 use crate::decode::column::{Bits, ColumnBuilder, Decimals, Exceptions, Floats, ListBuilder, Texts, Times, Values};
 use crate::decode::convert::write_json;

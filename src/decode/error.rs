@@ -350,7 +350,7 @@ pub(crate) enum DecodeError {
         /// The page.
         place: PagePlace,
         /// What Arrow says.
-        source: arrow::error::ArrowError,
+        source: arrow_schema::ArrowError,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow_array::{RecordBatch, RecordBatchOptions};
 
 use crate::decode::envelope::{Findings, RecordsShape};
 use crate::decode::error::{DecodeError, PagePlace};

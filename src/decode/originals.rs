@@ -8,7 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Originals, Spelling, TypedBatch};
@@ -231,7 +232,7 @@ pub(super) fn each_leaf(
 }
 
 /// The elements that a list array has, and its offsets into them, from 0.
-pub(super) fn elements(list: &arrow::array::ListArray) -> (ArrayRef, Vec<i32>) {
+pub(super) fn elements(list: &arrow_array::ListArray) -> (ArrayRef, Vec<i32>) {
     let offsets = list.value_offsets();
     let (first, last) = (offsets.first().copied().unwrap_or(0), offsets.last().copied().unwrap_or(0));
     let length = usize::try_from(last - first).unwrap_or(0);

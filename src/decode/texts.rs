@@ -6,8 +6,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, StringBuilder, new_null_array};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, StringArray, new_null_array};
+use arrow_schema::DataType;
 
 use crate::decode::convert::quoted;
 use crate::decode::number::write_decimal;
@@ -22,11 +25,11 @@ const TEXT_BYTES_MAX: usize = i32::MAX as usize;
 /// A scalar array, as its type says.
 enum Leaf<'a> {
     Boolean(&'a BooleanArray),
-    Int64(&'a arrow::array::Int64Array),
-    Decimal(&'a arrow::array::Decimal128Array, i8),
-    Float64(&'a arrow::array::Float64Array),
-    Timestamp(&'a arrow::array::TimestampMicrosecondArray),
-    Date(&'a arrow::array::Date32Array),
+    Int64(&'a arrow_array::Int64Array),
+    Decimal(&'a arrow_array::Decimal128Array, i8),
+    Float64(&'a arrow_array::Float64Array),
+    Timestamp(&'a arrow_array::TimestampMicrosecondArray),
+    Date(&'a arrow_array::Date32Array),
     Text(&'a StringArray),
     Json(&'a StringArray),
 }

@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, ListArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array,
-};
-use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
-use arrow::error::ArrowError;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Decimal128Array, ListArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_schema::ArrowError;
+use arrow_schema::DataType;
 
 use crate::base::ErrorKind;
 use crate::decode::number::Significant;

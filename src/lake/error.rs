@@ -52,7 +52,7 @@ pub(crate) enum LakeError {
         /// The table.
         table: String,
         /// Why not.
-        source: arrow::error::ArrowError,
+        source: arrow_schema::ArrowError,
     },
     /// Rows could not be brought to the table's schema.
     #[error(transparent)]

@@ -299,7 +299,7 @@ mod tests {
         assert!(file.unread().is_none());
         let said = file.get_bytes(0, 4).unwrap_err();
         // As Arrow's readers hand it on.
-        let as_text = ParquetError::from(arrow::error::ArrowError::from(said));
+        let as_text = ParquetError::from(arrow_schema::ArrowError::from(said));
         let error = ParquetSource::failed_in(&file, "read", "t/part-000000.parquet", as_text);
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert_eq!(error.to_string(), "cannot read `of/a/bucket`");

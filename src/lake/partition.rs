@@ -18,11 +18,13 @@ mod transform;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::types::TimestampMicrosecondType;
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options, take, take_record_batch};
-use arrow::datatypes::{DataType, Schema, TimeUnit};
-use arrow::error::ArrowError;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, Schema, TimeUnit};
+use arrow_select::take::{take, take_record_batch};
 use hashbrown::{HashMap, HashSet};
 
 pub(crate) use error::PartitionError;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use arrow::datatypes::DataType;
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
+use arrow_schema::DataType;
 
 use crate::base::ErrorKind;
 

@@ -1,8 +1,9 @@
 //! Rows that a flag marks as deletions.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::DataType;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::DataType;
 
 /// The rows whose value in this column deletes: true in a column of booleans, anything but null in another.
 ///
@@ -28,8 +29,8 @@ pub(crate) fn deleting_rows(column: &ArrayRef) -> BooleanBuffer {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{BooleanArray, Int64Array, NullArray, StringArray, StructArray, TimestampMicrosecondArray};
-    use arrow::buffer::NullBuffer;
+    use arrow_array::{BooleanArray, Int64Array, NullArray, StringArray, StructArray, TimestampMicrosecondArray};
+    use arrow_buffer::NullBuffer;
 
     use super::*;
 

@@ -4,10 +4,11 @@
 //! wherever a type widens without touching the text of its values: integers, whole decimals, booleans and dates hash as
 //! their JSON text does; whole floats as the integer. [`hashes_survive`] tells which widenings keep hashes valid.
 
-use arrow::array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, StringArray};
+use arrow_cast::cast;
+use arrow_schema::{DataType, TimeUnit};
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 use crate::merge::MergeError;
@@ -226,7 +227,7 @@ fn date_text(days: i32) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{
+    use arrow_array::{
         Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, StringViewArray, TimestampMicrosecondArray,
     };
 

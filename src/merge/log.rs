@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 
-use arrow::array::ArrayRef;
+use arrow_array::ArrayRef;
 use hashbrown::HashTable;
 
 use crate::merge::ranks::RankLog;

@@ -2,12 +2,15 @@
 //!
 //! In: batches of one schema. Out: a mask, a batch with some rows exchanged, a batch in order. Values are never changed.
 
-use arrow::array::{Array, ArrayRef, BooleanArray, MutableArrayData, RecordBatch, RecordBatchOptions, UInt32Array, make_array};
-use arrow::buffer::BooleanBuffer;
-use arrow::compute::kernels::cmp::distinct;
-use arrow::compute::{SortOptions, interleave_record_batch, take_record_batch};
-use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField as RowField};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, make_array};
+use arrow_buffer::BooleanBuffer;
+use arrow_data::transform::MutableArrayData;
+use arrow_ord::cmp::distinct;
+use arrow_row::{RowConverter, Rows, SortField as RowField};
+use arrow_schema::ArrowError;
+use arrow_schema::SortOptions;
+use arrow_select::interleave::interleave_record_batch;
+use arrow_select::take::take_record_batch;
 
 use crate::config::SortField;
 use crate::merge::MergeError;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 #[cfg(test)]
-use arrow::buffer::{BooleanBuffer, Buffer};
+use arrow_buffer::{BooleanBuffer, Buffer};
 
 /// Rows of one unit.
 #[derive(Debug, Clone, Default)]

@@ -4,8 +4,8 @@
 //! an earlier row but other values, so that one of the two would be lost. The same record under several parents is one row rightly. Only columns of scalars are
 //! compared, whatever their types have become meanwhile.
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::DataType;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 

@@ -2,8 +2,9 @@
 //!
 //! The rows are whole as the API gave them, and their lists are not. Looked for in the columns, a page at a time.
 
-use arrow::array::{Array, AsArray, RecordBatch, StructArray};
-use arrow::datatypes::DataType;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch, StructArray};
+use arrow_schema::DataType;
 
 /// Names of a flag, in lower-case letters, that there is more than a list has.
 const MORE: [&str; 5] = ["hasmore", "hasnext", "hasnextpage", "moreavailable", "istruncated"];

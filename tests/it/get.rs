@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 
-use arrow::ipc::reader::FileReader;
+use arrow_ipc::reader::FileReader;
 use serde_json::{Value, json};
 
 use crate::support::fake_api::{FakeApi, Reply, Request};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::StructArray;
-use arrow::datatypes::{Decimal128Type, DecimalType};
+use arrow_array::StructArray;
+use arrow_array::types::{Decimal128Type, DecimalType};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 

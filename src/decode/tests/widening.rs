@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
 
 use super::{at, lines, page, types};
@@ -128,7 +129,7 @@ fn without_originals_texts_are_canonical() {
         column(Arc::new(Float64Array::from(vec![Some(1.0), None, Some(2.5), Some(1e21)])), &ColumnType::Float64(Digits::UNKNOWN)),
         "1 null 2.5 1e+21"
     );
-    let times = arrow::array::TimestampMicrosecondArray::from(vec![0, 500_000]).with_timezone("UTC");
+    let times = arrow_array::TimestampMicrosecondArray::from(vec![0, 500_000]).with_timezone("UTC");
     assert_eq!(column(Arc::new(times), &ColumnType::Timestamp), "1970-01-01T00:00:00Z 1970-01-01T00:00:00.5Z");
     let decimals = Decimal128Array::from(vec![-5, 123_400]).with_precision_and_scale(18, 4).unwrap();
     assert_eq!(column(Arc::new(decimals), &ColumnType::Decimal { precision: 18, scale: 4 }), "-0.0005 12.34");
@@ -141,7 +142,7 @@ fn a_number_that_does_not_fit_a_declared_decimal_is_an_error() {
         let array: ArrayRef = Arc::new(Int64Array::from(values));
         widen_array(&array, "n", &from, &to, &mut SpellingCursor::default())
     };
-    assert_eq!(convert(vec![1, -99], 4, 2).unwrap().as_primitive::<arrow::datatypes::Decimal128Type>().values(), &[100, -9900]);
+    assert_eq!(convert(vec![1, -99], 4, 2).unwrap().as_primitive::<arrow_array::types::Decimal128Type>().values(), &[100, -9900]);
     let error = convert(vec![1, 100], 4, 2).unwrap_err();
     assert!(matches!(error, WidenError::DoesNotFit { .. }), "{error}");
     assert!(error.to_string().starts_with("a value of column `n` does not fit the declared decimal(4,2)"), "{error}");
@@ -286,8 +287,8 @@ proptest! {
             let mut log = SpellingLog::default();
             batches.iter().for_each(|batch| log.record(batch));
             let expected: Vec<RecordBatch> = batches.iter().map(|batch| widen(batch, &to).unwrap().batch).collect();
-            let expected = arrow::compute::concat_batches(&to.to_arrow(), &expected).unwrap();
-            let whole = arrow::compute::concat_batches(&file.to_arrow(), batches.iter().map(|batch| &batch.batch)).unwrap();
+            let expected = arrow_select::concat::concat_batches(&to.to_arrow(), &expected).unwrap();
+            let whole = arrow_select::concat::concat_batches(&file.to_arrow(), batches.iter().map(|batch| &batch.batch)).unwrap();
             let mut cursor = log.cursor();
             for (at, column) in file.columns.iter().enumerate() {
                 let wide = to.column(&column.name).unwrap();
@@ -298,7 +299,7 @@ proptest! {
                 }
                 let slices: Vec<&dyn Array> = slices.iter().map(|array| &**array).collect();
                 if !slices.is_empty() {
-                    let widened = arrow::compute::concat(&slices).unwrap();
+                    let widened = arrow_select::concat::concat(&slices).unwrap();
                     prop_assert_eq!(&widened, expected.column_by_name(&column.name).unwrap());
                 }
             }

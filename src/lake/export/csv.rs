@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use crate::lake::export::{ExportError, Nested, value};
 use crate::schema::{Column, ColumnType, TableSchema};

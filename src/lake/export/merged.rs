@@ -6,10 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::SortOptions;
-use arrow::compute::interleave_record_batch;
-use arrow::row::{OwnedRow, RowConverter, Rows, SortField as RowField};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_row::{OwnedRow, RowConverter, Rows, SortField as RowField};
+use arrow_schema::SortOptions;
+use arrow_select::interleave::interleave_record_batch;
 
 use crate::config::SortField;
 use crate::lake::LakeError;

@@ -14,10 +14,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::error::ArrowError;
-use arrow::ipc::writer::{FileWriter, StreamWriter};
+use arrow_array::RecordBatch;
+use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_schema::ArrowError;
+use arrow_schema::{Schema, SchemaRef};
 
 use crate::config::{Compat, Compression, SortField};
 use crate::lake::export::csv::Csv;
@@ -159,7 +159,7 @@ impl ExportTable {
             }
         }
         let schema = found.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
-        Ok(arrow::compute::concat_batches(&schema, &found)?)
+        Ok(arrow_select::concat::concat_batches(&schema, &found)?)
     }
 
     /// Writes all rows to `out`. `scratch` is a folder for what has to be written before it can be copied; `may_go_on` is asked between batches.

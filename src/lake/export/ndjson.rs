@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 
 use crate::lake::export::ExportError;
 use crate::lake::export::value;

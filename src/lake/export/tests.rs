@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray,
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{
+    ArrayRef, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray,
 };
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, Int64Type};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field};
 
 use super::*;
 use crate::schema::ColumnType;

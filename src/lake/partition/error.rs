@@ -1,6 +1,6 @@
 //! What can go wrong between a row and its partition folder.
 
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
 
 use crate::base::ErrorKind;
 use crate::lake::partition::Misread;

@@ -3,8 +3,9 @@
 //! A value is turned into text once for every folder, not for every row: rows are told apart by ordinals, and neighbours
 //! that share a day, an hour or a text are recognised first.
 
-use arrow::array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
 use hashbrown::HashMap;
 
 use crate::base::folded;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, TimestampMicrosecondArray};
-use arrow::datatypes::Field;
+use arrow_array::{BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, TimestampMicrosecondArray};
+use arrow_schema::Field;
 use proptest::prelude::*;
 
 use super::*;
@@ -38,7 +38,7 @@ fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, array)| (*name, ArrayRef::clone(array), true))).unwrap()
 }
 
-fn one_column(array: impl arrow::array::Array + 'static) -> RecordBatch {
+fn one_column(array: impl arrow_array::Array + 'static) -> RecordBatch {
     batch(&[("c", Arc::new(array))])
 }
 
@@ -55,13 +55,13 @@ fn folders(partitioner: &mut Partitioner, batch: &RecordBatch) -> Result<Vec<Str
     Ok(folders)
 }
 
-fn check(transform: Transform, array: impl arrow::array::Array + 'static, expected: &[&str]) {
+fn check(transform: Transform, array: impl arrow_array::Array + 'static, expected: &[&str]) {
     let mut partitioner = partitioner(&[field("c", transform, "c")]);
     let expected: Vec<String> = expected.iter().map(|value| format!("c={value}")).collect();
     assert_eq!(folders(&mut partitioner, &one_column(array)).unwrap(), expected);
 }
 
-fn refused(transform: Transform, array: impl arrow::array::Array + 'static) -> PartitionError {
+fn refused(transform: Transform, array: impl arrow_array::Array + 'static) -> PartitionError {
     let mut partitioner = partitioner(&[field("c", transform, "c")]);
     partitioner.route(&one_column(array)).unwrap_err()
 }

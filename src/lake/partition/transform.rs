@@ -3,7 +3,7 @@
 //! In: a value as an integer or text, by [`Kind`]. Out: an ordinal (what rows of one partition share), and its text.
 //! Rules: Iceberg's spec, "Partition Transforms" and appendix B for the hash.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow_schema::{DataType, TimeUnit};
 
 use crate::config::Transform;
 use crate::schema::ColumnType;

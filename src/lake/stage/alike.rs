@@ -4,8 +4,9 @@
 //! When a column becomes text or JSON, what the table has is written anew from its values, and spelled another way than what comes: such a
 //! row is unchanged. Only JSON columns and columns that the file has in a narrower type are compared so; in all others every byte counts.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow_select::take::take_record_batch;
 
 use crate::decode::{SpellingCursor, same_meaning, widen_array};
 use crate::lake::LakeError;

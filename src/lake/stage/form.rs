@@ -6,12 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, RecordBatch, RecordBatchOptions, StringArray, StructArray, new_null_array,
-};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Fields, SchemaRef, TimeUnit};
-use arrow::error::ArrowError;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions, StringArray, StructArray, new_null_array};
+use arrow_cast::cast;
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, Field, Fields, SchemaRef, TimeUnit};
 
 use crate::schema::{Column, ColumnType, Digits, LIST_ELEMENT, TableSchema};
 

@@ -3,8 +3,10 @@
 //! In: batches of the run. Out: whether one of its values may be within a range. Bounded: past so many values only the least and the greatest
 //! are known. Invariant: a value of the run is never said to be outside of a range that has it.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, TimeUnit};
 
 use crate::lake::parquet::KeyRange;
 

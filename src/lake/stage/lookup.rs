@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow_array::ArrayRef;
 
 use crate::lake::parquet::ParquetSource;
 use crate::lake::stage::adapt::Adapted;

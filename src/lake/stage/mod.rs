@@ -40,9 +40,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::datatypes::DataType;
-use arrow::error::ArrowError;
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::ArrowError;
+use arrow_schema::DataType;
 
 pub(crate) use adapt::Adapted;
 pub(crate) use compact::{compact, small_files};

@@ -4,8 +4,9 @@
 //! for it, or nothing left. Rows keep their place; row groups without a change are carried over as bytes; nothing is written
 //! before the first change is met.
 
-use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow_array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take_record_batch;
 
 use crate::decode::{SpellingCursor, SpellingLog};
 use crate::lake::parquet::FinishedFile;

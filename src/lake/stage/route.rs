@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::compute::concat_batches;
+use arrow_select::concat::concat_batches;
 
 use crate::decode::TypedBatch;
 use crate::lake::stage::arrow_failed;

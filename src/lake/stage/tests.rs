@@ -13,7 +13,7 @@ mod splice;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Float64Array, Int64Array, StringArray};
+use arrow_array::{Float64Array, Int64Array, StringArray};
 use tempfile::TempDir;
 
 use super::*;
@@ -137,7 +137,7 @@ impl Lake {
         rows
     }
 
-    fn schemas(&self) -> Vec<arrow::datatypes::Schema> {
+    fn schemas(&self) -> Vec<arrow_schema::Schema> {
         let open = |file: &DataFile| LiveFile::open_disk(&self.folder.path().join(&file.path)).unwrap();
         self.state
             .files
@@ -167,7 +167,7 @@ fn parquet_files(folder: &Path) -> Vec<String> {
 }
 
 fn read_file(path: &Path) -> Vec<BTreeMap<String, String>> {
-    use arrow::util::display::{ArrayFormatter, FormatOptions};
+    use arrow_cast::display::{ArrayFormatter, FormatOptions};
     let source = crate::lake::parquet::ParquetSource::open(LiveFile::open_disk(path).unwrap(), "test".into()).unwrap();
     let all = (0..source.row_groups().len()).collect();
     let options = FormatOptions::new().with_null("null");
@@ -177,7 +177,7 @@ fn read_file(path: &Path) -> Vec<BTreeMap<String, String>> {
         let schema = batch.schema();
         // A time in a zone is shown by its microseconds, without a time zone database.
         let shown = |column: &ArrayRef| match column.data_type() {
-            DataType::Timestamp(..) => arrow::compute::cast(column, &DataType::Int64).unwrap(),
+            DataType::Timestamp(..) => arrow_cast::cast(column, &DataType::Int64).unwrap(),
             _ => Arc::clone(column),
         };
         let shown: Vec<ArrayRef> = batch.columns().iter().map(shown).collect();

@@ -174,9 +174,9 @@ fn ranked_log(run: &[Vec<Ranked>], folder: &std::path::Path, budget_bytes: usize
         let column: ArrayRef = if as_text {
             // A spelling whose bytes are in the order of the numbers.
             let texts = values.map(|value| value.map(|value| format!("{:03}", i16::from(value) + 200)));
-            std::sync::Arc::new(texts.collect::<arrow::array::StringArray>())
+            std::sync::Arc::new(texts.collect::<arrow_array::StringArray>())
         } else {
-            std::sync::Arc::new(values.map(|value| value.map(i64::from)).collect::<arrow::array::Int64Array>())
+            std::sync::Arc::new(values.map(|value| value.map(i64::from)).collect::<arrow_array::Int64Array>())
         };
         log.push_ranks(&column, unit, 0).unwrap();
     }

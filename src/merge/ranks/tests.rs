@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, TimestampMicrosecondArray};
+use arrow_array::{BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, NullArray, TimestampMicrosecondArray};
 use proptest::prelude::*;
 
 use super::*;
@@ -79,7 +79,7 @@ fn of_equal_values_and_of_nulls_the_later_row_wins() {
 #[test]
 fn values_without_an_order_or_of_two_kinds_are_refused() {
     let mut log = RankLog::new(std::env::temp_dir(), 1 << 20, UNIT_ROWS, true);
-    let object: ArrayRef = Arc::new(arrow::array::StructArray::new_empty_fields(1, None));
+    let object: ArrayRef = Arc::new(arrow_array::StructArray::new_empty_fields(1, None));
     assert!(matches!(log.push(&object, 0, 0), Err(MergeError::RankType { .. })));
     log.push(&(Arc::new(Int64Array::from(vec![1])) as ArrayRef), 0, 0).unwrap();
     let text: ArrayRef = Arc::new(StringArray::from(vec!["1"]));

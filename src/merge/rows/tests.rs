@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, Int64Array, Int64Builder, ListBuilder, StringArray, StructArray};
-use arrow::datatypes::{DataType, Field};
+use arrow_array::builder::{Int64Builder, ListBuilder};
+use arrow_array::{Float64Array, Int64Array, StringArray, StructArray};
+use arrow_schema::{DataType, Field};
 use proptest::prelude::*;
 
 use super::*;

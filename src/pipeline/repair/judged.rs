@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::row::{RowConverter, SortField};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_row::{RowConverter, SortField};
+use arrow_select::filter::filter_record_batch;
 
 use crate::base::Step;
 use crate::config::{LastValue, ResourcePlan, WriteDisposition};

@@ -7,10 +7,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType,
-};
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_schema::{DataType, SchemaRef};
 use chrono::{DateTime, SecondsFormat};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
@@ -94,7 +94,7 @@ fn value(column: &dyn Array, index: usize) -> Value {
         DataType::LargeUtf8 => column.as_string::<i64>().value(index).into(),
         DataType::Utf8View => column.as_string_view().value(index).into(),
         DataType::Date32 => column.as_primitive::<Date32Type>().value_as_date(index).unwrap().to_string().into(),
-        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC" => {
+        DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC" => {
             let micros = column.as_primitive::<TimestampMicrosecondType>().value(index);
             DateTime::from_timestamp_micros(micros).unwrap().to_rfc3339_opts(SecondsFormat::AutoSi, true).into()
         }

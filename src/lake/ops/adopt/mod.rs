@@ -11,7 +11,7 @@ mod types;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow_array::ArrayRef;
 
 use crate::base::caught;
 use crate::config::LakeLocation;

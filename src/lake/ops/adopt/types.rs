@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::{DataType, Schema, TimeUnit};
+use arrow_schema::{DataType, Schema, TimeUnit};
 
 use crate::lake::ops::adopt::folder::Found;
 use crate::schema::{Column, ColumnType, Digits, TableSchema};
@@ -60,7 +60,7 @@ fn type_of(data_type: &DataType, is_time: bool) -> Result<ColumnType, String> {
         DataType::Date32 | DataType::Date64 => ColumnType::Date,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::Text,
         DataType::Struct(fields) => {
-            let field = |field: &arrow::datatypes::FieldRef| {
+            let field = |field: &arrow_schema::FieldRef| {
                 Ok(Column::inferred(
                     field.name().clone(),
                     nested(field.data_type()).map_err(|why| format!("an object whose `{}` is {why}", field.name()))?,

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::SchemaRef;
-use arrow::row::{RowConverter, SortField};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow_cast::cast;
+use arrow_row::{RowConverter, SortField};
+use arrow_schema::SchemaRef;
+use arrow_select::filter::filter_record_batch;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::config::{Compat, Compression};
@@ -75,7 +76,7 @@ impl<'a> Reader<'a> {
             .map(|field| {
                 let in_path = || restored.iter().find(|(column, _)| column == field.name()).map(|(_, array)| array);
                 let array = batch.column_by_name(field.name()).or_else(in_path);
-                let missing = || failed(arrow::error::ArrowError::SchemaError(format!("no column {}", field.name())));
+                let missing = || failed(arrow_schema::ArrowError::SchemaError(format!("no column {}", field.name())));
                 let array = array.ok_or_else(missing)?;
                 if array.data_type() == field.data_type() {
                     Ok(Arc::clone(array))

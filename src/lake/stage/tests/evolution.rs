@@ -1,8 +1,9 @@
 //! Nights on which a table's types change: what was declared, what was left, what was sorted.
 
-use arrow::array::{Array, AsArray, ListArray, StructArray};
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::Int64Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ListArray, StructArray};
+use arrow_buffer::OffsetBuffer;
 use parquet::basic::ColumnOrder;
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use arrow::array::{BooleanArray, Date32Array, Decimal128Array, TimestampMicrosecondArray};
+use arrow_array::{BooleanArray, Date32Array, Decimal128Array, TimestampMicrosecondArray};
 use proptest::prelude::*;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! What readers meet in the files: encodings, notes, the order that is told, and files that an older lakeward left.
 
-use arrow::array::{Date32Array, TimestampMicrosecondArray};
+use arrow_array::{Date32Array, TimestampMicrosecondArray};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Encoding;
 use parquet::file::properties::WriterProperties;
@@ -172,7 +172,7 @@ fn a_table_whose_records_have_no_member_is_refused_because_no_reader_opens_a_fil
     let settings = StageSettings { primary_key: vec![], ..lake.settings(WriteDisposition::Append) };
     let files = Arc::new(Folder(lake.folder.path().to_owned()));
     let mut stage = TableStage::new(settings, Snapshot::default(), files).unwrap();
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(3));
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(3));
     let none = RecordBatch::try_new_with_options(TableSchema::default().to_arrow(), vec![], &options).unwrap();
     stage.push(TypedBatch { schema: Arc::default(), batch: none, originals: vec![] }).unwrap();
     let error = stage.finish(&TableSchema::default()).unwrap_err();

@@ -1,6 +1,6 @@
 //! Which record of a key becomes its row: `dedup_sort`, `hard_delete` and `insert-only`, against a model.
 
-use arrow::array::{BooleanArray, Date32Array};
+use arrow_array::{BooleanArray, Date32Array};
 
 use super::*;
 use crate::config::DedupSort;

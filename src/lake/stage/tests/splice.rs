@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use arrow::array::{ListArray, StructArray};
-use arrow::datatypes::Int64Type;
+use arrow_array::types::Int64Type;
+use arrow_array::{ListArray, StructArray};
 use bytes::Bytes;
 
 use super::*;
