@@ -140,6 +140,24 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether what it prints is all that comes of it.
+    pub(crate) fn only_tells(&self) -> bool {
+        match self {
+            Self::Check(_)
+            | Self::Preview(_)
+            | Self::Status(_)
+            | Self::Runs(_)
+            | Self::Ddl(_)
+            | Self::Report(_)
+            | Self::Ui(_) => true,
+            Self::History(_) | Self::Diff(_) | Self::Files(_) | Self::Verify(_) | Self::Doctor(_) => true,
+            Self::Init(_) | Self::Probe(_) | Self::Import(_) => true,
+            Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => true,
+            Self::Get(_) | Self::Run(_) | Self::Backfill(_) | Self::Rollback(_) | Self::Table { .. } | Self::Adopt(_) => false,
+            Self::Compact(_) | Self::Gc(_) | Self::Repair(_) | Self::Abandon(_) | Self::Chaos(_) | Self::Demo(_) => false,
+        }
+    }
+
     /// The config that the command is given.
     pub(crate) fn of(&self) -> Option<ConfigArgs> {
         let of = match self {

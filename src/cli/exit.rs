@@ -104,6 +104,11 @@ impl Failure {
         })
     }
 
+    /// Tells it as a warning.
+    pub(crate) fn warn(&self) {
+        self.lines.iter().for_each(|line| terminal::tell("warning", line));
+    }
+
     /// Prints `error: …` and `hint: …` lines to stderr, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         for line in &self.lines {

@@ -7,7 +7,7 @@ use crate::cli::args::{ConfigArgs, quoted};
 use crate::cli::exit::Failure;
 use crate::compat::{self, Choice};
 use crate::config::{ConfigErrors, Inputs, LakeOnly, LakePlan, Plan, nearest};
-use crate::lake::Layout;
+use crate::lake::{HOME, Layout};
 use crate::pipeline::{self, RunError};
 use crate::source::Taken;
 
@@ -105,7 +105,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     let size = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(cannot("it is a folder".to_owned())),
         Ok(found) => found.len(),
-        Err(error) => return Err(cannot(error.to_string()).with_hints(named_alike(path))),
+        Err(error) => return Err(cannot(error.to_string()).with_hints(named_alike(path, false))),
     };
     if size > CONFIG_BYTES_MAX {
         return Err(cannot(format!("it has {size} bytes, more than {CONFIG_BYTES_MAX}")));
@@ -113,14 +113,22 @@ fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))
 }
 
-/// What was most likely meant by a config that is not there: the file beside it whose name is nearest.
-fn named_alike(path: &Path) -> Option<String> {
+/// That there is nothing at `path`, where a lake or a config is meant.
+pub(crate) fn nothing_at(path: &Path) -> Failure {
+    let why = format!("there is neither the folder of a lake nor a config at `{}`", path.display());
+    let hint = "name the folder or bucket prefix that `lake.url` of the config says, or the config itself".to_owned();
+    Failure::config(vec![why]).with_hints(named_alike(path, true).into_iter().chain([hint]))
+}
+
+/// What was most likely meant by a config that is not there: the file beside it whose name is nearest, or the lake, where one may be meant.
+fn named_alike(path: &Path, or_lake: bool) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let is_config = |name: &String| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
     let beside =
         std::fs::read_dir(folder).ok()?.take(FILES_BESIDE_MAX).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let beside: Vec<String> = beside.filter(is_config).collect();
+    let is_lake = |name: &String| or_lake && folder.join(name).join(HOME).is_dir();
+    let beside: Vec<String> = beside.filter(|name| is_config(name) || is_lake(name)).collect();
     let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
     let meant = beside.iter().find(|other| stem(other) == stem(name)).cloned().or_else(|| nearest(name, &beside))?;
     Some(format!("did you mean `{}`?", path.with_file_name(meant).display()))

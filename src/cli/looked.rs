@@ -10,7 +10,7 @@ use crate::base::{Clock, SystemClock};
 use crate::cli::args::LakeArgs;
 use crate::cli::beside;
 use crate::cli::exit::Failure;
-use crate::cli::load::{lake_at, load_place};
+use crate::cli::load::{lake_at, load_place, nothing_at};
 use crate::config::{LakeOnly, LakePlan};
 use crate::lake::{Archive, PipelineFacts, SurveyOptions, SurveyedLake};
 use crate::pipeline::{self, RunError};
@@ -41,6 +41,7 @@ pub(super) fn look(args: &LakeArgs) -> Result<Looked, Failure> {
             let (plan, only) = (lake_at(&place)?, args.pipeline.clone());
             Ok(Looked { plan, config: None, only, typed: Typed { given, config: None }, beside: Vec::new() })
         }
+        (None, Some(of)) if !of.config.exists() => Err(nothing_at(&of.config)),
         (None, Some(of)) => {
             let config = load_place(&of)?;
             let (plan, only) = (config.lake.clone(), Some(config.name.clone()));

@@ -33,6 +33,7 @@ mod progress;
 mod ran;
 mod recording;
 mod repair;
+mod replace;
 mod rollback;
 mod run;
 mod runs;
@@ -50,7 +51,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use futures::FutureExt;
 
-use crate::base::Panicked;
+use crate::base::{ErrorKind, Panicked};
 use crate::cli::args::{Args, Command};
 use crate::cli::exit::Failure;
 
@@ -73,6 +74,7 @@ pub(crate) fn main() -> ExitCode {
         terminal::type_config(&of);
     }
     let log_format = args.log_format;
+    let tells = args.command.only_tells();
     let command = async move {
         match args.command {
             Command::Get(args) => get::get(*args, log_format).await,
@@ -114,8 +116,19 @@ pub(crate) fn main() -> ExitCode {
     // Whatever still runs in the background has nothing to say any more.
     runtime.shutdown_background();
     match outcome {
-        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Ok(code)) => ExitCode::from(heard(code, tells)),
         Ok(Err(failure)) => failure.report(),
         Err(panic) => Failure::panicked(&Panicked::of(panic.as_ref()), "no table was changed").report(),
     }
+}
+
+/// The exit code where stdout may have taken less than all: a command that only tells something has failed by that, any other has done what it did.
+fn heard(code: u8, tells: bool) -> u8 {
+    let Some(failure) = terminal::unwritten() else { return code };
+    if code == 0 && tells {
+        failure.report();
+        return ErrorKind::Unavailable.exit_code();
+    }
+    failure.retold(|line| format!("{line}; what the command did stands")).warn();
+    code
 }

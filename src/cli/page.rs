@@ -1,8 +1,6 @@
 //! `lakeward report`: a lake as one HTML file that needs no server and opens from a mail.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::path::Path;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -10,7 +8,8 @@ use crate::cli::args::ReportArgs;
 use crate::cli::exit::Failure;
 use crate::cli::looked::look;
 use crate::cli::pages::{self, TableView, failed};
-use crate::cli::terminal::tell;
+use crate::cli::replace::{file_at, replace};
+use crate::cli::terminal::{print_document, tell};
 use crate::pipeline::RunError;
 use crate::report::{self, Links};
 
@@ -25,6 +24,8 @@ const AT_ONCE: usize = 8;
 
 /// Writes the file whole or not at all; takes no lease, writes nothing into the lake.
 pub(crate) async fn report(args: ReportArgs) -> Result<u8, Failure> {
+    let is_stdout = args.output.as_os_str() == "-";
+    let path = if is_stdout { None } else { Some(file_at(&args.output, "lake.html")?) };
     let looked = look(&args.of)?;
     let survey = looked.survey().await?;
     let lake = looked.open().await?;
@@ -59,21 +60,18 @@ pub(crate) async fn report(args: ReportArgs) -> Result<u8, Failure> {
     let body = overview.map_err(|error| failed(&error))? + &bodies;
     let title = format!("Lake {}", survey.lake);
     let page = report::document(&title, &survey, body, Links::Within).map_err(|error| failed(&error))?;
-    write(&args.output, page.as_bytes())?;
     let rows = if args.sample { "with sample rows" } else { "without rows of the tables" };
-    tell("report", &format!("{} ({}, {rows})", args.output.display(), report::bytes(page.len() as u64)));
+    let done = |place: &str, bytes: u64| tell("report", &format!("{place} ({}, {rows})", report::bytes(bytes)));
+    let Some(path) = path else {
+        print_document(&page);
+        return Ok(0);
+    };
+    let shown = args.output.display().to_string();
+    let cannot = |error: std::io::Error| {
+        Failure::unavailable(format!(
+            "cannot write `{shown}`: {error}; nothing of it was written, and a file that was there is as it was"
+        ))
+    };
+    done(&shown, replace(&path, |out| out.write_all(page.as_bytes())).map_err(cannot)?);
     Ok(0)
-}
-
-/// Puts the file in its place, over one that is there.
-fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let cannot = |error: &dyn std::fmt::Display| Failure::config(vec![format!("cannot write `{}`: {error}", path.display())]);
-    if path.is_dir() {
-        return Err(cannot(&"it is a folder; name a file, such as lake.html"));
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".lakeward-report").tempfile_in(folder).map_err(|error| cannot(&error))?;
-    file.write_all(content).map_err(|error| cannot(&error))?;
-    file.persist(path).map_err(|error| cannot(&error.error))?;
-    Ok(())
 }

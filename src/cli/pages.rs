@@ -125,8 +125,7 @@ pub(super) async fn runs(
     let runs: Vec<RunLine> = match before {
         None => pipeline.runs.iter().take(RUNS_A_PAGE).cloned().collect(),
         Some(before) => {
-            let (older, _) = lake.runs_before(name, Some(before), RUNS_A_PAGE).await.map_err(RunError::from)?;
-            older.iter().map(report::run_line).collect()
+            lake.runs_before(name, (before, RUNS_A_PAGE), |report| report::run_line(&report)).await.map_err(RunError::from)?
         }
     };
     let is_full = runs.len() == RUNS_A_PAGE || before.is_none() && (runs.len() as u64) < pipeline.runs_in_all;

@@ -22,9 +22,9 @@ pub(crate) async fn runs(args: RunsArgs) -> Result<u8, Failure> {
     for pipeline in &survey.pipelines {
         let mut runs: Vec<RunLine> = pipeline.runs.iter().take(limit).cloned().collect();
         if let Some(last) = runs.last().filter(|_| runs.len() < limit) {
-            let (older, _) =
-                lake.runs_before(&pipeline.name, Some(&last.run), limit - runs.len()).await.map_err(RunError::from)?;
-            let older: Vec<RunLine> = older.iter().map(report::run_line).collect();
+            let older =
+                lake.runs_before(&pipeline.name, (&last.run, limit - runs.len()), |report| report::run_line(&report)).await;
+            let older: Vec<RunLine> = older.map_err(RunError::from)?;
             let is_new = |run: &RunLine| !runs.iter().any(|known| known.run == run.run);
             let older: Vec<RunLine> = older.into_iter().filter(is_new).collect();
             runs.extend(older);

@@ -25,7 +25,7 @@ use crate::cli::args::UiArgs;
 use crate::cli::exit::Failure;
 use crate::cli::looked::{Looked, look};
 use crate::cli::pages::{self, TableView, failed};
-use crate::cli::terminal::{print, tell};
+use crate::cli::terminal::{print, tell, unwritten};
 use crate::pipeline::RunError;
 use crate::report::{self, Links, Survey};
 
@@ -61,6 +61,10 @@ pub(crate) async fn ui(args: UiArgs) -> Result<u8, Failure> {
     let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
     let ui = Ui { looked, root: format!("/{token}/"), hosts, survey: Mutex::default() };
     print(&format!("http://127.0.0.1:{port}{}", ui.root));
+    // Nobody could ask for anything.
+    if let Some(failure) = unwritten() {
+        return Err(failure);
+    }
     tell("ui", "open this address in a browser on this machine; whoever has it sees rows of the tables; Ctrl-C ends it");
     tokio::select! {
         () = serve(listener, &ui) => {}

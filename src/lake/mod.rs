@@ -46,7 +46,7 @@ pub(crate) use edit::{Edit, NewFile, StageStats, TableEdit, TableShape};
 pub(crate) use error::{LakeError, StoreAnswer, StoreProblem};
 pub(crate) use export::{ExportError, ExportForm, ExportFormat, ExportTable, Nested};
 pub(crate) use format::{Fate, FileChange, PreparedTable, TableFormat, name_files};
-pub(crate) use layout::Layout;
+pub(crate) use layout::{HOME, Layout};
 pub(crate) use lease::Owner;
 pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles, Unread};
 pub(crate) use log::Purpose;

@@ -76,7 +76,7 @@ impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RateLimit => f.write_str("the rate limit of the config"),
-            Self::HeldBack => f.write_str("the API asked all requests to wait"),
+            Self::HeldBack => f.write_str("the API asked to wait"),
             Self::Spread => f.write_str("the API has few requests left, which are spread until its limit resets"),
             Self::UsedUp => f.write_str("the API's limit of requests is used up until then"),
             Self::Told { status } => write!(f, "the API answered {status} and told how long to wait"),

@@ -1,7 +1,7 @@
 //! The morning after: `status`, `runs` and `ddl` need the lake alone, know of every run, and say what to type.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::billing::answer;
 use crate::support::fake_api::{FakeApi, Reply};
 use crate::support::interrupted::{Gate, ORDERS, config, shop};
-use crate::support::sandbox::{Ended, Sandbox};
+use crate::support::sandbox::{Ended, Running, Sandbox};
 
 /// A nightly config with a secret in each part: `orders` loads, with a record for the quarantine, `customers` is not there.
 fn nightly(api: &FakeApi) -> Sandbox {
@@ -48,7 +48,7 @@ fn api() -> FakeApi {
 fn run(sandbox: &Sandbox) -> Ended {
     let variables = [("TOKEN", "the-token-of-the-night"), ("BUCKET_KEY", "the-key-of-the-bucket")];
     let mut command = sandbox.command(&["run", "lakeward.yaml"]);
-    crate::support::sandbox::Running::spawn(command.envs(variables)).end()
+    Running::spawn(command.envs(variables)).end()
 }
 
 /// The survey that a command prints.
@@ -119,6 +119,10 @@ fn a_lake_with_several_pipelines_shows_all_or_the_one_that_is_named() {
     sandbox.lakeward(&["status", "lake", "--pipeline", "others"]).failed_with(2, &["no pipeline `others`", "`billing`, `other`"]);
     fs::create_dir(sandbox.path().join("empty")).unwrap();
     sandbox.lakeward(&["status", "empty"]).failed_with(2, &["there is no lake in", "lake.url"]);
+    sandbox
+        .lakeward(&["status", "lak"])
+        .failed_with(2, &["neither the folder of a lake nor a config at `lak`", "did you mean `lake`?"]);
+    sandbox.lakeward(&["runs", "othr.yaml"]).failed_with(2, &["did you mean `other.yaml`?"]);
     sandbox.lakeward(&["status", "gs://bucket/x"]).failed_with(2, &["lake.url"]);
 }
 
@@ -283,4 +287,35 @@ fn statements_for_engines_name_every_column_and_their_descriptions() {
         .failed_with(2, &["no table `order`", "did you mean `orders`?"]);
     let wrong = sandbox.lakeward(&["ddl", "lake", "orders", "--for", "oracle"]);
     assert!(wrong.code() == Some(2) && wrong.stderr.contains("duckdb"), "{wrong}");
+}
+
+#[test]
+fn a_result_that_stdout_does_not_take_is_no_success_and_a_reader_that_goes_away_is_no_failure() {
+    let api = api();
+    let sandbox = nightly(&api);
+    run(&sandbox);
+    let commands: [&[&str]; 5] = [
+        &["status", "lake"],
+        &["runs", "lake", "--json"],
+        &["ddl", "lake", "orders", "--for", "spark"],
+        &["report", "lake", "-o", "-"],
+        &["ui", "lake"],
+    ];
+    for arguments in commands {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = Running::spawn(sandbox.command(arguments).stdout(Stdio::from(full))).end();
+        ended.failed_with(75, &["cannot write to stdout", "make room"]);
+    }
+    for arguments in &commands[..4] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Running::spawn(sandbox.command(arguments).stdout(Stdio::from(writer))).end();
+        assert_eq!((ended.code(), ended.stderr.contains("error")), (Some(0), false), "{arguments:?}: {ended}");
+    }
+    // A run has done what it did.
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = sandbox.command(&["run", "lakeward.yaml", "--resource", "orders"]);
+    let command = command.env("TOKEN", "the-token-of-the-night").env("BUCKET_KEY", "the-key-of-the-bucket");
+    let ended = Running::spawn(command.stdout(Stdio::from(full))).end();
+    assert!(ended.code() == Some(0) && ended.stderr.contains("warning: cannot write to stdout"), "{ended}");
 }

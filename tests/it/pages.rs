@@ -118,7 +118,7 @@ fn a_report_is_one_page_that_runs_nothing_and_holds_what_came_from_outside_as_te
     let html = fs::read_to_string(sandbox.path().join("lake.html")).unwrap();
     check(&html);
     for words in ["orders", "people", "credentials refused with 403", "CREATE OR REPLACE VIEW", "part-", "2 rows"] {
-        let is_there = html.contains(words) || words == "2 rows" && html.contains("<dd>2 in 1 files");
+        let is_there = html.contains(words) || words == "2 rows" && html.contains("<dd>2 in 1 file,");
         assert!(is_there, "the page does not say `{words}`");
     }
     // No row of a table unless that is asked for.
@@ -133,11 +133,20 @@ fn a_report_is_one_page_that_runs_nothing_and_holds_what_came_from_outside_as_te
 fn a_report_that_cannot_be_written_says_so_and_leaves_no_half_of_one() {
     let sandbox = lake();
     fs::create_dir(sandbox.path().join("folder")).unwrap();
-    sandbox.lakeward(&["report", "lake", "-o", "folder"]).failed_with(2, &["it is a folder", "lake.html"]);
-    sandbox.lakeward(&["report", "lake", "-o", "missing/lake.html"]).failed_with(2, &["cannot write"]);
+    sandbox.lakeward(&["report", "lake", "-o", "folder"]).failed_with(2, &["is a folder", "-o folder/lake.html"]);
+    sandbox
+        .lakeward(&["report", "lake", "-o", "missing/lake.html"])
+        .failed_with(2, &["the folder of `missing/lake.html` does not exist", "mkdir -p missing"]);
     sandbox.lakeward(&["report", "lake"]).failed_with(2, &["--output"]);
+    // What is no file, such as a device, stays what it is.
+    assert!(Command::new("mkfifo").arg(sandbox.path().join("pipe")).status().unwrap().success());
+    sandbox.lakeward(&["report", "lake", "-o", "pipe"]).failed_with(2, &["`pipe` is no regular file", "-o -"]);
+    assert!(!fs::metadata(sandbox.path().join("pipe")).unwrap().is_file());
+    let page = sandbox.lakeward(&["report", "lake", "-o", "-"]);
+    assert_eq!(page.code(), Some(0), "{page}");
+    check(&page.stdout);
     let names = fs::read_dir(sandbox.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert!(!names.into_iter().any(|name| name.contains(".html") || name.starts_with(".lakeward-report")));
+    assert!(!names.into_iter().any(|name| name.contains(".html") || name.starts_with(".lake.html")));
 }
 
 /// A server that is killed when a test ends.

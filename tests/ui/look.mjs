@@ -38,7 +38,7 @@ const found = await (async () => {
   const links = await page.locator("a[href]").evaluateAll((all) => all.map((it) => it.href)).catch(() => []);
   return { links, text: await page.locator("main").innerText() };
 })();
-told("the overview reads without JavaScript", found.text.includes("orders") && found.text.includes("STALE") || found.text.includes("WARN"), found.text.slice(0, 400));
+told("the overview reads without JavaScript", ["orders", "WARN", "answered 404", "lakeward check"].every((word) => found.text.includes(word)), found.text.slice(0, 400));
 
 const page = await (await browser.newContext()).newPage();
 await page.goto(address);

@@ -41,7 +41,7 @@ pub(crate) struct DdlArgs {
     /// The table.
     pub(crate) table: String,
     /// The engine.
-    #[arg(long = "for", value_name = "ENGINE", value_parser = engine_values())]
+    #[arg(long = "for", value_name = "duckdb|spark|athena|trino|clickhouse|bigquery", hide_possible_values = true, value_parser = engine_values())]
     pub(crate) engine: EngineName,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct DdlArgs {
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) of: LakeArgs,
-    /// The HTML file to write; one that is there is replaced whole.
+    /// The HTML file to write; one that is there is replaced whole. `-` is stdout.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Show some rows and rejects of each table, too. Without it the file has none: it may go to whoever may know the names of tables and columns.

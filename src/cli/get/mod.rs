@@ -23,6 +23,7 @@ use crate::cli::exit::Failure;
 use crate::cli::load::plan_from;
 use crate::cli::preview;
 use crate::cli::progress::Progress;
+use crate::cli::replace::replace;
 use crate::cli::terminal::{self, DataOut};
 use crate::compat::{Choice, ExportConfig, Keep, export_config, keep_detected};
 use crate::config::{LakeLocation, PaginatorPlan, Plan, nearest, paginator_words, path_words};
@@ -179,7 +180,7 @@ impl Exporting<'_> {
             }
             target::Target::File { shown, path, format } => {
                 let (form, path) = (form(*format), path.clone());
-                let write = move || target::replace(&path, |out| table.write(&form, out, &scratch, &may_go_on));
+                let write = move || replace(&path, |out| table.write(&form, out, &scratch, &may_go_on));
                 let bytes = blocking(write).await?.map_err(|error| failed(error, shown))?;
                 said::written(facts, rows, shown, Some(bytes), self.since.elapsed())
             }

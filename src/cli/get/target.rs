@@ -2,21 +2,15 @@
 //!
 //! Invariants: what is wrong with the place is told before a request is made; a file has either its old content or all of the new one.
 
-use std::fs::{self, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
 
 use crate::cli::args::{DataFormat, GetArgs, NestedForm, quoted};
 use crate::cli::exit::Failure;
+use crate::cli::replace::file_at;
 use crate::cli::terminal;
 use crate::config::nearest;
 use crate::lake::{ExportError, ExportFormat, ExportTable, Nested};
-
-/// Bytes that are written at once.
-const BUFFER_BYTES: usize = 256 << 10;
 
 /// Names of files and what they are written in.
 const ENDINGS: [(&str, DataFormat); 7] = [
@@ -70,23 +64,7 @@ impl Target {
             Some(format) => format,
             None => format_of(output)?,
         };
-        let path = fs::canonicalize(output).unwrap_or_else(|_| output.clone());
-        match fs::metadata(&path) {
-            Ok(facts) if facts.is_dir() => {
-                let inside = output.join("export.parquet").display().to_string();
-                return Err(config(format!("`{shown}` is a folder; name a file in it, such as `-o {}`", quoted(&inside))));
-            }
-            Ok(facts) if !facts.is_file() => {
-                return Err(config(format!("`{shown}` is no regular file; `-o -` writes to stdout")));
-            }
-            _ => {}
-        }
-        let folder = folder_of(&path);
-        if !folder.is_dir() {
-            let failure = config(format!("the folder of `{shown}` does not exist"));
-            return Err(failure.with_hints([format!("`mkdir -p {}` makes it", quoted(&folder.display().to_string()))]));
-        }
-        NamedTempFile::new_in(folder).map_err(|error| config(format!("cannot write into the folder of `{shown}`: {error}")))?;
+        let path = file_at(output, "export.parquet")?;
         Ok(Self::File { shown, path, format: form(format, false) })
     }
 
@@ -143,39 +121,6 @@ fn format_of(output: &Path) -> Result<DataFormat, Failure> {
         },
     );
     Err(Failure::config(vec![format!("{why}; {instead}")]))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Gives the file at `path` the content that `write` writes, once it is there whole; its size then.
-///
-/// # Errors
-/// [`ExportError`]: the file is as it was.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>) -> Result<u64, ExportError> {
-    let before = fs::metadata(path).ok();
-    let permissions = Permissions::from_mode(0o666);
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    let mut new = tempfile::Builder::new()
-        .prefix(&prefix)
-        .suffix(".tmp")
-        .rand_bytes(12)
-        .permissions(permissions)
-        .tempfile_in(folder_of(path))?;
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, new.as_file_mut());
-    write(&mut out)?;
-    out.flush()?;
-    drop(out);
-    if let Some(before) = before {
-        new.as_file().set_permissions(before.permissions())?;
-        // Else a crash of the machine could leave neither the old content nor the new one.
-        new.as_file().sync_all()?;
-    }
-    let bytes = new.as_file().metadata()?.len();
-    new.persist(path).map_err(|error| ExportError::Write(error.error))?;
-    Ok(bytes)
 }
 
 /// Whether the reader at the other end has gone away.

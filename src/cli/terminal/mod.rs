@@ -10,7 +10,7 @@ mod logs;
 mod usage;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Panicked, SystemClock, shown, shown_json, shown_json_lines};
 use crate::cli::args::{ConfigArgs, LogFormat};
+use crate::cli::exit::Failure;
 
 pub(crate) use data::{DataOut, is_data_watched};
 pub(crate) use live::{LiveLine, LiveLines};
@@ -31,6 +32,9 @@ static LIVE: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
 /// How stderr is written; text until it is set.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Why a line of the result is lost.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// The config that the command was given.
 static CONFIG: OnceLock<ConfigArgs> = OnceLock::new();
@@ -138,7 +142,16 @@ fn obeys_escapes() -> bool {
 }
 
 fn write_result(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(UNWRITTEN.set(error.to_string())),
+        _ => {}
+    }
+}
+
+/// Why stdout has not taken all of the result, unless it is that the reader has gone away.
+pub(crate) fn unwritten() -> Option<Failure> {
+    let failure = Failure::unavailable(format!("cannot write to stdout: {}", UNWRITTEN.get()?));
+    Some(failure.with_hints(["make room there, or send the output to another place".to_owned()]))
 }
 
 fn write_error_line(line: &str) {

@@ -223,7 +223,7 @@ impl SurveyedLake {
             *at < REPORTS_MOST && bytes <= REPORT_BYTES_MAX && (*at < REPORTS_LEAST || run.as_str() >= since.as_str())
         });
         let wanted: Vec<&str> = wanted.map(|(_, (_, path, _))| path.as_str()).collect();
-        Ok((self.read_runs(&wanted).await?, listed.len()))
+        Ok((self.read_runs(&wanted, |report| report).await?, listed.len()))
     }
 
     /// Runs that have a report or a record, the newest first: each with its path and bytes.
@@ -240,13 +240,14 @@ impl SurveyedLake {
         Ok(listed)
     }
 
-    /// The reports at these paths, as far as they can be read, in the order in which the runs began, the newest first.
-    async fn read_runs(&self, paths: &[&str]) -> Result<Vec<Value>, LakeError> {
+    /// What `take` makes of the reports at these paths, as far as they can be read, in the order in which the runs began, the newest first. Few reports are
+    /// in memory at once.
+    async fn read_runs<T>(&self, paths: &[&str], take: impl Fn(Value) -> T) -> Result<Vec<T>, LakeError> {
         let store = &*self.store;
-        let read = stream::iter(paths.to_vec()).map(|path| async move { store.get(path).await }).buffered(AT_ONCE);
-        let blobs: Vec<_> = read.try_collect().await?;
-        let mut runs: Vec<Value> = Vec::new();
-        for (blob, path) in blobs.into_iter().zip(paths) {
+        let read = stream::iter(paths.to_vec()).map(|path| async move { store.get(path).await.map(|blob| (blob, path)) });
+        let mut read = std::pin::pin!(read.buffered(AT_ONCE));
+        let mut runs = Vec::new();
+        while let Some((blob, path)) = read.try_next().await? {
             let Some(Ok(Value::Object(mut report))) = blob.map(|blob| serde_json::from_slice(&blob.bytes)) else { continue };
             // A name of the lake's own counts, not what stands in the file.
             let run = Layout::parse_report(path).unwrap_or_default();
@@ -254,27 +255,28 @@ impl SurveyedLake {
             if path.contains("/refused/") {
                 report.insert("status".to_owned(), "refused".into());
             }
-            runs.push(Value::Object(report));
+            let report = Value::Object(report);
+            let order = (text_of(&report, "started"), report.get("version").and_then(Value::as_u64));
+            runs.push((order, take(report)));
         }
-        let order = |report: &Value| (text_of(report, "started"), report.get("version").and_then(Value::as_u64));
-        runs.sort_by_cached_key(|report| std::cmp::Reverse(order(report)));
-        Ok(runs)
+        runs.sort_by(|(a, _), (b, _)| b.cmp(a));
+        Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
 
-    /// Runs of a pipeline before the run `before`, the newest first, at most `limit`.
+    /// What `take` makes of the runs of a pipeline before the run `before`, the newest first, at most `limit`.
     ///
     /// # Errors
     /// The store's.
-    pub(crate) async fn runs_before(
+    pub(crate) async fn runs_before<T>(
         &self,
         pipeline: &str,
-        before: Option<&str>,
-        limit: usize,
-    ) -> Result<(Vec<Value>, usize), LakeError> {
+        (before, limit): (&str, usize),
+        take: impl Fn(Value) -> T,
+    ) -> Result<Vec<T>, LakeError> {
         let listed = self.listed_runs(&Layout::new(pipeline)).await?;
-        let older = listed.iter().filter(|(run, ..)| before.is_none_or(|before| run.as_str() < before));
+        let older = listed.iter().filter(|(run, ..)| run.as_str() < before);
         let wanted: Vec<&str> = older.take(limit).map(|(_, path, _)| path.as_str()).collect();
-        Ok((self.read_runs(&wanted).await?, listed.len()))
+        self.read_runs(&wanted, take).await
     }
 
     /// The report or the record of one run, whose name may be cut short where that is clear; all that fit where it is not.
@@ -289,7 +291,7 @@ impl SurveyedLake {
             let fits = |known: &str| known.starts_with(run) || known.ends_with(run) && run.len() >= 4;
             paths = listed.iter().filter(|(known, ..)| fits(known)).map(|(_, path, _)| path.as_str()).take(10).collect();
         }
-        self.read_runs(&paths).await
+        self.read_runs(&paths, |report| report).await
     }
 }
 

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 #[cfg(test)]
 use crate::base::is_special;
-use crate::base::{count, shown};
+use crate::base::{count, counted, shown};
 use crate::lake::{RejectReason, TableStory};
 use crate::report::page::chart::Of;
 use crate::report::survey::{
@@ -52,6 +52,7 @@ fn templates() -> Environment<'static> {
     let mut templates = Environment::new();
     templates.set_auto_escape_callback(|_| AutoEscape::Html);
     templates.add_filter("count", count);
+    templates.add_filter("counted", |number: u64, thing: String| counted(number, &thing));
     templates.add_filter("bytes", bytes);
     templates.add_filter("age", age_words);
     templates.add_filter("clock", |time: String| clock_words(&time));
@@ -215,6 +216,8 @@ pub(crate) fn overview(
             told["has_why"] =
                 json!(table.error.is_some() || !table.warnings.is_empty() || table.rejects > 0 || table.next.is_some());
             told["nights"] = Value::Null;
+            let failed = table.error.as_ref().filter(|error| !error.run.is_empty());
+            told["run_href"] = json!(failed.and_then(|error| links.run(&pipeline.name, &error.run)));
             if has_table(&pipeline.name, table) {
                 told["href"] = json!(links.table(&pipeline.name, &table.table));
             }

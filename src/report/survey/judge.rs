@@ -252,7 +252,8 @@ fn judged(
         let since = survey.loaded.clone().unwrap_or_default();
         survey.error = Some(TableError { kind, text, hints, run: String::new(), since, times: 1 });
     }
-    survey.next = next(&survey, typed);
+    let is_held = facts.lease.is_some() && !facts.is_lease_stale;
+    survey.next = next(&survey, typed, is_held);
     survey
 }
 
@@ -324,8 +325,8 @@ fn cursor(state: &Value) -> Option<String> {
     Some(if more > 0 { format!("{first} (+{more})") } else { first })
 }
 
-/// What to type next.
-fn next(table: &TableSurvey, typed: &Typed) -> Option<String> {
+/// What to type next; nothing that would be refused while a run holds the lake.
+fn next(table: &TableSurvey, typed: &Typed, is_held: bool) -> Option<String> {
     let config = typed.config();
     let run = || format!("lakeward run {config} --resource {}", quoted(&table.resource));
     Some(match (table.state, &table.error) {
@@ -333,9 +334,10 @@ fn next(table: &TableSurvey, typed: &Typed) -> Option<String> {
         (State::Stale | State::Failed, Some(error)) if is_seen_by_check(&error.kind) => {
             format!("lakeward check {config} --online")
         }
+        (State::Warn, _) if table.rejects == 0 => typed.runs(&table.last.as_ref()?.run),
+        _ if is_held => return None,
         (State::Stale | State::Failed | State::Never, _) => run(),
-        (State::Warn, _) if table.rejects > 0 => format!("lakeward repair {config} {}", quoted(&table.table)),
-        (State::Warn, _) => typed.runs(&table.last.as_ref()?.run),
+        (State::Warn, _) => format!("lakeward repair {config} {}", quoted(&table.table)),
         (State::Ok, _) if table.to_compact => format!("lakeward compact {config} {}", quoted(&table.table)),
         (State::Ok, _) => return None,
     })
@@ -399,6 +401,28 @@ mod tests {
         let survey = judge(vec![refused, cancelled, report(5, "published")], 0);
         assert_eq!((survey.tables[0].state, survey.tables[0].nights.len()), (State::Ok, 3));
         assert_eq!(survey.last_run.as_ref().map(|run| run.status.as_str()), Some("cancelled"));
+    }
+
+    #[test]
+    fn while_a_run_is_at_work_nothing_is_to_be_typed_that_it_would_refuse() {
+        let next = |kind: &str| {
+            let mut report = report(5, "failed");
+            report["tables"]["orders"]["kind"] = json!(kind);
+            let table = SurveyedTable { snapshot: Snapshot::default(), changed: (1, None), small: 0, difference: None };
+            let facts = PipelineFacts {
+                runs: vec![report],
+                tables: BTreeMap::from([("orders".to_owned(), table)]),
+                lease: serde_json::from_value(json!({
+                    "run": "r", "owner": {"host": "h", "pid": 1}, "started": "2026-11-30T03:00:00Z", "heartbeat": "2026-11-30T03:00:00Z"
+                }))
+                .unwrap(),
+                ..PipelineFacts::default()
+            };
+            let survey = pipeline(&facts, &Beside::default(), &Typed::default(), DateTime::UNIX_EPOCH);
+            (survey.at_work, survey.tables[0].next.clone())
+        };
+        assert_eq!(next("unavailable"), (Some("r".to_owned()), None));
+        assert_eq!(next("data"), (Some("r".to_owned()), Some("lakeward check CONFIG --online".to_owned())));
     }
 
     #[test]

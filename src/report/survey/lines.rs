@@ -38,7 +38,7 @@ fn head(pipeline: &PipelineSurvey) -> String {
     match &pipeline.last_run {
         Some(run) => {
             let took = run.seconds.map_or_else(String::new, |seconds| format!(", {}", duration(seconds_of(seconds))));
-            parts.push(format!("last run {} {}{took}", clock_words(&run.started), run.status.to_uppercase()));
+            parts.push(format!("last run {} UTC {}{took}", clock_words(&run.started), run.status.to_uppercase()));
             if run.waits > 0 {
                 let (waits, time) = (counted(run.waits, "pause"), duration(seconds_of(run.waited_seconds)));
                 parts.push(format!("{} of {time}", waits));
