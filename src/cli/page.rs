@@ -10,7 +10,6 @@ use crate::cli::looked::look;
 use crate::cli::pages::{self, TableView, failed};
 use crate::cli::replace::{file_at, replace};
 use crate::cli::terminal::{print_document, tell};
-use crate::pipeline::RunError;
 use crate::report::{self, Links};
 
 /// Tables that are told in full; of the others the overview tells.
@@ -38,7 +37,9 @@ pub(crate) async fn report(args: ReportArgs) -> Result<u8, Failure> {
         .collect();
     let mut stories = BTreeMap::new();
     for pipeline in &survey.pipelines {
-        stories.insert(pipeline.name.as_str(), lake.stories(&pipeline.name).await.map_err(RunError::from)?);
+        if let Some(told) = pages::stories(&lake, &pipeline.name).await? {
+            stories.insert(pipeline.name.as_str(), told);
+        }
     }
     let versions = (VERSIONS_MAX / all.len().max(1)).max(2);
     let view = TableView { has_rows: args.sample, is_page: false, versions, links: Links::Within };

@@ -33,6 +33,18 @@ pub(super) struct TableView<'a> {
     pub(super) links: Links<'a>,
 }
 
+/// The tables of a pipeline; `None` where its log cannot be read, which its survey tells.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn stories(lake: &SurveyedLake, pipeline: &str) -> Result<Option<Stories>, Failure> {
+    match lake.stories(pipeline).await {
+        Ok(stories) => Ok(Some(stories)),
+        Err(LakeError::Unreadable { .. }) => Ok(None),
+        Err(error) => Err(RunError::from(error).into()),
+    }
+}
+
 /// The page of a table; `None` where the lake has none of that name.
 ///
 /// # Errors
@@ -42,8 +54,12 @@ pub(super) async fn table(
     (pipeline, survey): (&PipelineSurvey, &TableSurvey),
     view: TableView<'_>,
 ) -> Result<Option<String>, Failure> {
-    let story = stories.table(&survey.table, view.versions).await.map_err(RunError::from)?;
-    let Some(story) = story else { return Ok(None) };
+    let story = match stories.table(&survey.table, view.versions).await {
+        Ok(Some(story)) => story,
+        // What cannot be read is told by the table's state.
+        Ok(None) | Err(LakeError::Unreadable { .. }) => return Ok(None),
+        Err(error) => return Err(RunError::from(error).into()),
+    };
     let sample = match view.has_rows {
         true => match lake.sample(&story.snapshot, ROWS_SHOWN).await {
             Ok(rows) => rows.map(|rows| cells(&rows)).transpose()?,

@@ -15,7 +15,7 @@ use crate::cli::terminal::{print, print_json, tell, typed};
 use crate::config::{LakeOnly, Outline, WriteDisposition, path_words};
 use crate::lake::{Archive, Inspection, LakeError, Snapshot, inspect};
 use crate::pipeline::{self, RunError};
-use crate::report::{self, PipelineSurvey, State, Survey};
+use crate::report::{self, Survey};
 use crate::source::{EndReason, Left};
 
 /// Cursors of one resource that are shown.
@@ -58,11 +58,7 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
 
 /// That of data where something of a table is not what was committed, or cannot be read.
 fn code_of(survey: &Survey) -> u8 {
-    let is_whole = |pipeline: &PipelineSurvey| {
-        let can_be_read = pipeline.version > 0 || pipeline.notes.is_empty();
-        can_be_read && !pipeline.tables.iter().any(|table| table.state == State::Damaged)
-    };
-    if survey.pipelines.iter().all(is_whole) { 0 } else { ErrorKind::Data.exit_code() }
+    if survey.pipelines.iter().any(|pipeline| pipeline.damaged) { ErrorKind::Data.exit_code() } else { 0 }
 }
 
 /// Tells, behind `first`, that nothing is committed, where that was looked for, and what keeps a lake from being found.

@@ -26,7 +26,6 @@ use crate::cli::exit::Failure;
 use crate::cli::looked::{Looked, look};
 use crate::cli::pages::{self, TableView, failed};
 use crate::cli::terminal::{print, tell, unwritten};
-use crate::pipeline::RunError;
 use crate::report::{self, Links, Survey};
 
 /// Connections served at once; more wait for a place.
@@ -170,12 +169,9 @@ impl Ui {
                 let of = survey.pipelines.iter().find(|known| known.name == pipeline);
                 let of = of.and_then(|of| Some((of, of.tables.iter().find(|known| known.table == table)?)));
                 let view = TableView { has_rows: true, is_page: true, versions: usize::MAX, links };
-                let body = match of {
-                    Some(of) => {
-                        let stories = lake.stories(pipeline).await.map_err(RunError::from)?;
-                        pages::table((&lake, &stories), of, view).await?
-                    }
-                    None => None,
+                let body = match (of, pages::stories(&lake, pipeline).await?) {
+                    (Some(of), Some(stories)) => pages::table((&lake, &stories), of, view).await?,
+                    _ => None,
                 };
                 (format!("Table {table}"), body)
             }

@@ -14,7 +14,7 @@ pub(crate) use ddl::{DdlTable, Engine, ddl};
 pub(crate) use page::{Cells, Links, TablePage, document, overview, policy, run_body, runs_body, table_body};
 pub(crate) use summary::{add_warning, exit_code, failure, mark_dry, summary};
 pub(crate) use survey::{
-    Beside, PipelineSurvey, RunLine, State, Survey, TableSurvey, Typed, run_detail_lines, run_line, run_next, runs_lines,
-    status_lines, survey,
+    Beside, PipelineSurvey, RunLine, Survey, TableSurvey, Typed, run_detail_lines, run_line, run_next, runs_lines, status_lines,
+    survey,
 };
 pub(crate) use words::{bytes, duration, end_words, run_lines, type_words};

@@ -102,6 +102,34 @@ fn a_table_whose_files_are_gone_is_damaged_to_a_lake_without_a_config_too() {
 }
 
 #[test]
+fn what_cannot_be_read_of_a_lake_is_damage_and_the_rest_is_told_and_shown() {
+    let api = api();
+    let sandbox = nightly(&api);
+    run(&sandbox);
+    let home = sandbox.lake().join("_lakeward/billing");
+    let spoil = |folder: &str| {
+        for entry in fs::read_dir(home.join(folder)).unwrap() {
+            fs::write(entry.unwrap().path(), "junk").unwrap();
+        }
+    };
+    spoil("manifest");
+    let told = sandbox.lakeward(&["status", "lake", "--json"]);
+    let orders = table(&told.summary(), "orders").clone();
+    assert_eq!((told.code(), &orders["state"], &orders["rows"]), (Some(3), &json!("damaged"), &json!(1)), "{told}");
+    assert!(orders["error"]["text"].as_str().unwrap().contains("is not readable"), "{orders}");
+    assert_eq!(orders["next"], "lakeward doctor CONFIG");
+    sandbox.lakeward(&["ddl", "lake", "orders", "--for", "duckdb"]).failed_with(3, &["is not readable"]);
+    let page = sandbox.lakeward(&["report", "lake", "-o", "-"]);
+    assert!(page.code() == Some(0) && page.stdout.contains("DAMAGED") && page.stdout.contains("is not readable"), "{page}");
+    spoil("log");
+    let told = sandbox.lakeward(&["status", "lake"]);
+    assert!(told.code() == Some(3) && told.stdout.contains("is not readable") && told.stdout.contains("answered 404"), "{told}");
+    let page = sandbox.lakeward(&["report", "lake", "-o", "-"]);
+    assert!(page.code() == Some(0) && page.stdout.contains("is not readable"), "{page}");
+    assert_eq!(sandbox.lakeward(&["runs", "lake"]).code(), Some(0));
+}
+
+#[test]
 fn a_lake_with_several_pipelines_shows_all_or_the_one_that_is_named() {
     let api = api();
     let sandbox = nightly(&api);

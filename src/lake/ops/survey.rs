@@ -64,20 +64,20 @@ pub(crate) struct PipelineFacts {
     pub(crate) runs: Vec<Value>,
     /// How many reports and records there are.
     pub(crate) runs_in_all: usize,
-    /// Why the log or a table cannot be read.
+    /// Why the log cannot be read.
     pub(crate) unreadable: Vec<LakeError>,
 }
 
 /// A table as it is surveyed.
 #[derive(Debug)]
 pub(crate) struct SurveyedTable {
-    /// What its manifest tells.
-    pub(crate) snapshot: Snapshot,
+    /// What its manifest tells; `None` where that cannot be read.
+    pub(crate) snapshot: Option<Snapshot>,
     /// The commit that changed it last, and when that was made, where it is still told.
     pub(crate) changed: (u64, Option<String>),
     /// Small files that could be put together.
     pub(crate) small: u64,
-    /// What of its folder is not as the last commit left it.
+    /// What of its folder is not as the last commit left it, or why its manifest cannot be read.
     pub(crate) difference: Option<LakeError>,
 }
 
@@ -199,16 +199,16 @@ impl SurveyedLake {
         });
         let tables: Vec<_> = tables.buffered(AT_ONCE).collect().await;
         for (table, version, read) in tables {
-            match read {
-                Ok((snapshot, difference)) => {
-                    let written = facts.commits.iter().find(|commit| commit.version == version);
-                    let changed = (version, written.map(|commit| commit.written.clone()));
-                    let small = small_files(&snapshot, options.target_file_size).iter().map(|part| part.len() as u64).sum();
-                    facts.tables.insert(table.clone(), SurveyedTable { snapshot, changed, small, difference });
-                }
-                Err(error @ LakeError::Unreadable { .. }) => facts.unreadable.push(error),
+            let (snapshot, difference) = match read {
+                Ok((snapshot, difference)) => (Some(snapshot), difference),
+                Err(error @ LakeError::Unreadable { .. }) => (None, Some(error)),
                 Err(error) => return Err(error),
-            }
+            };
+            let written = facts.commits.iter().find(|commit| commit.version == version);
+            let changed = (version, written.map(|commit| commit.written.clone()));
+            let small = snapshot.iter().flat_map(|snapshot| small_files(snapshot, options.target_file_size));
+            let small = small.map(|part| part.len() as u64).sum();
+            facts.tables.insert(table.clone(), SurveyedTable { snapshot, changed, small, difference });
         }
         Ok(facts)
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::base::{counted, quoted};
-use crate::lake::{PipelineFacts, Purpose, SurveyedTable, began, killed_runs, spelled};
+use crate::lake::{PipelineFacts, Purpose, Snapshot, SurveyedTable, began, killed_runs, spelled};
 use crate::report::survey::run_line::{is_seen_by_check, number, status_of, text, texts};
 use crate::report::survey::{
     Beside, NIGHTS, Night, Note, PipelineSurvey, RunLine, State, TableError, TableSurvey, TableWarning, Typed, run_line, time_of,
@@ -42,15 +42,17 @@ pub(super) fn pipeline(facts: &PipelineFacts, beside: &Beside<'_>, typed: &Typed
     let is_over = |run: &&RunLine| matches!(run.status.as_str(), "success" | "partial" | "failed" | "cancelled" | "killed");
     let last_run = runs.iter().find(is_over).cloned();
     let due = last_run.as_ref().and_then(|run| time_of(&run.started)).zip(interval).map(|(last, interval)| last + interval);
+    let tables = tables(facts, beside, &reports, (typed, interval, now));
     PipelineSurvey {
         name: facts.name.clone(),
+        damaged: !facts.unreadable.is_empty() || tables.iter().any(|table| table.state == State::Damaged),
         version: facts.version,
         written: facts.written.clone(),
         at_work,
         last_run,
         interval_seconds: interval.and_then(|interval| u64::try_from(interval.num_seconds()).ok()),
         next_due: due.map(spelled),
-        tables: tables(facts, beside, &reports, (typed, interval, now)),
+        tables,
         runs_in_all: (facts.runs_in_all + beside.runs.len()).max(runs.len()) as u64,
         runs,
         notes: notes(facts, typed),
@@ -211,6 +213,7 @@ fn judged(
     let age = loaded.as_deref().and_then(time_of).map(|loaded| (now - loaded).max(TimeDelta::zero()));
     let warnings = last_report.map_or_else(Vec::new, |report| warnings_of(report, &resource));
     let error = error_of(&nights, &resource, of_last);
+    let snapshot = held.and_then(|held| held.snapshot.as_ref());
     let (difference, small) = held.map_or((None, 0), |held| (held.difference.as_ref(), held.small));
     let rejects = match beside.aside.is_empty() {
         true => own.map_or(0, |own| number(own, "rejects")),
@@ -226,13 +229,13 @@ fn judged(
         () => State::Ok,
     };
     let mut survey = TableSurvey {
-        in_lake: held.is_some(),
+        in_lake: snapshot.is_some(),
         state,
         age_seconds: age.and_then(|age| u64::try_from(age.num_seconds()).ok()),
         loaded,
-        rows: held.map_or(0, |held| held.snapshot.rows()),
-        files: held.map_or(0, |held| held.snapshot.files.len() as u64),
-        bytes: held.map_or(0, |held| held.snapshot.bytes()),
+        rows: snapshot.map(Snapshot::rows).or_else(|| last.as_ref()?.rows).unwrap_or(0),
+        files: snapshot.map_or(0, |snapshot| snapshot.files.len() as u64),
+        bytes: snapshot.map_or(0, Snapshot::bytes),
         small_files: small,
         to_compact: small >= SMALL_FILES,
         completeness: own.and_then(|own| text(own, "completeness")),
@@ -247,8 +250,8 @@ fn judged(
         resource,
     };
     if let Some(error) = difference {
-        let hints = vec![format!("`lakeward doctor {}` tells the ways out", typed.config())];
-        let (text, kind) = (error.to_string(), "data".to_owned());
+        // The next command tells the ways out.
+        let (text, kind, hints) = (error.to_string(), "data".to_owned(), Vec::new());
         let since = survey.loaded.clone().unwrap_or_default();
         survey.error = Some(TableError { kind, text, hints, run: String::new(), since, times: 1 });
     }
@@ -348,7 +351,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::lake::Snapshot;
 
     /// A report of a night so many hours before now, with the status of `orders` in it.
     fn report(hours: i64, status: &str) -> Value {
@@ -361,7 +363,7 @@ mod tests {
     }
 
     fn judge(runs: Vec<Value>, small: u64) -> PipelineSurvey {
-        let table = SurveyedTable { snapshot: Snapshot::default(), changed: (1, None), small, difference: None };
+        let table = SurveyedTable { snapshot: Some(Snapshot::default()), changed: (1, None), small, difference: None };
         let facts = PipelineFacts {
             name: "p".to_owned(),
             version: 1,
@@ -408,7 +410,7 @@ mod tests {
         let next = |kind: &str| {
             let mut report = report(5, "failed");
             report["tables"]["orders"]["kind"] = json!(kind);
-            let table = SurveyedTable { snapshot: Snapshot::default(), changed: (1, None), small: 0, difference: None };
+            let table = SurveyedTable { snapshot: Some(Snapshot::default()), changed: (1, None), small: 0, difference: None };
             let facts = PipelineFacts {
                 runs: vec![report],
                 tables: BTreeMap::from([("orders".to_owned(), table)]),

@@ -62,6 +62,8 @@ pub(crate) struct PipelineSurvey {
     pub(crate) runs_in_all: u64,
     /// What is damaged or lies about, each with its way out.
     pub(crate) notes: Vec<Note>,
+    /// Whether its log or a table cannot be read, or files are not what the newest commit left.
+    pub(crate) damaged: bool,
 }
 
 /// Something that is told of a pipeline as a whole.
@@ -112,7 +114,7 @@ pub(crate) struct TableSurvey {
     pub(crate) table: String,
     /// The resource that it comes from.
     pub(crate) resource: String,
-    /// Whether the newest commit has it.
+    /// Whether the newest commit has it, and it can be read.
     pub(crate) in_lake: bool,
     /// How it is.
     pub(crate) state: State,
