@@ -10,13 +10,15 @@ use crate::support::fake_api::FakeApi;
 use crate::support::sandbox::Sandbox;
 
 /// Pages of which each block is typed here.
-const TYPED: [&str; 6] = ["README.md", "docs/move.md", "docs/operations.md", "docs/read.md", "docs/s3.md", "docs/schedule.md"];
+const TYPED: [&str; 7] =
+    ["README.md", "docs/install.md", "docs/move.md", "docs/operations.md", "docs/read.md", "docs/s3.md", "docs/schedule.md"];
 
 /// Commands that need what a test of their own makes, and its file.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     ("lakeward abandon ", "tests/it/hostile.rs"),
     ("lakeward adopt ", "tests/it/adopting.rs"),
     ("lakeward backfill events.yaml ", "tests/it/append_once.rs"),
+    ("lakeward demo", "tests/it/commands.rs"),
     ("lakeward get ", "tests/it/get.rs"),
     ("lakeward init ", "tests/it/init.rs"),
     ("lakeward probe ", "tests/it/init.rs"),
