@@ -274,6 +274,12 @@ pub(crate) struct RunArgs {
     /// Print the summary in JSON also where stdout is a terminal.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write what the run came to into this file, for the textfile collector of Prometheus' node exporter (docs/monitor.md).
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) metrics: Option<PathBuf>,
+    /// End with exit code 99 when all went well and no table changed, which Airflow's BashOperator takes for a skipped task.
+    #[arg(long)]
+    pub(crate) skip_unchanged: bool,
 }
 
 #[derive(Debug, clap::Args)]

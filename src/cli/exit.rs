@@ -79,6 +79,11 @@ impl Failure {
         self
     }
 
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
     /// Anything else, with the exit code that the summary gives it.
     pub(crate) fn with_code(mut self, code: u8) -> Self {
         self.code = code;

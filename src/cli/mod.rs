@@ -26,6 +26,7 @@ mod import;
 mod init;
 mod load;
 mod looked;
+mod notices;
 mod page;
 mod pages;
 mod preview;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use chrono::SecondsFormat;
 use futures::FutureExt;
 use serde_json::{Value, json};
 
@@ -13,11 +14,12 @@ use crate::cli::args::{ConfigArgs, FullRefresh, LogFormat, RunArgs};
 use crate::cli::beside;
 use crate::cli::exit::Failure;
 use crate::cli::load::{load_place, load_plan};
+use crate::cli::notices::{Notices, RunEnd};
 use crate::cli::progress::Progress;
 use crate::cli::{recording, terminal};
 use crate::config::Plan;
 use crate::lake::note_refused;
-use crate::pipeline::{self, Components, Refresh, RunFacts, RunOptions, Standing, Stop, Unfinished};
+use crate::pipeline::{self, Components, NewRun, Refresh, RunFacts, RunOptions, Standing, Stop, Unfinished};
 use crate::report;
 use crate::source::Asking;
 
@@ -25,7 +27,15 @@ use crate::source::Asking;
 pub(crate) async fn run(args: RunArgs, log_format: LogFormat) -> Result<u8, Failure> {
     let (of, report, record) = (args.of.clone(), args.report.clone(), args.record.clone());
     let (dry_run, json) = (args.dry_run, args.json);
-    let outputs = Outputs { report: report.as_deref(), record: record.as_deref(), dry_run, json };
+    let (metrics, skip_unchanged) = (args.metrics.clone(), args.skip_unchanged);
+    let outputs = Outputs {
+        report: report.as_deref(),
+        record: record.as_deref(),
+        metrics: metrics.as_deref(),
+        dry_run,
+        json,
+        skip_unchanged,
+    };
     run_and_report(&of, prepare(args), outputs, log_format).await
 }
 
@@ -57,11 +67,18 @@ pub(crate) struct Outputs<'a> {
     pub(crate) report: Option<&'a Path>,
     /// The recording.
     pub(crate) record: Option<&'a Path>,
+    /// What Prometheus is told.
+    pub(crate) metrics: Option<&'a Path>,
     /// Whether nothing is written into it.
     pub(crate) dry_run: bool,
     /// Whether the summary goes to stdout also where people see it, who have it in words.
     pub(crate) json: bool,
+    /// Whether a run that changed nothing ends with [`SKIPPED`].
+    pub(crate) skip_unchanged: bool,
 }
+
+/// The exit code by which Airflow's BashOperator knows a task that had nothing to do.
+const SKIPPED: u8 = 99;
 
 /// Runs what is prepared and hands out its summary; also of what could not be prepared.
 pub(crate) async fn run_and_report(
@@ -70,32 +87,28 @@ pub(crate) async fn run_and_report(
     outputs: Outputs<'_>,
     log_format: LogFormat,
 ) -> Result<u8, Failure> {
-    let failed = |failure: Failure, outputs: Outputs<'_>| {
-        let failure = failure.typed_with(of);
-        let mut summary = failure.summary();
-        if outputs.dry_run {
-            report::mark_dry(&mut summary);
-        }
-        deliver(summary, outputs);
-        Err(failure)
-    };
+    let run = NewRun::now(&SystemClock);
+    // Nobody is told of a dry run.
+    let notices = (!outputs.dry_run).then(|| Notices::new(of, outputs.metrics));
+    let mut ending = Ending { of, outputs, notices, run: &run };
     let (plan, options) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
-            keep_refusal(of, &failure, outputs).await;
-            return failed(failure, outputs);
+            ending.keep_refusal(&failure).await;
+            return ending.failed(failure, None).await;
         }
     };
-    // A report that cannot be written is known before a table changes.
-    if let Some(path) = outputs.report
-        && let Err(error) = std::fs::File::create(path)
-    {
-        let failure = cannot_report(path, &error).of_pipeline(&plan.name);
-        keep_refusal(of, &failure, outputs).await;
-        return failed(failure, Outputs { report: None, ..outputs });
+    terminal::name_run(&plan.name, &run.id);
+    if let Err(failure) = ending.try_out() {
+        let failure = failure.of_pipeline(&plan.name);
+        ending.keep_refusal(&failure).await;
+        return ending.failed(failure, Some(&plan)).await;
     }
     terminal::tell("lake", &plan.lake.location.to_string());
-    let (facts, signal) = run_plan(&plan, &options, log_format).await;
+    if let Some(notices) = &mut ending.notices {
+        notices.began(&plan, &run).await;
+    }
+    let (facts, signal) = run_plan(&plan, &options, &run, log_format).await;
     let unrecorded = recording::finish(&options.asking, outputs.record);
     let facts = match facts {
         Ok(mut facts) => {
@@ -106,10 +119,10 @@ pub(crate) async fn run_and_report(
             if let Some(facts) = facts {
                 keep_beside(of, &facts.run_id, report::summary(&facts));
             } else if is_panic {
-                keep_refusal(of, &failure, outputs).await;
+                ending.keep_refusal(&failure).await;
             }
             let failure = if signal == SIGTERM { failure.with_code(143) } else { failure };
-            return failed(failure.of_pipeline(&plan.name), outputs);
+            return ending.failed(failure.of_pipeline(&plan.name), Some(&plan)).await;
         }
     };
     let mut summary = report::summary(&facts);
@@ -117,35 +130,80 @@ pub(crate) async fn run_and_report(
     if log_format == LogFormat::Json {
         terminal::event("summary", [("summary", summary.clone())]);
     }
+    let code = report::exit_code(&facts);
+    let end = RunEnd { summary: &summary, facts: Some(&facts), code };
+    ending.tell(Some(&plan), end).await;
     deliver(summary, outputs);
     // Behind the JSON, so that on a terminal its many lines do not bury them.
     if log_format == LogFormat::Text {
         report::run_lines(&facts).iter().for_each(|line| terminal::say(line));
     }
-    Ok(report::exit_code(&facts))
+    Ok(if code == 0 && outputs.skip_unchanged && !facts.has_changed() { SKIPPED } else { code })
 }
 
-/// Keeps the record of a run that did not begin: in the lake, where the config tells it and it is there, else beside the config. None is kept of a dry
-/// run.
-async fn keep_refusal(of: &ConfigArgs, failure: &Failure, outputs: Outputs<'_>) {
-    if outputs.dry_run {
-        return;
+/// What a run that ends has to tell, and to whom.
+struct Ending<'a> {
+    of: &'a ConfigArgs,
+    outputs: Outputs<'a>,
+    notices: Option<Notices>,
+    run: &'a NewRun,
+}
+
+impl Ending<'_> {
+    /// Finds out whether what is to be written beside the lake can be, before a table changes.
+    fn try_out(&mut self) -> Result<(), Failure> {
+        if let Some(path) = self.outputs.report
+            && let Err(error) = std::fs::File::create(path)
+        {
+            self.outputs.report = None;
+            return Err(cannot_write("report", path, &error));
+        }
+        match (self.notices.as_ref().map_or(Ok(()), Notices::try_out), self.outputs.metrics) {
+            (Err(error), Some(path)) => Err(cannot_write("metrics", path, &error)),
+            _ => Ok(()),
+        }
     }
-    let clock = SystemClock;
-    let (started, run) = pipeline::new_run(&clock);
-    let mut record = failure.summary();
-    if let Value::Object(members) = &mut record {
-        members.extend(
-            [("run_id", json!(run)), ("started", json!(started)), ("seconds", json!(0.0))]
-                .map(|(key, value)| (key.to_owned(), value)),
-        );
+
+    /// Tells whoever wants to know.
+    async fn tell(&mut self, plan: Option<&Plan>, end: RunEnd<'_>) {
+        if let Some(notices) = &mut self.notices {
+            notices.ended(plan.map(|plan| (plan, self.run)), end).await;
+        }
     }
-    let noted = match load_place(of) {
-        Ok(config) => note_refused(&config.lake, &config.name, &run, &record).await.unwrap_or(false),
-        Err(_) => false,
-    };
-    if !noted {
-        keep_beside(of, &run, record);
+
+    /// Tells of a run that ended as a whole, or did not begin.
+    async fn failed(mut self, failure: Failure, plan: Option<&Plan>) -> Result<u8, Failure> {
+        let failure = failure.typed_with(self.of);
+        let mut summary = failure.summary();
+        if self.outputs.dry_run {
+            report::mark_dry(&mut summary);
+        }
+        let end = RunEnd { summary: &summary, facts: None, code: failure.code() };
+        self.tell(plan, end).await;
+        deliver(summary, self.outputs);
+        Err(failure)
+    }
+
+    /// Keeps the record of a run that did not begin: in the lake, where the config tells it and it is there, else beside the config. None is kept of a
+    /// dry run.
+    async fn keep_refusal(&self, failure: &Failure) {
+        if self.outputs.dry_run {
+            return;
+        }
+        let NewRun { id, started } = self.run;
+        let mut record = failure.summary();
+        if let Value::Object(members) = &mut record {
+            let started = started.to_rfc3339_opts(SecondsFormat::Millis, true);
+            let known = [("run_id", json!(id)), ("started", json!(started)), ("seconds", json!(0.0))];
+            members.extend(known.map(|(key, value)| (key.to_owned(), value)));
+        }
+        let noted = match load_place(self.of) {
+            Ok(config) => note_refused(&config.lake, &config.name, id, &record).await.unwrap_or(false),
+            Err(_) => false,
+        };
+        if !noted {
+            keep_beside(self.of, id, record);
+        }
     }
 }
 
@@ -183,12 +241,18 @@ pub(crate) struct EndedWhole {
 }
 
 /// Runs a plan with live progress, ended by Ctrl-C or SIGTERM; also tells which signal came, 0 for none.
-pub(crate) async fn run_plan(plan: &Plan, options: &RunOptions, log_format: LogFormat) -> (Result<RunFacts, EndedWhole>, u8) {
+pub(crate) async fn run_plan(
+    plan: &Plan,
+    options: &RunOptions,
+    run: &NewRun,
+    log_format: LogFormat,
+) -> (Result<RunFacts, EndedWhole>, u8) {
     let (stop, signal) = (Arc::<Stop>::default(), Arc::new(AtomicU8::new(0)));
     let watch = tokio::spawn(watch_signals(Arc::clone(&stop), Arc::clone(&signal)));
     let progress = Progress::start(log_format);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let components = Components { clock, stop: Arc::clone(&stop), events: progress.events(), spell: &report::summary };
+    let (run, events) = (run.clone(), progress.events());
+    let components = Components { clock, run, stop: Arc::clone(&stop), events, spell: &report::summary };
     // A defect ends the run with its text and a summary, as any failure does.
     let outcome = AssertUnwindSafe(pipeline::run(plan, options, components)).catch_unwind().await;
     let outcome = match outcome {
@@ -247,6 +311,6 @@ async fn watch_signals(stop: Arc<Stop>, signal: Arc<AtomicU8>) {
     }
 }
 
-fn cannot_report(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::config(vec![format!("cannot write the report to `{}`: {error}; nothing was requested", path.display())])
+fn cannot_write(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::config(vec![format!("cannot write the {what} to `{}`: {error}; nothing was requested", path.display())])
 }

@@ -37,12 +37,23 @@ pub(crate) struct Plan {
     pub(crate) lake: LakePlan,
     /// How long what an interrupted run was answered waits for the next one; not at all when it is zero.
     pub(crate) resume: Duration,
+    /// What a run starts when it is over.
+    pub(crate) hooks: HooksPlan,
+}
+
+/// Commands, each a program and its arguments; an empty one is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct HooksPlan {
+    /// After a run whose exit code is 0.
+    pub(crate) on_success: Vec<String>,
+    /// After any other.
+    pub(crate) on_failure: Vec<String>,
 }
 
 impl Plan {
     /// A hash of what is asked of the API, and of what becomes of its answers: not of credentials, nor of how fast and how patiently is asked.
     pub(crate) fn fingerprint(&self) -> u128 {
-        let Self { name, client, resources, lake: _, resume: _ } = self;
+        let Self { name, client, resources, lake: _, resume: _, hooks: _ } = self;
         let ClientPlan { base_url, headers, auth, allow_hosts, rules, .. } = client;
         let told = |name: &str| !names_credential(name);
         let mut text = format!("{name} {base_url} {headers:?} {auth:?} {allow_hosts:?} {rules:?} {resources:?}");

@@ -318,7 +318,9 @@ pub(crate) async fn on_rayon<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RunError> {
     let (done, outcome) = oneshot::channel();
+    let span = tracing::Span::current();
     rayon::spawn(move || {
+        let _entered = span.entered();
         let result = caught(|| {
             task_point("task.decode");
             work()

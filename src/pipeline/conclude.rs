@@ -277,5 +277,6 @@ fn facts_of(ready: &Ready, cost: &Cost) -> ResourceFacts {
         files_put: staged.changes.len() as u64 - deleted,
         files_deleted: deleted,
         columns: columns.clone(),
+        schema: staged.after.schema.clone(),
     }
 }

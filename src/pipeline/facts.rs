@@ -8,7 +8,7 @@ use crate::base::ErrorKind;
 use crate::lake::StageStats;
 use crate::pipeline::key_watch::Overruled;
 use crate::pipeline::{CursorFacts, Passages, Told};
-use crate::schema::Change;
+use crate::schema::{Change, TableSchema};
 use crate::source::{Cost, End, EndReason};
 
 /// A run, over.
@@ -205,6 +205,8 @@ pub(crate) struct ResourceFacts {
     pub(crate) files_deleted: u64,
     /// What becomes of the columns.
     pub(crate) columns: ColumnFacts,
+    /// The table's columns afterwards.
+    pub(crate) schema: TableSchema,
 }
 
 /// What a run does to the columns of a table.
@@ -284,6 +286,13 @@ impl RunFacts {
                 [message].into_iter().chain(hints).for_each(|text| *text = typed(text));
             }
         }
+    }
+
+    /// Whether any row or file of a table is another than before.
+    pub(crate) fn has_changed(&self) -> bool {
+        let changes = |facts: &ResourceFacts| facts.files_put + facts.files_deleted > 0 || facts.columns.is_new_table;
+        let of_result = |result: &ResourceResult| matches!(result, ResourceResult::Published(facts) if changes(facts));
+        !self.dropped.is_empty() || self.resources.iter().any(|(_, result)| of_result(result))
     }
 
     /// Whether windows of published resources are left to the next run.

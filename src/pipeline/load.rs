@@ -4,6 +4,7 @@
 //! the lake changes; children are told what became of their parent, whatever that is; warnings are told once.
 
 use std::sync::Arc;
+use tracing::Instrument;
 
 use crate::base::{Warning, WarningCode, counted};
 use crate::config::{ResourcePlan, WriteDisposition};
@@ -79,8 +80,10 @@ impl Running<'_> {
         let name: Arc<str> = Arc::from(resource.name.as_str());
         let parents = graph.parents_of(resource).await;
         (self.events)(Event::Started { resource: Arc::clone(&name) });
+        // Of the error level, so that warnings have it where nothing else is logged.
+        let span = tracing::error_span!("resource", resource = &*name);
         let outcome = match parents {
-            Ok(parents) => self.stage(lake, graph, resource, parents, (tabled, cost)).await,
+            Ok(parents) => self.stage(lake, graph, resource, parents, (tabled, cost)).instrument(span).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {

@@ -72,7 +72,7 @@ pub(crate) use facts::{Completeness, ReadFacts, ResourceFacts, ResourceResult, R
 pub(crate) use families::typed_whole;
 pub(crate) use journal::{Passage, Passages};
 pub(crate) use kept::{expired_answers, left_for_next_run, left_in_lake, remove_answers};
-pub(crate) use operate::{abandon, abandonment, collect, compact, compactions, garbage, new_run, rollback, rollback_plan};
+pub(crate) use operate::{NewRun, abandon, abandonment, collect, compact, compactions, garbage, rollback, rollback_plan};
 pub(crate) use probe::{Finding, Probed, probe};
 pub(crate) use rehearse::{Rehearsed, Shown, rehearse};
 pub(crate) use repair::{RecordsRepair, Repairs, TableRepair, repair, repairs};

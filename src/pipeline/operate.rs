@@ -13,7 +13,7 @@ use crate::base::{Clock, Unjoined};
 use crate::config::{LakeOnly, SortField};
 use crate::lake::{
     Abandonment, Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose,
-    RollbackPlan, spelled,
+    RollbackPlan,
 };
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::{file_name, file_named};
@@ -23,10 +23,21 @@ pub(super) fn run_id(clock: &dyn Clock, started: DateTime<Utc>) -> String {
     format!("{}-{:06x}", started.format("%Y-%m-%dT%H-%M-%SZ"), clock.random() & 0xff_ffff)
 }
 
-/// When a run begins now, as its record spells it, and how it is called.
-pub(crate) fn new_run(clock: &dyn Clock) -> (String, String) {
-    let started = clock.now();
-    (spelled(started), run_id(clock, started))
+/// A run that begins now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewRun {
+    /// How it is called, in the lake and wherever it is told of.
+    pub(crate) id: String,
+    /// When it begins.
+    pub(crate) started: DateTime<Utc>,
+}
+
+impl NewRun {
+    /// Of this moment.
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        let started = clock.now();
+        Self { id: run_id(clock, started), started }
+    }
 }
 
 /// Does `work` on the lake while its lease is kept, and closes the lake.

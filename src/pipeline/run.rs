@@ -17,7 +17,7 @@ use crate::pipeline::graph::Graph;
 use crate::pipeline::journal::Journal;
 use crate::pipeline::kept::KeptOfRun;
 use crate::pipeline::load::{Outcome, Read};
-use crate::pipeline::operate::{cause, run_id};
+use crate::pipeline::operate::{NewRun, cause};
 use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families, recorded};
 use crate::source::{Asking, Cost, Source};
@@ -104,6 +104,8 @@ pub(crate) struct Components<'a> {
     pub(crate) stop: Arc<Stop>,
     /// Listens.
     pub(crate) events: Events,
+    /// The run itself.
+    pub(crate) run: NewRun,
     /// Spells the run report that is kept in the lake.
     pub(crate) spell: &'a dyn Fn(&RunFacts) -> Value,
 }
@@ -165,15 +167,9 @@ impl Begun {
 pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Components<'_>) -> Result<RunFacts, Unfinished> {
     task_point("task.main");
     let (clock, spell) = (Arc::clone(&components.clock), components.spell);
-    let (started, since) = (clock.now(), clock.instant());
-    let begun = Begun {
-        run_id: run_id(&*clock, started),
-        started,
-        since,
-        is_dry: options.dry_run,
-        warnings: Arc::default(),
-        journal: Journal::new(&clock),
-    };
+    let (NewRun { id, started }, since) = (components.run.clone(), clock.instant());
+    let begun =
+        Begun { run_id: id, started, since, is_dry: options.dry_run, warnings: Arc::default(), journal: Journal::new(&clock) };
     let EndedEarly { error, is_kept } = match run_begun(plan, options, components, &begun).await {
         Ok(facts) => return Ok(facts),
         Err(early) => early,
@@ -195,7 +191,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
 }
 
 async fn run_begun(plan: &Plan, options: &RunOptions, components: Components<'_>, begun: &Begun) -> Result<RunFacts, EndedEarly> {
-    let Components { clock, stop, events, spell } = components;
+    let Components { clock, stop, events, spell, run: _ } = components;
     let Begun { run_id, started: began, warnings, journal, .. } = begun;
     let began = *began;
     let graph = Graph::new(plan, &options.only)?;

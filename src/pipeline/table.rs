@@ -78,7 +78,9 @@ pub(super) async fn finish(
 ) -> Result<PreparedTable, RunError> {
     let stage = stage.ok_or_else(|| internal("a table lost its stage"))?;
     // Finishing uses rayon inside; it runs beside the pool, not in it, so that it never waits for itself.
+    let span = tracing::Span::current();
     let finish = move || {
+        let _entered = span.entered();
         task_point("task.finish");
         prepare(stage.finish(&schema)?)
     };

@@ -29,7 +29,9 @@ impl TableThread {
     pub(crate) fn start(table: &str, mut stage: TableStage) -> Result<Self, RunError> {
         let (queue, mut rows) = mpsc::channel(BATCHES_MAX);
         let (done, outcome) = oneshot::channel();
+        let span = tracing::Span::current();
         let work = move || {
+            let _entered = span.entered();
             let staged = caught(|| {
                 while let Some(message) = rows.blocking_recv() {
                     task_point("task.table");

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::config::ResourcePlan;
 use crate::source::client::{Client, lost_task};
@@ -87,7 +88,7 @@ async fn take_all<R: Reader>(resource: &str, mut deliveries: mpsc::Receiver<Deli
         let decoded = tokio::select! {
             biased;
             Some(Delivery { page, judge }) = deliveries.recv(), if has_room => {
-                decoding.push_back((AbortOnDropHandle::new(tokio::spawn(reader.decode(page))), judge));
+                decoding.push_back((AbortOnDropHandle::new(tokio::spawn(reader.decode(page).in_current_span())), judge));
                 continue;
             }
             Some(decoded) = oldest, if has_page => decoded,

@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 33] = [
+pub(crate) const PLACES: [(&str, Runs); 37] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("chaos/mod.rs", chaos),
@@ -38,6 +38,10 @@ pub(crate) const PLACES: [(&str, Runs); 33] = [
     ("init.rs", init),
     ("keep.rs", keep),
     ("mod.rs", usage),
+    ("notices/hooks.rs", notices),
+    ("notices/lineage.rs", notices),
+    ("notices/mod.rs", notices),
+    ("notices/pipes.rs", notices),
     ("page.rs", page),
     ("preview.rs", preview),
     ("progress.rs", progress),
@@ -293,6 +297,36 @@ fn recording() -> Vec<Ended> {
     fs::write(sandbox.path().join(HOSTILE), HOSTILE).unwrap();
     ended.push(sandbox.lakeward(&["run", "lakeward.yaml", "--replay", HOSTILE, "--log-format", "json"]));
     ended
+}
+
+/// A config's command that says what is hostile, and variables of other programs that hold it.
+fn notices() -> Vec<Ended> {
+    let api = api();
+    let hooked = |hooks: &str| format!("{}\nhooks: {hooks}\n", config(&api.url(), &resource("rows", "primary_key: id")));
+    let says = hooked(&format!("{{on_success: [printf, '%s', {}]}}", quoted(HOSTILE)));
+    let fails = hooked(&format!("{{on_success: [{}]}}", quoted(HOSTILE)));
+    let pipes = |messages: &serde_json::Value| crate::notices::parameter(messages);
+    let context = pipes(&json!({"data": {"asset_keys": [HOSTILE], "run_id": HOSTILE}}));
+    let environments = [
+        vec![("OPENLINEAGE__TRANSPORT__TYPE", HOSTILE.to_owned())],
+        vec![("OPENLINEAGE__TRANSPORT__TYPE", "console".to_owned()), ("OPENLINEAGE_NAMESPACE", HOSTILE.to_owned())],
+        vec![
+            ("OPENLINEAGE__TRANSPORT__TYPE", "file".to_owned()),
+            ("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", format!("no/{HOSTILE}")),
+        ],
+        vec![
+            ("DAGSTER_PIPES_CONTEXT", context.clone()),
+            ("DAGSTER_PIPES_MESSAGES", pipes(&json!({"path": format!("no/{HOSTILE}")}))),
+        ],
+        vec![("DAGSTER_PIPES_CONTEXT", context), ("DAGSTER_PIPES_MESSAGES", pipes(&json!({"stdio": "stderr"})))],
+    ];
+    let run = |config: &str, environment: &[(&str, String)]| {
+        let sandbox = environment.iter().fold(Sandbox::with_config(config), |sandbox, (name, value)| sandbox.env(name, value));
+        sandbox.lakeward(&["run", "lakeward.yaml"])
+    };
+    let with_metrics = Sandbox::with_config(&says).lakeward(&["run", "lakeward.yaml", "--metrics", &format!("no/{HOSTILE}")]);
+    let told = environments.iter().map(|environment| run(&says, environment));
+    [with_metrics, run(&fails, &[])].into_iter().chain(told).collect()
 }
 
 fn run() -> Vec<Ended> {

@@ -55,6 +55,7 @@ mod morning;
 mod misspelt;
 mod newcomer;
 mod no_list;
+mod notices;
 mod one_row_a_key;
 mod pages;
 mod parents;

@@ -20,7 +20,7 @@ use crate::cli::exit::Failure;
 use crate::cli::recording::Replayable;
 use crate::cli::terminal;
 use crate::config::{LakeLocation, Plan};
-use crate::pipeline::{self, Components, Events, Refresh, ResourceResult, RunFacts, RunOptions, Stop, Unfinished};
+use crate::pipeline::{self, Components, Events, NewRun, Refresh, ResourceResult, RunFacts, RunOptions, Stop, Unfinished};
 use crate::report;
 use crate::source::{Asking, Misbehaviour, Replay, Scene, Story, Taken, Truth, misbehaviours};
 
@@ -136,8 +136,13 @@ impl Rig {
         let asking = Asking::Replaying(Arc::new(self.replay.with(scenes, &self.taken)));
         let options = RunOptions { refresh: self.refresh, asking, ..RunOptions::default() };
         let events: Events = Arc::new(|_| ());
-        let components =
-            Components { clock: Arc::new(SystemClock), stop: Arc::<Stop>::default(), events, spell: &report::summary };
+        let components = Components {
+            clock: Arc::new(SystemClock),
+            run: NewRun::now(&SystemClock),
+            stop: Arc::<Stop>::default(),
+            events,
+            spell: &report::summary,
+        };
         let outcome = AssertUnwindSafe(pipeline::run(&plan, &options, components)).catch_unwind().await;
         let (code, said, results) = match outcome {
             Ok(Ok(facts)) => (report::exit_code(&facts), first_error(&facts), facts.resources),

@@ -9,6 +9,7 @@ mod written;
 
 use std::path::Path;
 
+use crate::base::SystemClock;
 use crate::cli::args::{DemoArgs, LogFormat, quoted};
 use crate::cli::demo::api::SampleApi;
 use crate::cli::demo::data::Night;
@@ -17,7 +18,7 @@ use crate::cli::load::plan_from;
 use crate::cli::run::run_plan;
 use crate::cli::terminal::print;
 use crate::compat::Choice;
-use crate::pipeline::RunOptions;
+use crate::pipeline::{NewRun, RunOptions};
 use crate::report;
 
 /// The guide's config.
@@ -117,7 +118,7 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
         _ => None,
     };
     let plan = plan_from(CONFIG, &folder.join(CONFIG_FILE), Choice::default(), &variable)?;
-    let (facts, _) = run_plan(&plan, &RunOptions::default(), log_format).await;
+    let (facts, _) = run_plan(&plan, &RunOptions::default(), &NewRun::now(&SystemClock), log_format).await;
     let facts = facts.map_err(|ended| ended.failure)?;
     for line in report::run_lines(&facts) {
         print(&line);

@@ -29,7 +29,7 @@ use crate::compat::{Choice, ExportConfig, Keep, export_config, keep_detected};
 use crate::config::{LakeLocation, PaginatorPlan, Plan, nearest, paginator_words, path_words};
 use crate::lake::{Archive, ExportError, ExportForm, ExportTable, LakeError, Spool};
 use crate::pipeline::{
-    self, Components, Event, Events, Limit, ResourceFacts, ResourceResult, RunError, RunOptions, Standing, Stop, sample,
+    self, Components, Event, Events, Limit, NewRun, ResourceFacts, ResourceResult, RunError, RunOptions, Standing, Stop, sample,
 };
 use crate::report;
 use crate::schema::{Column, ColumnType, TableSchema};
@@ -128,8 +128,13 @@ impl Exporting<'_> {
     ) -> Result<Box<ResourceFacts>, Failure> {
         let progress = Progress::start(self.log_format);
         let events = listening(progress.events(), heard, self.log_format);
-        let components =
-            Components { clock: Arc::new(SystemClock), stop: Arc::clone(&signals.stop), events, spell: &report::summary };
+        let components = Components {
+            clock: Arc::new(SystemClock),
+            run: NewRun::now(&SystemClock),
+            stop: Arc::clone(&signals.stop),
+            events,
+            spell: &report::summary,
+        };
         let outcome = AssertUnwindSafe(pipeline::run(self.plan, &options, components)).catch_unwind().await;
         progress.finish();
         let facts = match outcome {

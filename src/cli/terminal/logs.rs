@@ -4,16 +4,18 @@ use std::fmt;
 use std::io::Write;
 
 use chrono::SecondsFormat;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::{Clock, SystemClock, shown, shown_json};
 use crate::cli::args::LogFormat;
-use crate::cli::terminal::{FORMAT, has_colours, write_error_line};
+use crate::cli::terminal::{FORMAT, has_colours, line_head, write_error_line};
 
 /// Sends logs to stderr. `RUST_LOG` wins over `-v`.
 pub(crate) fn start_logging(format: LogFormat, verbose: u8) {
@@ -35,21 +37,33 @@ struct Logs {
     colours: bool,
 }
 
-impl<S: Subscriber> Layer<S> for Logs {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let time = SystemClock.now().to_rfc3339_opts(SecondsFormat::Micros, true);
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut facts = Facts::default();
+        attributes.record(&mut facts);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(facts);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let level = event.metadata().level();
         let mut facts = Facts::default();
         event.record(&mut facts);
         match self.format {
             LogFormat::Json => {
-                let mut line =
-                    Map::from_iter([("timestamp".to_owned(), time.into()), ("level".to_owned(), level.as_str().into())]);
+                let mut line = line_head(level.as_str(), "log");
+                let of_spans = context.event_scope(event).into_iter().flatten();
+                for span in of_spans {
+                    let known = span.extensions().get::<Facts>().map(|facts| facts.0.clone()).unwrap_or_default();
+                    line.extend(known);
+                }
                 line.extend(facts.0);
                 line.insert("target".to_owned(), event.metadata().target().into());
                 write_error_line(&shown_json(Value::Object(line)));
             }
             LogFormat::Text => {
+                let time = SystemClock.now().to_rfc3339_opts(SecondsFormat::Micros, true);
                 let text = shown(&facts.to_string()).into_owned();
                 let colour = match *level {
                     tracing::Level::ERROR => 31,

@@ -36,6 +36,9 @@ static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 /// Why a line of the result is lost.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
+/// The pipeline and the run, once there is one.
+static RUN: Mutex<Option<(String, String)>> = Mutex::new(None);
+
 /// The config that the command was given.
 static CONFIG: OnceLock<ConfigArgs> = OnceLock::new();
 
@@ -65,6 +68,11 @@ pub(crate) fn print_json(value: Value) {
     write_result(&shown_json(value));
 }
 
+/// Writes a value to stderr as one line of JSON, as it stands.
+pub(crate) fn say_json(value: Value) {
+    write_error_line(&shown_json(value));
+}
+
 /// Says something to the person at the terminal, above the live lines.
 pub(crate) fn say(text: &str) {
     write_error_line(&shown(text));
@@ -92,10 +100,29 @@ pub(crate) fn tell(word: &str, text: &str) {
     }
 }
 
-/// Writes an event as a line of JSON: its time, its kind, its facts.
-pub(crate) fn event<'a>(kind: &str, facts: impl IntoIterator<Item = (&'a str, Value)>) {
+/// From here on, events and logs in JSON say of which run they are.
+pub(crate) fn name_run(pipeline: &str, run: &str) {
+    *RUN.lock().unwrap_or_else(PoisonError::into_inner) = Some((pipeline.to_owned(), run.to_owned()));
+}
+
+/// What each line of JSON begins with.
+fn line_head(level: &str, kind: &str) -> Map<String, Value> {
     let time = SystemClock.now().to_rfc3339_opts(SecondsFormat::Millis, true);
-    let mut line = Map::from_iter([("time".to_owned(), Value::from(time)), ("event".to_owned(), Value::from(kind))]);
+    let mut head: Vec<(&str, Value)> = vec![("time", time.into()), ("level", level.into()), ("event", kind.into())];
+    if let Some((pipeline, run)) = &*RUN.lock().unwrap_or_else(PoisonError::into_inner) {
+        head.extend([("pipeline", pipeline.as_str().into()), ("run_id", run.as_str().into())]);
+    }
+    head.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Writes an event as a line of JSON: its time, its level, its kind, the run, its facts.
+pub(crate) fn event<'a>(kind: &str, facts: impl IntoIterator<Item = (&'a str, Value)>) {
+    let level = match kind {
+        "error" | "panic" => "ERROR",
+        "warning" => "WARN",
+        _ => "INFO",
+    };
+    let mut line = line_head(level, kind);
     line.extend(facts.into_iter().map(|(name, value)| (name.to_owned(), value)));
     write_error_line(&shown_json(Value::Object(line)));
 }

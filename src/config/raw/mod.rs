@@ -10,6 +10,7 @@ mod endpoint;
 mod field;
 mod incremental;
 mod hints;
+mod hooks;
 pub(crate) mod keys;
 mod lake;
 mod paginator;
@@ -31,6 +32,7 @@ pub(crate) use client::{Client, RateLimit, Retry, Timeout, Tls};
 pub(crate) use endpoint::{CsvTypes, DuplicateMembers, Endpoint, FormatName, InvalidText, JsonRules, Method, NulCharacters};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
 pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, DedupOrder, FileFormat, TableFormat, Unread};
+pub(crate) use hooks::Hooks;
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
 pub(crate) use lake::{ByteSize, Lake, OptionValue, Publish, RewriteUpTo, SchemaChange};
 pub(crate) use paginator::{
@@ -69,4 +71,7 @@ pub(crate) struct Config {
     /// How long the answers that an interrupted run has received wait on local disk for the next run, which then asks for the others alone, such as
     /// `6h`; 0 keeps none. Default: `6h`.
     pub(crate) resume: Field<Scalar<Duration>>,
+    /// Commands that a run starts when it is over. Default: none.
+    #[schemars(with = "Option<Hooks>")]
+    pub(crate) hooks: Field<Hooks>,
 }

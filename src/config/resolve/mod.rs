@@ -9,6 +9,7 @@ mod endpoint;
 mod incremental;
 mod format;
 mod hints;
+mod hooks;
 mod lake;
 mod merging;
 mod paginator;
@@ -64,7 +65,8 @@ pub(crate) fn resolve(reader: &Reader<'_>, inputs: &Inputs<'_>, config: &raw::Co
         }
         plans
     });
-    Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake?, resume: resume(config) })
+    let hooks = hooks::resolve(cx, &config.hooks);
+    Some(Plan { name: name?, client: settled.plan?, resources: resources?, lake: lake?, resume: resume(config), hooks })
 }
 
 /// The lake of `config`, or `None` when too much of it is missing; in both cases faults may have been recorded.

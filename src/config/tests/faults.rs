@@ -25,7 +25,7 @@ fn misspelt_keys_name_the_nearest_one() {
         &root("resource_default: {}\nfoo: 1"),
         &[
             "7:1: `resource_default`: unknown key; did you mean `resource_defaults`?",
-            "8:1: `foo`: unknown key; expected one of `name`, `client`, `resource_defaults`, `resources`, `lake`, `resume`",
+            "8:1: `foo`: unknown key; expected one of `name`, `client`, `resource_defaults`, `resources`, `lake`, `resume`, `hooks`",
         ],
     );
 }

@@ -26,7 +26,7 @@ fn param(name: &str) -> Slot {
 #[test]
 fn the_guides_config_means_what_the_guide_says() {
     let text = include_str!("../../../examples/billing.yaml");
-    let Plan { name, client, resources, lake, resume: _ } = plan(text);
+    let Plan { name, client, resources, lake, resume: _, hooks: _ } = plan(text);
     assert_eq!(name, "billing");
     assert_eq!(client.base_url.as_str(), "https://api.example.com/");
     let Some(AuthPlan::ApiKey { name, key, location, hosts }) = client.auth else { panic!("{:?}", client.auth) };
