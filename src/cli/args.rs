@@ -18,7 +18,8 @@ pub(crate) use get::{DataFormat, GetArgs, NestedForm};
 pub(crate) use init::{AskArgs, InitArgs, ProbeArgs};
 pub(crate) use lake::LakeArgs;
 pub(crate) use look::{
-    DdlArgs, DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, ReportArgs, RunsArgs, StatusArgs, UiArgs, VerifyArgs,
+    DdlArgs, DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, McpArgs, ReportArgs, RunsArgs, StatusArgs, UiArgs,
+    VerifyArgs,
 };
 pub(crate) use work::{AbandonArgs, AdoptArgs, CompactArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand};
 
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Serve the same pages live on 127.0.0.1, with rows, under an address that has a token.
     Ui(UiArgs),
+    /// Let an assistant look at the lake, by the Model Context Protocol over stdin and stdout: status, runs, schemas, sample rows, check. Changes nothing.
+    Mcp(McpArgs),
     /// List the commits: when each was made, by which run, and what it changed.
     History(HistoryArgs),
     /// Count the rows that came, changed or went between two versions, by key; with --out, write them down.
@@ -149,7 +152,8 @@ impl Command {
             | Self::Runs(_)
             | Self::Ddl(_)
             | Self::Report(_)
-            | Self::Ui(_) => true,
+            | Self::Ui(_)
+            | Self::Mcp(_) => true,
             Self::History(_) | Self::Diff(_) | Self::Files(_) | Self::Verify(_) | Self::Doctor(_) => true,
             Self::Init(_) | Self::Probe(_) | Self::Import(_) => true,
             Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => true,
@@ -170,6 +174,7 @@ impl Command {
             Self::Ddl(args) => return args.of.config(),
             Self::Report(args) => return args.of.config(),
             Self::Ui(args) => return args.of.config(),
+            Self::Mcp(args) => return args.of.config(),
             Self::History(args) => &args.of,
             Self::Diff(args) => &args.of,
             Self::Files(args) => &args.of,

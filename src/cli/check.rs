@@ -77,7 +77,7 @@ fn of_config(resource: &ResourcePlan) -> impl Iterator<Item = String> + '_ {
 }
 
 /// What is said of a config without a request.
-fn config_json(plan: &Plan) -> Value {
+pub(super) fn config_json(plan: &Plan) -> Value {
     let resources: Map<String, Value> =
         plan.resources.iter().map(|resource| (resource.name.clone(), resource_json(resource))).collect();
     json!({

@@ -26,6 +26,7 @@ mod import;
 mod init;
 mod load;
 mod looked;
+mod mcp;
 mod notices;
 mod page;
 mod pages;
@@ -88,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Ddl(args) => ddl::ddl(args).await,
             Command::Report(args) => page::report(args).await,
             Command::Ui(args) => ui::ui(args).await,
+            Command::Mcp(args) => mcp::mcp(args).await,
             Command::History(args) => history::history(args).await,
             Command::Files(args) => files::files(args).await,
             Command::Verify(args) => verify::verify(args).await,

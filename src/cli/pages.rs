@@ -92,8 +92,8 @@ async fn rejects_of_last(
     Ok(found)
 }
 
-/// Rows as text.
-fn cells(rows: &arrow_array::RecordBatch) -> Result<Cells, Failure> {
+/// Rows as text: the names of columns, and the cells of each row.
+pub(super) fn cells(rows: &arrow_array::RecordBatch) -> Result<Cells, Failure> {
     let failed = |error: arrow_schema::ArrowError| Failure::internal("showing rows", &error);
     let rows = with_offsets(rows).map_err(failed)?;
     let options = FormatOptions::default();

@@ -68,6 +68,18 @@ pub(super) struct FullRun {
     pub(super) rejects: Vec<RejectReason>,
 }
 
+/// All that is known of a run, as one JSON object.
+pub(super) fn run_json(run: &FullRun) -> Value {
+    let rejects = run.rejects.iter().map(|reason| {
+        json!({
+            "table": reason.table, "path": reason.path, "expected": reason.expected, "actual": reason.actual,
+            "records": reason.records, "samples": reason.samples,
+        })
+    });
+    let rejects: Vec<Value> = rejects.collect();
+    json!({"pipeline": run.pipeline, "run": run.line, "report": run.report, "rejects": rejects})
+}
+
 async fn one(
     looked: &Looked,
     lake: &SurveyedLake,
@@ -84,14 +96,7 @@ async fn one(
         return Err(Failure::config(vec![why]).with_hints([hint]));
     };
     if as_json {
-        let rejects = run.rejects.iter().map(|reason| {
-            json!({
-                "table": reason.table, "path": reason.path, "expected": reason.expected, "actual": reason.actual,
-                "records": reason.records, "samples": reason.samples,
-            })
-        });
-        let rejects: Vec<Value> = rejects.collect();
-        print_json(json!({"pipeline": run.pipeline, "run": run.line, "report": run.report, "rejects": rejects}));
+        print_json(run_json(&run));
         return Ok(0);
     }
     let next = report::run_next(&run.line, run.report.as_ref(), &looked.typed);

@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 37] = [
+pub(crate) const PLACES: [(&str, Runs); 38] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("chaos/mod.rs", chaos),
@@ -37,6 +37,7 @@ pub(crate) const PLACES: [(&str, Runs); 37] = [
     ("import.rs", import),
     ("init.rs", init),
     ("keep.rs", keep),
+    ("mcp.rs", mcp),
     ("mod.rs", usage),
     ("notices/hooks.rs", notices),
     ("notices/lineage.rs", notices),
@@ -380,6 +381,25 @@ fn ddl() -> Vec<Ended> {
     ended.push(sandbox.lakeward(&["ddl", "lake", HOSTILE, "--for", "duckdb"]));
     ended.push(sandbox.lakeward(&["ddl", "lake", "rows", "--for", HOSTILE]));
     ended
+}
+
+/// A lake with hostile columns and rows, and messages that are no better.
+fn mcp() -> Vec<Ended> {
+    let (_api, sandbox) = loaded();
+    let call = |tool: &str, arguments: serde_json::Value| {
+        json!({"jsonrpc": "2.0", "id": HOSTILE, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
+            .to_string()
+    };
+    let lines = [
+        call("status", json!({})),
+        call("schema", json!({"table": "rows"})),
+        call("sample", json!({"table": "rows"})),
+        call("schema", json!({"table": HOSTILE})),
+        call(HOSTILE, json!({})),
+        call("run", json!({"id": HOSTILE})),
+        json!({"jsonrpc": "2.0", "id": 1, "method": HOSTILE}).to_string(),
+    ];
+    vec![crate::mcp::ended(&sandbox, "lake", &lines), sandbox.lakeward(&["mcp", HOSTILE])]
 }
 
 fn page() -> Vec<Ended> {

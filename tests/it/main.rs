@@ -50,6 +50,7 @@ mod own_names;
 mod own_ways;
 mod packages;
 mod pagination;
+mod mcp;
 mod memory;
 mod morning;
 mod misspelt;

@@ -66,6 +66,12 @@ pub(crate) struct UiArgs {
     pub(crate) port: Option<u16>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct McpArgs {
+    #[command(flatten)]
+    pub(crate) of: LakeArgs,
+}
+
 /// An engine, as the command line names it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EngineName(pub(crate) Engine);
