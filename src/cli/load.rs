@@ -187,6 +187,21 @@ pub(crate) fn plan_from(
     checked(read_from(text, path, (variable, &read_whole), |inputs| compat::load(inputs, choice))?, path)
 }
 
+/// The same of a config of our own in `folder`, which has never had another lake.
+///
+/// # Errors
+/// Every fault of the text; a folder that is not there.
+pub(crate) fn plan_of_ours(
+    text: &str,
+    (folder, file): (&Path, &str),
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Plan, Failure> {
+    let path = folder.join(file);
+    let folder = std::fs::canonicalize(folder).map_err(|error| unread(&path, &error.to_string()))?;
+    let load = |inputs: &Inputs<'_>| compat::load(inputs, Choice::default());
+    checked(read_below(text, &path.display().to_string(), (&folder, &folder), (variable, &read_whole), load)?, &path)
+}
+
 /// The plan, where all of it can be done.
 fn checked(plan: Plan, path: &Path) -> Result<Plan, Failure> {
     let faults = pipeline::validate(&plan);

@@ -10,8 +10,16 @@ use crate::support::fake_api::FakeApi;
 use crate::support::sandbox::Sandbox;
 
 /// Pages of which each block is typed here.
-const TYPED: [&str; 7] =
-    ["README.md", "docs/install.md", "docs/move.md", "docs/operations.md", "docs/read.md", "docs/s3.md", "docs/schedule.md"];
+const TYPED: [&str; 8] = [
+    "README.md",
+    "docs/commands.md",
+    "docs/install.md",
+    "docs/move.md",
+    "docs/operations.md",
+    "docs/read.md",
+    "docs/s3.md",
+    "docs/schedule.md",
+];
 
 /// Commands that need what a test of their own makes, and its file.
 const ELSEWHERE: [(&str, &str); 7] = [

@@ -132,6 +132,14 @@ fn a_table_that_is_not_there_or_not_named_is_answered_with_the_names() {
 }
 
 #[test]
+fn the_demo_takes_no_lake_beside_its_folder_for_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.write("lake/_lakeward/billing/log/mine", "mine");
+    assert_eq!(sandbox.lakeward(&["demo"]).code(), Some(0));
+    assert_eq!(fs::read_to_string(sandbox.path().join("lake/_lakeward/billing/log/mine")).unwrap(), "mine");
+}
+
+#[test]
 fn the_demo_replaces_only_what_it_wrote() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.lakeward(&["demo"]).code(), Some(0));

@@ -14,10 +14,9 @@ use crate::cli::args::{DemoArgs, LogFormat, quoted};
 use crate::cli::demo::api::SampleApi;
 use crate::cli::demo::data::Night;
 use crate::cli::exit::Failure;
-use crate::cli::load::plan_from;
+use crate::cli::load::plan_of_ours;
 use crate::cli::run::run_plan;
 use crate::cli::terminal::print;
-use crate::compat::Choice;
 use crate::pipeline::{NewRun, RunOptions};
 use crate::report;
 
@@ -117,7 +116,7 @@ async fn one_night(folder: &Path, api: &SampleApi, log_format: LogFormat) -> Res
         "BILLING_API_KEY" => Some(API_KEY.to_owned()),
         _ => None,
     };
-    let plan = plan_from(CONFIG, &folder.join(CONFIG_FILE), Choice::default(), &variable)?;
+    let plan = plan_of_ours(CONFIG, (folder, CONFIG_FILE), &variable)?;
     let (facts, _) = run_plan(&plan, &RunOptions::default(), &NewRun::now(&SystemClock), log_format).await;
     let facts = facts.map_err(|ended| ended.failure)?;
     for line in report::run_lines(&facts) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::base::{Clock, SystemClock, shown_json};
 use crate::cli::notices::RunEnd;
@@ -23,10 +24,22 @@ const OUTPUT_BYTES_MAX: u64 = 64 << 10;
 pub(super) async fn run(folder: &Path, (program, arguments): (&String, &[String]), (run, end): (&NewRun, RunEnd<'_>)) {
     let ended = tokio::select! {
         ended = finished(folder, (program, arguments), (run, end)) => ended,
+        () = asked_to_end() => Err(io::Error::new(io::ErrorKind::Interrupted, "it was stopped, since lakeward was asked to end")),
         () = SystemClock.sleep(TIME) => Err(io::Error::new(io::ErrorKind::TimedOut, "it was stopped after a minute")),
     };
     if let Err(error) = ended {
         terminal::tell("warning", &format!("the hook `{program}` failed: {error}"));
+    }
+}
+
+/// Ends when a signal asks the process to end.
+async fn asked_to_end() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
