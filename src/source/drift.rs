@@ -7,18 +7,21 @@
 //! skipped over, which shows in a total that is less than one whose answer had come before the page was asked for, or, where the API's order is not
 //! one, in records that come again elsewhere than at the border. Then the page before is read again, until one has records that are known, so that
 //! nothing lies between. That needs a primary key, by which the copies become one row.
-//! Not seen: as many rows removed as added between two pages; rows added within a page under way without any total, and any of it without record
-//! hashes.
+//! Records that come again at a border while the API's total stays were not pushed there by new rows: rows changed places. The page before is read
+//! again, and one that begins in the same way leads to the page before it in turn; two pages that stay what they were are the API's own list. If
+//! then fewer different records came than the total has, a row may have been left out for each that came twice, and the resource fails.
+//! Not seen: rows that change places, and as many removed as added between two pages, where no total is told; rows added within a page under way
+//! without any total; and any of it without record hashes.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashSet;
 
 use crate::config::PaginatorPlan;
-use crate::source::SourceError;
 use crate::source::error::PagingFault;
 use crate::source::flight::Span;
 use crate::source::paginate::{Place, Position, Seen, watches_drift};
+use crate::source::{PageFacts, SourceError};
 
 /// Pages read again, one after the other, before giving up.
 const REREADS_MAX: usize = 3;
@@ -34,6 +37,8 @@ pub(super) struct Drift {
     is_watched: bool,
     /// Whether copies of a row become one.
     has_key: bool,
+    /// Whether the paginator's total is one of records.
+    counts_records: bool,
     /// Pages that count and may be read again, the latest last.
     known: VecDeque<Known>,
     /// The paginator's total, and that of all records: an API may tell both.
@@ -49,6 +54,12 @@ pub(super) struct Drift {
     /// The records of the page before, and whether another one had some of them.
     previous: HashSet<u64>,
     has_overlap: bool,
+    /// Whether the page that was read again last is what it was.
+    is_same: bool,
+    /// The least total of records that a page told.
+    least: Option<u64>,
+    /// Records without a hash, since they become no rows; less those that are read again.
+    unhashed: u64,
 }
 
 /// A total, page by page.
@@ -90,6 +101,8 @@ struct Known {
     position: Position,
     records: u64,
     hashes: Vec<u64>,
+    /// The total of records that it tells.
+    total: Option<u64>,
 }
 
 /// Whether pages have places, which move where rows come and go.
@@ -128,9 +141,10 @@ pub(super) struct Reread {
 }
 
 impl Drift {
-    /// Watches for drift when `is_watched`; counts copies unless rows have a key.
-    pub(super) fn new(is_watched: bool, has_key: bool) -> Self {
-        Self { is_watched, has_key, ..Self::default() }
+    /// Watches the pages of `plan`; `has_key`: copies of a row become one.
+    pub(super) fn new(plan: &PaginatorPlan, has_key: bool) -> Self {
+        let counts_records = matches!(plan, PaginatorPlan::Offset { .. });
+        Self { is_watched: watches_drift(plan), has_key, counts_records, ..Self::default() }
     }
 
     /// Whether the page at hand is one that was read before, so that its records are known.
@@ -158,8 +172,9 @@ impl Drift {
             known.is_of_page |= page.page == 1 && told.is_some_and(|told| told <= page.facts.records);
         }
         let hashes = &page.facts.record_hashes;
+        let of_records = self.of_records(totals);
         let why = match (self.is_rereading(), places) {
-            (true, _) => self.gap(hashes),
+            (true, _) => self.gap(hashes).or_else(|| self.changed_again(hashes, of_records)),
             (false, Places::None) => None,
             (false, Places::Likely) => {
                 if let Some(why) = self.fallen(totals, span) {
@@ -174,7 +189,7 @@ impl Drift {
                     let advice = "run again, or ask for page after page with `client.concurrency: 1`";
                     return Err(PagingFault::Drifted { place: page.at(), why, advice }.into());
                 }
-                fallen => fallen.or_else(|| self.out_of_order(hashes)),
+                fallen => fallen.or_else(|| self.out_of_order(hashes)).or_else(|| self.changed_places(hashes, of_records)),
             },
         };
         if let Some(why) = why {
@@ -190,10 +205,12 @@ impl Drift {
             return Ok(Some(Reread { from: position.clone(), records: 0, why, is_before: false }));
         }
         let anew = self.is_rereading();
+        self.is_same = self.reread().is_some_and(|known| known.hashes == *hashes);
         let told = self.totals.iter_mut().zip(totals).filter_map(|(known, told)| Some((known, told?)));
         told.for_each(|(known, told)| known.keep(span.answered, told, anew));
         self.known.truncate(self.known.len().saturating_sub(std::mem::take(&mut self.back)));
-        self.known.push_back(Known { position: position.clone(), records: page.facts.records, hashes: hashes.clone() });
+        let (records, hashes) = (page.facts.records, hashes.clone());
+        self.known.push_back(Known { position: position.clone(), records, hashes, total: of_records });
         if self.known.len() > REREADS_MAX + 1 {
             self.known.pop_front();
             self.has_forgotten = true;
@@ -226,6 +243,33 @@ impl Drift {
             .then(|| format!("{copies} records came again in another order than they had"))
     }
 
+    /// The total of records among those that a page tells.
+    fn of_records(&self, totals: [Option<u64>; 2]) -> Option<u64> {
+        let [own, other] = totals;
+        let own = own.filter(|_| self.counts_records && !self.totals[0].is_of_page);
+        own.or_else(|| other.filter(|_| !self.totals[1].is_of_page)).filter(|_| self.has_key)
+    }
+
+    /// Records of the page before that come again at the border, although the total rose by less: they were not pushed there by new rows. A page
+    /// before that was read again and stayed what it was shows that the API lists them so.
+    fn changed_places(&self, hashes: &[u64], total: Option<u64>) -> Option<String> {
+        let last = self.known.back().filter(|_| !self.is_same)?;
+        unexplained(last, hashes, total)
+    }
+
+    /// The same of a page that was read again, and is not what it was.
+    fn changed_again(&self, hashes: &[u64], total: Option<u64>) -> Option<String> {
+        self.reread().filter(|known| known.hashes != hashes)?;
+        let before = self.known.len().checked_sub(self.back + 1).and_then(|index| self.known.get(index))?;
+        unexplained(before, hashes, total)
+    }
+
+    /// What was known of the page that is read again.
+    fn reread(&self) -> Option<&Known> {
+        let index = self.known.len().checked_sub(self.back).filter(|_| self.is_rereading())?;
+        self.known.get(index)
+    }
+
     /// Why a page that was read again does not join what is known.
     fn gap(&self, hashes: &[u64]) -> Option<String> {
         let is_first = self.back == self.known.len() && !self.has_forgotten;
@@ -241,22 +285,27 @@ impl Drift {
         }
         self.rereads += 1;
         self.back += 1;
-        let to = self.known.len().checked_sub(self.back).and_then(|index| self.known.get(index));
-        match to.filter(|_| self.rereads <= REREADS_MAX) {
-            Some(known) => Ok(Reread { from: known.position.clone(), records: known.records, why, is_before: true }),
+        match self.reread().filter(|_| self.rereads <= REREADS_MAX) {
+            Some(known) => {
+                let unhashed = known.records.saturating_sub(known.hashes.len() as u64);
+                let reread = Reread { from: known.position.clone(), records: known.records, why, is_before: true };
+                self.unhashed = self.unhashed.saturating_sub(unhashed);
+                Ok(reread)
+            }
             None => Err(give_up("pages read again do not settle it; sort the API's answer by a key that does not change")),
         }
     }
 
-    /// Counts the records of an accepted page that are copies of earlier ones; whether one is of the page before it, so that rows came before it.
-    pub(super) fn count_copies(&mut self, hashes: &[u64]) -> bool {
+    /// Counts the records of an accepted page that are copies of earlier ones, and keeps the totals that it tells; whether one is of the page before it, so that rows came before it.
+    pub(super) fn count_copies(&mut self, facts: &PageFacts, totals: [Option<u64>; 2]) -> bool {
+        let hashes = &facts.record_hashes;
+        self.unhashed += facts.records.saturating_sub(hashes.len() as u64);
+        self.least = [self.least, self.of_records(totals)].into_iter().flatten().min();
         let is_overlap = hashes.iter().any(|hash| self.previous.contains(hash));
         self.has_overlap |= is_overlap;
         self.previous.clear();
         self.previous.extend(hashes);
-        if !self.has_key {
-            self.copies.count(hashes);
-        }
+        self.copies.count(hashes, &self.previous);
         is_overlap
     }
 
@@ -267,8 +316,26 @@ impl Drift {
 
     /// Records of rows without a key that came again on a later page, exactly the same.
     pub(super) fn copies(&self) -> u64 {
-        self.copies.found
+        if self.has_key { 0 } else { self.copies.found }
     }
+
+    /// How many different records came and how many the API counts, where `read` came, enough by its count, and copies are among them. An API that gives copies
+    /// within a page counts them, too.
+    pub(super) fn lacks(&self, read: u64) -> Option<(u64, u64)> {
+        let Copies { distinct, has_twins, .. } = self.copies;
+        let distinct = distinct + self.unhashed;
+        let total = self.least.filter(|_| self.has_key && !has_twins)?;
+        (distinct < total && total <= read).then_some((distinct, total))
+    }
+}
+
+/// Why a page that begins with records at which the page before it ended was not pushed there by new rows.
+fn unexplained(before: &Known, hashes: &[u64], total: Option<u64>) -> Option<String> {
+    let known: HashSet<u64> = before.hashes.iter().copied().collect();
+    let copies = hashes.iter().take_while(|hash| known.contains(*hash)).count();
+    let (was, is) = (before.total?, total?);
+    let is_explained = is.saturating_sub(was) >= copies as u64 || before.hashes == hashes;
+    (!is_explained).then(|| format!("{copies} records came again at the border of two pages and the API's total is still {is}"))
 }
 
 /// Counts records that came on an earlier page.
@@ -277,12 +344,18 @@ struct Copies {
     young: HashSet<u64>,
     old: HashSet<u64>,
     found: u64,
+    distinct: u64,
+    /// Whether a page had a record twice.
+    has_twins: bool,
 }
 
 impl Copies {
-    fn count(&mut self, hashes: &[u64]) {
-        let again = hashes.iter().filter(|hash| self.young.contains(*hash) || self.old.contains(*hash)).count();
-        self.found += again as u64;
+    /// Counts those of a page, which has these different ones.
+    fn count(&mut self, hashes: &[u64], different: &HashSet<u64>) {
+        let is_known = |hash: &&u64| self.young.contains(*hash) || self.old.contains(*hash);
+        self.found += hashes.iter().filter(is_known).count() as u64;
+        self.distinct += different.iter().filter(|hash| !is_known(hash)).count() as u64;
+        self.has_twins |= different.len() < hashes.len();
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }

@@ -33,7 +33,7 @@ use crate::source::kept::{Asked, KeptAnswer, KeptChain, keep_of};
 use crate::source::page::{Delivery, Judge};
 use crate::source::paginate::{
     AroundList, LookForTotals, Paginator, Position, Promises, Totals, Trail, allows_drift, cursor_slot, ends_by_flag,
-    first_number, paginator, watches_drift,
+    first_number, paginator,
 };
 use crate::source::request::Template;
 use crate::source::{Chain, End, Page, PageFacts, Slice, SourceError, Turn};
@@ -88,7 +88,7 @@ pub(super) async fn fetch(
         delivered: VecDeque::new(),
         last_requested: None,
         records_seen: Trail::new(Repeated::Records),
-        drift: Drift::new(watches_drift(&plan.endpoint.paginator), !plan.primary_key.is_empty()),
+        drift: Drift::new(&plan.endpoint.paginator, !plan.primary_key.is_empty()),
         tally: Tally::default(),
         ending: None,
         kept,

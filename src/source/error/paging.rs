@@ -197,6 +197,22 @@ pub(crate) enum PagingFault {
         /// What to write where the total is none, in words.
         estimate: String,
     },
+    /// As many records as the API counts, and some of them twice.
+    #[error(
+        "{place}: {read} records came, and the API counts {total}, but only {distinct} of them are different: the others are exact copies of records of earlier pages, and as many rows may have been left out; sort the API's answer by a column that is unique and never changes, and if the API does give records on several pages, write {estimate}"
+    )]
+    CopiesCounted {
+        /// Where.
+        place: Place,
+        /// How many were read.
+        read: u64,
+        /// How many of them are different.
+        distinct: u64,
+        /// How many the API counts.
+        total: u64,
+        /// What to write where the total is none, in words.
+        estimate: String,
+    },
     /// Fewer pages with records than the API tells of.
     #[error("{place}: {}, but {of} says {total}; {way}; if that counts something else, write {estimate}", pages_have(*read))]
     PagesMissed {

@@ -236,8 +236,12 @@ impl Fetch {
 
     /// Whether rows moved, so that a page is to be read again.
     fn watch_drift(&mut self, seen: &Seen<'_>, at: &Position, span: Span) -> Result<Option<Reread>, SourceError> {
-        let totals = [self.paginator.total_of(seen), self.totals.of(seen)];
-        self.drift.judge(seen, (at, span), totals, self.paginator.places())
+        self.drift.judge(seen, (at, span), self.told_by(seen), self.paginator.places())
+    }
+
+    /// What a page says there is in all, by the paginator and of records.
+    fn told_by(&self, seen: &Seen<'_>) -> [Option<u64>; 2] {
+        [self.paginator.total_of(seen), self.totals.of(seen)]
     }
 
     /// What follows page `number`, within the bound on pages.
@@ -347,7 +351,8 @@ impl Fetch {
     }
 
     fn count(&mut self, seen: &Seen<'_>, bytes: u64, span: Span) {
-        if self.drift.count_copies(&seen.facts.record_hashes) && !seen.is_reread {
+        let totals = self.told_by(seen);
+        if self.drift.count_copies(seen.facts, totals) && !seen.is_reread {
             self.void_sent_before(span.answered);
         }
         let records = seen.facts.records;

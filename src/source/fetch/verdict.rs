@@ -16,13 +16,15 @@ impl Fetch {
     /// Whether the end `way` agrees with what the pages tell, `read` records in all.
     ///
     /// # Errors
-    /// [`PagingFault::FirstPageEmpty`], [`PagingFault::TotalMissed`], [`PagingFault::PagesMissed`], [`PagingFault::MorePages`].
+    /// [`PagingFault::FirstPageEmpty`], [`PagingFault::TotalMissed`], [`PagingFault::CopiesCounted`], [`PagingFault::PagesMissed`],
+    /// [`PagingFault::MorePages`].
     pub(super) fn check_end(&self, place: &Place, end: &Way, read: u64) -> Result<(), SourceError> {
         let hears_totals = self.totals.are_looked_for();
         let hears_signs = hears_totals || self.plan == PaginatorPlan::Undeclared;
         if hears_totals && self.tally.ignored == 0 {
             self.check_first(place, hears_signs)?;
             self.check_totals(place, read)?;
+            self.check_copies(place, read)?;
             self.check_pages(place, end)?;
         }
         if hears_signs { self.check_signs(place, end) } else { Ok(()) }
@@ -94,6 +96,14 @@ impl Fetch {
             PagingFault::TotalMissed { place, of, read, total, way, estimate: estimate(&self.plan) }
         });
         self.accept_or(error, told.is_guess())
+    }
+
+    /// Whether as many different records came as the API counts, where as many came.
+    fn check_copies(&self, place: &Place, read: u64) -> Result<(), SourceError> {
+        let Some((distinct, total)) = self.drift.lacks(read) else { return Ok(()) };
+        let (place, estimate) = (place.clone(), estimate(&self.plan));
+        let error = PagingFault::CopiesCounted { place, read, distinct, total, estimate };
+        self.accept_or(SourceError::from(error), false)
     }
 
     /// Whether as many pages have records as the API tells of. A paginator that counts pages by a total of its own judges that itself.

@@ -281,13 +281,13 @@ pub(crate) fn wanted_paths(plan: &PaginatorPlan, expect: &Expect) -> Vec<JsonPat
     paths
 }
 
-/// Whether [`PageFacts::record_hashes`] are needed: to see that pages do not overlap, and to count copies where no key tells them.
+/// Whether [`PageFacts::record_hashes`] are needed: to see that pages do not overlap, and to count the copies among them.
 #[must_use]
 pub(crate) fn wants_record_hashes(resource: &ResourcePlan) -> bool {
     match &resource.endpoint.paginator {
         PaginatorPlan::SinglePage => false,
         PaginatorPlan::Undeclared => true,
-        plan => resource.primary_key.is_empty() || watches_drift(plan),
+        plan => resource.primary_key.is_empty() || !allows_drift(plan),
     }
 }
 
