@@ -1,5 +1,6 @@
 """What the scenarios share: checks that are counted and told, and how a scenario is run by hand or by ./tests/run."""
 
+import http.server
 import pathlib
 import sys
 import tempfile
@@ -19,6 +20,20 @@ class Checks:
         else:
             self.failed += 1
             print(f"FAILED  {what}: found {str(found)[:600]}, expected {str(expected)[:600]}", flush=True)
+
+
+class JsonHandler(http.server.BaseHTTPRequestHandler):
+    """Answers with JSON, and logs nothing."""
+
+    def answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
 
 
 def run_scenario(name: str, scenario: Callable[[pathlib.Path, pathlib.Path], Checks]) -> int:

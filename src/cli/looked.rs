@@ -11,8 +11,8 @@ use crate::cli::args::LakeArgs;
 use crate::cli::beside;
 use crate::cli::exit::Failure;
 use crate::cli::load::{lake_at, load_place, nothing_at};
-use crate::config::{LakeOnly, LakePlan};
-use crate::lake::{Archive, PipelineFacts, SurveyOptions, SurveyedLake};
+use crate::config::{LakeOnly, LakePlan, nearest};
+use crate::lake::{Archive, PipelineFacts, SurveyOptions, SurveyedLake, TableStory};
 use crate::pipeline::{self, RunError};
 use crate::report::{self, Beside, Survey, Typed};
 
@@ -84,6 +84,28 @@ impl Looked {
             Some(only) => Ok(vec![only.clone()]),
             None => Ok(names),
         }
+    }
+
+    /// The one table of this name, of the lake that is open.
+    ///
+    /// # Errors
+    /// No such table, or one of several pipelines; the store's.
+    pub(super) async fn table(&self, lake: &SurveyedLake, name: &str) -> Result<TableStory, Failure> {
+        let (mut found, mut known) = (Vec::new(), Vec::new());
+        for pipeline in self.pipelines(lake).await? {
+            let stories = lake.stories(&pipeline).await.map_err(RunError::from)?;
+            found.extend(stories.table(name, 0).await.map_err(RunError::from)?);
+            known.extend(lake.table_names(&pipeline).await.map_err(RunError::from)?);
+        }
+        let why = match (found.pop(), found.is_empty(), known.is_empty()) {
+            (Some(story), true, _) => return Ok(story),
+            (Some(_), false, _) => format!("several pipelines have a table `{name}`: name one by `--pipeline`"),
+            (None, _, true) => format!("the lake has no table `{name}`; nothing is committed yet"),
+            (None, _, false) => format!("the lake has no table `{name}`; there is {}", listed(&known)),
+        };
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let near = nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
+        Err(Failure::config(vec![why]).with_hints(near))
     }
 
     /// What of the lake matters in the morning.

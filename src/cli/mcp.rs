@@ -15,9 +15,8 @@ use crate::cli::exit::Failure;
 use crate::cli::load::load_plan;
 use crate::cli::looked::{Looked, as_json, look};
 use crate::cli::pages::cells;
-use crate::cli::runs::{find_run, run_json};
+use crate::cli::runs::{run_json, run_named};
 use crate::cli::terminal;
-use crate::config::nearest;
 use crate::lake::TableStory;
 use crate::pipeline::RunError;
 use crate::report;
@@ -180,7 +179,7 @@ impl Server {
         let told = match name {
             "runs" => self.runs(number("limit", RUNS)).await,
             "run" => self.run(text("id")).await,
-            "schema" => self.story(text("table")).await.map(|story| schema(text("table"), &story)),
+            "schema" => self.schema(text("table")).await,
             "sample" => self.sample(text("table"), number("rows", ROWS)).await,
             "check" => self.check(),
             _ => self.looked.survey().await.map(|survey| as_json(&survey)),
@@ -214,34 +213,17 @@ impl Server {
 
     async fn run(&self, id: &str) -> Result<Value, Failure> {
         let (survey, lake) = (self.looked.survey().await?, self.looked.open().await?);
-        let mut found = find_run(&self.looked, &lake, &survey.pipelines, id).await?;
-        match (found.pop(), found.is_empty()) {
-            (Some(run), true) => Ok(run_json(&run)),
-            (Some(_), false) => Err(Failure::config(vec![format!("several runs are called like `{id}`: give more of the name")])),
-            (None, _) => Err(Failure::config(vec![format!("no run `{id}` is known of; the tool `runs` lists them")])),
-        }
+        run_named(&self.looked, &lake, &survey.pipelines, id).await.map(|run| run_json(&run))
     }
 
-    /// A table of the lake.
-    async fn story(&self, table: &str) -> Result<TableStory, Failure> {
+    async fn schema(&self, table: &str) -> Result<Value, Failure> {
         let lake = self.looked.open().await?;
-        let (mut found, mut known) = (Vec::new(), Vec::new());
-        for pipeline in self.looked.pipelines(&lake).await? {
-            let stories = lake.stories(&pipeline).await.map_err(RunError::from)?;
-            found.extend(stories.table(table, 0).await.map_err(RunError::from)?);
-            known.extend(lake.table_names(&pipeline).await.map_err(RunError::from)?);
-        }
-        if let Some(story) = found.pop() {
-            return Ok(story);
-        }
-        let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let near = nearest(table, &names).map(|near| format!("did you mean `{near}`?"));
-        let why = format!("the lake has no table `{table}`; the tool `status` lists them");
-        Err(Failure::config(vec![why]).with_hints(near))
+        self.looked.table(&lake, table).await.map(|story| schema(table, &story))
     }
 
     async fn sample(&self, table: &str, count: usize) -> Result<Value, Failure> {
-        let (story, lake) = (self.story(table).await?, self.looked.open().await?);
+        let lake = self.looked.open().await?;
+        let story = self.looked.table(&lake, table).await?;
         let rows = lake.sample(&story.snapshot, count).await.map_err(RunError::from)?;
         let (names, rows) = rows.map(|rows| cells(&rows)).transpose()?.unwrap_or_default();
         let object = |row: &Vec<Option<String>>| -> Value {

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 /// Writes the file whole or not at all; takes no lease, writes nothing into the lake.
 pub(crate) async fn report(args: ReportArgs) -> Result<u8, Failure> {
     let is_stdout = args.output.as_os_str() == "-";
-    let path = if is_stdout { None } else { Some(file_at(&args.output, "lake.html")?) };
+    let path = if is_stdout { None } else { Some(file_at(&args.output, ("-o", "lake.html"))?) };
     let looked = look(&args.of)?;
     let survey = looked.survey().await?;
     let lake = looked.open().await?;

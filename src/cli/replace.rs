@@ -16,20 +16,23 @@ use crate::cli::exit::Failure;
 /// Bytes that are written at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// The file that `output` names, links followed; `example` is a name that one in a folder could have.
+/// The file that `output` names, links followed; with the option that names it, and a name that one in a folder could have.
 ///
 /// # Errors
 /// A folder, what is no regular file, and a place that takes no file.
-pub(super) fn file_at(output: &Path, example: &str) -> Result<PathBuf, Failure> {
+pub(super) fn file_at(output: &Path, (option, example): (&str, &str)) -> Result<PathBuf, Failure> {
     let shown = output.display();
     let path = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
     let config = |why: String| Failure::config(vec![why]);
     match fs::metadata(&path) {
         Ok(facts) if facts.is_dir() => {
             let inside = quoted(&output.join(example).display().to_string());
-            return Err(config(format!("`{shown}` is a folder; name a file in it, such as `-o {inside}`")));
+            return Err(config(format!("`{shown}` is a folder; name a file in it, such as `{option} {inside}`")));
         }
-        Ok(facts) if !facts.is_file() => return Err(config(format!("`{shown}` is no regular file; `-o -` writes to stdout"))),
+        Ok(facts) if !facts.is_file() => {
+            let way = if option == "-o" { "`-o -` writes to stdout" } else { "name one, or a path where nothing is yet" };
+            return Err(config(format!("`{shown}` is no regular file; {way}")));
+        }
         _ => {}
     }
     let folder = folder_of(&path);
@@ -49,9 +52,12 @@ fn folder_of(path: &Path) -> &Path {
 /// Gives the file at `path` the content that `write` writes, once it is there whole; its size then.
 ///
 /// # Errors
-/// Those of `write` and the system's: the file is as it was.
+/// A place that is no regular file, those of `write` and the system's: what is there is as it was.
 pub(super) fn replace<E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), E>) -> Result<u64, E> {
     let before = fs::metadata(path).ok();
+    if before.as_ref().is_some_and(|facts| !facts.is_file()) {
+        return Err(io::Error::other("it is no regular file").into());
+    }
     let permissions = Permissions::from_mode(0o666);
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());

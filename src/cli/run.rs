@@ -158,10 +158,7 @@ impl Ending<'_> {
             self.outputs.report = None;
             return Err(cannot_write("report", path, &error));
         }
-        match (self.notices.as_ref().map_or(Ok(()), Notices::try_out), self.outputs.metrics) {
-            (Err(error), Some(path)) => Err(cannot_write("metrics", path, &error)),
-            _ => Ok(()),
-        }
+        self.notices.as_mut().map_or(Ok(()), Notices::try_out)
     }
 
     /// Tells whoever wants to know.

@@ -86,15 +86,7 @@ async fn one(
     pipelines: &[PipelineSurvey],
     (id, as_json): (&str, bool),
 ) -> Result<u8, Failure> {
-    let mut found = find_run(looked, lake, pipelines, id).await?;
-    let Some(run) = found.pop().filter(|_| found.is_empty()) else {
-        let why = match found.is_empty() {
-            true => format!("no run `{id}` is known of"),
-            false => format!("several runs are called like `{id}`: give more of the name"),
-        };
-        let hint = format!("`lakeward runs {}` lists them", looked.typed.given);
-        return Err(Failure::config(vec![why]).with_hints([hint]));
-    };
+    let run = run_named(looked, lake, pipelines, id).await?;
     if as_json {
         print_json(run_json(&run));
         return Ok(0);
@@ -111,6 +103,26 @@ fn typed(looked: &Looked, line: &str) -> String {
         Some(config) if line.contains("`lakeward ") => line.replace(" CONFIG", &format!(" {config}")),
         _ => line.to_owned(),
     }
+}
+
+/// The one run that `id` means.
+///
+/// # Errors
+/// None of that name, or several; the store's.
+pub(super) async fn run_named(
+    looked: &Looked,
+    lake: &SurveyedLake,
+    pipelines: &[PipelineSurvey],
+    id: &str,
+) -> Result<FullRun, Failure> {
+    let mut found = find_run(looked, lake, pipelines, id).await?;
+    let why = match (found.pop(), found.is_empty()) {
+        (Some(run), true) => return Ok(run),
+        (Some(_), false) => format!("several runs are called like `{id}`: give more of the name"),
+        (None, _) => format!("no run `{id}` is known of"),
+    };
+    let hint = format!("`lakeward runs {}` lists them", looked.typed.given);
+    Err(Failure::config(vec![why]).with_hints([hint]))
 }
 
 /// The runs that `id` may mean: one of that name, else those whose names begin or end with it.

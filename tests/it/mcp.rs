@@ -119,7 +119,7 @@ fn a_wrong_call_is_told_with_the_way_out_and_ends_nothing() {
             ("sample", json!({"table": "things"})),
         ],
     );
-    for (result, says) in told.iter().zip(["did you mean `things`?", "the tool `runs` lists them", "started with a lake"]) {
+    for (result, says) in told.iter().zip(["did you mean `things`?", "no run `nothing` is known of", "started with a lake"]) {
         assert_eq!(result["isError"], true, "{result}");
         assert!(result["content"][0]["text"].as_str().unwrap().contains(says), "{result}");
     }

@@ -103,10 +103,20 @@ fn metrics_are_what_the_run_came_to_and_the_last_good_load_outlives_bad_nights()
 fn metrics_that_cannot_be_written_stop_before_any_request() {
     let (api, _, sandbox) = shop("");
     fs::create_dir(sandbox.path().join("folder")).unwrap();
-    for (path, why) in [("no/such/run.prom", "No such file"), ("folder", "directory")] {
+    std::os::unix::net::UnixListener::bind(sandbox.path().join("socket")).unwrap();
+    for (path, why) in [
+        ("no/such/run.prom", "does not exist\nhint: `mkdir -p no/such` makes it"),
+        ("folder", "is a folder; name a file in it, such as `--metrics folder/lakeward.prom`"),
+        ("socket", "is no regular file"),
+    ] {
         let ended = sandbox.lakeward(&["run", "lakeward.yaml", "--metrics", path]);
-        ended.failed_with(2, &["cannot write the metrics to", path, why, "nothing was requested"]);
+        ended.failed_with(2, &[&format!("`{path}` "), why]);
     }
+    // Nor is what is no file replaced where the run fails before it looks there.
+    let broken = Sandbox::with_config("name: [");
+    std::os::unix::net::UnixListener::bind(broken.path().join("socket")).unwrap();
+    let ended = broken.lakeward(&["run", "lakeward.yaml", "--metrics", "socket"]);
+    ended.failed_with(2, &["cannot be written to `socket`: it is no regular file"]);
     assert_eq!(api.requests().len(), 0);
     sandbox.lakeward(&["run", "lakeward.yaml", "--metrics", "a.prom", "--dry-run"]).failed_with(2, &["--metrics", "--dry-run"]);
 }

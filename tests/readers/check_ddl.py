@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent)]
 
-from checks import Checks, run_scenario  # noqa: E402
+from checks import Checks, JsonHandler, run_scenario  # noqa: E402
 
 ENGINES = ["duckdb", "spark", "athena", "trino", "clickhouse", "bigquery"]
 DESCRIPTION = "what the <b>seller</b> wrote, it's free"
@@ -41,19 +41,11 @@ resources:
 """
 
 
-class Api(http.server.BaseHTTPRequestHandler):
+class Api(JsonHandler):
     """Answers everything with the rows."""
 
     def do_GET(self):  # noqa: N802
-        content = json.dumps(ROWS).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_arguments):
-        pass
+        self.answer(200, json.dumps(ROWS).encode())
 
 
 def statements(text: str) -> list:

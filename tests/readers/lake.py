@@ -10,14 +10,19 @@ import itertools
 import json
 import pathlib
 import subprocess
+import sys
 import textwrap
 import threading
 import urllib.parse
 
 import tables
 
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent)]
 
-class Api(http.server.BaseHTTPRequestHandler):
+from checks import JsonHandler  # noqa: E402
+
+
+class Api(JsonHandler):
     """One list a table, of the night at hand."""
 
     night = 0
@@ -25,15 +30,7 @@ class Api(http.server.BaseHTTPRequestHandler):
     def do_GET(self):  # noqa: N802 - the name that the library calls
         name = urllib.parse.urlsplit(self.path).path.strip("/")
         nights = next(table.nights for table in tables.TABLES if table.name == name)
-        body = f'{{"data":{tables.dump(nights[min(Api.night, len(nights) - 1)])}}}'.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer(200, f'{{"data":{tables.dump(nights[min(Api.night, len(nights) - 1)])}}}'.encode())
 
 
 @contextlib.contextmanager

@@ -20,12 +20,12 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent)]
 
-from checks import Checks, run_scenario  # noqa: E402
+from checks import Checks, JsonHandler, run_scenario  # noqa: E402
 
 NIGHTS = 30
 
 
-class Api(http.server.BaseHTTPRequestHandler):
+class Api(JsonHandler):
     """Orders with a record that is no row, events of many days, and customers that are not there."""
 
     night = 0
@@ -43,19 +43,8 @@ class Api(http.server.BaseHTTPRequestHandler):
         elif path.startswith("/t"):
             rows = [{"id": i, "name": f"{path} {i}"} for i in range(5)]
         else:
-            return self.answer(404, {"error": "Not Found"})
-        return self.answer(200, rows)
-
-    def answer(self, status, body):
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_arguments):
-        pass
+            return self.answer(404, b'{"error": "Not Found"}')
+        return self.answer(200, json.dumps(rows).encode())
 
 
 def resource(name: str, more: str = "") -> str:

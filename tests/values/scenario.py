@@ -21,6 +21,10 @@ import threading
 
 import pyarrow.dataset
 
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent)]
+
+from checks import JsonHandler  # noqa: E402
+
 COLUMNS, NIGHTS, ROWS = 12, 5, 60
 
 
@@ -59,18 +63,11 @@ def is_same(value: object, literal: str) -> bool:
     return decimal.Decimal(text) == decimal.Decimal(literal)
 
 
-class Api(http.server.BaseHTTPRequestHandler):
+class Api(JsonHandler):
     body = b"[]"
 
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(Api.body)))
-        self.end_headers()
-        self.wfile.write(Api.body)
-
-    def log_message(self, *_arguments: object) -> None:
-        pass
+        self.answer(200, Api.body)
 
 
 def text_of(records: dict) -> bytes:

@@ -64,7 +64,7 @@ impl Target {
             Some(format) => format,
             None => format_of(output)?,
         };
-        let path = file_at(output, "export.parquet")?;
+        let path = file_at(output, ("-o", "export.parquet"))?;
         Ok(Self::File { shown, path, format: form(format, false) })
     }
 

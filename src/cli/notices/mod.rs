@@ -8,16 +8,17 @@ mod hooks;
 mod lineage;
 mod pipes;
 
-use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde_json::Value;
 
 use crate::base::{Clock, SystemClock};
 use crate::cli::args::ConfigArgs;
+use crate::cli::exit::Failure;
 use crate::cli::notices::lineage::Lineage;
 use crate::cli::notices::pipes::Pipes;
+use crate::cli::replace::{file_at, replace};
 use crate::cli::terminal;
 use crate::config::Plan;
 use crate::pipeline::{NewRun, RunFacts};
@@ -66,13 +67,12 @@ impl Notices {
     /// Finds out whether the metrics file can be written, before anything is requested.
     ///
     /// # Errors
-    /// The system's.
-    pub(super) fn try_out(&self) -> io::Result<()> {
-        let Some(path) = &self.metrics else { return Ok(()) };
-        if path.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        tempfile::NamedTempFile::new_in(folder_of(path)).map(drop)
+    /// Those of [`file_at`].
+    pub(super) fn try_out(&mut self) -> Result<(), Failure> {
+        // Where they cannot be written, nobody is told there of the failure either.
+        let metrics = self.metrics.take();
+        self.metrics = metrics.map(|path| file_at(&path, ("--metrics", "lakeward.prom"))).transpose()?;
+        Ok(())
     }
 
     /// Tells of a run that begins.
@@ -118,18 +118,6 @@ impl Notices {
 fn write_metrics(path: &Path, end: RunEnd<'_>) -> io::Result<()> {
     let is_small = fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() <= METRICS_BYTES_MAX);
     let before = if is_small { fs::read_to_string(path).unwrap_or_default() } else { String::new() };
-    let mut file = tempfile::Builder::new().permissions(readable_by_all()).tempfile_in(folder_of(path))?;
-    file.write_all(report::metrics(end.summary, end.code, &before).as_bytes())?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// The collector is another user.
-fn readable_by_all() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    fs::Permissions::from_mode(0o644)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    let metrics = report::metrics(end.summary, end.code, &before);
+    replace(path, |out| out.write_all(metrics.as_bytes())).map(drop)
 }
