@@ -303,6 +303,10 @@ pub(crate) struct BackfillArgs {
     /// Publish nothing and end with exit code 3 when there is a warning that matters (docs/warnings.md); what the config asks for is none.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Do everything but the commit: read all, merge, check the guards, and tell what would change. Writes nothing into the lake and takes no lease;
+    /// the exit code is that of the run. Rows wait in TMPDIR.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Write the summary to this file too, indented; also of a run that fails.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -9,7 +9,7 @@ use crate::pipeline::{Refresh, RunOptions};
 
 /// Loads the range of the resources asked for, or of all that are incremental.
 pub(crate) async fn backfill(args: BackfillArgs, log_format: LogFormat) -> Result<u8, Failure> {
-    let outputs = Outputs { report: args.report.as_deref(), json: args.json, ..Outputs::default() };
+    let outputs = Outputs { report: args.report.as_deref(), json: args.json, dry_run: args.dry_run, ..Outputs::default() };
     run_and_report(&args.of, prepare(&args), outputs, log_format).await
 }
 
@@ -53,7 +53,7 @@ fn prepare(args: &BackfillArgs) -> Result<(Plan, RunOptions), Failure> {
     if !faults.is_empty() {
         return Err(Failure::config(faults).of_pipeline(&plan.name));
     }
-    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict, ..RunOptions::default() }))
+    Ok((plan, RunOptions { only, refresh: Refresh::No, strict: args.strict, dry_run: args.dry_run, ..RunOptions::default() }))
 }
 
 /// Whether the range is that of `resource` itself, and not of the records that it is requested for.

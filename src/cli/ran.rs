@@ -26,13 +26,14 @@ struct Ran {
     why: Vec<String>,
 }
 
-/// The last runs and operations on the lake, and those that were killed, as far as a later one has found what they left.
-pub(super) fn lines(seen: &Inspection) -> Vec<String> {
+/// The last runs and operations on the lake, and those that were killed, as far as a later one has found what they left; without the failures that `told`
+/// has already.
+pub(super) fn lines(seen: &Inspection, told: &[String]) -> Vec<String> {
     let reported = seen.reports.iter().rev().map(|run| {
         let text = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
         let seconds = run.get("seconds").and_then(Value::as_f64).unwrap_or(0.0);
         let status = if text("kind") == "cancelled" { text("kind") } else { text("status") };
-        let why = if status == "success" { Vec::new() } else { reasons(run) };
+        let why = if status == "success" { Vec::new() } else { reasons(run, told) };
         Ran { began: text("started"), status, seconds: format!("{seconds:.1} s"), run: text("run_id"), why }
     });
     let mut all: Vec<Ran> = reported.collect();
@@ -67,16 +68,18 @@ pub(super) fn lines(seen: &Inspection) -> Vec<String> {
 }
 
 /// Why a run is not published whole, by its report: what ended it, or the tables that failed.
-fn reasons(run: &Value) -> Vec<String> {
+fn reasons(run: &Value, told: &[String]) -> Vec<String> {
+    let is_new = |error: &str| !told.iter().any(|line| line.contains(error));
     if let Some(error) = run.get("error").and_then(Value::as_str) {
-        return vec![error.to_owned()];
+        return Some(error.to_owned()).filter(|error| is_new(error)).into_iter().collect();
     }
     let failed = run.get("tables").and_then(Value::as_object).into_iter().flatten();
     let failed = failed.filter(|(_, table)| table.get("status").and_then(Value::as_str) == Some("failed"));
     let why = |(name, table): (&String, &Value)| {
-        format!("{name}: {}", table.get("error").and_then(Value::as_str).unwrap_or("it does not say why"))
+        let error = table.get("error").and_then(Value::as_str).unwrap_or("it does not say why");
+        is_new(error).then(|| if error.starts_with(&format!("`{name}`")) { error.to_owned() } else { format!("{name}: {error}") })
     };
-    let mut reasons: Vec<String> = failed.map(why).collect();
+    let mut reasons: Vec<String> = failed.filter_map(why).collect();
     let more = reasons.len().saturating_sub(REASONS_SHOWN);
     reasons.truncate(REASONS_SHOWN);
     reasons.extend((more > 0).then(|| format!("and {} more", report::counted(more as u64, "table"))));

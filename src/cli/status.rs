@@ -40,17 +40,16 @@ pub(crate) async fn status(args: StatusArgs) -> Result<u8, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tables_of: Vec<&str> = plan.resources.iter().map(|resource| resource.table.as_str()).collect();
     let seen = inspect(&plan.lake, &plan.name, &tables_of, &clock).await.map_err(RunError::from)?;
+    let told = report::status_lines(&survey);
+    told.iter().for_each(|line| print(&typed(line)));
+    print("");
     match (&seen.written, &seen.run) {
-        (Some(written), Some(run)) => {
-            report::status_lines(&survey).iter().for_each(|line| print(&typed(line)));
-            print("");
-            print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version));
-        }
+        (Some(written), Some(run)) => print(&format!("{}: commit {} of {written}, run {run}", plan.name, seen.version)),
         _ => tell_nothing(&plan, ""),
     }
     let aside = set_aside(&plan).await.map_err(RunError::from)?;
     tables(&plan, &seen, (&aside, &args.of.typed()), args.details);
-    ran::lines(&seen).iter().for_each(|line| print(line));
+    ran::lines(&seen, &told).iter().for_each(|line| print(line));
     let left = pipeline::left_for_next_run(&plan, clock.now()).await?;
     rerun(&plan, &seen, &left);
     Ok(differences(&plan, seen))

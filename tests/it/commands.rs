@@ -247,6 +247,35 @@ fn status_tells_of_missing_foreign_and_changed_files_with_the_exit_code_of_a_run
 }
 
 #[test]
+fn a_wrong_command_line_is_told_in_the_format_that_it_asks_for() {
+    let sandbox = Sandbox::new();
+    for format in [&["--log-format", "json"][..], &["--log-format=json"]] {
+        let ended = sandbox.lakeward(&[&["run", "lakeward.yaml", "--strcit"], format].concat());
+        assert_eq!((ended.code(), ended.stdout.as_str()), (Some(2), ""), "{ended}");
+        let told: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let texts: Vec<[&str; 2]> =
+            told.iter().map(|event| [&event["event"], &event["text"]].map(|text| text.as_str().unwrap())).collect();
+        let expected = [["error", "unexpected argument '--strcit' found"], ["hint", "a similar argument exists: '--strict'"]];
+        assert_eq!(texts, expected, "{ended}");
+    }
+    sandbox.lakeward(&["run", "lakeward.yaml", "--strcit"]).failed_with(2, &["error: unexpected argument", "Usage: lakeward run"]);
+    let help = sandbox.lakeward(&["run", "--help", "--log-format", "json"]);
+    assert!(help.stdout.starts_with("Read every resource") || help.stdout.contains("Usage: lakeward run"), "{help}");
+}
+
+#[test]
+fn status_tells_each_failure_once() {
+    let api = FakeApi::start().on("/things", |_| Reply::status(404));
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), ENDPOINT));
+    assert_eq!(sandbox.run().code(), Some(3));
+    let status = sandbox.lakeward(&["status", "lakeward.yaml"]);
+    assert_eq!(status.stdout.matches("answered 404").count(), 1, "{status}");
+    for words in ["nothing is committed yet", "FAILED", "→ lakeward run lakeward.yaml --resource things", "last runs\n"] {
+        assert!(status.stdout.contains(words), "{words}: {status}");
+    }
+}
+
+#[test]
 fn status_lists_the_last_runs_in_the_order_in_which_they_ran() {
     let api = things(|_| answer(&json!({"data": [wallet(1)]})));
     let sandbox = Sandbox::with_config(&things_config(&api.url(), ENDPOINT));

@@ -181,3 +181,21 @@ fn a_dry_run_waits_for_nobody_and_finishes_nothing() {
     killed.run_ok();
     assert_eq!(dry(&killed, &[]).code(), Some(0));
 }
+
+#[test]
+fn a_dry_backfill_tells_what_its_range_would_change_and_changes_nothing() {
+    let (api, records) = api();
+    let incremental = "endpoint: {path: /things, data_selector: data, paginator: {type: offset, limit: 10, total_path: meta.total}, incremental: {cursor_path: at, initial_value: 0, row_order: asc}}";
+    let sandbox = Sandbox::with_config(&things_config(&api.url(), &format!("{incremental}\n{MERGE}")));
+    sandbox.run_ok();
+    records.lock().unwrap().iter_mut().take(9).for_each(|record| record["kind"] = json!("other"));
+    let backfill = ["backfill", "lakeward.yaml", "--from", "0", "--to", "6"];
+    let before = files_under(&sandbox.lake());
+    let dry = sandbox.lakeward(&[&backfill[..], &["--dry-run"]].concat());
+    assert!(files_under(&sandbox.lake()) == before, "the dry run wrote into the lake\n{dry}");
+    assert_eq!((dry.code(), &dry.summary()["dry_run"]), (Some(0), &json!(true)), "{dry}");
+    let ran = sandbox.lakeward(&backfill);
+    assert_eq!(ran.code(), Some(0), "{ran}");
+    assert_eq!(counts(&dry), counts(&ran), "{dry}\n{ran}");
+    assert_eq!(ran.table("things")["rows_updated"], 5, "{ran}");
+}

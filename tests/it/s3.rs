@@ -146,6 +146,28 @@ fn an_identity_that_may_only_read_is_a_matter_of_credentials() {
     assert!(!ended.stderr.contains(&access.secret), "{ended}");
 }
 
+/// What the bucket lets this identity do, `check --online` finds out as a run would, with an upload that is never completed.
+#[test]
+fn check_online_tries_out_whether_the_bucket_takes_a_file_and_leaves_nothing_there() {
+    let check = |sandbox: &Sandbox| sandbox.lakeward(&["check", "lakeward.yaml", "--online", "--json"]);
+    for (number, access) in [seaweedfs(""), moto()].into_iter().flatten().enumerate() {
+        let api = Billing::guide().serve();
+        let sandbox = guide(&access, &api, &format!("checked-{number}"));
+        for night in ["before the first night", "behind it"] {
+            let ended = check(&sandbox);
+            assert_eq!((ended.code(), &ended.summary()["lake"]["writable"]), (Some(0), &json!(true)), "{night}: {ended}");
+            let doctor = sandbox.lakeward(&["doctor", "lakeward.yaml"]);
+            assert!(!doctor.stdout.contains("upload") && !doctor.stderr.contains("upload"), "{night}: {doctor}");
+            sandbox.run_ok();
+        }
+    }
+    let Some(access) = seaweedfs("RO_") else { return };
+    let api = Billing::guide().serve();
+    let ended = check(&guide(&access, &api, "checked-0"));
+    assert_eq!((ended.code(), &ended.summary()["lake"]["writable"]), (Some(4), &json!(false)), "{ended}");
+    assert!(!ended.stderr.contains(&access.secret), "{ended}");
+}
+
 #[test]
 fn a_wrong_secret_is_a_matter_of_credentials() {
     let Some(access) = seaweedfs("") else { return };

@@ -73,8 +73,13 @@ fn status_tells_why_a_run_is_not_whole_and_that_the_files_were_looked_at() {
     let (api, other) = shop(false);
     assert_eq!(other.run().code(), Some(20));
     let partial = status(&other);
-    let line = format!("    users: `users`, page 1, `{}/users`: answered 404", api.url());
-    assert!(partial.stdout.lines().any(|told| told.starts_with(&line)), "{line}\n{partial}");
+    let failure = format!("`users`, page 1, `{}/users`: answered 404", api.url());
+    assert_eq!(partial.stdout.matches(&failure).count(), 1, "{failure}\n{partial}");
+    // Once the table is loaded, the run that failed tells it.
+    let _api = api.on("/users", |_| Reply::json("[]"));
+    assert_eq!(other.run().code(), Some(0));
+    let behind = status(&other);
+    assert_eq!(behind.stdout.matches(&format!("    {failure}")).count(), 1, "{behind}");
     // What ends a run as a whole has no table.
     let mut files = sandbox.files("users").into_keys();
     fs::remove_file(sandbox.lake().join("users").join(files.next().unwrap())).unwrap();
