@@ -15,8 +15,9 @@ mod path;
 mod redact;
 mod secrets;
 mod show;
-mod warning;
 mod task;
+mod tls;
+mod warning;
 
 pub(crate) use clock::{Clock, SystemClock, instant_after, time_after};
 pub(crate) use count::{count, counted};
@@ -35,4 +36,5 @@ pub(crate) use redact::{RedactedUrl, Secret, is_harmless_parameter, names_creden
 pub(crate) use secrets::{Secrets, secrets};
 pub(crate) use show::{is_special, quoted, shown, shown_json, shown_json_lines, start_of};
 pub(crate) use task::{Panicked, Unjoined, blocking, caught, in_place};
+pub(crate) use tls::{http_client, settle_tls};
 pub(crate) use warning::{Warning, WarningCode, Weight};

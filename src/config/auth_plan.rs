@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jsonwebtoken::EncodingKey;
 use url::Url;
 
 use crate::base::{JsonPath, Secret};
 use crate::config::Method;
+use crate::config::jwt::JwtAlgorithm;
 
 /// Credentials. Equal ones share one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,60 +190,6 @@ pub(crate) struct JwtPlan {
     pub(crate) scopes: Vec<String>,
     /// Headers of the token request.
     pub(crate) headers: Vec<(String, Secret)>,
-}
-
-/// A signature of RFC 7518 §3.1 or RFC 8037.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JwtAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// With SHA-384.
-    Rs384,
-    /// With SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// With SHA-384.
-    Ps384,
-    /// With SHA-512.
-    Ps512,
-    /// ECDSA with P-256.
-    Es256,
-    /// ECDSA with P-384.
-    Es384,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl JwtAlgorithm {
-    /// The same for the library that signs.
-    pub(crate) fn of_library(self) -> jsonwebtoken::Algorithm {
-        use jsonwebtoken::Algorithm as A;
-        match self {
-            Self::Rs256 => A::RS256,
-            Self::Rs384 => A::RS384,
-            Self::Rs512 => A::RS512,
-            Self::Ps256 => A::PS256,
-            Self::Ps384 => A::PS384,
-            Self::Ps512 => A::PS512,
-            Self::Es256 => A::ES256,
-            Self::Es384 => A::ES384,
-            Self::EdDsa => A::EdDSA,
-        }
-    }
-
-    /// A private key in PEM as that library takes it.
-    ///
-    /// # Errors
-    /// It is of another kind, or damaged.
-    pub(crate) fn key(self, pem: &Secret) -> Result<EncodingKey, jsonwebtoken::errors::Error> {
-        let pem = pem.expose().as_bytes();
-        match self {
-            Self::Es256 | Self::Es384 => EncodingKey::from_ec_pem(pem),
-            Self::EdDsa => EncodingKey::from_ed_pem(pem),
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => EncodingKey::from_rsa_pem(pem),
-        }
-    }
 }
 
 /// A login request.

@@ -7,6 +7,7 @@
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
 mod auth_plan;
+mod jwt;
 mod expression;
 pub(crate) mod fault;
 mod incremental;
@@ -35,6 +36,7 @@ pub(crate) use expression::{EvalFault, Expression};
 pub(crate) use fault::{ConfigErrors, Problem, nearest};
 pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
+pub(crate) use jwt::{JwtAlgorithm, JwtFault};
 pub(crate) use lake_only::{LakeOnly, Outline, load_lake, load_place};
 pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};

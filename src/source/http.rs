@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use url::Url;
 
+use crate::base::http_client;
 use crate::config::ClientPlan;
 use crate::source::transport::{Answered, Kind, Request, Transport, TransportError};
 
@@ -110,7 +111,7 @@ fn setup(source: reqwest::Error) -> TransportError {
 
 /// What the clients have in common.
 pub(super) fn builder(plan: &ClientPlan) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+    http_client()
         .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)

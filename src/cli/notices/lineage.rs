@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use crate::base::{Clock, Secret, SystemClock, secrets, shown_json};
+use crate::base::{Clock, Secret, SystemClock, http_client, secrets, shown_json};
 use crate::cli::terminal;
 use crate::config::Plan;
 use crate::pipeline::NewRun;
@@ -142,7 +142,7 @@ impl Transport {
             Self::File { path, append } => write(path, *append, &text).map_err(|error| format!("`{}`: {error}", path.display())),
             Self::Http { url, key } => {
                 let place = url.origin().ascii_serialization();
-                let client = reqwest::Client::builder()
+                let client = http_client()
                     .timeout(TIME)
                     .redirect(reqwest::redirect::Policy::none())
                     .user_agent(concat!("lakeward/", env!("CARGO_PKG_VERSION")))

@@ -1,6 +1,6 @@
 //! `client.tls`: certificates, tried out here so that a wrong one is told with its place.
 
-use crate::base::Secret;
+use crate::base::{Secret, http_client};
 use crate::config::raw::{self, Credential, Field};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
@@ -38,7 +38,7 @@ fn pem(field: &Field<Credential>) -> Option<(NodeId, &Secret)> {
 
 fn authorities(cx: Context<'_>, id: NodeId, pem: &Secret) -> Option<Secret> {
     let certificates = reqwest::Certificate::from_pem_bundle(pem.expose().as_bytes()).unwrap_or_default();
-    let are_usable = !certificates.is_empty() && reqwest::Client::builder().tls_certs_only(certificates).build().is_ok();
+    let are_usable = !certificates.is_empty() && http_client().tls_certs_only(certificates).build().is_ok();
     if !are_usable {
         wrong(cx, id, "certificates in PEM, `-----BEGIN CERTIFICATE-----` and so on", pem);
     }
@@ -67,7 +67,7 @@ fn identity(cx: Context<'_>, id: NodeId, certificate: &Secret, key: Option<(Node
         None => certificate.clone(),
     };
     let identity = reqwest::Identity::from_pem(both.expose().as_bytes());
-    let fits = identity.and_then(|identity| reqwest::Client::builder().tls_certs_only([]).identity(identity).build()).is_ok();
+    let fits = identity.and_then(|identity| http_client().tls_certs_only([]).identity(identity).build()).is_ok();
     if !fits {
         cx.reader
             .conflict(id, "this certificate and its private key cannot be used together: one is damaged, or they are not a pair");

@@ -14,7 +14,7 @@ use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, Ht
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 
-use crate::base::SystemClock;
+use crate::base::{SystemClock, settle_tls};
 use crate::lake::bucket::patience::Patient;
 
 /// What has to lie at the key of an upload when it is completed.
@@ -79,6 +79,7 @@ impl Drop for Standing {
 
 impl HttpConnector for Conditions {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        settle_tls();
         let inner = HttpClient::new(Patient::new(ReqwestConnector::default().connect(options)?, Arc::new(SystemClock)));
         let client = HttpClient::new(Conditional { inner: inner.clone(), conditions: self.clone() });
         // A request that object_store does not have completes nothing.

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use url::Url;
 
 use crate::base::Secret;
-use crate::config::{Grant, JwtPlan, LoginBody, LoginPlan, Method, OAuthClient, TokenPlan};
+use crate::config::{Grant, JwtFault, JwtPlan, LoginBody, LoginPlan, Method, OAuthClient, TokenPlan};
 use crate::source::SourceError;
 use crate::source::auth::{header_name, hidden};
 
@@ -91,7 +91,7 @@ fn assertion_request(plan: &JwtPlan, now: DateTime<Utc>) -> Result<TokenRequest,
 }
 
 /// A JWT (RFC 7523 §3), valid from `now` on.
-fn assertion(plan: &JwtPlan, now: DateTime<Utc>) -> Result<String, jsonwebtoken::errors::Error> {
+fn assertion(plan: &JwtPlan, now: DateTime<Utc>) -> Result<String, JwtFault> {
     let mut claims = Map::new();
     claims.insert("iss".to_owned(), plan.issuer.as_str().into());
     claims.insert("sub".to_owned(), plan.subject.as_str().into());
@@ -101,9 +101,7 @@ fn assertion(plan: &JwtPlan, now: DateTime<Utc>) -> Result<String, jsonwebtoken:
     if !plan.scopes.is_empty() {
         claims.insert("scope".to_owned(), plan.scopes.join(" ").into());
     }
-    let mut header = jsonwebtoken::Header::new(plan.algorithm.of_library());
-    header.kid.clone_from(&plan.key_id);
-    jsonwebtoken::encode(&header, &Value::Object(claims), &plan.algorithm.key(&plan.key)?)
+    plan.algorithm.sign(&plan.key, plan.key_id.as_deref(), claims)
 }
 
 fn login_request(plan: &LoginPlan) -> Result<TokenRequest, SourceError> {

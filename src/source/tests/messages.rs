@@ -19,7 +19,7 @@ fn check(error: &SourceError, kind: ErrorKind, message: &str) {
 }
 
 fn transport() -> TransportError {
-    reqwest::Client::new().get("not a url").build().unwrap_err().into()
+    crate::base::http_client().build().unwrap().get("not a url").build().unwrap_err().into()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `type: oauth2_jwt`: a signature is made here, so that a key that cannot make one is told with its place.
 
-use jsonwebtoken::Header;
+use serde_json::Map;
 
 use crate::base::Secret;
 use crate::config::raw::{self, Field};
@@ -51,11 +51,8 @@ fn private_key(cx: Context<'_>, parent: NodeId, auth: &raw::JwtAuth, algorithm: 
         cx.fault(id, Problem::Wrong { expected, found: found.to_owned() });
         return None;
     }
-    let signed = algorithm
-        .key(key)
-        .and_then(|key| jsonwebtoken::encode(&Header::new(algorithm.of_library()), &serde_json::json!({}), &key));
-    if signed.is_err() {
-        let name = format!("{:?}", algorithm.of_library());
+    if algorithm.sign(key, None, Map::new()).is_err() {
+        let name = algorithm.name();
         cx.reader.conflict(
             id,
             format!("this private key cannot sign with {name}: it is damaged, or of another kind than `algorithm`"),
