@@ -1,6 +1,7 @@
 """Installs the readers of the matrix, each in an environment of its own that is kept in `.venv-readers`.
 
 An environment is made when it is asked for and again when its pins change; its stamp is written last, so a half-made one never counts.
+Run by itself, it makes those of the readers that are marked `in_ci`, but for what is compiled: `./tests/run` has it do so beside the Rust tests.
 """
 
 import hashlib
@@ -91,3 +92,17 @@ def command(reader: registry.Reader) -> tuple:
 
     stamped(place, pins, python, install)
     return [place / "bin/python", source], ROOT
+
+
+def main() -> None:
+    for reader in registry.READERS:
+        if reader.in_ci and reader.script != "parquet50":
+            try:
+                command(reader)
+            except (Unavailable, RuntimeError, OSError):
+                # The matrix tries again, and tells of it.
+                continue
+
+
+if __name__ == "__main__":
+    main()
