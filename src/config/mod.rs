@@ -41,7 +41,7 @@ pub(crate) use lake_only::{LakeOnly, Outline, load_lake, load_place};
 pub(crate) use plan::*;
 pub(crate) use request::{BindError, Binding, IncrementalValue, Part, Request, RequestData, Template};
 pub(crate) use resolve::is_file_name;
-pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
+pub(crate) use rules::{Conditions, PartialData, Rule, RuleAction, Scope, StatusMatch, Test, ToldWait, WaitUnit};
 pub(crate) use spell::{paginator_words, path_words, yaml};
 
 /// What a config is read from. Nothing else of the outside is looked at.

@@ -78,11 +78,31 @@ pub(crate) enum RuleAction {
     },
     /// All requests wait, then it is tried again.
     Throttle {
+        /// Where the body tells how long; `None` for the usual names.
+        told_at: Option<ToldWait>,
         /// How long, where the answer does not tell.
         wait: Option<Duration>,
     },
     /// The token is renewed, once, and the request tried again.
     RefreshAuth,
+}
+
+/// Where a body tells how long to wait, and in what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ToldWait {
+    /// The place.
+    pub(crate) path: JsonPath,
+    /// The unit of its number.
+    pub(crate) unit: WaitUnit,
+}
+
+/// The unit of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitUnit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Millis,
 }
 
 /// What a skip is about.

@@ -11,7 +11,7 @@ use url::Url;
 use crate::base::{Panicked, RedactedUrl, start_of};
 use crate::config::{ClientPlan, Method};
 use crate::source::SourceError;
-use crate::source::answer::{Ruled, is_throttle};
+use crate::source::answer::{Ruled, is_throttle, wait_in_body};
 use crate::source::auth::Bearing;
 use crate::source::body::{BodyFault, RATIO_MAX, Received, receive, receive_start};
 use crate::source::certificate::{causes, certificate_fault, io_kind, is_no_http, is_plain, is_refusal_of_http, is_unknown_name};
@@ -72,9 +72,21 @@ pub(super) enum Failure {
         /// Where a key went, in words.
         sent: Option<String>,
         is_throttle: bool,
+        /// The wait that its body tells.
+        told: Option<Duration>,
     },
     /// Whatever the status: a rule, or the API in the body, asks for another attempt.
-    Again { status: u16, headers: HeaderMap, why: String, is_throttle: bool, wait: Option<Duration>, preview: String },
+    Again {
+        status: u16,
+        headers: HeaderMap,
+        why: String,
+        is_throttle: bool,
+        /// The wait that its body tells.
+        told: Option<Duration>,
+        /// How long to wait where the answer does not tell.
+        wait: Option<Duration>,
+        preview: String,
+    },
     /// The token that was sent has expired, or so the API says.
     Expired { status: u16, headers: HeaderMap, preview: String },
     /// No status came.
@@ -197,14 +209,13 @@ impl Client {
             }
             if let Some(rule) = rules.find(status, &headers, &start) {
                 let (place, key) = (place(), template.key);
-                return Ruled { place, url, status, headers, body: &start, redactor, key, renewable }.obey(rule);
+                return Ruled { place, url, status, headers, body: &start, redactor, key, renewable }
+                    .obey(rule, self.clock.now());
             }
             if is_expired {
                 return expired(headers, &start);
             }
-            let (start, sent) = (&start[..start.len().min(REASON_BYTES_MAX)], template.sent.clone());
-            let (preview, is_throttle) = (redactor.preview(start), is_throttle(status, &headers, start));
-            return Err(Failure::Status { status, headers, withheld, preview, key: template.key, sent, is_throttle });
+            return Err(self.unsuccessful((status, headers), &start[..start.len().min(REASON_BYTES_MAX)], template, withheld));
         }
         let received = receive(&mut response, &self.bounds).await.map_err(|fault| self.unreceived(fault, place))?;
         let headers = response.headers;
@@ -216,7 +227,7 @@ impl Client {
         }
         if let Some(rule) = rules.find(status, &headers, &body) {
             return Ruled { place: place(), url, status, headers, body: &body, redactor, key: template.key, renewable }
-                .obey(rule);
+                .obey(rule, self.clock.now());
         }
         if is_expired {
             return expired(headers, &body);
@@ -228,7 +239,7 @@ impl Client {
                 return Err(Failure::Final(Box::new(SourceError::NotReady { place: place(), preview })));
             }
             let why = "by which the API says that the answer is not ready".to_owned();
-            return Err(Failure::Again { status, headers, why, is_throttle: false, wait: None, preview });
+            return Err(Failure::Again { status, headers, why, is_throttle: false, told: None, wait: None, preview });
         }
         let is_part = is_part(status, &headers, (template, expected), place)?;
         if spooled.is_none() && body.trim_ascii().is_empty() && !expected.may_be_empty() {
@@ -246,6 +257,14 @@ impl Client {
         let Ruled { url, headers, .. } = ruled;
         let body = if spooled.is_some() { Bytes::new() } else { body };
         Ok(Answer { url, headers, status, is_part, body, spooled, packed, skipped: None })
+    }
+
+    /// What an answer comes to that is no success, and that no rule is about; `start` is the start of its body.
+    fn unsuccessful(&self, (status, headers): (u16, HeaderMap), start: &[u8], template: &Template, withheld: bool) -> Failure {
+        let (key, sent, preview) = (template.key, template.sent.clone(), template.redactor.preview(start));
+        let is_throttle = is_throttle(status, &headers, start);
+        let told = if is_throttle { wait_in_body(start, &headers, self.clock.now()) } else { None };
+        Failure::Status { status, headers, withheld, preview, key, sent, is_throttle, told }
     }
 
     fn unreceived(&self, fault: BodyFault, place: &(impl Fn() -> Place + Sync)) -> Failure {

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, RedactedUrl, Unjoined, Warning, WarningCode, instant_after, task_point, time_after};
 use crate::config::ClientPlan;
+use crate::source::answer::wait_in_headers;
 use crate::source::attempt::{Answer, Failure, is_lasting};
 use crate::source::auth::{Bearing, Means, Tokens};
 use crate::source::error::Place;
 use crate::source::event::{Events, SourceEvent, WaitReason};
 use crate::source::pace::{Gate, Held, Permits, told_limits};
 use crate::source::request::{PageRequest, Template};
-use crate::source::retry::{Decision, Outage, Patience, Spent, told_wait};
+use crate::source::retry::{Decision, Outage, Patience, Spent};
 use crate::source::server_time::SkewWatch;
 use crate::source::transport::Transport;
 use crate::source::{Ledger, SourceError};
@@ -295,18 +296,18 @@ impl Client {
         }
     }
 
-    /// The wait that a failed answer tells: `Retry-After`, or for a throttle the reset of a limit that is used up.
-    fn told(&self, headers: &HeaderMap, is_throttle: bool) -> Option<Duration> {
+    /// The wait that a failed answer tells: `Retry-After`, or `in_body`, or for a throttle the reset of a limit that is used up.
+    fn told(&self, headers: &HeaderMap, is_throttle: bool, in_body: Option<Duration>) -> Option<Duration> {
         let now = self.clock.now();
         let reset = || told_limits(headers, now).iter().filter(|told| told.remaining == 0).map(|told| told.reset).max();
-        told_wait(headers, now).or_else(|| if is_throttle { reset() } else { None })
+        wait_in_headers(headers, now).or(in_body).or_else(|| if is_throttle { reset() } else { None })
     }
 
     /// How far a failure may be tried again; `None` when it is final.
     fn patience(&self, failure: &Failure) -> Option<Patience> {
         match failure {
             Failure::Final(_) | Failure::Expired { .. } => None,
-            Failure::Status { status, headers, is_throttle, .. } => {
+            Failure::Status { status, headers, is_throttle, told, .. } => {
                 let retried = &self.plan.retry.statuses;
                 // A throttle is tried again wherever a 429 is.
                 let is_retried = retried.contains(status) || *is_throttle && retried.contains(&429);
@@ -314,11 +315,11 @@ impl Client {
                     return None;
                 }
                 let appointment = *is_throttle && *status != 503;
-                let told = self.told(headers, *is_throttle);
+                let told = self.told(headers, *is_throttle, *told);
                 Some(told.map_or(Patience::Plan, |wait| Patience::Told { wait, appointment }))
             }
-            Failure::Again { headers, is_throttle, wait, .. } => {
-                let told = self.told(headers, *is_throttle).or(*wait);
+            Failure::Again { headers, is_throttle, told, wait, .. } => {
+                let told = self.told(headers, *is_throttle, *told).or(*wait);
                 Some(told.map_or(Patience::Plan, |wait| Patience::Told { wait, appointment: *is_throttle }))
             }
             Failure::NoAnswer { source, .. } if is_lasting(source) => Some(Patience::Once),

@@ -9,10 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
-
-use chrono::{DateTime, Utc};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use std::time::Duration;
 
 use crate::config::RetryPlan;
 
@@ -158,21 +155,6 @@ fn backoff(plan: &RetryPlan, retry: u32) -> Duration {
     }
 }
 
-/// How long the server asks to wait (RFC 9110 §10.2.3): the longest valid `Retry-After`. A date counts from the answer's own
-/// `Date`, so that a wrong local clock does no harm. Nothing, the past and what cannot be read are no wait.
-pub(super) fn told_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let date = |text: &str| httpdate::parse_http_date(text).ok();
-    let server_now = headers.get(DATE).and_then(|value| date(value.to_str().ok()?)).unwrap_or_else(|| SystemTime::from(now));
-    let waits = headers.get_all(RETRY_AFTER).iter().filter_map(|value| {
-        let text = value.to_str().ok()?.trim();
-        match text.parse::<u64>() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => date(text)?.duration_since(server_now).ok(),
-        }
-    });
-    waits.max().filter(|wait| !wait.is_zero())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,33 +167,6 @@ mod tests {
             statuses: vec![429],
             max_wait: Duration::from_secs(600),
         }
-    }
-
-    fn check(headers: &[(&'static str, &str)], seconds: Option<u64>) {
-        let headers: HeaderMap = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let now = "2026-11-22T10:00:00Z".parse().unwrap();
-        assert_eq!(told_wait(&headers, now), seconds.map(Duration::from_secs), "{headers:?}");
-    }
-
-    #[test]
-    fn e_02_dates_count_from_the_servers_own_clock() {
-        let wait = ("retry-after", "Sun, 22 Nov 2026 09:00:30 GMT");
-        check(&[wait, ("date", "Sun, 22 Nov 2026 09:00:00 GMT")], Some(30));
-        check(&[wait], None);
-        check(&[("retry-after", "Sun, 22 Nov 2026 10:00:10 GMT")], Some(10));
-        check(&[wait, ("date", "Sun, 22 Nov 2026 09:00:30 GMT")], None);
-    }
-
-    #[test]
-    fn e_05_useless_waits_count_as_none() {
-        for text in ["0", "-5", "soon", "", "1.5", "99999999999999999999"] {
-            check(&[("retry-after", text)], None);
-        }
-        let mut headers = HeaderMap::new();
-        for text in ["3", "7", "soon"] {
-            headers.append(RETRY_AFTER, text.parse().unwrap());
-        }
-        assert_eq!(told_wait(&headers, DateTime::UNIX_EPOCH), Some(Duration::from_secs(7)));
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub(crate) fn plain_name(name: &str) -> &'static str {
         "Strategy" => "merge strategy",
         "ActionName" => "action",
         "ScopeName" => "scope",
+        "WaitUnitName" => "unit",
         "DataType" => "data type",
         "DedupOrder" => "order",
         "ContractMode" => "contract",

@@ -43,7 +43,7 @@ pub(crate) use resource::{
     Disposition, DispositionMap, Expect, Include, Nested, Numbers, OnMissingParentField, OnReject, Partition, Resource, Sort,
     SortForm, SortOrder, Strategy, TransformName,
 };
-pub(crate) use rules::{ActionName, GraphQl, PartialName, ResponseAction, ScopeName};
+pub(crate) use rules::{ActionName, GraphQl, PartialName, ResponseAction, ScopeName, WaitUnitName};
 pub(crate) use scalar::{FromScalar, Scalar, ScalarError};
 pub(crate) use steps::{Cast, CastName, Explode, Hash, Mask, ProcessingStep, TimeForm};
 

@@ -37,6 +37,10 @@ pub(crate) struct ResponseAction {
     pub(crate) scope: Field<ScopeName>,
     /// With `throttle`: how long to wait where the answer does not tell. A duration. Default: as before a retry.
     pub(crate) wait: Field<Scalar<Duration>>,
+    /// With `throttle`: JSON path of the wait that the body tells: a number, a date, or text such as "1m30s". Default: `retry_after` and names like it.
+    pub(crate) wait_path: Field<Scalar<JsonPath>>,
+    /// With `wait_path`: the unit of its number, `s` or `ms`. Default: `s`.
+    pub(crate) wait_unit: Field<WaitUnitName>,
     /// With `fail`: words for the error. Default: none.
     pub(crate) message: Field<String>,
 }
@@ -75,6 +79,17 @@ pub(crate) enum ActionName {
     Throttle,
     /// The token is renewed once, then the request is tried again.
     RefreshAuth,
+}
+
+/// The unit of a number at `wait_path`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+pub(crate) enum WaitUnitName {
+    /// Seconds; from a billion on, a moment in seconds or parts of them since 1970.
+    #[serde(rename = "s")]
+    Seconds,
+    /// Milliseconds.
+    #[serde(rename = "ms")]
+    Millis,
 }
 
 /// What a `skip` is about.

@@ -2,10 +2,12 @@
 
 use serde_json::Value as Json;
 
-use crate::config::raw::{ActionName, Either, Field, GraphQl, Node, OneOrMany, PartialName, ResponseAction, Scalar, ScopeName};
+use crate::config::raw::{
+    ActionName, Either, Field, GraphQl, Node, OneOrMany, PartialName, ResponseAction, Scalar, ScopeName, WaitUnitName,
+};
 use crate::config::resolve::Context;
 use crate::config::tree::{NodeId, Value};
-use crate::config::{Conditions, PartialData, Problem, Rule, RuleAction, Scope, Test};
+use crate::config::{Conditions, PartialData, Problem, Rule, RuleAction, Scope, Test, ToldWait, WaitUnit};
 
 /// Longest regular expression, compiled, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -213,6 +215,8 @@ fn action(cx: Context<'_>, id: NodeId, raw: &ResponseAction, list: &str, fixed: 
     let goes_with = [
         ("scope", raw.scope.place(), name == ActionName::Skip, "skip"),
         ("wait", raw.wait.place(), name == ActionName::Throttle, "throttle"),
+        ("wait_path", raw.wait_path.place(), name == ActionName::Throttle, "throttle"),
+        ("wait_unit", raw.wait_unit.place(), name == ActionName::Throttle, "throttle"),
         ("message", raw.message.place(), name == ActionName::Fail, "fail"),
     ];
     for (key, place, fits, action) in goes_with {
@@ -229,7 +233,22 @@ fn action(cx: Context<'_>, id: NodeId, raw: &ResponseAction, list: &str, fixed: 
         }),
         ActionName::Retry => RuleAction::Retry,
         ActionName::Fail => RuleAction::Fail { message: raw.message.get().cloned() },
-        ActionName::Throttle => RuleAction::Throttle { wait: raw.wait.get().map(|&Scalar(wait)| wait) },
+        ActionName::Throttle => {
+            RuleAction::Throttle { told_at: told_at(cx, raw), wait: raw.wait.get().map(|&Scalar(wait)| wait) }
+        }
         ActionName::RefreshAuth => RuleAction::RefreshAuth,
     })
+}
+
+/// Where the wait stands.
+fn told_at(cx: Context<'_>, raw: &ResponseAction) -> Option<ToldWait> {
+    let unit = match raw.wait_unit.get() {
+        Some(WaitUnitName::Millis) => WaitUnit::Millis,
+        Some(WaitUnitName::Seconds) | None => WaitUnit::Seconds,
+    };
+    if let (Some(id), true) = (raw.wait_unit.place(), raw.wait_path.is_unset()) {
+        cx.reader
+            .conflict(id, "`wait_unit` is about the number at `wait_path`, which is missing; a `wait` has its unit: `1500ms`");
+    }
+    raw.wait_path.get().map(|Scalar(path)| ToldWait { path: path.clone(), unit })
 }

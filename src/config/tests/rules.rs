@@ -55,7 +55,7 @@ fn our_conditions_and_actions_stand_in_the_same_list() {
     check_rules(
         &rules,
         &[
-            "endpoint.response_actions[0]: [] x-left Equals(Number(0)) -> Throttle { wait: Some(30s) }",
+            "endpoint.response_actions[0]: [] x-left Equals(Number(0)) -> Throttle { told_at: None, wait: Some(30s) }",
             "endpoint.response_actions[1]: [] $.error.code Matches(Regex(\"^rate\")) -> Fail { message: Some(\"no\") }",
             "endpoint.response_actions[2]: [] $.login Exists(false) -> RefreshAuth",
             "endpoint.response_actions[3]: [Exact(403)] -> Skip(Resource)",
@@ -65,12 +65,23 @@ fn our_conditions_and_actions_stand_in_the_same_list() {
 
 #[test]
 fn short_forms_have_their_action_and_the_clients_rules_are_its_own() {
-    let text =
-        config("fail_when: [{json_path: success, equals: false}]", "throttle_when: [{content: slow down, wait: 5}]", "", "", "");
+    let text = config(
+        "fail_when: [{json_path: success, equals: false}]",
+        "throttle_when: [{content: slow down, wait: 5}, {status_code: 403, wait_path: a.b, wait_unit: ms}]",
+        "",
+        "",
+        "",
+    );
     let plan = plan(&text);
     check_rules(&plan.client.rules, &["client.fail_when[0]: [] $.success Equals(Bool(false)) -> Fail { message: None }"]);
     let of_endpoint = &plan.resources[0].endpoint.rules;
-    check_rules(of_endpoint, &["endpoint.throttle_when[0]: [] \"slow down\" -> Throttle { wait: Some(5s) }"]);
+    check_rules(
+        of_endpoint,
+        &[
+            "endpoint.throttle_when[0]: [] \"slow down\" -> Throttle { told_at: None, wait: Some(5s) }",
+            "endpoint.throttle_when[1]: [Exact(403)] -> Throttle { told_at: Some(ToldWait { path: JsonPath { steps: [Key(\"a\"), Key(\"b\")], document: None }, unit: Millis }), wait: None }",
+        ],
+    );
 }
 
 #[test]
@@ -112,6 +123,20 @@ fn rules_that_cannot_work_are_refused() {
     check(
         &endpoint("response_actions: [{status_code: 404, action: retry, wait: 3s}]"),
         &["6:84: `resources[0].endpoint.response_actions[0].wait`: `wait` goes with `action: throttle` only"],
+    );
+    check(
+        &endpoint("response_actions: [{status_code: 404, action: retry, wait_path: a}]"),
+        &["6:89: `resources[0].endpoint.response_actions[0].wait_path`: `wait_path` goes with `action: throttle` only"],
+    );
+    check(
+        &endpoint("throttle_when: [{status_code: 404, wait_unit: ms}]"),
+        &[
+            "6:71: `resources[0].endpoint.throttle_when[0].wait_unit`: `wait_unit` is about the number at `wait_path`, which is missing; a `wait` has its unit: `1500ms`",
+        ],
+    );
+    check(
+        &endpoint("throttle_when: [{status_code: 404, wait_path: a, wait_unit: sec}]"),
+        &["6:85: `resources[0].endpoint.throttle_when[0].wait_unit`: unknown unit `sec`; expected one of `s`, `ms`"],
     );
     check(
         &endpoint("fail_when: [{json_path: a, matches: '('}]"),

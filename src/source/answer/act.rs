@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use url::Url;
 
@@ -12,6 +13,7 @@ use crate::base::{Warning, WarningCode};
 use crate::config::{PartialData, Rule, RuleAction, Scope};
 use crate::source::SourceError;
 use crate::source::answer::graphql::{GraphQlAnswer, PATHS_MAX, read_graphql};
+use crate::source::answer::wait::{wait_at, wait_in_body};
 use crate::source::attempt::{Answer, Failure};
 use crate::source::error::Place;
 use crate::source::page::Skipped;
@@ -45,15 +47,16 @@ impl Ruled<'_> {
     ///
     /// # Errors
     /// Whatever is neither a page nor a skipped one.
-    pub(in crate::source) fn obey(self, rule: &Rule) -> Result<Answer, Failure> {
+    pub(in crate::source) fn obey(self, rule: &Rule, now: DateTime<Utc>) -> Result<Answer, Failure> {
         let Self { place, url, status, headers, body, redactor, key: credential, renewable } = self;
         let preview = redactor.preview(&body[..body.len().min(QUOTED_BYTES_MAX)]);
         let key = rule.key.clone();
-        let again = |why, is_throttle, wait| Failure::Again {
+        let again = |why, is_throttle, told, wait| Failure::Again {
             status,
             headers: headers.clone(),
             why,
             is_throttle,
+            told,
             wait,
             preview: preview.clone(),
         };
@@ -76,8 +79,14 @@ impl Ruled<'_> {
                 let message = message.clone().unwrap_or_default();
                 Failure::Final(Box::new(SourceError::RuleFails { place, status, key, message, preview }))
             }
-            RuleAction::Retry => again(format!("`{key}` says to try again"), false, None),
-            RuleAction::Throttle { wait } => again(format!("`{key}` takes it for a throttle"), true, *wait),
+            RuleAction::Retry => again(format!("`{key}` says to try again"), false, None, None),
+            RuleAction::Throttle { told_at, wait } => {
+                let told = match told_at {
+                    Some(at) => wait_at(at, body, &headers, now),
+                    None => wait_in_body(body, &headers, now),
+                };
+                again(format!("`{key}` takes it for a throttle"), true, told, *wait)
+            }
             RuleAction::RefreshAuth if renewable => Failure::Expired { status, headers, preview },
             RuleAction::RefreshAuth => {
                 let (withheld, key) = (false, credential);
@@ -117,6 +126,7 @@ impl Ruled<'_> {
             headers: self.headers.clone(),
             why: "GraphQL says that it is throttled".to_owned(),
             is_throttle: true,
+            told: None,
             wait,
             preview: String::new(),
         }

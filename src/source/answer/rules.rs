@@ -4,7 +4,7 @@ use memchr::memmem;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::config::{ClientPlan, Conditions, EndpointPlan, Rule, Test};
+use crate::config::{ClientPlan, Conditions, EndpointPlan, Rule, RuleAction, Test};
 use crate::source::answer::seek::{Found, seek};
 
 /// Rules in the order in which they are tried.
@@ -20,7 +20,10 @@ impl Rules {
     /// Whether a rule that may hold looks into the body.
     pub(in crate::source) fn look_at_body(&self, status: u16, headers: &HeaderMap) -> bool {
         let may_hold = |rule: &&Rule| holds_before_body(&rule.when, status, headers);
-        self.0.iter().filter(may_hold).any(|rule| rule.when.content.is_some() || rule.when.json.is_some())
+        self.0.iter().filter(may_hold).any(|rule| {
+            let is_told_there = matches!(rule.action, RuleAction::Throttle { told_at: Some(_), .. });
+            rule.when.content.is_some() || rule.when.json.is_some() || is_told_there
+        })
     }
 
     /// The first rule that holds. A body that is not JSON has no values.
@@ -63,7 +66,7 @@ fn value_holds(test: &Test, found: &[Found]) -> bool {
 mod tests {
     use super::*;
     use crate::base::JsonPath;
-    use crate::config::{RuleAction, StatusMatch};
+    use crate::config::StatusMatch;
 
     const BODY: &str = r#"{"error":{"code":"rate_limited","tries":3},"ok":false,"list":[{"a":1},{"a":null}],"none":null}"#;
 

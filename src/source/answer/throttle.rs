@@ -3,6 +3,8 @@
 use memchr::memmem;
 use reqwest::header::HeaderMap;
 
+use crate::source::answer::wait::tells_wait;
+
 /// What AWS answers with 400 (AWS SDK's list of throttling error codes).
 const AWS_CODES: [&[u8]; 12] = [
     b"Throttling",
@@ -23,7 +25,7 @@ const WORDS: [&[u8]; 5] = [b"rate limit", b"rate-limit", b"rate_limit", b"rateli
 
 /// Whether an answer with this status says "too fast". `start` is the start of its body.
 pub(in crate::source) fn is_throttle(status: u16, headers: &HeaderMap, start: &[u8]) -> bool {
-    let waits = headers.contains_key("retry-after");
+    let waits = tells_wait(headers);
     match status {
         429 | 420 => true,
         418 => waits,

@@ -11,6 +11,7 @@ use reqwest::header::{HeaderMap, SET_COOKIE};
 use crate::base::{RedactedUrl, Warning, WarningCode, time_after};
 use crate::config::{AuthPlan, Carried, Grant};
 use crate::source::SourceError;
+use crate::source::answer::wait_in_headers;
 use crate::source::attempt::{authority, is_lasting, location, no_answer};
 use crate::source::auth::TokenFault;
 use crate::source::auth::answer::{self, Nothing};
@@ -23,7 +24,7 @@ use crate::source::certificate::certificate_fault;
 use crate::source::client::Bounds;
 use crate::source::event::{SourceEvent, WaitReason};
 use crate::source::reach::Reach;
-use crate::source::retry::{Decision, Patience, Spent, told_wait};
+use crate::source::retry::{Decision, Patience, Spent};
 use crate::source::transport::{Answered, Kind, Request};
 
 /// Largest answer of a token endpoint.
@@ -216,7 +217,7 @@ impl TokenSource {
         let body = receive_start(&mut response, REASON_BYTES_MAX).await;
         let (status, headers) = (response.status.as_u16(), response.headers);
         let reason = self.reason(&body);
-        let told = told_wait(&headers, self.means.clock.now());
+        let told = wait_in_headers(&headers, self.means.clock.now());
         let is_tried_again = self.means.plan.retry.statuses.contains(&status);
         let patience = match told {
             Some(wait) if is_tried_again || status == 403 => {

@@ -16,10 +16,12 @@ const CALL_LIMIT: &str = "x-shopify-shop-api-call-limit";
 const CALL_LIMIT_RESET: Duration = Duration::from_secs(20);
 /// From here on, a number is no span of seconds but a moment: 2001 in seconds since 1970.
 const EPOCH_SECONDS_MIN: f64 = 1e9;
-/// From here on, it counts milliseconds since 1970.
-const EPOCH_MILLIS_MIN: f64 = 1e12;
+/// From here on, it counts thousandths, millionths and billionths of them.
+const EPOCH_PARTS_MIN: [(f64, i64); 3] = [(1e18, 1_000_000_000), (1e15, 1_000_000), (1e12, 1_000)];
 /// Longest span that is believed.
 const RESET_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Longest span that can be told.
+pub(in crate::source) const SPAN_MAX: Duration = Duration::from_secs(366 * 86_400);
 /// Members of one header that are read.
 const MEMBERS_MAX: usize = 20;
 
@@ -41,7 +43,8 @@ pub(in crate::source) fn told_limits(headers: &HeaderMap, now: DateTime<Utc>) ->
     let mut told = structured(headers);
     for family in FAMILIES {
         let text = |suffix: &str| headers.get(format!("{family}-{suffix}")).and_then(|value| value.to_str().ok());
-        let reset = ["reset", "reset-after", "reset-in"].iter().find_map(|&suffix| reset(text(suffix)?, now));
+        let reset = ["reset", "reset-after", "reset-in"].iter().find_map(|&suffix| told_span(text(suffix)?, 1.0, now));
+        let reset = reset.map(|reset| reset.min(RESET_MAX));
         if let (Some(remaining), Some(reset)) = (text("remaining").and_then(number), reset) {
             told.push(Told { remaining: whole(remaining), limit: text("limit").and_then(number).map(whole), reset });
         }
@@ -95,20 +98,50 @@ fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// The time until a reset that is told as a span of seconds, a moment in seconds or milliseconds since 1970, or a date.
-fn reset(text: &str, now: DateTime<Utc>) -> Option<Duration> {
+/// The time until then, at most a year: a span in units of which a second has `per_second`, one such as `1m30s`, a moment in seconds or parts of them since 1970, or a
+/// date.
+pub(in crate::source) fn told_span(text: &str, per_second: f64, now: DateTime<Utc>) -> Option<Duration> {
     let text = text.trim();
-    let moment = match text.parse::<f64>() {
-        Ok(number) if number >= EPOCH_MILLIS_MIN => DateTime::from_timestamp_millis(i64::try_from(whole(number)).ok()?)?,
-        Ok(number) if number >= EPOCH_SECONDS_MIN => DateTime::from_timestamp(i64::try_from(whole(number)).ok()?, 0)?,
-        Ok(number) if number >= 0.0 => return Some(Duration::from_secs_f64(number).min(RESET_MAX)),
-        Ok(_) => return None,
-        Err(_) => match httpdate::parse_http_date(text) {
-            Ok(date) => date.into(),
-            Err(_) => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
-        },
-    };
-    moment.signed_duration_since(now).to_std().ok().map(|span| span.min(RESET_MAX))
+    // Rust takes `1e9`, `inf` and `+5` for numbers, too.
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let number: f64 = text.parse().ok()?;
+        let moment = match EPOCH_PARTS_MIN.iter().find(|(least, _)| number >= *least) {
+            Some((_, parts)) => i64::try_from(whole(number)).ok()? / parts,
+            None if number >= EPOCH_SECONDS_MIN => i64::try_from(whole(number)).ok()?,
+            None => return Duration::try_from_secs_f64(number / per_second).ok().map(|span| span.min(SPAN_MAX)),
+        };
+        return until(DateTime::from_timestamp(moment, 0)?, now);
+    }
+    spelled(text).or_else(|| {
+        let date = httpdate::parse_http_date(text).map(DateTime::from);
+        until(date.ok().or_else(|| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()))?, now)
+    })
+}
+
+fn until(moment: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+    moment.signed_duration_since(now).to_std().ok().map(|span| span.min(SPAN_MAX))
+}
+
+/// `6m0s`, `1.5s`, `120ms`: the form of Go, in which OpenAI and others tell spans.
+fn spelled(text: &str) -> Option<Duration> {
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let unit = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * unit;
+        rest = behind;
+    }
+    Duration::try_from_secs_f64(seconds).ok().map(|span| span.min(SPAN_MAX))
 }
 
 #[cfg(test)]
@@ -155,9 +188,13 @@ mod tests {
         reset("30", &[(0, None, 30)]);
         reset("1795341630", &[(0, None, 30)]);
         reset("1795341630000", &[(0, None, 30)]);
+        reset("1795341630000000", &[(0, None, 30)]);
+        reset("1795341630000000000", &[(0, None, 30)]);
+        reset("1m30s", &[(0, None, 90)]);
+        reset("604801", &[(0, None, 604_800)]);
         reset("Sun, 22 Nov 2026 10:00:30 GMT", &[(0, None, 30)]);
         reset("2026-11-22T11:00:30+01:00", &[(0, None, 30)]);
-        for useless in ["1795341600", "1600000000", "-5", "soon", "0", ""] {
+        for useless in ["1795341600", "1600000000", "-5", "soon", "0", "", "1x", "m", "99999999999999999999"] {
             reset(useless, &[]);
         }
     }

@@ -10,5 +10,5 @@ mod limits;
 mod permits;
 
 pub(super) use gate::{Gate, Held};
-pub(super) use limits::{Told, told_limits};
+pub(super) use limits::{SPAN_MAX, Told, told_limits, told_span};
 pub(super) use permits::Permits;

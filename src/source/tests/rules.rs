@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::fake_api::{FakeApi, Reply, ids};
 use super::harness::*;
 use crate::base::ErrorKind;
-use crate::config::{Conditions, ExpectTotal, PaginatorPlan, PartialData, Rule, RuleAction, Scope, StatusMatch, Test};
+use crate::config::{
+    Conditions, ExpectTotal, PaginatorPlan, PartialData, Rule, RuleAction, Scope, StatusMatch, Test, ToldWait, WaitUnit,
+};
 use crate::source::{EndReason, SourceError};
 
 fn rule(action: RuleAction, when: Conditions) -> Rule {
@@ -116,10 +118,29 @@ async fn e_40_a_forbidden_child_is_told_to_whoever_asked_for_it() {
 async fn e_07_a_throttle_that_only_a_rule_knows_is_waited_for() {
     let limited = || Reply::json(r#"{"error":"rate_limited"}"#);
     let api = FakeApi::start().page("/orders", ids(0..3)).then("/orders", limited()).then("/orders", limited());
-    let throttle = RuleAction::Throttle { wait: Some(Duration::from_secs(20)) };
+    let throttle = RuleAction::Throttle { told_at: None, wait: Some(Duration::from_secs(20)) };
     let throttle = rule(throttle, value("error", Test::Equals("rate_limited".into())));
     let outcome = case(&api, PaginatorPlan::SinglePage, throttle).read().await;
     assert_eq!((outcome.ids.len(), outcome.waits()), (3, vec![21, 21]), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn e_07_a_wait_in_the_body_or_in_milliseconds_is_waited_for_before_what_the_config_says() {
+    let telegram = r#"{"ok":false,"error_code":429,"parameters":{"retry_after":7}}"#;
+    let azure = Reply::status(429).header("x-ms-retry-after-ms", "4000");
+    for (reply, waits) in [(Reply::status(429).body(telegram), vec![7]), (azure, vec![4])] {
+        let api = FakeApi::start().page("/orders", ids(0..3)).then("/orders", reply);
+        let outcome = Case::new(&api, PaginatorPlan::SinglePage).read().await;
+        assert_eq!((outcome.ids.len(), outcome.waits()), (3, waits), "{outcome:?}");
+    }
+    // Where a rule says so, and not under a name that is usual.
+    let limited = || Reply::json(r#"{"error":"slow down","again":{"in":30000},"retry_after":1}"#);
+    let api = FakeApi::start().page("/orders", ids(0..3)).then("/orders", limited());
+    let told_at = Some(ToldWait { path: path("again.in"), unit: WaitUnit::Millis });
+    let throttle = RuleAction::Throttle { told_at, wait: Some(Duration::from_secs(90)) };
+    let rule = rule(throttle, value("error", Test::Exists(true)));
+    let outcome = case(&api, PaginatorPlan::SinglePage, rule).read().await;
+    assert_eq!((outcome.ids.len(), outcome.waits()), (3, vec![31]), "{outcome:?}");
 }
 
 #[tokio::test]
