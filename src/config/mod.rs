@@ -7,10 +7,10 @@
 //! Not here: reading files (`cli` hands in how), sockets, Arrow.
 
 mod auth_plan;
-mod jwt;
 mod expression;
 pub(crate) mod fault;
 mod incremental;
+mod jwt;
 mod formats;
 mod lake_only;
 mod plan;

@@ -31,7 +31,7 @@ const KEPT: usize = 2;
 const PROVING_PAGES: u64 = 3;
 
 /// Header names that tell of a limit, as far as they are told.
-const LIMITS: [&str; 2] = ["ratelimit", "rate-limit"];
+const LIMITS: [&str; 3] = ["ratelimit", "rate-limit", "retry-after"];
 
 /// What was found out of one thing.
 #[derive(Debug, Clone)]
@@ -280,7 +280,7 @@ impl<E: From<RunError>> Probe<'_, E> {
             let of = counted(total, "record");
             self.find("total", None, format!("the API counts {of}; a run fails where it reads fewer"));
         }
-        let is_limit = |name: &str| LIMITS.iter().any(|word| name.contains(word)) || name == "retry-after";
+        let is_limit = |name: &str| LIMITS.iter().any(|word| name.contains(word));
         let told: Vec<String> = self
             .first
             .exchange

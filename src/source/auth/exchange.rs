@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, SET_COOKIE};
 use crate::base::{RedactedUrl, Warning, WarningCode, time_after};
 use crate::config::{AuthPlan, Carried, Grant};
 use crate::source::SourceError;
-use crate::source::answer::wait_in_headers;
+use crate::source::answer::{is_throttle, wait_in_body, wait_in_headers};
 use crate::source::attempt::{authority, is_lasting, location, no_answer};
 use crate::source::auth::TokenFault;
 use crate::source::auth::answer::{self, Nothing};
@@ -217,7 +217,9 @@ impl TokenSource {
         let body = receive_start(&mut response, REASON_BYTES_MAX).await;
         let (status, headers) = (response.status.as_u16(), response.headers);
         let reason = self.reason(&body);
-        let told = wait_in_headers(&headers, self.means.clock.now());
+        let now = self.means.clock.now();
+        let in_body = || if is_throttle(status, &headers, &body) { wait_in_body(&body, &headers, now) } else { None };
+        let told = wait_in_headers(&headers, now).or_else(in_body);
         let is_tried_again = self.means.plan.retry.statuses.contains(&status);
         let patience = match told {
             Some(wait) if is_tried_again || status == 403 => {

@@ -428,14 +428,16 @@ async fn e_37_a_refresh_token_is_renewed_by_one_process_at_a_time() {
 
 #[tokio::test]
 async fn e_12_the_token_endpoint_is_waited_for_while_no_data_request_is_sent() {
-    let auth = issuing(FakeApi::start(), "")
-        .then("/token", Reply::status(429).header("retry-after", "30"))
-        .then("/token", Reply::status(503));
-    let api = guarded(FakeApi::start());
-    let outcome = case(&api, client_credentials(&auth)).read().await;
-    assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
-    assert_eq!(outcome.waits(), [31, 1]);
-    assert_eq!((auth.requests().len(), api.requests().len()), (3, 1));
+    let in_header = Reply::status(429).header("retry-after", "30");
+    let in_body = Reply::status(429).body(r#"{"message":"slow down","retry_after":30}"#);
+    for throttle in [in_header, in_body] {
+        let auth = issuing(FakeApi::start(), "").then("/token", throttle).then("/token", Reply::status(503));
+        let api = guarded(FakeApi::start());
+        let outcome = case(&api, client_credentials(&auth)).read().await;
+        assert_eq!(outcome.ids, [0, 1, 2], "{outcome:?}");
+        assert_eq!(outcome.waits(), [31, 1]);
+        assert_eq!((auth.requests().len(), api.requests().len()), (3, 1));
+    }
 }
 
 #[tokio::test]
