@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Every fault point, in the order in which a run passes them; crash tests iterate over this list.
-pub(crate) const FAULT_POINTS: [&str; 26] = [
+pub(crate) const FAULT_POINTS: [&str; 28] = [
     "lake.open.leased",
     "lake.recover.before_fence",
     "lake.recover.after_fence",
@@ -25,6 +25,8 @@ pub(crate) const FAULT_POINTS: [&str; 26] = [
     "lake.commit.after_create",
     "lake.publish.after_keeps",
     "lake.publish.put",
+    "lake.delta.before_create",
+    "lake.delta.after_create",
     "lake.publish.linked",
     "lake.publish.after_puts",
     "lake.publish.delete",

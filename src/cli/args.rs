@@ -21,7 +21,9 @@ pub(crate) use look::{
     DdlArgs, DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, McpArgs, ReportArgs, RunsArgs, StatusArgs, UiArgs,
     VerifyArgs,
 };
-pub(crate) use work::{AbandonArgs, AdoptArgs, CompactArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand};
+pub(crate) use work::{
+    AbandonArgs, AdoptArgs, CompactArgs, ConvertArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand, TableKind,
+};
 
 /// The version, the commit that was built, and the features.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LAKEWARD_BUILD"), ")");
@@ -102,6 +104,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TableCommand,
     },
+    /// Store a table as something else: as a Delta table, or as plain Parquet files again. Rows stay as they are, and files where that can be; lists
+    /// first, --apply does it.
+    Convert(ConvertArgs),
     /// Look at a folder of Parquet files that something else wrote: its columns, its key, what of the config fits; with --apply, make them the resource's
     /// table, which a run goes on from. The folder is only read.
     Adopt(AdoptArgs),
@@ -157,7 +162,13 @@ impl Command {
             Self::History(_) | Self::Diff(_) | Self::Files(_) | Self::Verify(_) | Self::Doctor(_) => true,
             Self::Init(_) | Self::Probe(_) | Self::Import(_) => true,
             Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => true,
-            Self::Get(_) | Self::Run(_) | Self::Backfill(_) | Self::Rollback(_) | Self::Table { .. } | Self::Adopt(_) => false,
+            Self::Get(_)
+            | Self::Run(_)
+            | Self::Backfill(_)
+            | Self::Rollback(_)
+            | Self::Table { .. }
+            | Self::Convert(_)
+            | Self::Adopt(_) => false,
             Self::Compact(_) | Self::Gc(_) | Self::Repair(_) | Self::Abandon(_) | Self::Chaos(_) | Self::Demo(_) => false,
         }
     }
@@ -185,6 +196,7 @@ impl Command {
                 &args.of
             }
             Self::Adopt(args) => &args.of,
+            Self::Convert(args) => &args.of,
             Self::Compact(args) => &args.of,
             Self::Gc(args) => &args.of,
             Self::Repair(args) => &args.of,

@@ -16,7 +16,7 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
     let plan = load_lake(&args.of)?;
     let failed = |error| Failure::among(&error, |table| plan.resource_of(table)).typed_with(&args.of);
     if !args.how.apply {
-        let garbage = pipeline::garbage(&plan).await.map_err(failed)?;
+        let garbage = pipeline::garbage(&plan, &SystemClock).await.map_err(failed)?;
         let answers = pipeline::expired_answers(&plan, SystemClock.now()).await.map_err(failed)?;
         if tell(&garbage, &answers) {
             print(&format!("to remove it: lakeward gc {} --apply", args.of.typed()));
@@ -40,6 +40,7 @@ pub(crate) async fn gc(args: GcArgs) -> Result<u8, Failure> {
 fn tell(garbage: &Garbage, answers: &[(String, u64)]) -> bool {
     let kinds = [
         (&garbage.kept, "of commits that can no longer be undone (`lake.keep_versions`)".to_owned()),
+        (&garbage.left, "that left Delta tables before `lake.retention`, and of their logs behind an old checkpoint".to_owned()),
         (&garbage.commits, format!("of commits older than the newest {COMMITS_KEPT}")),
         (&garbage.manifests, "that no commit names, of tables as they were".to_owned()),
         (&garbage.marks, "that no commit names, of records at a cursor".to_owned()),

@@ -63,6 +63,7 @@ pub(super) fn purpose_words(purpose: Purpose) -> String {
         Purpose::Drop => "table drop".to_owned(),
         Purpose::Rename => "table rename".to_owned(),
         Purpose::Reshape => "table repartition or rekey".to_owned(),
+        Purpose::Conversion => "convert".to_owned(),
         Purpose::Adoption => "adopt".to_owned(),
         Purpose::Repair => "repair: records of the quarantine".to_owned(),
         Purpose::Restoration => "repair: files put back".to_owned(),

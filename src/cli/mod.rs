@@ -96,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Rollback(args) => rollback::rollback(args).await,
             Command::Table { command } => table::table(command).await,
             Command::Adopt(args) => adopt::adopt(args).await,
+            Command::Convert(args) => table::convert(&args).await,
             Command::Compact(args) => compact::compact(args).await,
             Command::Gc(args) => gc::gc(args).await,
             Command::Repair(args) => repair::repair(args).await,

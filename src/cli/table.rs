@@ -1,10 +1,10 @@
-//! `lakeward table`: a table dropped, renamed, or brought to the partitions or the key of the config.
+//! `lakeward table` and `lakeward convert`: a table dropped, renamed, stored as something else, or brought to the partitions or the key of the config.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Clock, SystemClock};
-use crate::cli::args::{ConfigArgs, TableCommand};
+use crate::cli::args::{ConfigArgs, ConvertArgs, TableCommand, TableKind};
 use crate::cli::exit::Failure;
 use crate::cli::load::load_lake;
 use crate::cli::terminal::print;
@@ -27,6 +27,17 @@ pub(crate) async fn table(command: TableCommand) -> Result<u8, Failure> {
         let why = format!("`{to}` is no name of a table: letters, digits, `_`, `-` and `.`, not beginning with `_` or `.`");
         return Err(Failure::config(vec![why]));
     }
+    change_table(of, table, change, apply).await
+}
+
+/// Tells how a table is stored, and would be, or does it.
+pub(crate) async fn convert(args: &ConvertArgs) -> Result<u8, Failure> {
+    let plan = load_lake(&args.of)?;
+    let is_delta = args.to == TableKind::Delta;
+    change_table(&args.of, &args.table, TableChange::Convert { to: plan.lake.stored_as(Some(is_delta)) }, args.how.apply).await
+}
+
+async fn change_table(of: &ConfigArgs, table: &str, change: TableChange<'_>, apply: bool) -> Result<u8, Failure> {
     let plan = load_lake(of)?;
     let tell = |changed: &TableChanged, is_done| {
         let is_any = tell(table, change, changed, is_done);
@@ -75,6 +86,14 @@ fn tell(table: &str, change: TableChange<'_>, changed: &TableChanged, is_done: b
         (TableChange::Rename { to }, _) => {
             print(&format!("{what}: {would}{} `{to}`, with the same rows", if is_done { "became" } else { "become" }));
         }
+        (TableChange::Convert { to }, _) if before.stored_as == to => {
+            print(&format!("{table}: nothing to do, it is stored as {}", to.name()));
+            return false;
+        }
+        (TableChange::Convert { to }, _) => {
+            let verb = if is_done { "is stored as" } else { "would be stored as" };
+            print(&format!("{what}: {verb} {}, and was as {}", to.name(), before.stored_as.name()));
+        }
         (_, Some(shape)) => {
             let Some((what_differs, from, to)) = difference(before, shape) else {
                 print(&format!("{table}: nothing to do, it is as the config says"));
@@ -101,6 +120,15 @@ fn tell(table: &str, change: TableChange<'_>, changed: &TableChanged, is_done: b
 
 /// Tells what of the config has to follow a rename: a run of a resource that still has the old name would make that table anew.
 fn tell_config(plan: &LakeOnly, config: &Path, table: &str, change: TableChange<'_>) {
+    if let TableChange::Convert { to } = change
+        && let Some(resource) = plan.resource_of(table)
+    {
+        let format = if to.is_plain() { "native" } else { "delta" };
+        print(&format!(
+            "  the config has to say so: `table_format: {format}` under the resource `{resource}` in `{}`, or under `lake`",
+            config.display()
+        ));
+    }
     let TableChange::Rename { to } = change else { return };
     if plan.resource_of(to).is_some() {
         return;
@@ -134,5 +162,8 @@ fn typed(of: &ConfigArgs, table: &str, change: TableChange<'_>) -> String {
         TableChange::Rename { to } => format!("lakeward table rename {config} {table} {to}"),
         TableChange::Repartition => format!("lakeward table repartition {config} {table}"),
         TableChange::Rekey => format!("lakeward table rekey {config} {table}"),
+        TableChange::Convert { to } => {
+            format!("lakeward convert {config} {table} --to {}", if to.is_plain() { "plain" } else { "delta" })
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::config::{AuthPlan, FormatPlan, IncrementalPlan};
 
 pub(crate) use client::{ClientPlan, RateLimit, RetryPlan};
 pub(crate) use hints::{ColumnPlan, Contract, ContractPlan, DeclaredType, DedupSort, MergePlan};
-pub(crate) use lake::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange};
+pub(crate) use lake::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, StoredAs};
 pub(crate) use paging::{PaginatorPlan, Slot, StopRules, TotalPath};
 pub(crate) use steps::{CastPlan, CastType, StepAction, StepPlan, TimeSource};
 pub(crate) use table::{Expect, ExpectTotal, OnReject, PartitionField, SortField, Transform, WriteDisposition};
@@ -159,6 +159,8 @@ pub(crate) struct ResourcePlan {
     pub(crate) partition_by: Vec<PartitionField>,
     /// Row order within a row group; empty means arrival.
     pub(crate) sort_by: Vec<SortField>,
+    /// Whether it is a Delta table; `None`: as the lake's tables are.
+    pub(crate) is_delta: Option<bool>,
     /// Guards checked before a publish.
     pub(crate) expect: Expect,
     /// What happens to records that cannot become rows.

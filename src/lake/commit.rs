@@ -53,7 +53,8 @@ impl Lake {
         if tables.iter().all(|table| table.changes.is_empty()) && self.is_unchanged(&commit) {
             return Ok(Committed { version: self.version(), ..Committed::default() });
         }
-        commit.files = self.format.stage(&self.run, &tables).await?;
+        let staged = self.format.stage(&commit, &tables).await?;
+        (commit.files, commit.logs) = (staged.files, staged.logs);
         pass("lake.commit.after_stage")?;
         let is_new =
             |table: &&PreparedTable| commit.tables.get(&table.table).is_some_and(|entry| entry.version == commit.version);
@@ -68,6 +69,7 @@ impl Lake {
         for table in tables.iter().filter(|_| !is_in_doubt) {
             self.format.check(&table.table, &table.replaced()).await?;
         }
+        self.format.check_logs(&commit).await?;
         pass("lake.commit.after_manifests")?;
         let touched: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
         self.is_unsettled = true;
@@ -136,6 +138,7 @@ impl Lake {
             tables: self.head.as_ref().map(|head| head.tables.clone()).unwrap_or_default(),
             state: merged(self.head.as_ref(), state),
             files: Vec::new(),
+            logs: BTreeMap::new(),
             quarantine: self.quarantined.clone(),
             rebuilt: self.rebuilt.clone(),
             repaired: self.repaired.clone(),
@@ -173,7 +176,7 @@ impl Lake {
             return Ok(Snapshot { next_number: 0, ..table.after.clone() } == Snapshot::default());
         };
         let before = manifest::load(&*self.store, &self.layout, &table.table, known).await?;
-        Ok(before.without_ranges() == table.after.clone().without_ranges())
+        Ok(before.of_content() == table.after.clone().of_content())
     }
 
     fn is_unchanged(&self, commit: &Commit) -> bool {

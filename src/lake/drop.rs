@@ -34,11 +34,12 @@ impl Lake {
                 Err(LakeError::Claimed { .. }) => false,
                 Err(error) => return Err(error),
             };
-            let (mut base, mut strangers) = (self.view().known(table).await?, Vec::new());
+            let (mut base, mut strangers, mut others) = (self.view().known(table).await?, Vec::new(), Vec::new());
             if is_mine {
-                Remains { snapshot: base, strangers } = self.format.remains(table, base).await?;
+                Remains { snapshot: base, strangers, others } = self.format.remains(table, base).await?;
             }
-            let edits = if is_mine { base.files.iter().cloned().map(Edit::Remove).collect() } else { Vec::new() };
+            let files = base.files.iter().cloned().chain(others);
+            let edits = if is_mine { files.map(Edit::Remove).collect() } else { Vec::new() };
             let edit = TableEdit { table: table.clone(), base, edits, shape: None, stats: StageStats::default() };
             dropped.push(DroppedTable { staged: self.format.prepare(edit)?, strangers });
         }

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::PartitionField;
+use crate::config::{PartitionField, StoredAs};
 use crate::lake::parquet::{FileStyle, FinishedFile, KeyRanges};
 use crate::lake::{DataFile, Snapshot};
 use crate::schema::TableSchema;
@@ -89,6 +89,8 @@ pub(crate) struct TableShape {
     pub(crate) primary_key: Vec<String>,
     /// Partition folders, outermost first.
     pub(crate) partition_by: Vec<PartitionField>,
+    /// What its files are published as.
+    pub(crate) stored_as: StoredAs,
     /// How a file is written that the format needs beside those of the edits.
     pub(crate) style: FileStyle,
     /// Where it is written: a local folder of this table and run alone.

@@ -308,6 +308,50 @@ pub(crate) enum LakeError {
         /// What kept this run from finishing it.
         source: Box<LakeError>,
     },
+    /// Another writer's commit in a table's own log is in the way of one of ours.
+    #[error(
+        "commit {version} cannot be published: `{place}` of another writer changed table `{table}` meanwhile, and nothing of the commit counts"
+    )]
+    ForeignCommit {
+        /// The commit.
+        version: u64,
+        /// The table.
+        table: String,
+        /// The other writer's commit.
+        place: String,
+    },
+    /// Delta does not have what a table has.
+    #[error("table `{table}` cannot be a Delta table: {why}")]
+    NotInDelta {
+        /// The table.
+        table: String,
+        /// Why not.
+        why: String,
+    },
+    /// A Delta table asks its writers for what this program does not do, or was changed in a way that it does not go on from.
+    #[error("the Delta table `{place}` cannot be gone on with: {why}")]
+    Delta {
+        /// Its folder.
+        place: String,
+        /// The table.
+        table: String,
+        /// Why not.
+        why: String,
+    },
+    /// A table is published as something else than the config says.
+    #[error(
+        "table `{table}` is stored as {found}, the config says {wanted}: change it back, or let `lakeward convert CONFIG {table} --to {to} --apply` make it so"
+    )]
+    OtherFormat {
+        /// The table.
+        table: String,
+        /// What it is.
+        found: &'static str,
+        /// What the config says.
+        wanted: &'static str,
+        /// The same as the command takes it.
+        to: &'static str,
+    },
     /// A commit of an earlier run is recorded and not published whole, and what asks may not finish it.
     #[error("commit {version} is recorded, but its files are not all in place; only a run that writes can finish it")]
     Unfinished {
@@ -517,11 +561,13 @@ impl LakeError {
         }
     }
 
-    /// The commit of which it says that files are lost for good.
-    pub(crate) fn lost_of(&self) -> Option<u64> {
+    /// The commit of which it says that it can never be published whole.
+    pub(crate) fn abandonable(&self) -> Option<u64> {
         match self {
-            Self::Lost { version, .. } | Self::StagedDamaged { version, .. } => Some(*version),
-            Self::Unpublished { source, .. } => source.lost_of(),
+            Self::Lost { version, .. } | Self::StagedDamaged { version, .. } | Self::ForeignCommit { version, .. } => {
+                Some(*version)
+            }
+            Self::Unpublished { source, .. } => source.abandonable(),
             _ => None,
         }
     }

@@ -8,6 +8,9 @@ use crate::lake::trust::VERSION_MAX;
 /// The folder that holds everything that is not a table.
 pub(crate) const HOME: &str = "_lakeward";
 
+/// How the copy of a file ends that is no Parquet file.
+const OTHER_KEPT: &str = ".other.kept";
+
 /// Paths of one pipeline.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -133,13 +136,19 @@ impl Layout {
 
     /// The copy that `run` made of the data file that commit `version` replaced or removed at `path`. The partition folders are the same.
     pub(crate) fn kept(&self, version: u64, run: &str, path: &str) -> String {
-        format!("{}/{}.kept", self.copies(version, run), path.strip_suffix(".parquet").unwrap_or(path))
+        match path.strip_suffix(".parquet") {
+            Some(name) => format!("{}/{name}.kept", self.copies(version, run)),
+            None => format!("{}/{path}{OTHER_KEPT}", self.copies(version, run)),
+        }
     }
 
     /// The data file of which `path` is a copy in `folder`, one of [`Layout::copies`]; `None` for anything else.
     pub(crate) fn parse_kept(folder: &str, path: &str) -> Option<String> {
-        let name = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".kept")?;
-        Some(format!("{name}.parquet"))
+        let path = path.strip_prefix(folder)?.strip_prefix('/')?;
+        match path.strip_suffix(OTHER_KEPT) {
+            Some(name) => Some(name.to_owned()),
+            None => Some(format!("{}.parquet", path.strip_suffix(".kept")?)),
+        }
     }
 
     /// Folder of all unfinished work.

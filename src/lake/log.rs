@@ -39,6 +39,9 @@ pub(crate) struct Commit {
     pub(crate) state: Map<String, Value>,
     /// Files that change.
     pub(crate) files: Vec<Change>,
+    /// What the commit says in the logs that tables have of their own, by table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) logs: BTreeMap<String, LogCommit>,
     /// Files of rejects that this run wrote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) quarantine: Vec<String>,
@@ -90,6 +93,8 @@ pub(crate) enum Purpose {
     Rename,
     /// A table gets other partitions, or another key.
     Reshape,
+    /// A table is stored as something else.
+    Conversion,
     /// Files that something else wrote become a table.
     Adoption,
     /// Records of the quarantine are loaded.
@@ -114,6 +119,7 @@ impl Purpose {
             Self::Drop => "drop",
             Self::Rename => "rename",
             Self::Reshape => "reshape",
+            Self::Conversion => "conversion",
             Self::Adoption => "adoption",
             Self::Repair => "repair",
             Self::Restoration => "restoration",
@@ -175,6 +181,26 @@ pub(crate) struct Replaced {
     pub(crate) checksum: String,
 }
 
+/// What a commit says in a log that a table has of its own (Delta's), which publishing makes known behind the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogCommit {
+    /// The version of that log that the edits stand on; none of a log that begins, and of one that has no other writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<u64>,
+    /// What it says, staged below the lake's root.
+    pub(crate) staged: String,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its XXH3-64.
+    pub(crate) checksum: String,
+    /// Whether it only adds rows without a key, which stand on no others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_blind: bool,
+    /// Whether files are replaced in place, as readers by glob want it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_beside: bool,
+}
+
 /// What happens to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,6 +209,8 @@ pub(crate) enum Action {
     Put,
     /// It goes, and is never written again.
     Delete,
+    /// It is one of the table's no more, and stays until it is collected.
+    Retire,
 }
 
 /// The content of a `.done` object.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::config::Compat;
+use crate::config::{Compat, StoredAs};
 use crate::lake::log::{FORMAT, TableRef, check_size, parse_json, read_done, to_json};
 use crate::lake::parquet::{KeyRanges, read_ranges};
 use crate::lake::store::Store;
@@ -35,6 +35,9 @@ struct Manifest<'a, Ranges> {
     /// `legacy` or `modern`: which readers open all files. Absent where an older lakeward wrote some.
     #[serde(skip_serializing_if = "Option::is_none")]
     compat: Option<Cow<'a, str>>,
+    /// What the files are published as; absent where they are all that there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_as: Option<Cow<'a, str>>,
     files: Vec<ManifestFile<'a, Ranges>>,
 }
 
@@ -84,6 +87,7 @@ pub(crate) fn encode(run: &str, table: &str, state: &Snapshot) -> Encoded {
         partition_by: state.partition_by.iter().map(level).collect(),
         next_number: state.next_number,
         compat: state.compat.map(|compat| compat.name().into()),
+        stored_as: (state.stored_as != StoredAs::Plain).then(|| state.stored_as.name().into()),
         files: state.files.iter().map(ManifestFile::of).collect(),
     });
     Encoded { name: file_name(table, &content), content }
@@ -157,6 +161,12 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry:
         return Err(damaged(format!("it is of table {:?}", manifest.table)));
     }
     check_files(table, &files).map_err(damaged)?;
+    let stored_as = match manifest.stored_as.as_deref() {
+        None => StoredAs::Plain,
+        Some(name) => {
+            StoredAs::parse(name).ok_or_else(|| damaged(format!("it is stored as {name:?}, which a newer lakeward knows")))?
+        }
+    };
     if manifest.next_number > NUMBER_MAX {
         return Err(damaged(format!("{} is no number of a file", manifest.next_number)));
     }
@@ -167,5 +177,7 @@ pub(crate) async fn load(store: &dyn Store, layout: &Layout, table: &str, entry:
         files,
         next_number: manifest.next_number,
         compat: [Compat::Legacy, Compat::Modern].into_iter().find(|compat| manifest.compat.as_deref() == Some(compat.name())),
+        stored_as,
+        log: None,
     })
 }

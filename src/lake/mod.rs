@@ -52,10 +52,10 @@ pub(crate) use live::{LiveFile, LiveFiles, NoLiveFiles, Unread};
 pub(crate) use log::Purpose;
 pub(crate) use open::{Inspection, Lake, inspect};
 pub(crate) use ops::{
-    Abandonment, Archive, BadFile, COMMITS_KEPT, CommitFacts, Compaction, Cure, Damages, Diagnosis, Fault, FileAt, Finding,
-    ForeignFolder, Garbage, Need, PipelineFacts, REPORTS_KEPT, RejectReason, Remedy, RollbackPlan, SetAside, Shape, Stories,
-    SurveyOptions, SurveyedLake, SurveyedTable, TableAt, TableDiff, TableFacts, TableStory, Told, Verification, Verify, Wanted,
-    began, diagnose, killed_runs, note_refused, spelled,
+    Abandonment, Archive, BadFile, COMMITS_KEPT, CommitFacts, Compaction, Conversion, Cure, Damages, Diagnosis, Fault, FileAt,
+    Finding, ForeignFolder, Garbage, Keeping, Need, PipelineFacts, REPORTS_KEPT, RejectReason, Remedy, RollbackPlan, SetAside,
+    Shape, Stories, SurveyOptions, SurveyedLake, SurveyedTable, TableAt, TableDiff, TableFacts, TableStory, Told, Verification,
+    Verify, Wanted, began, diagnose, killed_runs, note_refused, spelled,
 };
 pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,

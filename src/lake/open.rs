@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value};
@@ -50,6 +51,7 @@ pub(crate) struct Lake {
     pub(super) is_unsettled: bool,
     lost: Vec<LostFile>,
     pub(super) keep_versions: u32,
+    pub(super) retention: Duration,
     pub(super) purpose: Purpose,
     /// The oldest commit that is going to count, where this run collects.
     pub(super) oldest: u64,
@@ -111,6 +113,7 @@ impl Lake {
             is_unsettled: false,
             lost: Vec::new(),
             keep_versions: plan.keep_versions,
+            retention: plan.retention,
             purpose: Purpose::Run,
             oldest: 0,
             adopt: plan.adopt,
@@ -210,6 +213,7 @@ impl Lake {
             is_unsettled: false,
             lost,
             keep_versions: plan.keep_versions,
+            retention: plan.retention,
             purpose: Purpose::Run,
             oldest: 0,
             spool,
@@ -473,7 +477,9 @@ pub(super) async fn inspect_in(
         }
         let committed = seen.tables.get(table).cloned().unwrap_or_default();
         match format.snapshot(table, committed, false).await {
-            Err(error @ LakeError::Foreign { .. }) => drop(seen.differences.insert(table.to_owned(), error)),
+            Err(error @ (LakeError::Foreign { .. } | LakeError::Delta { .. })) => {
+                drop(seen.differences.insert(table.to_owned(), error))
+            }
             looked => drop(looked?),
         }
     }

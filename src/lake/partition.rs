@@ -31,6 +31,7 @@ pub(crate) use error::PartitionError;
 pub(crate) use escape::{NULL_VALUE, escape, unescape};
 pub(crate) use misread::{Misread, misread_levels};
 pub(crate) use thin::{ThinLevel, thin_level};
+pub(crate) use transform::decimal_text;
 
 use crate::base::folded;
 use crate::config::PartitionField;

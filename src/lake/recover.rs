@@ -45,7 +45,7 @@ pub(crate) async fn stop_at(publisher: Publisher<'_>, version: u64) -> Result<Co
     for open in pending {
         let commit = must_read(publisher, open).await?;
         match publisher.publish(&commit).await {
-            Err(error) if open == version && head == version && error.lost_of() == Some(version) => return Ok(commit),
+            Err(error) if open == version && head == version && error.abandonable() == Some(version) => return Ok(commit),
             published => drop(published?),
         }
     }
@@ -123,6 +123,7 @@ fn fence(head: Option<&Commit>, run: &str, written: &str, fences: Vec<String>) -
         tables: head.map(|commit| commit.tables.clone()).unwrap_or_default(),
         state: head.map(|commit| commit.state.clone()).unwrap_or_default(),
         files: Vec::new(),
+        logs: BTreeMap::new(),
         quarantine: Vec::new(),
         rebuilt: Vec::new(),
         repaired: Vec::new(),

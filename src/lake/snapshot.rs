@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Compat, PartitionField, Transform};
+use crate::config::{Compat, PartitionField, StoredAs, Transform};
 use crate::lake::LakeError;
+use crate::lake::format::SharedBase;
 use crate::lake::parquet::KeyRanges;
 use crate::schema::TableSchema;
 
@@ -22,6 +23,10 @@ pub(crate) struct Snapshot {
     pub(crate) next_number: u64,
     /// Which readers open all live files, as far as it is known.
     pub(crate) compat: Option<Compat>,
+    /// What its files are published as.
+    pub(crate) stored_as: StoredAs,
+    /// Where a log of the table's own stands, as far as that was looked at.
+    pub(crate) log: Option<SharedBase>,
 }
 
 impl Snapshot {
@@ -54,8 +59,9 @@ impl Snapshot {
         self.files.iter_mut().for_each(|file| file.key_ranges.extend(ranges.remove(&file.path).into_iter().flatten()));
     }
 
-    /// The same without what is known of its files' keys.
-    pub(crate) fn without_ranges(mut self) -> Self {
+    /// The same without what is no part of the table: what is known of its files' keys, and where its log stands.
+    pub(crate) fn of_content(mut self) -> Self {
+        self.log = None;
         self.files.iter_mut().for_each(|file| file.key_ranges.clear());
         self
     }

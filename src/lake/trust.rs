@@ -47,7 +47,7 @@ pub(crate) fn check_commit(commit: &Commit, version: u64, layout: &Layout) -> Re
             return Err(format!("{:?} is not a path in the folder of table {:?}", change.path, change.table));
         }
         let is_right = match (&change.action, &change.handle) {
-            (Action::Delete, None) => true,
+            (Action::Delete | Action::Retire, None) => true,
             (Action::Put, Some(Handle::Staged(path))) => is_below(path, &layout.staging(&commit.run)),
             (Action::Put, Some(Handle::Upload { id, .. })) => !id.is_empty() && !id.contains(char::is_control),
             _ => false,
@@ -55,6 +55,11 @@ pub(crate) fn check_commit(commit: &Commit, version: u64, layout: &Layout) -> Re
         if !is_right {
             return Err(format!("{:?} has no handle of this run", change.path));
         }
+    }
+    if let Some((table, log)) =
+        commit.logs.iter().find(|(table, log)| !is_table(table) || !is_below(&log.staged, &layout.staging(&commit.run)))
+    {
+        return Err(format!("{:?} is not staged by this run for table {table:?}", log.staged));
     }
     match commit.quarantine.iter().find(|path| !is_below(path, layout.home())) {
         Some(path) => Err(format!("{path:?} is not in the folder of the pipeline")),

@@ -82,6 +82,12 @@ impl<'a> View<'a> {
         Ok(known)
     }
 
+    /// A table as an operation stands on it, whatever lies in its folder: as the newest commit tells it, or as a log of the table's own has it.
+    pub(crate) async fn current(&self, table: &str) -> Result<Snapshot, LakeError> {
+        let known = self.known(table).await?;
+        if self.is_settled { self.format.current(table, known).await } else { Ok(known) }
+    }
+
     /// The error of a lake in which nothing is committed.
     pub(crate) fn nothing_committed(&self) -> LakeError {
         LakeError::NothingCommitted { place: self.store.place("") }

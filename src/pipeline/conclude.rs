@@ -251,7 +251,7 @@ fn state_of(
 
 fn facts_of(ready: &Ready, cost: &Cost) -> ResourceFacts {
     let Ready { staged, end, slices, rejects, shaped, quarantine, cursors, columns, .. } = ready;
-    let deleted = staged.changes.iter().filter(|change| matches!(change, FileChange::Delete { .. })).count() as u64;
+    let deleted = staged.changes.iter().filter(|change| !matches!(change, FileChange::Put { .. })).count() as u64;
     ResourceFacts {
         table: staged.table.clone(),
         pages: end.pages,

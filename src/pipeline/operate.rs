@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Map;
 
 use crate::base::{Clock, Unjoined};
-use crate::config::{LakeOnly, SortField};
+use crate::config::{LakeOnly, LakePlan, SortField};
 use crate::lake::{
-    Abandonment, Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Lake, LakeError, Look, Owner, PreparedTable, Purpose,
-    RollbackPlan,
+    Abandonment, Archive, COMMITS_KEPT, Committed, Compaction, Garbage, Keeping, Lake, LakeError, Look, Owner, PreparedTable,
+    Purpose, RollbackPlan,
 };
 use crate::pipeline::RunError;
 use crate::pipeline::cursors::{file_name, file_named};
@@ -98,10 +98,23 @@ pub(crate) async fn rollback(
 /// # Errors
 /// The lake's; [`LakeError::NothingToAbandon`] when the commit could be published.
 pub(crate) async fn abandon(plan: &LakeOnly, version: u64, clock: Arc<dyn Clock>) -> Result<(Abandonment, Committed), RunError> {
+    abandon_in(&plan.lake, &plan.name, version, clock).await
+}
+
+/// The same in the lake of a pipeline.
+///
+/// # Errors
+/// The lake's.
+pub(super) async fn abandon_in(
+    plan: &LakePlan,
+    pipeline: &str,
+    version: u64,
+    clock: Arc<dyn Clock>,
+) -> Result<(Abandonment, Committed), RunError> {
     let run = run_id(&*clock, clock.now());
-    let lake = Lake::open_to_abandon(&plan.lake, &plan.name, clock, &run, Owner::this_process(), version).await?;
+    let lake = Lake::open_to_abandon(plan, pipeline, clock, &run, Owner::this_process(), version).await?;
     under_lease(lake, async |lake| {
-        let done = lake.abandon(&plan.lake, file_name).await?;
+        let done = lake.abandon(plan, file_name).await?;
         forget_answers(lake);
         Ok(done)
     })
@@ -197,9 +210,11 @@ pub(crate) async fn compactions(plan: &LakeOnly, table: Option<&str>) -> Result<
 ///
 /// # Errors
 /// The lake's.
-pub(crate) async fn garbage(plan: &LakeOnly) -> Result<Garbage, RunError> {
+pub(crate) async fn garbage(plan: &LakeOnly, clock: &dyn Clock) -> Result<Garbage, RunError> {
     let archive = Archive::committed(&plan.lake, &plan.name).await?;
-    Ok(archive.garbage(plan.lake.keep_versions, COMMITS_KEPT, file_named).await?)
+    let LakePlan { keep_versions, retention, .. } = plan.lake;
+    let keeping = Keeping { keep_versions, commits_kept: COMMITS_KEPT, now: clock.now(), retention };
+    Ok(archive.garbage(keeping, file_named).await?)
 }
 
 /// What [`rollback`] would do, ended as that would; nothing is written.

@@ -1,4 +1,4 @@
-//! One table dropped, renamed, or brought to the partitions or the key of the config, from the lake's own rows.
+//! One table dropped, renamed, stored as something else, or brought to the partitions or the key of the config, from the lake's own rows.
 //!
 //! In: a plan, the table, what is to become of it. Out: what it was, and the commit. Invariants: nothing is asked of the API; all is one commit, with
 //! the cursors that belong to it; what cannot be done changes nothing.
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::base::Clock;
-use crate::config::{LakeOnly, Outline};
+use crate::config::{LakeOnly, Outline, StoredAs};
 use crate::lake::{
-    Committed, Lake, LakeError, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels,
+    Committed, Conversion, Lake, LakeError, Look, Owner, PartitionError, PreparedTable, Purpose, Shape, Snapshot, misread_levels,
 };
 use crate::pipeline::cursors::file_name;
 use crate::pipeline::operate::{beside, run_id, under_lease};
@@ -30,6 +30,11 @@ pub(crate) enum TableChange<'a> {
     Repartition,
     /// It gets the config's key.
     Rekey,
+    /// It is stored as something else.
+    Convert {
+        /// As what.
+        to: StoredAs,
+    },
 }
 
 /// A table that is changed.
@@ -63,7 +68,7 @@ pub(crate) async fn table_change(
         look.view().check_new(to)?;
     }
     let states = look.view().states().cloned().unwrap_or_default();
-    planned(plan, table, change, look.view().known(table).await?, &states)
+    planned(plan, table, change, look.view().current(table).await?, &states)
 }
 
 /// Changes a table, in a commit of its own.
@@ -90,7 +95,7 @@ async fn change_in(
     let archive = lake.archive().ok_or_else(|| lake.view().nothing_committed())?;
     archive.table_names(Some(table))?;
     let states = lake.view().states().cloned().unwrap_or_default();
-    let mut changed = planned(plan, table, change, lake.view().known(table).await?, &states)?;
+    let mut changed = planned(plan, table, change, lake.view().current(table).await?, &states)?;
     let (purpose, tables) = match change {
         TableChange::Drop => {
             let dropped = lake.drop_of(table).await?;
@@ -98,6 +103,14 @@ async fn change_in(
             (Purpose::Drop, vec![dropped.staged])
         }
         TableChange::Rename { to } => (Purpose::Rename, lake.rename_of(table, to, &plan.lake).await?),
+        TableChange::Convert { to } => {
+            let prepared = match lake.conversion(table, to, &plan.lake).await? {
+                Some(Conversion::Named(prepared)) => vec![*prepared],
+                Some(Conversion::Written(job)) => vec![beside(move || job.run()).await?],
+                None => Vec::new(),
+            };
+            (Purpose::Conversion, prepared)
+        }
         TableChange::Repartition | TableChange::Rekey => {
             let shape = changed.shape.clone().unwrap_or_default();
             let job = lake.reshaping(table, shape, &plan.lake).await?;
@@ -133,7 +146,7 @@ fn planned(
         sort_by: resource.map(|resource| resource.sort_by.clone()).unwrap_or_default(),
     };
     let shape = match change {
-        TableChange::Drop | TableChange::Rename { .. } => None,
+        TableChange::Drop | TableChange::Rename { .. } | TableChange::Convert { .. } => None,
         TableChange::Repartition => Some(shape(before.primary_key.clone(), wanted()?.partition_by.clone(), of_table(table))),
         TableChange::Rekey => Some(shape(wanted()?.primary_key.clone(), before.partition_fields()?, of_table(table))),
     };

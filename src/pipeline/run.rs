@@ -17,7 +17,7 @@ use crate::pipeline::graph::Graph;
 use crate::pipeline::journal::Journal;
 use crate::pipeline::kept::KeptOfRun;
 use crate::pipeline::load::{Outcome, Read};
-use crate::pipeline::operate::{NewRun, cause};
+use crate::pipeline::operate::{NewRun, abandon_in, cause};
 use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families, recorded};
 use crate::source::{Asking, Cost, Source};
@@ -239,7 +239,14 @@ async fn run_begun(plan: &Plan, options: &RunOptions, components: Components<'_>
             Err(EndedEarly { error, is_kept })
         }
     };
-    if let Err(error) = lake.close().await {
+    let closed = lake.close().await;
+    if let Err(EndedEarly { error: RunError::Lake(LakeError::Unpublished { version, source }), .. }) = &outcome
+        && matches!(**source, LakeError::ForeignCommit { .. })
+        && let Err(error) = abandon_in(&plan.lake, &plan.name, *version, Arc::clone(&clock)).await
+    {
+        tracing::warn!(error = error.chain(), "the commit that could not be published is given up by the next run");
+    }
+    if let Err(error) = closed {
         tell_late(&events, WarningCode::CleanUpFailed, NOT_TIDY, (error, facts.version.is_some()));
     }
     facts.warnings = warnings.listed();
@@ -257,7 +264,19 @@ async fn opened(
     if options.dry_run {
         return Lake::open_dry(&plan.lake, &plan.name, clock, run_id).await;
     }
-    Lake::open(&plan.lake, &plan.name, clock, run_id, Owner::this_process(), Some(needed)).await
+    let open = |clock| Lake::open(&plan.lake, &plan.name, clock, run_id, Owner::this_process(), Some(needed));
+    match open(Arc::clone(&clock)).await {
+        // Another writer was quicker: the commit never counted, and what it had read is asked for again.
+        Err(LakeError::ForeignCommit { version, table, place }) => {
+            tracing::warn!(version, table, place, "a commit that another writer's stands in the way of is given up");
+            abandon_in(&plan.lake, &plan.name, version, Arc::clone(&clock)).await.map_err(|error| match error {
+                RunError::Lake(error) => error,
+                _ => LakeError::ForeignCommit { version, table, place },
+            })?;
+            open(clock).await
+        }
+        opened => opened,
+    }
 }
 
 /// Notes in the lake that the run ended as a whole, and why; the error itself is told all the same. Whether it is noted.

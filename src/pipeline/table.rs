@@ -36,6 +36,7 @@ pub(super) fn stage_settings(plan: &Plan, resource: &ResourcePlan, disposition: 
         keeps_repeats: false,
         merge: resource.merge.clone(),
         partition_by: resource.partition_by.clone(),
+        stored_as: plan.lake.stored_as(resource.is_delta),
         sort_by: resource.sort_by.clone(),
         compression: plan.lake.compression,
         target_file_size: plan.lake.target_file_size,

@@ -63,7 +63,7 @@ pub(super) fn left_as_they_are(plan: &Plan, bytes: u64, change: &Change, staged:
     }
     let put = |change: &FileChange| match change {
         FileChange::Put { file, .. } => Some(file.path.clone()),
-        FileChange::Delete { .. } => None,
+        FileChange::Delete { .. } | FileChange::Retire { .. } => None,
     };
     let written: HashSet<String> = staged.changes.iter().filter_map(put).collect();
     let left: Vec<&DataFile> = staged.after.files.iter().filter(|file| !written.contains(&file.path)).collect();

@@ -51,6 +51,28 @@ pub(crate) struct TableArgs {
     pub(crate) how: Asked,
 }
 
+/// What a table can be stored as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TableKind {
+    /// Parquet in Hive's folders, for readers by glob.
+    Plain,
+    /// A Delta table.
+    Delta,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConvertArgs {
+    #[command(flatten)]
+    pub(crate) of: ConfigArgs,
+    /// The table.
+    pub(crate) table: String,
+    /// What it becomes; write it into the config, too (`table_format`).
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) to: TableKind,
+    #[command(flatten)]
+    pub(crate) how: Asked,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenameArgs {
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The plan of the lake: where it is, and how its files are written and published.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::base::Secret;
 
@@ -33,9 +34,26 @@ pub(crate) struct LakePlan {
     pub(crate) keep_versions: u32,
     /// `compat`.
     pub(crate) compat: Compat,
+    /// Whether tables are Delta tables, where their resource does not say.
+    pub(crate) is_delta: bool,
+    /// Whether a Delta log lies over the files of those that are none.
+    pub(crate) delta_log: bool,
+    /// How long files that left a Delta table stay.
+    pub(crate) retention: Duration,
     /// Whether what is written survives a crash of the machine. Nobody misses a lake on disk that goes with its process, and syncing takes
     /// most of the time of a small one.
     pub(crate) is_durable: bool,
+}
+
+impl LakePlan {
+    /// What a table's files are published as; `is_delta`: what its resource says.
+    pub(crate) fn stored_as(&self, is_delta: Option<bool>) -> StoredAs {
+        match (is_delta.unwrap_or(self.is_delta), self.delta_log) {
+            (true, _) => StoredAs::Delta,
+            (false, true) => StoredAs::DeltaBeside,
+            (false, false) => StoredAs::Plain,
+        }
+    }
 }
 
 /// Where a lake lies.
@@ -121,4 +139,37 @@ pub(crate) enum Compression {
     Snappy,
     /// Zstandard at a level of 1 to 22.
     Zstd(i32),
+}
+
+/// What a table's files are published as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum StoredAs {
+    /// Parquet in Hive's folders, for readers by glob.
+    #[default]
+    Plain,
+    /// The same, with a Delta log over the files.
+    DeltaBeside,
+    /// A Delta table.
+    Delta,
+}
+
+impl StoredAs {
+    /// Its name, as manifests and messages have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::DeltaBeside => "plain with a Delta log",
+            Self::Delta => "delta",
+        }
+    }
+
+    /// The one of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Plain, Self::DeltaBeside, Self::Delta].into_iter().find(|stored_as| stored_as.name() == name)
+    }
+
+    /// Whether it is a folder of Parquet files, whatever lies beside them.
+    pub(crate) fn is_plain(self) -> bool {
+        self != Self::Delta
+    }
 }

@@ -153,19 +153,26 @@ pub(crate) struct ContractMap {
     pub(crate) data_type: Field<ContractMode>,
 }
 
-/// dlt's `table_format`; only what a folder of Parquet files is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TableFormat;
+/// dlt's `table_format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableFormat {
+    /// A folder of Parquet files.
+    Plain,
+    /// A Delta table.
+    Delta,
+}
 
 impl FromScalar for TableFormat {
-    const EXPECTED: &'static str = "`native` or `hive`";
+    const EXPECTED: &'static str = "`native`, `hive` or `delta`";
 
     fn from_text(text: &str) -> Result<Self, ScalarError> {
         match text {
-            "native" | "hive" => Ok(Self),
-            "iceberg" | "delta" => Err(ScalarError::Why(format!(
-                "lakeward writes folders of Parquet files and no `{text}` tables; leave the key out"
-            ))),
+            "native" | "hive" => Ok(Self::Plain),
+            "delta" => Ok(Self::Delta),
+            "iceberg" => Err(ScalarError::Why(
+                "lakeward writes folders of Parquet files and Delta tables, and no `iceberg` tables; leave the key out"
+                    .to_owned(),
+            )),
             _ => Err(ScalarError::Form),
         }
     }

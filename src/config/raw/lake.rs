@@ -1,9 +1,11 @@
 //! `lake`: where the tables go.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::config::raw::{Credential, Either, Entries, Field, FromScalar, Scalar, ScalarError};
+use crate::config::raw::{Credential, Either, Entries, Field, FromScalar, Scalar, ScalarError, TableFormat};
 use crate::config::{Compression, OnSchemaChange, units};
 
 /// Where the tables go, and how their files are written.
@@ -44,6 +46,13 @@ pub(crate) struct Lake {
     /// Which readers the files are for. `legacy`: all of them; `modern`: those that know the encodings which Spark before 4.1 does not.
     /// Default: `legacy`.
     pub(crate) compat: Field<Compat>,
+    /// What tables are, where their resource does not say: `native`, folders of Parquet files, or `delta`, Delta tables. Default: `native`.
+    pub(crate) table_format: Field<Scalar<TableFormat>>,
+    /// `true`: a Delta log lies over the Parquet files of `native` tables, so that readers of Delta tables read them, too. Default: false.
+    pub(crate) delta_log: Field<bool>,
+    /// How long files that left a Delta table stay for those who read an older version of it, such as `7d`; `lakeward gc` then removes them.
+    /// Default: 7d.
+    pub(crate) retention: Field<Scalar<Duration>>,
 }
 
 /// An option's value; numbers and booleans count as their text.

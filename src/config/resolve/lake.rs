@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 
 use crate::base::Secret;
-use crate::config::raw::{self, Credential, Either, Entries, Field, OptionValue, Publish, Scalar};
+use crate::config::raw::{self, Credential, Either, Entries, Field, OptionValue, Publish, Scalar, TableFormat};
 use crate::config::resolve::Context;
 use crate::config::tree::NodeId;
 use crate::config::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, Problem, yaml};
@@ -28,6 +29,11 @@ const PARTITIONS_MAX: usize = 10_000;
 const KEEP_VERSIONS: u32 = 1;
 /// Most commits that can be undone.
 const KEEP_VERSIONS_MAX: u32 = 1_000;
+
+/// How long files that left a Delta table stay, unless the config says otherwise: as by Delta's own default.
+const RETENTION: Duration = Duration::from_secs(7 * 86_400);
+/// The longest that can be asked for: a Delta log forgets after that which files left its table.
+const RETENTION_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// The settings of the lake of `pipeline`; `None` when a fault leaves its location open.
 pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake, pipeline: Option<&str>) -> Option<LakePlan> {
@@ -52,6 +58,9 @@ pub(crate) fn resolve(cx: Context<'_>, id: NodeId, raw: &raw::Lake, pipeline: Op
         memory,
         keep_versions: keep_versions(cx, &raw.keep_versions),
         compat: raw.compat.get().map_or(Compat::Legacy, |&compat| compat.into()),
+        is_delta: raw.table_format.get() == Some(&Scalar(TableFormat::Delta)),
+        delta_log: flag(&raw.delta_log),
+        retention: retention(cx, &raw.retention),
         is_durable: true,
     })
 }
@@ -100,6 +109,14 @@ fn keep_versions(cx: Context<'_>, field: &Field<u64>) -> u32 {
             KEEP_VERSIONS
         }
     }
+}
+
+fn retention(cx: Context<'_>, field: &Field<Scalar<Duration>>) -> Duration {
+    let Some((id, &Scalar(retention))) = field.set() else { return RETENTION };
+    if retention > RETENTION_MAX {
+        cx.reader.wrong(id, "a duration of at most 30d");
+    }
+    retention
 }
 
 fn options(cx: Context<'_>, field: &Field<Entries<OptionValue>>) -> Vec<(String, Secret)> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar};
+use crate::config::raw::{self, Disposition, DispositionMap, Either, Endpoint, Entries, Field, Resource, Scalar, TableFormat};
 use crate::config::resolve::client::Client;
 use crate::config::resolve::hints::Hints;
 use crate::config::resolve::template::{Names, Used};
@@ -61,6 +61,7 @@ pub(crate) fn resolve(
     let mut plan = ResourcePlan {
         partition_by: table::partition_by(cx, &raw.partition_by),
         sort_by: table::sort_by(cx, &raw.sort_by),
+        is_delta: raw.table_format.get().map(|&Scalar(format)| format == TableFormat::Delta),
         name: name?,
         table: table?,
         columns,

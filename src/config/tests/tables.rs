@@ -79,7 +79,7 @@ fn formats_other_than_parquet_are_refused() {
         &resource("file_format: csv\ntable_format: iceberg"),
         &[
             "7:18: `resources[0].file_format`: lakeward writes Parquet and nothing else, no `csv`; leave the key out",
-            "8:19: `resources[0].table_format`: lakeward writes folders of Parquet files and no `iceberg` tables; leave the key out",
+            "8:19: `resources[0].table_format`: lakeward writes folders of Parquet files and Delta tables, and no `iceberg` tables; leave the key out",
         ],
     );
     let no_effect = "file_format: parquet\ntable_format: hive\nreferences: [{referenced_table: x}]\ncolumns: {a: {unique: true}}";

@@ -33,6 +33,12 @@ impl LakeError {
                 let names: Vec<&str> = tables.iter().map(String::as_str).collect();
                 nearest(table, &names).map(|near| format!("did you mean `{near}`?"))
             }
+            Self::NotInDelta { .. } => Some(
+                "give such a column another name with a step (`rename`), or store the table as Parquet alone: `table_format: native`".to_owned(),
+            ),
+            Self::Delta { table, .. } => Some(format!(
+                "undo that in the engine that did it, or load into another table; or run `lakeward table drop CONFIG {table} --apply` and load it anew"
+            )),
             Self::Damaged { table, .. } => Some(repair_words(table.as_deref())),
             Self::NotKept { kept, .. } | Self::MarksGone { kept, .. } => Some(kept_words(kept)),
             Self::Unpublished { source, .. } => source.hint(),

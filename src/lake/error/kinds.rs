@@ -16,6 +16,8 @@ impl LakeError {
             Self::Unread(source) => source.kind(),
             Self::Widen(error) => error.kind(),
             Self::TableDiffers { .. }
+            | Self::OtherFormat { .. }
+            | Self::NotInDelta { .. }
             | Self::SameFolder { .. }
             | Self::WithinLake { .. }
             | Self::SamePipeline { .. }
@@ -45,9 +47,11 @@ impl LakeError {
             | Self::Outlived { .. }
             | Self::Unpublished { .. }
             | Self::Unfinished { .. }
+            | Self::ForeignCommit { .. }
             | Self::Abandoned { .. } => ErrorKind::Unavailable,
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Foreign { .. }
+            | Self::Delta { .. }
             | Self::Adopt { .. }
             | Self::Unreadable { .. }
             | Self::Refused { .. }

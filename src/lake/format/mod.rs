@@ -11,19 +11,25 @@
 //!                                                          └─ killed here: roll_forward, by whoever opens the lake next
 //! ```
 
+pub(in crate::lake) mod delta;
 mod foreign;
 mod plain;
+mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+pub(crate) use delta::SharedBase;
 pub(crate) use foreign::UNKNOWN;
 pub(crate) use plain::name_files;
 
-use crate::lake::log::{Change, Commit};
+use crate::config::StoredAs;
+use crate::lake::log::{Change, Commit, LogCommit};
 use crate::lake::publish::Publication;
 use crate::lake::store::{Found, Store};
 use crate::lake::{DataFile, LakeError, Layout, Snapshot, StageStats, TableEdit};
@@ -46,6 +52,12 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
     /// The store's.
     async fn remains(&self, table: &str, committed: Snapshot) -> Result<Remains, LakeError>;
 
+    /// The table that edits of an operation stand on, whatever lies in its folder: `committed`, or what a log of the table's own has.
+    ///
+    /// # Errors
+    /// [`LakeError::Delta`], [`LakeError::Unreadable`]; the store's.
+    async fn current(&self, table: &str, committed: Snapshot) -> Result<Snapshot, LakeError>;
+
     /// Names the files of an edit. Called once a run, when all rows are in the spool; blocking, and may write a file there that the format needs.
     /// Nothing of it is in the lake yet, so that whoever drops the result drops the edit.
     ///
@@ -53,13 +65,13 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
     /// [`LakeError::Partition`] where a partition makes no name; [`LakeError::Disk`], [`LakeError::Parquet`] for files that the format needs.
     fn prepare(&self, edit: TableEdit) -> Result<PreparedTable, LakeError>;
 
-    /// Brings new files to where one step publishes each, in the staging folder of `run` or where no reader looks. What comes back goes into the
-    /// commit, and is all that those who publish it know. Called before the commit point; what is staged without a commit is dropped with
+    /// Brings new files to where one step publishes each, in the staging folder of the run of `commit` or where no reader looks. What comes back goes into
+    /// that commit, which is a draft, and is all that those who publish it know. Called before the commit point; what is staged without a commit is dropped with
     /// the folder, by the run itself or, once it is fenced, by the next one.
     ///
     /// # Errors
-    /// [`LakeError::Spool`] for a spooled file that is not what was written; the store's.
-    async fn stage(&self, run: &str, tables: &[PreparedTable]) -> Result<Vec<Change>, LakeError>;
+    /// [`LakeError::Spool`] for a spooled file that is not what was written; [`LakeError::Delta`] for what the format does not have; the store's.
+    async fn stage(&self, commit: &Commit, tables: &[PreparedTable]) -> Result<Staged, LakeError>;
 
     /// Checks that what edits of `table` replace is still what they stand on. Called as the last thing before the commit point: behind it the
     /// commit could be published over nothing else, and the cursors would be ahead of the rows. So a foreign commit in between is a conflict here,
@@ -68,6 +80,12 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`LakeError::Damaged`] naming the file; [`LakeError::Conflict`]; the store's.
     async fn check(&self, table: &str, replaced: &[&DataFile]) -> Result<(), LakeError>;
+
+    /// The same for logs that tables have of their own: that nothing came in between which `commit`, as it is drafted, does not stand on.
+    ///
+    /// # Errors
+    /// [`LakeError::ForeignCommit`]; the store's.
+    async fn check_logs(&self, commit: &Commit) -> Result<(), LakeError>;
 
     /// Publishes a commit of the log: when this is done, readers see it. Called by the run that made it, right behind the commit point. It
     /// works once: repeated, also by a run that slept while others went on, it changes nothing. What commits before it
@@ -95,6 +113,12 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
     /// The store's.
     async fn fates(&self, commit: &Commit) -> Result<Vec<FileFate>, LakeError>;
 
+    /// Whether the log that `table` has of its own tells of `commit`.
+    ///
+    /// # Errors
+    /// [`LakeError::Unreadable`]; the store's.
+    async fn is_told(&self, commit: &Commit, table: &str) -> Result<bool, LakeError>;
+
     /// Takes from everybody the means to publish any more of a commit of the log, also from a run that slept; durably. Called before a commit that
     /// abandons it.
     ///
@@ -114,6 +138,19 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
     /// The store's; the next run tries again.
     async fn retain(&self, oldest: u64) -> Result<(), LakeError>;
 
+    /// What left `table` more than `retention` before `now`, and what its own log can do without, but for `needed` paths: for a collection to tell
+    /// before it removes it.
+    ///
+    /// # Errors
+    /// [`LakeError::Unreadable`]; the store's.
+    async fn left(
+        &self,
+        table: &str,
+        stored_as: StoredAs,
+        (now, retention): (DateTime<Utc>, Duration),
+        needed: &BTreeSet<String>,
+    ) -> Result<Vec<Found>, LakeError>;
+
     /// All that [`TableFormat::retain`] would let go of in the end, for a collection to tell before it removes it.
     ///
     /// # Errors
@@ -123,7 +160,16 @@ pub(crate) trait TableFormat: Send + Sync + fmt::Debug {
 
 /// How the lake in `store` stores its tables.
 pub(crate) fn format_of(store: &Arc<dyn Store>, layout: &Layout) -> Arc<dyn TableFormat> {
-    Arc::new(plain::Plain::new(store, layout))
+    Arc::new(tables::Tables::new(store, layout))
+}
+
+/// What is staged for a commit.
+#[derive(Debug, Default)]
+pub(crate) struct Staged {
+    /// What it says of files.
+    pub(crate) files: Vec<Change>,
+    /// What it says in logs that tables have of their own.
+    pub(crate) logs: BTreeMap<String, LogCommit>,
 }
 
 /// What is left of a table.
@@ -133,6 +179,8 @@ pub(crate) struct Remains {
     pub(crate) snapshot: Snapshot,
     /// Files in its place that are not the table's.
     pub(crate) strangers: Vec<String>,
+    /// Files of the table that have none of its rows: its own log, and what left it.
+    pub(crate) others: Vec<DataFile>,
 }
 
 /// A published commit.
@@ -157,6 +205,8 @@ pub(crate) enum Fate {
     Lost,
     /// Something that the commit does not know lies in its place.
     Taken,
+    /// A commit of another writer is in the way of its table's.
+    Overtaken,
 }
 
 /// A file of a commit, and what became of it.
@@ -194,6 +244,12 @@ pub(crate) struct PreparedTable {
     pub(crate) stats: StageStats,
     /// Whether the table leaves the lake.
     pub(crate) is_dropped: bool,
+    /// Whether a log of the table's own begins with the commit.
+    pub(crate) begins_log: bool,
+    /// Whether a log of the table's own is to go with the commit.
+    pub(crate) ends_log: bool,
+    /// Whether columns or partition levels are others than before.
+    pub(crate) has_other_columns: bool,
 }
 
 impl PreparedTable {
@@ -201,6 +257,7 @@ impl PreparedTable {
     pub(crate) fn replaced(&self) -> Vec<&DataFile> {
         let replaced = self.changes.iter().filter_map(|change| match change {
             FileChange::Put { replaces, .. } => replaces.as_ref(),
+            FileChange::Retire { file } => Some(file),
             FileChange::Delete { .. } => None,
         });
         replaced.collect()
@@ -216,14 +273,19 @@ pub(crate) enum FileChange {
         file: DataFile,
         /// Where its bytes are now, on local disk.
         spooled: PathBuf,
-        /// Bytes of `replaces` that come before them: all, or none.
-        behind: u64,
+        /// The stored file all bytes of which come before those, where there is one.
+        behind: Option<Box<Found>>,
         /// The file that is replaced under the same path.
         replaces: Option<DataFile>,
     },
     /// The path is removed and never written again.
     Delete {
         /// The file that goes.
+        file: DataFile,
+    },
+    /// The file is one of the table's no more, and stays until it is collected; its path is never written again.
+    Retire {
+        /// The file.
         file: DataFile,
     },
 }

@@ -38,7 +38,9 @@ impl Archive {
     async fn step_back(&self, named: impl Fn(&mut Value) -> Option<&mut Value>) -> Result<RollbackPlan, LakeError> {
         let mut plan = self.rollback_to(self.head.parent, named).await?;
         for (table, changes) in &mut plan.tables {
-            changes.steps = undoing(&self.head, table, changes);
+            // Of a table whose own log does not have the commit, nothing is to be undone.
+            let is_told = !self.head.logs.contains_key(table) || self.format.is_told(&self.head, table).await?;
+            changes.steps = if is_told { undoing(&self.head, table, changes) } else { Vec::new() };
         }
         Ok(plan)
     }
@@ -88,7 +90,7 @@ impl Look {
             return Err(LakeError::NothingToAbandon { version, by: archive.abandoned_by(version).await? });
         }
         let files = archive.untaken().await?;
-        if !files.iter().any(|file| matches!(file.fate, Fate::Lost | Fate::Untold)) {
+        if !files.iter().any(|file| matches!(file.fate, Fate::Lost | Fate::Untold | Fate::Overtaken)) {
             return Err(LakeError::CanBeFinished { version });
         }
         let back = archive.step_back(named).await?;
@@ -150,7 +152,7 @@ impl Lake {
         self.view().check_claims(&plan.tables.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut bases = Vec::with_capacity(plan.tables.len());
         for (table, changes) in &plan.tables {
-            let mut base = self.view().known(table).await?;
+            let mut base = self.view().current(table).await?;
             if let Some(then) = &changes.then {
                 base.next_number = base.next_number.max(then.snapshot.next_number);
             }
@@ -190,7 +192,7 @@ fn undoing(commit: &Commit, table: &str, changes: &TableRollback) -> Vec<Step> {
                     None => {}
                 }
             }
-            Action::Delete => {
+            Action::Delete | Action::Retire => {
                 steps.extend(with_rows.map(Step::Add));
                 steps.extend(old.map(|old| Step::Remove(old.file.clone())));
             }

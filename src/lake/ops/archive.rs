@@ -132,7 +132,10 @@ impl Archive {
         let mut kept: BTreeMap<u64, Kept> = BTreeMap::new();
         let mut tables = BTreeMap::new();
         for (table, entry) in commit.tables.iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
-            let snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
+            let mut snapshot = manifest::load(&*self.store, &self.layout, table, entry).await?;
+            if version == self.newest() && !self.is_unpublished(version).await? {
+                snapshot = self.format.current(table, snapshot).await?;
+            }
             let newest = match self.head.tables.get(table) {
                 Some(entry) => manifest::load(&*self.store, &self.layout, table, entry).await?.files,
                 None => Vec::new(),

@@ -105,6 +105,7 @@ impl Lake {
             keeps_repeats: true,
             merge: MergePlan::default(),
             partition_by: snapshot.partition_fields()?,
+            stored_as: snapshot.stored_as,
             sort_by: sort_by.to_vec(),
             compression: plan.compression,
             target_file_size: plan.target_file_size,

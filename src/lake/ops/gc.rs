@@ -1,23 +1,25 @@
 //! Garbage: what a lake's own folder holds that nothing needs any more.
 //!
 //! In: the log. Out: [`Garbage`], listed, and removed under the lease. Garbage is what is kept of commits that can no longer be undone, commits past
-//! the newest [`COMMITS_KEPT`], manifests and marks that no commit left names, and reports past the newest [`REPORTS_KEPT`]. A run that finds many old commits
-//! collects them itself. Invariants: nothing under a table's folder is touched; what the
+//! the newest [`COMMITS_KEPT`], manifests and marks that no commit left names, reports past the newest [`REPORTS_KEPT`], and what left open tables long ago. A run that finds many old commits
+//! collects them itself. Invariants: under a table's folder nothing is touched but what its own log has let go of; what the
 //! newest commit, or one that can be undone, needs is never garbage; what goes is listed, then a commit of the collection's own is made on the version that was
 //! listed, then the list is removed: so a run that slept meanwhile cannot commit something that is gone, and a collection that slept removes
 //! nothing that is new.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
-use crate::lake::log::{Commit, Purpose};
+use crate::lake::log::{Action, Commit, Purpose};
 use crate::lake::ops::Archive;
 use crate::lake::publish::pass;
 use crate::lake::store::Found;
-use crate::lake::{Committed, Lake, LakeError};
+use crate::lake::{Committed, Lake, LakeError, manifest};
 
 /// Commits that stay in the log at least: more than a year of nights.
 pub(crate) const COMMITS_KEPT: u64 = 400;
@@ -36,6 +38,8 @@ const PARALLEL_FILES: usize = 16;
 pub(crate) struct Garbage {
     /// Old files of commits that can no longer be undone.
     pub(crate) kept: Vec<Found>,
+    /// Files that left open tables long ago, and what their logs can do without.
+    pub(crate) left: Vec<Found>,
     /// Commits past the newest ones, the oldest first, and what is noted of their publish.
     pub(crate) commits: Vec<Found>,
     /// Manifests that no commit names.
@@ -51,20 +55,53 @@ pub(crate) struct Garbage {
 impl Garbage {
     /// All of it, in the order in which it is removed: commits last, so that what is left by a kill is still known as garbage.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Found> {
-        self.kept.iter().chain(&self.reports).chain(&self.marks).chain(&self.manifests).chain(&self.commits)
+        self.kept.iter().chain(&self.left).chain(&self.reports).chain(&self.marks).chain(&self.manifests).chain(&self.commits)
     }
 }
 
+/// What a collection leaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keeping {
+    /// Newest commits that can be undone.
+    pub(crate) keep_versions: u32,
+    /// Newest commits that stay in the log.
+    pub(crate) commits_kept: u64,
+    /// When it is asked.
+    pub(crate) now: DateTime<Utc>,
+    /// How long files that left an open table stay.
+    pub(crate) retention: Duration,
+}
+
 impl Archive {
-    /// What nothing needs, when the newest `commits_kept` commits stay, of which the newest `keep_versions` can be undone. `named` tells the
-    /// marks that a state names.
+    /// What left open tables, but for what commits from `undoable` on took away, which can be undone.
+    async fn left(&self, undoable: u64, age: (DateTime<Utc>, Duration)) -> Result<Vec<Found>, LakeError> {
+        let mut left = Vec::new();
+        let mut needed = None;
+        for (table, entry) in &self.head.tables {
+            let stored_as = manifest::load(&*self.store, &self.layout, table, entry).await?.stored_as;
+            if stored_as.is_plain() {
+                continue;
+            }
+            if needed.is_none() {
+                let mut paths = BTreeSet::new();
+                for version in undoable..=self.newest() {
+                    let retired = self.commit(version).await?.files.into_iter().filter(|change| change.action == Action::Retire);
+                    paths.extend(retired.map(|change| change.path));
+                }
+                needed = Some(paths);
+            }
+            left.extend(self.format.left(table, stored_as, age, needed.as_ref().unwrap_or(&BTreeSet::new())).await?);
+        }
+        Ok(left)
+    }
+
+    /// What nothing needs, where this much is kept. `named` tells the marks that a state names.
     ///
     /// # Errors
     /// [`LakeError::Unreadable`]; the store's.
     pub(crate) async fn garbage(
         &self,
-        keep_versions: u32,
-        commits_kept: u64,
+        Keeping { keep_versions, commits_kept, now, retention }: Keeping,
         named: impl Fn(&Value) -> Option<&str>,
     ) -> Result<Garbage, LakeError> {
         let newest = self.newest();
@@ -85,6 +122,7 @@ impl Archive {
             marks.extend(state.values().filter_map(&named).map(|name| self.layout.marks(name)));
         }
         let mut garbage = Garbage { kept: self.format.expired(undoable).await?, oldest, ..Garbage::default() };
+        garbage.left = self.left(undoable, (now, retention)).await?;
         for found in self.store.list(&self.layout.log()).await? {
             match self.layout.parse_log(&found.path) {
                 // It has the tags of files that are live.
@@ -133,20 +171,26 @@ impl Lake {
         named: impl Fn(&Value) -> Option<&str>,
     ) -> Result<(Garbage, Committed), LakeError> {
         let Some(archive) = self.archive() else { return Ok(Default::default()) };
-        if archive.garbage(self.keep_versions, commits_kept, &named).await?.files().next().is_none() {
+        let keeping = |commits_kept| self.keeping(commits_kept);
+        if archive.garbage(keeping(commits_kept), &named).await?.files().next().is_none() {
             return Ok((Garbage::default(), Committed { version: self.version(), ..Committed::default() }));
         }
         // Listed before the commit, and nothing else goes: what comes later may be another run's, should this one fall asleep. Its own commit
         // is one of those that stay.
-        let garbage = archive.garbage(self.keep_versions, commits_kept.saturating_sub(1).max(1), &named).await?;
+        let garbage = archive.garbage(keeping(commits_kept.saturating_sub(1).max(1)), &named).await?;
         self.oldest = garbage.oldest;
         let commit = self.commit_for(Purpose::Collection, Vec::new(), Map::new()).await?;
         Ok((garbage, commit))
     }
 
+    /// What a collection of this run leaves.
+    fn keeping(&self, commits_kept: u64) -> Keeping {
+        Keeping { keep_versions: self.keep_versions, commits_kept, now: self.clock.now(), retention: self.retention }
+    }
+
     /// Removes what was listed.
     pub(in crate::lake) async fn discard(&self, garbage: &Garbage) -> Result<(), LakeError> {
-        for files in [&garbage.kept, &garbage.reports, &garbage.marks, &garbage.manifests] {
+        for files in [&garbage.kept, &garbage.left, &garbage.reports, &garbage.marks, &garbage.manifests] {
             let removals: Vec<_> = files.iter().map(|found| self.store.remove(&found.path)).collect();
             stream::iter(removals).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
             pass("lake.gc.removed")?;

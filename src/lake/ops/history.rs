@@ -88,7 +88,7 @@ impl Archive {
             match change.action {
                 Action::Put if change.replaces.is_some() => facts.files_replaced += 1,
                 Action::Put => facts.files_added += 1,
-                Action::Delete => facts.files_removed += 1,
+                Action::Delete | Action::Retire => facts.files_removed += 1,
             }
         }
         for (table, entry) in commit.tables.iter().filter(|(table, _)| is_meant(table)) {

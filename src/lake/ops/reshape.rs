@@ -1,16 +1,17 @@
-//! What becomes of one table besides its rows: it leaves the lake, gets another name, other partitions or another key, in a commit of its own.
+//! What becomes of one table besides its rows: it leaves the lake, gets another name, other partitions or another key, or is stored as something else, in a commit of its own.
 //!
 //! In: a lake open for a run, the table. Out: what a commit has to do. Invariants: the rows of a table that stays are what they were; a key that
 //! its rows do not have is refused before the commit; every other table is as it was. Not here: which cursors go with it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{LakePlan, MergePlan, PartitionField, SortField, WriteDisposition};
+use crate::config::{LakePlan, MergePlan, PartitionField, SortField, StoredAs, WriteDisposition};
 use crate::lake::ops::rollback::shape;
 use crate::lake::stage::{Embedded, reshape};
 use crate::lake::{
     DroppedTable, Edit, Lake, LakeError, LiveFiles, PartitionError, Partitioner, PreparedTable, Snapshot, StageBudgets,
-    StageSettings, StageStats, TableEdit, TableFormat, memory_of_table, partition_levels,
+    StageSettings, StageStats, TableEdit, TableFormat, TableShape, memory_of_table, partition_levels,
 };
 
 /// What a table is to be.
@@ -25,6 +26,14 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// That of a table.
+    ///
+    /// # Errors
+    /// [`LakeError::Unreadable`] for partitions that there are not.
+    fn of(table: &Snapshot) -> Result<Self, LakeError> {
+        Ok(Self { primary_key: table.primary_key.clone(), partition_by: table.partition_fields()?, sort_by: Vec::new() })
+    }
+
     /// Whether a table has another key or other partitions.
     pub(crate) fn differs_from(&self, table: &Snapshot) -> bool {
         self.primary_key != table.primary_key || table.partition_by != partition_levels(&self.partition_by)
@@ -53,6 +62,14 @@ pub(crate) struct ReshapeJob {
     table: Snapshot,
     files: Arc<dyn LiveFiles>,
     format: Arc<dyn TableFormat>,
+}
+
+/// A table that is to be stored as something else.
+pub(crate) enum Conversion {
+    /// Its files stay as they are.
+    Named(Box<PreparedTable>),
+    /// Its rows are written anew, since files of others are among them, which readers by glob need not open.
+    Written(Box<ReshapeJob>),
 }
 
 impl Lake {
@@ -93,6 +110,40 @@ impl Lake {
         Ok(vec![self.format.prepare(renamed)?, self.drop_of(table).await?.staged])
     }
 
+    /// What stores `table` as something else; `None` where it is stored so already. Rows, key and partitions stay as they are.
+    ///
+    /// # Errors
+    /// [`LakeError::NoTable`]; [`LakeError::Claimed`]; [`LakeError::Foreign`], [`LakeError::Delta`] for a table that is not as it was left; the store's.
+    pub(crate) async fn conversion(&self, table: &str, to: StoredAs, plan: &LakePlan) -> Result<Option<Conversion>, LakeError> {
+        self.archive().ok_or_else(|| self.view().nothing_committed())?.table_names(Some(table))?;
+        self.check_claims(&[table]).await?;
+        let mut base = self.view().table(table).await?;
+        if base.stored_as == to {
+            return Ok(None);
+        }
+        let spool = self.spool().join(table);
+        std::fs::create_dir_all(&spool).map_err(|source| LakeError::of_disk("create", &spool, source))?;
+        let is_foreign = base.files.iter().any(|file| file.checksum.is_empty());
+        if to.is_plain() && (is_foreign || base.schema != self.view().known(table).await?.schema) {
+            let settings = StageSettings {
+                keeps_repeats: true,
+                stored_as: to,
+                ..settings(table, Shape::of(&base)?, (plan, spool), base.stored_as)
+            };
+            let job = ReshapeJob { settings, table: base, files: self.live_files(), format: self.format() };
+            return Ok(Some(Conversion::Written(Box::new(job))));
+        }
+        if (base.stored_as, to) == (StoredAs::DeltaBeside, StoredAs::Delta) {
+            // The log over its files is that of the Delta table.
+            base.stored_as = to;
+            base = self.format.current(table, base).await?;
+        }
+        let shape = TableShape { stored_as: to, ..shape(&base, plan, spool)? };
+        let edit =
+            TableEdit { table: table.to_owned(), base, edits: Vec::new(), shape: Some(shape), stats: StageStats::default() };
+        Ok(Some(Conversion::Named(Box::new(self.format.prepare(edit)?))))
+    }
+
     /// Reads what has to be known to bring `table` to `shape`; `None` when it has that already. Whether its rows have the key is found out then.
     ///
     /// # Errors
@@ -108,23 +159,8 @@ impl Lake {
         shape.check(table, &known)?;
         let is_rekeyed = known.primary_key != shape.primary_key;
         let settings = StageSettings {
-            table: table.to_owned(),
-            engine: Arc::new(Embedded),
-            primary_key: shape.primary_key,
-            disposition: WriteDisposition::Replace,
             keeps_repeats: !is_rekeyed,
-            merge: MergePlan::default(),
-            partition_by: shape.partition_by,
-            sort_by: shape.sort_by,
-            compression: plan.compression,
-            target_file_size: plan.target_file_size,
-            compat: plan.compat,
-            is_durable: plan.is_durable,
-            on_schema_change: plan.on_schema_change,
-            fills_up: false,
-            max_partitions: plan.max_partitions,
-            spool: self.spool().join(table),
-            budgets: StageBudgets::within(memory_of_table(plan.memory, 1)),
+            ..settings(table, shape, (plan, self.spool().join(table)), known.stored_as)
         };
         Ok(Some(ReshapeJob { settings, table: known, files: self.live_files(), format: self.format() }))
     }
@@ -137,5 +173,29 @@ impl ReshapeJob {
     /// Those of [`reshape`].
     pub(crate) fn run(self) -> Result<PreparedTable, LakeError> {
         self.format.prepare(reshape(self.settings, self.table, &self.files)?)
+    }
+}
+
+/// How a table is written anew.
+fn settings(table: &str, shape: Shape, (plan, spool): (&LakePlan, PathBuf), stored_as: StoredAs) -> StageSettings {
+    StageSettings {
+        table: table.to_owned(),
+        engine: Arc::new(Embedded),
+        primary_key: shape.primary_key,
+        disposition: WriteDisposition::Replace,
+        keeps_repeats: true,
+        merge: MergePlan::default(),
+        partition_by: shape.partition_by,
+        stored_as,
+        sort_by: shape.sort_by,
+        compression: plan.compression,
+        target_file_size: plan.target_file_size,
+        compat: plan.compat,
+        is_durable: plan.is_durable,
+        on_schema_change: plan.on_schema_change,
+        fills_up: false,
+        max_partitions: plan.max_partitions,
+        spool,
+        budgets: StageBudgets::within(memory_of_table(plan.memory, 1)),
     }
 }

@@ -125,7 +125,7 @@ impl Lake {
         let mut prepared = Vec::new();
         for (table, damages) in found.iter().filter(|(_, damages)| damages.can_be_mended()) {
             self.check_claims(&[table]).await?;
-            let mut base = self.view().known(table).await?;
+            let mut base = self.view().current(table).await?;
             let spool = self.spool().join(table);
             std::fs::create_dir_all(&spool).map_err(|source| LakeError::of_disk("create", &spool, source))?;
             let shape = shape(&base, plan, spool.clone())?;

@@ -302,5 +302,6 @@ pub(super) fn shape(table: &Snapshot, plan: &LakePlan, spool: PathBuf) -> Result
         limits,
     };
     let partition_by = table.partition_fields()?;
-    Ok(TableShape { schema: table.schema.clone(), primary_key: table.primary_key.clone(), partition_by, style, spool })
+    let (schema, primary_key) = (table.schema.clone(), table.primary_key.clone());
+    Ok(TableShape { schema, primary_key, partition_by, stored_as: table.stored_as, style, spool })
 }

@@ -191,7 +191,7 @@ impl SurveyedLake {
                 };
                 let difference = match looked {
                     Ok(()) => None,
-                    Err(error @ LakeError::Foreign { .. }) => Some(error),
+                    Err(error @ (LakeError::Foreign { .. } | LakeError::Delta { .. })) => Some(error),
                     Err(error) => return (table, entry.version, Err(error)),
                 };
                 (table, entry.version, Ok((snapshot, difference)))

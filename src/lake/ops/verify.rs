@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 pub(crate) use fault::{Fault, FaultKind, Remedy};
 
+use crate::config::StoredAs;
 use crate::lake::claim::Claims;
 use crate::lake::log::{Action, Change};
 use crate::lake::ops::verify::content::TableProof;
@@ -56,6 +57,7 @@ struct Work<'a> {
     archive: &'a Archive,
     version: u64,
     table: &'a str,
+    stored_as: StoredAs,
     /// Where the files lie, as far as is known.
     files: Vec<FileAt>,
     proof: Arc<TableProof>,
@@ -76,7 +78,8 @@ impl Archive {
         let proof = Arc::new(TableProof::new(&self.store, table, at, spill.clone(), is_unique)?);
         let done = Verification { pending: self.pending.clone(), ..Verification::default() };
         let (files, wrong) = (at.files.clone(), BTreeMap::new());
-        let mut work = Work { archive: self, version, table, files, proof, wrong, done };
+        let stored_as = at.snapshot.stored_as;
+        let mut work = Work { archive: self, version, table, stored_as, files, proof, wrong, done };
         work.check_manifest().await?;
         let all = work.numbered(|_| true);
         work.check(all).await?;
@@ -131,7 +134,8 @@ impl Work<'_> {
             }
             let folder = hive_folder(&levels, &at.file.partition);
             let below = at.file.path.strip_prefix(self.table).and_then(|path| path.rsplit_once('/')).map(|(folder, _)| folder);
-            if !levels.is_empty() && below.map(|below| below.trim_start_matches('/')) != Some(folder.as_str()) {
+            let is_hives = self.stored_as.is_plain() && !levels.is_empty();
+            if is_hives && below.map(|below| below.trim_start_matches('/')) != Some(folder.as_str()) {
                 self.fault(&at.place, FaultKind::Folder, format!("folder `{folder}`"), format!("path `{}`", at.file.path));
             }
         }
@@ -212,7 +216,8 @@ impl Work<'_> {
             return Ok(());
         }
         let live = Snapshot { files: self.files.iter().map(|at| at.file.clone()).collect(), ..Snapshot::default() };
-        let mut unknown = format.remains(self.table, live).await?.strangers;
+        // A log of the table's own tells which files count, whatever else lies there.
+        let mut unknown = if self.stored_as.is_plain() { format.remains(self.table, live).await?.strangers } else { Vec::new() };
         if !unknown.is_empty() {
             // Read after the listing, so that whatever a commit had put there by then is known.
             let changed = self.changed_paths().await?;

@@ -293,6 +293,12 @@ fn named_column(name: &str, batch: &RecordBatch) -> ArrayRef {
 /// # Errors
 /// [`LakeError::TableDiffers`].
 pub(crate) fn check_same_table(settings: &StageSettings, existing: &Snapshot) -> Result<(), LakeError> {
+    let is_there = !existing.files.is_empty() || !existing.schema.columns.is_empty();
+    if is_there && existing.stored_as.is_plain() != settings.stored_as.is_plain() {
+        let (found, wanted) = (existing.stored_as.name(), settings.stored_as.name());
+        let to = if settings.stored_as.is_plain() { "plain" } else { "delta" };
+        return Err(LakeError::OtherFormat { table: settings.table.clone(), found, wanted, to });
+    }
     if existing.files.is_empty() || settings.disposition == WriteDisposition::Replace {
         return Ok(());
     }

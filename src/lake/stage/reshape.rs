@@ -28,12 +28,16 @@ use crate::schema::TableSchema;
 pub(crate) fn reshape(settings: StageSettings, existing: Snapshot, files: &Arc<dyn LiveFiles>) -> Result<TableEdit, LakeError> {
     let rows = OwnRows::new(&settings, &existing)?;
     let key = settings.primary_key.join(", ");
-    let (table, settings) = (settings.table.clone(), StageSettings { disposition: WriteDisposition::Replace, ..settings });
+    let (table, stored_as) = (settings.table.clone(), settings.stored_as);
+    let settings = StageSettings { disposition: WriteDisposition::Replace, stored_as: existing.stored_as, ..settings };
     let mut stage = TableStage::new(settings, existing.clone(), Arc::clone(files))?;
     for file in &existing.files {
         rows.read(file, files.as_ref(), |batch| stage.push(batch))?;
     }
-    let edit = stage.finish(&existing.schema)?;
+    let mut edit = stage.finish(&existing.schema)?;
+    if let Some(shape) = &mut edit.shape {
+        shape.stored_as = stored_as;
+    }
     match edit.stats.rows_deduplicated {
         0 => Ok(edit),
         repeated => Err(LakeError::KeyRepeats { table, key, rows: edit.stats.rows_in, repeated }),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionField, SortField, WriteDisposition};
+use crate::config::{Compat, Compression, MergePlan, OnSchemaChange, PartitionField, SortField, StoredAs, WriteDisposition};
 use crate::lake::TableShape;
 use crate::lake::parquet::{FileLimits, FileStyle};
 use crate::lake::stage::arrivals::UNIT_ROWS;
@@ -27,6 +27,8 @@ pub(crate) struct StageSettings {
     pub(crate) merge: MergePlan,
     /// Partition folders, outermost first.
     pub(crate) partition_by: Vec<PartitionField>,
+    /// What the table's files are published as.
+    pub(crate) stored_as: StoredAs,
     /// Row order within a row group; empty means arrival.
     pub(crate) sort_by: Vec<SortField>,
     /// Parquet codec.
@@ -97,6 +99,7 @@ impl StageSettings {
             schema,
             primary_key: self.primary_key.clone(),
             partition_by: self.partition_by.clone(),
+            stored_as: self.stored_as,
             style: self.style(),
             spool: self.spool.clone(),
         }

@@ -59,6 +59,7 @@ impl Lake {
             keeps_repeats: false,
             merge: MergePlan::default(),
             partition_by: vec![],
+            stored_as: Default::default(),
             sort_by: vec![],
             compression: Compression::Zstd(1),
             target_file_size: 1 << 20,
@@ -108,7 +109,7 @@ impl Lake {
                     assert_eq!(hash.finish(), file.checksum);
                     std::fs::rename(spooled, target).unwrap();
                 }
-                FileChange::Delete { file } => {
+                FileChange::Delete { file } | FileChange::Retire { file } => {
                     assert!(self.state.files.contains(file));
                     std::fs::remove_file(self.folder.path().join(&file.path)).unwrap();
                 }

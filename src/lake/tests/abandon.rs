@@ -14,7 +14,7 @@ use crate::lake::store::Handle;
 use crate::lake::tests::s3_server::{Manner, S3Server};
 use crate::lake::{Lake, LakeError, Look, Owner, Purpose};
 
-fn marks_name(state: &mut Value) -> Option<&mut Value> {
+pub(super) fn marks_name(state: &mut Value) -> Option<&mut Value> {
     state.get_mut("marks")
 }
 
@@ -25,7 +25,7 @@ async fn open_to_abandon(rig: &Rig, run: &str, version: u64) -> Result<Lake, Lak
 }
 
 /// Abandons commit `version` as `run`, to the end.
-async fn abandon(rig: &Rig, run: &str, version: u64) -> Result<u64, LakeError> {
+pub(super) async fn abandon(rig: &Rig, run: &str, version: u64) -> Result<u64, LakeError> {
     let mut lake = open_to_abandon(rig, run, version).await?;
     let done = lake.abandon(&rig.plan, marks_name).await;
     let closed = lake.close().await;

@@ -60,6 +60,9 @@ async fn a_commit_without_changes_writes_nothing() {
             after: lake.view().table("t").await.unwrap(),
             stats: StageStats::default(),
             is_dropped: false,
+            begins_log: false,
+            ends_log: false,
+            has_other_columns: false,
         };
         let commit = lake.commit(vec![table], state("t", 1)).await.unwrap();
         assert_eq!((commit.version, commit.is_new), (1, false));

@@ -141,7 +141,7 @@ async fn a_run_that_wakes_up_in_its_publish_undoes_nothing() {
 pub(super) async fn fall_asleep(lake: &mut Lake, table: &PreparedTable, state: &Map<String, Value>) -> Commit {
     let tables = [table.clone()];
     let (mut commit, manifests) = lake.draft(&tables, state).await.unwrap();
-    commit.files = lake.format.stage(&lake.run, &tables).await.unwrap();
+    commit.files = lake.format.stage(&commit, &tables).await.unwrap().files;
     for manifest in manifests {
         manifest::store(&*lake.store, &lake.layout, manifest).await.unwrap();
     }

@@ -5,6 +5,7 @@ mod claims;
 mod commit;
 mod conditions;
 mod crash;
+mod delta;
 mod faulty;
 mod garbage;
 mod hostile;

@@ -99,6 +99,9 @@ pub(super) fn plan(location: LakeLocation, options: Vec<(String, Secret)>) -> La
         max_partitions: 10_000,
         memory: 256_000_000,
         keep_versions: 1,
+        is_delta: false,
+        delta_log: false,
+        retention: std::time::Duration::from_secs(7 * 86_400),
         is_durable: true,
     }
 }
@@ -237,10 +240,19 @@ pub(super) async fn staged_over(lake: &Lake, table: &str, mut state: Snapshot, f
         };
         state.files.push(file.clone());
         state.next_number += u64::from(old.is_none());
-        changes.push(FileChange::Put { file, spooled, behind: 0, replaces: old });
+        changes.push(FileChange::Put { file, spooled, behind: None, replaces: old });
     }
     state.files.sort_by(|a, b| a.path.cmp(&b.path));
-    PreparedTable { table: table.to_owned(), changes, after: state, stats: StageStats::default(), is_dropped: false }
+    PreparedTable {
+        table: table.to_owned(),
+        changes,
+        after: state,
+        stats: StageStats::default(),
+        is_dropped: false,
+        begins_log: false,
+        ends_log: false,
+        has_other_columns: false,
+    }
 }
 
 pub(super) fn spool(lake: &Lake, name: &str, content: &str) -> PathBuf {

@@ -19,7 +19,7 @@ use crate::schema::{Column, ColumnType, TableSchema};
 const INT: ColumnType = ColumnType::Int64 { wide: false };
 const DAY: i64 = 86_400_000_000;
 
-fn settings(lake: &Lake) -> StageSettings {
+pub(super) fn settings(lake: &Lake) -> StageSettings {
     StageSettings {
         table: "t".into(),
         primary_key: vec!["id".into()],
@@ -27,6 +27,7 @@ fn settings(lake: &Lake) -> StageSettings {
         keeps_repeats: false,
         merge: MergePlan::default(),
         partition_by: vec![],
+        stored_as: Default::default(),
         sort_by: vec![],
         compression: Compression::Zstd(1),
         target_file_size: 1 << 20,
@@ -41,12 +42,12 @@ fn settings(lake: &Lake) -> StageSettings {
     }
 }
 
-fn field(column: &str, transform: Transform, name: &str) -> PartitionField {
+pub(super) fn field(column: &str, transform: Transform, name: &str) -> PartitionField {
     PartitionField { column: column.to_owned(), transform, name: name.to_owned() }
 }
 
 /// Rows of an id, a town, and a moment a day apart.
-fn rows(ids: &[Option<i64>]) -> TypedBatch {
+pub(super) fn rows(ids: &[Option<i64>]) -> TypedBatch {
     let town = |id: &Option<i64>| id.map(|id| if id % 2 == 0 { "Bonn" } else { "Köln" });
     let moments: Vec<Option<i64>> = ids.iter().map(|id| id.map(|id| id * 20 * DAY)).collect();
     let columns = [
@@ -57,7 +58,7 @@ fn rows(ids: &[Option<i64>]) -> TypedBatch {
     batch(columns.into())
 }
 
-fn batch(columns: Vec<(&str, ColumnType, ArrayRef)>) -> TypedBatch {
+pub(super) fn batch(columns: Vec<(&str, ColumnType, ArrayRef)>) -> TypedBatch {
     let named = columns.iter().map(|(name, column_type, _)| Column::inferred(*name, column_type.clone()));
     let schema = TableSchema { columns: named.collect() };
     let arrays = columns.into_iter().map(|(_, _, array)| array).collect();

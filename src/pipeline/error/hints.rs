@@ -129,7 +129,7 @@ impl RunError {
 
 /// Advice about an error of the lake.
 fn of_lake(error: &LakeError) -> Vec<String> {
-    let abandon = error.lost_of().map(|version| {
+    let abandon = error.abandonable().map(|version| {
         format!("or give the whole commit up: `lakeward abandon CONFIG {version}` lists what it brought, and with --apply steps past it")
     });
     error.hint().into_iter().chain(abandon).collect()

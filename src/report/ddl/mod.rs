@@ -5,9 +5,11 @@
 //! out and said in a comment. An identity level of the partitioning is a column that only the folder has; other levels are columns beside the file's.
 //! Rules: each engine's reference for `CREATE TABLE` over Parquet in Hive's folders.
 
+mod delta;
 mod types;
 
 use crate::base::is_special;
+use crate::config::StoredAs;
 use crate::lake::Snapshot;
 use crate::report::ddl::types::{column_type, level_type};
 use crate::schema::{Column, ColumnType};
@@ -87,6 +89,7 @@ pub(crate) fn ddl(engine: Engine, table: DdlTable<'_>) -> Vec<String> {
     let statements = Statements { engine, table };
     let mut lines = statements.remarks();
     lines.extend(match engine {
+        _ if table.snapshot.stored_as == StoredAs::Delta => statements.delta(),
         Engine::DuckDb => statements.duckdb(),
         Engine::Spark => statements.spark(),
         Engine::Athena => statements.athena(),
@@ -206,13 +209,19 @@ impl Statements<'_> {
             format!("CREATE OR REPLACE VIEW {} AS", self.name()),
             format!("SELECT * FROM read_parquet({}, {hive}, union_by_name = true);", self.files()),
         ];
-        for column in self.table.snapshot.schema.columns.iter().filter(|column| self.engine.can_name(&column.name)) {
-            if let Some(told) = column.description.as_deref().filter(|text| !text.is_empty()) {
-                let column = self.engine.name_of(&column.name);
-                lines.push(format!("COMMENT ON COLUMN {}.{column} IS {};", self.name(), self.engine.text(&plain(told))));
-            }
-        }
+        lines.extend(self.column_comments());
         lines
+    }
+
+    /// What DuckDB is told of a view's columns.
+    fn column_comments(&self) -> Vec<String> {
+        let named = self.table.snapshot.schema.columns.iter().filter(|column| self.engine.can_name(&column.name));
+        let comment = |column: &Column| {
+            let told = column.description.as_deref().filter(|text| !text.is_empty())?;
+            let column = self.engine.name_of(&column.name);
+            Some(format!("COMMENT ON COLUMN {}.{column} IS {};", self.name(), self.engine.text(&plain(told))))
+        };
+        named.filter_map(comment).collect()
     }
 
     fn spark(&self) -> Vec<String> {
@@ -355,6 +364,16 @@ mod tests {
             schema: TableSchema { columns },
             partition_by: vec![level("day", "day", "identity"), level("id_bucket", "id", "bucket[4]")],
             ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn of_a_delta_table_its_own_log_tells_the_columns() {
+        let table = Snapshot { stored_as: StoredAs::Delta, ..table() };
+        for engine in Engine::ALL {
+            let text = ddl(engine, DdlTable { name: "orders", place: "s3://b/lake/orders", snapshot: &table }).join("\n");
+            assert!(text.to_lowercase().contains("delta") && text.contains("s3://b/lake/orders"), "{text}");
+            assert!(!text.contains("PARTITIONED BY") && !text.contains("*.parquet"), "{text}");
         }
     }
 

@@ -382,6 +382,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         merge: crate::config::MergePlan::default(),
         schema: None,
         partition_by: Vec::new(),
+        is_delta: None,
         sort_by: Vec::new(),
         expect: Expect { min_rows: None, max_shrink: None, total: ExpectTotal::Undeclared },
         on_reject: OnReject::Fail,

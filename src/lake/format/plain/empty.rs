@@ -35,6 +35,11 @@ impl Empties {
         Ok(Self { files: table.take_empty(), partitioner, file_schema, is_same, same_levels })
     }
 
+    /// The edits that leave none: a log of the table's own tells its columns.
+    pub(crate) fn leave(self) -> Vec<Edit> {
+        self.files.into_iter().map(Edit::Remove).collect()
+    }
+
     /// The edits that leave the file without rows that the table needs. The one that stays is back in `table`.
     ///
     /// # Errors

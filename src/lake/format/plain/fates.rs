@@ -14,7 +14,7 @@ const PARALLEL_FILES: usize = 8;
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn fates(store: &dyn Store, commit: &Commit) -> Result<Vec<FileFate>, LakeError> {
+pub(in crate::lake::format) async fn fates(store: &dyn Store, commit: &Commit) -> Result<Vec<FileFate>, LakeError> {
     let puts = commit.files.iter().filter(|change| change.action == Action::Put);
     let looks: Vec<_> = puts.map(|change| file_fate(store, commit, change)).collect();
     stream::iter(looks).buffered(PARALLEL_FILES).try_collect().await
@@ -53,7 +53,7 @@ async fn fate(store: &dyn Store, commit: &Commit, change: &Change) -> Result<Fat
 ///
 /// # Errors
 /// The store's; some of them are taken then.
-pub(super) async fn withdraw(store: &dyn Store, commit: &Commit) -> Result<(), LakeError> {
+pub(in crate::lake::format) async fn withdraw(store: &dyn Store, commit: &Commit) -> Result<(), LakeError> {
     let mut staged = Vec::new();
     for change in &commit.files {
         match &change.handle {

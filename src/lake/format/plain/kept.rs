@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::lake::format::Kept;
-use crate::lake::format::plain::Plain;
+use crate::lake::format::tables::Tables;
 use crate::lake::log::{Action, Change, FORMAT, read_json, to_json};
 use crate::lake::publish::{Publication, pass};
 use crate::lake::store::{Found, Store};
@@ -52,8 +52,12 @@ async fn keeper(store: &dyn Store, layout: &Layout, version: u64) -> Result<Opti
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn keep(format: &Plain, publication: &Publication<'_>, by_itself: bool) -> Result<(), LakeError> {
-    let (Plain { store, layout }, Publication { commit, run, .. }) = (format, publication);
+pub(in crate::lake::format) async fn keep(
+    tables: &Tables,
+    publication: &Publication<'_>,
+    by_itself: bool,
+) -> Result<(), LakeError> {
+    let (Tables { store, layout }, Publication { commit, run, .. }) = (tables, publication);
     if !commit.keeps {
         return Ok(());
     }
@@ -83,6 +87,8 @@ fn old_file(change: &Change) -> Option<Found> {
     let bytes = match change.action {
         Action::Put => change.replaces.as_ref()?.bytes,
         Action::Delete => change.bytes,
+        // It stays where it is.
+        Action::Retire => return None,
     };
     Some(Found { path: change.path.clone(), bytes, etag: change.previous_etag.clone() })
 }
@@ -91,7 +97,7 @@ fn old_file(change: &Change) -> Option<Found> {
 ///
 /// # Errors
 /// [`LakeError::Unreadable`]; the store's.
-pub(super) async fn copies(Plain { store, layout }: &Plain, version: u64) -> Result<Kept, LakeError> {
+pub(in crate::lake::format) async fn copies(Tables { store, layout }: &Tables, version: u64) -> Result<Kept, LakeError> {
     let Some(run) = keeper(&**store, layout, version).await? else { return Ok(Kept::default()) };
     let folder = layout.copies(version, &run);
     let found = store.list(&folder).await?.into_iter();
@@ -103,7 +109,7 @@ pub(super) async fn copies(Plain { store, layout }: &Plain, version: u64) -> Res
 ///
 /// # Errors
 /// The store's; the next run tries again.
-pub(super) async fn prune(Plain { store, layout }: &Plain, oldest: u64) -> Result<(), LakeError> {
+pub(in crate::lake::format) async fn prune(Tables { store, layout }: &Tables, oldest: u64) -> Result<(), LakeError> {
     let kept = store.folders(&layout.kept_folder()).await?;
     let versions = kept.iter().filter_map(|name| name.parse::<u64>().ok()).filter(|version| *version < oldest);
     for version in versions.take(PRUNED_AT_ONCE) {
@@ -117,7 +123,7 @@ pub(super) async fn prune(Plain { store, layout }: &Plain, oldest: u64) -> Resul
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn expired(Plain { store, layout }: &Plain, oldest: u64) -> Result<Vec<Found>, LakeError> {
+pub(in crate::lake::format) async fn expired(Tables { store, layout }: &Tables, oldest: u64) -> Result<Vec<Found>, LakeError> {
     let mut found = store.list(&layout.kept_folder()).await?;
     let version = |found: &Found| {
         let path = found.path.strip_prefix(&layout.kept_folder())?;

@@ -11,9 +11,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::lake::LakeError;
 use crate::lake::format::Placed;
-use crate::lake::format::plain::Plain;
 use crate::lake::format::plain::kept::keep;
-use crate::lake::log::{Action, Change, Commit};
+use crate::lake::format::{delta, tables::Tables};
+use crate::lake::log::{Action, Change, Commit, LogCommit};
 use crate::lake::publish::{LostFile, Publication, pass};
 use crate::lake::store::{Before, Handle, Published, Store, Target};
 
@@ -31,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Who publishes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum By<'a> {
+pub(in crate::lake::format) enum By<'a> {
     /// The run that made the commit: what it staged itself is not read again.
     ItsRun,
     /// One that came later.
@@ -42,10 +42,10 @@ pub(super) enum By<'a> {
 }
 
 /// A commit on its way to its places.
-pub(super) struct Placing<'a> {
-    pub(super) format: &'a Plain,
-    pub(super) publication: &'a Publication<'a>,
-    pub(super) by: By<'a>,
+pub(in crate::lake::format) struct Placing<'a> {
+    pub(in crate::lake::format) tables: &'a Tables,
+    pub(in crate::lake::format) publication: &'a Publication<'a>,
+    pub(in crate::lake::format) by: By<'a>,
 }
 
 /// The path and etag of a file that is in its place.
@@ -65,30 +65,29 @@ impl Placing<'_> {
     ///
     /// # Errors
     /// Those of [`crate::lake::TableFormat::publish`].
-    pub(super) async fn run(&self) -> Result<Placed, LakeError> {
+    pub(in crate::lake::format) async fn run(&self) -> Result<Placed, LakeError> {
         let commit = self.publication.commit;
-        let (puts, mut deletes): (Vec<&Change>, Vec<&Change>) =
-            commit.files.iter().partition(|change| change.action == Action::Put);
-        keep(self.format, self.publication, matches!(self.by, By::ItsRun)).await?;
+        let of = |action| commit.files.iter().filter(move |change| change.action == action).collect::<Vec<&Change>>();
+        let (puts, mut deletes) = (of(Action::Put), of(Action::Delete));
+        keep(self.tables, self.publication, matches!(self.by, By::ItsRun)).await?;
         let mut placed = Placed::default();
-        let (new, replacing): (Vec<&Change>, Vec<&Change>) = puts.iter().partition(|change| change.replaces.is_none());
+        let (named, listed): (Vec<&Change>, Vec<&Change>) = puts.iter().partition(|change| self.names_files(&change.table));
+        let (new, replacing): (Vec<&Change>, Vec<&Change>) = listed.into_iter().partition(|change| change.replaces.is_none());
+        // Nobody sees a file that a log names before the log has it; and until all logs have theirs, others may be in the way of them.
+        if !named.is_empty() && self.put_all(named, &mut placed).await? {
+            return Ok(placed);
+        }
+        self.tell_logs(|log| !log.is_beside).await?;
         // A row that moves to a new file is there before it leaves its old one.
         for side_by_side in [new, replacing] {
-            let published: Vec<_> = side_by_side.into_iter().map(|change| self.put(change)).collect();
-            let (mut published, mut open) = (stream::iter(published).buffer_unordered(PARALLEL_FILES), Vec::new());
-            while let Some(put) = published.try_next().await? {
-                match put {
-                    Ok(tagged) => placed.etags.extend(tagged),
-                    Err(put) => open.push(put),
-                }
-            }
             // The commit that abandons it has its deletions, behind its own puts.
-            if self.find(open, &mut placed).await? {
+            if self.put_all(side_by_side, &mut placed).await? {
                 return Ok(placed);
             }
         }
         self.settle(&puts).await?;
         pass("lake.publish.after_puts")?;
+        self.tell_logs(|log| log.is_beside).await?;
         let given_back = self.publication.given_back().await?;
         deletes.retain(|change| !given_back.contains(&change.table.as_str()));
         let deleted: Vec<_> = deletes.iter().map(|change| self.delete(change)).collect();
@@ -97,8 +96,38 @@ impl Placing<'_> {
         Ok(placed)
     }
 
+    /// Whether a log of the table's own tells which files are its.
+    fn names_files(&self, table: &str) -> bool {
+        self.publication.commit.logs.get(table).is_some_and(|log| !log.is_beside)
+    }
+
+    /// Puts files side by side; whether a later commit abandons this one.
+    async fn put_all(&self, changes: Vec<&Change>, placed: &mut Placed) -> Result<bool, LakeError> {
+        let published: Vec<_> = changes.into_iter().map(|change| self.put(change)).collect();
+        let (mut published, mut open) = (stream::iter(published).buffer_unordered(PARALLEL_FILES), Vec::new());
+        while let Some(put) = published.try_next().await? {
+            match put {
+                Ok(tagged) => placed.etags.extend(tagged),
+                Err(put) => open.push(put),
+            }
+        }
+        self.find(open, placed).await
+    }
+
+    /// Makes the commit known in logs that tables have of their own, behind the files that it adds, which are durable by then.
+    async fn tell_logs(&self, is_meant: impl Fn(&LogCommit) -> bool) -> Result<(), LakeError> {
+        let commit = self.publication.commit;
+        for entry in commit.logs.iter().filter(|(_, log)| is_meant(log)) {
+            let puts: Vec<&Change> =
+                commit.files.iter().filter(|change| change.table == *entry.0 && change.action == Action::Put).collect();
+            self.settle(&puts).await?;
+            delta::publish(self.tables.entry(commit, entry), self.publication.clock, matches!(self.by, By::ItsRun)).await?;
+        }
+        Ok(())
+    }
+
     fn store(&self) -> &dyn Store {
-        &*self.format.store
+        &*self.tables.store
     }
 
     /// Publishes one file; its path and etag where the store has one.
@@ -188,7 +217,7 @@ impl Placing<'_> {
     fn give_up(&self, Open { change, error, .. }: Open<'_>) -> Result<LostFile, LakeError> {
         // What lies where an old file was is damaged; what lies where nothing was is somebody's.
         let is_damaged = matches!(error, LakeError::Taken { .. }) && change.replaces.is_some();
-        let is_lost = is_damaged || error.lost_of().is_some();
+        let is_lost = is_damaged || error.abandonable().is_some();
         let needed = if let By::Another { needed } = self.by { needed } else { None };
         if !is_lost || needed.is_none_or(|needed| needed.contains(&change.table.as_str())) {
             return Err(error);

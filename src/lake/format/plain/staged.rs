@@ -3,22 +3,27 @@
 use crate::lake::LakeError;
 use crate::lake::format::{FileChange, PreparedTable};
 use crate::lake::log::{Action, Change, Replaced};
-use crate::lake::store::{Found, Spooled, Store};
+use crate::lake::store::{Spooled, Store};
 
 /// Brings the spooled files of `tables` to the store, into the folder `staging` where it has one; what the commit says of all changes.
 ///
 /// # Errors
 /// [`LakeError::Spool`] for a spooled file that is not what was written; the store's.
-pub(super) async fn stage(store: &dyn Store, staging: &str, tables: &[PreparedTable]) -> Result<Vec<Change>, LakeError> {
+pub(in crate::lake::format) async fn stage(
+    store: &dyn Store,
+    staging: &str,
+    tables: &[PreparedTable],
+) -> Result<Vec<Change>, LakeError> {
     let changes = || tables.iter().flat_map(|table| table.changes.iter().map(|change| (table.table.as_str(), change)));
     let spooled: Vec<Spooled> = changes()
         .filter_map(|(_, change)| match change {
-            FileChange::Put { file, spooled, behind, replaces } => {
-                let etag = replaces.as_ref().and_then(|old| old.etag.clone());
-                let behind = (*behind > 0).then(|| Found { path: file.path.clone(), bytes: *behind, etag });
-                Some(Spooled { from: spooled.clone(), behind, to: file.path.clone(), bytes: file.bytes })
-            }
-            FileChange::Delete { .. } => None,
+            FileChange::Put { file, spooled, behind, .. } => Some(Spooled {
+                from: spooled.clone(),
+                behind: behind.as_deref().cloned(),
+                to: file.path.clone(),
+                bytes: file.bytes,
+            }),
+            FileChange::Delete { .. } | FileChange::Retire { .. } => None,
         })
         .collect();
     for file in &spooled {
@@ -38,10 +43,11 @@ pub(super) async fn stage(store: &dyn Store, staging: &str, tables: &[PreparedTa
 }
 
 /// A change as a commit tells it, not staged.
-fn describe(table: &str, change: &FileChange) -> Change {
+pub(in crate::lake::format) fn describe(table: &str, change: &FileChange) -> Change {
     let (action, file, previous) = match change {
         FileChange::Put { file, replaces, .. } => (Action::Put, file, replaces.as_ref()),
         FileChange::Delete { file } => (Action::Delete, file, Some(file)),
+        FileChange::Retire { file } => (Action::Retire, file, Some(file)),
     };
     let replaces = previous.filter(|_| action == Action::Put);
     Change {

@@ -15,7 +15,7 @@ fn paths(staged: &PreparedTable) -> [Vec<&str>; 3] {
         match change {
             FileChange::Put { file, replaces: Some(_), .. } => paths[0].push(file.path.as_str()),
             FileChange::Put { file, .. } => paths[1].push(file.path.as_str()),
-            FileChange::Delete { file } => paths[2].push(file.path.as_str()),
+            FileChange::Delete { file } | FileChange::Retire { file } => paths[2].push(file.path.as_str()),
         }
     }
     paths

@@ -109,7 +109,7 @@ fn check_nights(kinds: &[Kind], partition: Option<&str>, nights: &[Vec<i64>]) {
         assert_eq!(rows.len(), model.len(), "a key is there twice after night {night}");
         // As the next run reads it, whoever wrote it.
         if night % 3 == 2 {
-            lake.state = lake.state.clone().without_ranges();
+            lake.state = lake.state.clone().of_content();
         }
     }
 }
@@ -168,7 +168,7 @@ fn merged(ids: impl Iterator<Item = i64> + Clone, change: impl FnOnce(&mut Lake)
     let staged = name_files(stage.finish(&schema).unwrap()).unwrap();
     let folder = |path: &str| path.split(['=', '/']).nth(2).unwrap().parse::<i64>().unwrap();
     let written = staged.changes.iter().map(|change| match change {
-        FileChange::Put { file, .. } | FileChange::Delete { file } => folder(&file.path),
+        FileChange::Put { file, .. } | FileChange::Delete { file } | FileChange::Retire { file } => folder(&file.path),
     });
     let mut written: Vec<i64> = written.collect();
     written.sort_unstable();
@@ -190,7 +190,7 @@ fn a_merge_opens_the_files_that_hold_its_keys_and_no_others() {
 
 #[test]
 fn a_manifest_of_an_older_lakeward_tells_no_ranges_and_costs_a_look_at_every_file_once() {
-    let forget = |lake: &mut Lake| lake.state = lake.state.clone().without_ranges();
+    let forget = |lake: &mut Lake| lake.state = lake.state.clone().of_content();
     let (opened, written) = merged(200..220, forget);
     assert_eq!((opened.len(), written), (50, vec![10]));
     let mut lake = Lake::new();

@@ -175,7 +175,9 @@ impl Actor {
         for dropped in drops {
             let table = dropped.staged.table.clone();
             let gone = dropped.staged.changes.iter().map(|change| match change {
-                FileChange::Put { file, .. } | FileChange::Delete { file } => (file.path.clone(), None),
+                FileChange::Put { file, .. } | FileChange::Delete { file } | FileChange::Retire { file } => {
+                    (file.path.clone(), None)
+                }
             });
             changes.insert(table.clone(), gone.collect());
             base.insert(table.clone(), self.known(lake, &table));
@@ -255,7 +257,19 @@ impl Actor {
             edits.insert(path, Some(text));
         }
         let stats = StageStats::default();
-        (PreparedTable { table: table.to_owned(), changes, after, stats, is_dropped: false }, edits)
+        (
+            PreparedTable {
+                table: table.to_owned(),
+                changes,
+                after,
+                stats,
+                is_dropped: false,
+                begins_log: false,
+                ends_log: false,
+                has_other_columns: false,
+            },
+            edits,
+        )
     }
 
     fn put(&mut self, path: String, replaces: Option<DataFile>, after: &mut Snapshot) -> (FileChange, Arc<str>) {
@@ -268,7 +282,7 @@ impl Actor {
         let (bytes, checksum) = (text.len() as u64, checksum(text.as_bytes()));
         let file = DataFile { path, partition: vec![], rows: 1, bytes, etag: None, checksum, key_ranges: Default::default() };
         after.insert(file.clone());
-        (FileChange::Put { file, spooled, behind: 0, replaces }, text)
+        (FileChange::Put { file, spooled, behind: None, replaces }, text)
     }
 
     async fn rollback(&mut self, lake: &mut Lake) -> Result<(), LakeError> {
@@ -304,7 +318,16 @@ impl Actor {
         let intent = Intent::Edits { base, changes: BTreeMap::from([(table.to_owned(), edits)]), state: Map::new() };
         self.sim.state().world.oracle.intends(&self.run, intent);
         let stats = StageStats::default();
-        let prepared = PreparedTable { table: table.to_owned(), changes, after, stats, is_dropped: false };
+        let prepared = PreparedTable {
+            table: table.to_owned(),
+            changes,
+            after,
+            stats,
+            is_dropped: false,
+            begins_log: false,
+            ends_log: false,
+            has_other_columns: false,
+        };
         let lease = lake.lease();
         let outcome = lease.keep_beside(lake.commit_for(Purpose::Compaction, vec![prepared], Map::new())).await;
         self.told(outcome)

@@ -354,7 +354,7 @@ impl Oracle {
         for change in &commit.files {
             let table = tables.entry(change.table.clone()).or_default();
             let (old, expected) = match change.action {
-                Action::Delete => (table.remove(&change.path), Some(change.checksum.clone())),
+                Action::Delete | Action::Retire => (table.remove(&change.path), Some(change.checksum.clone())),
                 Action::Put => {
                     let Some(content) = self.contents.get(&change.checksum) else {
                         return Err(format!("{} gets what nobody wrote", change.path));
@@ -392,7 +392,7 @@ impl Oracle {
         for change in &commit.files {
             let content = match change.action {
                 Action::Put => self.contents.get(&change.checksum).cloned(),
-                Action::Delete => None,
+                Action::Delete | Action::Retire => None,
             };
             let step = Step { pipeline: pipeline.to_owned(), version: commit.version, content };
             let course = self.courses.entry(change.path.clone()).or_default();

@@ -65,7 +65,7 @@ impl Look {
             )
         };
         let lake = match open().await {
-            Err(error) if error.lost_of().is_some() && self.sim.state().world.oracle.lossy.contains(pipeline) => {
+            Err(error) if error.abandonable().is_some() && self.sim.state().world.oracle.lossy.contains(pipeline) => {
                 let version = self.versions().len() as u64;
                 let of = (pipeline, format!("{}-abandons", self.run));
                 match abandon((&self.sim, Arc::clone(&store)), Arc::clone(&clock), &self.plan, (of.0, &of.1), version).await {
