@@ -20,6 +20,7 @@ mod compacting;
 mod crash;
 mod cursor_nights;
 mod defects;
+mod delta;
 mod detection;
 mod diffing;
 mod dispositions;
