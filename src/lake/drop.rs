@@ -36,7 +36,7 @@ impl Lake {
             };
             let (mut base, mut strangers, mut others) = (self.view().known(table).await?, Vec::new(), Vec::new());
             if is_mine {
-                Remains { snapshot: base, strangers, others } = self.format.remains(table, base).await?;
+                Remains { snapshot: base, strangers, others, .. } = self.format.remains(table, base).await?;
             }
             let files = base.files.iter().cloned().chain(others);
             let edits = if is_mine { files.map(Edit::Remove).collect() } else { Vec::new() };

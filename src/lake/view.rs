@@ -60,6 +60,9 @@ impl<'a> View<'a> {
     pub(crate) async fn table_to_rebuild(&self, table: &str) -> Result<Snapshot, LakeError> {
         self.check_name(table)?;
         let remains = self.format.remains(table, self.known(table).await?).await?;
+        if let Some(broken) = remains.broken {
+            return Err(broken);
+        }
         let checked = remains.check_strangers(table, &self.store.place(table), self.adopt);
         self.or_claimed(table, checked.map(|()| remains.snapshot)).await
     }

@@ -181,6 +181,8 @@ pub(crate) struct Remains {
     pub(crate) strangers: Vec<String>,
     /// Files of the table that have none of its rows: its own log, and what left it.
     pub(crate) others: Vec<DataFile>,
+    /// Why a log of the table's own cannot be gone on with: the table can be dropped, and nothing else.
+    pub(crate) broken: Option<LakeError>,
 }
 
 /// A published commit.

@@ -323,6 +323,49 @@ async fn a_damaged_or_missing_log_is_named_and_the_table_stays_as_it_is() {
     assert!(told().await.contains("00000000000000000000.json` is not readable: it is missing"), "{}", told().await);
     rig.store.remove(&path(1)).await.unwrap();
     assert!(told().await.contains("it is gone"), "{}", told().await);
+    // The hint's way out works.
+    let mut lake = rig.open_later("drop").await;
+    let dropped = lake.to_drop(&[]).await.unwrap().pop().unwrap();
+    lake.commit_for(Purpose::Drop, vec![dropped.staged], Map::new()).await.unwrap();
+    lake.close().await.unwrap();
+    assert_eq!(rig.store.list("t").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn whatever_stands_in_a_log_is_refused_and_nothing_panics() {
+    let rig = Rig::disk().await;
+    night(&rig, "night-1", 1, &LAST).await.unwrap();
+    let next = format!("t/_delta_log/{:020}.json", 1);
+    for line in [
+        json!({"add": {"path": "../u/x.parquet", "size": 1}}),
+        json!({"add": {"path": "s3://b/x.parquet", "size": 1}}),
+        json!({"add": {"path": "x.parquet", "size": u64::MAX}}),
+        json!({"add": {"path": "a\u{0}b", "size": 1}}),
+        json!({"metaData": {"id": "x", "schemaString": "no JSON"}}),
+        json!({"metaData": {"id": "x", "schemaString": "{\"fields\": 3}", "partitionColumns": []}}),
+        json!({"metaData": {"id": "x", "schemaString": "{\"type\":\"struct\",\"fields\":[]}", "partitionColumns": ["y"]}}),
+        json!({"protocol": {"minReaderVersion": 99, "minWriterVersion": 2}}),
+        json!(7),
+    ] {
+        rig.store.put(&next, line.to_string().into_bytes()).await.unwrap();
+        let lake = rig.open_later("look").await;
+        let error = lake.view().table("t").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{line}: {error}");
+        lake.close().await.unwrap();
+    }
+    rig.store.remove(&next).await.unwrap();
+    for (name, content) in [("18446744073709551615.json", "{}"), ("00000000000000000009.checkpoint.parquet", "PAR1")] {
+        let path = format!("t/_delta_log/{name}");
+        rig.store.put(&path, content.into()).await.unwrap();
+        let lake = rig.open_later("look").await;
+        let error = lake.view().table("t").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{name}: {error}");
+        lake.close().await.unwrap();
+        rig.store.remove(&path).await.unwrap();
+    }
+    rig.clock.advance(31);
+    night(&rig, "night-2", 2, &TONIGHT).await.unwrap();
+    assert_eq!(seen_in_log(&rig).await, expected(&AFTER));
 }
 
 #[tokio::test]

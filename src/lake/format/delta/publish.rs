@@ -71,7 +71,7 @@ impl Entry<'_> {
                 None => Standing::Blocked(head),
             });
         }
-        let first = self.entry.base.map_or(0, |base| base + 1);
+        let first = self.entry.base.map_or(0, |base| base.saturating_add(1));
         if listing.commits.first().is_some_and(|oldest| *oldest > first) {
             // What came next was collected: the sum of it tells, and no more.
             let table = self.log.replay(listing).await?.unwrap_or_default();
@@ -177,7 +177,7 @@ pub(crate) async fn publish(entry: Entry<'_>, clock: &dyn Clock, by_itself: bool
             Standing::Published => return Ok(()),
             Standing::Withdrawn(_) if by_itself => return Err(LakeError::Abandoned { version: entry.commit.version }),
             Standing::Withdrawn(by) | Standing::Blocked(by) => return Err(entry.blocked(by)),
-            Standing::Open(head) => head.map_or(0, |head| head + 1),
+            Standing::Open(head) => head.map_or(0, |head| head.saturating_add(1)),
         };
         let mut actions = entry.body().await?;
         let now = clock.now().timestamp_millis();
@@ -235,7 +235,7 @@ pub(crate) async fn withdraw(entry: Entry<'_>) -> Result<bool, LakeError> {
         let info = json!({"operation": "WITHDRAW", "operationParameters": {"withdrawn": true}, "version": entry.commit.version});
         let txn = Txn { app_id: application(entry.pipeline, entry.log.table), version: entry.version(), last_updated: None };
         let actions = [Action { commit_info: Some(info), ..Action::default() }, Action { txn: Some(txn), ..Action::default() }];
-        if entry.log.store.create(&commit_path(entry.log.table, head + 1), Action::lines(&actions)).await? {
+        if entry.log.store.create(&commit_path(entry.log.table, head.saturating_add(1)), Action::lines(&actions)).await? {
             return Ok(false);
         }
     }

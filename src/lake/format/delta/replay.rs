@@ -177,7 +177,7 @@ impl Log<'_> {
                 let actions = self.checkpoint(part).await?;
                 table.apply(actions).map_err(|why| self.damaged(&part.path, why))?;
             }
-            next = version + 1;
+            next = version.saturating_add(1);
         }
         for (version, actions) in self.commits(next, head).await? {
             let applied = table.apply(actions);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::ErrorKind;
 use crate::lake::format::Remains;
 use crate::lake::format::delta::actions::Add;
 use crate::lake::format::delta::replay::{Listing, Log, Table, folder};
@@ -39,17 +40,25 @@ pub(crate) async fn snapshot(log: Log<'_>, committed: Snapshot) -> Result<Snapsh
     Err(LakeError::Foreign { table: log.table.to_owned(), place: log.store.place(log.table), is_new: false, files, more_files })
 }
 
-/// What is left of the table, whose files are all going to be removed: those of its log that are there.
+/// What is left of the table, whose files are all going to be removed: those of its log that are there, or those that the manifest knows where
+/// the log cannot be gone on with.
 ///
 /// # Errors
-/// As of [`snapshot`].
+/// The store's.
 pub(crate) async fn remains(log: Log<'_>, committed: Snapshot) -> Result<Remains, LakeError> {
     let found = log.store.list(log.table).await?;
-    let (table, base) = base(log, &found).await?;
-    let mut snapshot = read(log, committed, &table, base, &found).await?;
+    let told = match base(log, &found).await {
+        Ok((table, base)) => read(log, committed.clone(), &table, base, &found).await,
+        Err(error) => Err(error),
+    };
+    let (mut snapshot, broken) = match told {
+        Ok(snapshot) => (snapshot, None),
+        Err(error) if error.kind() == ErrorKind::Data => (committed, Some(error)),
+        Err(error) => return Err(error),
+    };
     snapshot.files.retain(|file| found.binary_search_by(|found| found.path.cmp(&file.path)).is_ok());
     take_tags(&mut snapshot, &found);
-    Ok(Remains { others: besides(&snapshot, &found), snapshot, strangers: Vec::new() })
+    Ok(Remains { others: besides(&snapshot, &found), snapshot, strangers: Vec::new(), broken })
 }
 
 /// The files in the table's folder that are none of `table`: its log, and what left it.
@@ -123,16 +132,18 @@ async fn read(
         }
         let partition = values_of(&levels, &committed.schema, &add.partition_values);
         let partition = partition.map_err(|why| refused(format!("`{path}` has {why}")))?;
-        let etag = found.binary_search_by(|found| found.path.cmp(&path)).ok().and_then(|at| found[at].etag.clone());
+        let there = found.binary_search_by(|found| found.path.cmp(&path)).ok().map(|at| &found[at]);
+        let etag = there.and_then(|found| found.etag.clone());
         let file =
             DataFile { path, partition, rows: 0, bytes: add.size, etag, checksum: String::new(), key_ranges: BTreeMap::new() };
-        let rows = match told_rows(add) {
-            Some(rows) => rows,
-            None => counted_rows(log, &file).await?,
+        check_files(log.table, std::slice::from_ref(&file)).map_err(|why| log.damaged(&folder(log.table), why))?;
+        let rows = match (told_rows(add), there) {
+            (Some(rows), _) => rows,
+            (None, Some(_)) => counted_rows(log, &file).await?,
+            (None, None) => 0,
         };
         files.push(DataFile { rows, ..file });
     }
-    check_files(log.table, &files).map_err(|why| log.damaged(&folder(log.table), why))?;
     files.sort_by(|one, other| one.path.cmp(&other.path));
     let mut schema = committed.schema;
     schema.columns.extend(added);

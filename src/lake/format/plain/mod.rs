@@ -54,7 +54,7 @@ pub(super) async fn snapshot(
 pub(super) async fn remains(store: &dyn Store, table: &str, committed: Snapshot) -> Result<Remains, LakeError> {
     let found = store.list(table).await?;
     let strangers = strangers(&found, &committed.files);
-    Ok(Remains { snapshot: as_found(committed, &found), strangers, others: Vec::new() })
+    Ok(Remains { snapshot: as_found(committed, &found), strangers, others: Vec::new(), broken: None })
 }
 
 /// Checks that what is replaced is what it was. On disk every file is read; in a bucket the tags that the table was opened with tell.
