@@ -164,7 +164,8 @@ async fn nights_of_a_delta_table_are_told_by_its_log_and_older_versions_stay() {
 
 #[tokio::test]
 async fn a_run_killed_at_any_fault_point_leaves_last_night_or_tonight_in_the_log() {
-    for fault in FAULT_POINTS {
+    let of_a_commit = |fault: &&str| ["lake.commit.", "lake.publish.", "lake.delta."].iter().any(|room| fault.starts_with(room));
+    for fault in FAULT_POINTS.into_iter().filter(of_a_commit) {
         for rig in Rig::every().await {
             night(&rig, "night-1", 1, &LAST).await.unwrap();
             let armed = arm_fault(&format!("{fault}=io"));
@@ -272,6 +273,12 @@ async fn a_commit_of_others_behind_the_commit_point_gives_the_commit_up_and_curs
         rig.clock.advance(31);
         night(&rig, "again", 2, &TONIGHT).await.unwrap();
         assert_eq!(seen_in_log(&rig).await, expected(&TONIGHT));
+        // What the commit had put there was never seen, and what the other writer removed left long ago.
+        let mut lake = rig.open_later("collect").await;
+        lake.collect(400, |_| None).await.unwrap();
+        lake.close().await.unwrap();
+        let files = rig.store.list("t").await.unwrap().into_iter().filter(|found| found.path.ends_with(".parquet"));
+        assert_eq!(files.map(|found| found.path).collect::<Vec<_>>(), ["t/part-000002.parquet"]);
     }
 }
 
