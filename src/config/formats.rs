@@ -1,6 +1,7 @@
 //! What bodies are written in, settled (`endpoint.response_format`).
 
 use encoding_rs::Encoding;
+use regex::Regex;
 
 /// How a resource's bodies are read.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -41,10 +42,16 @@ pub(crate) enum FormatKind {
     /// JSON.
     #[default]
     Json,
-    /// A JSON value on each line.
+    /// JSON values on lines.
     Ndjson,
+    /// JSON values one behind the other.
+    Concatenated,
+    /// Server-sent events.
+    EventStream,
     /// Comma-separated values.
     Csv(CsvPlan),
+    /// XML.
+    Xml(XmlPlan),
     /// What the `Content-Type` says of these, JSON where it says nothing.
     Auto(CsvPlan),
     /// Nothing is declared: what the `Content-Type` says, unless the body contradicts it; CSV only where no type and no cursor is declared, which
@@ -55,9 +62,43 @@ pub(crate) enum FormatKind {
     },
 }
 
+impl FormatKind {
+    /// Whether its values are texts, which types that are declared have to be read from.
+    pub(crate) fn has_texts_only(&self) -> bool {
+        matches!(self, Self::Csv(_) | Self::Xml(_) | Self::Auto(_))
+    }
+}
+
+/// How XML is read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct XmlPlan {
+    /// Paths of the elements that are records, by names from the outermost on; they are lists, however many there are.
+    pub(crate) records: Vec<Vec<String>>,
+}
+
+/// A regular expression; two are equal that are written alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern(pub(crate) Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
 /// How CSV is read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CsvPlan {
+    /// Lines before the header, or before the first row where there is none.
+    pub(crate) skip_rows: usize,
+    /// What the first line behind those matches that is not passed over.
+    pub(crate) header_match: Option<Pattern>,
+    /// Lines behind the last row, empty ones not counted.
+    pub(crate) skip_footer: usize,
+    /// What the first row matches that is no row any more.
+    pub(crate) footer_match: Option<Pattern>,
+    /// What a line begins with that is passed over.
+    pub(crate) comment: Option<u8>,
     /// Between fields.
     pub(crate) delimiter: u8,
     /// Around fields; `None`: quotes mean nothing.
@@ -73,7 +114,18 @@ pub(crate) struct CsvPlan {
 impl Default for CsvPlan {
     fn default() -> Self {
         let null_values = vec![String::new()];
-        Self { delimiter: b',', quote: Some(b'"'), header: CsvHeader::Present, null_values, infer: false }
+        Self {
+            skip_rows: 0,
+            header_match: None,
+            skip_footer: 0,
+            footer_match: None,
+            comment: None,
+            delimiter: b',',
+            quote: Some(b'"'),
+            header: CsvHeader::Present,
+            null_values,
+            infer: false,
+        }
     }
 }
 

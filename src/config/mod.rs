@@ -34,7 +34,7 @@ use crate::config::tree::Document;
 pub(crate) use auth_plan::*;
 pub(crate) use expression::{EvalFault, Expression};
 pub(crate) use fault::{ConfigErrors, Problem, nearest};
-pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, XssiPrefix};
+pub(crate) use formats::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, Pattern, XmlPlan, XssiPrefix};
 pub(crate) use incremental::{CursorRange, Dedup, IncrementalPlan, LastValue, OnMissingCursor, Outside, RowOrder, WINDOWS_MAX};
 pub(crate) use jwt::{JwtAlgorithm, JwtFault};
 pub(crate) use lake_only::{LakeOnly, Outline, load_lake, load_place};

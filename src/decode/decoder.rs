@@ -160,7 +160,7 @@ impl Decoder {
     fn header(&self, names: Vec<String>, page: &Page, so_far: &TableSchema) -> Header {
         let csv = match &self.plan.format.kind {
             FormatKind::Csv(csv) | FormatKind::Auto(csv) => Some(&csv.header),
-            FormatKind::Json | FormatKind::Ndjson | FormatKind::Undeclared { .. } => None,
+            _ => None,
         };
         if csv == Some(&CsvHeader::FirstPage) {
             let _ = self.header.set(names.clone());
@@ -402,8 +402,7 @@ impl Decoder {
         if self.plan.discard_unfit {
             builders.discard_unfit();
         }
-        if matches!(self.plan.format.kind, FormatKind::Csv(_) | FormatKind::Auto(_)) {
-            // CSV has texts only.
+        if self.plan.format.kind.has_texts_only() {
             builders.fields.iter_mut().for_each(|field| field.column.accept_text |= field.column.declared);
         }
         builders

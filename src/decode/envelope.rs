@@ -10,6 +10,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::base::{JsonPath, Step};
+use crate::decode::explain::END;
 use crate::decode::fault::{Fault, Outcome, Stop};
 use crate::decode::hints::{Hints, list_inside};
 use crate::decode::reader::{Mended, Reader, StringToken, TextRules};
@@ -164,7 +165,7 @@ pub(super) fn read_page<R: Records>(
     walk.value(Some(&root), &mut Vec::new())?;
     walk.reader.skip_space();
     if !walk.reader.rest().is_empty() {
-        return walk.reader.expected("the end of the page");
+        return walk.reader.expected(END);
     }
     let mut findings = Findings { mended: walk.reader.mended, records_at: records_path.cloned(), ..walk.findings };
     findings.records_hash = match walk.records.hashes() {

@@ -58,6 +58,8 @@ pub(crate) enum Instead {
     NoNumber,
     /// NDJSON.
     Lines,
+    /// Values one behind the other, on whatever lines.
+    Values,
     /// CSV.
     Csv,
 }
@@ -66,7 +68,7 @@ fn found_instead(instead: Option<Instead>) -> &'static str {
     match instead {
         None => "",
         Some(Instead::NoNumber) => ", found `NaN` or `Infinity`",
-        Some(Instead::Lines) => ", found one JSON value behind another",
+        Some(Instead::Lines | Instead::Values) => ", found one JSON value behind another",
         Some(Instead::Csv) => ", found what looks like CSV",
     }
 }
@@ -444,6 +446,9 @@ impl DecodeError {
             }
             Self::Syntax { instead: Some(Instead::Lines), .. } => {
                 "if each line is a record, write `endpoint.response_format: ndjson`, without `data_selector`"
+            }
+            Self::Syntax { instead: Some(Instead::Values), .. } => {
+                "if each value is a record, write `endpoint.response_format: concatenated_json`, without `data_selector`"
             }
             Self::Syntax { instead: Some(Instead::Csv), .. } => {
                 "if each line is a row, write `endpoint.response_format: csv`, without `data_selector`"

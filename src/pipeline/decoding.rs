@@ -5,7 +5,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::base::JsonPath;
-use crate::config::{Contract, FormatKind, PaginatorPlan, ResourcePlan, StepPlan};
+use crate::config::{Contract, PaginatorPlan, ResourcePlan, StepPlan};
 use crate::decode::{CursorHook, DecodePlan, Decoder, ForChildren, Held, IncludeFromParent, RecordHook, ShapePlan, Steps};
 use crate::pipeline::RunError;
 use crate::pipeline::columns::{exact_columns, required_columns};
@@ -23,7 +23,7 @@ pub(crate) fn decoder_for(
     asked: &[JsonPath],
 ) -> Result<(Decoder, TableSchema), RunError> {
     let (declared, start) = start_of(resource, table)?;
-    let has_texts_only = matches!(resource.endpoint.response_format.kind, FormatKind::Csv(_) | FormatKind::Auto(_));
+    let has_texts_only = resource.endpoint.response_format.kind.has_texts_only();
     let held = Held::new(declared.as_ref(), has_texts_only);
     let shape = shape_of(resource, asked, held);
     Ok((Decoder::new(plan_of(resource, declared, shape)), start))

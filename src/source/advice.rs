@@ -7,6 +7,11 @@ use crate::source::certificate::certificate_fault;
 /// For a replay that asks what the recorded run did not.
 const UNRECORDED: &str = "a replay asks what the recorded run asked, so long as the config and the program are the same: take back what was changed in the config, or record anew";
 
+/// What to do about XML that nobody asked for.
+const OF_XML: &str = "where that is the data, write `endpoint.response_format: xml`, and the elements that are records as `endpoint.data_selector: rss.channel.item`; where it is an error, look at `client.base_url` and `client.auth`";
+/// What to do about a page for people.
+const OF_PAGE: &str = "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`";
+
 impl SourceError {
     /// Whether the first page of a chain says that what it was requested for is gone, or a rule of the config skips it.
     #[must_use]
@@ -84,9 +89,8 @@ impl SourceError {
             Self::Refused { status: 400 | 405 | 422, .. } => {
                 "look at `endpoint.method`, `endpoint.params` and the paginator's parameter names"
             }
-            Self::Instead { .. } => {
-                "this is a page for people, often of a login or a proxy: look at `client.base_url` and `client.auth`"
-            }
+            Self::Instead { found: "XML", .. } => OF_XML,
+            Self::Instead { .. } => OF_PAGE,
             Self::NoAnswer { lasting: true, source, .. } if certificate_fault(source).is_some() => {
                 return certificate_fault(source).map(|fault| fault.advice.to_owned());
             }

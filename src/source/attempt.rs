@@ -94,7 +94,7 @@ pub(super) enum Failure {
     /// The body broke off.
     Lost { received_bytes: u64, source: TransportError },
     /// The body is damaged.
-    Gzip(io::Error),
+    Damaged(&'static str, io::Error),
     /// A page for people.
     Instead { found: &'static str, expected: &'static str, server: String, preview: String },
     /// Nothing.
@@ -270,7 +270,7 @@ impl Client {
     fn unreceived(&self, fault: BodyFault, place: &(impl Fn() -> Place + Sync)) -> Failure {
         Failure::Final(Box::new(match fault {
             BodyFault::Lost { received_bytes, source } => return Failure::Lost { received_bytes, source },
-            BodyFault::Gzip(source) => return Failure::Gzip(source),
+            BodyFault::Damaged(packing, source) => return Failure::Damaged(packing.name(), source),
             BodyFault::Encoding(encoding) => SourceError::UnknownEncoding { place: place(), encoding },
             BodyFault::TooLarge => SourceError::BodyTooLarge { place: place(), limit_bytes: self.bounds.body_bytes_max },
             BodyFault::Bomb { packed_bytes } => SourceError::Bomb { place: place(), packed_bytes, ratio_max: RATIO_MAX },
@@ -304,7 +304,8 @@ fn is_part(
 /// Whether an answer that says it is not ready has records all the same: rows, or a list of objects.
 fn has_records(body: &[u8], expected: Expected) -> bool {
     match expected {
-        Expected::Lines | Expected::Csv => !body.trim_ascii().is_empty(),
+        Expected::Lines | Expected::Events | Expected::Csv => !body.trim_ascii().is_empty(),
+        Expected::Xml => false,
         Expected::Json | Expected::Told => {
             body.iter().enumerate().any(|(at, byte)| *byte == b'[' && body[at + 1..].trim_ascii_start().first() == Some(&b'{'))
         }
@@ -331,7 +332,7 @@ impl Failure {
             Self::Status { status, .. } | Self::Again { status, .. } | Self::Expired { status, .. } | Self::Empty { status } => {
                 Some(*status)
             }
-            Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Gzip(_) | Self::Instead { .. } => None,
+            Self::Final(_) | Self::NoAnswer { .. } | Self::Lost { .. } | Self::Damaged(..) | Self::Instead { .. } => None,
         }
     }
 
@@ -355,7 +356,7 @@ impl Failure {
             Self::Lost { received_bytes, .. } => {
                 format!("page {}: the answer broke off after {received_bytes} bytes", place.page)
             }
-            Self::Gzip(_) => format!("page {}: the body is damaged gzip", place.page),
+            Self::Damaged(packing, _) => format!("page {}: the body is damaged {packing}", place.page),
             Self::Instead { found, expected, .. } => format!("page {}: answered with {found} instead of {expected}", place.page),
             Self::Empty { .. } => format!("page {}: answered with an empty body", place.page),
         }
@@ -391,7 +392,7 @@ impl Failure {
                 SourceError::NoAnswer { place, why, attempts, lasting, source }
             }
             Self::Lost { received_bytes, source } => SourceError::Truncated { place, received_bytes, attempts, source },
-            Self::Gzip(source) => SourceError::BadGzip { place, attempts, source },
+            Self::Damaged(packing, source) => SourceError::Damaged { place, packing, attempts, source },
             Self::Instead { found, expected, server, preview } => {
                 SourceError::Instead { place, found, expected, server, preview }
             }

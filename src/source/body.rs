@@ -10,11 +10,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use crate::base::{blocking, task_point};
 use crate::source::client::Bounds;
+use crate::source::packing::{LAYERS_MAX, Packing, encodings, is_brotli};
 use crate::source::spooled::SpooledBody;
 use crate::source::transport::{Answered, TransportError};
 
@@ -24,12 +23,9 @@ const TRUSTED_CAPACITY: u64 = 64 << 20;
 const SLICE: u64 = 1 << 20;
 /// Bytes of a body in a file that are looked at to know what it is.
 const HEAD_BYTES: usize = 64 << 10;
-/// gzip inside gzip is undone this often: servers that compress a stored `.gz` again exist.
-const LAYERS_MAX: u32 = 2;
 /// Bytes that a packed one becomes at most, past [`Bounds::bomb_bytes_min`]: the most repetitive records stay below, and what is made to
 /// fill disks comes near deflate's 1032.
 pub(super) const RATIO_MAX: u64 = 500;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Why a body is not to be had.
@@ -37,8 +33,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(super) enum BodyFault {
     /// The connection broke off.
     Lost { received_bytes: u64, source: TransportError },
-    /// Not the gzip it claims to be.
-    Gzip(io::Error),
+    /// Not the gzip, zstd or brotli that it claims to be.
+    Damaged(Packing, io::Error),
     /// An encoding that was not asked for.
     Encoding(String),
     /// Larger than allowed.
@@ -65,23 +61,21 @@ pub(super) struct Received {
 /// # Errors
 /// [`BodyFault`].
 pub(super) async fn receive(response: &mut Answered, bounds: &Bounds) -> Result<Received, BodyFault> {
-    let encoding = encoding(&response.headers);
+    let (encodings, mut is_brotli) = (encodings(&response.headers), is_brotli(&response.headers));
     let mut stored = collect(response, bounds).await?;
     let mut head = stored.head().map_err(BodyFault::Spool)?;
     let received = if let Stored::Memory(bytes) = &stored { Some(bytes.clone()) } else { None };
-    let packed = received.filter(|bytes| bytes.starts_with(&GZIP_MAGIC));
+    let packed = received.filter(|_| Packing::of(&head, is_brotli).is_some());
     for _ in 0..LAYERS_MAX {
-        if !head.starts_with(&GZIP_MAGIC) {
-            break;
-        }
-        stored = gunzip(stored, bounds).await?;
+        let Some(packing) = Packing::of(&head, is_brotli) else { break };
+        is_brotli &= packing != Packing::Brotli;
+        stored = unpack(stored, packing, bounds).await?;
         head = stored.head().map_err(BodyFault::Spool)?;
     }
-    match encoding.as_deref() {
-        None | Some("identity" | "gzip" | "x-gzip") => {}
-        // Some servers name an encoding and send plain text.
-        Some(_) if looks_like_json(&head) => {}
-        Some(other) => return Err(BodyFault::Encoding(other.to_owned())),
+    let known = ["identity", "gzip", "x-gzip", "zstd", "br"];
+    // Some servers name an encoding and send plain text.
+    if let (Some(other), false) = (encodings.iter().find(|name| !known.contains(&name.as_str())), looks_like_json(&head)) {
+        return Err(BodyFault::Encoding(other.clone()));
     }
     let marked = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let spooled = match stored {
@@ -175,10 +169,10 @@ pub(super) async fn receive_start(response: &mut Answered, bytes_max: usize) -> 
         }
     }
     body.truncate(bytes_max);
-    if body.starts_with(&GZIP_MAGIC) {
+    if let Some(packing) = Packing::of(&body, is_brotli(&response.headers)) {
         let mut plain = Vec::new();
         // As far as it goes: the start of a message is worth more than none.
-        let _ = MultiGzDecoder::new(body.as_slice()).take(bytes_max as u64).read_to_end(&mut plain);
+        let _ = packing.reader(body.as_slice()).and_then(|reader| reader.take(bytes_max as u64).read_to_end(&mut plain));
         return plain;
     }
     body
@@ -212,9 +206,9 @@ async fn collect(response: &mut Answered, bounds: &Bounds) -> Result<Stored, Bod
     }
 }
 
-/// Undoes gzip of one or more members, all checksums verified.
-async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
-    // The last four bytes are the size of the last member; deflate packs at most 1:1032.
+/// Undoes a packing of one or more members, all checksums verified.
+async fn unpack(packed: Stored, packing: Packing, bounds: &Bounds) -> Result<Stored, BodyFault> {
+    // The last four bytes of gzip are the size of the last member; deflate packs at most 1:1032.
     let packed_bytes = match &packed {
         Stored::Memory(packed) => packed.len() as u64,
         Stored::File(_, bytes) => *bytes,
@@ -222,7 +216,8 @@ async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
     let bomb_bytes_min = bounds.bomb_bytes_min.max(packed_bytes.saturating_mul(RATIO_MAX));
     let (packed, capacity): (Box<dyn BufRead + Send>, u64) = match packed {
         Stored::Memory(packed) => {
-            let told = packed.last_chunk::<4>().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
+            let told = packed.last_chunk::<4>().filter(|_| packing == Packing::Gzip);
+            let told = told.map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
             let capacity = told.min(packed.len() as u64 * 1032).min(TRUSTED_CAPACITY.min(bounds.body_in_memory_max)) + 1;
             (Box::new(io::Cursor::new(packed)), capacity)
         }
@@ -233,9 +228,10 @@ async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
         }
     };
     let mut sink = Sink::new(capacity, bounds);
-    let mut decoder = MultiGzDecoder::new(packed);
+    let damaged = |source| BodyFault::Damaged(packing, source);
+    let mut decoder = packing.reader(packed).map_err(damaged)?;
     loop {
-        let read = (&mut decoder).take(SLICE).read_to_end(&mut sink.pending).map_err(BodyFault::Gzip)?;
+        let read = (&mut decoder).take(SLICE).read_to_end(&mut sink.pending).map_err(damaged)?;
         sink.settle().await?;
         if sink.bytes() > bomb_bytes_min {
             return Err(BodyFault::Bomb { packed_bytes });
@@ -245,12 +241,6 @@ async fn gunzip(packed: Stored, bounds: &Bounds) -> Result<Stored, BodyFault> {
         }
         tokio::task::yield_now().await;
     }
-}
-
-fn encoding(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_ENCODING)?;
-    let text = String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase();
-    (!text.is_empty()).then_some(text)
 }
 
 fn looks_like_json(body: &[u8]) -> bool {

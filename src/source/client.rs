@@ -323,7 +323,7 @@ impl Client {
                 Some(told.map_or(Patience::Plan, |wait| Patience::Told { wait, appointment: *is_throttle }))
             }
             Failure::NoAnswer { source, .. } if is_lasting(source) => Some(Patience::Once),
-            Failure::NoAnswer { .. } | Failure::Lost { .. } | Failure::Gzip(_) => Some(Patience::Plan),
+            Failure::NoAnswer { .. } | Failure::Lost { .. } | Failure::Damaged(..) => Some(Patience::Plan),
             Failure::Instead { .. } => Some(Patience::Once),
             Failure::Empty { status } => (*status != 204).then_some(Patience::Once),
         }

@@ -245,18 +245,20 @@ pub(crate) enum SourceError {
         /// The cause.
         source: TransportError,
     },
-    /// The body is not the gzip that it claims to be.
-    #[error("{place}: the body is damaged gzip (attempt {attempts}, the last)")]
-    BadGzip {
+    /// The body is not the gzip, zstd or brotli that it claims to be.
+    #[error("{place}: the body is damaged {packing} (attempt {attempts}, the last)")]
+    Damaged {
         /// Where.
         place: Place,
+        /// What it claims to be.
+        packing: &'static str,
         /// Requests sent.
         attempts: Attempts,
         /// The cause.
         source: std::io::Error,
     },
     /// An encoding that was not asked for.
-    #[error("{place}: the body is encoded as `{encoding}`, but only gzip was asked for")]
+    #[error("{place}: the body is encoded as `{encoding}`, but only gzip, zstd and brotli were asked for")]
     UnknownEncoding {
         /// Where.
         place: Place,
@@ -417,7 +419,7 @@ impl SourceError {
             | Self::GraphQl { .. }
             | Self::Refused { .. }
             | Self::Part { .. }
-            | Self::BadGzip { .. }
+            | Self::Damaged { .. }
             | Self::UnknownEncoding { .. }
             | Self::Instead { .. }
             | Self::EmptyBody { .. }

@@ -11,8 +11,12 @@ use crate::config::FormatKind;
 pub(super) enum Expected {
     /// One JSON value; an empty body is none.
     Json,
-    /// A JSON value on each line; of no lines, the body is empty.
+    /// JSON values on lines or one behind the other; of none, the body is empty.
     Lines,
+    /// Server-sent events; of none, the body is empty.
+    Events,
+    /// One element.
+    Xml,
     /// Rows; of none, and without a header, the body is empty.
     Csv,
     /// What the `Content-Type` says of these, JSON where it says nothing.
@@ -24,7 +28,9 @@ impl Expected {
     pub(super) fn of(kind: &FormatKind) -> Self {
         match kind {
             FormatKind::Json => Self::Json,
-            FormatKind::Ndjson => Self::Lines,
+            FormatKind::Ndjson | FormatKind::Concatenated => Self::Lines,
+            FormatKind::EventStream => Self::Events,
+            FormatKind::Xml(_) => Self::Xml,
             FormatKind::Csv(_) => Self::Csv,
             FormatKind::Auto(_) | FormatKind::Undeclared { .. } => Self::Told,
         }
@@ -37,6 +43,7 @@ impl Expected {
         match self {
             Self::Told if is(&["csv", "tab-separated"]) => Self::Csv,
             Self::Told if is(&["ndjson", "jsonl", "json-lines", "jsonlines", "json-seq"]) => Self::Lines,
+            Self::Told if is(&["event-stream"]) => Self::Events,
             Self::Told => Self::Json,
             other => other,
         }
@@ -47,13 +54,15 @@ impl Expected {
         match self {
             Self::Json | Self::Told => "JSON",
             Self::Lines => "NDJSON",
+            Self::Events => "an event stream",
             Self::Csv => "CSV",
+            Self::Xml => "XML",
         }
     }
 
     /// Whether an empty body is a page without records.
     pub(super) fn may_be_empty(self) -> bool {
-        matches!(self, Self::Lines | Self::Csv)
+        matches!(self, Self::Lines | Self::Events | Self::Csv)
     }
 
     /// What came in its place, if that is plain from the first bytes or the headers.
@@ -62,13 +71,14 @@ impl Expected {
         let is_html = content_type(headers).starts_with("text/html");
         let begins_with = |tag: &str| start.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()));
         match (self, start.first()) {
+            (Self::Xml, _) => (begins_with("<!doctype html") || begins_with("<html")).then_some("HTML"),
             (_, Some(b'<')) if begins_with("<?xml") && !is_html => Some("XML"),
             // A field may begin with `<`, and servers call their exports HTML.
             (Self::Csv, Some(b'<')) => (is_html || begins_with("<!doctype html") || begins_with("<html")).then_some("HTML"),
             (Self::Csv, _) => None,
             (_, Some(b'<')) => Some("HTML"),
             (_, Some(b'{' | b'[')) => None,
-            (Self::Lines, None) => None,
+            (Self::Lines | Self::Events, None) => None,
             _ => is_html.then_some("HTML"),
         }
     }

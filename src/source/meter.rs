@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
+use crate::source::packing::{Packing, is_brotli};
 use crate::source::transport::{Answered, Kind, Request, Transport, TransportError};
 
 /// Bytes of a body that are remembered.
@@ -34,12 +35,11 @@ impl Exchange {
         if self.is_cut {
             return None;
         }
-        let is_gzip = self.header(CONTENT_ENCODING.as_str()).is_some_and(|value| value.eq_ignore_ascii_case("gzip"));
-        if !is_gzip {
+        let Some(packing) = Packing::of(&self.body, is_brotli(&self.headers)) else {
             return String::from_utf8(self.body.clone()).ok();
-        }
+        };
         let mut text = String::new();
-        let mut unpacked = flate2::read::MultiGzDecoder::new(&*self.body).take(BODY_BYTES_MAX as u64 + 1);
+        let mut unpacked = packing.reader(&*self.body).ok()?.take(BODY_BYTES_MAX as u64 + 1);
         unpacked.read_to_string(&mut text).ok()?;
         (text.len() <= BODY_BYTES_MAX).then_some(text)
     }

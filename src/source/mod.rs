@@ -25,6 +25,7 @@ mod ledger;
 mod link;
 mod meter;
 mod pace;
+mod packing;
 mod page;
 mod page_stream;
 mod paginate;

@@ -13,6 +13,7 @@ use crate::source::SourceError;
 use crate::source::answer::Rules;
 use crate::source::auth::{Bearing, Credentials, Tokens, header_name, hidden, remove_parameters};
 use crate::source::expected::Expected;
+use crate::source::packing;
 use crate::source::paginate::{Place as Where, Position};
 use crate::source::preview::Redactor;
 use crate::source::reach::Reach;
@@ -187,7 +188,7 @@ impl Template {
         if let (true, Some(content_type)) = (has_body, content_type) {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
         }
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(packing::ACCEPTED));
         (headers, trusted)
     }
 }

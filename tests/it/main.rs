@@ -36,6 +36,7 @@ mod families;
 mod extremes;
 mod first_nights;
 mod first_page;
+mod formats;
 mod get;
 mod get_faults;
 mod guide;

@@ -28,7 +28,7 @@ pub(crate) struct Endpoint {
     /// JSON path of the records in a page; `$` is the page itself. Default: found on the first page, or refused there when that is a guess; `$`
     /// where the path ends in a `{placeholder}`.
     pub(crate) data_selector: Field<Scalar<JsonPath>>,
-    /// What bodies are written in; a name stands for a format without further keys. gzip is undone whatever stands here. Default: `json`.
+    /// What bodies are written in; a name stands for a format without further keys. gzip, zstd and brotli are undone whatever stands here. Default: `json`.
     pub(crate) response_format: Field<Either<FormatName, ResponseFormat>>,
     /// How records are found where a list of objects at one path is not all there is to say. Default: a list of objects, or one object, at
     /// `data_selector`.
@@ -56,11 +56,18 @@ pub(crate) struct Endpoint {
 pub(crate) enum FormatName {
     /// JSON.
     Json,
-    /// A JSON value on each line.
+    /// JSON values on lines: one each, or several objects and lists on one.
     Ndjson,
+    /// JSON values one behind the other, whatever space or line breaks are in them and between them, or a sequence as RFC 7464 has it.
+    ConcatenatedJson,
+    /// Server-sent events (`data:` lines) whose data is JSON.
+    EventStream,
     /// Comma-separated values, with a header.
     Csv,
-    /// NDJSON or CSV where the `Content-Type` says so, JSON otherwise.
+    /// XML, as converters write it as JSON: attributes are `@name`, text beside attributes or elements is `#text`, elements of one name are a list, and
+    /// all values are texts. `data_selector` names the elements that are records.
+    Xml,
+    /// NDJSON, RFC 7464, server-sent events or CSV where the `Content-Type` says so, JSON otherwise.
     Auto,
 }
 
@@ -87,6 +94,17 @@ pub(crate) struct ResponseFormat {
     /// Which file of a zip archive is read; `*` stands for any characters, and several files are read in the order of their names. Default: the
     /// only one.
     pub(crate) member: Field<String>,
+    /// CSV: lines before the header, or before the first row where there is no header, that are passed over. Default: 0.
+    pub(crate) skip_rows: Field<usize>,
+    /// CSV: regular expression; lines are passed over up to the first that it matches, which is the header, or the first row where there is no header.
+    /// Behind those of `skip_rows`. Default: none.
+    pub(crate) header_match: Field<String>,
+    /// CSV: lines behind the last row that are passed over; empty lines at the end do not count. Default: 0.
+    pub(crate) skip_footer: Field<usize>,
+    /// CSV: regular expression; the first row behind the header that it matches, and all behind it, are passed over. Default: none.
+    pub(crate) footer_match: Field<String>,
+    /// CSV: the character that a line begins with that is a comment. Default: none.
+    pub(crate) comment: Field<String>,
     /// CSV: the character between fields. Default: `,`, for `text/tab-separated-values` under `auto` a tab.
     pub(crate) delimiter: Field<String>,
     /// CSV: the character around fields; null for none. Default: `"`.

@@ -61,7 +61,21 @@ const MISPLACED: [(&str, &str, &[&str]); 9] = [
         "endpoint.records.",
         &["paths", "map_values", "key_as", "wrap", "single", "optional", "force_list", "php_empty"],
     ),
-    ("Endpoint", "endpoint.response_format.", &["delimiter", "encoding", "header", "null_values"]),
+    (
+        "Endpoint",
+        "endpoint.response_format.",
+        &[
+            "delimiter",
+            "encoding",
+            "header",
+            "null_values",
+            "skip_rows",
+            "header_match",
+            "skip_footer",
+            "footer_match",
+            "comment",
+        ],
+    ),
     (
         "Config",
         "client.",

@@ -29,7 +29,9 @@ pub(crate) use auth::{
     LoginThen, RefreshTokenAuth,
 };
 pub(crate) use client::{Client, RateLimit, Retry, Timeout, Tls};
-pub(crate) use endpoint::{CsvTypes, DuplicateMembers, Endpoint, FormatName, InvalidText, JsonRules, Method, NulCharacters};
+pub(crate) use endpoint::{
+    CsvTypes, DuplicateMembers, Endpoint, FormatName, InvalidText, JsonRules, Method, NulCharacters, ResponseFormat,
+};
 pub(crate) use field::{Credential, Either, Entries, Field, Node, OneOrMany, Tagged};
 pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType, DedupOrder, FileFormat, TableFormat, Unread};
 pub(crate) use hooks::Hooks;

@@ -156,16 +156,16 @@ impl Tests<'_> {
             return Some(Test::Contains(text.clone()));
         }
         if let Some((id, text)) = self.matches.set() {
-            return match regex::RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build() {
-                Ok(regex) => Some(Test::Matches(regex)),
-                Err(error) => {
-                    cx.reader.conflict(id, format!("not a regular expression: {}", last_line(&error)));
-                    None
-                }
-            };
+            return regex(cx, id, text).map(Test::Matches);
         }
         Some(Test::Exists(self.exists.get().copied().unwrap_or(true)))
     }
+}
+
+/// The regular expression of a text at `id`, or the fault recorded.
+pub(super) fn regex(cx: Context<'_>, id: NodeId, text: &str) -> Option<regex::Regex> {
+    let built = regex::RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
+    built.map_err(|error| cx.reader.conflict(id, format!("not a regular expression: {}", last_line(&error)))).ok()
 }
 
 /// The part of a regular expression's error that says what is wrong, without the picture of where.

@@ -344,6 +344,50 @@ fn invalid_bytes_are_set_aside_only_where_their_record_is_known() {
 }
 
 #[test]
+fn keys_of_other_bodies_that_mean_nothing_are_refused() {
+    check(
+        &endpoint(
+            "response_format: {type: csv, skip_rows: -1, skip_footer: 2000000, header_match: '(', footer_match: '', comment: ','}",
+        ),
+        &[
+            "6:65: `resources[0].endpoint.response_format.skip_rows`: expected a whole number, 0 or more, found the number `-1`",
+            "6:82: `resources[0].endpoint.response_format.skip_footer`: expected a number of lines from 0 to 1000000, found the number `2000000`",
+            "6:105: `resources[0].endpoint.response_format.header_match`: not a regular expression: unclosed group",
+            "6:124: `resources[0].endpoint.response_format.footer_match`: expected a regular expression that is not empty, found empty text",
+            "6:137: `resources[0].endpoint.response_format.comment`: the `delimiter` cannot begin a comment as well",
+        ],
+    );
+    check(
+        &endpoint("response_format: {type: csv, comment: '\"', skip_row: 1}"),
+        &[
+            "6:63: `resources[0].endpoint.response_format.comment`: the `quote` cannot begin a comment as well",
+            "6:68: `resources[0].endpoint.response_format.skip_row`: unknown key; did you mean `skip_rows`?",
+        ],
+    );
+    check(
+        &endpoint("response_format: {type: event_stream, comment: '#'}, data_selector: data"),
+        &[
+            "6:72: `resources[0].endpoint.response_format.comment`: this key goes with `type: csv` and `type: auto` only",
+            "6:93: `resources[0].endpoint.data_selector`: every line or row is a record; only `$` goes with this `response_format`",
+        ],
+    );
+    check(
+        &endpoint("response_format: xml"),
+        &[
+            "6:42: `resources[0].endpoint.response_format`: XML has records where `endpoint.data_selector` says, such as `data_selector: rss.channel.item`",
+        ],
+    );
+    check(
+        &endpoint("response_format: xml, data_selector: 'rss.item[0]'"),
+        &["6:62: `resources[0].endpoint.data_selector`: records of XML are at a path of names, such as `rss.channel.item`"],
+    );
+    check(
+        &endpoint("response_format: xlm"),
+        &["6:42: `resources[0].endpoint.response_format`: unknown response format `xlm`; did you mean `xml`?"],
+    );
+}
+
+#[test]
 fn formats_and_records_that_contradict_themselves_are_refused() {
     check(
         &endpoint("response_format: {type: ndjson, delimiter: ';', xssi_prefix: true}, data_selector: data"),

@@ -8,6 +8,7 @@ use csv::{ReaderBuilder, StringRecord};
 use crate::config::{CsvHeader, CsvPlan};
 use crate::decode::Reject;
 use crate::decode::convert::{quoted, write_quoted};
+use crate::decode::format::around::table;
 use crate::decode::format::lines::is_value;
 use crate::decode::format::quotes::Quotes;
 use crate::decode::format::{Formatted, INVALID, Invalid, Unreadable, expected_utf8};
@@ -33,24 +34,23 @@ pub(super) fn read(
     invalid: &Invalid,
     given: Option<&[String]>,
 ) -> Result<Formatted<'static>, Unreadable> {
-    let mut reader = reader(text, plan);
-    let quotes = plan.quote.map(|quote| Quotes::read(text, plan.delimiter, quote)).unwrap_or_default();
-    if let Some(line) = quotes.open_in {
-        return Err(Unreadable::QuoteOpen { offset: text.len(), line });
-    }
-    let fault = |error: csv::Error| Unreadable::Csv(format!("cannot be read: {error}"));
+    let table = table(text, plan)?;
+    let (base, text) = (table.start, text.get(..table.end).unwrap_or_default());
+    let mut reader = reader(text.get(base..).unwrap_or_default(), plan);
+    let quotes = closed_quotes(text, base, plan)?;
+    let fault = |error: csv::Error| Unreadable::Format(format!("cannot be read: {error}"));
     let (mut row, mut names, mut header) = (StringRecord::new(), header(plan, given)?, None);
     let (mut out, mut places, mut rejects, mut record) = (vec![b'['], Vec::new(), Vec::new(), 0);
     // Up to where lines are counted, and the number of the line there.
     let (mut counted, mut met) = ((0, 1), 0);
     loop {
-        let start = reader.position().byte();
+        let start = offset(&reader, base, text);
         if !reader.read_record(&mut row).map_err(fault)? {
             break;
         }
         let names = match &names {
             // The header may come again.
-            Some(_) if start == 0 && given.is_some_and(|given| row.iter().map(str::trim).eq(given)) => continue,
+            Some(_) if start == base && given.is_some_and(|given| row.iter().map(str::trim).eq(given)) => continue,
             Some(names) => names,
             None => {
                 let found = names_of(plan, &row);
@@ -64,8 +64,13 @@ pub(super) fn read(
                 found
             }
         };
-        let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
-        let range = usize::try_from(start).unwrap_or(usize::MAX).min(end)..end;
+        let end = offset(&reader, base, text);
+        let range = start.min(end)..end;
+        // Comments stand before the row that is read behind them.
+        let raw = without_comments(text.get(range.clone()).unwrap_or_default(), plan);
+        if plan.footer_match.as_ref().is_some_and(|footer| footer.0.is_match(raw.trim())) {
+            break;
+        }
         let (unreadable, stray) = (invalid.within(range.clone()), quotes.stray_within(range));
         met += unreadable.map_or(0, |(_, _, count)| count);
         if row.len() == names.len() && unreadable.is_none() && stray.is_none() {
@@ -76,25 +81,19 @@ pub(super) fn read(
             if row.len() < names.len() && end == text.len() && !text.ends_with(['\n', '\r']) {
                 return Err(Unreadable::CutOff(end));
             }
-            let mut start = usize::try_from(start).unwrap_or(usize::MAX).min(end);
             // The reader stops between the two characters of a line's end.
-            start += text.get(start..end).map_or(0, |row| row.len() - row.trim_start_matches(['\r', '\n']).len());
+            let start = end - raw.trim_start_matches(['\r', '\n']).len();
             let between = text.get(counted.0..start).unwrap_or_default();
             counted = (start, counted.1 + between.matches('\n').count());
-            let (expected, actual) = match (unreadable, stray) {
-                (Some((_, byte, _)), _) => (expected_utf8(byte as u64), INVALID.to_owned()),
-                (None, Some(at)) => {
-                    (format!("the end of the field behind its closing quote, at byte {at} of the page"), "text".to_owned())
-                }
-                (None, None) => (format!("{} fields at byte {start} of the page", names.len()), row.len().to_string()),
-            };
+            let fields = (names.len(), row.len());
+            let (expected, actual) = misread(unreadable.map(|(_, byte, _)| byte), stray, fields, start);
             rejects.push(Reject {
                 page,
                 record,
                 path: "$".to_owned(),
                 expected: format!("{expected}, in line {}", counted.1),
                 actual,
-                raw: text.get(start..end).unwrap_or_default().trim().to_owned(),
+                raw: raw.trim().to_owned(),
                 passed: None,
             });
         }
@@ -121,7 +120,46 @@ fn reader<'t>(text: &'t str, plan: &CsvPlan) -> csv::Reader<&'t [u8]> {
         .delimiter(plan.delimiter)
         .quote(plan.quote.unwrap_or(b'"'))
         .quoting(plan.quote.is_some())
+        .comment(plan.comment)
         .from_reader(text.as_bytes())
+}
+
+/// What was expected of a row that begins at a byte, and what came: text, a closed field, or so many `fields`.
+fn misread(invalid: Option<usize>, stray: Option<usize>, fields: (usize, usize), start: usize) -> (String, String) {
+    match (invalid, stray) {
+        (Some(byte), _) => (expected_utf8(byte as u64), INVALID.to_owned()),
+        (None, Some(at)) => {
+            (format!("the end of the field behind its closing quote, at byte {at} of the page"), "text".to_owned())
+        }
+        (None, None) => (format!("{} fields at byte {start} of the page", fields.0), fields.1.to_string()),
+    }
+}
+
+/// The quotes of a table, all of which are closed.
+fn closed_quotes(text: &str, base: usize, plan: &CsvPlan) -> Result<Quotes, Unreadable> {
+    let quotes = plan.quote.map(|quote| Quotes::read(text, base, quote, plan)).unwrap_or_default();
+    match quotes.open_in {
+        Some(line) => Err(Unreadable::QuoteOpen { offset: text.len(), line }),
+        None => Ok(quotes),
+    }
+}
+
+/// Where the reader is in the text.
+fn offset(reader: &csv::Reader<&[u8]>, base: usize, text: &str) -> usize {
+    usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).saturating_add(base).min(text.len())
+}
+
+/// A row without the lines before it that are comments.
+fn without_comments<'t>(row: &'t str, plan: &CsvPlan) -> &'t str {
+    let Some(comment) = plan.comment else { return row };
+    let mut rest = row;
+    loop {
+        let line = rest.trim_start_matches(['\r', '\n']);
+        if line.as_bytes().first() != Some(&comment) {
+            return rest;
+        }
+        rest = line.find(['\r', '\n']).and_then(|end| line.get(end..)).unwrap_or_default();
+    }
 }
 
 /// The names that are `given`, or that the config gives, as JSON strings; `None` where the body has them.
@@ -137,11 +175,11 @@ fn header(plan: &CsvPlan, given: Option<&[String]>) -> Result<Option<Vec<Vec<u8>
 
 fn check_names(names: &[String]) -> Result<(), Unreadable> {
     if let Some(at) = names.iter().position(String::is_empty) {
-        return Err(Unreadable::Csv(format!("has no name for column {} in its header", at + 1)));
+        return Err(Unreadable::Format(format!("has no name for column {} in its header", at + 1)));
     }
     let mut known = HashSet::new();
     match names.iter().find(|name| !known.insert(name.as_str())) {
-        Some(name) => Err(Unreadable::Csv(format!("has the column `{name}` twice in its header"))),
+        Some(name) => Err(Unreadable::Format(format!("has the column `{name}` twice in its header"))),
         None => Ok(()),
     }
 }

@@ -76,8 +76,8 @@ impl Decoder {
         let place = PagePlace::of(page);
         let body = page.spooled.as_deref().ok_or_else(|| DecodeError::Empty { place: place.clone() })?;
         let text = slice_text(body, slice, &place)?;
-        let formatted = if slice.is_lines {
-            format::lines(&text, page.number, (slice.start, slice.lines_before))
+        let formatted = if let Some(framing) = slice.framing {
+            format::lines(&text, framing, page.number, (slice.start, slice.lines_before))
                 .map_err(|unreadable| format::unreadable_error(unreadable, place.clone()).within(slice.start))?
         } else {
             format::records(&text)

@@ -9,6 +9,7 @@ use crate::decode::error::{DecodeError, PagePlace, Spot};
 use crate::decode::explain::explain;
 use crate::decode::fault::{Fault, Stop};
 use crate::decode::find::{Found, find_records};
+use crate::decode::format::Framing;
 use crate::decode::reader::TextRules;
 use crate::decode::record_hash::record_hash;
 use crate::decode::stream::check::check_records;
@@ -53,8 +54,8 @@ pub(crate) struct RecordSlice {
     pub(super) first_record: u64,
     /// Records in it.
     pub(crate) records: u64,
-    /// Whether its records are lines; otherwise they are elements of a list.
-    pub(super) is_lines: bool,
+    /// How its records are set apart; `None`: they are elements of a list.
+    pub(super) framing: Option<Framing>,
     /// Lines of the page before it.
     pub(super) lines_before: u64,
     /// Halves of surrogate pairs around the records; told with the first slice.
@@ -95,13 +96,13 @@ impl Decoder {
     pub(super) fn survey(&self, page: &Page, body: &SpooledBody) -> Result<Survey, Trouble> {
         let place = PagePlace::of(page);
         let head = body.read(0, 4).map_err(|source| DecodeError::Spool { place: place.clone(), source })?;
-        let is_lines = format::in_pieces(page, &self.plan.format, &head).map_err(Trouble::NotInPieces)?;
+        let framing = format::in_pieces(page, &self.plan.format, &head).map_err(Trouble::NotInPieces)?;
         if self.plan.shape.as_ref().is_some_and(|shape| shape.records.is_some()) {
             return Err(Trouble::NotInPieces("`endpoint.records` looks at the whole page"));
         }
-        if is_lines {
+        if let Some(framing) = framing {
             self.check_wanted(&JsonPath::root())?;
-            return self.survey_lines(page, body, &place);
+            return self.survey_lines(page, body, framing, &place);
         }
         let path = self.path_in(page, body, &place)?;
         self.check_wanted(&path)?;
@@ -184,14 +185,14 @@ impl Decoder {
         Ok(survey)
     }
 
-    fn survey_lines(&self, page: &Page, body: &SpooledBody, place: &PagePlace) -> Result<Survey, Trouble> {
+    fn survey_lines(&self, page: &Page, body: &SpooledBody, framing: Framing, place: &PagePlace) -> Result<Survey, Trouble> {
         let mut tally = Tally::new(self.hashes(), 0, self.stream);
         let (mut pending, mut start, mut lines) = (Vec::new(), 0, 0);
         let mut take = |bytes: &[u8], start: u64| -> Result<(), DecodeError> {
             let text = std::str::from_utf8(bytes).map_err(|source| not_utf8(place, start, source))?;
-            let formatted = format::lines(text, page.number, (start, lines))
+            let formatted = format::lines(text, framing, page.number, (start, lines))
                 .map_err(|unreadable| format::unreadable_error(unreadable, place.clone()).within(start))?;
-            tally.take_lines(&formatted, start, bytes, lines).map_err(|stop| fault(place, start, *stop))?;
+            tally.take_lines(&formatted, start, bytes, (framing, lines)).map_err(|stop| fault(place, start, *stop))?;
             lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
             Ok(())
         };
@@ -201,7 +202,7 @@ impl Decoder {
             if pending.len() < self.stream.slice_bytes {
                 return Ok(());
             }
-            let Some(end) = memrchr(b'\n', &pending) else {
+            let Some(end) = memrchr(framing.cut_behind(), &pending) else {
                 return if pending.len() > self.stream.record_bytes { Err(Unsplit::Record(start).into()) } else { Ok(()) };
             };
             let rest = pending.split_off(end + 1);
@@ -299,7 +300,7 @@ impl<'d> Tally<'d> {
         formatted: &format::Formatted<'_>,
         start: u64,
         bytes: &[u8],
-        lines_before: u64,
+        lines: (Framing, u64),
     ) -> Result<(), Box<Stop>> {
         let elements = formatted.places.as_ref().map_or(0, Vec::len);
         if elements > 0 {
@@ -308,7 +309,7 @@ impl<'d> Tally<'d> {
         }
         self.hash.update(bytes);
         self.rejects_hash = with_rejects(self.rejects_hash, formatted.rejects.iter());
-        self.push(start, bytes.len(), (elements + formatted.rejects.len()) as u64, Some(lines_before));
+        self.push(start, bytes.len(), (elements + formatted.rejects.len()) as u64, Some(lines));
         Ok(())
     }
 
@@ -322,14 +323,14 @@ impl<'d> Tally<'d> {
         })
     }
 
-    fn push(&mut self, start: u64, bytes: usize, records: u64, lines_before: Option<u64>) {
+    fn push(&mut self, start: u64, bytes: usize, records: u64, lines: Option<(Framing, u64)>) {
         self.slices.push(RecordSlice {
             start,
             bytes,
             first_record: self.records,
             records,
-            is_lines: lines_before.is_some(),
-            lines_before: lines_before.unwrap_or(0),
+            framing: lines.map(|(framing, _)| framing),
+            lines_before: lines.map_or(0, |(_, before)| before),
             replaced_around: 0,
         });
         self.records += records;

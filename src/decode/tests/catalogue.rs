@@ -447,21 +447,23 @@ fn e_53_a_wide_struct_that_the_table_has_or_the_schema_declares_stays_one() {
 #[test]
 fn e_54_a_broken_line_is_a_reject_with_its_place() {
     let plan = || format(FormatKind::Ndjson);
-    let body = "{\"a\":1}\r\n\n{\"a\":2,}\n {\"a\":3} \n{\"a\":4} {\"a\":5}\n7\n{\"a\":\n";
+    let body = "{\"a\":1}\r\n\n{\"a\":2,}\n {\"a\":3} \n{\"a\":4} {\"a\":5}\n7\n{\"a\":6},\n{\"a\":\n";
     check(
         plan(),
         body,
         &[
             "{\"a\":1}",
             "{\"a\":3}",
+            "{\"a\":4}",
+            "{\"a\":5}",
             "1: a member's name in quotes at byte 17 of the page, in line 3, a broken line",
-            "3: the end of the line at byte 37 of the page, in line 5, a broken line",
-            "4: an object, number",
-            "5: a value at byte 52 of the page, in line 7, a broken line",
+            "5: an object, number",
+            "6: an object, a list or the end of the line at byte 54 of the page, in line 7, a broken line",
+            "7: a value at byte 61 of the page, in line 8, a broken line",
         ],
     );
     let raw: Vec<String> = read(plan(), body, None).unwrap().rejects.into_iter().map(|reject| reject.raw).collect();
-    assert_eq!(raw, ["{\"a\":2,}", "{\"a\":4} {\"a\":5}", "7", "{\"a\":"]);
+    assert_eq!(raw, ["{\"a\":2,}", "7", "{\"a\":6},", "{\"a\":"]);
     let auto = || format(FormatKind::Auto(CsvPlan::default()));
     for kind in ["application/x-ndjson", "application/jsonl; charset=utf-8"] {
         assert_eq!(read(auto(), "{\"a\":1}\n{\"a\":2}\n", Some(kind)).unwrap().facts.records, 2);

@@ -183,7 +183,11 @@ fn bodies_that_are_no_json_say_so() {
     check(at("data"), " \n", "has an empty body instead of JSON");
     check(at("data"), "\n<!doctype html><p>502", "is HTML or XML, not JSON");
     check(at("data"), r#"{"data":[{"a":1},{"a":"#, "ends at byte 22, in `$.data[1].a`, in the middle of a value: it is cut off");
-    check(at("data"), r#"{"data":[{"a":1}]} {}"#, "is not JSON at byte 19, in `$`: expected the end of the page");
+    check(
+        at("data"),
+        r#"{"data":[{"a":1}]} {}"#,
+        "is not JSON at byte 19, in `$`: expected the end of the page, found one JSON value behind another",
+    );
     check(
         at("data"),
         r#"{"data":[{"a":{"b":NaN}}]}"#,

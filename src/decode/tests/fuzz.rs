@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::{at, page};
 use crate::base::{JsonPath, fuzz};
-use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, PhpEmpty, RecordsPlan};
+use crate::config::{CsvHeader, CsvPlan, FormatKind, FormatPlan, InvalidBytes, Pattern, PhpEmpty, RecordsPlan, XmlPlan};
 use crate::decode::{DecodeError, DecodePlan, DecodedPage, Decoder, ShapePlan};
 use crate::schema::DeclaredSchema;
 
@@ -178,12 +179,31 @@ fn any_page_has_its_records_counted_wherever_and_however_they_are_declared() {
 #[test]
 fn any_lines_and_rows_are_records_rejects_or_nothing() {
     let format = |kind| DecodePlan { format: FormatPlan { kind, ..FormatPlan::default() }, ..DecodePlan::default() };
-    let odd =
-        CsvPlan { delimiter: b';', quote: None, header: CsvHeader::Numbered, null_values: vec!["-".to_owned()], infer: true };
+    let odd = CsvPlan {
+        delimiter: b';',
+        quote: None,
+        header: CsvHeader::Numbered,
+        null_values: vec!["-".to_owned()],
+        infer: true,
+        ..CsvPlan::default()
+    };
+    let around = CsvPlan {
+        skip_rows: 1,
+        header_match: Regex::new("^i").ok().map(Pattern),
+        skip_footer: 1,
+        footer_match: Regex::new("^T").ok().map(Pattern),
+        comment: Some(b'#'),
+        ..CsvPlan::default()
+    };
+    let xml = XmlPlan { records: vec![vec!["data".to_owned(), "row".to_owned()]] };
     let plans = [
         format(FormatKind::Ndjson),
         format(FormatKind::Csv(CsvPlan::default())),
         format(FormatKind::Csv(odd)),
+        format(FormatKind::Csv(around)),
+        format(FormatKind::Concatenated),
+        format(FormatKind::EventStream),
+        DecodePlan { records: JsonPath::parse("data.row").ok(), ..format(FormatKind::Xml(xml)) },
         format(FormatKind::Auto(CsvPlan::default())),
         DecodePlan { format: careful(FormatKind::Ndjson), ..DecodePlan::default() },
         DecodePlan { format: careful(FormatKind::Csv(CsvPlan::default())), ..DecodePlan::default() },

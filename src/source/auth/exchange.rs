@@ -197,7 +197,7 @@ impl TokenSource {
             BodyFault::Lost { received_bytes, .. } => {
                 passing(format!("the answer broke off after {received_bytes} bytes"), Patience::Plan)
             }
-            BodyFault::Gzip(_) => passing("the answer is damaged gzip".to_owned(), Patience::Plan),
+            BodyFault::Damaged(packing, _) => passing(format!("the answer is damaged {}", packing.name()), Patience::Plan),
             BodyFault::Encoding(_) | BodyFault::TooLarge | BodyFault::Bomb { .. } | BodyFault::Spool(_) => {
                 let what = "its answer is too large, or encoded in a way that was not asked for".to_owned();
                 Trouble::Final(TokenFault::Answer { url: self.url(), what })

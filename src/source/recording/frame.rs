@@ -69,7 +69,7 @@ pub(super) enum End {
     Left,
     /// It broke off.
     Broken(Fault),
-    /// It was damaged gzip.
+    /// It was damaged: no gzip, zstd or brotli that ends well.
     Damaged,
 }
 

@@ -18,6 +18,7 @@ use futures::StreamExt;
 use reqwest::header::{HeaderMap, SET_COOKIE};
 
 use crate::base::{Clock, SystemClock, in_place, secrets};
+use crate::source::packing::is_brotli;
 use crate::source::recording::fault::Fault;
 use crate::source::recording::frame::{Answer, End, Frame, FrameWriter, Outcome, PIECE_BYTES};
 use crate::source::recording::unpack::Unpacker;
@@ -207,8 +208,13 @@ impl Transport for Recording {
         let outcome = Outcome::Answered { status: answered.status.as_u16(), headers, body_bytes: answered.body_bytes };
         recorder.write(&Frame::Answer(head(outcome)), &[]);
         let head = (answered.status, std::mem::take(&mut answered.headers), answered.body_bytes);
-        let copy =
-            Copy { recorder: Arc::clone(recorder), exchange, unpacker: Unpacker::default(), pending: Vec::new(), is_over: false };
+        let copy = Copy {
+            recorder: Arc::clone(recorder),
+            exchange,
+            unpacker: Unpacker::new(is_brotli(&head.1)),
+            pending: Vec::new(),
+            is_over: false,
+        };
         let body = futures::stream::unfold((answered, copy), |(mut answered, mut copy)| async move {
             match answered.chunk().await {
                 Ok(Some(bytes)) => {
@@ -254,7 +260,7 @@ async fn token(
             }
         }
     }
-    let (mut body, mut unpacker) = (Vec::new(), Unpacker::default());
+    let (mut body, mut unpacker) = (Vec::new(), Unpacker::new(is_brotli(&answered.headers)));
     let fed = pieces.iter().try_for_each(|piece| unpacker.feed(piece, &mut body));
     let unpacked = fed.and_then(|()| if broken.is_some() { Ok(false) } else { unpacker.end(&mut body) });
     let cookies = answered.headers.get_all(SET_COOKIE).iter().filter_map(|value| {

@@ -1,14 +1,11 @@
-//! Bodies on their way into a recording: gzip undone as they come, so that a secret within is found.
+//! Bodies on their way into a recording: unpacked as they come, so that a secret within is found.
 //!
-//! In: the bytes of a body as they come. Out: what they stand for. gzip inside gzip is undone once more, as [`crate::source::body`] does.
+//! In: the bytes of a body as they come. Out: what they stand for. What is packed twice is undone twice, as [`crate::source::body`] does.
 
-use std::io::{self, Write};
+use std::io;
 
-use flate2::write::MultiGzDecoder;
+use crate::source::packing::{LAYERS_MAX, Packing, TELLING, Unpack};
 
-const MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// gzip inside gzip is undone this often.
-const LAYERS_MAX: u32 = 2;
 /// Unpacked bytes, past which a body that became so many times as long is not unpacked any more.
 const BOMB_BYTES_MIN: u64 = 1 << 30;
 const RATIO_MAX: u64 = 500;
@@ -21,19 +18,27 @@ pub(super) struct Unpacker {
 }
 
 enum Layer {
-    /// So few bytes came that nobody knows, within so many layers.
-    Begin(Vec<u8>, u32),
+    /// So few bytes came that nobody knows.
+    Begin(Begun),
     Plain,
-    Packed(Box<MultiGzDecoder<Vec<u8>>>, Box<Layer>),
+    Packed(Unpack, Box<Layer>),
 }
 
-impl Default for Unpacker {
-    fn default() -> Self {
-        Self { layer: Layer::Begin(Vec::new(), 0), packed_bytes: 0, bytes: 0 }
-    }
+/// The beginning of a layer.
+struct Begun {
+    bytes: Vec<u8>,
+    /// Layers that it is within.
+    depth: u32,
+    /// Whether the headers say brotli, and none was met.
+    is_brotli: bool,
 }
 
 impl Unpacker {
+    /// Of a body that is brotli by its headers, or not.
+    pub(super) fn new(is_brotli: bool) -> Self {
+        Self { layer: Layer::Begin(Begun { bytes: Vec::new(), depth: 0, is_brotli }), packed_bytes: 0, bytes: 0 }
+    }
+
     /// Takes the next bytes; adds what they stand for to `out`.
     ///
     /// # Errors
@@ -61,39 +66,39 @@ impl Unpacker {
 impl Layer {
     fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
-            Self::Begin(begin, depth) => {
-                begin.extend_from_slice(bytes);
-                if begin.len() < MAGIC.len() && MAGIC.starts_with(begin) {
-                    return Ok(());
-                }
-                let (begin, depth) = (std::mem::take(begin), *depth);
-                *self = match begin.starts_with(&MAGIC) && depth < LAYERS_MAX {
-                    true => Self::Packed(Box::new(MultiGzDecoder::new(Vec::new())), Box::new(Self::Begin(Vec::new(), depth + 1))),
-                    false => Self::Plain,
-                };
-                self.feed(&begin, out)
+            Self::Begin(begun) => {
+                begun.bytes.extend_from_slice(bytes);
+                if begun.bytes.len() < TELLING { Ok(()) } else { self.settle(out) }
             }
             Self::Plain => {
                 out.extend_from_slice(bytes);
                 Ok(())
             }
-            Self::Packed(decoder, inner) => {
-                decoder.write_all(bytes)?;
-                inner.feed(&std::mem::take(decoder.get_mut()), out)
-            }
+            Self::Packed(unpack, inner) => inner.feed(&unpack.feed(bytes)?, out),
         }
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        match self {
-            Self::Begin(begin, _) => {
-                out.append(begin);
-                Ok(false)
+    /// Settles what a layer is that has begun.
+    fn settle(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        let Self::Begin(Begun { bytes, depth, is_brotli }) = self else { return Ok(()) };
+        let (bytes, depth, is_brotli) = (std::mem::take(bytes), *depth, *is_brotli);
+        *self = match Packing::of(&bytes, is_brotli).filter(|_| depth < LAYERS_MAX) {
+            Some(packing) => {
+                let is_brotli = is_brotli && packing != Packing::Brotli;
+                let inner = Self::Begin(Begun { bytes: Vec::new(), depth: depth + 1, is_brotli });
+                Self::Packed(packing.writer()?, Box::new(inner))
             }
-            Self::Plain => Ok(false),
-            Self::Packed(decoder, inner) => {
-                decoder.try_finish()?;
-                inner.feed(&std::mem::take(decoder.get_mut()), out)?;
+            None => Self::Plain,
+        };
+        self.feed(&bytes, out)
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        self.settle(out)?;
+        match self {
+            Self::Begin(_) | Self::Plain => Ok(false),
+            Self::Packed(unpack, inner) => {
+                inner.feed(&unpack.end()?, out)?;
                 inner.end(out)?;
                 Ok(true)
             }
@@ -103,6 +108,8 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -115,7 +122,7 @@ mod tests {
     }
 
     fn unpacked(bytes: &[u8], step: usize) -> io::Result<(Vec<u8>, bool)> {
-        let (mut unpacker, mut out) = (Unpacker::default(), Vec::new());
+        let (mut unpacker, mut out) = (Unpacker::new(bytes.len() > 1), Vec::new());
         for piece in bytes.chunks(step) {
             unpacker.feed(piece, &mut out)?;
         }
@@ -131,6 +138,16 @@ mod tests {
             assert_eq!(unpacked(&packed(&text), step).unwrap(), (text.clone(), true));
             assert_eq!(unpacked(&packed(&packed(&text)), step).unwrap(), (text.clone(), true));
         }
+        let brotli = include_bytes!("../../../tests/fixtures/ids.json.br");
+        let (once, whole) = (unpacked(brotli, 1).unwrap(), unpacked(&packed(brotli), 9).unwrap());
+        assert_eq!((once.1, whole.1, &once.0), (true, true, &whole.0));
+        assert!(once.0.starts_with(b"["), "{:?}", String::from_utf8_lossy(&once.0));
+        let zstd = zstd::bulk::compress(&text, 3).unwrap();
+        for step in [1, 5, 1 << 20] {
+            assert_eq!(unpacked(&zstd, step).unwrap(), (text.clone(), true));
+        }
+        assert!(unpacked(&zstd[..zstd.len() - 3], 5).is_err());
+        assert!(unpacked(&brotli[..brotli.len() - 3], 5).is_err());
         assert_eq!(unpacked(&[0x1f], 1).unwrap(), (vec![0x1f], false));
         assert_eq!(unpacked(&[], 1).unwrap(), (Vec::new(), false));
     }

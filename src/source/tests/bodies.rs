@@ -67,6 +67,44 @@ async fn e_26_gzip_is_known_by_its_bytes() {
     check(page().body(members).header("content-encoding", "gzip"), 1, 1).await;
 }
 
+/// `{"items":[…]}`-like pages in brotli, made once with the reference encoder: three records.
+fn brotli() -> Vec<u8> {
+    include_bytes!("../../../tests/fixtures/ids.json.br").to_vec()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn e_26_zstd_and_brotli_are_asked_for_and_undone() {
+    let packed = zstd(ids(0..300).as_bytes());
+    check(page().body(packed.clone()).header("content-encoding", "zstd"), 1, 1).await;
+    check(page().body(packed.clone()), 1, 1).await;
+    check(page().body(gzip(&packed)).header("content-encoding", "zstd, gzip"), 1, 1).await;
+    check(page().body(brotli()).header("content-encoding", "br"), 1, 1).await;
+    check(page().body(gzip(&brotli())).header("content-encoding", "br, gzip"), 1, 1).await;
+    check(page().header("content-encoding", "br"), 1, 1).await;
+    let mut wrong_sum = packed.clone();
+    *wrong_sum.last_mut().unwrap() ^= 1;
+    for (damaged, name, packing) in [
+        (packed[..packed.len() / 2].to_vec(), "zstd", "zstd"),
+        (packed[..packed.len() - 2].to_vec(), "zstd", "zstd"),
+        (wrong_sum, "zstd", "zstd"),
+        (brotli()[..40].to_vec(), "br", "brotli"),
+        (brotli()[..brotli().len() - 1].to_vec(), "br", "brotli"),
+    ] {
+        let bad = page().body(damaged).header("content-encoding", name);
+        check(bad.clone(), 3, 4).await;
+        check_error(bad, ErrorKind::Data, 4, &format!("the body is damaged {packing} (attempt 4, the last): ")).await;
+    }
+    let bomb = page().body(zstd(&vec![b' '; 200_000])).header("content-encoding", "zstd");
+    check_error(bomb, ErrorKind::Data, 1, "the body is larger than 65536 bytes").await;
+}
+
 #[tokio::test]
 async fn e_26_damaged_gzip_is_tried_again_then_refused() {
     let packed = gzip(ids(0..300).as_bytes());
@@ -115,8 +153,9 @@ async fn e_26_a_body_packed_beyond_what_records_can_be_is_refused_before_it_fill
 
 #[tokio::test]
 async fn e_26_an_encoding_nobody_asked_for_is_named() {
-    let odd = Reply::json("\u{1}\u{2}").header("content-encoding", "br");
-    check_error(odd, ErrorKind::Data, 1, "the body is encoded as `br`, but only gzip was asked for").await;
+    let odd = Reply::json("\u{1}\u{2}").header("content-encoding", "compress");
+    check_error(odd, ErrorKind::Data, 1, "the body is encoded as `compress`, but only gzip, zstd and brotli were asked for")
+        .await;
     check(page().header("content-encoding", "utf-8"), 1, 1).await;
 }
 

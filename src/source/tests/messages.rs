@@ -100,10 +100,10 @@ fn errors_by_rule_name_the_rule() {
 fn errors_of_bodies_tell_what_came() {
     use ErrorKind::Data;
     let (place, source) = (place(), std::io::Error::other("bad checksum"));
-    let error = SourceError::BadGzip { place: place.clone(), attempts: 4.into(), source };
+    let error = SourceError::Damaged { place: place.clone(), packing: "gzip", attempts: 4.into(), source };
     check(&error, Data, "@: the body is damaged gzip (attempt 4, the last)");
-    let error = SourceError::UnknownEncoding { place: place.clone(), encoding: "br".to_owned() };
-    check(&error, Data, "@: the body is encoded as `br`, but only gzip was asked for");
+    let error = SourceError::UnknownEncoding { place: place.clone(), encoding: "compress".to_owned() };
+    check(&error, Data, "@: the body is encoded as `compress`, but only gzip, zstd and brotli were asked for");
     let server = "server `x`".to_owned();
     let (found, expected) = ("HTML", "JSON");
     let error = SourceError::Instead { place: place.clone(), found, expected, server, preview: "<html>".to_owned() };

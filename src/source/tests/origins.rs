@@ -34,7 +34,7 @@ async fn credentials_go_with_every_page() {
         for request in api.requests() {
             assert_eq!(carried(&request), [expected]);
             assert_eq!(request.header("user-agent"), Some(concat!("lakeward/", env!("CARGO_PKG_VERSION"))));
-            assert_eq!(request.header("accept-encoding"), Some("gzip"));
+            assert_eq!(request.header("accept-encoding"), Some("gzip, zstd, br"));
         }
     }
 }
