@@ -70,9 +70,7 @@ def rust(env: dict, names: list) -> tuple:
     with tempfile.TemporaryDirectory(prefix="lakeward-s3-") as folder, services.s3_servers(pathlib.Path(folder)) as s3:
         env = {**env, **s3}
         if shutil.which("cargo-nextest"):
-            # Half of a test's time is its disk's, which syncs: a core has two of them at hand.
-            threads = ["--test-threads", 2 * (os.cpu_count() or 1)]
-            return run(["cargo", "nextest", "run", "--locked", "--no-fail-fast", *threads, *names], env)
+            return run(["cargo", "nextest", "run", "--locked", "--no-fail-fast", *names], env)
         if len(names) < 2:
             return run(["cargo", "test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests", *names], env)
         return run(["cargo", "test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests", "--", *names], env)

@@ -4,6 +4,7 @@ mod get;
 mod init;
 mod lake;
 mod look;
+mod shard;
 mod work;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use look::{
     DdlArgs, DiffArgs, DoctorArgs, FilesArgs, FilesForm, HistoryArgs, McpArgs, ReportArgs, RunsArgs, StatusArgs, UiArgs,
     VerifyArgs,
 };
+pub(crate) use shard::{ShardCommand, ShardCommitArgs, ShardPlanArgs, ShardRunArgs};
 pub(crate) use work::{
     AbandonArgs, AdoptArgs, CompactArgs, ConvertArgs, GcArgs, RepairArgs, RollbackArgs, TableCommand, TableKind,
 };
@@ -72,6 +74,11 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Load a range of incremental resources again, and leave their cursors where they are. The last line of stdout is a summary in JSON, unless stdout is a terminal.
     Backfill(BackfillArgs),
+    /// Cut a run into shards that ask side by side, on as many machines: `plan` prints them, `run` asks for one of them, `commit` makes one run of all.
+    Shard {
+        #[command(subcommand)]
+        command: ShardCommand,
+    },
     /// Read and check the config; with --online also judge the lake and the first pages of every resource as a run would. Writes no table.
     Check(CheckArgs),
     /// Show the first rows of a resource and its inferred schema; write nothing.
@@ -164,6 +171,7 @@ impl Command {
             Self::ConfigSchema | Self::Completions { .. } | Self::Man { .. } => true,
             Self::Get(_)
             | Self::Run(_)
+            | Self::Shard { .. }
             | Self::Backfill(_)
             | Self::Rollback(_)
             | Self::Table { .. }
@@ -178,6 +186,7 @@ impl Command {
         let of = match self {
             Self::Run(args) => &args.of,
             Self::Backfill(args) => &args.of,
+            Self::Shard { command } => command.of(),
             Self::Check(args) => &args.of,
             Self::Preview(args) => &args.of,
             Self::Status(args) => return args.of.config(),

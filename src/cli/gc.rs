@@ -41,6 +41,7 @@ fn tell(garbage: &Garbage, answers: &[(String, u64)]) -> bool {
     let kinds = [
         (&garbage.kept, "of commits that can no longer be undone (`lake.keep_versions`)".to_owned()),
         (&garbage.left, "that left Delta tables before `lake.retention`, and of their logs behind an old checkpoint".to_owned()),
+        (&garbage.shards, "of shards of runs that were never committed, older than `lake.retention`".to_owned()),
         (&garbage.commits, format!("of commits older than the newest {COMMITS_KEPT}")),
         (&garbage.manifests, "that no commit names, of tables as they were".to_owned()),
         (&garbage.marks, "that no commit names, of records at a cursor".to_owned()),

@@ -39,6 +39,7 @@ mod replace;
 mod rollback;
 mod run;
 mod runs;
+mod shard;
 mod shell;
 mod status;
 mod table;
@@ -81,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         match args.command {
             Command::Get(args) => get::get(*args, log_format).await,
             Command::Run(args) => run::run(args, log_format).await,
+            Command::Shard { command } => shard::shard(command, log_format).await,
             Command::Backfill(args) => backfill::backfill(args, log_format).await,
             Command::Check(args) => check::check(args).await,
             Command::Preview(args) => preview::preview(args).await,

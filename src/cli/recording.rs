@@ -76,7 +76,7 @@ pub(crate) fn to_replay(of: &ConfigArgs, path: &Path) -> Result<(Plan, Asking), 
     Ok((plan, Asking::Replaying(Arc::new(replay))))
 }
 
-fn unreadable(path: &Path, fault: &FileFault) -> Failure {
+pub(crate) fn unreadable(path: &Path, fault: &FileFault) -> Failure {
     let why = match fault {
         FileFault::Io(error) => format!("it cannot be read: {error}"),
         other => other.to_string(),

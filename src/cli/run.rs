@@ -57,7 +57,10 @@ fn prepare(args: RunArgs) -> Result<(Plan, RunOptions), Failure> {
         Some(FullRefresh::Resources) => Refresh::DropResources,
         Some(FullRefresh::Sources) => Refresh::DropSources,
     };
-    Ok((plan, RunOptions { only: args.resource, refresh, strict: args.strict, asking, limit: None, dry_run: args.dry_run }))
+    Ok((
+        plan,
+        RunOptions { only: args.resource, refresh, strict: args.strict, asking, limit: None, dry_run: args.dry_run, part: None },
+    ))
 }
 
 /// What a run writes beside the lake, and whether into it.

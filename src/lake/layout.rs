@@ -151,6 +151,16 @@ impl Layout {
         }
     }
 
+    /// Folder of what the shards of all runs leave.
+    pub(crate) fn shards(&self) -> String {
+        format!("{}/shards", self.home)
+    }
+
+    /// Folder of what the shards of a run leave for its commit.
+    pub(crate) fn shards_of(&self, run: &str) -> String {
+        format!("{}/shards/{run}", self.home)
+    }
+
     /// Folder of all unfinished work.
     pub(crate) fn stagings(&self) -> String {
         format!("{}/staging", self.home)

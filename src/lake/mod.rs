@@ -30,6 +30,7 @@ mod publish;
 mod recover;
 mod rejects;
 mod spool;
+mod shards;
 mod snapshot;
 mod stage;
 mod store;
@@ -61,6 +62,7 @@ pub(crate) use partition::{
     Misread, PartitionError, PartitionId, Partitioner, RoutedRows, ThinLevel, misread_levels, thin_level,
 };
 pub(crate) use rejects::RejectLog;
+pub(crate) use shards::{LeftFile, ShardFiles};
 pub(crate) use snapshot::{DataFile, Snapshot};
 pub(crate) use spool::Spool;
 pub(crate) use stage::{

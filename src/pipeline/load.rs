@@ -74,9 +74,14 @@ impl Running<'_> {
         resource: &Arc<ResourcePlan>,
         (tabled, cost): (bool, &Arc<Cost>),
     ) -> Result<Read, RunError> {
-        if !tabled && !graph.has_children(&resource.name) {
+        let is_asked = match &self.options.part {
+            None => tabled || graph.has_children(&resource.name),
+            Some(part) => graph.has_children(&resource.name) || tabled && part.asks_leaves(),
+        };
+        if !is_asked {
             return Ok(Read::Nothing);
         }
+        let tabled = tabled && self.options.part.is_none();
         let name: Arc<str> = Arc::from(resource.name.as_str());
         let parents = graph.parents_of(resource).await;
         (self.events)(Event::Started { resource: Arc::clone(&name) });
@@ -127,7 +132,9 @@ impl Running<'_> {
         let kept = self.kept.of(lake, resource, self.events).await;
         let cursors = self.past_as_of(lake, kept.as_deref()).cursors(resource).await?;
         let detected = self.past(lake).detected(resource);
-        let slices = Slices::new(Arc::clone(resource), &parents, cursors)?;
+        let share = self.options.part.as_ref().filter(|_| !graph.has_children(&resource.name));
+        let share = share.and_then(|part| part.of(resource, self.plan));
+        let slices = Slices::new(Arc::clone(resource), &parents, cursors)?.shared(share);
         let (pages_bytes, limit) = (pages_bytes(self.plan), self.options.limit);
         let load_plan = Load { stage: None, slices, for_children, detected, cost: Arc::clone(&cost), kept, pages_bytes, limit };
         let loaded = load(self.source, resource, load_plan, &TableSchema::default(), self.events).await?;

@@ -33,7 +33,7 @@ pub(super) fn begin(plan: &Plan, options: &RunOptions, lake: &Lake, started: Dat
     };
     match &options.asking {
         Asking::Api => Ok(()),
-        Asking::Recording(recorder) => {
+        Asking::Recording(recorder) | Asking::Sharing(_, recorder) => {
             recorder.begin(begins());
             Ok(())
         }

@@ -18,6 +18,7 @@ use crate::pipeline::journal::Journal;
 use crate::pipeline::kept::KeptOfRun;
 use crate::pipeline::load::{Outcome, Read};
 use crate::pipeline::operate::{NewRun, abandon_in, cause};
+use crate::pipeline::share::Part;
 use crate::pipeline::warnings::WarningLog;
 use crate::pipeline::{Event, Events, RESOURCES_MAX, RunError, Stop, families, recorded};
 use crate::source::{Asking, Cost, Source};
@@ -37,6 +38,8 @@ pub(crate) struct RunOptions {
     pub(crate) limit: Option<Limit>,
     /// Whom it asks.
     pub(crate) asking: Asking,
+    /// What of it is asked for, where other runs ask for the rest: nothing is loaded then.
+    pub(crate) part: Option<Part>,
 }
 
 /// How much of a resource is wanted. Its end reason is then `limit_reached`, and nothing is proven of the rest.
@@ -193,7 +196,7 @@ pub(crate) async fn run(plan: &Plan, options: &RunOptions, components: Component
 async fn run_begun(plan: &Plan, options: &RunOptions, components: Components<'_>, begun: &Begun) -> Result<RunFacts, EndedEarly> {
     let Components { clock, stop, events, spell, run: _ } = components;
     let Begun { run_id, started: began, warnings, journal, .. } = begun;
-    let began = *began;
+    let began = options.part.as_ref().and_then(Part::began).unwrap_or(*began);
     let graph = Graph::new(plan, &options.only)?;
     families::check_whole(plan, &graph)?;
     let events = journal.watching(warnings.watching(events));

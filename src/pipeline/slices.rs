@@ -13,6 +13,7 @@ use crate::config::{BindError, IncludePlan, OnMissing, Request, ResourcePlan};
 use crate::decode::CursorProgress;
 use crate::pipeline::cursors::Cursors;
 use crate::pipeline::parents::{ParentRecords, RecordReader};
+use crate::pipeline::share::SliceShare;
 use crate::pipeline::{RunError, SliceFacts};
 use crate::source::{End, ParentRecord, Slice};
 
@@ -31,6 +32,8 @@ pub(crate) struct Slices {
     ranges: VecDeque<Slice>,
     /// How many of them count.
     ranges_max: usize,
+    /// Which of all slices are this run's; all where it is whole.
+    share: Option<SliceShare>,
 }
 
 enum Parents {
@@ -71,7 +74,12 @@ impl Slices {
 
     fn of(parents: Parents, resource: Arc<ResourcePlan>, cursors: Option<Cursors>, ranges_max: usize) -> Self {
         let (seen, facts, ranges) = (HashSet::new(), SliceFacts::default(), VecDeque::new());
-        Self { parents, resource, seen, facts, cursors, ranges, ranges_max }
+        Self { parents, resource, seen, facts, cursors, ranges, ranges_max, share: None }
+    }
+
+    /// Those of them that a shard asks for.
+    pub(crate) fn shared(self, share: Option<SliceShare>) -> Self {
+        Self { share, ..self }
     }
 
     /// The next slice and its first request; `None` behind the last. Blocks on the disk.
@@ -83,8 +91,11 @@ impl Slices {
             let has_parents = !slice.parents.is_empty();
             match self.resource.endpoint.request.bind(&|binding| slice.value(binding)) {
                 Ok(request) if !has_parents || self.seen.insert(fingerprint(&request, &slice, &self.resource)) => {
+                    let number = self.facts.requested;
                     self.facts.requested += 1;
-                    return Ok(Some((slice, request)));
+                    if self.share.is_none_or(|share| share.has(number)) {
+                        return Ok(Some((slice, request)));
+                    }
                 }
                 Ok(_) => self.facts.repeated += 1,
                 Err(error @ BindError::Missing { .. })

@@ -150,6 +150,7 @@ impl Source {
             Asking::Api => Arc::new(http()?),
             Asking::Recording(recorder) => recorder.over(Arc::new(http()?)),
             Asking::Replaying(replay) => Arc::<Replay>::clone(replay),
+            Asking::Sharing(replay, recorder) => replay.before(recorder.over(Arc::new(http()?))),
         };
         Ok(Self::over(transport, plan, asking.clock(clock), cancel, events, Bounds::default()))
     }

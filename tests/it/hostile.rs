@@ -17,7 +17,7 @@ const HOSTILE: &str = "h\u{1b}[31m\u{9b}1m\nFORGED\r\u{202e}\u{2066}\u{200b}\u{2
 type Runs = fn() -> Vec<Ended>;
 
 /// Every file of `src/cli` that prints, and runs in which it prints what is hostile.
-pub(crate) const PLACES: [(&str, Runs); 38] = [
+pub(crate) const PLACES: [(&str, Runs); 39] = [
     ("abandon.rs", abandon),
     ("adopt.rs", adopt),
     ("chaos/mod.rs", chaos),
@@ -52,6 +52,7 @@ pub(crate) const PLACES: [(&str, Runs); 38] = [
     ("run.rs", run),
     ("shell.rs", shell),
     ("runs.rs", runs),
+    ("shard.rs", shard),
     ("status.rs", status),
     ("table.rs", table),
     ("ui.rs", ui),
@@ -479,6 +480,21 @@ fn table() -> Vec<Ended> {
         &["table", "rekey", &file, "rows"],
         &["table", "repartition", &file, "rows", "--apply"],
         &["table", "drop", &file, "rows", "--apply"],
+    ];
+    arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
+}
+
+fn shard() -> Vec<Ended> {
+    let (_api, sandbox, file) = versions();
+    let spec = sandbox.lakeward(&["shard", "plan", &file, "--shards", "1"]).stdout;
+    let hostile = spec.replace("\"pipeline\":\"", &format!("\"pipeline\":\"{}", HOSTILE.escape_default()));
+    sandbox.write("manifests", HOSTILE);
+    let arguments: [&[&str]; 5] = [
+        &["shard", "run", &file, &spec],
+        &["shard", "run", &file, &hostile],
+        &["shard", "run", &file, HOSTILE],
+        &["shard", "commit", &file, "manifests"],
+        &["shard", "commit", &file, HOSTILE],
     ];
     arguments.iter().map(|arguments| sandbox.lakeward(arguments)).collect()
 }

@@ -77,6 +77,7 @@ mod s3;
 mod schema_evolution;
 mod secrets;
 mod shapes;
+mod sharding;
 mod splicing;
 mod status;
 mod support;

@@ -1,7 +1,7 @@
 //! Garbage: what a lake's own folder holds that nothing needs any more.
 //!
 //! In: the log. Out: [`Garbage`], listed, and removed under the lease. Garbage is what is kept of commits that can no longer be undone, commits past
-//! the newest [`COMMITS_KEPT`], manifests and marks that no commit left names, reports past the newest [`REPORTS_KEPT`], and what left open tables long ago. A run that finds many old commits
+//! the newest [`COMMITS_KEPT`], manifests and marks that no commit left names, reports past the newest [`REPORTS_KEPT`], what left open tables long ago, and what shards of runs left that were never committed. A run that finds many old commits
 //! collects them itself. Invariants: under a table's folder nothing is touched but what its own log has let go of; what the
 //! newest commit, or one that can be undone, needs is never garbage; what goes is listed, then a commit of the collection's own is made on the version that was
 //! listed, then the list is removed: so a run that slept meanwhile cannot commit something that is gone, and a collection that slept removes
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
@@ -40,6 +40,8 @@ pub(crate) struct Garbage {
     pub(crate) kept: Vec<Found>,
     /// Files that left open tables long ago, and what their logs can do without.
     pub(crate) left: Vec<Found>,
+    /// What shards of runs left that were never committed.
+    pub(crate) shards: Vec<Found>,
     /// Commits past the newest ones, the oldest first, and what is noted of their publish.
     pub(crate) commits: Vec<Found>,
     /// Manifests that no commit names.
@@ -55,7 +57,14 @@ pub(crate) struct Garbage {
 impl Garbage {
     /// All of it, in the order in which it is removed: commits last, so that what is left by a kill is still known as garbage.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Found> {
-        self.kept.iter().chain(&self.left).chain(&self.reports).chain(&self.marks).chain(&self.manifests).chain(&self.commits)
+        self.kept
+            .iter()
+            .chain(&self.left)
+            .chain(&self.shards)
+            .chain(&self.reports)
+            .chain(&self.marks)
+            .chain(&self.manifests)
+            .chain(&self.commits)
     }
 }
 
@@ -123,6 +132,9 @@ impl Archive {
         }
         let mut garbage = Garbage { kept: self.format.expired(undoable).await?, oldest, ..Garbage::default() };
         garbage.left = self.left(undoable, (now, retention)).await?;
+        let shards = self.layout.shards();
+        garbage.shards = self.store.list(&shards).await?;
+        garbage.shards.retain(|found| began(&shards, &found.path).is_some_and(|began| began + retention < now));
         for found in self.store.list(&self.layout.log()).await? {
             match self.layout.parse_log(&found.path) {
                 // It has the tags of files that are live.
@@ -140,6 +152,13 @@ impl Archive {
         garbage.reports.truncate(garbage.reports.len().saturating_sub(REPORTS_KEPT));
         Ok(garbage)
     }
+}
+
+/// When the run began that left a file for its shards; its name tells.
+fn began(shards: &str, path: &str) -> Option<DateTime<Utc>> {
+    let run = path.strip_prefix(shards)?.strip_prefix('/')?.split('/').next()?;
+    let (began, _) = run.rsplit_once('-')?;
+    Some(NaiveDateTime::parse_from_str(began, "%Y-%m-%dT%H-%M-%SZ").ok()?.and_utc())
 }
 
 impl Lake {
@@ -190,7 +209,7 @@ impl Lake {
 
     /// Removes what was listed.
     pub(in crate::lake) async fn discard(&self, garbage: &Garbage) -> Result<(), LakeError> {
-        for files in [&garbage.kept, &garbage.left, &garbage.reports, &garbage.marks, &garbage.manifests] {
+        for files in [&garbage.kept, &garbage.left, &garbage.shards, &garbage.reports, &garbage.marks, &garbage.manifests] {
             let removals: Vec<_> = files.iter().map(|found| self.store.remove(&found.path)).collect();
             stream::iter(removals).buffer_unordered(PARALLEL_FILES).try_collect::<()>().await?;
             pass("lake.gc.removed")?;

@@ -43,6 +43,8 @@ pub(crate) enum Asking {
     Recording(Arc<Recorder>),
     /// A recording.
     Replaying(Arc<Replay>),
+    /// A recording, as far as it has answers, and the API for the rest, which is recorded.
+    Sharing(Arc<Replay>, Arc<Recorder>),
 }
 
 impl Asking {
@@ -55,7 +57,7 @@ impl Asking {
     pub(crate) fn clock(&self, of_run: Arc<dyn Clock>) -> Arc<dyn Clock> {
         match self {
             Self::Replaying(replay) => Arc::new(replay.clock().clone()),
-            Self::Api | Self::Recording(_) => of_run,
+            Self::Api | Self::Recording(_) | Self::Sharing(..) => of_run,
         }
     }
 

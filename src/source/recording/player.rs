@@ -140,6 +140,8 @@ pub(crate) struct Replay {
     is_patient: bool,
     /// Answers that have fillers for secrets.
     lacking: Arc<AtomicU64>,
+    /// Recordings of other parts of the same run, in the order in which they are asked.
+    others: Vec<Replay>,
 }
 
 /// Whose turn it is.
@@ -193,7 +195,28 @@ impl Replay {
     fn of(file: Arc<File>, header: Header, entries: Vec<Entry>, (vault, values): (Vault, Values), is_patient: bool) -> Self {
         let queues = Mutex::new(Queues::of(&entries));
         let clock = ReplayClock::new(header.start.started);
-        Self { file, header, clock, vault, values: Arc::new(values), entries, queues, is_patient, lacking: Arc::default() }
+        Self {
+            file,
+            header,
+            clock,
+            vault,
+            values: Arc::new(values),
+            entries,
+            queues,
+            is_patient,
+            lacking: Arc::default(),
+            others: Vec::new(),
+        }
+    }
+
+    /// The same, answered from the recordings of other parts of the run as well, where this one has no answer.
+    pub(crate) fn joined(self, others: Vec<Self>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// A transport that asks `other` for what the recording has no answer to.
+    pub(in crate::source) fn before(self: &Arc<Self>, other: Arc<dyn Transport>) -> Arc<dyn Transport> {
+        Arc::new(Before { replay: Arc::clone(self), other })
     }
 
     /// How the recorded run began.
@@ -208,7 +231,31 @@ impl Replay {
 
     /// Answers so far in which fillers stand for secrets that this run does not have.
     pub(crate) fn lacking(&self) -> u64 {
-        self.lacking.load(Ordering::SeqCst)
+        self.others.iter().fold(self.lacking.load(Ordering::SeqCst), |sum, other| sum + other.lacking())
+    }
+
+    /// The turn of an answer to `request`, of this recording or another one.
+    fn turn(&self, request: &Request) -> Result<(&Self, usize), (RecordedRequest, bool)> {
+        let recorded = self.vault.request(request);
+        let blurred = blurred(&recorded, self.header.givens.iter().map(|given| given.name.as_str())).key();
+        let (at, is_known) = {
+            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            // How often a token is renewed depends on how long a run takes.
+            (queues.take(recorded.key(), blurred, self.is_patient || request.is_for_token), queues.knows(blurred))
+        };
+        match at {
+            Some(at) => Ok((self, at)),
+            None => self.others.iter().find_map(|other| other.turn(request).ok()).ok_or((recorded, is_known)),
+        }
+    }
+
+    fn play(&self, at: usize, is_for_token: bool) -> Result<Answered, TransportError> {
+        let entry = &self.entries[at];
+        if let Some(scene) = &entry.scene {
+            return play(scene, &self.clock);
+        }
+        let answer = answer_at(&self.file, entry.head).map_err(unreadable)?;
+        self.answered(answer, entry, is_for_token)
     }
 
     /// All exchanges, their bodies in memory; `None` where they are more than `bytes_max`.
@@ -365,23 +412,35 @@ impl std::fmt::Debug for Replay {
 #[async_trait]
 impl Transport for Replay {
     async fn send(&self, request: Request) -> Result<Answered, TransportError> {
-        let recorded = self.vault.request(&request);
-        let blurred = blurred(&recorded, self.header.givens.iter().map(|given| given.name.as_str())).key();
-        let (at, is_known) = {
-            let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            // How often a token is renewed depends on how long a run takes.
-            (queues.take(recorded.key(), blurred, self.is_patient || request.is_for_token), queues.knows(blurred))
-        };
-        let Some(entry) = at.map(|at| &self.entries[at]) else { return Err(self.missing(&recorded, is_known)) };
-        if let Some(scene) = &entry.scene {
-            return play(scene, &self.clock);
+        match self.turn(&request) {
+            Ok((replay, at)) => replay.play(at, request.is_for_token),
+            Err((recorded, is_known)) => Err(self.missing(&recorded, is_known)),
         }
-        let answer = answer_at(&self.file, entry.head).map_err(unreadable)?;
-        self.answered(answer, entry, request.is_for_token)
     }
 
     fn is_live(&self) -> bool {
         false
+    }
+}
+
+/// A recording, and what is asked for the rest.
+#[derive(Debug)]
+struct Before {
+    replay: Arc<Replay>,
+    other: Arc<dyn Transport>,
+}
+
+#[async_trait]
+impl Transport for Before {
+    async fn send(&self, request: Request) -> Result<Answered, TransportError> {
+        match self.replay.turn(&request) {
+            Ok((replay, at)) => replay.play(at, request.is_for_token),
+            Err(_) => self.other.send(request).await,
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.other.is_live()
     }
 }
 
