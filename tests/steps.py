@@ -8,7 +8,7 @@ read the tables of the matrix; the statements of `ddl` are run or parsed), `data
 Python's `decimal`), `apps` (real applications, crawled while their rows change), `model` (random histories against a model, for two minutes or as `--minutes` says)
 and, when it is named, `bucket` (one of them, or as many as `--histories` says, in a bucket whose server is killed again and again). `matrix` runs only when it is
 named: all versions of all readers, and with `--write` docs/readers.md is written anew; so does `simulator`: a million histories of the commit
-protocol, or as many as `--histories` says, from the seed `--first` on; and `ui`: the pages of `report` and `ui` in Chromium, with axe, and with `--large` a lake of 300 tables. A name is a step, or a part of Rust test names;
+protocol, or as many as `--histories` says, from the seed `--first` on; `airflow`: examples/airflow/shards.py run by Airflow; and `ui`: the pages of `report` and `ui` in Chromium, with axe, and with `--large` a lake of 300 tables. A name is a step, or a part of Rust test names;
 options are those of `tests/model/scenario.py`, of `tests/model/bucket.py`, of `tests/readers/matrix.py` and of `simulator`. Ends non-zero when a test failed or a step ran none.
 """
 
@@ -29,7 +29,7 @@ import services
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 STEPS = ["rust", "doc", "readers", "datasette", "values", "apps", "model"]
-ON_DEMAND = ["matrix", "simulator", "bucket", "ui"]
+ON_DEMAND = ["matrix", "simulator", "bucket", "ui", "airflow"]
 
 # What stands behind the names on the command line.
 OPTIONS: list = []
@@ -128,6 +128,10 @@ def bucket(env: dict, _names: list) -> tuple:
 
 def ui(env: dict, _names: list) -> tuple:
     return with_binary("ui/scenario.py", env, *OPTIONS)
+
+
+def airflow(env: dict, _names: list) -> tuple:
+    return with_binary("airflow/scenario.py", env)
 
 
 def simulator(env: dict, _names: list) -> tuple:
