@@ -116,6 +116,8 @@ codes! {
     PartialErrors = "partial_errors", asked;
     /// The API tells a total that the records read are not.
     TotalContradicted = "total_contradicted", matters;
+    /// A total that the config says counts pages counts records.
+    TotalCountsRecords = "total_counts_records", told;
     /// A total was not reached, and `allow_drift` accepts it.
     DriftAccepted = "drift_accepted", asked;
     /// There may be more pages than were found.

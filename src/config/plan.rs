@@ -20,7 +20,7 @@ use crate::config::{AuthPlan, FormatPlan, IncrementalPlan};
 pub(crate) use client::{ClientPlan, RateLimit, RetryPlan};
 pub(crate) use hints::{ColumnPlan, Contract, ContractPlan, DeclaredType, DedupSort, MergePlan};
 pub(crate) use lake::{Compact, Compat, Compression, LakeLocation, LakePlan, OnSchemaChange, StoredAs};
-pub(crate) use paging::{PaginatorPlan, Slot, StopRules, TotalPath};
+pub(crate) use paging::{PaginatorPlan, Slot, StopRules, TotalAt, TotalPath, TotalRule, Unit};
 pub(crate) use steps::{CastPlan, CastType, StepAction, StepPlan, TimeSource};
 pub(crate) use table::{Expect, ExpectTotal, OnReject, PartitionField, SortField, Transform, WriteDisposition};
 

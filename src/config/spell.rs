@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::base::{JsonPath, Step};
-use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
+use crate::config::{PaginatorPlan, Slot, StopRules, TotalAt, TotalPath};
 
 /// The keys of a paginator, in the order of the documentation, defaults left out.
 #[must_use]
@@ -33,29 +33,27 @@ pub(crate) fn spell_paginator(plan: &PaginatorPlan) -> Vec<(&'static str, Value)
             keys.slot("page_param", "page_body_path", page_slot, "page");
             keys.stop("maximum_page", stop);
         }
-        PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page, has_more_path } => {
+        PaginatorPlan::Cursor { cursor_path, cursor_slot, stop } => {
             keys.text("type", "cursor", "");
             keys.path("cursor_path", cursor_path);
             keys.slot("cursor_param", "cursor_body_path", cursor_slot, "cursor");
-            if *stop_after_empty_page {
-                keys.add("stop_after_empty_page", Value::Bool(true));
-            }
-            has_more_path.iter().for_each(|path| keys.path("has_more_path", path));
+            keys.ends(stop, false);
         }
-        PaginatorPlan::JsonLink { next_url_path, allow_drift } => {
+        PaginatorPlan::JsonLink { next_url_path, stop } => {
             keys.text("type", "json_link", "");
             keys.path("next_url_path", next_url_path);
-            keys.allow_drift(*allow_drift);
+            keys.ends(stop, false);
         }
-        PaginatorPlan::HeaderLink { links_next_key, allow_drift } => {
+        PaginatorPlan::HeaderLink { links_next_key, stop } => {
             keys.text("type", "header_link", "");
             keys.text("links_next_key", links_next_key, "next");
-            keys.allow_drift(*allow_drift);
+            keys.ends(stop, false);
         }
-        PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => {
+        PaginatorPlan::HeaderCursor { cursor_key, cursor_param, stop } => {
             keys.text("type", "header_cursor", "");
             keys.text("cursor_key", cursor_key, "next");
             keys.text("cursor_param", cursor_param, "cursor");
+            keys.ends(stop, false);
         }
     }
     keys.0
@@ -128,25 +126,33 @@ impl Keys {
         }
     }
 
-    fn allow_drift(&mut self, allow: bool) {
-        if allow {
-            self.add("allow_drift", Value::Bool(true));
-        }
-    }
-
     fn stop(&mut self, maximum: &'static str, stop: &StopRules) {
         match &stop.total {
-            TotalPath::None => self.add("total_path", Value::Null),
-            TotalPath::Optional(_) => {}
+            TotalPath::None if stop.totals.is_empty() => self.add("total_path", Value::Null),
+            TotalPath::None | TotalPath::Optional(_) => {}
             TotalPath::Required(path) => self.path("total_path", path),
         }
         if let Some(most) = stop.maximum {
             self.add(maximum, Value::from(most));
         }
-        if !stop.stop_after_empty_page {
-            self.add("stop_after_empty_page", Value::Bool(false));
+        self.ends(stop, true);
+    }
+
+    /// What ends the pages of any paginator; `counts`: by default the first empty one does.
+    fn ends(&mut self, stop: &StopRules, counts: bool) {
+        for total in &stop.totals {
+            match &total.at {
+                TotalAt::Body(path) => self.path(total.key(), path),
+                TotalAt::Header(name) => self.text(total.key(), name, ""),
+            }
         }
-        self.allow_drift(stop.allow_drift);
+        if stop.stop_after_empty_page != counts {
+            self.add("stop_after_empty_page", Value::Bool(!counts));
+        }
+        if stop.allow_drift {
+            self.add("allow_drift", Value::Bool(true));
+        }
         stop.has_more_path.iter().for_each(|path| self.path("has_more_path", path));
+        stop.end_path.iter().for_each(|path| self.path("end_path", path));
     }
 }

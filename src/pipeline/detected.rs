@@ -74,7 +74,7 @@ impl Detected {
     ) -> Result<Self, RunError> {
         let paginator = paginator.map(|plan| words(&plan));
         if let (Some(was), Some(is)) = (&self.paginator, &paginator)
-            && was != is
+            && way_of(was) != way_of(is)
         {
             let (resource, was, is) = (resource.name.clone(), was.clone(), is.clone());
             return Err(RunError::OtherPaginator { resource, was, is });
@@ -88,6 +88,15 @@ impl Detected {
         let declared = resource.endpoint.data_selector.clone().map(JsonPath::without_last_every);
         Ok(Self { records_at: declared.or_else(|| decoder.found().cloned()), shape: decoder.shape(), paginator })
     }
+}
+
+/// A paginator in words without what ends its pages: a flag or a total that is there one night and not the other makes no other paginator.
+fn way_of(words: &str) -> Vec<&str> {
+    let ends = |member: &str| {
+        let key = member.split(':').next().unwrap_or_default();
+        key.starts_with("total_") || ["has_more_path", "end_path", "stop_after_empty_page", "allow_drift"].contains(&key)
+    };
+    words.trim_matches(['{', '}']).split(", ").filter(|member| !ends(member)).collect()
 }
 
 /// A paginator as a config would have it; how many records its pages have is the API's affair, and changes.

@@ -104,7 +104,7 @@ impl Heard {
                 self.first_page.get_or_insert((records, bytes));
             }
             Event::Detected { data_selector, .. } => self.data_selector = Some(data_selector),
-            Event::Source(SourceEvent::Detected { resource, detected }) if *resource == *of => self.paginator = Some(detected),
+            Event::Source(SourceEvent::Detected { resource, detected }) if *resource == *of => self.paginator = Some(*detected),
             Event::Source(SourceEvent::Warning { warning, .. }) | Event::Warning { warning, .. } => self.warn(warning),
             _ => {}
         }

@@ -220,6 +220,7 @@ pub(crate) fn end_words(reason: EndReason) -> &'static str {
         EndReason::EmptyPage => "up to the first empty page",
         EndReason::TotalReached => "up to the API's total",
         EndReason::HasMoreFalse => "up to where the API says there is no more",
+        EndReason::EndTrue => "up to the page that says it is the last",
         EndReason::MaximumReached => "up to the config's maximum",
         EndReason::OutOfRange => "to the end of the range",
         EndReason::NoParents => "its parents have no records",

@@ -42,7 +42,7 @@ pub(crate) enum SourceEvent {
         /// The resource's name.
         resource: Arc<str>,
         /// What was found.
-        detected: Detected,
+        detected: Box<Detected>,
     },
 }
 

@@ -121,6 +121,7 @@ impl Delivered {
             is_last: false,
             has_json: template.has_json(),
             largest: 0,
+            more: None,
         }
     }
 }

@@ -265,6 +265,8 @@ pub(crate) enum EndReason {
     TotalReached,
     /// The API said there is no more.
     HasMoreFalse,
+    /// The API said that the page is the last one.
+    EndTrue,
     /// dlt's `maximum_page` or `maximum_offset` was reached.
     MaximumReached,
     /// The records have left the range asked for, and their order says that none of it can follow.
@@ -278,12 +280,13 @@ pub(crate) enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::SinglePage,
         Self::NoNext,
         Self::EmptyPage,
         Self::TotalReached,
         Self::HasMoreFalse,
+        Self::EndTrue,
         Self::MaximumReached,
         Self::OutOfRange,
         Self::NoParents,
@@ -306,6 +309,7 @@ impl EndReason {
             Self::EmptyPage => "empty_page",
             Self::TotalReached => "total_reached",
             Self::HasMoreFalse => "has_more_false",
+            Self::EndTrue => "end_true",
             Self::MaximumReached => "maximum_reached",
             Self::OutOfRange => "out_of_range",
             Self::NoParents => "no_parents",

@@ -8,6 +8,7 @@ mod auth;
 mod bodies;
 mod detecting;
 mod drift;
+mod ends;
 mod fuzz;
 mod harness;
 mod messages;

@@ -456,19 +456,13 @@ fn pages_that_stay_empty_are_told_with_a_way_out_that_the_paginator_has() {
             .with_header("link", &format!("</things?page={next}>; rel=\"next\""))
             .with_header("next", &next.to_string())
     });
-    let rule = "endpoint.response_actions: [{json_path: \"data[0]\", exists: false, action: ignore}]";
-    let ends = ", response_actions: [{json_path: \"data[0]\", exists: false, action: ignore}]";
-    for (paginator, write, way) in [
-        ("json_link", rule, ends),
-        ("header_link", rule, ends),
-        ("{type: header_cursor, cursor_param: page}", rule, ends),
-        ("{type: cursor, cursor_param: page}", "stop_after_empty_page: true", ""),
-    ] {
-        let (_, ended) = run(&api, &format!("data_selector: data, paginator: {paginator}"), REPLACE);
-        ended.failed_with(3, &["no records", write]);
-        let paginator =
-            if way.is_empty() { "{type: cursor, cursor_param: page, stop_after_empty_page: true}" } else { paginator };
-        let (sandbox, ended) = run(&api, &format!("data_selector: data, paginator: {paginator}{way}"), REPLACE);
+    for paginator in
+        ["type: json_link", "type: header_link", "type: header_cursor, cursor_param: page", "type: cursor, cursor_param: page"]
+    {
+        let (_, ended) = run(&api, &format!("data_selector: data, paginator: {{{paginator}}}"), REPLACE);
+        ended.failed_with(3, &["no records", "write `stop_after_empty_page: true` in the paginator"]);
+        let ends = "stop_after_empty_page: true";
+        let (sandbox, ended) = run(&api, &format!("data_selector: data, paginator: {{{paginator}, {ends}}}"), REPLACE);
         assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 25), "{paginator} {ended}");
     }
 }

@@ -113,8 +113,17 @@ fn the_likely_way_out_of_a_total_that_is_not_reached_comes_first() {
     });
     let (sandbox, ended) = run(&by_offset, "{type: auto}", "");
     assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 530), "{ended}");
-    let (_, ended) = run(&api(530, true), "{type: page_number, total_path: meta.total}", "");
+    let (_, ended) = run(&api(530, true), "{type: page_number, total_path: to}", "");
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    let (_, ended) = run(&api(530, true), "{type: page_number, total_path: limit}", "");
     ended.failed_with(3, &["did you mean `meta.pages`, which says 6?", "`total_path` of `page_number` counts pages; "]);
+    // One of records is told, and what is told works.
+    let (sandbox, ended) = run(&api(530, true), "{type: page_number, total_path: meta.total}", "");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 530), "{ended}");
+    assert!(ended.stderr.contains("write `total_records_path: meta.total` in its place"), "{ended}");
+    let (sandbox, ended) = run(&api(530, true), "{type: page_number, total_records_path: meta.total}", "");
+    assert_eq!((ended.code(), sandbox.rows("things").len()), (Some(0), 530), "{ended}");
+    assert!(!ended.stderr.contains("warning"), "{ended}");
 }
 
 #[test]

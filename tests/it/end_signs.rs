@@ -208,7 +208,7 @@ fn a_flag_that_contradicts_the_declared_one_is_red_and_named() {
         answer(&page(from, to, &json!({"startAt": from, "maxResults": 10, "isLast": to == 45})))
     });
     let wrong = "{type: offset, limit: 10, offset_param: startAt, limit_param: maxResults, has_more_path: isLast}";
-    let right = "{type: offset, limit: 10, offset_param: startAt, limit_param: maxResults, total_path: null}";
+    let right = "{type: offset, limit: 10, offset_param: startAt, limit_param: maxResults, total_path: null, end_path: isLast}";
     check_way_out(&jira, wrong, &["`isLast` says that there is no more, but `isLast` is false"], right, "", 45);
     // Nothing is declared, or nothing of its own names.
     let (sandbox, ended) = run(&jira, "", "");

@@ -31,6 +31,7 @@ mod dry_run;
 mod dropping;
 mod end_marks;
 mod end_signs;
+mod ends;
 mod expiring;
 mod families;
 mod extremes;

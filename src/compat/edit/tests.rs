@@ -6,13 +6,7 @@ use crate::config::{Slot, StopRules, TotalPath};
 
 fn keep() -> Keep {
     let path = |text: &str| JsonPath::parse(text).unwrap();
-    let stop = StopRules {
-        total: TotalPath::Required(path("meta.pages")),
-        maximum: None,
-        stop_after_empty_page: true,
-        has_more_path: None,
-        allow_drift: false,
-    };
+    let stop = StopRules { total: TotalPath::Required(path("meta.pages")), stop_after_empty_page: true, ..StopRules::default() };
     Keep {
         resource: "orders".to_owned(),
         data_selector: Some(path("data")),

@@ -175,6 +175,12 @@ pub(crate) fn explain(structure: &str, key: &str) -> Option<Problem> {
             what: key.to_owned(),
             why: "it is of the strategy `scd2`, and a merged table has one row a key",
         }),
+        (
+            "CursorPaginator" | "JsonLinkPaginator" | "HeaderLinkPaginator" | "HeaderCursorPaginator" | "RelayPaginator",
+            "total_path",
+        ) => Some(Problem::Conflict {
+            why: "`total_path` is of `offset`, where it counts records, and of `page_number`, where it counts pages; write `total_records_path` or `total_pages_path`".to_owned(),
+        }),
         ("ColumnHint", _) => column_hint(key),
         ("ProcessingStep", "map" | "yield_map") => Some(Problem::PythonOnly {
             what: key.to_owned(),

@@ -37,10 +37,7 @@ pub(crate) use hints::{ColumnHint, Columns, ContractMap, ContractMode, DataType,
 pub(crate) use hooks::Hooks;
 pub(crate) use incremental::{Bound, CursorState, Incremental, OnMissing, ParamForm, StrictWindow};
 pub(crate) use lake::{ByteSize, Lake, OptionValue, Publish, RewriteUpTo, SchemaChange};
-pub(crate) use paginator::{
-    CursorPaginator, HeaderCursorPaginator, HeaderLinkPaginator, JsonLinkPaginator, OffsetPaginator, PageNumberPaginator,
-    Paginator, RelayPaginator,
-};
+pub(crate) use paginator::{CursorPaginator, Ends, OffsetPaginator, PageNumberPaginator, Paginator, RelayPaginator, TotalKeys};
 pub(crate) use resource::{
     Disposition, DispositionMap, Expect, Include, Nested, Numbers, OnMissingParentField, OnReject, Partition, Resource, Sort,
     SortForm, SortOrder, Strategy, TransformName,

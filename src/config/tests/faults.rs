@@ -473,11 +473,54 @@ fn resource_and_lake_values_out_of_range_are_refused() {
 }
 
 #[test]
+fn what_ends_pages_is_refused_in_each_wrong_form() {
+    // Each with the text at which the fault is.
+    let wrong = |keys: &str, at: &str, key: &str, said: &str| {
+        let column = 37 + keys.find(at).unwrap();
+        let fault = format!("6:{column}: `resources[0].endpoint.paginator.{key}`: {said}");
+        check(&endpoint(&format!("paginator: {{{keys}}}")), &[&fault]);
+    };
+    let path = r#"expected a JSON path such as "data.items", found"#;
+    wrong("type: json_link, has_more_path: 5", "5", "has_more_path", &format!("{path} the number `5`"));
+    wrong("type: json_link, end_path: [a]", "[", "end_path", &format!("{path} a list"));
+    let unread = "`a[` is not a JSON path: an index, `*` or a quoted name is missing at character 3";
+    wrong("type: json_link, total_records_path: 'a['", "'", "total_records_path", unread);
+    wrong("type: header_link, end_pth: isLast", "end_pth", "end_pth", "unknown key; did you mean `end_path`?");
+    let flag = "expected `true` or `false`, found the number `2`";
+    wrong("type: cursor, stop_after_empty_page: 2", "2", "stop_after_empty_page", flag);
+    let name = "expected the name of a header, such as `X-Total-Count`, found";
+    wrong("type: cursor, total_records_header: 'X Total'", "'", "total_records_header", &format!("{name} the text `X Total`"));
+    wrong("type: cursor, total_pages_header: ''", "'", "total_pages_header", &format!("{name} empty text"));
+    let both = "`total_records_path` and `total_records_header` exclude each other; keep one";
+    wrong("type: cursor, total_records_path: A, total_records_header: B", "B", "total_records_header", both);
+    let other = "`total_path` is of `offset`, where it counts records, and of `page_number`, where it counts pages; write `total_records_path` or `total_pages_path`";
+    wrong("type: header_cursor, total_path: A", "total_path", "total_path", other);
+    let twice = "`total_path` and `total_records_header` are both the total of records; keep one";
+    wrong("type: offset, limit: 5, total_path: A, total_records_header: B", "A", "total_path", twice);
+    let twice = "`total_path` and `total_pages_path` are both the total of pages; keep one";
+    wrong("type: page_number, total_path: A, total_pages_path: B", "A", "total_path", twice);
+    let behind =
+        "`total_records_path` counts the records before this `page`, too, and nobody knows how many these are; keep one of them";
+    wrong("type: page_number, page: 3, total_records_path: A", "3", "page", behind);
+    let behind =
+        "`total_pages_header` counts the pages before this `offset`, too, and nobody knows how many these are; keep one of them";
+    wrong("type: offset, limit: 5, offset: 10, total_pages_header: A", "10", "offset", behind);
+    plan(&endpoint("paginator: {type: offset, limit: 5, total_path: null, stop_after_empty_page: false, end_path: a}"));
+    let estimate = config("", "paginator: {type: json_link, total_records_path: total}", "expect: {total: estimate}", "", "");
+    check(
+        &estimate,
+        &[
+            "7:21: `resources[0].expect.total`: the paginator's `total_records_path` ends the pages at a total of records, and `estimate` says that it is none; keep one of them",
+        ],
+    );
+}
+
+#[test]
 fn keys_that_do_not_go_together_are_refused() {
     check(
         &endpoint("paginator: {type: offset, limit: 5, total_path: null, stop_after_empty_page: false}"),
         &[
-            "6:36: `resources[0].endpoint.paginator`: nothing ends this paginator; set one of `total_path`, `maximum_offset` and `has_more_path`, or `stop_after_empty_page: true`",
+            "6:36: `resources[0].endpoint.paginator`: nothing ends this paginator; set one of `total_path`, `total_records_header`, `maximum_offset`, `has_more_path` and `end_path`, or `stop_after_empty_page: true`",
         ],
     );
     check(

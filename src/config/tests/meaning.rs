@@ -46,13 +46,7 @@ fn the_guides_config_means_what_the_guide_says() {
         offset: 0,
         offset_slot: param("offset"),
         limit_slot: param("limit"),
-        stop: StopRules {
-            total: TotalPath::Optional(path("total")),
-            maximum: None,
-            stop_after_empty_page: true,
-            has_more_path: None,
-            allow_drift: false,
-        },
+        stop: StopRules { total: TotalPath::Optional(path("total")), stop_after_empty_page: true, ..StopRules::default() },
     };
     let names: Vec<&str> = resources.iter().map(|resource| resource.name.as_str()).collect();
     assert_eq!(names, ["customer_usage", "wallets"]);
@@ -113,7 +107,7 @@ fn short_forms_stand_for_the_full_ones() {
     assert_eq!(paginator("auto"), PaginatorPlan::Undeclared);
     assert_eq!(paginator("{}"), PaginatorPlan::Undeclared);
     assert_eq!(endpoint_of(&endpoint("")).paginator, PaginatorPlan::Undeclared);
-    assert_eq!(paginator("json_response"), PaginatorPlan::JsonLink { next_url_path: path("next"), allow_drift: false });
+    assert_eq!(paginator("json_response"), PaginatorPlan::JsonLink { next_url_path: path("next"), stop: StopRules::default() });
 }
 
 #[test]
@@ -123,7 +117,7 @@ fn paginators_have_dlts_defaults() {
         maximum,
         stop_after_empty_page: empty,
         has_more_path: has_more,
-        allow_drift: false,
+        ..StopRules::default()
     };
     let total = || TotalPath::Optional(path("total"));
     assert_eq!(
@@ -143,17 +137,12 @@ fn paginators_have_dlts_defaults() {
     );
     assert_eq!(
         paginator("cursor"),
-        PaginatorPlan::Cursor {
-            cursor_path: path("cursors.next"),
-            cursor_slot: param("cursor"),
-            stop_after_empty_page: false,
-            has_more_path: None,
-        }
+        PaginatorPlan::Cursor { cursor_path: path("cursors.next"), cursor_slot: param("cursor"), stop: StopRules::default() }
     );
-    assert_eq!(paginator("header_link"), PaginatorPlan::HeaderLink { links_next_key: "next".into(), allow_drift: false });
+    assert_eq!(paginator("header_link"), PaginatorPlan::HeaderLink { links_next_key: "next".into(), stop: StopRules::default() });
     assert_eq!(
         paginator("header_cursor"),
-        PaginatorPlan::HeaderCursor { cursor_key: "next".into(), cursor_param: "cursor".into() }
+        PaginatorPlan::HeaderCursor { cursor_key: "next".into(), cursor_param: "cursor".into(), stop: StopRules::default() }
     );
 }
 
@@ -186,7 +175,7 @@ fn the_nearest_paginator_wins_and_null_takes_a_default_back() {
         let text = text.replace("path: p", &format!("path: '{path}', params: {{id: 7}}{}", key(own)));
         assert_eq!(&endpoint_of(&text).paginator, expected, "{text}");
     };
-    let link = |name: &str| PaginatorPlan::HeaderLink { links_next_key: name.to_owned(), allow_drift: false };
+    let link = |name: &str| PaginatorPlan::HeaderLink { links_next_key: name.to_owned(), stop: StopRules::default() };
     let (own, default, client) = (
         "{type: header_link, links_next_key: o}",
         "{type: header_link, links_next_key: d}",

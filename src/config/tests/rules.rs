@@ -166,8 +166,10 @@ fn relay_is_a_cursor_in_the_body_with_a_flag() {
     let expected = PaginatorPlan::Cursor {
         cursor_path: JsonPath::parse("data.orders.pageInfo.endCursor").unwrap(),
         cursor_slot: Slot::Body(vec!["variables".into(), "after".into()]),
-        stop_after_empty_page: false,
-        has_more_path: Some(JsonPath::parse("data.orders.pageInfo.hasNextPage").unwrap()),
+        stop: StopRules {
+            has_more_path: Some(JsonPath::parse("data.orders.pageInfo.hasNextPage").unwrap()),
+            ..StopRules::default()
+        },
     };
     assert_eq!(endpoint.paginator, expected);
     check(

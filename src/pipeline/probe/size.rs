@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::base::{count, counted};
 use crate::compat::{Draft, Given};
-use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, paginator_words};
+use crate::config::{PaginatorPlan, Slot, StopRules, paginator_words};
 use crate::pipeline::RunError;
 use crate::pipeline::probe::records::Record;
 use crate::pipeline::probe::{First, Probe, first};
@@ -80,13 +80,7 @@ impl<E: From<RunError>> Probe<'_, E> {
             let second = self.page_with(&self.draft, &[(name.clone(), "2".to_owned())]).await?.unwrap_or_default();
             let is_other = !second.is_empty() && !second.iter().any(|record| self.first.page.contains(record));
             if is_other {
-                let stop = StopRules {
-                    total: TotalPath::None,
-                    maximum: None,
-                    stop_after_empty_page: true,
-                    has_more_path: None,
-                    allow_drift: false,
-                };
+                let stop = StopRules { stop_after_empty_page: true, ..StopRules::default() };
                 let plan = PaginatorPlan::PageNumber { base_page: 1, page: 1, page_slot: Slot::Param(name.clone()), stop };
                 let text = format!("`{name}=2` brought {} that the first page has not", counted(second.len() as u64, "record"));
                 self.find("paginator", Some(paginator_words(&plan)), text);

@@ -27,7 +27,9 @@ impl Repeated {
 
     fn advice(self) -> &'static str {
         match self {
-            Self::Cursor | Self::Link => "going on would never end; check the paginator",
+            Self::Cursor | Self::Link => {
+                "going on would never end; look at the paginator, or, if the page is the last one, name in it what tells so: `has_more_path`, `end_path`, `total_records_path` or `total_pages_path`"
+            }
             Self::Records => {
                 "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them; the usual ways are `{type: page_number, base_page: 1}`, `{type: offset, limit: 100}` and a cursor"
             }
@@ -42,6 +44,8 @@ pub(crate) enum NamedBy {
     Nothing,
     /// The paginator's `total_path`.
     TotalPath,
+    /// Another of its keys.
+    Rule,
     /// `expect.total`.
     Expect,
 }
@@ -123,10 +127,24 @@ pub(crate) enum PagingFault {
         /// What the path most likely stands for.
         near: Option<String>,
     },
+    /// A header that the config names for a total is missing or no number.
+    #[error("{place}: the header `{name}` should be a whole number, but is {found} (`{key}`){}", did_you_mean(.near.as_deref()))]
+    BadHeader {
+        /// Where.
+        place: Place,
+        /// The config's key that names the header.
+        key: &'static str,
+        /// Its name.
+        name: String,
+        /// What is there.
+        found: &'static str,
+        /// A header that tells a total.
+        near: Option<String>,
+    },
     /// What was read is not what the API announced.
     #[error(
         "{place}: the resource ended after {read} {unit}, but the API's total is {total}{}{}",
-        total_advice(.path.as_ref(), *.by),
+        total_advice(.at.as_deref(), *.by),
         .meant.as_ref().map_or_else(String::new, |meant| format!("; did you mean {meant}?"))
     )]
     TotalContradicted {
@@ -138,9 +156,9 @@ pub(crate) enum PagingFault {
         read: u64,
         /// How many were announced.
         total: u64,
-        /// Where the total stands.
-        path: Option<JsonPath>,
-        /// What names that path.
+        /// Where the total stands, in words.
+        at: Option<String>,
+        /// What names that place.
         by: NamedBy,
         /// Another total that is more likely meant, in words.
         meant: Option<String>,
@@ -332,13 +350,19 @@ impl PagingFault {
     pub(in crate::source) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TotalContradicted { by: NamedBy::TotalPath, unit: "pages", .. } => Some(
-                "`total_path` of `page_number` counts pages; where it is the number of records, or of something else, leave it out; where pages come and go meanwhile, write `allow_drift: true` in the paginator",
+                "`total_path` of `page_number` counts pages; where it is the number of records, write it as `total_records_path`; where it is that of something else, leave it out; where pages come and go meanwhile, write `allow_drift: true` in the paginator",
             ),
             Self::TotalContradicted { by: NamedBy::TotalPath, .. } => Some(
                 "look at what the request asks for and how the API pages; where rows come and go meanwhile, or the total is an estimate, write `allow_drift: true` in the paginator, and `total_path: null` where it counts something else",
             ),
+            Self::TotalContradicted { by: NamedBy::Rule, .. } => Some(
+                "look at what the request asks for and how the API pages; where rows come and go meanwhile, or the total is an estimate, write `allow_drift: true` in the paginator; where it counts something else, leave its key out",
+            ),
             Self::TotalContradicted { by: NamedBy::Expect, .. } => Some(
                 "look at what the request asks for and how the API pages; where the total is an estimate, or counts something else, write `expect: {total: estimate}`, and leave out a `total_path` of the paginator",
+            ),
+            Self::MoreWithoutWay { .. } => Some(
+                "is what the paginator reads the next page or the total from the right place? Where the flag says something else, leave its key out",
             ),
             Self::OtherHeader { is_of_table: true, .. } => Some(
                 "where the API has new names for all columns, run once with `--full-refresh`; where its body has no header, write `header: false` or the names in `endpoint.response_format`; where it fails like this now and then, `endpoint.response_actions` can try it again",
@@ -384,10 +408,10 @@ fn other_first(number: u64, other: u64, records: u64, is_empty: bool) -> String 
     )
 }
 
-fn total_advice(path: Option<&JsonPath>, by: NamedBy) -> String {
-    match path {
-        Some(path) if by != NamedBy::Nothing => format!(" (at `{path}`)"),
-        Some(path) => format!(" (at `{path}`; set `total_path: null` if that is something else)"),
+fn total_advice(at: Option<&str>, by: NamedBy) -> String {
+    match at {
+        Some(at) if by != NamedBy::Nothing => format!(" ({at})"),
+        Some(at) => format!(" ({at}; set `total_path: null` if that is something else)"),
         None => String::new(),
     }
 }

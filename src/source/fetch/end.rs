@@ -68,6 +68,15 @@ impl Fetch {
         self.is_total_read() && is_strong()
     }
 
+    /// Whether with `page` as much is read as a total tells, so that what leads back to a page that was read is no error.
+    pub(super) fn is_total_read_by(&self, page: &Seen<'_>) -> bool {
+        let Tally { records, read_again, ignored, total, total_is_bound, .. } = self.tally;
+        let read = records + page.facts.records - read_again;
+        let declared = total.filter(|_| !total_is_bound).or(self.paginator.total_records());
+        let is_read = || declared == Some(read) || self.totals.proves(read) || self.paginator.meets_total();
+        page.page > 1 && ignored == 0 && !promises_more(page.facts) && is_read()
+    }
+
     /// What follows `page`, if it is one behind a total that stands, and none: the first of the pages again, or nothing that can be read.
     pub(super) fn no_page(&mut self, page: &Seen<'_>) -> Option<Result<Step, SourceError>> {
         let facts = page.facts;
@@ -77,7 +86,7 @@ impl Fetch {
         }
         let is_again = facts.records > 0 && !page.is_reread && self.records_seen.knows(facts.records_hash);
         let is_limit = || facts.failure.as_ref().is_some_and(|(_, said)| names_limit(said));
-        if page.ordinal > 0 && (is_failure && !is_limit() || is_again) && self.total_stands() {
+        if page.page > 1 && (is_failure && !is_limit() || is_again) && self.total_stands() {
             self.tally.is_unproven |= is_failure;
             return Some(Ok(Step::Over(EndReason::TotalReached)));
         }
@@ -132,13 +141,13 @@ impl Fetch {
             // Nobody knows how many records a skipped page had.
             let is_contradicted = records > total && !total_is_bound || records < total && ignored == 0;
             if is_contradicted {
-                let path = Some(path);
+                let at = Some(format!("at `{path}`"));
                 return Err(SourceError::from(PagingFault::TotalContradicted {
                     place,
                     unit: "records",
                     read: records,
                     total,
-                    path,
+                    at,
                     by: NamedBy::Expect,
                     meant: None,
                 }));

@@ -143,17 +143,28 @@ impl Fetch {
 
     /// What follows `page`: what the paginator says, as far as totals, signs and bounds let it; and tells what it noticed.
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        let mut step = self.paginator.step(page)?;
+        let mut step = match self.paginator.step(page) {
+            // Some name a next page for ever.
+            Err(SourceError::Paging(PagingFault::Repeats { .. })) if self.is_total_read_by(page) => {
+                Step::End(EndReason::TotalReached)
+            }
+            step => step?,
+        };
+        let led_on = matches!(step, Step::Next(_));
         if matches!(&step, Step::Next(next) if next.ordinal > 0) && self.reaches_header_total(page) {
             step = Step::End(EndReason::TotalReached);
         }
         if let (Step::Next(_), Some(reason)) = (&step, self.empty_end(page)) {
             step = Step::End(reason);
         }
+        if let (Step::End(reason), true) = (&step, led_on) {
+            self.paginator.ended(page, *reason)?;
+        }
         if let Some(detected) = self.paginator.detected() {
             self.turn.settle(&detected.plan);
             self.tally.is_detected = true;
-            self.client.tell(SourceEvent::Detected { resource: Arc::clone(&self.call.template.resource), detected });
+            let resource = Arc::clone(&self.call.template.resource);
+            self.client.tell(SourceEvent::Detected { resource, detected: Box::new(detected) });
         }
         self.tell_noticed(page)?;
         Ok(self.bounded(page.page, step))
@@ -202,13 +213,7 @@ impl Fetch {
     /// Page after page without records: what to write where that is the end.
     fn empty_pages(&self, page: &Seen<'_>) -> SourceError {
         let write = match &self.plan {
-            PaginatorPlan::Offset { .. } | PaginatorPlan::PageNumber { .. } => {
-                "`stop_after_empty_page: true` in the paginator".to_owned()
-            }
-            PaginatorPlan::Cursor { .. } => {
-                "`stop_after_empty_page: true` in the paginator, which is one of type `cursor`, also where it is `relay`"
-                    .to_owned()
-            }
+            plan if plan.stop().is_some() => "`stop_after_empty_page: true` in the paginator".to_owned(),
             _ => {
                 let at = page.facts.records_at.as_ref().map_or_else(|| "$".to_owned(), path_words);
                 format!("`endpoint.response_actions: [{{json_path: \"{at}[0]\", exists: false, action: ignore}}]`")
@@ -283,13 +288,14 @@ impl Fetch {
             is_last: false,
             has_json: call.template.has_json(),
             largest: self.tally.largest,
+            more: None,
         };
         let is_no_page = error.is_no_page();
         let is_of_answer = matches!(error.kind(), ErrorKind::Data | ErrorKind::Unavailable | ErrorKind::Credentials);
-        let is_behind_total = position.ordinal > 0
-            && (is_no_page && (self.is_total_read() || self.tally.says_end) || is_of_answer && self.total_stands());
+        let is_behind_total =
+            number > 1 && (is_no_page && (self.is_total_read() || self.tally.says_end) || is_of_answer && self.total_stands());
         let step = match self.paginator.refused(&seen, error) {
-            Err(error) if number > 1 && is_behind_total && !error.names_limit() => {
+            Err(error) if is_behind_total && !error.names_limit() => {
                 self.tally.is_unproven |= !is_no_page;
                 Step::Over(EndReason::TotalReached)
             }
@@ -345,7 +351,8 @@ impl Fetch {
         }
         match self.paginator.step(seen) {
             Ok(Step::Next(next) | Step::Again(next)) => Ok(Some(next)),
-            Ok(Step::End(_) | Step::Over(_)) | Err(SourceError::Paging(PagingFault::BadValue { .. })) => Ok(None),
+            Ok(Step::End(_) | Step::Over(_))
+            | Err(SourceError::Paging(PagingFault::BadValue { .. } | PagingFault::BadHeader { .. })) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -35,7 +35,8 @@ impl Fetch {
         let Tally { total, total_is_bound, first: (first_records, first_total), tells_all, ignored, .. } = self.tally;
         let declared = total.filter(|_| !total_is_bound).or(self.paginator.total_records());
         let is_met = declared == Some(read);
-        let is_all = self.totals.proves(read) || is_met && first_total == declared && read > first_records;
+        let is_all =
+            self.totals.proves(read) || self.paginator.meets_total() || is_met && first_total == declared && read > first_records;
         let may_be_size = USUAL_SIZES.contains(&first_records);
         match (ignored == 0 && is_all, tells_all && !may_be_size) {
             (true, _) => Proof::Strong,
@@ -129,9 +130,15 @@ impl Fetch {
         let how = match end.reason {
             EndReason::EmptyPage => format!("page {} has no records", place.page),
             EndReason::TotalReached => "as many came as the total says".to_owned(),
-            EndReason::HasMoreFalse => {
-                let path = self.flag_path().unwrap_or_else(|| "`has_more_path`".to_owned());
-                format!("{path} says that there is no more")
+            EndReason::HasMoreFalse | EndReason::EndTrue => {
+                let stop = self.plan.stop();
+                let path = stop.and_then(|stop| {
+                    if end.reason == EndReason::EndTrue { stop.end_path.as_ref() } else { stop.has_more_path.as_ref() }
+                });
+                format!(
+                    "{} says that there is no more",
+                    path.map_or_else(|| "a flag".to_owned(), |path| format!("`{}`", path_words(path)))
+                )
             }
             _ => NO_NEXT.to_owned(),
         };
@@ -146,16 +153,6 @@ impl Fetch {
             _ => format!("paginator: {likely}`, or, if this is all, `{ALL}"),
         };
         Err(SourceError::from(PagingFault::MorePages { place: place.clone(), how, hint, write }))
-    }
-
-    /// The config's `has_more_path`, in words.
-    fn flag_path(&self) -> Option<String> {
-        let path = match &self.plan {
-            PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.has_more_path.as_ref(),
-            PaginatorPlan::Cursor { has_more_path, .. } => has_more_path.as_ref(),
-            _ => None,
-        };
-        path.map(|path| format!("`{}`", path_words(path)))
     }
 
     /// The paginator that the pages speak for: a link or cursor that they name; behind offsets that lead nowhere, page numbers under the same

@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, Step};
-use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, paginator_words};
+use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, Unit, paginator_words};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::facts::whole_number;
@@ -16,7 +16,7 @@ use crate::source::paginate::guesses::offsets;
 use crate::source::paginate::headers::{HeaderSign, header_signs};
 use crate::source::paginate::names::{Role, reduced};
 use crate::source::paginate::pairs::{Counts, beside, is_page_parameter, is_size, name_of, places_of, size_beside};
-use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty};
+use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, stands_around};
 
 /// A paginator that may be meant, and why.
 #[derive(Debug, Clone)]
@@ -40,7 +40,9 @@ impl Candidate {
     pub(super) fn without_total(&self) -> Option<Self> {
         let mut candidate = self.clone();
         match &mut candidate.plan {
-            PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.total = TotalPath::None,
+            PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => {
+                (stop.total, stop.totals) = (TotalPath::None, Vec::new());
+            }
             _ => return None,
         }
         Some(candidate)
@@ -60,17 +62,18 @@ pub(super) enum Choice {
 /// The candidates of a first page.
 pub(super) fn candidates(page: &Seen<'_>, is_estimate: bool) -> Choice {
     let signs = &page.facts.signs;
-    if link::target(page.headers, "next").is_some() {
-        let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false };
-        return Choice::Try(vec![Candidate { plan, from: "the `Link` header".to_owned(), may_fail: false, is_probe: false }]);
-    }
+    // It wins over a link that is there for ever.
     if signs.iter().any(|sign| sign.role() == Some(Role::HasMore) && flag(Role::HasMore, &sign.value) == Some(false)) {
         return Choice::Over;
+    }
+    if link::target(page.headers, "next").is_some() {
+        let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), stop: following(page) };
+        return Choice::Try(vec![Candidate { plan, from: "the `Link` header".to_owned(), may_fail: false, is_probe: false }]);
     }
     let links: Vec<&Sign> = with_role(signs, Role::Next).filter(|sign| is_link(&sign.value)).collect();
     if let Some(first) = links.first() {
         let link = |sign: &Sign| Candidate {
-            plan: PaginatorPlan::JsonLink { next_url_path: sign.path.clone(), allow_drift: false },
+            plan: PaginatorPlan::JsonLink { next_url_path: sign.path.clone(), stop: following(page) },
             from: format!("`{}`", sign.shown()),
             may_fail: false,
             is_probe: false,
@@ -107,23 +110,39 @@ fn target(page: &Seen<'_>, sign: &Sign) -> Option<Url> {
     page.url.join(sign.value.as_str()?.trim()).ok()
 }
 
-/// The boolean that tells whether there is more, for paginators that can end by it.
-pub(super) fn has_more(signs: &[Sign]) -> Option<&Sign> {
-    with_role(signs, Role::HasMore).find(|sign| sign.value.is_boolean())
+/// The flag that says that there is more, and by which the pages can end.
+pub(super) fn flag_of_more<'a>(page: &Seen<'a>) -> Option<&'a Sign> {
+    let signs = &page.facts.signs;
+    let has_more = with_role(signs, Role::HasMore).find(|sign| flag(Role::HasMore, &sign.value).is_some());
+    let is_end = |sign: &&Sign| flag(Role::IsLast, &sign.value) == Some(false) && stands_around(page.facts, sign);
+    has_more.or_else(|| with_role(signs, Role::IsLast).find(is_end))
+}
+
+/// `stop`, and the end of the pages by the flag `more`.
+pub(super) fn ended_by(more: &Sign, stop: StopRules) -> StopRules {
+    match more.role() {
+        Some(Role::IsLast) => StopRules { end_path: Some(more.path.clone()), ..stop },
+        _ => StopRules { has_more_path: Some(more.path.clone()), ..stop },
+    }
+}
+
+/// What ends the pages that lead from one to the next, besides there being none.
+fn following(page: &Seen<'_>) -> StopRules {
+    flag_of_more(page).map_or_else(StopRules::default, |more| ended_by(more, StopRules::default()))
 }
 
 /// By a number of pages, or by the page's own number where a boolean promises more; both also in headers.
 fn page_numbers(page: &Seen<'_>) -> Vec<Candidate> {
     let signs = &page.facts.signs;
-    let more = has_more(signs);
+    let more = flag_of_more(page);
     let total = with_role(signs, Role::Pages).find(|sign| sign.number().is_some());
     let own = with_role(signs, Role::Page).find(|sign| sign.number().is_some());
     let of_header = header_signs(page.headers).into_iter().find(tells_of_pages);
     let stop = match (total, own, more, &of_header) {
         (Some(total), ..) if total.number() <= Some(1) => return Vec::new(),
         (Some(total), ..) => StopRules { total: TotalPath::Required(total.path.clone()), ..stop_rules() },
-        (None, Some(_), Some(more), _) => StopRules { has_more_path: Some(more.path.clone()), ..stop_rules() },
-        (None, _, None, Some(_)) => stop_rules(),
+        (None, Some(_), Some(more), _) => ended_by(more, stop_rules()),
+        (None, _, None, Some(header)) => header.as_rule(Unit::Pages, stop_rules()),
         _ => return Vec::new(),
     };
     let from = total.or(more).map(|sign| format!("`{}`", sign.shown())).or(of_header.map(|sign| sign.shown)).unwrap_or_default();
@@ -208,12 +227,8 @@ fn cursors(page: &Seen<'_>) -> Choice {
     }
     let Some(first) = chosen.first() else { return Choice::Try(Vec::new()) };
     let tried = |sign: &Sign| -> Vec<Candidate> {
-        let plan = |cursor_slot: Slot| PaginatorPlan::Cursor {
-            cursor_path: sign.path.clone(),
-            cursor_slot,
-            stop_after_empty_page: false,
-            has_more_path: has_more(signs).map(|more| more.path.clone()),
-        };
+        let plan =
+            |cursor_slot: Slot| PaginatorPlan::Cursor { cursor_path: sign.path.clone(), cursor_slot, stop: following(page) };
         let from = format!("`{}`", sign.shown());
         let candidate = |slot: Slot| Candidate { plan: plan(slot), from: from.clone(), may_fail: true, is_probe: false };
         let names = parameters(sign, page);
@@ -283,13 +298,12 @@ fn is_next_page(page: &Seen<'_>, number: u64) -> bool {
 
 /// By the `id` of the last record, where a flag says that there is more.
 pub(super) fn by_last_record(page: &Seen<'_>) -> Option<PaginatorPlan> {
-    let more = has_more(&page.facts.signs)?;
+    let more = flag_of_more(page)?;
     let records_at = page.facts.records_at.as_ref()?;
     Some(PaginatorPlan::Cursor {
         cursor_path: JsonPath::parse(&format!("{records_at}[-1].id")).ok()?,
         cursor_slot: Slot::Param("starting_after".to_owned()),
-        stop_after_empty_page: false,
-        has_more_path: Some(more.path.clone()),
+        stop: ended_by(more, StopRules::default()),
     })
 }
 
@@ -318,5 +332,5 @@ pub(super) fn words<'a>(plans: impl Iterator<Item = &'a PaginatorPlan>) -> Strin
 
 /// dlt's defaults, without a total.
 pub(super) fn stop_rules() -> StopRules {
-    StopRules { total: TotalPath::None, maximum: None, stop_after_empty_page: true, has_more_path: None, allow_drift: false }
+    StopRules { stop_after_empty_page: true, ..StopRules::default() }
 }

@@ -4,20 +4,18 @@ use serde_json::Value;
 
 use crate::base::JsonPath;
 use crate::config::Slot;
-use crate::source::error::{PagingFault, Repeated};
+use crate::source::SourceError;
+use crate::source::error::Repeated;
 use crate::source::paginate::end_mark::{is_end, may_be_end};
-use crate::source::paginate::facts::{absent, has_more, value, whole_number};
+use crate::source::paginate::facts::{absent, value, whole_number};
 use crate::source::paginate::link::no_next;
 use crate::source::paginate::pairs::{is_page_parameter, name_of};
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, Trail};
-use crate::source::{EndReason, SourceError};
 
 /// `cursor`.
 pub(super) struct Cursor {
     path: JsonPath,
     slot: Slot,
-    stop_after_empty_page: bool,
-    has_more_path: Option<JsonPath>,
     trail: Trail,
     /// The number that the page at hand was asked for by, if it was one.
     asked: Option<u64>,
@@ -25,41 +23,27 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// The cursor stands at `path` and goes to `slot`.
-    pub(super) fn new(path: JsonPath, slot: Slot, stop_after_empty_page: bool, has_more_path: Option<JsonPath>) -> Self {
-        Self { path, slot, stop_after_empty_page, has_more_path, trail: Trail::new(Repeated::Cursor), asked: None }
+    pub(super) fn new(path: JsonPath, slot: Slot) -> Self {
+        Self { path, slot, trail: Trail::new(Repeated::Cursor), asked: None }
     }
 }
 
 impl Paginator for Cursor {
     fn wanted(&self) -> Vec<JsonPath> {
-        [Some(&self.path), self.has_more_path.as_ref()].into_iter().flatten().cloned().collect()
+        vec![self.path.clone()]
     }
 
     fn step(&mut self, page: &Seen<'_>) -> Result<Step, SourceError> {
-        if self.stop_after_empty_page && page.facts.records == 0 {
-            return Ok(Step::End(EndReason::EmptyPage));
-        }
-        let more = has_more(page, self.has_more_path.as_ref(), 1, None)?;
         let cursor = value(page, 0).filter(|cursor| {
             let is_mark = may_be_end(cursor) || goes_nowhere(page, &self.slot, self.asked, cursor);
-            !(is_end(cursor) || is_mark && page.is_last && more.is_none())
+            !(is_end(cursor) || is_mark && page.is_last && page.more.is_none())
         });
-        match (cursor, more, &self.has_more_path) {
-            (_, Some(false), _) => Ok(Step::End(EndReason::HasMoreFalse)),
-            (None, Some(true), Some(path)) => Err(SourceError::from(PagingFault::MoreWithoutWay {
-                place: page.at(),
-                path: path.clone(),
-                why: "there is no next cursor",
-            })),
-            (None, ..) => no_next(page, absent(page, 0, &self.path).as_deref(), Some(&self.slot)),
-            (Some(cursor), ..) => {
-                if !page.is_reread {
-                    self.trail.note_text(page, &cursor.to_string())?;
-                }
-                self.asked = whole_number(cursor);
-                Ok(Step::Next(Position { ordinal: 0, place: Place::Slots(vec![(self.slot.clone(), cursor.clone())]) }))
-            }
+        let Some(cursor) = cursor else { return no_next(page, absent(page, 0, &self.path).as_deref(), Some(&self.slot)) };
+        if !page.is_reread {
+            self.trail.note_text(page, &cursor.to_string())?;
         }
+        self.asked = whole_number(cursor);
+        Ok(Step::Next(Position { ordinal: 0, place: Place::Slots(vec![(self.slot.clone(), cursor.clone())]) }))
     }
 }
 

@@ -291,6 +291,10 @@ impl Detect {
                 Ok(Step::End(reason))
             }
             Ok(step) => Ok(step),
+            // Some name a next page for ever.
+            Err(SourceError::Paging(PagingFault::Repeats { .. })) if self.is_total_met(page) => {
+                Ok(Step::End(EndReason::TotalReached))
+            }
             Err(SourceError::Paging(PagingFault::Repeats { earlier, .. })) => {
                 Err(self.failed(page, format!("page {} leads where page {earlier} led, and so on for ever", page.page)))
             }
@@ -329,6 +333,10 @@ impl Paginator for Detect {
 
     fn warning(&mut self) -> Option<Warning> {
         self.warning.take().or_else(|| self.trial.as_mut().and_then(|trial| trial.paginator.warning()))
+    }
+
+    fn ended(&mut self, page: &Seen<'_>, reason: EndReason) -> Result<(), SourceError> {
+        self.trial.as_mut().map_or(Ok(()), |trial| trial.paginator.ended(page, reason))
     }
 
     fn minds_repeats(&self) -> bool {

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use crate::base::{JsonPath, Step, Warning, WarningCode};
-use crate::config::{StopRules, TotalPath, nearest, path_words};
+use crate::config::{StopRules, TotalAt, TotalPath, TotalRule, nearest, path_words};
 use crate::source::SourceError;
 use crate::source::error::{NamedBy, PagingFault};
 use crate::source::paginate::Seen;
-use crate::source::paginate::names::Role;
-use crate::source::paginate::signs::{Sign, is_bound, relation_path};
+use crate::source::paginate::headers::{HeaderSign, header_signs};
+use crate::source::paginate::names::{OBJECT_HEADERS, Role};
+use crate::source::paginate::signs::{Sign, is_bound, relation_path, stands_around};
 use crate::source::paginate::totals::{around_records, beyond_page, may_be_cut};
 
 /// The value at place `index` of the wanted paths; `null` counts as absent.
@@ -37,13 +38,13 @@ impl Total {
     }
 }
 
-/// The paths of stop rules: the total's, then `has_more_path`, then what the total is to the true one.
+/// The paths of a paginator's own total: that, then what it is to the true one.
 pub(super) fn wanted(stop: &StopRules) -> Vec<JsonPath> {
     let total = match &stop.total {
         TotalPath::None => None,
         TotalPath::Optional(path) | TotalPath::Required(path) => Some(path),
     };
-    total.into_iter().chain(&stop.has_more_path).cloned().chain(total.and_then(relation_path)).collect()
+    total.into_iter().cloned().chain(total.and_then(relation_path)).collect()
 }
 
 /// The total of a page. One that is only looked for by default counts where it is a number, and is no fault elsewhere.
@@ -62,8 +63,27 @@ pub(super) fn total(page: &Seen<'_>, stop: &StopRules) -> Result<Option<Total>, 
             None => return Err(bad_value(page, ("total_path", path), "a whole number", None)),
         },
     };
-    let is_bound = value(page, 1 + usize::from(stop.has_more_path.is_some())).is_some_and(is_bound);
+    let path = if let TotalPath::Optional(path) | TotalPath::Required(path) = &stop.total { relation_path(path) } else { None };
+    let is_bound = path.and_then(|_| value(page, 1)).is_some_and(is_bound);
     Ok(number.map(|number| Total { number, is_bound }))
+}
+
+/// What a flag says, in every spelling that APIs have for one.
+pub(super) fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(set) => Some(*set),
+        Value::Number(_) => match whole_number(value)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        },
+        Value::String(word) => match word.trim().to_ascii_lowercase().as_str() {
+            "yes" | "true" | "t" | "y" | "1" | "on" => Some(true),
+            "no" | "false" | "f" | "n" | "0" | "off" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What `has_more_path` says, `None` without one. Behind a page where it is true, one without it is the last one, as ArcGIS has it; so is a first
@@ -80,33 +100,20 @@ pub(super) fn has_more(
 ) -> Result<Option<bool>, SourceError> {
     let Some(path) = path else { return Ok(None) };
     let found = value(page, index);
-    let more = match found {
-        Some(Value::Bool(more)) => Some(*more),
-        Some(number @ Value::Number(_)) => match whole_number(number) {
-            Some(0) => Some(false),
-            Some(1) => Some(true),
-            _ => None,
-        },
-        Some(Value::String(word)) => match word.trim().to_ascii_lowercase().as_str() {
-            "yes" | "true" | "t" | "y" | "1" => Some(true),
-            "no" | "false" | "f" | "n" | "0" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    };
     let is_left_out = || matches!(path.steps().last(), Some(Step::Key(name)) if name == "exceededTransferLimit");
     if found.is_none() && (page.page > 1 || is_left_out()) {
         return Ok((!may_be_cut(page, limit)).then_some(false));
     }
-    more.map(Some).ok_or_else(|| bad_value(page, ("has_more_path", path), "true or false", found))
+    found.and_then(truth).map(Some).ok_or_else(|| bad_value(page, ("has_more_path", path), "true or false", found))
 }
 
-/// `has_more_path` of stop rules, which stands behind the total.
+/// What `end_path` says, `None` without it: some leave out what is false.
 ///
 /// # Errors
-/// As [`has_more`].
-pub(super) fn rules_have_more(page: &Seen<'_>, stop: &StopRules, limit: Option<u64>) -> Result<Option<bool>, SourceError> {
-    has_more(page, stop.has_more_path.as_ref(), usize::from(stop.total != TotalPath::None), limit)
+/// [`PagingFault::BadValue`] where it is no flag.
+pub(super) fn end_flag(page: &Seen<'_>, path: Option<&JsonPath>, index: usize) -> Result<Option<bool>, SourceError> {
+    let Some((path, found)) = path.zip(value(page, index)) else { return Ok(None) };
+    truth(found).map(Some).ok_or_else(|| bad_value(page, ("end_path", path), "true or false", Some(found)))
 }
 
 /// The error of a total that is not what was read.
@@ -117,7 +124,34 @@ pub(super) fn contradicted(page: &Seen<'_>, stop: &StopRules, unit: &'static str
         TotalPath::Required(path) => (Some(path.clone()), NamedBy::TotalPath),
     };
     let meant = path.as_ref().and_then(|path| other_total(page, path, unit, read));
-    SourceError::from(PagingFault::TotalContradicted { place: page.at(), unit, read, total, path, by, meant })
+    let at = path.map(|path| format!("at `{path}`"));
+    SourceError::from(PagingFault::TotalContradicted { place: page.at(), unit, read, total, at, by, meant })
+}
+
+/// The same of a total that a rule names.
+pub(super) fn rule_contradicted(page: &Seen<'_>, rule: &TotalRule, read: u64, total: u64) -> SourceError {
+    let unit = rule.unit.words();
+    let (at, meant) = match &rule.at {
+        TotalAt::Body(path) => (format!("at `{path}`"), other_total(page, path, unit, read)),
+        TotalAt::Header(name) => (format!("in the header `{name}`"), None),
+    };
+    let by = NamedBy::Rule;
+    SourceError::from(PagingFault::TotalContradicted { place: page.at(), unit, read, total, at: Some(at), by, meant })
+}
+
+/// That the total `at` some place, which by its `key` counts pages, is the number of records; `write`: the key that says so.
+pub(super) fn counts_records(at: &str, key: &str, total: u64, write: &str) -> Warning {
+    let text = format!(
+        "{at} says {total}, which is just the records that came and not the pages, as which `{key}` takes it; write `{write}` in its place"
+    );
+    Warning::new(WarningCode::TotalCountsRecords, text)
+}
+
+/// Pages that are asked for ahead of `left` by a total of pages, which may be one of records as long as these have not passed it: so that a small
+/// part is asked for in vain if it is.
+pub(super) fn cautious(left: u64, total: u64, (records, largest, pages): (u64, u64, u64)) -> u64 {
+    let by_records = || (total - records).div_ceil(largest).max(1 + pages / 4);
+    if largest > 0 && total >= records { left.min(by_records()) } else { left }
 }
 
 /// What the page tells beside the total at `path`, if that may be what is meant by it.
@@ -156,7 +190,7 @@ pub(super) fn is_guess(stop: &StopRules) -> bool {
 
 /// Whether something besides the total ends the resource.
 pub(super) fn ends_without_total(stop: &StopRules) -> bool {
-    stop.stop_after_empty_page || stop.has_more_path.is_some()
+    stop.stop_after_empty_page || stop.has_flag()
 }
 
 /// A whole number, also as text.
@@ -187,7 +221,7 @@ pub(super) fn bad_value(
     expected: &'static str,
     found: Option<&Value>,
 ) -> SourceError {
-    let near = if found.is_none() { meant(page, path) } else { None };
+    let near = if found.is_none() { meant(page, path).or_else(|| of_role(page, key)) } else { None };
     let found = match found {
         None => "missing or null",
         Some(Value::Null) => "null",
@@ -198,6 +232,26 @@ pub(super) fn bad_value(
         Some(Value::Object(_)) => "an object",
     };
     SourceError::from(PagingFault::BadValue { place: page.at(), key, path: path.clone(), expected, found, near })
+}
+
+/// What stands around the records that by its name tells what `key` is about.
+fn of_role(page: &Seen<'_>, key: &str) -> Option<String> {
+    let role = match key {
+        "has_more_path" => Role::HasMore,
+        "end_path" => Role::IsLast,
+        "total_records_path" => Role::Total,
+        "total_pages_path" => Role::Pages,
+        _ => return None,
+    };
+    let signs = page.facts.signs.iter().filter(|sign| sign.role() == Some(role) && stands_around(page.facts, sign));
+    signs.map(|sign| path_words(&sign.path)).next()
+}
+
+/// The same of a header; `found`: what is there.
+pub(super) fn bad_header(page: &Seen<'_>, key: &'static str, name: &str, found: &'static str) -> SourceError {
+    let is_total = |sign: &HeaderSign| matches!(sign.role, Role::Total | Role::Pages) && !OBJECT_HEADERS.contains(&&*sign.name);
+    let near = header_signs(page.headers).into_iter().find(is_total).map(|sign| sign.name);
+    PagingFault::BadHeader { place: page.at(), key, name: name.to_owned(), found, near }.into()
 }
 
 /// What stands around the records that `path` most likely stands for, where it finds nothing.

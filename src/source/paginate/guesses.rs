@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
-use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath};
+use crate::config::{PaginatorPlan, Slot, StopRules, TotalPath, Unit};
 use crate::source::paginate::Seen;
-use crate::source::paginate::candidates::{Candidate, asked_size, has_more, stop_rules, with_role};
+use crate::source::paginate::candidates::{Candidate, asked_size, ended_by, flag_of_more, stop_rules, with_role};
 use crate::source::paginate::names::{Role, reduced};
 use crate::source::paginate::pairs::{
     Counts, USUAL_SIZES, beside, is_offset_parameter, is_page_parameter, is_size, name_of, places_of, size_beside,
@@ -83,16 +83,16 @@ pub(super) fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     let records = page.facts.records;
     let own = own_offset(page);
     let total = beyond_page(page).max_by_key(|(_, total)| *total).map(|(sign, _)| sign);
-    let of_header = beyond_in_headers(page).map(|(shown, _)| shown).filter(|_| !is_estimate && own.is_none());
-    let more = has_more(signs);
+    let of_header = beyond_in_headers(page).map(|(sign, _)| sign).filter(|_| !is_estimate && own.is_none());
+    let more = flag_of_more(page);
     let stop = match (total, own, more) {
         (Some(total), ..) if is_estimate || is_lower_bound(page.facts, total) => stop_rules(),
         (Some(total), ..) => StopRules { total: TotalPath::Required(total.path.clone()), ..stop_rules() },
-        (None, Some(_), Some(more)) => StopRules { has_more_path: Some(more.path.clone()), ..stop_rules() },
+        (None, Some(_), Some(more)) => ended_by(more, stop_rules()),
         // Jira's `startAt: 0` beside `isLast: false`.
         (None, Some(_), None) if promises_more(page.facts) => stop_rules(),
-        (None, None, Some(more)) if is_arcgis(more) => StopRules { has_more_path: Some(more.path.clone()), ..stop_rules() },
-        (None, _, None) if of_header.is_some() => stop_rules(),
+        (None, None, Some(more)) if is_arcgis(more) => ended_by(more, stop_rules()),
+        (None, _, None) if let Some(header) = &of_header => header.as_rule(Unit::Records, stop_rules()),
         _ => return Vec::new(),
     };
     if records == 0 {
@@ -100,7 +100,8 @@ pub(super) fn offsets(page: &Seen<'_>, is_estimate: bool) -> Vec<Candidate> {
     }
     let shown = total.or(more).or(own).map(|sign| format!("`{}`", sign.shown()));
     let is_probe = is_estimate && total.is_some();
-    let guess = Guess { records, from: shown.or(of_header).unwrap_or_default(), is_probe, stop };
+    let from = shown.or(of_header.map(|sign| sign.shown)).unwrap_or_default();
+    let guess = Guess { records, from, is_probe, stop };
     let limit = with_role(signs, Role::Limit).next().map(Sign::name);
     let size = asked_size(page);
     if let Some(own) = guess.told(page) {
@@ -155,7 +156,7 @@ fn probes(page: &Seen<'_>) -> Vec<Candidate> {
     let mut sizes = page.asked.iter().filter(|(slot, _)| is_size(name_of(slot)));
     let Some((size, _)) = sizes.find(|(_, number)| records > 0 && is_full(*number)) else { return Vec::new() };
     let from = format!("`{}` in the request", name_of(size));
-    let stop = StopRules { has_more_path: has_more(&page.facts.signs).map(|more| more.path.clone()), ..stop_rules() };
+    let stop = flag_of_more(page).map_or_else(stop_rules, |more| ended_by(more, stop_rules()));
     let guess = Guess { records, from, is_probe: true, stop };
     guess.asked(page, size).or_else(|| guess.told(page)).map_or_else(|| guess.beside(size), |one| vec![one])
 }

@@ -1,9 +1,10 @@
 //! Signs of paging in headers: the same names as around the records, behind `X-` and the like, and links of relations.
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_RANGE, HeaderMap};
 use serde_json::Value;
 use url::Url;
 
+use crate::config::{StopRules, TotalAt, TotalRule, Unit};
 use crate::source::link;
 use crate::source::paginate::Seen;
 use crate::source::paginate::facts::whole_number;
@@ -19,6 +20,17 @@ pub(super) struct HeaderSign {
     pub(super) shown: String,
     pub(super) role: Role,
     pub(super) value: Value,
+}
+
+impl HeaderSign {
+    /// `stop`, and the end of the pages by the total of `unit` that the header is, where it is nothing but that.
+    pub(super) fn as_rule(&self, unit: Unit, mut stop: StopRules) -> StopRules {
+        let is_total = matches!((self.role, unit), (Role::Total, Unit::Records) | (Role::Pages, Unit::Pages));
+        if is_total && !OBJECT_HEADERS.contains(&&*self.name) && self.name != CONTENT_RANGE.as_str() {
+            stop.totals.push(TotalRule { unit, at: TotalAt::Header(self.name.clone()) });
+        }
+        stop
+    }
 }
 
 /// What the headers tell; `Link` is none of them.

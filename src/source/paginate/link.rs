@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl};
-use crate::config::{PaginatorPlan, Slot, paginator_words};
+use crate::config::{PaginatorPlan, Slot, StopRules, paginator_words};
 use crate::source::error::{PagingFault, Repeated};
 use crate::source::paginate::candidates::{Choice, by_last_record, by_offset, candidates};
 use crate::source::paginate::end_mark::{is_end, may_be_end};
@@ -153,7 +153,11 @@ pub(in crate::source) fn own_way(page: &Seen<'_>, own: Option<&Slot>) -> Paginat
 /// The way that the answer tells of.
 fn told_way(page: &Seen<'_>, own: Option<&Slot>) -> Option<PaginatorPlan> {
     let cursor_param = if let Some(Slot::Param(name)) = own { name.clone() } else { "cursor".to_owned() };
-    let of_header = cursor_header(page.headers).map(|name| PaginatorPlan::HeaderCursor { cursor_key: name, cursor_param });
+    let of_header = cursor_header(page.headers).map(|name| PaginatorPlan::HeaderCursor {
+        cursor_key: name,
+        cursor_param,
+        stop: StopRules::default(),
+    });
     let found = match candidates(page, true) {
         Choice::Try(found) | Choice::Ambiguous(found) => found.into_iter().next().map(|first| first.plan),
         Choice::Over => None,

@@ -14,6 +14,7 @@ mod cursor;
 mod content_range;
 mod detect;
 mod end_mark;
+mod ends;
 mod facts;
 mod first;
 mod guesses;
@@ -35,7 +36,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::{JsonPath, RedactedUrl, Warning};
-use crate::config::{Expect, ExpectTotal, PaginatorPlan, ResourcePlan, Slot, StopRules, TotalPath};
+use crate::config::{Expect, ExpectTotal, PaginatorPlan, ResourcePlan, Slot, StopRules, TotalPath, TotalRule, Unit};
 use crate::source::error::Place as At;
 use crate::source::paginate::link::{Links, NextLink};
 use crate::source::reach::Reach;
@@ -110,6 +111,8 @@ pub(super) struct Seen<'a> {
     pub(super) has_json: bool,
     /// Records of the largest page before it.
     pub(super) largest: u64,
+    /// What a flag that the config names says of whether there is more.
+    pub(super) more: Option<bool>,
 }
 
 impl Seen<'_> {
@@ -170,6 +173,14 @@ pub(super) trait Paginator: Send {
     /// `error`, or what it comes to.
     fn refused(&mut self, _page: &Seen<'_>, error: SourceError) -> Result<Step, SourceError> {
         Err(error)
+    }
+
+    /// Told where the pages end at `page`, of which the last step said that another one follows.
+    ///
+    /// # Errors
+    /// When what the config has it look for says that this is not the end.
+    fn ended(&mut self, _page: &Seen<'_>, _reason: EndReason) -> Result<(), SourceError> {
+        Ok(())
     }
 
     /// Something odd that the last step noticed, told once.
@@ -246,6 +257,11 @@ pub(super) trait Paginator: Send {
         self.wanted().iter().map(signs::place_words).collect()
     }
 
+    /// Whether as much is read as a total that the config names tells, which did not move, and of which the first page was not all.
+    fn meets_total(&self) -> bool {
+        false
+    }
+
     /// The API's total of records, as far as known.
     fn total_records(&self) -> Option<u64> {
         None
@@ -254,22 +270,23 @@ pub(super) trait Paginator: Send {
 
 /// The paginator of a plan, where `expect` says what a total is.
 pub(super) fn paginator(plan: &PaginatorPlan, expect: &Expect) -> Box<dyn Paginator> {
-    match plan.clone() {
-        PaginatorPlan::Undeclared => Box::new(detect::Detect::new(expect)),
-        PaginatorPlan::SinglePage => Box::new(single_page::SinglePage),
+    let inner: Box<dyn Paginator> = match plan.clone() {
+        PaginatorPlan::Undeclared => return Box::new(detect::Detect::new(expect)),
+        PaginatorPlan::SinglePage => return Box::new(single_page::SinglePage),
         PaginatorPlan::Offset { limit, offset, offset_slot, limit_slot, stop } => {
             Box::new(offset::Offset::new(limit, offset, offset_slot, limit_slot, stop))
         }
         PaginatorPlan::PageNumber { base_page, page, page_slot, stop } => {
             Box::new(page_number::PageNumber::new(base_page, page, page_slot, stop))
         }
-        PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page, has_more_path } => {
-            Box::new(cursor::Cursor::new(cursor_path, cursor_slot, stop_after_empty_page, has_more_path))
-        }
+        PaginatorPlan::Cursor { cursor_path, cursor_slot, .. } => Box::new(cursor::Cursor::new(cursor_path, cursor_slot)),
         PaginatorPlan::JsonLink { next_url_path, .. } => Box::new(Links::new(NextLink::Body(next_url_path))),
         PaginatorPlan::HeaderLink { links_next_key, .. } => Box::new(Links::new(NextLink::Header(links_next_key))),
-        PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(cursor::HeaderCursor::new(cursor_key, cursor_param)),
-    }
+        PaginatorPlan::HeaderCursor { cursor_key, cursor_param, .. } => {
+            Box::new(cursor::HeaderCursor::new(cursor_key, cursor_param))
+        }
+    };
+    Box::new(ends::Ended::new(inner, plan))
 }
 
 /// The paths whose values [`PageFacts::values`] must give, in that order.
@@ -293,20 +310,13 @@ pub(crate) fn wants_record_hashes(resource: &ResourcePlan) -> bool {
 
 /// Whether the config has it that a total need not be reached.
 pub(super) fn allows_drift(plan: &PaginatorPlan) -> bool {
-    match plan {
-        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.allow_drift,
-        PaginatorPlan::JsonLink { allow_drift, .. } | PaginatorPlan::HeaderLink { allow_drift, .. } => *allow_drift,
-        PaginatorPlan::Undeclared
-        | PaginatorPlan::SinglePage
-        | PaginatorPlan::Cursor { .. }
-        | PaginatorPlan::HeaderCursor { .. } => false,
-    }
+    plan.stop().is_some_and(|stop| stop.allow_drift)
 }
 
-/// Whether the config names the flag that tells whether there is more.
+/// Whether the config names the flag that ends pages which are counted.
 pub(super) fn ends_by_flag(plan: &PaginatorPlan) -> bool {
     match plan {
-        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.has_more_path.is_some(),
+        PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. } => stop.has_flag(),
         _ => false,
     }
 }
@@ -332,8 +342,16 @@ pub(super) fn estimate(plan: &PaginatorPlan) -> String {
         PaginatorPlan::Offset { stop: StopRules { total: TotalPath::Required(_), .. }, .. } => {
             format!("`{ALL}` in place of the paginator's `total_path`")
         }
-        _ => format!("`{ALL}`"),
+        plan => match total_of_records(plan) {
+            Some(key) => format!("`{ALL}` in place of the paginator's `{key}`"),
+            None => format!("`{ALL}`"),
+        },
     }
+}
+
+/// The key by which the config names a total of records, other than `total_path`.
+fn total_of_records(plan: &PaginatorPlan) -> Option<&'static str> {
+    plan.stop()?.totals.iter().find(|total| total.unit == Unit::Records).map(TotalRule::key)
 }
 
 /// What to do where fewer records came than the API tells of, in words.
@@ -367,6 +385,7 @@ impl LookForTotals {
             (ExpectTotal::Estimate, _) => Self::No,
             (ExpectTotal::At(_), _) => Self::ToWatch,
             (_, PaginatorPlan::Offset { stop: StopRules { total: TotalPath::Required(_), .. }, .. }) => Self::ToWatch,
+            (_, plan) if plan.stop().is_some_and(StopRules::counts_records) => Self::ToWatch,
             (_, PaginatorPlan::Offset { stop, .. } | PaginatorPlan::PageNumber { stop, .. }) if stop.total == TotalPath::None => {
                 Self::InHeaders
             }
@@ -380,7 +399,8 @@ pub(super) fn watches_drift(plan: &PaginatorPlan) -> bool {
     match plan {
         PaginatorPlan::SinglePage => false,
         PaginatorPlan::Cursor { .. } | PaginatorPlan::HeaderCursor { .. } => {
-            cursor_slot(plan).is_some_and(|slot| is_page_parameter(name_of(&slot)) || is_offset_parameter(name_of(&slot)))
+            !allows_drift(plan)
+                && cursor_slot(plan).is_some_and(|slot| is_page_parameter(name_of(&slot)) || is_offset_parameter(name_of(&slot)))
         }
         other => !allows_drift(other),
     }

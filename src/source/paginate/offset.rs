@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use crate::base::{JsonPath, Warning, WarningCode};
 use crate::config::{Slot, StopRules};
-use crate::source::error::PagingFault;
 use crate::source::paginate::behind::{Behind, Found};
 use crate::source::paginate::facts::{
-    Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
+    Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, total, wanted,
 };
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, may_be_cut};
 use crate::source::{EndReason, SourceError};
@@ -188,7 +187,7 @@ impl Paginator for Offset {
             return Ok(step);
         }
         let next = page.ordinal.saturating_add(page.facts.records);
-        let is_open = self.stop.has_more_path.is_none() && self.stop.maximum.is_none_or(|maximum| next < maximum);
+        let is_open = !self.stop.has_flag() && self.stop.maximum.is_none_or(|maximum| next < maximum);
         let may_look = is_open && self.behind.may_look(page, self.limit);
         let step = self.follow(page, may_look)?;
         match self.total_records().filter(|_| may_look && step == Step::End(EndReason::TotalReached)) {
@@ -247,7 +246,6 @@ impl Offset {
         self.read += records;
         let before = self.total;
         self.read_total(page)?;
-        let more = rules_have_more(page, &self.stop, Some(self.limit))?;
         if records > 0 {
             self.measure(page);
         }
@@ -255,22 +253,20 @@ impl Offset {
         let is_new = self.total != before || self.stop.allow_drift;
         let may_be_all = |end| next == end || next > end && self.stop.allow_drift;
         let may_be_cut = !may_look && may_be_cut(page, Some(self.limit));
-        self.in_doubt = more.is_none() && self.end().is_some_and(may_be_all) && is_doubtful(page, &self.stop, may_be_cut, is_new);
-        match (self.stops_before(next), more, &self.stop.has_more_path) {
-            (Some(EndReason::TotalReached), Some(true), Some(path)) => {
-                let why = "its total of records is reached";
-                Err(SourceError::from(PagingFault::MoreWithoutWay { place: page.at(), path: path.clone(), why }))
-            }
-            (Some(EndReason::TotalReached), ..) => {
+        self.in_doubt =
+            page.more.is_none() && self.end().is_some_and(may_be_all) && is_doubtful(page, &self.stop, may_be_cut, is_new);
+        match (self.stops_before(next), page.more) {
+            (Some(EndReason::TotalReached), Some(true)) => Ok(Step::End(EndReason::TotalReached)),
+            (Some(EndReason::TotalReached), _) => {
                 self.check_end(page)?;
                 Ok(Step::End(EndReason::TotalReached))
             }
-            (Some(reason), ..) => Ok(Step::End(reason)),
-            (None, Some(false), _) => {
+            (Some(reason), _) => Ok(Step::End(reason)),
+            (None, Some(false)) => {
                 self.check_end(page)?;
                 Ok(Step::End(EndReason::HasMoreFalse))
             }
-            (None, ..) => Ok(Step::Next(self.at(next))),
+            (None, _) => Ok(Step::Next(self.at(next))),
         }
     }
 }

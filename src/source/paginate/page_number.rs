@@ -7,7 +7,7 @@ use crate::config::{Slot, StopRules, TotalPath, path_words};
 use crate::source::error::PagingFault;
 use crate::source::paginate::begin::Begin;
 use crate::source::paginate::facts::{
-    Total, accept_drift, contradicted, ends_without_total, is_doubtful, is_guess, rules_have_more, total, wanted,
+    Total, accept_drift, cautious, contradicted, counts_records, ends_without_total, is_doubtful, is_guess, total, wanted,
 };
 use crate::source::paginate::{Paginator, Place, Position, Seen, Step, may_be_cut};
 use crate::source::{EndReason, SourceError};
@@ -86,8 +86,13 @@ impl PageNumber {
                 if number.saturating_add(1) < total.saturating_add(self.base) && self.records > 0 =>
             {
                 // A page that was skipped had records that nobody counted.
-                let counts_records = if self.has_skipped { total >= self.records } else { total == self.records };
-                if is_guess(&self.stop) && counts_records {
+                let is_of_records = if self.has_skipped { total >= self.records } else { total == self.records };
+                if let (TotalPath::Required(path), true) = (&self.stop.total, is_of_records && !self.has_skipped) {
+                    let (at, write) = (format!("`{}`", path_words(path)), format!("total_records_path: {}", path_words(path)));
+                    self.warning = Some(counts_records(&at, "total_path", total, &write));
+                    return Ok(());
+                }
+                if is_guess(&self.stop) && is_of_records {
                     return Ok(());
                 }
                 let error = contradicted(page, &self.stop, "pages", number.saturating_sub(self.base), total);
@@ -180,7 +185,12 @@ impl Paginator for PageNumber {
         let left = total.saturating_add(self.base).saturating_sub(self.next);
         // A total that nobody declared may count records, as long as it is not passed.
         let may_count_records = is_guess(&self.stop) && self.largest > 0 && total >= self.records;
-        Some(if may_count_records { left.min((total - self.records).div_ceil(self.largest)) } else { left })
+        let read = (self.records, self.largest, self.next.saturating_sub(self.first));
+        Some(if may_count_records {
+            left.min((total - self.records).div_ceil(self.largest))
+        } else {
+            cautious(left, total, read)
+        })
     }
 
     fn warning(&mut self) -> Option<Warning> {
@@ -235,29 +245,24 @@ impl PageNumber {
         self.largest = self.largest.max(page.facts.records);
         let before = self.total;
         self.read_total(page)?;
-        let more = rules_have_more(page, &self.stop, None)?;
         let next = page.ordinal.saturating_add(1);
         self.next = next;
         let is_new = self.total != before || self.stop.allow_drift;
         let end = self.exact().map(|total| total.saturating_add(self.base));
         let may_be_all = |end| next == end || next > end && self.stop.allow_drift;
         self.in_doubt =
-            more.is_none() && end.is_some_and(may_be_all) && is_doubtful(page, &self.stop, may_be_cut(page, None), is_new);
-        match (self.stops_before(next), more, &self.stop.has_more_path) {
-            (Some(EndReason::TotalReached), Some(true), Some(path)) => {
-                let why = "its total of pages is reached";
-                Err(SourceError::from(PagingFault::MoreWithoutWay { place: page.at(), path: path.clone(), why }))
-            }
-            (Some(EndReason::TotalReached), ..) => {
+            page.more.is_none() && end.is_some_and(may_be_all) && is_doubtful(page, &self.stop, may_be_cut(page, None), is_new);
+        match (self.stops_before(next), page.more) {
+            (Some(EndReason::TotalReached), _) => {
                 self.check_passed(page, next)?;
                 Ok(Step::End(EndReason::TotalReached))
             }
-            (Some(reason), ..) => Ok(Step::End(reason)),
-            (None, Some(false), _) => {
+            (Some(reason), _) => Ok(Step::End(reason)),
+            (None, Some(false)) => {
                 self.check_end(page, next)?;
                 Ok(Step::End(EndReason::HasMoreFalse))
             }
-            (None, ..) => Ok(Step::Next(self.at(next))),
+            (None, _) => Ok(Step::Next(self.at(next))),
         }
     }
 }

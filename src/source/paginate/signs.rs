@@ -13,7 +13,7 @@ use crate::source::paginate::Seen;
 use crate::source::paginate::candidates::is_echo;
 use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::end_mark::{is_end, may_be_end};
-use crate::source::paginate::facts::whole_number;
+use crate::source::paginate::facts::{truth, whole_number};
 use crate::source::paginate::headers::{HeaderSign, header_signs};
 use crate::source::paginate::names::{AROUND, LISTS, Role, is_total, may_be_links, may_be_object, reduced, role};
 use crate::source::paginate::totals::{beyond_page, beyond_words, is_lower_bound};
@@ -94,23 +94,13 @@ pub(super) fn says_more(role: Role, value: &Value, shown: &str) -> Option<String
     }
 }
 
-/// What a flag says. `last: 1` is the number of a page.
+/// What a flag says. `last: 1` is the number of a page, and `first: 0` that of one.
 pub(super) fn flag(role: Role, value: &Value) -> Option<bool> {
+    let is_digit = value.as_str().is_some_and(|text| ["0", "1"].contains(&text.trim()));
     match value {
-        Value::Bool(set) => Some(*set),
-        Value::Number(_) if matches!(role, Role::HasMore | Role::HasPrevious | Role::Partial) => match whole_number(value)? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        },
-        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "yes" | "y" => Some(true),
-            "false" | "no" | "n" => Some(false),
-            "1" if role == Role::HasMore => Some(true),
-            "0" if role == Role::HasMore => Some(false),
-            _ => None,
-        },
-        _ => None,
+        Value::Number(_) if !matches!(role, Role::HasMore | Role::HasPrevious | Role::Partial) => None,
+        Value::String(_) if is_digit && role != Role::HasMore => None,
+        value => truth(value),
     }
 }
 

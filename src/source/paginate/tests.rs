@@ -20,25 +20,24 @@ fn param(name: &str) -> Slot {
 }
 
 fn stop(total: TotalPath, has_more: bool) -> StopRules {
-    StopRules {
-        total,
-        maximum: None,
-        stop_after_empty_page: true,
-        has_more_path: has_more.then(|| path("more")),
-        allow_drift: false,
-    }
+    StopRules { total, stop_after_empty_page: true, has_more_path: has_more.then(|| path("more")), ..StopRules::default() }
 }
 
 /// Every kind of paginator, with each of its ways to end.
 fn plans() -> Vec<PaginatorPlan> {
     let mut plans = vec![
-        PaginatorPlan::JsonLink { next_url_path: path("next_url"), allow_drift: false },
-        PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift: false },
-        PaginatorPlan::HeaderCursor { cursor_key: "x-next".to_owned(), cursor_param: "start".to_owned() },
+        PaginatorPlan::JsonLink { next_url_path: path("next_url"), stop: StopRules::default() },
+        PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), stop: StopRules::default() },
+        PaginatorPlan::HeaderCursor {
+            cursor_key: "x-next".to_owned(),
+            cursor_param: "start".to_owned(),
+            stop: StopRules::default(),
+        },
     ];
     for more in [None, Some(path("more"))] {
         let (cursor_path, cursor_slot) = (path("next"), param("start"));
-        plans.push(PaginatorPlan::Cursor { cursor_path, cursor_slot, stop_after_empty_page: false, has_more_path: more });
+        let stop = StopRules { has_more_path: more, ..StopRules::default() };
+        plans.push(PaginatorPlan::Cursor { cursor_path, cursor_slot, stop });
     }
     for total in [TotalPath::None, TotalPath::Optional(path("total")), TotalPath::Required(path("total"))] {
         for more in [false, true] {
@@ -153,6 +152,7 @@ impl Api {
             is_last: false,
             has_json: false,
             largest: 0,
+            more: None,
         };
         paginator.step(&seen).map(|step| (facts.records, step))
     }

@@ -191,10 +191,12 @@ impl Promises {
         let Self { last, before, partial, .. } = self;
         let all_pages = self.pages.as_ref().is_some_and(|pages| pages.number == self.filled + way.passed_over);
         // A flag that was seen both ways is one.
-        let is_over = last.is_over || all_pages || way.reason == EndReason::HasMoreFalse && self.filled > 1;
-        let is_counted = way.reason == EndReason::EmptyPage && way.at.ordinal > 0 && last.records == 0;
-        // The config ends the cursors at an empty page, whatever cursor that one gives.
-        let is_cut = way.reason == EndReason::EmptyPage && !is_counted && last.page > 1 && way.at.ordinal == 0;
+        let is_over =
+            last.is_over || all_pages || matches!(way.reason, EndReason::HasMoreFalse | EndReason::EndTrue) && self.filled > 1;
+        let is_own_place = way.at.ordinal > 0 && matches!(way.at.place, Place::Slots(_));
+        let is_counted = way.reason == EndReason::EmptyPage && is_own_place && last.records == 0;
+        // The config ends cursors and links at an empty page, whatever that one gives.
+        let is_cut = way.reason == EndReason::EmptyPage && !is_own_place && last.page > 1;
         let of_last = || {
             let named = last.next.first().filter(|_| !is_cut && way.proof != Proof::Weak).map(|next| next.words.clone());
             named.or_else(|| last.left.clone()).filter(|_| !is_over)

@@ -5,14 +5,14 @@
 //! only beside the records or under a name that means paging, and only if it is more than the first page has. What a page tells may
 //! rise while pages are read, since rows come in behind; so it is the least told that must be reached.
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_RANGE, HeaderMap};
 
 use crate::base::{JsonPath, Step};
 use crate::config::Slot;
 use crate::source::PageFacts;
 use crate::source::paginate::content_range::ContentRange;
 use crate::source::paginate::facts::whole_number;
-use crate::source::paginate::headers::header_signs;
+use crate::source::paginate::headers::{HeaderSign, header_signs};
 use crate::source::paginate::names::{Role, is_total, reduced};
 use crate::source::paginate::pairs::{USUAL_SIZES, is_size, name_of};
 use crate::source::paginate::signs::{Sign, is_bound, relation, says_end, says_last, says_no_next, stands_around};
@@ -222,13 +222,21 @@ impl Told {
     }
 }
 
-/// What the headers of an answer tell, where the pages begin at this place of a range.
+/// What the headers of an answer tell, where the pages begin at this place of a range: the name of each in words.
 fn of_headers(headers: &HeaderMap, begins_at: u64) -> Vec<InHeader> {
+    totals_in_headers(headers, begins_at).into_iter().map(|(sign, total, is_bound)| (sign.shown, total, is_bound)).collect()
+}
+
+fn totals_in_headers(headers: &HeaderMap, begins_at: u64) -> Vec<(HeaderSign, u64, bool)> {
     let signs = header_signs(headers).into_iter().filter(|sign| sign.role == Role::Total);
-    let named = signs.filter_map(|sign| Some((sign.shown, whole_number(&sign.value)?, false)));
+    let named = signs.filter_map(|sign| whole_number(&sign.value).map(|total| (sign, total, false)));
     let range = ContentRange::of(headers).filter(|range| !range.is_bytes);
-    // Behind another place than 0, records may have been left out by intent, or places are counted from 1.
-    let of_range = range.and_then(|range| Some((RANGE.to_owned(), range.total?.saturating_sub(begins_at), begins_at > 0)));
+    let of_range = range.and_then(|range| {
+        let (name, shown) = (CONTENT_RANGE.as_str().to_owned(), RANGE.to_owned());
+        let sign = HeaderSign { name, shown, role: Role::Total, value: range.total?.into() };
+        // Behind another place than 0, records may have been left out by intent, or places are counted from 1.
+        Some((sign, range.total?.saturating_sub(begins_at), begins_at > 0))
+    });
     named.chain(of_range).collect()
 }
 
@@ -270,10 +278,10 @@ pub(super) fn beyond_page<'a>(page: &Seen<'a>) -> impl Iterator<Item = (&'a Sign
     found.into_iter()
 }
 
-/// The header, in words, whose total is more than the page has, and that total.
-pub(super) fn beyond_in_headers(page: &Seen<'_>) -> Option<(String, u64)> {
-    let in_headers = of_headers(page.headers, begins_at(page.headers));
-    in_headers.into_iter().find(|(_, total, _)| *total > page.facts.records).map(|(shown, total, _)| (shown, total))
+/// The header whose total is more than the page has, and that total.
+pub(super) fn beyond_in_headers(page: &Seen<'_>) -> Option<(HeaderSign, u64)> {
+    let totals = totals_in_headers(page.headers, begins_at(page.headers));
+    totals.into_iter().find(|(_, total, _)| *total > page.facts.records).map(|(sign, total, _)| (sign, total))
 }
 
 /// That a full page has just as many records as a total is at least, in words.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::fake_api::{FakeApi, Reply};
 use super::harness::*;
 use crate::base::ErrorKind;
-use crate::config::PaginatorPlan;
+use crate::config::{PaginatorPlan, StopRules};
 
 fn rows(ids: &[u64], start: u64, around: &str) -> Reply {
     let rows: Vec<String> = ids.iter().skip(start as usize).take(10).map(|id| format!(r#"{{"id":{id}}}"#)).collect();
@@ -51,7 +51,7 @@ fn link_header(reply: Reply, next: Option<u64>, total: usize) -> Reply {
 }
 
 fn header_link(allow_drift: bool) -> PaginatorPlan {
-    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), allow_drift }
+    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), stop: StopRules { allow_drift, ..StopRules::default() } }
 }
 
 async fn read(api: &FakeApi, paginator: PaginatorPlan, key: &[&str]) -> Outcome {
@@ -252,7 +252,11 @@ async fn e_81_a_cursor_that_is_a_page_number_counts() {
         let next = if page * 10 < total { (page + 1).to_string() } else { String::new() };
         reply.header("X-Total", &total.to_string()).header("X-Next-Page", &next)
     };
-    let paginator = || PaginatorPlan::HeaderCursor { cursor_key: "X-Next-Page".to_owned(), cursor_param: "page".to_owned() };
+    let paginator = || PaginatorPlan::HeaderCursor {
+        cursor_key: "X-Next-Page".to_owned(),
+        cursor_param: "page".to_owned(),
+        stop: StopRules::default(),
+    };
     for at in 2..=4 {
         let api = shrinking(at, gitlab, |_, _| String::new());
         let outcome = read(&api, paginator(), &["id"]).await;

@@ -134,13 +134,7 @@ pub(super) fn path(text: &str) -> JsonPath {
 
 /// dlt's defaults.
 pub(super) fn stop_rules() -> StopRules {
-    StopRules {
-        total: TotalPath::Optional(path("total")),
-        maximum: None,
-        stop_after_empty_page: true,
-        has_more_path: None,
-        allow_drift: false,
-    }
+    StopRules { total: TotalPath::Optional(path("total")), stop_after_empty_page: true, ..StopRules::default() }
 }
 
 pub(super) fn without_total() -> StopRules {
@@ -156,16 +150,11 @@ pub(super) fn page_number(base_page: u64, stop: StopRules) -> PaginatorPlan {
 }
 
 pub(super) fn cursor() -> PaginatorPlan {
-    PaginatorPlan::Cursor {
-        cursor_path: path("next"),
-        cursor_slot: param("cursor"),
-        stop_after_empty_page: false,
-        has_more_path: None,
-    }
+    PaginatorPlan::Cursor { cursor_path: path("next"), cursor_slot: param("cursor"), stop: StopRules::default() }
 }
 
 pub(super) fn json_link() -> PaginatorPlan {
-    PaginatorPlan::JsonLink { next_url_path: path("next"), allow_drift: false }
+    PaginatorPlan::JsonLink { next_url_path: path("next"), stop: StopRules::default() }
 }
 
 pub(super) fn api_key(location: KeyLocation, hosts: &[String]) -> AuthPlan {

@@ -139,7 +139,7 @@ fn errors_of_paging_tell_both_pages_and_what_to_write() {
     use ErrorKind::Data;
     let place = place();
     let repeats = |what| SourceError::from(PagingFault::Repeats { place: place.clone(), what, earlier: 1 });
-    let advice = "going on would never end; check the paginator";
+    let advice = "going on would never end; look at the paginator, or, if the page is the last one, name in it what tells so: `has_more_path`, `end_path`, `total_records_path` or `total_pages_path`";
     check(&repeats(Repeated::Cursor), Data, &format!("@: gives the cursor of page 1 again: {advice}"));
     check(&repeats(Repeated::Link), Data, &format!("@: gives the next link of page 1 again: {advice}"));
     let advice = "the API repeats a page, so it may not know the paginator's parameters: check their names, or let `paginator: {type: auto}` detect them; the usual ways are `{type: page_number, base_page: 1}`, `{type: offset, limit: 100}` and a cursor";
@@ -169,22 +169,22 @@ fn errors_of_totals_and_flags_tell_the_path() {
         near: Some("totals".to_owned()),
     });
     check(&error, Data, "@: `$.total` should be a whole number, but is other text (`total_path`); did you mean `totals`?");
-    let contradicted = |path, by| {
+    let contradicted = |at: Option<&str>, by| {
         SourceError::from(PagingFault::TotalContradicted {
             place: place.clone(),
             unit: "records",
             read: 95,
             total: 120,
-            path,
+            at: at.map(str::to_owned),
             by,
             meant: None,
         })
     };
     let message = "@: the resource ended after 95 records, but the API's total is 120";
     check(&contradicted(None, NamedBy::Nothing), Data, message);
-    check(&contradicted(Some(total.clone()), NamedBy::Expect), Data, &format!("{message} (at `$.total`)"));
+    check(&contradicted(Some("at `$.total`"), NamedBy::Expect), Data, &format!("{message} (at `$.total`)"));
     let advice = "(at `$.total`; set `total_path: null` if that is something else)";
-    check(&contradicted(Some(total.clone()), NamedBy::Nothing), Data, &format!("{message} {advice}"));
+    check(&contradicted(Some("at `$.total`"), NamedBy::Nothing), Data, &format!("{message} {advice}"));
     let error = SourceError::from(PagingFault::MoreWithoutWay {
         place: place.clone(),
         path: path("more"),

@@ -19,7 +19,7 @@ impl Detect {
         let (first, trial) = (self.first.as_ref()?, self.trial.as_ref()?);
         let seen = first.seen(page, page.ordinal);
         if !trial.is_proven && trial.candidate.from.starts_with("the header") {
-            let total = beyond_in_headers(&seen).map(|(shown, total)| format!("{shown} says {total}"));
+            let total = beyond_in_headers(&seen).map(|(sign, total)| format!("{} says {total}", sign.shown));
             let why = total.or_else(|| more_in_headers(seen.headers))?;
             return Some(format!("it was asked for because {why} and page 1 has {} records", first.facts.records));
         }
@@ -68,9 +68,9 @@ impl Detect {
         SourceError::from(PagingFault::DetectionFailed { place: page.at(), detected, why, write })
     }
 
-    /// Whether the API's own total is what was read. One that on the first page equals its records may count the page.
-    pub(super) fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
-        let Some(first) = self.first.as_ref().filter(|_| !self.total_is_estimate()) else { return Ok(()) };
+    /// The totals that `page` tells, without those that on the first page are no more than its records, which may count the page.
+    fn totals(&self, page: &Seen<'_>) -> Vec<(Sign, u64)> {
+        let Some(first) = self.first.as_ref().filter(|_| !self.total_is_estimate()) else { return Vec::new() };
         let totals = |facts: &PageFacts| -> Vec<(Sign, u64)> {
             let is_total = |sign: &&Sign| sign.role() == Some(Role::Total) && stands_around(facts, sign);
             // A bound that is not reached is for whoever watches all totals.
@@ -82,7 +82,18 @@ impl Detect {
             .filter(|(_, total)| *total <= first.facts.records)
             .map(|(sign, _)| sign.path)
             .collect();
-        let told: Vec<(Sign, u64)> = totals(page.facts).into_iter().filter(|(sign, _)| !of_page.contains(&sign.path)).collect();
+        totals(page.facts).into_iter().filter(|(sign, _)| !of_page.contains(&sign.path)).collect()
+    }
+
+    /// Whether as much is read as each total tells, and one does.
+    pub(super) fn is_total_met(&self, page: &Seen<'_>) -> bool {
+        let told = self.totals(page);
+        !told.is_empty() && !self.has_skipped && told.iter().all(|(_, total)| *total == self.records)
+    }
+
+    /// Whether the API's own total is what was read.
+    pub(super) fn check_total(&self, page: &Seen<'_>) -> Result<(), SourceError> {
+        let told = self.totals(page);
         match told.iter().max_by_key(|(_, total)| *total) {
             Some((_, total)) if self.has_skipped && *total >= self.records => Ok(()),
             Some((sign, total)) if !told.iter().any(|(_, total)| *total == self.records) => {
