@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use crate::support::billing::{answer, run_appended as run, things, things_config, wallet};
-use crate::support::fake_api::{FakeApi, Request};
+use crate::support::fake_api::{FakeApi, Reply, Request};
 use crate::support::sandbox::{Ended, Sandbox};
 
 const ROWS: i64 = 25;
@@ -146,4 +146,29 @@ fn a_flag_that_comes_on_a_later_night_makes_no_other_paginator() {
         assert!(ended.stderr.contains(told), "{ended}");
     }
     assert_eq!(api.requests().len(), 6);
+}
+
+#[test]
+fn an_answer_that_was_not_cut_is_not_the_last_one_where_it_leads_on() {
+    for has_link in [true, false] {
+        let api = FakeApi::start();
+        let url = api.url();
+        let api = api.on("/rows", move |request| {
+            let page = request.number("page", 1);
+            let rows: Vec<Value> = (0..10).map(|n| json!({"id": page * 10 + n})).collect();
+            let next = (page < 4).then(|| format!("{url}/rows?page={}", page + 1));
+            let reply = Reply::json(json!({"ok": true, "rows": rows, "truncated": false, "next_url": next}).to_string());
+            match next.filter(|_| has_link) {
+                Some(next) => reply.header("link", &format!("<{next}>; rel=\"next\"")),
+                None => reply,
+            }
+        });
+        let config = format!(
+            "name: p\nclient: {{base_url: {}}}\nresources:\n  - {{name: rows, primary_key: id, endpoint: {{path: rows}}}}\nlake: {{url: ./lake}}\n",
+            api.url()
+        );
+        let sandbox = Sandbox::with_config(&config);
+        sandbox.run_ok();
+        assert_eq!(sandbox.rows("rows").len(), 40, "with a Link header: {has_link}");
+    }
 }

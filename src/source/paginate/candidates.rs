@@ -16,7 +16,7 @@ use crate::source::paginate::guesses::offsets;
 use crate::source::paginate::headers::{HeaderSign, header_signs};
 use crate::source::paginate::names::{Role, reduced};
 use crate::source::paginate::pairs::{Counts, beside, is_page_parameter, is_size, name_of, places_of, size_beside};
-use crate::source::paginate::signs::{Sign, flag, holds_something, is_empty, stands_around};
+use crate::source::paginate::signs::{Sign, denies_more, flag, holds_something, is_empty, stands_around};
 
 /// A paginator that may be meant, and why.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub(super) enum Choice {
 pub(super) fn candidates(page: &Seen<'_>, is_estimate: bool) -> Choice {
     let signs = &page.facts.signs;
     // It wins over a link that is there for ever.
-    if signs.iter().any(|sign| sign.role() == Some(Role::HasMore) && flag(Role::HasMore, &sign.value) == Some(false)) {
+    if signs.iter().any(|sign| denies_more(page, sign)) {
         return Choice::Over;
     }
     if link::target(page.headers, "next").is_some() {
@@ -113,7 +113,7 @@ fn target(page: &Seen<'_>, sign: &Sign) -> Option<Url> {
 /// The flag that says that there is more, and by which the pages can end.
 pub(super) fn flag_of_more<'a>(page: &Seen<'a>) -> Option<&'a Sign> {
     let signs = &page.facts.signs;
-    let has_more = with_role(signs, Role::HasMore).find(|sign| flag(Role::HasMore, &sign.value).is_some());
+    let has_more = with_role(signs, Role::HasMore).find(|sign| flag(Role::HasMore, &sign.value) == Some(true));
     let is_end = |sign: &&Sign| flag(Role::IsLast, &sign.value) == Some(false) && stands_around(page.facts, sign);
     has_more.or_else(|| with_role(signs, Role::IsLast).find(is_end))
 }

@@ -94,6 +94,15 @@ pub(super) fn says_more(role: Role, value: &Value, shown: &str) -> Option<String
     }
 }
 
+/// Whether a flag says that there is no more. `truncated: false` says only that this answer was not cut (Datasette), so that it denies nothing
+/// where the page leads on.
+pub(super) fn denies_more(page: &Seen<'_>, sign: &Sign) -> bool {
+    let tells_of_answer = || matches!(reduced(sign.name()).as_str(), "truncated" | "istruncated");
+    let leads = |other: &Sign| matches!(other.role(), Some(Role::Next | Role::Cursor)) && holds_something(&other.value);
+    let leads_on = || link::target(page.headers, "next").is_some() || page.facts.signs.iter().any(leads);
+    sign.role() == Some(Role::HasMore) && flag(Role::HasMore, &sign.value) == Some(false) && !(tells_of_answer() && leads_on())
+}
+
 /// What a flag says. `last: 1` is the number of a page, and `first: 0` that of one.
 pub(super) fn flag(role: Role, value: &Value) -> Option<bool> {
     let is_digit = value.as_str().is_some_and(|text| ["0", "1"].contains(&text.trim()));

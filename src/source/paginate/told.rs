@@ -15,7 +15,7 @@ use crate::source::paginate::end_mark::{is_end, may_be_end};
 use crate::source::paginate::facts::whole_number;
 use crate::source::paginate::headers::{header_signs, last_behind};
 use crate::source::paginate::names::Role;
-use crate::source::paginate::signs::{flag, is_empty, says_more, stands_around};
+use crate::source::paginate::signs::{denies_more, flag, is_empty, says_more, stands_around};
 use crate::source::paginate::totals::full_at_bound;
 use crate::source::paginate::{Place, Position, Seen};
 
@@ -101,7 +101,8 @@ impl Promises {
             let (Some(role), shown) = (sign.role(), format!("`{}`", sign.shown())) else { continue };
             let is_around = stands_around(page.facts, sign);
             let is_loose = matches!(role, Role::IsLast | Role::Remaining | Role::Pages | Role::Partial | Role::Page);
-            if !is_around && is_loose || is_empty(page, sign) {
+            let denies_nothing = role == Role::HasMore && flag(role, &sign.value) == Some(false) && !denies_more(page, sign);
+            if !is_around && is_loose || is_empty(page, sign) || denies_nothing {
                 continue;
             }
             self.hear(page, &mut told, (role, &sign.value, shown, is_around), own);
